@@ -1,0 +1,31 @@
+"""b2nn-tvm: a network and a budget in milliseconds become a library for the device that keeps the budget."""
+
+from pathlib import Path as _Path
+
+if (_Path(__file__).parent.parent / "schedules").is_dir():  # a checkout: schedules/, targets/, deploy/ stand beside the package
+    __path__.append(str(_Path(__file__).parent.parent))
+
+from b2nn_tvm.errors import B2nnError
+from b2nn_tvm.version import __version__
+
+_PUBLIC = {
+    "compile_model": "b2nn_tvm.compiler",
+    "load": "b2nn_tvm.deploy.artifact",
+    "Artifact": "b2nn_tvm.deploy.artifact",
+    "measure": "b2nn_tvm.deploy.measure",
+    "Measurement": "b2nn_tvm.deploy.measure",
+    "search": "b2nn_tvm.search",
+    "flops": "b2nn_tvm.mixbin.flops",
+}
+__all__ = ["B2nnError", "__version__", *_PUBLIC]
+
+
+def __getattr__(name: str):
+    """Load a public name on first use: importing the package loads neither torch nor tvm."""
+    from importlib import import_module
+
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    if name == "models":
+        return import_module("b2nn_tvm.models")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,73 @@
+"""Versioned JSON documents and files that are never half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.version import __version__
+
+
+def write_atomic(path: str | os.PathLike, content: bytes) -> Path:
+    """Write ``content`` under a temporary name beside ``path``, then rename; a reader never sees a part of it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_document(path: str | os.PathLike, kind: str, version: int, body: Mapping[str, Any]) -> Path:
+    """Write ``body`` as JSON with its ``kind``, format ``version`` and the tool's version."""
+    head = {"kind": kind, "format_version": version, "tool_version": __version__}
+    return write_atomic(path, (json.dumps({**head, **body}, indent=2) + "\n").encode())
+
+
+def read_document(path: str | os.PathLike, kind: str, version: int, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a document of this ``kind`` and format ``version`` and check it against a JSON ``schema``.
+
+    Raises InputError where the file is missing, is not JSON, is of another kind or version, or breaks the schema.
+    """
+    import jsonschema
+
+    path = Path(path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected a {kind} document") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, IsADirectoryError) as error:
+        raise InputError(f"{path}: expected a {kind} document in JSON, but it cannot be read: {error}") from None
+    found = document.get("kind") if isinstance(document, dict) else None
+    if found != kind:
+        raise InputError(f"{path}: expected a document of kind {kind!r}, but its kind is {found!r}")
+    if document.get("format_version") != version:
+        raise InputError(
+            f"{path}: expected format version {version} of {kind}, but it has {document.get('format_version')!r} "
+            f"(written by version {document.get('tool_version')}); write it again with this version of the tool"
+        )
+    try:
+        jsonschema.validate(document, schema)
+    except jsonschema.ValidationError as error:
+        where = "/".join(map(str, error.absolute_path)) or "the top level"
+        raise InputError(f"{path}: {where} is not as expected: {error.message}") from None
+    return document
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

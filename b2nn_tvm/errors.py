@@ -1,0 +1,37 @@
+"""The errors meant for users: one root, a handful of kinds.
+
+The text of each says what was expected, what came, the choices, and what to do. Commands print it as one line and
+exit with status 1; a traceback is shown only with ``--debug``.
+"""
+
+
+class B2nnError(Exception):
+    """The root of all errors meant for users."""
+
+
+class InputError(B2nnError):
+    """A file, a model, an option or an array is not what was expected."""
+
+
+class UnsupportedError(B2nnError):
+    """The input is well-formed, but this version cannot handle a part of it; the text names the part."""
+
+
+class BudgetError(B2nnError):
+    """No choice of layers meets the budget; the text gives the best possible value and the binding layers."""
+
+
+class TargetError(B2nnError):
+    """An unknown target, or one that this machine cannot build for or run."""
+
+
+class ToolchainError(B2nnError):
+    """A linker or compiler for the target is missing or failed; the text names the remedies."""
+
+
+class DeviceError(B2nnError):
+    """A device is not there, disappeared, or cannot run the library."""
+
+
+class VerificationError(B2nnError):
+    """A compiled library disagrees with its reference."""

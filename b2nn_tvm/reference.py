@@ -1,0 +1,92 @@
+"""The definition of the binary operators in numpy: slow, obvious, and what everything else is tested against.
+
+sign(x) is +1 where x >= threshold and -1 elsewhere, so sign(0) = sign(-0.0) = +1 and sign(NaN) = -1 (Rastegari et al.,
+XNOR-Net, with the tie broken upwards). Bits are 1 for +1; they are packed along the channels, the first channel in the
+lowest bit, and unused bits of the last byte are 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from b2nn_tvm.workload import ConvWorkload
+
+
+def sign(x: np.ndarray, threshold: np.ndarray | float = 0.0) -> np.ndarray:
+    """int8 array of +1 and -1 of x's shape; ``threshold`` broadcasts against x (per channel: shape [C, 1, 1])."""
+    return np.where(np.asarray(x) >= threshold, 1, -1).astype(np.int8)
+
+
+def pack(signs: np.ndarray, axis: int = -1) -> np.ndarray:
+    """uint8 array in which ``axis`` of length C became ceil(C/8) bytes, least significant bit first."""
+    return np.packbits(np.asarray(signs) > 0, axis=axis, bitorder="little")
+
+
+def unpack(packed: np.ndarray, channels: int, axis: int = -1) -> np.ndarray:
+    """The int8 signs of which ``pack`` made ``packed``."""
+    bits = np.unpackbits(packed, axis=axis, count=channels, bitorder="little")
+    return (2 * bits.astype(np.int8) - 1).astype(np.int8)
+
+
+def xnor_dot(a: np.ndarray, b: np.ndarray, channels: int) -> np.ndarray:
+    """int32 dot products over the last axis of two packed arrays: channels - 2 * popcount(a xor b)."""
+    differing = np.bitwise_count(a ^ b).astype(np.int32).sum(axis=-1)
+    return (channels - 2 * differing).astype(np.int32)
+
+
+def binary_dense(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """int32 [rows, out] products of signs a [rows, in] and b [out, in]."""
+    return xnor_dot(pack(a)[:, None, :], pack(b)[None, :, :], a.shape[-1])
+
+
+def binary_conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+    pad_value: int = 0,
+) -> np.ndarray:
+    """int32 [N, O, H', W'] convolution of signs x [N, C, H, W] with signs weight [O, C/groups, kh, kw].
+
+    ``padding`` is (top, left, bottom, right); ``pad_value`` is 0 (a padded tap contributes nothing), +1 or -1.
+    """
+    if pad_value not in (0, 1, -1):
+        raise ValueError(f"pad_value is 0, 1 or -1, not {pad_value}")
+    batch, channels, height, width = x.shape
+    outputs, per_group, kernel_height, kernel_width = weight.shape
+    workload = ConvWorkload(
+        batch, channels, height, width, outputs, (kernel_height, kernel_width), stride, padding, dilation, groups
+    )
+    out = np.zeros((batch, outputs, workload.out_height, workload.out_width), np.int32)
+    for row in range(workload.out_height):
+        for column in range(workload.out_width):
+            for i in range(kernel_height):
+                for j in range(kernel_width):
+                    h = row * stride[0] + i * dilation[0] - padding[0]
+                    w = column * stride[1] + j * dilation[1] - padding[1]
+                    inside = 0 <= h < height and 0 <= w < width
+                    if not inside and pad_value == 0:
+                        continue
+                    pixel = x[:, :, h, w] if inside else np.full((batch, channels), pad_value, np.int8)
+                    for g in range(groups):
+                        inputs = slice(g * per_group, (g + 1) * per_group)
+                        filters = slice(g * outputs // groups, (g + 1) * outputs // groups)
+                        out[:, filters, row, column] += binary_dense(pixel[:, inputs], weight[filters, :, i, j])
+    return out
+
+
+def scale_channels(y: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """float32 y * scale with one scale per output channel, y int32 [N, O, H, W]: one rounding."""
+    return y.astype(np.float32) * np.asarray(scale, np.float32)[:, None, None]
+
+
+def threshold_channels(y: np.ndarray, threshold: np.ndarray, flip: np.ndarray) -> np.ndarray:
+    """int8 signs of y int32 [N, O, H, W]: +1 where y >= threshold[o], the opposite where flip[o] is true.
+
+    This is what batch norm followed by sign becomes; a negative gamma flips (Umuroglu et al., FINN, section 4.2.2).
+    """
+    at_least = y >= np.asarray(threshold, np.int32)[:, None, None]
+    return np.where(at_least ^ np.asarray(flip, bool)[:, None, None], 1, -1).astype(np.int8)

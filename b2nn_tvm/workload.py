@@ -1,0 +1,54 @@
+"""The frozen word that both halves use for "a layer of this shape"."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ConvWorkload:
+    """A 2-D convolution: input [batch, in_channels, in_height, in_width], weights [out_channels, in_channels/groups, *kernel].
+
+    ``padding`` is (top, left, bottom, right) in pixels; ``kernel``, ``stride`` and ``dilation`` are (height, width).
+    """
+
+    batch: int
+    in_channels: int
+    in_height: int
+    in_width: int
+    out_channels: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def out_height(self) -> int:
+        reach = self.dilation[0] * (self.kernel[0] - 1) + 1
+        return (self.in_height + self.padding[0] + self.padding[2] - reach) // self.stride[0] + 1
+
+    @property
+    def out_width(self) -> int:
+        reach = self.dilation[1] * (self.kernel[1] - 1) + 1
+        return (self.in_width + self.padding[1] + self.padding[3] - reach) // self.stride[1] + 1
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.out_channels * (self.in_channels // self.groups) * math.prod(self.kernel)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return self.batch * self.out_height * self.out_width * self.weights
+
+    @property
+    def key(self) -> str:
+        """The workload as one word, the same on every machine and in every file."""
+        pair = lambda values: "x".join(map(str, values))
+        return (
+            f"conv2d_n{self.batch}_c{self.in_channels}_h{self.in_height}_w{self.in_width}_o{self.out_channels}"
+            f"_k{pair(self.kernel)}_s{pair(self.stride)}_p{pair(self.padding)}_d{pair(self.dilation)}_g{self.groups}"
+        )
