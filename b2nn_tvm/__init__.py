@@ -14,7 +14,7 @@ _PUBLIC = {
     "Artifact": "b2nn_tvm.deploy.artifact",
     "measure": "b2nn_tvm.deploy.measure",
     "Measurement": "b2nn_tvm.deploy.measure",
-    "search": "b2nn_tvm.search",
+    "search": "b2nn_tvm.loop.search",
     "flops": "b2nn_tvm.mixbin.flops",
 }
 __all__ = ["B2nnError", "__version__", *_PUBLIC]

@@ -1,0 +1,44 @@
+# One virtual environment, .venv, with the pinned versions of constraints.txt; every target makes it on first use.
+
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+EXTRAS := train,verify,cross,test
+# More arguments for pip, e.g. PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' for torch without CUDA.
+PIP_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench emulator wheel lint clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## make .venv with the pinned dependencies and this package, editable
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	touch $@
+
+demo: setup ## the whole loop on a small data set on this machine, into build/demo (at most 8 minutes; resumes)
+	$(BIN)/python examples/demo.py
+
+test: setup emulator ## all tests; the timing ones run last and alone
+	$(BIN)/python -m pytest -n 2 -m "not timing"
+	$(BIN)/python -m pytest -m timing
+
+bench: setup ## this project's kernels beside onnxruntime's, single thread
+	$(BIN)/python benchmarks/conv.py
+
+emulator: setup ## the emulated arm64 device that the ARM tests run on, into build/arm64 (no root; skipped where it cannot be had)
+	$(BIN)/python tests/emulator.py
+
+wheel: setup ## the wheel, into dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+lint: setup ## style and obvious mistakes
+	$(BIN)/python -m ruff check .
+
+clean: ## remove what the other targets made, but not .venv
+	rm -rf build dist *.egg-info

@@ -1,0 +1,51 @@
+"""The command class: every failure is one ``error:`` line and a status, never a traceback unless asked for."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import click
+
+
+class Command(click.Command):
+    """A click command with the exit statuses of all commands here.
+
+    0 done; 1 refused or failed, with one ``error:`` line on stderr; 2 wrong usage; 130 interrupted, saying how to go on
+    (``resume``). ``--debug`` adds the traceback.
+    """
+
+    def __init__(self, *args, resume: str = "run the same command again", **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.resume = resume
+        self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
+
+    def invoke(self, context: click.Context):
+        debug = context.params.pop("debug")
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo(f"interrupted: {self.resume}", err=True)
+            context.exit(130)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:  # the border of the program: whatever failed becomes one line
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # click ends quietly when the reader of stdout is gone
+            if debug:
+                import traceback
+
+                traceback.print_exc(file=sys.stderr)
+            click.echo(f"error: {_one_line(error)}", err=True)
+            context.exit(1)
+
+
+def _one_line(error: Exception) -> str:
+    from b2nn_tvm.errors import B2nnError
+
+    text = " ".join(str(error).split())
+    if isinstance(error, B2nnError):
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"unexpected {type(error).__name__}: {text[:300]} (a fault of this program; --debug shows where)"

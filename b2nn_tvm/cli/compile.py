@@ -1,0 +1,91 @@
+"""b2nn-compile: an ONNX file becomes a library for a target."""
+
+from __future__ import annotations
+
+import click
+
+from b2nn_tvm.cli.command import Command
+from b2nn_tvm.version import __version__
+
+
+def _list_targets(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
+        return
+    from b2nn_tvm import targets
+    from b2nn_tvm.cli import output
+
+    known = [targets.get(name) for name in targets.names()]
+    rows = [(each.name, each.triple, each.mcpu, each.vector, "yes" if each.runs_here else "no") for each in known]
+    output.print_table("targets", ("target", "triple", "mcpu", "vector", "runs here"), rows)
+    context.exit()
+
+
+@click.command(cls=Command, resume="nothing was written; run the same command again")
+@click.argument("model", metavar="MODEL.onnx")
+@click.option("--target", default="native", show_default=True, metavar="NAME", help="Where the library will run: arm, x86, native, ...")
+@click.option("-o", "--output", metavar="DIR", help="Folder of the library.  [default: the model's name and the target]")
+@click.option("--tune", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Tuning trials per kernel.")
+@click.option("--verify/--no-verify", default=True, show_default=True, help="Compare the library with the reference after compiling.")
+@click.option("--input-shape", "input_shapes", multiple=True, metavar="NAME=1x3x32x32", help="Fix the shape of an input that is dynamic.")
+@click.option("--sign-zero", type=click.Choice(["1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
+@click.option("--explain", is_flag=True, help="Say of every convolution what was decided and why.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--list-targets", is_flag=True, is_eager=True, expose_value=False, callback=_list_targets, help="List the targets and stop.")
+@click.version_option(__version__)
+def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, as_json) -> None:
+    """Compile MODEL.onnx into a self-contained library for a target.
+
+    Writes the library, its manifest and a C header into DIR and prints one row per layer.
+    """
+    from pathlib import Path
+
+    import b2nn_tvm
+    from b2nn_tvm.cli import output as out
+
+    folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
+    with out.progress() as report:
+        artifact = b2nn_tvm.compile_model(
+            model,
+            target=target,
+            output=folder,
+            verify=verify,
+            tune=tune,
+            input_shapes=dict(map(_parse_shape, input_shapes)) or None,
+            sign_zero=int(sign_zero) if sign_zero else None,
+            progress=report,
+        )
+    if as_json:
+        out.print_json(_as_document(artifact, folder))
+        return
+    columns = ("layer", "op", "precision", "workload", "schedule", "bytes", "stays float because")
+    rows = [
+        (row.name, row.op, row.precision, row.workload, row.schedule, str(row.size_bytes), row.reason) for row in artifact.layers
+    ]
+    out.print_table(f"{model} for {artifact.target.name} ({artifact.target.mcpu})", columns, rows)
+    if explain:
+        for row in artifact.layers:
+            if row.workload or row.reason:
+                out.print_line(f"{row.name} {'is binary' if row.precision == 'binary' else f'stays float: {row.reason}'}")
+    out.print_line(f"{folder}: {_binary_count(artifact)} of {len(artifact.layers)} layers are binary")
+
+
+def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, equals, sizes = text.rpartition("=")
+    parts = sizes.split("x")
+    if not equals or not all(part.isdigit() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} is not NAME=1x3x32x32", param_hint="--input-shape")
+    return name, tuple(map(int, parts))
+
+
+def _binary_count(artifact) -> int:
+    return sum(row.precision == "binary" for row in artifact.layers)
+
+
+def _as_document(artifact, folder) -> dict:
+    from dataclasses import asdict
+
+    return {"folder": str(folder), "target": artifact.target.name, "layers": [asdict(row) for row in artifact.layers]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What commands print: tables and JSON on stdout, progress and phases on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+ProgressCallback = Callable[[str, int, int], None]
+
+
+def print_json(body: Any) -> None:
+    """Print ``body`` on stdout as JSON, with nothing else."""
+    print(json.dumps(body, indent=2))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on stdout; columns of numbers stand to the right. Piped, it is as wide as it needs to be."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(_is_numeric(row[index]) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_escaped(cell) for cell in row))
+    _stdout().print(table)
+
+
+def print_line(text: str) -> None:
+    """Print one line of a result on stdout, as it is."""
+    print(text)
+
+
+@contextmanager
+def progress() -> Iterator[ProgressCallback]:
+    """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase; one line per phase where stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _phase_lines(console)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(_escaped(phase), total=total)
+            bars.update(tasks[phase], completed=done, total=total)
+
+        yield report
+
+
+def _phase_lines(console) -> ProgressCallback:
+    begun: set[str] = set()
+
+    def report(phase: str, done: int, total: int) -> None:
+        if phase not in begun:
+            begun.add(phase)
+            console.print(f"{_escaped(phase)} ...", highlight=False)
+
+    return report
+
+
+def _stdout():
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def _is_numeric(cell: str) -> bool:
+    return not cell or cell[0].isdigit() or cell in ("-", "–")
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

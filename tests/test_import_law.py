@@ -1,0 +1,132 @@
+"""Who may import whom: one table, checked over the syntax tree of every file, and by importing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "b2nn_tvm"
+OUTSIDE = ("schedules", "targets", "deploy")
+
+STANDARD = frozenset(sys.stdlib_module_names)
+GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
+NUMERIC = GROUND | {"document", "plan", "cost", "reference"}
+TORCH_HALF = NUMERIC | {"mixbin", "models", "data", "export"}
+TRAINING = {"numpy", "scipy", "sklearn", "torch", "cloudpickle"}
+EVERYTHING = TORCH_HALF | {"ops", "passes", "frontend", "targets", "schedules", "deploy", "compiler", "loop", "report"}
+
+# part: (parts of this project that it may import, packages that it may import)
+LAW: dict[str, tuple[set[str], set[str]]] = {
+    "": (EVERYTHING, set()),
+    "errors": (set(), set()),
+    "version": (set(), set()),
+    "workload": (set(), set()),
+    "document": (GROUND, {"jsonschema"}),
+    "plan": (NUMERIC, {"numpy"}),
+    "cost": (NUMERIC, {"numpy", "scipy"}),
+    "reference": (NUMERIC, {"numpy"}),
+    "mixbin": (TORCH_HALF, TRAINING),
+    "models": (TORCH_HALF, TRAINING),
+    "data": (TORCH_HALF, TRAINING | {"PIL"}),
+    "export": (TORCH_HALF, TRAINING | {"onnx", "onnxscript"}),
+    "ops": (NUMERIC | {"ops"}, {"numpy", "tvm", "tvm_ffi"}),
+    "passes": (NUMERIC | {"ops", "passes"}, {"numpy", "tvm", "tvm_ffi"}),
+    "frontend": (NUMERIC | {"ops", "passes"}, {"numpy", "tvm", "tvm_ffi", "onnx"}),
+    "targets": (GROUND | {"targets"}, {"tvm"}),
+    "schedules": (NUMERIC | {"ops", "targets", "schedules"}, {"numpy", "tvm", "tvm_ffi"}),
+    "deploy": (NUMERIC | {"targets", "deploy"}, {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"}),
+    "compiler": (EVERYTHING - {"mixbin", "models", "data", "export", "loop", "report"}, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
+    "loop": (EVERYTHING, TRAINING | {"onnx"}),
+    "report": (EVERYTHING, {"jinja2"}),
+    "cli": (EVERYTHING | {"cli"}, TRAINING | {"click", "rich"}),
+}
+CLI_AT_THE_TOP = {"click", "b2nn_tvm.cli.command", "b2nn_tvm.version", "b2nn_tvm.cli"}
+
+
+def sources() -> list[Path]:
+    folders = [PACKAGE, *(ROOT / name for name in OUTSIDE)]
+    return sorted(path for folder in folders for path in folder.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT)
+    first = relative.parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imports(tree: ast.AST, path: Path) -> Iterator[tuple[str, int]]:
+    """Every module named by an import statement, with its line; relative ones are refused by a test of their own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((name.name, node.lineno) for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module, node.lineno
+            if node.module == "b2nn_tvm":
+                yield from ((f"b2nn_tvm.{name.name}", node.lineno) for name in node.names)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_row_allows(path: Path) -> None:
+    part = part_of(path)
+    assert part in LAW, f"{path.relative_to(ROOT)} belongs to no row of the import law; add one"
+    own, packages = LAW[part]
+    for module, line in imports(ast.parse(path.read_text(encoding="utf-8")), path):
+        head, _, rest = module.partition(".")
+        where = f"{path.relative_to(ROOT)}:{line}: {part or 'the package'} may not import {module}"
+        if head == "b2nn_tvm":
+            target = rest.partition(".")[0]
+            known = target in LAW  # else a public name such as b2nn_tvm.compile_model, which the package loads by itself
+            assert not known or target == part or target in own | GROUND - ({part} if part in GROUND else set()), where
+        elif head not in STANDARD:
+            assert head in packages, where
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_are_absolute(path: Path) -> None:
+    relative = [node.lineno for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom) and node.level]
+    assert not relative, f"{path.relative_to(ROOT)} has relative imports in lines {relative}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.name)
+def test_commands_import_at_the_top_only_the_argument_parser(path: Path) -> None:
+    top = ast.Module(body=[node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)])
+    for module, line in imports(top, path):
+        assert module in CLI_AT_THE_TOP or module.partition(".")[0] in STANDARD, f"{path.name}:{line} imports {module} at the top"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "targets").glob("*.py")), ids=lambda path: path.name)
+def test_targets_load_tvm_inside_a_function_only(path: Path) -> None:
+    top = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    for module, line in imports(ast.Module(body=top), path):
+        assert module.partition(".")[0] != "tvm", f"{path.name}:{line}"
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("b2nn_tvm", {"torch", "tvm", "numpy", "onnx"}),
+        ("b2nn_tvm.cli.compile", {"torch", "tvm", "numpy", "rich"}),
+        ("b2nn_tvm.cli.profile", {"torch", "tvm", "numpy", "rich"}),
+        ("b2nn_tvm.cli.search", {"torch", "tvm", "numpy", "rich"}),
+        ("b2nn_tvm.plan", {"torch", "tvm"}),
+        ("b2nn_tvm.cost", {"torch", "tvm"}),
+        ("b2nn_tvm.reference", {"torch", "tvm"}),
+        ("b2nn_tvm.targets", {"torch", "tvm"}),
+        ("b2nn_tvm.deploy.artifact", {"torch"}),
+        ("b2nn_tvm.deploy.measure", {"torch"}),
+        ("b2nn_tvm.mixbin.select", {"tvm"}),
+        ("b2nn_tvm.mixbin.train", {"tvm"}),
+        ("b2nn_tvm.export", {"tvm"}),
+    ],
+)
+def test_importing_loads_no_package_of_the_other_half(module: str, absent: set[str]) -> None:
+    code = f"import sys, {module}; print(*(set(sys.modules) & {absent!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
