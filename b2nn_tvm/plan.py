@@ -1,0 +1,97 @@
+"""Which layer has which precision, and the file that says so: plan.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from b2nn_tvm.document import read_document, write_document
+
+KIND, VERSION = "plan", 1
+
+
+class Precision(StrEnum):
+    """How a layer computes."""
+
+    FLOAT = "float"
+    BINARY = "binary"  # sign of the input and sign of the weights
+    WEIGHT_BINARY = "weight-binary"  # float input, sign of the weights
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["model", "method", "budget", "predicted", "unit", "digest", "layers"],
+    "properties": {
+        "model": {"type": "string"},
+        "method": {"type": "string"},
+        "budget": {"type": "string"},
+        "predicted": {"type": "number"},
+        "unit": {"type": "string"},
+        "digest": {"type": "string"},
+        "layers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "precision", "workload"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "precision": {"enum": [precision.value for precision in Precision]},
+                    "workload": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One precision per layer, with where it came from.
+
+    ``layers`` maps module names to precisions in network order; ``workloads`` maps them to ConvWorkload keys;
+    ``budget`` is the words the user gave; ``predicted`` is the cost the selection expects, in ``unit``.
+    """
+
+    layers: Mapping[str, Precision]
+    workloads: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    method: str = ""
+    budget: str = ""
+    predicted: float = 0.0
+    unit: str = ""
+
+    @property
+    def binary(self) -> tuple[str, ...]:
+        """Names of the fully binary layers, in network order."""
+        return tuple(name for name, precision in self.layers.items() if precision == Precision.BINARY)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the layer choice alone: equal plans have equal digests, however they were found."""
+        choice = sorted((name, Precision(precision).value) for name, precision in self.layers.items())
+        return hashlib.sha256(json.dumps(choice).encode()).hexdigest()
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write plan.json."""
+        rows = [
+            {"name": name, "precision": Precision(precision).value, "workload": self.workloads.get(name, "")}
+            for name, precision in self.layers.items()
+        ]
+        head = {"model": self.model, "method": self.method, "budget": self.budget}
+        tail = {"predicted": float(self.predicted), "unit": self.unit, "digest": self.digest, "layers": rows}
+        return write_document(path, KIND, VERSION, {**head, **tail})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Plan:
+        """Read plan.json; raises InputError where it is not one. An edited ``layers`` list is taken as it stands."""
+        document = read_document(path, KIND, VERSION, SCHEMA)
+        return cls(
+            layers={row["name"]: Precision(row["precision"]) for row in document["layers"]},
+            workloads={row["name"]: row["workload"] for row in document["layers"] if row["workload"]},
+            **{name: document[name] for name in ("model", "method", "budget", "predicted", "unit")},
+        )
