@@ -1,0 +1,97 @@
+"""Binary convolution on packed bits: dot = constant - 2 * popcount(x xor w), exact in int32.
+
+Two forms of the same sum, one per kind of vector unit:
+
+- words: uint32 lanes, one popcount per lane straight into int32 (AVX-512 VPOPCNTDQ);
+- bytes: uint8 lanes summed in uint8 over at most 31 bytes (31 * 8 = 248), then widened (NEON ``cnt``, AVX2 ``pshufb``).
+
+Popcounts are cast to int32 before any subtraction: TVM marks unsigned arithmetic as not wrapping.
+"""
+
+from __future__ import annotations
+
+from tvm import te, tirx
+
+from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.ops.conv2d import crop_channels
+from b2nn_tvm.workload import ConvWorkload
+
+MAX_BYTES_IN_UINT8 = 31
+MAX_BITS_IN_UINT16 = 65535
+
+
+def bconv2d(
+    x: te.Tensor,
+    weight: te.Tensor,
+    constant: te.Tensor | int,
+    rows: te.Tensor | None = None,
+    columns: te.Tensor | None = None,
+    *,
+    workload: ConvWorkload,
+) -> te.Tensor:
+    """int32 [N, H', W', O] dot products of packed x [N, H + pads, W + pads, words] and weight [O/lanes, kh, kw, words, lanes].
+
+    ``constant`` is the one number of a uniform border, or its table with ``rows`` and ``columns`` (ops/bit_layout.py).
+    """
+    lanes = int(weight.shape[4])
+    count = _count_bytes(x, weight, workload) if x.dtype == "uint8" else _count_words(x, weight, workload)
+    shape = (workload.batch, workload.out_height, workload.out_width, int(weight.shape[0]) * lanes)
+
+    def dot(n, h, w, o):
+        first = tirx.const(constant, "int32") if isinstance(constant, int) else constant[rows[h], columns[w], o]
+        return first - 2 * count[n, h, w, o].astype("int32")
+
+    return crop_channels(te.compute(shape, dot, name="dot"), workload.out_channels)
+
+
+def _count_words(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.Tensor:
+    blocks, kernel_height, kernel_width, words, lanes = (int(extent) for extent in weight.shape)
+    kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, kernel_width), "kw")
+    c = te.reduce_axis((0, words), "c")
+    (sh, sw), (dh, dw) = workload.stride, workload.dilation
+    return te.compute(
+        (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
+        lambda n, h, w, o: te.sum(
+            tirx.popcount(x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]).astype("int32"),
+            axis=[kh, kw, c],
+        ),
+        name="bconv2d",
+        attrs=mark("bconv2d_words", workload, lanes=lanes),
+    )
+
+
+def _count_bytes(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.Tensor:
+    blocks, kernel_height, kernel_width, size, lanes = (int(extent) for extent in weight.shape)
+    columns, chunk = byte_chunk(kernel_width, size)
+    kh = te.reduce_axis((0, kernel_height), "kh")
+    kw = te.reduce_axis((0, kernel_width // columns), "kw")
+    c = te.reduce_axis((0, size // chunk), "c")
+    i, j = te.reduce_axis((0, columns), "i"), te.reduce_axis((0, chunk), "j")
+    (sh, sw), (dh, dw) = workload.stride, workload.dilation
+    spatial = (workload.batch, workload.out_height, workload.out_width, blocks * lanes)
+    total = "uint16" if workload.in_channels * kernel_height * kernel_width <= MAX_BITS_IN_UINT16 else "int32"
+    partial = te.compute(
+        (*spatial, kernel_height, kernel_width // columns, size // chunk),
+        lambda n, h, w, o, a, b, d: te.sum(
+            tirx.popcount(
+                x[n, h * sh + a * dh, w * sw + (b * columns + i) * dw, d * chunk + j]
+                ^ weight[o // lanes, a, b * columns + i, d * chunk + j, o % lanes]
+            ),
+            axis=[i, j],
+        ),
+        name="partial",
+        attrs=mark("bconv2d_partial", workload),
+    )
+    return te.compute(
+        spatial,
+        lambda n, h, w, o: te.sum(partial[n, h, w, o, kh, kw, c].astype(total), axis=[kh, kw, c]),
+        name="bconv2d",
+        attrs=mark("bconv2d_bytes", workload, lanes=lanes),
+    )
+
+
+def byte_chunk(kernel_width: int, size: int) -> tuple[int, int]:
+    """(kernel columns, channel bytes) summed in uint8 before a widening: as many as fit."""
+    chunk = max(n for n in range(1, MAX_BYTES_IN_UINT8 + 1) if size % n == 0)
+    whole_row = kernel_width * chunk <= MAX_BYTES_IN_UINT8 and chunk == size
+    return (kernel_width if whole_row else 1), chunk

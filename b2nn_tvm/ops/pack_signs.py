@@ -1,0 +1,96 @@
+"""Sign, bit-pack and pad an NHWC tensor in one sweep: the compare's predicate bits are the packed bits.
+
+A vector compare yields <lanes x i1>, which ``reinterpret`` turns into a word: ``vcmpps`` + ``kmov`` on AVX-512,
+``vmovmskps`` on AVX2, ``fcmge`` and a reduction on NEON. x >= threshold is true for 0 and -0.0 and false for NaN.
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm import tirx
+from tvm.script import tirx as T
+
+from b2nn_tvm.ops.anchor import mark
+
+WORD_BITS = {"uint8": 8, "uint32": 32}
+OPAQUE = 8  # relax's OpPatternKind: never fused, never rescheduled
+PARALLEL_ELEMENTS = 1 << 16  # below, waking a second thread costs more than it saves
+
+
+def pack_signs(
+    shape: tuple[int, int, int, int], padding: tuple[int, int, int, int], *, word: str, pad_value: int
+) -> tirx.PrimFunc:
+    """A scheduled function (x float32 [N, H, W, C], threshold float32 [C], y word [N, H + pads, W + pads, words]).
+
+    ``padding`` is (top, left, bottom, right). A padded pixel has the bits of ``pad_value`` +1 in the channels that exist,
+    else 0. Tail bits are 0.
+    """
+    batch, height, width, channels = shape
+    top, left, bottom, right = padding
+    bits = WORD_BITS[word]
+    full, tail = divmod(channels, bits)
+    words = full + (tail > 0)
+    rows, columns = height + top + bottom, width + left + right
+    ones = tirx.const((1 << bits) - 1 if pad_value == 1 else 0, word)
+    ones_tail = tirx.const((1 << tail) - 1 if pad_value == 1 else 0, word)
+    annotations = mark("pack_signs", f"n{batch}_h{height}_w{width}_c{channels}")
+    loop = T.parallel if batch * height * width * channels >= PARALLEL_ELEMENTS else T.serial
+
+    def inside(r, q):
+        return tirx.all(r >= top, r < top + height, q >= left, q < left + width)
+
+    def value(x, limit, n, r, q, c, count):
+        return _word(lambda first, lanes: _at_least(x, limit, (n, r - top, q - left), c * bits + first, lanes), word, count)
+
+    @T.prim_func(private=True, s_tir=True)
+    def pack(x_ptr: T.handle, limit_ptr: T.handle, y_ptr: T.handle):
+        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE})
+        x = T.match_buffer(x_ptr, (batch, height, width, channels), "float32")
+        limit = T.match_buffer(limit_ptr, (channels,), "float32")
+        y = T.match_buffer(y_ptr, (batch, rows, columns, words), word)
+        for nr in loop(batch * rows):
+            for q in range(columns):
+                with T.sblock("pack_signs"):
+                    n = T.axis.spatial(batch, nr // rows)
+                    r = T.axis.spatial(rows, nr % rows)
+                    c_q = T.axis.spatial(columns, q)
+                    T.reads(x[0:batch, 0:height, 0:width, 0:channels], limit[0:channels])
+                    T.writes(y[n, r, c_q, 0:words])
+                    T.sblock_attr(annotations)
+                    if inside(r, c_q):
+                        for c in range(full):
+                            y[n, r, c_q, c] = value(x, limit, n, r, c_q, c, bits)
+                        if tail > 0:
+                            y[n, r, c_q, words - 1] = value(x, limit, n, r, c_q, full, tail)
+                    else:
+                        for c in range(full):
+                            y[n, r, c_q, c] = ones
+                        if tail > 0:
+                            y[n, r, c_q, words - 1] = ones_tail
+
+    return pack
+
+
+def _at_least(x, limit, pixel, first, lanes: int):
+    """The predicate x >= threshold of ``lanes`` neighbouring channels."""
+    if lanes == 1:
+        return x[(*pixel, first)] >= limit[first]
+    where = T.Ramp(first, 1, lanes)
+    return x[(*pixel, where)] >= limit[where]
+
+
+def _word(predicate, word: str, count: int):
+    """The lowest ``count`` bits of a word: whole vectors where they fit, single bits for the rest."""
+    value, first = None, 0
+    while first < count:
+        lanes = next((size for size in (32, 16, 8) if first + size <= count and first % size == 0), 1)
+        bits = predicate(first, lanes)
+        if lanes == 1:
+            part = tirx.Select(bits, tirx.const(1, word), tirx.const(0, word))
+        else:
+            part = tvm.ir.Call("tirx.reinterpret", [bits], ret_ty=f"uint{lanes}")
+            part = part if f"uint{lanes}" == word else part.astype(word)
+        part = part << tirx.const(first, word) if first else part
+        value = part if value is None else value | part
+        first += lanes
+    return value

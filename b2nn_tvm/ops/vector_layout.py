@@ -1,0 +1,29 @@
+"""The numbers by which a vector unit shapes the data: what the lowering passes need to know of an instruction set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VectorLayout:
+    """``float_lanes``: float32 lanes of a register; ``word``: the element type of packed bits ("uint32" or "uint8", see
+    ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words."""
+
+    float_lanes: int
+    word: str
+    max_binary_lanes: int
+
+    def binary_lanes(self, outputs: int) -> int:
+        """Filters per vector for a layer of this many outputs: no wider than the layer needs, at least 16."""
+        lanes = self.max_binary_lanes
+        while lanes > 16 and lanes >= 2 * outputs:
+            lanes //= 2
+        return lanes
+
+    def conv_lanes(self, outputs: int) -> int:
+        """Output channels per vector of a float layer: half vectors where a whole one would be half empty."""
+        lanes = self.float_lanes
+        while lanes > 4 and outputs % lanes and 0 < outputs % lanes <= lanes // 2 and outputs < 4 * lanes:
+            lanes //= 2
+        return lanes

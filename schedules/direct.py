@@ -1,0 +1,33 @@
+"""The direct convolution: one loop nest for float32 and for packed words.
+
+    for n, o0 (parallel) h0 w0:          a tile of rows x columns pixels and ``blocks`` vectors of channels
+        for kh kw c:                     sums stay in registers
+            for h1 w1 o1 (unrolled), lane (vector):  sum += x (broadcast) * weight
+        epilogue of the tile
+"""
+
+from __future__ import annotations
+
+from tvm.s_tir import Schedule
+from tvm.s_tir.schedule import SBlockRV
+
+from b2nn_tvm.schedules.epilogue import attach_epilogue, inline_epilogue
+from b2nn_tvm.schedules.tile import Tile
+
+
+def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, parallel: bool) -> None:
+    """Schedule the block ``conv2d`` or ``bconv2d`` (words) and all that was fused behind it."""
+    output = inline_epilogue(sch, anchor)
+    n, h, w, o, *reduction = sch.get_loops(anchor)
+    h0, h1 = sch.split(h, [None, tile.rows])
+    w0, w1 = sch.split(w, [None, tile.columns])
+    o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
+    sch.reorder(n, o0, h0, w0, *reduction, h1, w1, o1, lane)
+    attach_epilogue(sch, output, w0, depth=4, lanes=lanes)
+    sch.vectorize(lane)
+    for loop in (h1, w1, o1):
+        sch.unroll(loop)
+    outer = sch.fuse(n, o0, h0)
+    if parallel:
+        sch.parallel(outer)
+    sch.decompose_reduction(anchor, reduction[0])
