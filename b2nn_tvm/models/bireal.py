@@ -1,0 +1,79 @@
+"""ResNets in the Bi-Real layout: every convolution has its own shortcut (Liu et al., Bi-Real Net, ECCV 2018, figure 3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from b2nn_tvm.mixbin import activation as activations
+from b2nn_tvm.models.resnet import initialize
+
+
+class BiRealBlock(nn.Module):
+    """Twice ``activation -> conv -> bn -> + shortcut``; where the first convolution strides, its shortcut is projected."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, activation: str):
+        super().__init__()
+        self.act1 = activations.make(activation, channels=in_channels)
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.act2 = activations.make(activation, channels=channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = None
+        if stride != 1 or in_channels != channels:
+            projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.bn1(self.conv1(self.act1(x))) + shortcut
+        return self.bn2(self.conv2(self.act2(x))) + x
+
+
+class BiRealNet(nn.Module):
+    """Stem without an activation, stages of pre-activation blocks, average pooling and a classifier.
+
+    ``stem`` is "cifar" (3x3) or "imagenet" (7x7 with stride 2, then 3x3 max pooling with stride 2); ``widths`` gives the
+    channels of each stage, all but the first of which halve the image. Input [N, channels, image_size, image_size].
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int,
+        channels: int,
+        image_size: int,
+        stem: str,
+        widths: Sequence[int],
+        blocks: int,
+        activation: str,
+    ):
+        super().__init__()
+        small = stem == "cifar"
+        self.conv1 = nn.Conv2d(channels, widths[0], 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.maxpool = None if small else nn.MaxPool2d(3, 2, 1)
+        self.stages = tuple(f"stage{index + 1}" for index in range(len(widths)))
+        in_channels = widths[0]
+        for stage, width in zip(self.stages, widths):
+            layers = []
+            for block in range(blocks):
+                stride = 2 if stage != "stage1" and block == 0 else 1
+                layers.append(BiRealBlock(in_channels, width, stride, activation))
+                in_channels = width
+            setattr(self, stage, nn.Sequential(*layers))
+        reduction = 2 ** (len(widths) - 1) * (1 if small else 4)
+        self.avgpool = nn.AvgPool2d(math.ceil(image_size / reduction))
+        self.fc = nn.Linear(in_channels, classes)
+        initialize(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.bn1(self.conv1(x))
+        x = x if self.maxpool is None else self.maxpool(x)
+        for stage in self.stages:
+            x = getattr(self, stage)(x)
+        return self.fc(torch.flatten(self.avgpool(x), 1))

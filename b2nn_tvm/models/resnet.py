@@ -1,0 +1,64 @@
+"""ResNet-18 in torchvision's layout and with its parameter names (He et al., Deep Residual Learning, CVPR 2016)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from b2nn_tvm.mixbin import activation as activations
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and one shortcut: relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)), one shared activation."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, activation: str):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = activations.make(activation, channels=channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = None
+        if stride != 1 or in_channels != channels:
+            projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + shortcut)
+
+
+class ResNet(nn.Module):
+    """Stem, four stages of ``blocks`` basic blocks each, global average pooling and a classifier; input [N, C, H, W]."""
+
+    def __init__(self, *, classes: int, channels: int = 3, blocks: int = 2, width: int = 64, activation: str = "relu"):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = activations.make(activation, channels=width)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        in_channels = width
+        for stage in range(4):
+            out_channels = width * 2**stage
+            layers = []
+            for block in range(blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                layers.append(BasicBlock(in_channels, out_channels, stride, activation))
+                in_channels = out_channels
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(in_channels, classes)
+        initialize(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+def initialize(model: nn.Module) -> None:
+    """He's initialization of the convolutions (fan out), as torchvision's ResNets have it."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
