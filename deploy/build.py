@@ -1,0 +1,144 @@
+"""Program + kernels -> a folder with the library, its header, a runner and the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata as packages
+from pathlib import Path
+
+from b2nn_tvm.deploy.elf import ElfFile, read_elf
+from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, emit_c, size_bytes
+from b2nn_tvm.deploy.manifest import BuildInfo, LibraryInfo, Manifest, Memory, Sizes, StepRow
+from b2nn_tvm.deploy.program import Program
+from b2nn_tvm.deploy.toolchain import Toolchain, find_toolchain
+from b2nn_tvm.errors import InputError, ToolchainError
+from b2nn_tvm.targets.target import TargetInfo
+
+ABI_VERSION = 1  # B2NN_ABI_VERSION in runtime/b2nn.h
+LIBRARY = "libb2nn_model.so"
+RUNNER = "b2nn_run"
+HEADER = "b2nn.h"
+RUNTIME = Path(__file__).parent / "runtime"
+
+_COMPILE = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
+_LINK = (
+    "-shared",
+    f"-Wl,-soname,{LIBRARY}",
+    "-Wl,-Bsymbolic",
+    "-Wl,--version-script=exports.map",
+    "-Wl,--no-undefined",
+    "-Wl,--gc-sections",
+    "-Wl,-z,noexecstack",
+    "-Wl,--strip-debug",
+)
+
+
+@dataclass(frozen=True)
+class BuildMetadata:
+    """What the manifest says of the origin: the model's name and the digest of the plan it follows, where known."""
+
+    model: str = ""
+    plan_digest: str = ""
+
+
+def build_library(
+    program: Program,
+    kernels_object: bytes,
+    target: TargetInfo,
+    folder: str | os.PathLike,
+    *,
+    metadata: BuildMetadata = BuildMetadata(),
+) -> Manifest:
+    """Link ``kernels_object`` with the runtime and the program's tables and constants into ``folder``.
+
+    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn_run`` and ``manifest.json``. All
+    is made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
+    half replaced is noticed when it is loaded. Raises ToolchainError where no compiler for the target is there or it
+    fails, InputError where ``folder`` cannot be written, ValueError where program and object do not fit.
+    """
+    folder = Path(folder)
+    _check_kernels(program, kernels_object, target)
+    toolchain = find_toolchain(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=folder, prefix=".build."))
+    except OSError as error:
+        raise InputError(f"{folder}: expected a folder that can be written: {error.strerror}") from None
+    try:
+        model_id = write_sources(program, kernels_object, work, salt=target.name)
+        compile_library(toolchain, work)
+        manifest = _describe(program, target, toolchain, metadata, model_id, (work / LIBRARY).read_bytes())
+        for name in (LIBRARY, RUNNER, HEADER):
+            os.replace(work / name, folder / name)
+        manifest.save(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return manifest
+
+
+def write_sources(program: Program, kernels_object: bytes, folder: Path, *, salt: str = "") -> str:
+    """Write all that a C compiler needs into ``folder``: the runtime, the generated files, the object; return the id."""
+    digest = hashlib.sha256(salt.encode())
+    for content in (kernels_object, *emit_c(program, model_id="").values()):
+        digest.update(hashlib.sha256(content).digest())
+    for path in RUNTIME.iterdir():
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+    for name, content in emit_c(program, model_id=digest.hexdigest()).items():
+        (folder / name).write_bytes(content)
+    (folder / "kernels.o").write_bytes(kernels_object)
+    return digest.hexdigest()
+
+
+def compile_library(toolchain: Toolchain, folder: Path) -> None:
+    """Make the library and the runner from the sources in ``folder``."""
+    sources = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", CONSTANTS_SOURCE)
+    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *sources, "kernels.o", "-lm"], folder=folder)
+    toolchain.run(["-std=c11", "-D_GNU_SOURCE", "-O2", "-o", RUNNER, f"{RUNNER}.c", "-ldl"], folder=folder)
+
+
+def _check_kernels(program: Program, kernels_object: bytes, target: TargetInfo) -> ElfFile:
+    elf = read_elf(kernels_object)
+    if elf.arch != target.arch:
+        raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
+    if missing := sorted({step.symbol for step in program.steps} - elf.defined):
+        raise ValueError(f"the kernels object does not define {', '.join(missing)}")
+    return elf
+
+
+def _describe(
+    program: Program, target: TargetInfo, toolchain: Toolchain, metadata: BuildMetadata, model_id: str, library: bytes
+) -> Manifest:
+    elf = read_elf(library)
+    if elf.arch != target.arch:
+        raise ToolchainError(
+            f"the C compiler {toolchain.command[0]!r} makes code for {elf.arch}, but target {target.name} is "
+            f"{target.arch}; set CC to a compiler for {target.triple}"
+        )
+    binary = sum(row.size_bytes for row in program.layers if row.precision == "binary")
+    other_constants = len(program.constants) - binary
+    return Manifest(
+        library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, elf.glibc),
+        target=target,
+        build=BuildInfo(metadata.model, metadata.plan_digest, packages.version("apache-tvm"), toolchain.version),
+        inputs=program.inputs,
+        outputs=program.outputs,
+        layers=program.layers,
+        steps=tuple(StepRow(step.symbol, step.layer) for step in program.steps),
+        sizes=Sizes(
+            library=len(library),
+            binary_constants=binary,
+            other_constants=other_constants,
+            code=elf.code_bytes,
+            other=len(library) - len(program.constants) - elf.code_bytes,
+        ),
+        memory=Memory(
+            arena=program.arena_bytes,
+            staging=sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs)),
+            workspace_per_thread=program.workspace_bytes,
+        ),
+    )

@@ -1,0 +1,76 @@
+"""What the builder wants to know of an ELF file: its machine, its symbols, where its bytes go."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+_MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64"}
+_SYMTAB, _NOBITS, _DYNSYM = 2, 8, 11
+_EXECUTABLE = 4
+
+
+@dataclass(frozen=True)
+class ElfFile:
+    """``defined`` and ``undefined`` are names of global and weak symbols: the dynamic ones of a shared library.
+
+    ``code_bytes`` counts the executable sections; ``glibc`` is the newest version of the C library that it asks for,
+    empty where it asks for none.
+    """
+
+    arch: str
+    defined: frozenset[str]
+    undefined: frozenset[str]
+    code_bytes: int
+    glibc: str
+
+
+def read_elf(content: bytes) -> ElfFile:
+    """Read a little-endian ELF object or shared library; ValueError where it is none."""
+    if content[:4] != b"\x7fELF" or content[5] != 1:
+        raise ValueError("not a little-endian ELF file")
+    wide = content[4] == 2
+    machine = struct.unpack_from("<H", content, 18)[0]
+    table = struct.unpack_from("<Q" if wide else "<I", content, 40 if wide else 32)[0]
+    count = struct.unpack_from("<H", content, 60 if wide else 48)[0]
+    layout, step = ("<IIQQQQIIQQ", 64) if wide else ("<IIIIIIIIII", 40)
+    sections = [_Section(*struct.unpack_from(layout, content, table + index * step)) for index in range(count)]
+    kind = _DYNSYM if any(section.kind == _DYNSYM for section in sections) else _SYMTAB
+    defined, undefined, versions = set(), set(), set()
+    for section in sections:
+        if section.kind == kind:
+            names = sections[section.link]
+            strings = content[names.offset : names.offset + names.size]
+            versions |= set(re.findall(rb"GLIBC_(\d+\.\d+)", strings))
+            for name, where in _symbols(content[section.offset : section.offset + section.size], strings, wide):
+                (defined if where else undefined).add(name)
+    return ElfFile(
+        arch=_MACHINES.get(machine, f"machine {machine}"),
+        defined=frozenset(defined),
+        undefined=frozenset(undefined - {""}),
+        code_bytes=sum(s.size for s in sections if s.flags & _EXECUTABLE and s.kind != _NOBITS),
+        glibc=max((v.decode() for v in versions), key=lambda text: tuple(map(int, text.split("."))), default=""),
+    )
+
+
+@dataclass(frozen=True)
+class _Section:
+    name: int
+    kind: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    alignment: int
+    entry_size: int
+
+
+def _symbols(table: bytes, strings: bytes, wide: bool):
+    """Pairs (name, section index) of the global and weak symbols; index 0 means undefined."""
+    for entry in struct.iter_unpack("<IBBHQQ" if wide else "<IIIBBH", table):
+        name, info, where = (entry[0], entry[1], entry[3]) if wide else (entry[0], entry[3], entry[5])
+        if info >> 4 in (1, 2):
+            yield strings[name : strings.index(b"\0", name)].decode(), where

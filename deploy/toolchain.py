@@ -1,0 +1,75 @@
+"""Which C compiler makes a library for a target: the system's, a cross gcc, or the one in the ziglang package."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from b2nn_tvm.errors import ToolchainError
+
+if TYPE_CHECKING:
+    from b2nn_tvm.targets.target import TargetInfo
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler driver: the command, and the first line of what it calls itself."""
+
+    command: tuple[str, ...]
+    version: str
+
+    def run(self, arguments: Sequence[str], *, folder: Path) -> None:
+        """Compile or link in ``folder``; ToolchainError holds the command's first complaint."""
+        command = [*self.command, *arguments]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+        except OSError as error:
+            raise ToolchainError(f"the C compiler {shlex.join(self.command)!r} does not start: {error}") from None
+        if done.returncode:
+            lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            complaint = next((line for line in lines if "error" in line.lower() or "undefined" in line), "no message")
+            raise ToolchainError(
+                f"the C compiler failed with status {done.returncode}: {complaint}; the command was {shlex.join(command)}"
+            )
+
+
+def find_toolchain(target: TargetInfo) -> Toolchain:
+    """The compiler for ``target``: for this machine ``$CC``, cc, gcc or clang; for others the GNU cross compiler; else zig.
+
+    Raises ToolchainError, which names both remedies, where there is none.
+    """
+    native = platform.system() == "Linux" and platform.machine() == target.arch
+    if native and os.environ.get("CC"):
+        return _described(tuple(shlex.split(os.environ["CC"])))
+    candidates = ("cc", "gcc", "clang") if native else (f"{target.gnu_prefix}gcc",)
+    for name in candidates:
+        if path := shutil.which(name):
+            return _described((path,))
+    if importlib.util.find_spec("ziglang"):
+        zig = (sys.executable, "-m", "ziglang")
+        return _described((*zig, "cc", "-target", target.zig_target, f"-mcpu={target.zig_mcpu}"), (*zig, "version"))
+    package = "gcc" if native else f"gcc-{target.gnu_prefix.rstrip('-').replace('_', '-')}"
+    raise ToolchainError(
+        f"no C compiler for target {target.name} ({target.triple}): looked for {', '.join(candidates)} and the Python "
+        f"package ziglang; get one with \"apt install {package}\" or \"pip install 'b2nn-tvm[cross]'\""
+    )
+
+
+def _described(command: tuple[str, ...], ask: tuple[str, ...] = ()) -> Toolchain:
+    try:
+        done = subprocess.run(ask or (*command, "--version"), capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        raise ToolchainError(
+            f"the C compiler {shlex.join(command)!r} does not start: {error}; set CC to one that does, or unset it"
+        ) from None
+    first = (done.stdout.splitlines() or [""])[0].strip()
+    return Toolchain(command, f"zig {first}" if ask else first)
