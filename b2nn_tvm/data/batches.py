@@ -1,0 +1,58 @@
+"""Which images form which batch: determined by seed and epoch alone, so that a resumed run sees what it would have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+@dataclass(frozen=True)
+class BatchIndex:
+    """The images of one batch; ``seed`` fixes their augmentation and is None where there is to be none."""
+
+    images: tuple[int, ...]
+    seed: int | None = None
+
+
+class ShuffledBatches(Sampler[BatchIndex]):
+    """Batches in an order drawn from (seed, epoch); each of ``replicas`` processes gets its own, equally many.
+
+    A last, incomplete batch is left out (another one each epoch); batches shrink where there would be none otherwise.
+    """
+
+    def __init__(self, images: int, batch: int, *, seed: int, replicas: int = 1, rank: int = 0):
+        self.images, self.batch = images, min(batch, max(1, images // replicas))
+        self.seed, self.replicas, self.rank = seed, replicas, rank
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.images // (self.batch * self.replicas)
+
+    def __iter__(self) -> Iterator[BatchIndex]:
+        source = np.random.default_rng([self.seed, self.epoch])
+        order = source.permutation(self.images)
+        seeds = source.integers(2**62, size=len(self) * self.replicas)
+        for number in range(self.rank, len(self) * self.replicas, self.replicas):
+            chosen = order[number * self.batch : (number + 1) * self.batch]
+            yield BatchIndex(tuple(chosen.tolist()), int(seeds[number]))
+
+
+class BatchesInOrder(Sampler[BatchIndex]):
+    """All images once, in order, without augmentation."""
+
+    def __init__(self, images: int, batch: int):
+        self.images, self.batch = images, batch
+
+    def __len__(self) -> int:
+        return -(-self.images // self.batch)
+
+    def __iter__(self) -> Iterator[BatchIndex]:
+        for first in range(0, self.images, self.batch):
+            yield BatchIndex(tuple(range(first, min(first + self.batch, self.images))))

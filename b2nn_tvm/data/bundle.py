@@ -1,0 +1,152 @@
+"""A data set as training, selection and export see it: three disjoint splits that hand out whole batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
+from b2nn_tvm.errors import InputError
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Images(Protocol):
+    """A split: indexing by a BatchIndex gives (images float32 [N, C, H, W] normalized, labels int64 [N])."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: BatchIndex) -> Batch: ...
+
+    @property
+    def augmented(self) -> bool:
+        """Whether an image looks different in each epoch."""
+
+    @property
+    def digest(self) -> str:
+        """A hash of the content, or of what names it."""
+
+
+@dataclass(frozen=True)
+class TensorImages:
+    """A split in memory: ``images`` float32 [N, C, H, W], ``labels`` int64 [N].
+
+    ``shift`` > 0 augments: each image moves by up to so many pixels, mirrored at the border, and half are flipped.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
+            raise InputError(
+                f"expected images [N, C, H, W] and labels [N], but they are {list(self.images.shape)} and "
+                f"{list(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: BatchIndex) -> Batch:
+        rows = torch.tensor(index.images)
+        images = self.images[rows]
+        if self.augmented and index.seed is not None:
+            images = _shift_and_flip(images, self.shift, np.random.default_rng(index.seed))
+        return images, self.labels[rows]
+
+    @property
+    def augmented(self) -> bool:
+        return self.shift > 0
+
+    @property
+    def digest(self) -> str:
+        parts = (self.images.numpy().tobytes(), self.labels.numpy().tobytes(), str(self.shift).encode())
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+@dataclass(frozen=True)
+class DataBundle:
+    """Three disjoint splits of one data set; ``input_shape`` is (C, H, W).
+
+    Images were normalized as (pixel in 0..1 - ``mean``) / ``std`` per channel. ``workers`` is the number of processes that
+    load images: 0 where they are in memory.
+    """
+
+    name: str
+    train: Images
+    val: Images
+    test: Images
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        for split in ("train", "val", "test"):
+            if len(getattr(self, split)) == 0:
+                raise InputError(f"the data set {self.name} has no images in its {split} split")
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader:
+        """Shuffled batches, a new order each epoch, fixed by ``seed``; process ``rank`` of ``replicas`` gets its share."""
+        order = ShuffledBatches(len(self.train), _positive(batch), seed=seed, replicas=replicas, rank=rank)
+        return _Loader(self.train, sampler=order, batch_size=None, num_workers=self.workers)
+
+    def val_loader(self, batch: int = 256) -> DataLoader:
+        """The validation split in order: what choices may be made on."""
+        return self._in_order(self.val, batch)
+
+    def test_loader(self, batch: int = 256) -> DataLoader:
+        """The test split in order: what results are reported on, and nothing is chosen by."""
+        return self._in_order(self.test, batch)
+
+    def fit_loader(self, batch: int = 256) -> DataLoader:
+        """The training split in order and without augmentation."""
+        return self._in_order(self.train, batch)
+
+    def calibration(self, images: int = 256, *, batch: int = 64, seed: int = 0) -> tuple[Batch, ...]:
+        """The same batches each time it is asked: so many training images drawn by ``seed``, without augmentation."""
+        order = np.random.default_rng([seed, 0xCA1]).permutation(len(self.train))[: _positive(images)].tolist()
+        parts = [order[first : first + _positive(batch)] for first in range(0, len(order), batch)]
+        return tuple(self.train[BatchIndex(tuple(part))] for part in parts)
+
+    def _in_order(self, images: Images, batch: int) -> DataLoader:
+        order = BatchesInOrder(len(images), _positive(batch))
+        return _Loader(images, sampler=order, batch_size=None, num_workers=self.workers)
+
+
+class _Loader(DataLoader):
+    """Passes on errors of loading processes as they were raised, without the traceback that torch puts in the text."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        try:
+            yield from super().__iter__()
+        except InputError as error:
+            raise InputError(str(error).strip().splitlines()[-1].rpartition("errors.InputError: ")[2]) from None
+
+
+def _positive(count: int) -> int:
+    if count < 1:
+        raise InputError(f"expected a number of images above zero, not {count}")
+    return count
+
+
+def _shift_and_flip(images: torch.Tensor, shift: int, source: np.random.Generator) -> torch.Tensor:
+    height, width = images.shape[2:]
+    padded = torch.nn.functional.pad(images, (shift,) * 4, mode="reflect")
+    down, right = source.integers(0, 2 * shift + 1, size=(2, len(images)))
+    moved = [image[:, y : y + height, x : x + width] for image, y, x in zip(padded, down, right, strict=True)]
+    flips = torch.from_numpy(source.random(len(images)) < 0.5)[:, None, None, None]
+    result = torch.stack(moved)
+    return torch.where(flips, result.flip(3), result)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from b2nn_tvm import data
+from b2nn_tvm.data.folder import MEAN, STD
+from b2nn_tvm.errors import InputError
+
+COLORS = {"cat": (200, 10, 10), "dog": (10, 200, 10), "owl": (10, 10, 200)}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """12 training and 2 validation images per class, each of one color, of different sizes."""
+    for split, count in (("train", 12), ("val", 2)):
+        for name, color in COLORS.items():
+            folder = tmp_path / "pets" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                suffix = "png" if number % 2 else "JPEG"
+                Image.new("RGB", (20 + number, 30), color).save(folder / f"{number:02}.{suffix}")
+    return tmp_path / "pets"
+
+
+def test_images_get_their_folders_class(root):
+    bundle = data.get(str(root), size=16)
+    assert bundle.class_names == ("cat", "dog", "owl") and bundle.input_shape == (3, 16, 16) and bundle.name == "pets"
+    bundle = data.folder(root, size=16, workers=0)
+    images, labels = next(iter(bundle.test_loader()))
+    assert images.shape == (6, 3, 16, 16) and labels.tolist() == [0, 0, 1, 1, 2, 2]
+    colors = (images.mean(dim=(2, 3)) * torch.tensor(STD) + torch.tensor(MEAN)) * 255
+    assert torch.allclose(colors, torch.tensor([COLORS[name] for name in bundle.class_names]).float()[labels], atol=4)
+
+
+def test_without_a_test_folder_validation_is_held_out_of_training(root):
+    bundle = data.folder(root, size=16, workers=0)
+    train, val, test = (set(split.files) for split in (bundle.train, bundle.val, bundle.test))
+    assert not train & val and not (train | val) & test
+    assert len(train | val) == 36 and {file.parent.parent.name for file in test} == {"val"}
+
+
+def test_with_a_test_folder_each_split_is_its_folder(root):
+    (root / "train").rename(root / "test")
+    (root / "val").rename(root / "train")
+    (root / "test" / "cat").parent.joinpath("x").mkdir()
+    (root / "test" / "x").rmdir()
+    for name in COLORS:
+        (root / "val" / name).mkdir(parents=True)
+        Image.new("L", (9, 9), 128).save(root / "val" / name / "gray.png")  # gray images become RGB
+    bundle = data.folder(root, size=8, workers=0)
+    assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [6, 3, 36]
+    assert next(iter(bundle.val_loader()))[0].shape == (3, 3, 8, 8)
+
+
+def test_training_images_are_cropped_anew_and_reproducibly(root):
+    source = np.random.default_rng(0)
+    for file in (root / "train").rglob("*"):
+        if file.is_file():
+            Image.fromarray(source.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(file.with_suffix(".png"))
+    bundle = data.folder(root, size=16, workers=0)
+    loader, later = bundle.train_loader(8), bundle.train_loader(8)
+    later.sampler.set_epoch(1)
+    first = next(iter(loader))[0]
+    assert torch.equal(first, next(iter(bundle.train_loader(8)))[0])
+    assert not torch.equal(first, next(iter(later))[0])
+    calm = bundle.calibration(8)[0][0]
+    assert torch.equal(calm, bundle.calibration(8)[0][0])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corrupt_image_is_named_in_one_line(root, workers):
+    broken = root / "val" / "dog" / "00.JPEG"
+    broken.write_bytes(broken.read_bytes()[:300])
+    bundle = data.folder(root, size=16, workers=workers)
+    with pytest.raises(InputError) as error:
+        list(bundle.test_loader())
+    assert str(error.value).startswith(f"{broken}: not a readable image (") and "\n" not in str(error.value)
+
+
+def test_what_is_no_data_set_is_refused(root, tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        data.folder(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="expected the folders train.*it holds pets"):
+        data.folder(tmp_path)
+    (root / "val" / "emu").mkdir()
+    with pytest.raises(InputError, match="emu: no images"):
+        data.folder(root)
+    Image.new("RGB", (9, 9)).save(root / "val" / "emu" / "0.png")
+    with pytest.raises(InputError, match="classes that .*train lacks: emu"):
+        data.folder(root)

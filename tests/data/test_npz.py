@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+
+from b2nn_tvm import data
+from b2nn_tvm.errors import InputError
+
+
+def arrays(count=40, shape=(8, 8, 3), dtype=np.uint8, splits=("train", "val", "test")):
+    source = np.random.default_rng(0)
+    made = {}
+    for split in splits:
+        pixels = source.integers(0, 256, (count, *shape))
+        made[f"x_{split}"] = pixels.astype(dtype) if dtype == np.uint8 else (pixels / 255).astype(dtype)
+        made[f"y_{split}"] = np.arange(count) % 4
+    return made
+
+
+def write(tmp_path, content):
+    np.savez(tmp_path / "set.npz", **content)
+    return tmp_path / "set.npz"
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (3, 8, 8), (8, 8, 1), (8, 8)])
+def test_layouts_are_recognized(tmp_path, shape):
+    content = arrays(shape=shape)
+    bundle = data.get(str(write(tmp_path, content)))
+    channels = 3 if 3 in shape else 1
+    assert bundle.input_shape == (channels, 8, 8) and bundle.classes == 4 and bundle.name == "set"
+    restored = bundle.test.images * torch.tensor(bundle.std)[:, None, None] + torch.tensor(bundle.mean)[:, None, None]
+    expected = content["x_test"].reshape(40, 8, 8, -1) if shape != (3, 8, 8) else content["x_test"].transpose(0, 2, 3, 1)
+    assert np.allclose(restored.permute(0, 2, 3, 1) * 255, expected, atol=1e-2)
+    assert np.array_equal(bundle.test.labels, content["y_test"])
+
+
+def test_training_images_have_mean_0_and_deviation_1_per_channel(tmp_path):
+    images = data.npz(write(tmp_path, arrays())).train.images
+    assert torch.allclose(images.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(images.std(dim=(0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
+
+
+@pytest.mark.parametrize("given", ["val", "test"])
+def test_a_missing_split_is_held_out_of_training(tmp_path, given):
+    content = arrays(splits=("train", given))
+    bundle = data.npz(write(tmp_path, content))
+    assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [36, 4, 40]
+    assert np.array_equal(bundle.test.labels, content[f"y_{given}"])
+    rows = {image.numpy().tobytes() for image in bundle.train.images}
+    assert not rows & {image.numpy().tobytes() for image in bundle.val.images}
+
+
+def test_floats_and_column_labels_are_taken_as_they_are(tmp_path):
+    content = arrays(dtype=np.float32)
+    content["y_train"] = content["y_train"][:, None]
+    bundle = data.npz(write(tmp_path, content), shift=1)
+    assert torch.allclose(bundle.train.images.mean(), torch.tensor(0.0), atol=1e-5)
+    assert bundle.train.augmented and not bundle.val.augmented
+
+
+def edit(**changes):
+    return {name: value for name, value in (arrays() | changes).items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (edit(x_train=None), "expected x_train"),
+        (edit(y_val=None), "x_val has no y_val"),
+        (edit(y_val=np.zeros(39, int)), "y_val should be 40 integers"),
+        (edit(y_val=np.zeros(40)), "y_val should be 40 integers.*float64"),
+        (edit(y_val=np.full(40, -1)), "integers from 0"),
+        (edit(x_val=np.zeros((40, 8, 8, 3), np.int32)), "x_val should be uint8 or floating.*int32"),
+        (edit(x_val=np.zeros((40, 8, 8, 5), np.uint8)), "1 or 3 channels"),
+        (edit(x_val=np.zeros((40, 9, 9, 3), np.uint8)), "differ in shape"),
+        (edit(x_val=np.full((40, 8, 8, 3), np.nan)), "not finite"),
+        (edit(x_val=np.array([{}] * 40)), "cannot be read.*allow_pickle"),
+    ],
+)
+def test_wrong_arrays_are_refused(tmp_path, content, message):
+    with pytest.raises(InputError, match=message):
+        data.npz(write(tmp_path, content))
+
+
+def test_wrong_files_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        data.npz(tmp_path / "missing.npz")
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(InputError, match="cannot be read"):
+        data.npz(tmp_path / "text.npz")
