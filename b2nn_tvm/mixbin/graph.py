@@ -28,7 +28,9 @@ _KEEPS_SIGN_MODULES = (
 )
 _KEEPS_SIGN_FUNCTIONS = {F.prelu, F.leaky_relu, F.elu, F.selu, F.celu, F.tanh, torch.tanh, F.softsign, "tanh"}
 _CLAMPS = {torch.clamp, torch.clamp_min, F.hardtanh, "clamp", "clamp_", "clamp_min"}
-_IN_PLACE = {torch.relu_, F.relu_, "relu_", "clamp_", "sigmoid_"}
+
+# The activations that overwrite their input by name, and their equals that do not.
+OUT_OF_PLACE = {torch.relu_: F.relu, F.relu_: F.relu, "relu_": "relu", "clamp_": "clamp", "sigmoid_": "sigmoid"}
 
 # What may stand between an activation and the convolution it feeds. The first set commutes with a non-decreasing activation.
 _COMMUTING_MODULES, _COMMUTING_FUNCTIONS = (nn.MaxPool2d, nn.Identity), {F.max_pool2d, torch.max_pool2d}
@@ -129,7 +131,7 @@ def activations_before(node: fx.Node, graph_module: fx.GraphModule) -> list[fx.N
         if not isinstance(value, fx.Node):
             return []
         if is_activation(value, graph_module):
-            found.append(value) if value not in found else None
+            found.append(value)
         elif is_passing(value, graph_module):
             source = value.args[0]
             pending.extend(reversed(source) if isinstance(source, (list, tuple)) else [source])
@@ -140,8 +142,10 @@ def activations_before(node: fx.Node, graph_module: fx.GraphModule) -> list[fx.N
 
 def is_in_place(node: fx.Node, graph_module: fx.GraphModule) -> bool:
     """Whether the activation ``node`` overwrites its input."""
-    module = module_of(node, graph_module)
-    return bool(getattr(module, "inplace", False) or node.kwargs.get("inplace", False) or node.target in _IN_PLACE)
+    if node.op == "call_module":
+        return bool(getattr(module_of(node, graph_module), "inplace", False))
+    positional = node.target in (F.relu, F.relu6) and len(node.args) > 1 and node.args[1]
+    return bool(positional or node.kwargs.get("inplace", False) or node.target in OUT_OF_PLACE)
 
 
 def _lower_bound(node: fx.Node):

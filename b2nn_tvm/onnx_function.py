@@ -1,0 +1,148 @@
+"""Binary convolutions in ONNX: a function of standard operators, and the modules that the exporter meets in their place.
+
+The function BinaryConv2d (domain b2nn, version 1) carries its weights as bits; its body unpacks them, so that any ONNX
+runtime computes it. The plain form says the same in standard operators on weights of +1 and -1.
+"""
+
+from __future__ import annotations
+
+import onnx
+import onnx.parser
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm import reference
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
+from b2nn_tvm.workload import ConvWorkload
+
+DOMAIN, NAME, VERSION = "b2nn", "BinaryConv2d", 1
+OPSET = 18
+
+# pads are (top, left, bottom, right). The bits of ``weight`` [O, kh, kw, ceil(C/8)] lie along C, the lowest bit first.
+_BODY = """
+<opset_import: ["" : 18], domain: "b2nn">
+BinaryConv2d <kernel_shape, strides, pads, dilations, pad_value, channels> (x, weight, scale, threshold) => (y)
+{
+    one = Constant <value_float: float = 1.0> ()
+    minus_one = Constant <value_float: float = -1.0> ()
+    two = Constant <value_float: float = 2.0> ()
+    per_channel = Constant <value_ints: ints = [1, 2]> ()
+    thresholds = Unsqueeze (threshold, per_channel)
+    positive = GreaterOrEqual (x, thresholds)
+    signs = Where (positive, one, minus_one)
+
+    pixels = Constant <value_ints: ints = @pads> ()
+    start = Constant <value_ints: ints = [0]> ()
+    middle = Constant <value_ints: ints = [2]> ()
+    end = Constant <value_ints: ints = [4]> ()
+    before = Slice (pixels, start, middle)
+    after = Slice (pixels, middle, end)
+    no_pixels = Constant <value_ints: ints = [0, 0]> ()
+    all_pixels = Concat <axis: int = 0> (no_pixels, before, no_pixels, after)
+    value = Constant <value_float: float = @pad_value> ()
+    padded = Pad (signs, all_pixels, value)
+
+    last = Constant <value_ints: ints = [-1]> ()
+    bit_numbers = Constant <value_ints: ints = [0, 1, 2, 3, 4, 5, 6, 7]> ()
+    shifts = Cast <to: int = 2> (bit_numbers)
+    bytes = Unsqueeze (weight, last)
+    shifted = BitShift <direction: string = "RIGHT"> (bytes, shifts)
+    mask_number = Constant <value_int: int = 1> ()
+    mask = Cast <to: int = 2> (mask_number)
+    bits = BitwiseAnd (shifted, mask)
+    bits_shape = Constant <value_ints: ints = [0, 0, 0, -1]> ()
+    bits_in_line = Reshape (bits, bits_shape)
+    channel_number = Constant <value_int: int = @channels> ()
+    channel_count = Reshape (channel_number, last)
+    channel_axis = Constant <value_ints: ints = [3]> ()
+    used_bits = Slice (bits_in_line, start, channel_count, channel_axis)
+    zeros_and_ones = Cast <to: int = 1> (used_bits)
+    doubled = Mul (zeros_and_ones, two)
+    centred = Sub (doubled, one)
+    weights = Transpose <perm: ints = [0, 3, 1, 2]> (centred)
+
+    sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations> (padded, weights)
+    scales = Unsqueeze (scale, per_channel)
+    y = Mul (sums, scales)
+}
+"""
+
+
+def binary_conv2d_function() -> onnx.FunctionProto:
+    """The function's definition, to be stored in every model that calls it."""
+    return onnx.parser.parse_function(_BODY)
+
+
+def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
+    """What stands for ``conv`` during export: weights already binary, nothing to train.
+
+    Raises InputError where the layer, called ``name``, still has float weights (the first stage of training).
+    """
+    if not conv.weight_binary:
+        raise InputError(f"layer {name} still has float weights (weight_binary is False); finish its training, then export")
+    if form == "function" and conv.input_binary:
+        return _FunctionForm(conv)
+    return _PlainForm(conv)
+
+
+class _FunctionForm(nn.Module):
+    def __init__(self, conv: BinaryConv2d):
+        super().__init__()
+        self.conv = [conv]  # in a list: not a submodule, so its latent weights are not exported
+        signs = reference.sign(conv.weight.detach().cpu().numpy()).transpose(0, 2, 3, 1)
+        threshold = torch.zeros(conv.in_channels) if conv.threshold is None else conv.threshold.detach().clone()
+        self.register_buffer("weight", torch.from_numpy(reference.pack(signs)))
+        self.register_buffer("scale", conv.scale.float())
+        self.register_buffer("threshold", threshold.float())
+        self.register_buffer("bias", None if conv.bias is None else conv.bias.detach().clone())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        (conv,) = self.conv
+        workload = ConvWorkload(*x.shape, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        attributes = {
+            "kernel_shape": list(conv.kernel_size),
+            "strides": list(conv.stride),
+            "pads": list(conv.padding),
+            "dilations": list(conv.dilation),
+            "pad_value": float(conv.pad_value),
+            "channels": conv.in_channels,
+        }
+        y = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{NAME}",
+            (x, self.weight, self.scale, self.threshold),
+            attributes,
+            dtype=x.dtype,
+            shape=(x.shape[0], conv.out_channels, workload.out_height, workload.out_width),
+            version=VERSION,
+        )
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+
+class _PlainForm(nn.Module):
+    def __init__(self, conv: BinaryConv2d):
+        super().__init__()
+        self.conv = [conv]
+        self.register_buffer("weight", torch.where(conv.weight.detach() >= 0, 1.0, -1.0))
+        self.register_buffer("scale", conv.scale[:, None, None])
+        threshold = None if conv.threshold is None else conv.threshold.detach()[:, None, None].clone()
+        self.register_buffer("threshold", threshold)
+        self.register_buffer("bias", None if conv.bias is None else conv.bias.detach()[:, None, None].clone())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        (conv,) = self.conv
+        if conv.input_binary:
+            x = torch.where(x >= (0.0 if self.threshold is None else self.threshold), 1.0, -1.0)
+        top, left, bottom, right = conv.padding
+        if conv.pad_value == 0 and (top, left) == (bottom, right):
+            y = F.conv2d(x, self.weight, None, conv.stride, (top, left), conv.dilation)
+        else:
+            x = F.pad(x, (left, right, top, bottom), value=float(conv.pad_value))
+            y = F.conv2d(x, self.weight, None, conv.stride, 0, conv.dilation)
+        y = y * self.scale
+        return y if self.bias is None else y + self.bias
+
+
+# Modules whose nodes are layers of the network.
+LAYER_MODULES = (nn.modules.conv._ConvNd, nn.Linear, _FunctionForm, _PlainForm)
