@@ -1,0 +1,131 @@
+"""ONNX -> Relax: one function "main" in NCHW with its constants inline, and the names of its layers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import tvm
+from tvm import relax
+from tvm.relax.frontend.onnx import from_onnx
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.layer_names import NamedLayer, weight_digest
+from b2nn_tvm.onnx_converters import converters, known_ops
+from b2nn_tvm.onnx_file import check_operators, input_shapes as static_shapes, load_model
+from b2nn_tvm.passes.rewriting import calls, constant, op_name
+
+SIGN_ZERO = ("+1", "-1")
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A network in Relax. ``layers`` are its 2-D convolutions and dense layers in graph order."""
+
+    module: tvm.IRModule
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    layers: tuple[NamedLayer, ...]
+
+    @property
+    def conv_names(self) -> tuple[tuple[str, str], ...]:
+        """(node name, kind) in graph order."""
+        return tuple((layer.name, layer.kind) for layer in self.layers)
+
+    @property
+    def weight_digest(self) -> dict[str, list[str]]:
+        """The names of the layers with these weights, in graph order."""
+        names: dict[str, list[str]] = {}
+        for layer in self.layers:
+            names.setdefault(layer.digest, []).append(layer.name)
+        return names
+
+
+def import_onnx(
+    path: str | os.PathLike,
+    *,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    sign_zero: str | None = None,
+) -> ImportedModel:
+    """Import an ONNX file of opset 11 or newer.
+
+    ``input_shapes`` fixes what the file leaves open; an open batch is 1 by default. ``sign_zero`` says what the operator
+    Sign is at 0: "+1" or "-1", the sign of a binary network, or None, 0 as in the ONNX standard.
+
+    Raises InputError where the file is not as expected, UnsupportedError where an operator cannot be imported.
+    """
+    if sign_zero not in (None, *SIGN_ZERO):
+        raise InputError(f"sign_zero is one of {', '.join(SIGN_ZERO)}, or not given, not {sign_zero!r}")
+    model = load_model(path)
+    check_operators(model, known_ops())
+    shapes = static_shapes(model, input_shapes)
+    record = _Record()
+    with converters(sign_zero, record), _silenced():
+        module = from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})
+        computed = _computed_convs(module["main"])
+        module = relax.transform.FoldConstant()(module)
+    return ImportedModel(
+        module=module,
+        input_names=tuple(shapes),
+        output_names=tuple(output.name for output in model.graph.output),
+        layers=record.layers(module["main"], computed),
+    )
+
+
+class _Record:
+    """Collects the layers while the importer works through the nodes."""
+
+    def __init__(self):
+        self._layers: list[NamedLayer] = []
+
+    def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping) -> None:
+        if op in ("Conv", "BinaryConv2d") and len(inputs[0].ty.shape) == 4:
+            self._layers.append(NamedLayer(node, "conv2d", ""))
+        elif op in ("Gemm", "MatMul"):
+            weight = constant(inputs[1])
+            if weight is not None and weight.ndim == 2:
+                rows = weight if attrs.get("transB", 0) else weight.T
+                self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
+
+    def layers(self, folded: relax.Function, computed: Sequence[bool]) -> tuple[NamedLayer, ...]:
+        """The layers with the digests of their weights as they are once constants are folded.
+
+        ``computed`` says for each convolution whether it is still there, that is, reads an input of the network.
+        """
+        weights = (constant(call.args[1]) for _, call in calls(folded) if op_name(call) == "relax.nn.conv2d")
+        remains = iter(computed)
+        found = []
+        for layer in self._layers:
+            if layer.kind == "conv2d":
+                if not next(remains):
+                    continue
+                weight = next(weights)
+                layer = replace(layer, digest="" if weight is None else weight_digest(weight))
+            found.append(layer)
+        return tuple(found)
+
+
+def _computed_convs(function: relax.Function) -> list[bool]:
+    """For each 2-D convolution in order, whether it depends on an input of the network, so that it cannot be folded."""
+    live = set(function.params)
+    found = []
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            depends = any(var in live for var in relax.analysis.free_vars(binding.value))
+            if depends:
+                live.add(binding.var)
+            if op_name(binding.value) == "relax.nn.conv2d":
+                found.append(depends)
+    return found
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """The importer prints what it is about to raise, and warns of names it changes."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,41 @@
+"""Bring any accepted spelling of a binary convolution to the one canonical form.
+
+    R.multiply(R.nn.conv2d([R.nn.pad(]R.sign(x | R.subtract(x, t[1, C, 1, 1]))[, -1 or +1)], w = -1 or +1), alpha[1, O, 1, 1])
+
+The network is in NCHW. Zero padding is the convolution's own; the multiplication is absent where alpha is 1, and a batch norm
+behind it has become one multiplication and one addition.
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm import relax
+
+from b2nn_tvm.passes.align_constants import AlignConstants
+from b2nn_tvm.passes.canonicalize_sign import CanonicalizeSign
+from b2nn_tvm.passes.fold_affine import FoldAffine
+from b2nn_tvm.passes.hoist_input_scale import HoistInputScale
+from b2nn_tvm.passes.merge_pad import MergePad
+from b2nn_tvm.passes.sink_sign import SinkSign
+from b2nn_tvm.passes.split_binary_weights import SplitBinaryWeights
+
+
+def canonicalize_binary_convs() -> tvm.transform.Pass:
+    """The passes from an imported network to the canonical form, in their order."""
+    return tvm.transform.Sequential(
+        [
+            relax.transform.DecomposeOpsForInference(),
+            relax.transform.FoldConstant(),
+            relax.transform.CanonicalizeBindings(),
+            AlignConstants(),
+            FoldAffine(),  # before the signs: a batch norm in front of a sign is an affine map, not a threshold
+            CanonicalizeSign(),
+            HoistInputScale(),
+            SinkSign(),
+            MergePad(),
+            SplitBinaryWeights(),
+            FoldAffine(),  # again: now with alpha and the scale of the signs
+            relax.transform.DeadCodeElimination(),
+        ],
+        name="canonicalize_binary_convs",
+    )

@@ -1,0 +1,33 @@
+"""Bring the network from NCHW to NHWC, weights to HWIO, with transposes at its borders only.
+
+    R.nn.conv2d(x[1, C, H, W], w[O, I, kh, kw])  ->  R.nn.conv2d(x[1, H, W, C], w[kh, kw, I, O])
+
+ConvertLayout of Relax does the convolutions, pooling and plain arithmetic. What it cannot move (pad, clip, where, ...) is
+moved by SinkTranspose, and a transpose that came to stand between a sign and its convolution is put before the sign.
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm import relax
+
+from b2nn_tvm.passes.align_constants import AlignConstants
+from b2nn_tvm.passes.sink_sign import SinkSign
+from b2nn_tvm.passes.sink_transpose import SinkTranspose
+
+
+def convert_layout() -> tvm.transform.Pass:
+    """The passes that turn a network in canonical form, NCHW, into the same in NHWC and HWIO."""
+    return tvm.transform.Sequential(
+        [
+            AlignConstants(),
+            relax.transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
+            relax.transform.FoldConstant(),
+            relax.transform.CanonicalizeBindings(),
+            SinkTranspose(),
+            SinkSign(),
+            relax.transform.EliminateCommonSubexpr(),
+            relax.transform.DeadCodeElimination(),
+        ],
+        name="convert_layout",
+    )

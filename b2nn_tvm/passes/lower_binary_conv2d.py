@@ -1,0 +1,118 @@
+"""Lower each canonical binary convolution (NHWC) to packed bits: pack_signs once per input, then bconv2d.
+
+    sign(x - t) [-> pad with -1 or +1] -> nn.conv2d(w = -1 or +1)
+        ->  call_tir(pack_signs, x, t);  call_tir(bconv2d, packed x, packed w, border)  cast to float32
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import relax, topi
+
+from b2nn_tvm.layer_book import LayerBook
+from b2nn_tvm.ops import bit_layout
+from b2nn_tvm.ops.bconv2d import bconv2d
+from b2nn_tvm.ops.pack_signs import WORD_BITS, pack_signs
+from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_calls, shape
+from b2nn_tvm.workload import ConvWorkload
+
+OUT_ELEMENTWISE_FUSABLE = 4  # relax's OpPatternKind of a convolution
+
+
+@dataclass(frozen=True)
+class BinaryInput:
+    """What stands before a binary convolution: the float tensor, its thresholds per channel, and the padding of its signs."""
+
+    source: relax.Expr
+    threshold: np.ndarray
+    padding: tuple[int, int, int, int]
+    pad_value: int
+
+
+class LowerBinaryConv2d:
+    """The pass; ``book`` learns which packed weights belong to which layer."""
+
+    def __init__(self, layout: VectorLayout, book: LayerBook):
+        self._layout = layout
+        self._book = book
+        self._packed: dict[tuple, relax.Var] = {}
+
+    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
+        return rewrite_calls(module, self._lower)
+
+    def _lower(self, call: relax.Call, site: Site) -> relax.Expr | None:
+        if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or int(call.attrs.groups) != 1:
+            return None
+        weight = constant(call.args[1])
+        if weight is None or not (np.abs(weight) == 1).all():
+            return None
+        found = match_binary_input(call, site)
+        if found is None:
+            return None
+        signs = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
+        workload = conv_workload(call, found.source, padding=found.padding)
+        lanes = self._layout.binary_lanes(workload.out_channels)
+        packed_weight = bit_layout.pack_weights(signs.astype(np.int8), word=self._layout.word, lanes=lanes)
+        self._book.enter(packed_weight, signs, op="conv2d", precision="binary", workload=workload.key)
+        border = bit_layout.border(signs, workload, pad_value=found.pad_value, lanes=lanes)
+        arguments = [self._pack(found, site), relax.const(packed_weight)]
+        if not border.uniform:
+            arguments += [relax.const(border.table), relax.const(border.rows), relax.const(border.columns)]
+        single = int(border.table.flat[0])
+
+        def compute(x, w, table=single, rows=None, columns=None):
+            return topi.cast(bconv2d(x, w, table, rows, columns, workload=workload), "float32")
+
+        return site.call_te(compute, *arguments, name="bconv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
+
+    def _pack(self, found: BinaryInput, site: Site) -> relax.Var:
+        """The packed form of an input: made once, however many convolutions read it."""
+        key = (found.source, found.threshold.tobytes(), found.padding, found.pad_value == 1)
+        if key not in self._packed:
+            batch, height, width, channels = shape(found.source)
+            top, left, bottom, right = found.padding
+            words = -(-channels // WORD_BITS[self._layout.word])
+            kernel = pack_signs((batch, height, width, channels), found.padding, word=self._layout.word, pad_value=found.pad_value)
+            out = relax.TensorType((batch, height + top + bottom, width + left + right, words), self._layout.word)
+            call = site.call_kernel(kernel, found.source, relax.const(found.threshold), name="pack_signs", out=out)
+            self._packed[key] = site.emit(call)
+        return self._packed[key]
+
+
+def match_binary_input(call: relax.Call, site: Site) -> BinaryInput | None:
+    """What a convolution reads, if that is a sign: ``[pad](sign(x | x - t))``; None otherwise."""
+    data = site.definition(call.args[0])
+    padding, pad_value = ints(call.attrs.padding), 0
+    if op_name(data) == "relax.nn.pad":
+        value = float(data.attrs.pad_value)
+        width = ints(data.attrs.pad_width)
+        if any(padding) or value not in (1.0, -1.0) or any(width[:2] + width[6:]):
+            return None
+        padding, pad_value = (width[2], width[4], width[3], width[5]), int(value)
+        data = site.definition(data.args[0])
+    if op_name(data) != "relax.sign":
+        return None
+    source = data.args[0]
+    channels = shape(source)[3]
+    threshold = np.zeros(channels, np.float32)
+    before = site.definition(source)
+    if op_name(before) == "relax.subtract":
+        limit = constant(before.args[1])
+        if limit is not None and limit.size in (1, channels) and limit.shape[-1:] in ((), (1,), (channels,)):
+            threshold = np.broadcast_to(limit.reshape(-1), channels).astype(np.float32)
+            source = before.args[0]
+    return BinaryInput(source, threshold, padding, pad_value)
+
+
+def conv_workload(call: relax.Call, source: relax.Expr, *, padding: tuple[int, ...]) -> ConvWorkload:
+    """The workload of an NHWC convolution over ``source`` with the given (top, left, bottom, right) padding."""
+    batch, height, width, channels = shape(source)
+    kernel_height, kernel_width, _, outputs = shape(call.args[1])
+    return ConvWorkload(
+        batch, channels, height, width, outputs, (kernel_height, kernel_width),
+        ints(call.attrs.strides), tuple(padding), ints(call.attrs.dilation), int(call.attrs.groups),
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""Lower float convolutions (NHWC) and dense layers to this project's operators, weights packed at compile time.
+
+    nn.conv2d(x, w const)        ->  call_tir(pad, x) where padded;  call_tir(conv2d | depthwise_conv2d, x, packed w)
+    matmul(x[N, K], w const)     ->  call_tir(dense, x, packed w)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax, topi
+
+from b2nn_tvm.layer_book import LayerBook
+from b2nn_tvm.ops.conv2d import conv2d, pack_weights
+from b2nn_tvm.ops.dense import dense, pack_dense_weights
+from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
+from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.passes.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE, conv_workload
+from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_calls, shape
+
+
+class LowerConv2d:
+    """The pass; what it does not know (weights that are no constants, say) is left to Relax."""
+
+    def __init__(self, layout: VectorLayout, book: LayerBook):
+        self._layout = layout
+        self._book = book
+
+    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
+        return rewrite_calls(module, self._lower)
+
+    def _lower(self, call: relax.Call, site: Site) -> relax.Expr | None:
+        if op_name(call) == "relax.nn.conv2d" and call.attrs.data_layout == "NHWC":
+            return self._conv2d(call, site)
+        if op_name(call) == "relax.matmul":
+            return self._dense(call, site)
+        return None
+
+    def _conv2d(self, call: relax.Call, site: Site) -> relax.Expr | None:
+        weight = constant(call.args[1])
+        if weight is None or weight.dtype != np.float32:
+            return None
+        filters = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
+        workload = conv_workload(call, call.args[0], padding=ints(call.attrs.padding))
+        depthwise = workload.groups == workload.in_channels == workload.out_channels
+        x = _padded(call.args[0], workload.padding, site)
+        lanes = _group_lanes(self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups)
+        if workload.groups == 1:
+            lanes = self._layout.conv_lanes(workload.out_channels)
+        if depthwise:
+            packed = np.ascontiguousarray(filters[:, 0].transpose(1, 2, 0))
+        else:
+            packed = pack_weights(filters, lanes=lanes)
+        self._book.enter(packed, filters, op="conv2d", precision="float", workload=workload.key)
+
+        def compute(x, w):
+            if depthwise:
+                return depthwise_conv2d(x, w, workload=workload, lanes=lanes)
+            return conv2d(x, w, workload=workload)
+
+        name = "depthwise_conv2d" if depthwise else "conv2d"
+        return site.call_te(compute, x, relax.const(packed), name=name, pattern=OUT_ELEMENTWISE_FUSABLE)
+
+    def _dense(self, call: relax.Call, site: Site) -> relax.Expr | None:
+        weight = constant(call.args[1])
+        if weight is None or weight.dtype != np.float32 or weight.ndim != 2 or len(shape(call.args[0])) != 2:
+            return None
+        outputs = weight.shape[1]
+        packed = pack_dense_weights(weight, lanes=self._layout.conv_lanes(outputs))
+        workload = f"dense_n{shape(call.args[0])[0]}_k{weight.shape[0]}_o{outputs}"
+        self._book.enter(packed, np.ascontiguousarray(weight.T), op="dense", precision="float", workload=workload)
+        return site.call_te(
+            lambda x, w: dense(x, w, outputs=outputs), call.args[0], relax.const(packed), name="dense", pattern=OUT_ELEMENTWISE_FUSABLE
+        )
+
+
+def _padded(x: relax.Expr, padding: tuple[int, int, int, int], site: Site) -> relax.Expr:
+    if not any(padding):
+        return x
+    top, left, bottom, right = padding
+    call = site.call_te(lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, 0], name="pad"), x, name="pad")
+    return site.emit(call)
+
+
+def _group_lanes(layout: VectorLayout, channels: int) -> int:
+    """The widest vector that divides the channels of a group."""
+    return next(lanes for lanes in (layout.float_lanes, 8, 4, 2, 1) if lanes <= layout.float_lanes and channels % lanes == 0)

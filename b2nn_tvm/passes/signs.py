@@ -1,0 +1,73 @@
+"""What the passes know about a tensor of signs: how it is reached, padded and scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import relax
+
+from b2nn_tvm.passes.rewriting import Definition, constant, dtype, ints, op_name
+
+# Operators that only move values, or pick among them in an order-preserving way.
+MOVES = ("relax.permute_dims", "relax.reshape", "relax.nn.max_pool2d", "relax.nn.pad")
+
+
+@dataclass(frozen=True, eq=False)
+class Pad:
+    """A constant nn.pad: widths as (before, after) per axis."""
+
+    data: relax.Expr
+    widths: tuple[tuple[int, int], ...]
+    value: float
+
+
+def is_signed(expr: relax.Expr, definition: Definition) -> bool:
+    """Whether ``expr`` is R.sign, or R.sign behind operators that move its values."""
+    call = definition(expr)
+    while op_name(call) in MOVES:
+        call = definition(call.args[0])
+    return op_name(call) == "relax.sign"
+
+
+def match_pad(expr: relax.Expr) -> Pad | None:
+    """The parts of an nn.pad with a constant value, None for anything else."""
+    if op_name(expr) != "relax.nn.pad" or str(expr.attrs.pad_mode) != "constant":
+        return None
+    flat = ints(expr.attrs.pad_width)
+    return Pad(expr.args[0], tuple(zip(flat[::2], flat[1::2])), float(expr.attrs.pad_value))
+
+
+def make_pad(data: relax.Expr, widths: tuple[tuple[int, int], ...], value: float) -> relax.Expr:
+    """nn.pad with a constant value."""
+    return relax.op.nn.pad(data, [w for pair in widths for w in pair], "constant", value)
+
+
+def spatial_axes(layout: str) -> tuple[int, int]:
+    """The positions of height and width in a layout such as NCHW or NHWC."""
+    return layout.index("H"), layout.index("W")
+
+
+def oihw(weight: np.ndarray, layout: str) -> np.ndarray:
+    """Convolution weights of any plain layout as [O, I, H, W]."""
+    return weight.transpose([layout.index(axis) for axis in "OIHW"])
+
+
+def is_binary_conv(call: relax.Expr, definition: Definition) -> bool:
+    """Whether a call is a convolution in canonical form: signs, padded with 0 or with one of -1 and +1, by weights of -1 and +1."""
+    if op_name(call) != "relax.nn.conv2d" or call.attrs.groups != 1 or dtype(call) != "float32":
+        return False
+    weight = constant(call.args[1])
+    if weight is None or not (np.abs(weight) == 1).all():
+        return False
+    data = definition(call.args[0])
+    pad = match_pad(data)
+    if pad is None:
+        return op_name(data) == "relax.sign"
+    spatial = spatial_axes(str(call.attrs.data_layout))
+    return (
+        abs(pad.value) == 1
+        and not any(ints(call.attrs.padding))
+        and all(w == (0, 0) for axis, w in enumerate(pad.widths) if axis not in spatial)
+        and op_name(definition(pad.data)) == "relax.sign"
+    )

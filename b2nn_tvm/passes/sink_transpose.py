@@ -1,0 +1,92 @@
+"""Push transposes behind elementwise operators and padding, until they meet their inverse or the end of the network.
+
+    R.clip(R.permute_dims(x, p))                     ->  R.permute_dims(R.clip(x), p)
+    R.add(R.permute_dims(x, p), R.permute_dims(y, p)) ->  R.permute_dims(R.add(x, y), p)
+    R.nn.pad(R.permute_dims(x, p), widths)           ->  R.permute_dims(R.nn.pad(x, widths'), p)
+    R.permute_dims(R.permute_dims(x, p), inverse p)  ->  x
+
+Relax's ConvertLayout leaves operators it has no rule for (pad, clip, where, leaky ReLU, comparisons) between two transposes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_calls, shape
+from b2nn_tvm.passes.signs import make_pad, match_pad
+
+_ELEMENTWISE = {
+    f"relax.{name}"
+    for name in (
+        "abs acos acosh asin asinh astype atan atanh ceil clip cos cosh erf exp floor isfinite isinf isnan log negative "
+        "round rsqrt sigmoid sign sin sinh sqrt square tan tanh logical_not "
+        "nn.relu nn.leakyrelu nn.gelu nn.gelu_tanh nn.silu nn.selu nn.softplus "
+        "add subtract multiply divide maximum minimum power floor_divide mod "
+        "equal not_equal greater greater_equal less less_equal logical_and logical_or logical_xor where"
+    ).split()
+}
+
+
+@tvm.transform.module_pass(opt_level=0, name="SinkTranspose")
+class SinkTranspose:
+    """Sink R.permute_dims through elementwise operators, nn.prelu and nn.pad, and cancel those that meet their inverse."""
+
+    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+        return rewrite_calls(module, _sink)
+
+
+def _sink(call: relax.Call, site: Site) -> relax.Expr | None:
+    name = op_name(call)
+    if name == "relax.permute_dims":
+        return _compose(call, site)
+    if name in _ELEMENTWISE:
+        return _sink_elementwise(call, site)
+    axes = _axes(call.args[0], site) if name in ("relax.nn.prelu", "relax.nn.pad") else None
+    if axes is None:
+        return None
+    source = site.definition(call.args[0]).args[0]
+    pad = match_pad(call)
+    if name == "relax.nn.prelu":
+        axis = axes[int(call.attrs.axis) % len(axes)]
+        moved = relax.op.nn.prelu(source, call.args[1], axis)
+    elif pad is not None:
+        moved = make_pad(source, tuple(pad.widths[i] for i in np.argsort(axes)), pad.value)
+    else:
+        return None
+    return relax.op.permute_dims(site.emit(moved), axes)
+
+
+def _compose(call: relax.Call, site: Site) -> relax.Expr | None:
+    inner = _axes(call.args[0], site)
+    if inner is None or call.attrs.axes is None:
+        return None
+    source = site.definition(call.args[0]).args[0]
+    axes = [inner[axis] for axis in ints(call.attrs.axes)]
+    return source if axes == sorted(axes) else relax.op.permute_dims(source, axes)
+
+
+def _sink_elementwise(call: relax.Call, site: Site) -> relax.Expr | None:
+    found = [_axes(arg, site) for arg in call.args]
+    axes = next((axes for axes in found if axes is not None), None)
+    if axes is None or len(shape(call)) != len(axes):
+        return None
+    args = []
+    for arg, own in zip(call.args, found):
+        value = constant(arg)
+        if own == axes:
+            arg = site.definition(arg).args[0]
+        elif value is not None and value.ndim == len(axes):
+            arg = relax.const(value.transpose(np.argsort(axes)).copy())
+        elif shape(arg) or isinstance(arg, relax.Var):  # a tensor in another layout; plain numbers and scalars fit any
+            return None
+        args.append(arg)
+    return relax.op.permute_dims(site.emit(relax.Call(call.op, args, call.attrs)), axes)
+
+
+def _axes(expr: relax.Expr, site: Site) -> list[int] | None:
+    call = site.definition(expr)
+    if op_name(call) != "relax.permute_dims" or call.attrs.axes is None:
+        return None
+    return list(ints(call.attrs.axes))

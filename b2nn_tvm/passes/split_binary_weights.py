@@ -1,0 +1,44 @@
+"""Split the weights of a convolution of signs into -1, +1 and a scale per output channel.
+
+    R.nn.conv2d(R.sign(x), w)  ->  R.multiply(R.nn.conv2d(R.sign(x), s), alpha[1, O, 1, 1])     w = s * alpha[o], s = -1 or +1
+
+Exporters fold batch norm into the weights: they are then no longer -1 and +1, but still of one magnitude per output
+channel, with the signs flipped where gamma is negative. A channel of zeros gets s = +1 and alpha = 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.layer_names import split_sign_and_scale
+from b2nn_tvm.passes.rewriting import Site, constant, dtype, op_name, rewrite_calls
+from b2nn_tvm.passes.signs import is_signed
+
+
+@tvm.transform.module_pass(opt_level=0, name="SplitBinaryWeights")
+class SplitBinaryWeights:
+    """Make the weights of every ungrouped convolution of signs -1 and +1 where they have one magnitude per channel."""
+
+    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+        return rewrite_calls(module, _split)
+
+
+def _split(call: relax.Call, site: Site) -> relax.Expr | None:
+    if op_name(call) != "relax.nn.conv2d" or call.attrs.groups != 1 or dtype(call) != "float32":
+        return None
+    layouts = (str(call.attrs.data_layout), str(call.attrs.kernel_layout))
+    weight = constant(call.args[1])
+    if weight is None or layouts != ("NCHW", "OIHW") or not is_signed(call.args[0], site.definition):
+        return None
+    parts = split_sign_and_scale(weight)
+    if parts is None:
+        return None
+    signs, scale = parts
+    if (scale == 1).all() and np.array_equal(signs, weight):
+        return None
+    conv = relax.Call(call.op, [call.args[0], relax.const(signs)], call.attrs)
+    if (scale == 1).all():
+        return conv
+    return relax.op.multiply(site.emit(conv), relax.const(scale.reshape(1, -1, 1, 1)))
