@@ -8,10 +8,10 @@ EXTRAS := train,verify,cross,test
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench emulator wheel lint clean
+.PHONY: help setup demo test bench arm-emulator wheel lint clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv with the pinned dependencies and this package, editable
 
@@ -22,17 +22,18 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup ## the whole loop on a small data set on this machine, into build/demo (at most 8 minutes; resumes)
-	$(BIN)/python examples/demo.py
+	$(BIN)/b2nn-search --model cresnet20 --data digits --float-epochs 12 --epochs 8 --compare 5 --also arm -o build/demo
 
-test: setup emulator ## all tests; the timing ones run last and alone
+test: setup ## all tests; the timing ones run last and alone, the ARM ones where the emulator can be had
+	$(MAKE) arm-emulator || echo 'no ARM emulator: its tests will be skipped'
 	$(BIN)/python -m pytest -n 2 -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
 bench: setup ## this project's kernels beside onnxruntime's, single thread
 	$(BIN)/python benchmarks/conv.py
 
-emulator: setup ## the emulated arm64 device that the ARM tests run on, into build/arm64 (no root; skipped where it cannot be had)
-	$(BIN)/python tests/emulator.py
+arm-emulator: setup ## the emulated ARM board that tests run on, into build/arm-emulator (no root, Debian's packages)
+	$(BIN)/python tests/arm/setup_emulator.py
 
 wheel: setup ## the wheel, into dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

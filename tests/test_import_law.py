@@ -16,10 +16,12 @@ OUTSIDE = ("schedules", "targets", "deploy")
 
 STANDARD = frozenset(sys.stdlib_module_names)
 GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
-NUMERIC = GROUND | {"document", "plan", "cost", "reference"}
-TORCH_HALF = NUMERIC | {"mixbin", "models", "data", "export"}
+NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
+TORCH_HALF = NUMERIC | {"mixbin", "models", "data", "export", "onnx_function"}
+IMPORTER = NUMERIC | {"passes", "layer_names", "onnx_file", "onnx_converters", "onnx_binary_ops"}
 TRAINING = {"numpy", "scipy", "sklearn", "torch", "cloudpickle"}
-EVERYTHING = TORCH_HALF | {"ops", "passes", "frontend", "targets", "schedules", "deploy", "compiler", "loop", "report"}
+COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler"}
+EVERYTHING = TORCH_HALF | COMPILER_HALF | {"loop", "report"}
 
 # part: (parts of this project that it may import, packages that it may import)
 LAW: dict[str, tuple[set[str], set[str]]] = {
@@ -28,20 +30,28 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "workload": (set(), set()),
     "document": (GROUND, {"jsonschema"}),
+    "layer_names": (GROUND, {"numpy"}),
+    "layer_book": (GROUND | {"layer_names"}, {"numpy"}),
     "plan": (NUMERIC, {"numpy"}),
     "cost": (NUMERIC, {"numpy", "scipy"}),
+    "cost_fit": (NUMERIC, {"numpy", "scipy"}),
+    "cost_table": (NUMERIC, {"numpy"}),
     "reference": (NUMERIC, {"numpy"}),
     "mixbin": (TORCH_HALF, TRAINING),
     "models": (TORCH_HALF, TRAINING),
     "data": (TORCH_HALF, TRAINING | {"PIL"}),
     "export": (TORCH_HALF, TRAINING | {"onnx", "onnxscript"}),
+    "onnx_function": (TORCH_HALF, TRAINING | {"onnx"}),
     "ops": (NUMERIC | {"ops"}, {"numpy", "tvm", "tvm_ffi"}),
-    "passes": (NUMERIC | {"ops", "passes"}, {"numpy", "tvm", "tvm_ffi"}),
-    "frontend": (NUMERIC | {"ops", "passes"}, {"numpy", "tvm", "tvm_ffi", "onnx"}),
+    "passes": (NUMERIC | {"ops", "passes", "layer_names", "layer_book"}, {"numpy", "tvm", "tvm_ffi"}),
+    "frontend": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
+    "onnx_file": (NUMERIC, {"numpy", "onnx", "google"}),
+    "onnx_converters": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
+    "onnx_binary_ops": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "targets": (GROUND | {"targets"}, {"tvm"}),
     "schedules": (NUMERIC | {"ops", "targets", "schedules"}, {"numpy", "tvm", "tvm_ffi"}),
-    "deploy": (NUMERIC | {"targets", "deploy"}, {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"}),
-    "compiler": (EVERYTHING - {"mixbin", "models", "data", "export", "loop", "report"}, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
+    "deploy": (NUMERIC | {"layer_names", "layer_book", "targets", "deploy"}, {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"}),
+    "compiler": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
     "loop": (EVERYTHING, TRAINING | {"onnx"}),
     "report": (EVERYTHING, {"jinja2"}),
     "cli": (EVERYTHING | {"cli"}, TRAINING | {"click", "rich"}),

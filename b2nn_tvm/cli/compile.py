@@ -27,7 +27,7 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--tune", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Tuning trials per kernel.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare the library with the reference after compiling.")
 @click.option("--input-shape", "input_shapes", multiple=True, metavar="NAME=1x3x32x32", help="Fix the shape of an input that is dynamic.")
-@click.option("--sign-zero", type=click.Choice(["1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
+@click.option("--sign-zero", type=click.Choice(["+1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
 @click.option("--explain", is_flag=True, help="Say of every convolution what was decided and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--list-targets", is_flag=True, is_eager=True, expose_value=False, callback=_list_targets, help="List the targets and stop.")
@@ -51,7 +51,7 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, 
             verify=verify,
             tune=tune,
             input_shapes=dict(map(_parse_shape, input_shapes)) or None,
-            sign_zero=int(sign_zero) if sign_zero else None,
+            sign_zero=sign_zero,
             progress=report,
         )
     if as_json:

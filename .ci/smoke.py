@@ -1,0 +1,54 @@
+"""With only the wheel installed: the commands answer, and a small network is compiled, run, measured and cross-built."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import b2nn_tvm
+
+assert importlib.util.find_spec("torch") is None, "torch is installed: this environment proves nothing"
+assert Path(b2nn_tvm.__file__).is_relative_to(sys.prefix), f"{b2nn_tvm.__file__} is not the installed package"
+
+
+def command(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}: {done.stderr}"
+    return done.stdout
+
+
+def save_network(path: Path) -> None:
+    """sign -> 3x3 convolution with weights of ±1, in standard operators."""
+    generator = np.random.default_rng(0)
+    weights = np.where(generator.random((32, 16, 3, 3)) < 0.5, -1, 1).astype(np.float32)
+    constants = {"zero": np.float32(0), "one": np.float32(1), "minus": np.float32(-1), "weights": weights}
+    nodes = [
+        helper.make_node("GreaterOrEqual", ["input", "zero"], ["positive"]),
+        helper.make_node("Where", ["positive", "one", "minus"], ["sign"]),
+        helper.make_node("Conv", ["sign", "weights"], ["output"], name="conv", pads=[1, 1, 1, 1]),
+    ]
+    tensor = lambda name, channels: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, 8, 8])
+    initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "smoke", [tensor("input", 16)], [tensor("output", 32)], initializers)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+
+
+for name in ("b2nn-compile", "b2nn-profile", "b2nn-search"):
+    assert "Usage" in command(name, "--help")
+save_network(Path("smoke.onnx"))
+rows = json.loads(command("b2nn-compile", "smoke.onnx", "--target", "native", "-o", "native", "--json"))["layers"]
+assert [row["precision"] for row in rows if row["name"] == "conv"] == ["binary"], rows
+command("b2nn-compile", "smoke.onnx", "--target", "arm", "-o", "arm")
+assert json.loads(command("b2nn-profile", "native", "--runs", "20", "--json"))["median_ms"] > 0
+
+import onnxruntime
+
+image = np.random.default_rng(1).standard_normal((1, 16, 8, 8), dtype=np.float32)
+expected = onnxruntime.InferenceSession("smoke.onnx").run(None, {"input": image})[0]
+np.testing.assert_array_equal(b2nn_tvm.load("native").run({"input": image})["output"], expected)
+print("smoke: passed")

@@ -1,0 +1,76 @@
+"""b2nn-search: a torch model and a budget become a library that keeps the budget."""
+
+from __future__ import annotations
+
+import click
+
+from b2nn_tvm.cli.command import Command
+from b2nn_tvm.version import __version__
+
+RESUME = "finished phases are kept; run the same command again to go on from there"
+
+
+@click.command(cls=Command, resume=RESUME)
+@click.option("--model", required=True, metavar="NAME", help="A built-in network such as cresnet20, or your own as pkg.module:factory.")
+@click.option("--checkpoint", metavar="FILE", help="The trained float weights: a state_dict that torch.save wrote.")
+@click.option("--data", default="digits", show_default=True, metavar="NAME", help="A built-in data set, or your own as pkg.module:factory.")
+@click.option("--budget", metavar="AMOUNT", help="12ms, 40%ms, 40%flops, 300KiB, ...  [default: half-way from all binary to all float, in ms]")
+@click.option("--device", default="local", show_default=True, metavar="NAME", help="Where times are measured: local is this machine.")
+@click.option("--target", default="native", show_default=True, metavar="NAME", help="What to compile for; see b2nn-compile --list-targets.")
+@click.option("--also", multiple=True, metavar="NAME", help="Compile the result for this target too; may be given again.")
+@click.option("--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference.")
+@click.option("--method", default="mixbin-loss", show_default=True, metavar="NAME", help="How layers are scored.")
+@click.option("--rule", default="strict", show_default=True, metavar="NAME", help="Where the sort stops: strict, nearest or at_least.")
+@click.option("--solver", default="sort", show_default=True, metavar="NAME", help="sort (MixBin's) or exact.")
+@click.option("--epochs", default=8, show_default=True, metavar="N", type=click.IntRange(min=0), help="Epochs of fine-tuning, both stages together.")
+@click.option("--float-epochs", metavar="N", type=click.IntRange(min=0), help="Epochs of float training before.  [default: 12, with --checkpoint 0]")
+@click.option("--compare", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Fine-tune all binary and N random choices too.")
+@click.option("--seed", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Seed of everything that is drawn.")
+@click.option("--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the plan, the network, the libraries and the report.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.version_option(__version__)
+def main(model, checkpoint, data, budget, device, target, also, threads, method, rule, solver, epochs, float_epochs, compare, seed, resume, output, as_json) -> None:
+    """Find which convolutions of a torch model become binary so that the compiled network keeps the budget on a device.
+
+    Writes plan.json, model.onnx, costs.json, the libraries and a report into DIR.
+    """
+    import b2nn_tvm
+    from b2nn_tvm.cli import output as out
+
+    if float_epochs is None:
+        float_epochs = 0 if checkpoint else 12
+    with out.progress() as progress:
+        result = b2nn_tvm.search(
+            model,
+            data=data,
+            budget=budget,
+            output=output,
+            checkpoint=checkpoint,
+            device=device,
+            target=target,
+            also=also,
+            threads=threads,
+            method=method,
+            rule=rule,
+            solver=solver,
+            epochs=epochs,
+            float_epochs=float_epochs,
+            compare=compare,
+            seed=seed,
+            fresh=not resume,
+            progress=progress,
+        )
+    from b2nn_tvm import report
+
+    if as_json:
+        out.print_json(report.document(result))
+        return
+    table = report.table(result)
+    out.print_table(table.title, table.columns, table.rows)
+    for line in report.lines(result):
+        out.print_line(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The finished network leaves the loop: ONNX, a library per target, checked on the test set and measured on the device."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from b2nn_tvm.compiler import compile_model
+from b2nn_tvm.deploy.artifact import Artifact
+from b2nn_tvm.deploy.device import open_device
+from b2nn_tvm.deploy.measure import Measurement, measure
+from b2nn_tvm.export import export_onnx
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.networks import machine
+from b2nn_tvm.mixbin.fingerprint import model_digest
+
+MEASUREMENTS = 3
+PHASE = "export, compile and check the chosen network"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The library of the chosen network: its files, its median times in milliseconds in the order measured, its answers.
+
+    ``accuracy`` is the library's share of right answers on the ``images`` of the test set, in [0, 1]; on ``agreeing`` of
+    them its answer is the torch model's. ``libraries`` maps targets to folders, the measured one first.
+    """
+
+    libraries: dict[str, Path]
+    times_ms: tuple[float, ...]
+    size_bytes: int
+    accuracy: float
+    agreeing: int
+    images: int
+    device: str
+    isa: str
+
+    @property
+    def measured_ms(self) -> float:
+        """The last measured time: the one that kept the budget, where one did."""
+        return self.times_ms[-1]
+
+
+def deliver(job: Job, model: torch.nn.Module, output: Path, *, also: Sequence[str], limit_ms: float | None) -> Delivery:
+    """Export and compile ``model`` for the target and for ``also``, verify, run the test set through the library, measure.
+
+    Where the measured time is over ``limit_ms`` it is measured again, up to three times in all: machines have neighbours.
+    The files end up in ``output``: model.onnx, and a folder per target.
+    """
+    targets = list(dict.fromkeys((job.settings.target, *also)))
+    inputs = {"weights": model_digest(model), **job.structure(), **job.place(), "machine": machine(job), "limit": limit_ms}
+    found = job.state.run("delivery", {**inputs, "targets": targets}, lambda folder: _deliver(job, model, folder, targets, limit_ms))
+    _publish(job.state.files("delivery"), output, [*targets, "model.onnx"])
+    found["times_ms"] = tuple(found["times_ms"])
+    return Delivery(libraries={name: output / name for name in targets}, **found)
+
+
+def _deliver(job: Job, model: torch.nn.Module, folder: Path, targets: list[str], limit_ms: float | None) -> dict[str, Any]:
+    job.progress(PHASE, 0, len(targets) + 2)
+    onnx = export_onnx(model, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
+    artifacts = []
+    for index, target in enumerate(targets):
+        job.progress(PHASE, index + 1, len(targets) + 2)
+        artifacts.append(compile_model(onnx, target=target, output=folder / target))
+    job.progress(PHASE, len(targets) + 1, len(targets) + 2)
+    with artifacts[0] as artifact:
+        right, agreeing, images = _answers(job, artifact, model)
+        measurements = _measure(job, artifact, limit_ms)
+        device = measurements[-1].device
+        job.progress(PHASE, len(targets) + 2, len(targets) + 2)
+        return {
+            "times_ms": [each.median_ms for each in measurements],
+            "size_bytes": artifact.size_bytes,
+            "accuracy": right / images,
+            "agreeing": agreeing,
+            "images": images,
+            "device": device.board or device.cpu,
+            "isa": measurements[-1].isa,
+        }
+
+
+def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> list[Measurement]:
+    found: list[Measurement] = []
+    while len(found) < MEASUREMENTS:
+        found.append(measure(artifact, device=job.settings.device, threads=job.settings.threads))
+        if limit_ms is None or found[-1].median_ms <= limit_ms:
+            break
+    return found
+
+
+def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
+    """(right answers, answers equal to the torch model's, images) over the test set, one image at a time on the device."""
+    device = open_device(job.settings.device)
+    right = agreeing = images = 0
+    model.eval()
+    for batch, labels in job.data.test_loader():
+        with torch.inference_mode():
+            expected = model(batch).argmax(1).numpy()
+        for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
+            outputs = device.run(artifact, {"input": np.ascontiguousarray(image[None])}, threads=job.settings.threads)
+            found = int(outputs["output"].argmax())
+            right += found == label
+            agreeing += found == answer
+            images += 1
+    return right, agreeing, images
+
+
+def _publish(source: Path, output: Path, names: list[str]) -> None:
+    """Copy files and folders beside one another; each appears whole, under its name, or not at all."""
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".publish.") as temporary:
+        for name in names:
+            copy, old = Path(temporary) / name, Path(temporary) / f"old-{name}"
+            if (source / name).is_dir():
+                shutil.copytree(source / name, copy)
+            else:
+                shutil.copy2(source / name, copy)
+            if (output / name).is_dir():
+                os.replace(output / name, old)
+            os.replace(copy, output / name)

@@ -1,0 +1,71 @@
+"""What all phases of one search share: the model, its layers, the data, the settings, the place on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from b2nn_tvm.loop.state import State
+
+if TYPE_CHECKING:
+    import torch
+
+    from b2nn_tvm.data import DataBundle
+    from b2nn_tvm.mixbin.layers import LayerTable
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search; see ``search`` for the meaning and the units of each."""
+
+    method: str
+    rule: str
+    solver: str
+    target: str
+    device: str
+    threads: int
+    epochs: int
+    float_epochs: int
+    seed: int
+    masks: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """One search. ``model`` is the float network, trained once the first phase is over; ``progress(phase, done, total)``."""
+
+    name: str
+    model: torch.nn.Module
+    layers: LayerTable
+    data: DataBundle
+    settings: Settings
+    state: State
+    progress: Progress
+
+    @property
+    def eligible(self) -> tuple[str, ...]:
+        """Names of the layers that may be binarized, in network order."""
+        return tuple(self.layers.eligible)
+
+    @property
+    def workloads(self) -> dict[str, str]:
+        """Workload keys of the eligible layers."""
+        return {layer.name: layer.workload.key for layer in self.layers if layer.eligible}
+
+    def structure(self) -> dict[str, Any]:
+        """What a network's speed depends on, for a phase's inputs: never its weights."""
+        shapes = {name: list(tensor.shape) for name, tensor in self.model.state_dict().items()}
+        text = repr(self.model) + repr(sorted(shapes.items())) + repr([(layer.name, layer.workload) for layer in self.layers])
+        return {"structure": hashlib.sha256(text.encode()).hexdigest(), "input": list(self.data.input_shape)}
+
+    def place(self) -> dict[str, Any]:
+        """Where times are measured, for a phase's inputs."""
+        from b2nn_tvm import targets
+
+        chosen = asdict(self.settings)
+        return {"target": asdict(targets.get(self.settings.target)), **{key: chosen[key] for key in ("device", "threads")}}

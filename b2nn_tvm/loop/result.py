@@ -1,0 +1,97 @@
+"""What a search found, as data: the chosen network, what it is compared with, and how far the cost model was off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from b2nn_tvm.loop.certify import Attempt
+from b2nn_tvm.loop.comparison import Interval
+from b2nn_tvm.plan import Plan
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One network: its share of right answers on the test set in [0, 1], its predicted and measured median time, its library's size.
+
+    ``role`` is "float", "mixed", "binary" or "random"; ``seed`` is that of a random choice of layers.
+    """
+
+    name: str
+    role: str
+    binary: tuple[str, ...]
+    accuracy: float
+    predicted_ms: float | None
+    measured_ms: float | None
+    size_bytes: int
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class CostQuality:
+    """How good the predicted times were: mean and worst relative leave-one-out error of the fit over ``networks`` measured networks.
+
+    ``sum_error`` is the mean relative error of simply adding up the layers.
+    """
+
+    error: float
+    worst: float
+    sum_error: float
+    networks: int
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The outcome of a search; every file it names lies below ``folder``.
+
+    ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"), ``predicted`` and ``achieved`` are in it too;
+    ``measured_ms`` is the delivered library's median time, ``library_accuracy`` its share of right answers on the
+    ``images`` of the test set, on which its answer equals the torch model's for ``agreeing``.
+    """
+
+    folder: Path
+    model: str
+    method: str
+    plan: Plan
+    budget: str
+    unit: str
+    limit: float
+    predicted: float
+    achieved: float
+    measured_ms: float | None
+    library_accuracy: float | None
+    agreeing: int
+    images: int
+    rows: tuple[ResultRow, ...]
+    random_accuracy: Interval | None
+    random_ms: Interval | None
+    attempts: tuple[Attempt, ...]
+    quality: CostQuality | None
+    scores: dict[str, float]
+    libraries: dict[str, Path]
+    device: str
+    isa: str
+    threads: int
+
+    @property
+    def row(self) -> ResultRow:
+        """The chosen network's row."""
+        return next(row for row in self.rows if row.role == "mixed")
+
+    @property
+    def accuracy(self) -> float:
+        """The chosen network's share of right answers on the test set."""
+        return self.row.accuracy
+
+    @property
+    def prediction_error(self) -> float | None:
+        """Predicted over measured time, less one; None where nothing was measured."""
+        if self.unit != "ms" or not self.measured_ms:
+            return None
+        return self.predicted / self.measured_ms - 1
+
+    def load(self):
+        """The compiled network, ready to run here."""
+        from b2nn_tvm.deploy.artifact import load
+
+        return load(self.libraries[next(iter(self.libraries))])

@@ -1,0 +1,206 @@
+"""The whole loop as a function: trace, measure, train, select, certify, fine-tune, export, compile, measure again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from b2nn_tvm import report, targets
+from b2nn_tvm.cost import Budget
+from b2nn_tvm.deploy.device import open_device
+from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.loop.certify import Attempt, certify
+from b2nn_tvm.loop.comparison import RandomChoice, interval, random_choices
+from b2nn_tvm.loop.costs import MeasuredCost, measure_cost
+from b2nn_tvm.loop.delivery import Delivery, deliver
+from b2nn_tvm.loop.goal import Goal, parse, resolve
+from b2nn_tvm.loop.job import Job, Settings
+from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
+from b2nn_tvm.loop.scores import score
+from b2nn_tvm.loop.sources import load_data, load_model, name_of
+from b2nn_tvm.loop.state import State
+from b2nn_tvm.loop.training import Trained, finetune_each, train_parent
+from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.plan import Plan, Precision
+
+if TYPE_CHECKING:
+    import torch
+
+    from b2nn_tvm.data import DataBundle
+    from b2nn_tvm.loop.job import Progress
+
+ROUNDS = 3
+
+
+def search(
+    model: str | torch.nn.Module,
+    *,
+    data: str | DataBundle,
+    output: str | os.PathLike,
+    budget: str | Budget | None = None,
+    device: str = "local",
+    target: str = "native",
+    also: Sequence[str] = (),
+    threads: int = 1,
+    checkpoint: str | os.PathLike | None = None,
+    method: str = "mixbin-loss",
+    rule: str = "strict",
+    solver: str = "sort",
+    epochs: int = 8,
+    float_epochs: int = 0,
+    compare: int = 0,
+    seed: int = 0,
+    masks: int = 4,
+    margin: float = 0.02,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Find which convolutions become binary so that the compiled network keeps ``budget``, and deliver it in ``output``.
+
+    ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` a DataBundle, a built-in set's name, a
+    path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like; None is half-way from all binary to all float in
+    milliseconds. Milliseconds are medians of one inference with ``threads`` threads on ``device``, where code for ``target``
+    runs; ``also`` names more targets to compile the result for. ``float_epochs`` of training come before the selection (0: the
+    model is trained already), ``epochs`` of fine-tuning after it. ``compare`` > 0 fine-tunes the all-binary network and so many random
+    choices of the same measured time as well. ``masks`` random mixtures correct the cost model; candidates are selected
+    ``margin`` below the budget. ``progress(phase, done, total)`` is called along the way.
+
+    Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless ``fresh``.
+
+    Raises BudgetError where no choice keeps the budget, InputError for what cannot be used, and what compiler and device raise.
+    The selection is MixBin's (Partial Binarization of Neural Networks, algorithm 1).
+    """
+    wish = parse(budget, rule=rule)
+    folder = Path(output)
+    settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin)
+    targets.get(target), [targets.get(name) for name in also], open_device(device)  # refuse unknown words before any work
+    bundle = load_data(data)
+    network = load_model(model, bundle, checkpoint=checkpoint, seed=seed).eval()
+    layers = trace(network, bundle.input_shape)
+    if not layers.eligible:
+        raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {_reasons(layers)}")
+    state = State(folder / "state", fresh=fresh)
+    job = Job(name_of(model), network, layers, bundle, settings, state, progress or (lambda phase, done, total: None))
+
+    times = measure_cost(job)
+    goal = resolve(job, wish, times)
+    parent = train_parent(job)
+    scores = score(job)
+    choice, mixed, delivery = _settle(job, goal, scores, times, folder, also)
+    rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
+
+    plan = _plan(job, choice, goal)
+    plan.save(folder / "plan.json")
+    choice.cost.table.save(folder / "costs.json")
+    found = SearchResult(
+        folder=folder,
+        model=job.name,
+        method=f"{method}, {rule}, {solver}",
+        plan=plan,
+        budget=goal.words,
+        unit=goal.unit,
+        limit=goal.limit,
+        predicted=choice.predicted,
+        achieved=delivery.measured_ms if goal.unit == "ms" else choice.predicted,
+        measured_ms=delivery.measured_ms,
+        library_accuracy=delivery.accuracy,
+        agreeing=delivery.agreeing,
+        images=delivery.images,
+        rows=rows,
+        random_accuracy=interval([row.accuracy for row in rows if row.role == "random"]) if drawn else None,
+        random_ms=interval([one.time.ms for one in drawn]) if drawn else None,
+        attempts=choice.attempts,
+        quality=_quality(choice.cost),
+        scores=dict(scores),
+        libraries=delivery.libraries,
+        device=delivery.device,
+        isa=delivery.isa,
+        threads=threads,
+    )
+    report.write(found)
+    return found
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried."""
+
+    binary: tuple[str, ...]
+    predicted: float
+    predicted_ms: float
+    cost: MeasuredCost
+    attempts: tuple[Attempt, ...]
+
+
+def _settle(
+    job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, folder: Path, also: Sequence[str]
+) -> tuple[_Choice, Trained, Delivery]:
+    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget."""
+    aim = goal.limit
+    for _ in range(ROUNDS):
+        choice = _choose(job, goal, scores, times, aim)
+        mixed = finetune_each(job, {"mixed": choice.binary}, phase="fine-tune the chosen network")["mixed"]
+        delivery = deliver(job, mixed.model, folder, also=also, limit_ms=goal.limit if goal.unit == "ms" else None)
+        if goal.unit != "ms" or delivery.measured_ms <= goal.limit:
+            return choice, mixed, delivery
+        times = choice.cost
+        aim *= 0.99 * goal.limit / delivery.measured_ms
+    raise BudgetError(
+        f"the delivered library took {delivery.measured_ms:.4g} ms in {ROUNDS} rounds, over the budget of {goal.limit:.4g} ms, although "
+        "the same layers had been measured within it: the machine is too busy to tell; run the same command again when it is idle"
+    )
+
+
+def _choose(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> _Choice:
+    if goal.cost is None:
+        found = certify(job, scores, times, aim)
+        return _Choice(found.binary, found.predicted_ms, found.predicted_ms, found.cost, found.attempts)
+    settings = job.settings
+    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=settings.rule, solver=settings.solver)
+    predicted_ms = float(times.fitted.cost.total(chosen.binary))
+    return _Choice(chosen.binary, float(chosen.achieved), predicted_ms, times, ())
+
+
+def _compare(
+    job: Job, goal: Goal, choice: _Choice, times: MeasuredCost, parent: Trained, mixed: Trained, delivery: Delivery, *, count: int
+) -> tuple[tuple[ResultRow, ...], list[RandomChoice]]:
+    """The rows of the table; ``count`` random choices and the all-binary network are measured first, then trained side by side."""
+    cost = choice.cost.fitted.cost
+    everything = times.times[0], times.times[1]
+    row = lambda name, role, time, accuracy, seed=None: ResultRow(
+        name, role, time.binary, accuracy, float(cost.total(time.binary)), time.ms, time.size_bytes, seed
+    )
+    rows = [
+        row("all float", "float", everything[0], parent.accuracy),
+        ResultRow(
+            "mixed", "mixed", choice.binary, mixed.accuracy, choice.predicted_ms, delivery.measured_ms, delivery.size_bytes
+        ),
+    ]
+    if not count:
+        return tuple(rows), []
+    drawn = random_choices(job, cost, choice.binary, count)
+    wanted = {"all-binary": job.eligible, **{f"random-{one.seed}": one.binary for one in drawn}}
+    trained = finetune_each(job, wanted, phase="fine-tune the networks to compare with")
+    rows.append(row("all binary", "binary", everything[1], trained["all-binary"].accuracy))
+    rows += [row("random", "random", one.time, trained[f"random-{one.seed}"].accuracy, one.seed) for one in drawn]
+    return tuple(rows), drawn
+
+
+def _plan(job: Job, choice: _Choice, goal: Goal) -> Plan:
+    chosen = set(choice.binary)
+    layers = {layer.name: Precision.BINARY if layer.name in chosen else Precision.FLOAT for layer in job.layers}
+    workloads = {layer.name: layer.workload.key for layer in job.layers}
+    return Plan(layers, workloads, job.name, job.settings.method, goal.words, choice.predicted, goal.unit)
+
+
+def _quality(cost: MeasuredCost) -> CostQuality:
+    fitted = cost.fitted
+    return CostQuality(fitted.error, fitted.worst, fitted.prior_error, fitted.networks)
+
+
+def _reasons(layers) -> str:
+    return "; ".join(f"{layer.name}: {layer.reason}" for layer in layers)
