@@ -145,12 +145,11 @@ class Layer(Protocol):
 
 
 def flops_cost(layers: Sequence[Layer], *, total: int) -> AdditiveCost:
-    """The cost in FLOPs, where ``total`` is the float network's count: a binary conv counts MACs/64 (MixBin, section 4).
-
-    Batch norm, biases and all else of ``total`` stay in the fixed part.
+    """The cost in FLOPs, where ``total`` is the float network's count: a binary conv counts MACs/64 (MixBin, section 4),
+    rounded up. Batch norm, biases and all else of ``total`` stay in the fixed part.
     """
     macs = {layer.name: layer.workload.macs for layer in layers if layer.workload}
-    return _exact("flops", total, layers, macs, {name: Fraction(count, 64) for name, count in macs.items()})
+    return _exact("flops", total, layers, macs, {name: -(-count // 64) for name, count in macs.items()})
 
 
 def bytes_cost(layers: Sequence[Layer], *, total: int) -> AdditiveCost:

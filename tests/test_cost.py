@@ -85,7 +85,7 @@ def test_flops_count_a_binary_conv_as_macs_over_64():
     macs = 8 * 8 * 16 * 16 * 9
     assert cost.names == ("a", "b")
     assert cost.full == total
-    assert cost.total(["a"]) == total - macs + Fraction(macs, 64)
+    assert cost.total(["a"]) == total - macs + macs // 64
     assert cost.fixed_parts == {"stem": 8 * 8 * 16 * 3 * 9}
 
 

@@ -98,6 +98,12 @@ class DataBundle:
         """The number of classes."""
         return len(self.class_names)
 
+    @property
+    def digest(self) -> str:
+        """A hash of all three splits."""
+        parts = (split.digest for split in (self.train, self.val, self.test))
+        return hashlib.sha256(" ".join((self.name, *map(str, self.input_shape), *parts)).encode()).hexdigest()
+
     def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader:
         """Shuffled batches, a new order each epoch, fixed by ``seed``; process ``rank`` of ``replicas`` gets its share."""
         order = ShuffledBatches(len(self.train), _positive(batch), seed=seed, replicas=replicas, rank=rank)
@@ -105,15 +111,15 @@ class DataBundle:
 
     def val_loader(self, batch: int = 256) -> DataLoader:
         """The validation split in order: what choices may be made on."""
-        return self._in_order(self.val, batch)
+        return in_order(self.val, batch, workers=self.workers)
 
     def test_loader(self, batch: int = 256) -> DataLoader:
         """The test split in order: what results are reported on, and nothing is chosen by."""
-        return self._in_order(self.test, batch)
+        return in_order(self.test, batch, workers=self.workers)
 
     def fit_loader(self, batch: int = 256) -> DataLoader:
         """The training split in order and without augmentation."""
-        return self._in_order(self.train, batch)
+        return in_order(self.train, batch, workers=self.workers)
 
     def calibration(self, images: int = 256, *, batch: int = 64, seed: int = 0) -> tuple[Batch, ...]:
         """The same batches each time it is asked: so many training images drawn by ``seed``, without augmentation."""
@@ -121,9 +127,10 @@ class DataBundle:
         parts = [order[first : first + _positive(batch)] for first in range(0, len(order), batch)]
         return tuple(self.train[BatchIndex(tuple(part))] for part in parts)
 
-    def _in_order(self, images: Images, batch: int) -> DataLoader:
-        order = BatchesInOrder(len(images), _positive(batch))
-        return _Loader(images, sampler=order, batch_size=None, num_workers=self.workers)
+
+def in_order(images: Images, batch: int = 256, *, workers: int = 0) -> DataLoader:
+    """All images of a split once, in order, without augmentation."""
+    return _Loader(images, sampler=BatchesInOrder(len(images), _positive(batch)), batch_size=None, num_workers=workers)
 
 
 class _Loader(DataLoader):
