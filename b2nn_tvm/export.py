@@ -1,4 +1,4 @@
-"""A trained mixed network becomes one ONNX file: binary layers marked, weights as bits, layers under their torch names."""
+"""A trained mixed network becomes one ONNX file: binary layers marked, weights as bits, torch names kept."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ def export_onnx(
 ) -> Path:
     """Write ``model``, in evaluation mode, as ONNX (opset 18) with static shapes and return the path.
 
-    ``input_shape`` is [C, H, W] (batch 1) or [N, C, H, W]. The input is called "input", the output "output" (further ones
-    "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function" binary
-    convolutions are calls of b2nn.BinaryConv2d with one bit per weight, whose definition in standard operators is in the
-    file; in the form "plain" they are standard operators on weights of +1 and -1. Both give the same numbers.
+    ``input_shape`` is [C, H, W] (batch 1) or [N, C, H, W]. The input is called "input", the output "output" (further
+    ones "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
+    binary convolutions are calls of b2nn.BinaryConv2d with one bit per weight, whose definition in standard operators
+    is in the file; in the form "plain" they are standard operators on weights of +1 and -1. Both give the same
+    numbers.
 
-    The file is complete in itself, passes onnx.checker and replaces an older one in one step. Raises InputError for an unknown form, a
-    shape that does not fit and layers that are not trained to the end, UnsupportedError where torch cannot export the model.
+    The file is complete in itself, passes onnx.checker and replaces an older one in one step. Raises InputError for
+    an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where
+    torch cannot export the model.
     """
     if form not in FORMS:
         raise InputError(f"there is no ONNX form {form!r}; choose one of {', '.join(FORMS)}")
@@ -106,8 +108,8 @@ def _onnx_export(exported: torch.export.ExportedProgram, title: str) -> torch.on
 def _name_layers(proto: onnx.ModelProto, before_optimization: onnx.ModelProto, model: nn.Module) -> None:
     """Give the nodes of layers the names of their modules.
 
-    A node's metadata tells its module, but a convolution that absorbed a batch norm carries the batch norm's: what stood
-    in front of that batch norm ``before_optimization`` is the convolution.
+    A node's metadata tells its module, but a convolution that absorbed a batch norm carries the batch norm's: what
+    stood in front of that batch norm ``before_optimization`` is the convolution.
     """
     layers = {name for name, module in model.named_modules() if isinstance(module, LAYER_MODULES)}
     producers = {output: node for node in before_optimization.graph.node for output in node.output}

@@ -1,7 +1,7 @@
-"""Binary convolutions in ONNX: a function of standard operators, and the modules that the exporter meets in their place.
+"""Binary convolutions in ONNX: a function of standard operators, and the modules that are exported for them.
 
-The function BinaryConv2d (domain b2nn, version 1) carries its weights as bits; its body unpacks them, so that any ONNX
-runtime computes it. The plain form says the same in standard operators on weights of +1 and -1.
+The function BinaryConv2d (domain b2nn, version 1) carries its weights as bits; its body unpacks them, so that any
+ONNX runtime computes it. The plain form says the same in standard operators on weights of +1 and -1.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ BinaryConv2d <kernel_shape, strides, pads, dilations, pad_value, channels> (x, w
     centred = Sub (doubled, one)
     weights = Transpose <perm: ints = [0, 3, 1, 2]> (centred)
 
-    sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations> (padded, weights)
+    sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations>
+        (padded, weights)
     scales = Unsqueeze (scale, per_channel)
     y = Mul (sums, scales)
 }
@@ -81,7 +82,9 @@ def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
     Raises InputError where the layer, called ``name``, still has float weights (the first stage of training).
     """
     if not conv.weight_binary:
-        raise InputError(f"layer {name} still has float weights (weight_binary is False); finish its training, then export")
+        raise InputError(
+            f"layer {name} still has float weights (weight_binary is False); finish its training, then export"
+        )
     if form == "function" and conv.input_binary:
         return _FunctionForm(conv)
     return _PlainForm(conv)

@@ -1,4 +1,4 @@
-"""The activations a mixed network is built from, by name: each keeps or drops the sign that a binary convolution reads."""
+"""The activations of mixed networks, by name: each keeps or drops the sign that a binary convolution reads."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ class BinaryConv2d(nn.Module):
     """y [N, O, H', W'] = conv(pad(sign(x - threshold)), sign(weight)) * scale (+ bias), with x [N, C, H, W].
 
     ``weight`` [O, C, kh, kw] is latent and float; ``scale`` [O] is the mean of |weight| per output channel and is not
-    differentiated (Rastegari et al., XNOR-Net, equation 6). ``padding`` is (top, left, bottom, right) pixels, added after
-    the sign, of ``pad_value`` 0, 1 or -1. ``learned_threshold`` adds one threshold per input channel (ReActNet's RSign).
+    differentiated (Rastegari et al., XNOR-Net, equation 6). ``padding`` is (top, left, bottom, right) pixels, added
+    after the sign, of ``pad_value`` 0, 1 or -1. ``learned_threshold`` adds one threshold per input channel
+    (ReActNet's RSign).
 
     ``weight_binary = False`` convolves the signs with the latent weights themselves, the first stage of two-stage
     training; ``input_binary = False`` leaves the input as it is and only the weights binary (hybrid networks).
@@ -117,7 +118,7 @@ def unsupported(conv: nn.Conv2d) -> str:
 
 
 def explicit_padding(conv: nn.Conv2d) -> tuple[int, int, int, int]:
-    """The padding of ``conv`` as (top, left, bottom, right), whether it was given in pixels, as "same" or as "valid"."""
+    """The padding of ``conv`` as (top, left, bottom, right); it may be given in pixels, as "same" or as "valid"."""
     if conv.padding == "valid":
         return (0, 0, 0, 0)
     if conv.padding == "same":

@@ -2,7 +2,9 @@
 
     relu -> conv                    becomes   binrelu -> binary conv
     x -> act -> conv -> + x         becomes   x -> binary conv -> + x          (the sign is in the convolution)
-    relu -> { conv, something else} becomes   x -> { binrelu -> binary conv, relu -> something else }
+    relu -> {conv, something else}  becomes   x -> {binrelu -> binary conv, relu -> something else}
+
+The state dict keeps its names.
 """
 
 from __future__ import annotations
@@ -32,19 +34,21 @@ def convert(
 ) -> nn.Module:
     """A copy of ``model`` in which the chosen convolutions are BinaryConv2d under the same qualified names.
 
-    ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so. A state
-    dict of ``model`` loads into the copy as long as neither thresholds nor activations with parameters were added.
+    ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so. A
+    state dict of ``model`` loads into the copy as long as neither thresholds nor activations with parameters were
+    added.
 
     Activations. Where the layer in front of a binary convolution drops the sign (ReLU and its kin) it becomes
     ``activation``. Where its input also feeds a shortcut (the pre-activation layout) it is left out, because the sign
-    inside the convolution is the activation. Sign-preserving activations elsewhere stay. An activation that others read as well, or
-    that is a function or a module called in several places, is not changed for those others: they were trained on it,
-    and the harm of one binary layer should be its own. The binary convolution then gets its own activation
-    ``<name>_activation`` on the unactivated value; ReLUs in front of a max pooling move behind it, which is exact. In this case,
-    and only then, the copy is a torch.fx.GraphModule, in which the ``training`` argument of functional dropout is
-    fixed to what it was.
+    inside the convolution is the activation. Sign-preserving activations elsewhere stay. An activation that others
+    read as well, or that is a function or a module called in several places, is not changed for those others: they
+    were trained on it, and the harm of one binary layer should be its own. The binary convolution then gets its own
+    activation ``<name>_activation`` on the unactivated value; ReLUs in front of a max pooling move behind it, which
+    is exact. In this case, and only then, the copy is a torch.fx.GraphModule, in which the ``training`` argument of
+    functional dropout is fixed to what it was.
 
-    Raises InputError for unknown or ineligible names and unknown activations, UnsupportedError for untraceable models.
+    Raises InputError for unknown or ineligible names and unknown activations, UnsupportedError for untraceable
+    models.
     """
     activations.make(activation, channels=1)  # an unknown name fails before any work
     precisions = _precisions(choice)
@@ -86,7 +90,9 @@ def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_mo
         if isinstance(module, BinaryConv2d):
             now = Precision.BINARY if module.input_binary else Precision.WEIGHT_BINARY
             if precision != now:
-                raise InputError(f"layer {name} is {now} already and cannot become {precision}; convert the float network")
+                raise InputError(
+                    f"layer {name} is {now} already and cannot become {precision}; convert the float network"
+                )
         elif precision == Precision.BINARY and name in reasons:
             raise InputError(f"layer {name} cannot be binary ({reasons[name]}); the eligible layers are {eligible}")
         elif precision == Precision.WEIGHT_BINARY and isinstance(module, nn.Linear):
@@ -98,7 +104,7 @@ def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_mo
 def _keep_signs(
     result: nn.Module, graph_module: fx.GraphModule, chosen: set[fx.Node], activation: str
 ) -> nn.Module | fx.GraphModule:
-    """``result`` or, where its graph had to change, its ``graph_module``, with new activations in front of ``chosen``."""
+    """``result`` or, where its graph had to change, ``graph_module``, with new activations in front of ``chosen``."""
     rewired = undo_in_place(graph_module) if chosen else False
     swaps: dict[str, nn.Module] = {}
     for readers in _readers(chosen, graph_module):

@@ -1,8 +1,9 @@
 """Floating-point operations as the MixBin paper counts them (the convention of the torchstat tool).
 
-A convolution or linear layer costs its multiply-accumulates (a convolution's bias one more per output element), a binary
-convolution 1/64 of them, batch norm 2 per element, an activation or pooling 1 per input element; all else is free,
-adaptive pooling and additions too. A module that is called several times counts once. The 1/64 is the paper's 64-bit word, not a measurement.
+A convolution or linear layer costs its multiply-accumulates (a convolution's bias one more per output element), a
+binary convolution 1/64 of them, batch norm 2 per element, an activation or pooling 1 per input element; all else is
+free, adaptive pooling and additions too. A module that is called several times counts once. The 1/64 is the paper's
+64-bit word, not a measurement.
 """
 
 from __future__ import annotations
@@ -46,9 +47,7 @@ def flops(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = 
     return sum(row.flops for row in flops_by_layer(model, input_shape, binary))
 
 
-def flops_by_layer(
-    model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = ()
-) -> tuple[LayerFlops, ...]:
+def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = ()) -> tuple[LayerFlops, ...]:
     """What ``flops`` adds up, one row per module or function that costs anything, in the order in which they run."""
     graph_module = capture_shapes(model, input_shape)
     # A later call of the same module replaces the earlier one, as in torchstat.

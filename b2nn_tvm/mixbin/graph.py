@@ -14,7 +14,7 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.activation import BinReLU, LeakyClip, RPReLU, SignFollows
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 
-# After these every sign, or (underflow to -0.0) nearly every sign, is +1: a binary convolution behind them learns nothing.
+# After these every sign, or (underflow to -0.0) nearly every sign, is +1, and a binary convolution learns nothing.
 _DROPS_SIGN_MODULES = (
     *(nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.Hardswish, nn.SiLU, nn.GELU, nn.Mish),
 )
@@ -32,7 +32,7 @@ _CLAMPS = {torch.clamp, torch.clamp_min, F.hardtanh, "clamp", "clamp_", "clamp_m
 # The activations that overwrite their input by name, and their equals that do not.
 OUT_OF_PLACE = {torch.relu_: F.relu, F.relu_: F.relu, "relu_": "relu", "clamp_": "clamp", "sigmoid_": "sigmoid"}
 
-# What may stand between an activation and the convolution it feeds. The first set commutes with a non-decreasing activation.
+# What may stand between an activation and the convolution it feeds; the first ones commute with monotone activations.
 _COMMUTING_MODULES, _COMMUTING_FUNCTIONS = (nn.MaxPool2d, nn.Identity), {F.max_pool2d, torch.max_pool2d}
 _PASSING_MODULES = (*_COMMUTING_MODULES, nn.AvgPool2d, nn.Dropout, nn.Dropout2d)
 _PASSING_FUNCTIONS = _COMMUTING_FUNCTIONS | {F.avg_pool2d, F.dropout, F.dropout2d, torch.cat, torch.concat}
@@ -112,7 +112,7 @@ def is_activation(node: fx.Node, graph_module: fx.GraphModule) -> bool:
 
 
 def is_passing(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether a convolution behind ``node`` still reads the activation in front of it (pooling, dropout, concatenation)."""
+    """Whether a convolution behind ``node`` still reads the activation in front of it (pooling, concatenation)."""
     module = module_of(node, graph_module)
     return not isinstance(module, SignFollows) and _is(node, module, _PASSING_MODULES, _PASSING_FUNCTIONS)
 
@@ -123,7 +123,7 @@ def is_commuting(node: fx.Node, graph_module: fx.GraphModule) -> bool:
 
 
 def activations_before(node: fx.Node, graph_module: fx.GraphModule) -> list[fx.Node]:
-    """The activations that feed ``node``'s first input, through poolings and concatenations; empty where one path has none."""
+    """The activations that feed ``node``, through poolings and concatenations; empty where one path has none."""
     found: list[fx.Node] = []
     pending = [node.args[0]]
     while pending:

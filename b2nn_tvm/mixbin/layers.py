@@ -24,9 +24,9 @@ _ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 class LayerInfo:
     """One convolution or linear layer.
 
-    ``name`` is the qualified module name, ``kind`` the module's type, ``reason`` says why a layer is not ``eligible``, and
-    ``activation`` names the module (or function) whose output feeds the layer, "" where there is none. A linear layer's
-    workload is that of a 1x1 convolution over its rows.
+    ``name`` is the qualified module name, ``kind`` the module's type, ``reason`` says why a layer is not
+    ``eligible``, and ``activation`` names the module (or function) whose output feeds the layer, "" where there is
+    none. A linear layer's workload is that of a 1x1 convolution over its rows.
     """
 
     name: str
@@ -65,9 +65,9 @@ class LayerTable:
 def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     """The layers of ``model`` for an input of ``input_shape`` [C, H, W] or [N, C, H, W]; nothing is computed.
 
-    Kept float, as in the MixBin paper: the first convolution, 1x1 projections of shortcuts, depthwise and other grouped
-    convolutions, and the classifier. Raises UnsupportedError for a model that torch.fx cannot trace and InputError for
-    an input shape that does not fit.
+    Kept float, as in the MixBin paper: the first convolution, 1x1 projections of shortcuts, depthwise and other
+    grouped convolutions, and the classifier. Raises UnsupportedError for a model that torch.fx cannot trace and
+    InputError for an input shape that does not fit.
     """
     graph_module = capture_shapes(model, input_shape)
     nodes = layer_nodes(graph_module)
@@ -99,7 +99,7 @@ def layer_nodes(graph_module: fx.GraphModule) -> dict[str, fx.Node]:
 
 
 def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
-    """Why each layer that must stay as it is may not become binary, by qualified name; eligible layers are not in it."""
+    """Why a layer may not become binary, by qualified name; eligible layers are not in it."""
     ancestors = _ancestors(graph_module)
     layers = {node for node in graph_module.graph.nodes if _is_layer(node, graph_module)}
     with_layers_behind = {layer for node in layers for layer in ancestors[node] & layers}
@@ -151,7 +151,7 @@ def _normalized(node: fx.Node, graph_module: fx.GraphModule) -> bool:
 def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors, layers) -> bool:
     """Whether the 1x1 convolution ``node`` is alone in the lesser one of two branches that an addition joins.
 
-    The pointwise convolutions of MobileNets are not: their shortcuts hold no layer, or they have company in their branch.
+    The pointwise convolutions of MobileNets are not: their shortcuts hold no layer.
     """
     for add in graph_module.graph.nodes:
         if add.target not in _ADDS or len(add.all_input_nodes) != 2 or node not in ancestors[add]:
@@ -160,7 +160,11 @@ def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors, layers)
         mine, other = (left - right, right - left) if node in left else (right - left, left - right)
         if node not in mine or len(mine & layers) != 1 or not other & layers:
             continue
-        kernels = [module_of(layer, graph_module).kernel_size for layer in other & layers if not _is_linear(layer, graph_module)]
+        kernels = [
+            module_of(layer, graph_module).kernel_size
+            for layer in other & layers
+            if not _is_linear(layer, graph_module)
+        ]
         if len(other & layers) > 1 or any(tuple(kernel) != (1, 1) for kernel in kernels):
             return True
         # Two lone 1x1 convolutions: the one with an activation in its branch is the main path.
@@ -183,7 +187,9 @@ def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
     if isinstance(module, nn.Linear):
         return ConvWorkload(shape[0], module.in_features, math.prod(shape[1:-1]), 1, module.out_features, (1, 1))
     if len(shape) != 4:
-        raise UnsupportedError(f"the input of convolution {node.target!r} has shape {tuple(shape)}; expected [N, C, H, W]")
+        raise UnsupportedError(
+            f"the input of convolution {node.target!r} has shape {tuple(shape)}; expected [N, C, H, W]"
+        )
     return ConvWorkload(
         *shape,
         out_channels=module.out_channels,

@@ -1,4 +1,4 @@
-"""Changes to a captured graph: activations stop overwriting their input, and binary convolutions get their own activation."""
+"""Changes to a captured graph: activations that overwrite nothing, and one for binary convolutions alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def undo_in_place(graph_module: fx.GraphModule) -> bool:
 def feed_binary(
     graph_module: fx.GraphModule, readers: Sequence[fx.Node], sources: Sequence[fx.Node], replacement: nn.Module
 ) -> None:
-    """Let ``readers``, which read one value made from ``sources``, read ``replacement`` of the unactivated value instead.
+    """Let ``readers`` of one value made from ``sources`` read ``replacement`` of the unactivated value instead.
 
     x -> act -> pool -> {reader, other}   becomes   x -> pool' -> {replacement -> reader, act' -> other}
     where pool and act commute, else act and pool stay for the other readers. Dead nodes are left to the caller.

@@ -1,4 +1,4 @@
-"""sign(x) = +1 where x >= threshold and -1 elsewhere (NaN gives -1), with the gradients that binary networks train with."""
+"""sign(x) = +1 where x >= threshold and -1 elsewhere (NaN gives -1), with the gradients used in training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import torch
 def sign(x: torch.Tensor, threshold: torch.Tensor | None = None) -> torch.Tensor:
     """Signs of activations, of x's shape and dtype; ``threshold`` broadcasts against x (per channel: shape [C, 1, 1]).
 
-    The gradient is that of a piecewise quadratic: 2 - 2|x - threshold| inside (-1, 1) and 0 outside (Liu et al., Bi-Real
-    Net, ECCV 2018, section 3.2); the threshold's is its negative (Liu et al., ReActNet, ECCV 2020, equation 3).
+    The gradient is that of a piecewise quadratic: 2 - 2|x - threshold| inside (-1, 1) and 0 outside (Liu et al.,
+    Bi-Real Net, ECCV 2018, section 3.2); the threshold's is its negative (Liu et al., ReActNet, ECCV 2020, equation
+    3).
     """
     if threshold is None:
         return _ActivationSign.apply(x)
@@ -17,7 +18,7 @@ def sign(x: torch.Tensor, threshold: torch.Tensor | None = None) -> torch.Tensor
 
 
 def weight_sign(weight: torch.Tensor) -> torch.Tensor:
-    """Signs of weights; the gradient passes straight through where |w| <= 1 (Courbariaux et al., BinaryNet, equation 4)."""
+    """Signs of weights; the gradient passes where |w| <= 1 (Courbariaux et al., BinaryNet, equation 4)."""
     return _WeightSign.apply(weight)
 
 

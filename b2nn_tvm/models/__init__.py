@@ -16,8 +16,8 @@ def cresnet20(
 ) -> nn.Module:
     """ResNet-20 for small images in the Bi-Real layout, the MixBin paper's cResNet-20; input [N, channels, 32, 32].
 
-    41,408,768 operations at 32x32 with 100 classes, 1,927,424 with its 18 eligible convolutions binary. ``width`` is the
-    number of channels of the first stage; raises InputError for an unknown activation.
+    41,408,768 operations at 32x32 with 100 classes, 1,927,424 with its 18 eligible convolutions binary. ``width`` is
+    the number of channels of the first stage; raises InputError for an unknown activation.
     """
     from b2nn_tvm.models.bireal import BiRealNet
 
@@ -35,8 +35,8 @@ def cresnet20(
 def resnet18(classes: int = 1000, channels: int = 3, *, width: int = 64, activation: str = "relu") -> nn.Module:
     """ResNet-18 with torchvision's parameter names; input [N, channels, H, W], H and W at least 32.
 
-    1,821,399,040 operations at 224x224, 171,311,104 with its 16 eligible convolutions binary. ``width`` is the number of
-    channels of the first stage; raises InputError for an unknown activation.
+    1,821,399,040 operations at 224x224, 171,311,104 with its 16 eligible convolutions binary. ``width`` is the number
+    of channels of the first stage; raises InputError for an unknown activation.
     """
     from b2nn_tvm.models.resnet import ResNet
 
@@ -48,8 +48,8 @@ def bireal18(
 ) -> nn.Module:
     """ResNet-18 in the Bi-Real layout; input [N, channels, 224, 224].
 
-    1,821,549,568 operations at 224x224, 171,461,632 with its 16 eligible convolutions binary. ``width`` is the number of
-    channels of the first stage; raises InputError for an unknown activation.
+    1,821,549,568 operations at 224x224, 171,461,632 with its 16 eligible convolutions binary. ``width`` is the number
+    of channels of the first stage; raises InputError for an unknown activation.
     """
     from b2nn_tvm.models.bireal import BiRealNet
 

@@ -1,4 +1,4 @@
-"""ResNets in the Bi-Real layout: every convolution has its own shortcut (Liu et al., Bi-Real Net, ECCV 2018, figure 3)."""
+"""ResNets in the Bi-Real layout, a shortcut per convolution (Liu et al., Bi-Real Net, ECCV 2018, figure 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from b2nn_tvm.models.resnet import initialize
 
 
 class BiRealBlock(nn.Module):
-    """Twice ``activation -> conv -> bn -> + shortcut``; where the first convolution strides, its shortcut is projected."""
+    """Twice ``activation -> conv -> bn -> + shortcut``; the shortcut of a strided convolution is projected."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, activation: str):
         super().__init__()
@@ -37,8 +37,9 @@ class BiRealBlock(nn.Module):
 class BiRealNet(nn.Module):
     """Stem without an activation, stages of pre-activation blocks, average pooling and a classifier.
 
-    ``stem`` is "cifar" (3x3) or "imagenet" (7x7 with stride 2, then 3x3 max pooling with stride 2); ``widths`` gives the
-    channels of each stage, all but the first of which halve the image. Input [N, channels, image_size, image_size].
+    ``stem`` is "cifar" (3x3) or "imagenet" (7x7 with stride 2, then 3x3 max pooling with stride 2); ``widths`` gives
+    the channels of each stage, all but the first of which halve the image.
+    Input [N, channels, image_size, image_size].
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class BiRealNet(nn.Module):
     ):
         super().__init__()
         small = stem == "cifar"
-        self.conv1 = nn.Conv2d(channels, widths[0], 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False)
+        kernel, stride, padding = (3, 1, 1) if small else (7, 2, 3)
+        self.conv1 = nn.Conv2d(channels, widths[0], kernel, stride, padding, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.maxpool = None if small else nn.MaxPool2d(3, 2, 1)
         self.stages = tuple(f"stage{index + 1}" for index in range(len(widths)))

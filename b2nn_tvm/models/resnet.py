@@ -30,7 +30,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Stem, four stages of ``blocks`` basic blocks each, global average pooling and a classifier; input [N, C, H, W]."""
+    """Stem, four stages of ``blocks`` blocks, global average pooling and a classifier; input [N, C, H, W]."""
 
     def __init__(self, *, classes: int, channels: int = 3, blocks: int = 2, width: int = 64, activation: str = "relu"):
         super().__init__()
