@@ -13,16 +13,24 @@ from b2nn_tvm.workload import ConvWorkload
 
 
 def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
-    """float32 [N, H', W', O] of x [N, H + pads, W + pads, C] and weight from ``pack_weights``; O is cut to the workload's."""
+    """float32 [N, H', W', O] of x [N, H + pads, W + pads, C] and weight from ``pack_weights``; O is cut to the workload's.
+
+    With groups, ``lanes`` divides the outputs of a group, so that a vector reads one input channel.
+    """
     blocks, kernel_height, kernel_width, channels, lanes = (int(extent) for extent in weight.shape)
     kh = te.reduce_axis((0, kernel_height), "kh")
     kw = te.reduce_axis((0, kernel_width), "kw")
     c = te.reduce_axis((0, channels), "c")
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
+    outputs_per_group = workload.out_channels // workload.groups
+
+    def channel(o):
+        return c if workload.groups == 1 else o // outputs_per_group * channels + c
+
     y = te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
-            x[n, h * sh + kh * dh, w * sw + kw * dw, c] * weight[o // lanes, kh, kw, c, o % lanes], axis=[kh, kw, c]
+            x[n, h * sh + kh * dh, w * sw + kw * dw, channel(o)] * weight[o // lanes, kh, kw, c, o % lanes], axis=[kh, kw, c]
         ),
         name="conv2d",
         attrs=mark("conv2d", workload, lanes=lanes),

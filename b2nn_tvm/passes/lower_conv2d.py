@@ -78,7 +78,7 @@ def _padded(x: relax.Expr, padding: tuple[int, int, int, int], site: Site) -> re
     if not any(padding):
         return x
     top, left, bottom, right = padding
-    call = site.call_te(lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, 0], name="pad"), x, name="pad")
+    call = site.call_te(lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, 0], name="pad_input"), x, name="pad_input")
     return site.emit(call)
 
 

@@ -1,0 +1,92 @@
+"""ONNX in, a library for the target out: frontend -> passes -> schedules -> deploy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from b2nn_tvm.errors import InputError
+
+Progress = Callable[[str], None]
+
+
+def compile_model(
+    onnx_path: str | os.PathLike,
+    *,
+    target: str = "native",
+    output: str | os.PathLike,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    sign_zero: str | None = None,
+    tune: int = 0,
+    verify: bool = True,
+    plan_digest: str = "",
+    progress: Progress | None = None,
+):
+    """Compile an ONNX network into the folder ``output`` and return its Artifact.
+
+    ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel on
+    this machine and keeps the records beside the library's folder. With ``verify`` the library is run on random inputs and
+    compared with onnxruntime, where it can run here and onnxruntime is installed. ``progress`` is told the phases.
+
+    Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
+    """
+    from b2nn_tvm.deploy.artifact import load
+    from b2nn_tvm.deploy.build import BuildMetadata, build_library
+    from b2nn_tvm.deploy.kernels import build_object
+    from b2nn_tvm.deploy.lower import LoweringContext, lower_to_program
+    from b2nn_tvm.deploy.toolchain import find_toolchain
+    from b2nn_tvm.frontend import import_onnx
+    from b2nn_tvm.passes.pipeline import to_kernels
+    from b2nn_tvm.schedules.records import load_records
+    from b2nn_tvm.schedules.rules import schedule_module, unit
+    from b2nn_tvm.targets import target as targets
+
+    say = progress or (lambda phase: None)
+    if tune < 0:
+        raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
+    info = targets.get(target)
+    find_toolchain(info)  # before the work: a missing linker is known at once
+    say("import")
+    imported = import_onnx(onnx_path, input_shapes=input_shapes, sign_zero=sign_zero)
+    vector_unit = unit(info.vector)
+    tvm_target = info.tvm_target()
+    say("rewrite")
+    kernels = to_kernels(imported, vector_unit.layout, tvm_target)
+    records = load_records(vector_unit.name, records_path(vector_unit.name))
+    if tune:
+        from b2nn_tvm.schedules.tune import tune_module
+
+        say("tune")
+        records = tune_module(
+            kernels.module, target=info, vector_unit=vector_unit, records=records, trials=tune,
+            path=records_path(vector_unit.name), progress=say,
+        )  # fmt: skip
+    say("schedule")
+    scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
+    context = LoweringContext(
+        find_layer=kernels.book.find, descriptions=scheduled.descriptions, reasons={c.name: c.reason for c in kernels.convs}
+    )
+    prefix = "b2nn_kernel_"
+    say("generate code")
+    kernel_object = build_object(scheduled.module, tvm_target, prefix=prefix)
+    program = lower_to_program(
+        scheduled.module, prefix=prefix, inputs=imported.input_names, outputs=imported.output_names,
+        workspace_bytes=kernel_object.workspace_bytes, context=context,
+    )  # fmt: skip
+    say("link")
+    metadata = BuildMetadata(model=Path(onnx_path).name, plan_digest=plan_digest)
+    build_library(program, kernel_object.code, info, output, metadata=metadata)
+    artifact = load(output)
+    if verify and info.runs_here:
+        from b2nn_tvm.verify import verify_artifact
+
+        say("verify")
+        verify_artifact(artifact, onnx_path)
+    return artifact
+
+
+def records_path(vector_unit: str) -> Path:
+    """Where this user's tuning records of a vector unit are kept ($XDG_CACHE_HOME, else ~/.cache)."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "b2nn-tvm" / f"{vector_unit}.json"

@@ -1,0 +1,47 @@
+"""Which kernel came from which layer: names are lost in Relax, but each layer's packed weights are a constant of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from b2nn_tvm.layer_names import LayerNamer
+
+
+@dataclass(frozen=True)
+class KernelLayer:
+    """A layer as it was lowered: ``precision`` is "binary" or "float", ``workload`` the key."""
+
+    name: str
+    op: str
+    precision: str
+    workload: str
+
+
+class LayerBook:
+    """Gives each lowered layer its name, and finds the layer again by its packed weights; equal ones in network order."""
+
+    def __init__(self, namer: LayerNamer):
+        self._namer = namer
+        self._by_constant: dict[str, list[KernelLayer]] = {}
+
+    def enter(self, packed: np.ndarray, weight: np.ndarray, *, op: str, precision: str, workload: str) -> None:
+        """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported)."""
+        layer = KernelLayer(self._namer.name(weight), op, precision, workload)
+        self._by_constant.setdefault(_digest(packed), []).append(layer)
+
+    def find(self, constants: Sequence[np.ndarray]) -> KernelLayer | None:
+        """The layer one of whose constants is among these; each entry is given out once."""
+        for value in constants:
+            layers = self._by_constant.get(_digest(value))
+            if layers:
+                return layers.pop(0)
+        return None
+
+
+def _digest(value: np.ndarray) -> str:
+    head = f"{value.dtype}{value.shape}".encode()
+    return hashlib.sha1(head + np.ascontiguousarray(value).tobytes()).hexdigest()

@@ -1,0 +1,216 @@
+"""A Relax network of kernel calls -> a Program: one planned arena, one blob of constants, a straight line of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.deploy.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
+from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.layer_book import KernelLayer
+
+ALIGNMENT = 64
+_IGNORED = ("relax.memory.kill_tensor", "relax.memory.kill_storage")
+_PROLOGUES = ("pack_signs", "pad_input")
+_VIEWS = ("relax.reshape", "relax.memory.view", "relax.flatten", "relax.expand_dims", "relax.squeeze")
+
+
+@dataclass(frozen=True)
+class LoweringContext:
+    """What the compiler knows of the kernels: ``find_layer`` finds the layer that owns one of some constants, ``reasons``
+    why a convolution stayed float, ``descriptions`` how each function was scheduled."""
+
+    find_layer: Callable[[Sequence[np.ndarray]], KernelLayer | None]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def lower_to_program(
+    module: tvm.IRModule,
+    *,
+    prefix: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    workspace_bytes: int,
+    context: LoweringContext,
+) -> Program:
+    """The program of ``main``, whose kernels are all PrimFuncs of ``module``; their symbols are ``prefix`` + name.
+
+    Raises UnsupportedError where an operator is implemented outside TVM's code generator (sorting, say).
+    """
+    planned = tvm.transform.Sequential(
+        [
+            relax.transform.RewriteDataflowReshape(),
+            relax.transform.ToNonDataflow(),
+            relax.transform.RemovePurityChecking(),
+            relax.transform.CallTIRRewrite(),
+            relax.transform.StaticPlanBlockMemory(),
+            relax.transform.AttachGlobalSymbol(),
+        ]
+    )(module)
+    return _Lowering(planned, prefix, context).program(inputs, outputs, workspace_bytes)
+
+
+@dataclass
+class _Call:
+    """A kernel call on its way: arguments as Relax expressions until all of them are placed."""
+
+    function: str
+    arguments: tuple[relax.Expr, ...]
+    layer: KernelLayer | None
+
+
+class _Lowering:
+    def __init__(self, module: tvm.IRModule, prefix: str, context: LoweringContext):
+        self._main = module["main"]
+        self._prefix = prefix
+        self._context = context
+        self._places: dict[relax.Var, Argument] = {}
+        self._aliases: dict[relax.Var, relax.Expr] = {}
+        self._storage: dict[relax.Var, int] = {}
+        self._arena = 0
+        self._blob = bytearray()
+        self._offsets: dict[bytes, int] = {}
+        self._calls: list[_Call] = []
+
+    def program(self, inputs: Sequence[str], outputs: Sequence[str], workspace_bytes: int) -> Program:
+        for index, parameter in enumerate(self._main.params):
+            self._places[parameter] = Argument(Storage.INPUT, index)
+        results = self._results()
+        for block in self._main.body.blocks:
+            for binding in block.bindings:
+                self._bind(binding.var, binding.value)
+        copies = self._place_outputs(results)
+        names = self._book()
+        steps, sizes = [], {}
+        for call, name in zip(self._calls, names, strict=True):
+            before = len(self._blob)
+            steps.append(Step(self._prefix + call.function, name, tuple(map(self._argument, call.arguments))))
+            sizes[name] = sizes.get(name, 0) + len(self._blob) - before
+        if copies:
+            raise UnsupportedError(f"output {outputs[copies[0]]!r} is an input or another output; expected a computed tensor")
+        return Program(
+            inputs=tuple(_spec(name, p) for name, p in zip(inputs, self._main.params, strict=True)),
+            outputs=tuple(_spec(name, r) for name, r in zip(outputs, results, strict=True)),
+            steps=tuple(steps),
+            layers=self._rows(names, sizes),
+            arena_bytes=max(self._arena, ALIGNMENT),
+            workspace_bytes=workspace_bytes,
+            constants=bytes(self._blob),
+        )
+
+    def _results(self) -> list[relax.Expr]:
+        body = self._resolve_tuple(self._main.body.body)
+        return list(body.fields) if isinstance(body, relax.Tuple) else [body]
+
+    def _resolve_tuple(self, expr: relax.Expr) -> relax.Expr:
+        bound = relax.analysis.get_var2val(self._main)
+        while isinstance(expr, relax.Var) and isinstance(bound.get(expr), (relax.Var, relax.Tuple)):
+            expr = bound[expr]
+        return expr
+
+    def _bind(self, var: relax.Var, value: relax.Expr) -> None:
+        if isinstance(value, (relax.Var, tvm.ir.GenericConst)):
+            self._aliases[var] = value
+            return
+        if isinstance(value, (relax.Tuple, relax.ShapeExpr)):
+            return
+        if not isinstance(value, relax.Call):
+            raise UnsupportedError(f"cannot build {type(value).__name__} into a library; the network must be a straight line")
+        name = value.op.name if isinstance(value.op, tvm.ir.Op) else ""
+        if isinstance(value.op, tvm.ir.GlobalVar):
+            constants = [a.value.numpy() for a in value.args if isinstance(a, tvm.ir.GenericConst)]
+            self._calls.append(_Call(value.op.name_hint, tuple(value.args), self._context.find_layer(constants)))
+        elif name == "relax.memory.alloc_storage":
+            size = int(value.args[0].values[0])
+            self._storage[var] = self._arena
+            self._arena += -(-size // ALIGNMENT) * ALIGNMENT
+        elif name == "relax.memory.alloc_tensor":
+            offset = self._storage[value.args[0]] + int(value.args[1].value)
+            self._places[var] = Argument(Storage.ARENA, offset)
+        elif name == "relax.builtin.alloc_tensor":
+            self._places[var] = Argument(Storage.ARENA, self._arena)
+            size = prod(int(d) for d in value.args[0].values) * np.dtype(str(value.args[1].value)).itemsize
+            self._arena += -(-size // ALIGNMENT) * ALIGNMENT
+        elif name in _VIEWS or _is_reshape(value):
+            self._aliases[var] = value.args[1].fields[0] if _is_reshape(value) and isinstance(value.args[1], relax.Tuple) else value.args[0]
+        elif name not in _IGNORED:
+            raise UnsupportedError(f"operator {name or value.op} has no kernel that can be built into a library")
+
+    def _root(self, expr: relax.Expr) -> relax.Expr:
+        while isinstance(expr, relax.Var) and expr in self._aliases:
+            expr = self._aliases[expr]
+        return expr
+
+    def _place_outputs(self, results: Sequence[relax.Expr]) -> list[int]:
+        """Let the kernels write results where the caller wants them; returns the results that cannot be placed."""
+        unplaced, seen = [], set()
+        for index, result in enumerate(results):
+            root = self._root(result)
+            place = self._places.get(root) if isinstance(root, relax.Var) else None
+            if place is None or place.storage is not Storage.ARENA or root in seen:
+                unplaced.append(index)
+                continue
+            seen.add(root)
+            self._places[root] = Argument(Storage.OUTPUT, index)
+        return unplaced
+
+    def _argument(self, expr: relax.Expr) -> Argument:
+        root = self._root(expr)
+        if isinstance(root, tvm.ir.GenericConst):
+            return Argument(Storage.CONSTANT, self._constant(root.value.numpy()))
+        return self._places[root]
+
+    def _constant(self, value: np.ndarray) -> int:
+        content = np.ascontiguousarray(value).tobytes()
+        if content not in self._offsets:
+            self._blob.extend(b"\0" * (-len(self._blob) % ALIGNMENT))
+            self._offsets[content] = len(self._blob)
+            self._blob.extend(content)
+        return self._offsets[content]
+
+    def _book(self) -> list[str]:
+        """The row under which each call is booked: packing and padding count for the layer that reads them first."""
+        names: list[str] = []
+        for index, call in enumerate(self._calls):
+            owner = call.layer
+            if owner is None and any(word in call.function for word in _PROLOGUES):
+                result = self._root(call.arguments[-1])
+                readers = (c.layer for c in self._calls[index + 1 :] if any(self._root(a).same_as(result) for a in c.arguments[:-1]))
+                owner = next(readers, None)
+            names.append(owner.name if owner else f"{_kernel_word(call.function)}#{index}")
+        return names
+
+    def _rows(self, names: Sequence[str], sizes: Mapping[str, int]) -> tuple[LayerRow, ...]:
+        rows: dict[str, LayerRow] = {}
+        for call, name in zip(self._calls, names, strict=True):
+            if call.layer is None and name in rows:
+                continue
+            layer = call.layer or KernelLayer(name, _kernel_word(call.function), "float", "")
+            if call.layer is None and any(other.layer and other.layer.name == name for other in self._calls):
+                continue
+            rows[name] = LayerRow(
+                name=name, op=layer.op, precision=layer.precision,
+                reason=self._context.reasons.get(name, "") if layer.precision == "float" else "",
+                workload=layer.workload, schedule=self._context.descriptions.get(call.function, ""),
+                size_bytes=sizes[name],
+            )  # fmt: skip
+        return tuple(rows.values())
+
+
+def _kernel_word(function: str) -> str:
+    return function.removeprefix("fused_").rstrip("0123456789").rstrip("_")
+
+
+def _is_reshape(call: relax.Call) -> bool:
+    callee = call.op if isinstance(call.op, relax.ExternFunc) else (call.args[0] if call.args else None)
+    return isinstance(callee, relax.ExternFunc) and "reshape" in str(callee.global_symbol)
+
+
+def _spec(name: str, expr: relax.Expr) -> TensorSpec:
+    return TensorSpec(name, tuple(int(d) for d in expr.ty.shape), str(expr.ty.dtype))

@@ -1,0 +1,84 @@
+"""Tuning records: the fastest tile that was measured for a workload, one JSON file per vector unit.
+
+A record is keyed by operator, workload and lanes, not by the hash of a function: it holds whatever was fused behind the
+convolution, and can be read by people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from b2nn_tvm.document import read_document, write_document
+from b2nn_tvm.schedules.tile import Tile
+
+KIND, VERSION = "b2nn-schedule-records", 1
+SHIPPED = Path(__file__).parent / "records"
+SCHEMA = {
+    "type": "object",
+    "required": ["vector_unit", "records"],
+    "properties": {
+        "vector_unit": {"type": "string"},
+        "records": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["op", "workload", "lanes", "tile", "ms", "device"],
+                "properties": {
+                    "op": {"type": "string"},
+                    "workload": {"type": "string"},
+                    "lanes": {"type": "integer"},
+                    "tile": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 3, "maxItems": 3},
+                    "ms": {"type": "number", "exclusiveMinimum": 0},
+                    "device": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One workload's fastest measured tile; ``ms`` on ``device``."""
+
+    op: str
+    workload: str
+    lanes: int
+    tile: Tile
+    ms: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of one vector unit."""
+
+    vector_unit: str
+    rows: dict[tuple[str, str, int], Record] = field(default_factory=dict)
+
+    def tile(self, op: str, workload: str, lanes: int) -> Tile | None:
+        record = self.rows.get((op, workload, lanes))
+        return record.tile if record else None
+
+    def with_record(self, record: Record) -> Records:
+        return Records(self.vector_unit, {**self.rows, (record.op, record.workload, record.lanes): record})
+
+    def save(self, path: Path) -> Path:
+        rows = [
+            {"op": r.op, "workload": r.workload, "lanes": r.lanes, "tile": [r.tile.rows, r.tile.columns, r.tile.blocks], "ms": r.ms, "device": r.device}
+            for _, r in sorted(self.rows.items())
+        ]
+        return write_document(path, KIND, VERSION, {"vector_unit": self.vector_unit, "records": rows})
+
+
+def load_records(vector_unit: str, *paths: Path) -> Records:
+    """The shipped records of a vector unit, overlaid by those of ``paths`` that exist."""
+    records = Records(vector_unit)
+    for path in (SHIPPED / f"{vector_unit}.json", *paths):
+        if not path.exists():
+            continue
+        for row in read_document(path, KIND, VERSION, SCHEMA)["records"]:
+            record = Record(row["op"], row["workload"], row["lanes"], Tile(*row["tile"]), row["ms"], row["device"])
+            records = records.with_record(record)
+    return records

@@ -1,0 +1,124 @@
+"""From unscheduled functions to loop nests: each gets a schedule of ours, by its anchor and the instruction set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+
+import tvm
+from tvm import tirx
+from tvm.s_tir import Schedule
+from tvm.s_tir.schedule import SBlockRV
+
+from b2nn_tvm.errors import TargetError
+from b2nn_tvm.ops.anchor import OP, WORKLOAD
+from b2nn_tvm.schedules.byte_popcount import schedule_byte_popcount
+from b2nn_tvm.schedules.direct import schedule_direct
+from b2nn_tvm.schedules.generic import schedule_generic
+from b2nn_tvm.schedules.records import Records
+from b2nn_tvm.schedules.tile import Tile
+from b2nn_tvm.schedules.vector_unit import VectorUnit
+
+PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
+UNITS = ("neon", "avx2", "avx512", "avx512vpopcntdq")
+
+
+def unit(name: str) -> VectorUnit:
+    """The vector unit of this name, from the file of the same name."""
+    if name not in UNITS:
+        raise TargetError(f"no schedules for the vector unit {name!r}; there are {', '.join(UNITS)}")
+    return import_module(f"b2nn_tvm.schedules.{name}").UNIT
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The convolution block of a function: its operator, workload key, vector width and the output it tiles."""
+
+    block: SBlockRV
+    op: str
+    workload: str
+    lanes: int
+    height: int
+    width: int
+    blocks: int
+    updates: int
+
+    @property
+    def binary(self) -> bool:
+        return self.op.startswith("bconv2d")
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A module whose functions are loop nests, and for each function the words that tables show."""
+
+    module: tvm.IRModule
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+
+
+def schedule_module(module: tvm.IRModule, *, vector_unit: VectorUnit, records: Records) -> Scheduled:
+    """Schedule every function that is not scheduled yet; Relax functions pass through."""
+    functions, descriptions = {}, {}
+    for name, function in module.functions_items():
+        if not isinstance(function, tirx.PrimFunc) or "tirx.is_scheduled" in (function.attrs or {}):
+            functions[name] = function
+            continue
+        functions[name], descriptions[name.name_hint] = schedule_function(function, vector_unit=vector_unit, records=records)
+    return Scheduled(tvm.IRModule(functions, attrs=module.attrs), descriptions)
+
+
+def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, records: Records) -> tuple[tirx.PrimFunc, str]:
+    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2"."""
+    sch = Schedule(function)
+    anchor = find_anchor(sch)
+    if anchor is None:
+        schedule_generic(sch, lanes=vector_unit.layout.float_lanes)
+        description = "generic"
+    else:
+        recorded = records.tile(anchor.op, anchor.workload, anchor.lanes)
+        tile = recorded or candidates(anchor, vector_unit)[0]
+        apply_tile(sch, anchor, tile)
+        description = f"{anchor.op} {tile.word} ({'tuned' if recorded else 'default'})"
+    scheduled = sch.mod["main"].with_attr("tirx.is_scheduled", True)
+    return scheduled, description
+
+
+def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
+    """The tiles worth measuring for this anchor, the default first."""
+    return vector_unit.candidates(anchor.height, anchor.width, anchor.blocks, binary=anchor.binary)
+
+
+def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
+    """Schedule the anchor and all that was fused to it with this tile."""
+    parallel = anchor.updates >= PARALLEL_UPDATES
+    if anchor.op == "bconv2d_bytes":
+        partial = next(block for block in _blocks(sch) if _annotation(sch, block, OP) == "bconv2d_partial")
+        schedule_byte_popcount(sch, anchor.block, partial, tile=tile, lanes=anchor.lanes, parallel=parallel)
+    else:
+        schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, parallel=parallel)
+
+
+def find_anchor(sch: Schedule) -> Anchor | None:
+    """The block that carries the mark of a convolution, or None."""
+    for block in _blocks(sch):
+        op = _annotation(sch, block, OP)
+        if op is None or op == "bconv2d_partial":
+            continue
+        lanes = int(sch.get(block).annotations["b2nn.lanes"])
+        extents = [int(sch.get(loop).extent) for loop in sch.get_loops(block)]
+        batch, height, width, outputs, *reduction = extents
+        updates = batch * height * width * outputs // lanes
+        for extent in reduction:
+            updates *= extent
+        return Anchor(block, op, _annotation(sch, block, WORKLOAD), lanes, height, width, outputs // lanes, updates)
+    return None
+
+
+def _blocks(sch: Schedule) -> list[SBlockRV]:
+    return list(sch.get_child_blocks(sch.get_sblock("root")))
+
+
+def _annotation(sch: Schedule, block: SBlockRV, key: str) -> str | None:
+    value = sch.get(block).annotations.get(key)
+    return None if value is None else str(getattr(value, "value", value))
