@@ -11,7 +11,7 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from b2nn_tvm.deploy.elf import ElfFile, read_elf
-from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, emit_c, size_bytes
+from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, size_bytes
 from b2nn_tvm.deploy.manifest import BuildInfo, LibraryInfo, Manifest, Memory, Sizes, StepRow
 from b2nn_tvm.deploy.program import Program
 from b2nn_tvm.deploy.toolchain import Toolchain, find_toolchain
@@ -61,6 +61,7 @@ def build_library(
     fails, InputError where ``folder`` cannot be written, ValueError where program and object do not fit.
     """
     folder = Path(folder)
+    check_program(program)
     _check_kernels(program, kernels_object, target)
     toolchain = find_toolchain(target)
     try:

@@ -22,14 +22,11 @@ def emit_c(program: Program, *, model_id: str) -> dict[str, bytes]:
     """
     check_program(program)
     arities = {step.symbol: len(step.arguments) for step in program.steps}
-    kernels = {symbol: f"kernel_{index}" for index, symbol in enumerate(arities)}
     lines = ['#include "program.h"', "", "extern const uint8_t b2nn_constants[];"]
-    for symbol, name in kernels.items():  # own C names: a kernel may be called "exp", which the compiler knows
-        parameters = ", ".join(["void *"] * arities[symbol]) or "void"
-        lines.append(f'extern int {name}({parameters}) __asm__("{symbol}");')
+    lines += [f"extern int {symbol}({', '.join(['void *'] * arity) or 'void'});" for symbol, arity in arities.items()]
     lines.append("")
     for index, step in enumerate(program.steps):
-        lines += _step_function(index, step, kernels[step.symbol])
+        lines += _step_function(index, step)
     lines += _tensor_table("inputs", program.inputs) + _tensor_table("outputs", program.outputs)
     lines += ["static const b2nn_step steps[] = {"]
     lines += [f"    {{step_{i}, {_quote(s.symbol)}, {_quote(s.layer)}}}," for i, s in enumerate(program.steps)]
@@ -86,11 +83,11 @@ def _limit(program: Program, storage: Storage) -> int:
     }[storage]
 
 
-def _step_function(index: int, step: Step, kernel: str) -> list[str]:
+def _step_function(index: int, step: Step) -> list[str]:
     return [
         f"static int step_{index}(void *const *inputs, void *const *outputs, uint8_t *arena) {{",
         "    (void)inputs, (void)outputs, (void)arena;",
-        f"    return {kernel}({', '.join(map(_pointer, step.arguments))});",
+        f"    return {step.symbol}({', '.join(map(_pointer, step.arguments))});",
         "}",
         "",
     ]

@@ -41,7 +41,7 @@ static void *symbol(const char *name) {
 }
 
 /* A function pointer from dlsym, of the type that the header declares. */
-#define FUNCTION(name) __typeof__(&name) name##_ = (__typeof__(&name))symbol(#name)
+#define FUNCTION(name) __typeof__(&name) name##_ = __extension__(__typeof__(&name)) symbol(#name)
 
 static long number(const char *option, const char *text) {
     char *end;

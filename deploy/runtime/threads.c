@@ -121,11 +121,11 @@ int b2nn_pool_launch(b2nn_task task, void *data, int task_count) {
 }
 
 /* Signals are for the application's threads: workers start with all of them blocked. */
-static int start(worker *worker) {
+static int start(worker *self) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int status = pthread_create(&worker->thread, NULL, work, worker);
+    int status = pthread_create(&self->thread, NULL, work, self);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }

@@ -1,94 +1,53 @@
-"""Programs over hand-written kernels: real object files, without the compiler."""
+"""Libraries of hand-written kernels, built once for all tests."""
 
 from __future__ import annotations
 
-import subprocess
-from dataclasses import dataclass, replace
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.build import build_library
-from b2nn_tvm.deploy.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
+from b2nn_tvm.deploy.artifact import Artifact, load
+from b2nn_tvm.deploy.emulator import FOLDER_VARIABLE, find_emulator
 from b2nn_tvm.deploy.toolchain import find_toolchain
-from b2nn_tvm.targets import target as targets
-
-N = 1000
-KERNELS = Path(__file__).parent / "kernels.c"
-ARENA, CONSTANT = Storage.ARENA, Storage.CONSTANT
-INPUT, OUTPUT = Argument(Storage.INPUT, 0), Argument(Storage.OUTPUT, 0)
-CONSTANTS = np.linspace(-1, 1, N, dtype="float32")
-
-
-def arena(index: int) -> Argument:
-    return Argument(ARENA, index * 4032)
-
-
-def program(*middle: str) -> Program:
-    """out = (x * constants * FACTOR), then each kernel of ``middle`` (one input, one output) in turn; and the task count."""
-    steps = [Step("scale", "conv1", (INPUT, Argument(CONSTANT, 0), arena(0)))]
-    for index, symbol in enumerate(middle):
-        out = OUTPUT if index == len(middle) - 1 else arena(1 - index % 2)
-        steps.append(Step(symbol, f"layer {index}", (arena(index % 2), out)))
-    steps.append(Step("count_tasks", "tail", (Argument(Storage.OUTPUT, 1),)))
-    return Program(
-        inputs=(TensorSpec("input", (1, N), "float32"),),
-        outputs=(TensorSpec("output", (1, N), "float32"), TensorSpec("tasks", (), "int32")),
-        steps=tuple(steps),
-        layers=(
-            LayerRow("conv1", "conv2d", "binary", "", "", "scale", 3000),
-            LayerRow("layer 0", "conv2d", "float", "its weights are not ±alpha", "", "shift", 0),
-        ),
-        arena_bytes=2 * 4032,
-        workspace_bytes=16 * 1024,
-        constants=CONSTANTS.tobytes(),
-    )
-
-
-def expected(x: np.ndarray, *, factor: float = 2.0, shifts: int = 1) -> np.ndarray:
-    return x * CONSTANTS * np.float32(factor) + np.float32(shifts)
-
-
-@dataclass
-class Workshop:
-    """Compiles the hand-written kernels and builds libraries in a temporary folder."""
-
-    folder: Path
-
-    def target(self, name: str = "native") -> targets.TargetInfo:
-        if name != "native":
-            return targets.get(name)
-        return replace(targets.get("x86"), name="native", requires=())
-
-    def kernels(self, *, factor: float = 2.0, target: str = "native", flags: tuple[str, ...] = ()) -> bytes:
-        out = self.folder / f"kernels_{factor}_{target}.o"
-        command = [*find_toolchain(self.target(target)).command, "-O2", "-fPIC", f"-DFACTOR={factor}f", *flags]
-        subprocess.run([*command, "-c", str(KERNELS), "-o", str(out)], check=True)
-        return out.read_bytes()
-
-    def build(self, *middle: str, name: str = "net", factor: float = 2.0, target: str = "native", **options) -> Path:
-        folder = self.folder / name
-        object_file = self.kernels(factor=factor, target=target)
-        build_library(program(*middle), object_file, self.target(target), folder, **options)
-        return folder
+from b2nn_tvm.errors import DeviceError, ToolchainError
+from tests.deploy.handmade import N, Workshop
 
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory) -> Workshop:
+    workshop = Workshop(tmp_path_factory.mktemp("workshop"))
     try:
-        find_toolchain(targets.get("x86"))
-    except Exception as error:  # noqa: BLE001
+        find_toolchain(workshop.target())
+    except ToolchainError as error:
         pytest.skip(str(error))
-    return Workshop(tmp_path_factory.mktemp("workshop"))
+    return workshop
 
 
 @pytest.fixture(scope="session")
 def net(workshop) -> Path:
-    """A library of four steps, one in parallel, with scratch memory."""
+    """A library of four steps, two of them parallel with scratch memory."""
     return workshop.build("shift_one", "shift_seven_tasks", name="shared")
+
+
+@pytest.fixture
+def artifact(net) -> Artifact:
+    with load(net) as artifact:
+        yield artifact
 
 
 @pytest.fixture
 def x() -> np.ndarray:
     return np.random.default_rng(3).standard_normal((1, N)).astype("float32")
+
+
+@pytest.fixture
+def arm_board(monkeypatch, pytestconfig) -> None:
+    """Skips the test where there is no emulated ARM board."""
+    if FOLDER_VARIABLE not in os.environ:
+        monkeypatch.setenv(FOLDER_VARIABLE, str(pytestconfig.rootpath / "build" / "arm-emulator"))
+    try:
+        find_emulator("aarch64")
+    except DeviceError as error:
+        pytest.skip(str(error))

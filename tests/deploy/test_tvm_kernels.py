@@ -1,0 +1,78 @@
+"""Kernels from TVM itself: its parallel loops run in the runtime's threads, its temporaries in its scratch memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tvm import IRModule, s_tir, te, tirx
+
+from b2nn_tvm.deploy.artifact import load
+from b2nn_tvm.deploy.build import build_library
+from b2nn_tvm.deploy.emulator import EmulatorDevice
+from b2nn_tvm.deploy.kernels import KernelObject, build_object
+from b2nn_tvm.deploy.program import Argument, Program, Step, Storage, TensorSpec
+from b2nn_tvm.errors import DeviceError
+
+N = 65
+TEMPORARY_BYTES = (N * N * 4 + 63) // 64 * 64
+
+
+def parallel_exp() -> IRModule:
+    """out[i, j] = exp(b[i, j]) + b[N-1-i, j] with b = x / 2, in two parallel loops around a temporary."""
+    x = te.placeholder((N, N), "float32", "x")
+    b = te.compute((N, N), lambda i, j: x[i, j] * tirx.const(0.5, "float32"), name="b")
+    out = te.compute((N, N), lambda i, j: tirx.exp(b[i, j]) + b[N - 1 - i, j], name="out")
+    schedule = s_tir.Schedule(IRModule({"halve_exp": te.create_prim_func([x, out])}))
+    schedule.work_on("halve_exp")
+    for block in ("b", "out"):
+        schedule.parallel(schedule.get_loops(schedule.get_sblock(block))[0])
+    return schedule.mod
+
+
+def halve_exp(workspace_bytes: int) -> Program:
+    spec = TensorSpec("x", (N, N), "float32")
+    step = Step("net_halve_exp", "exp", (Argument(Storage.INPUT, 0), Argument(Storage.OUTPUT, 0)))
+    return Program((spec,), (replace(spec, name="out"),), (step,), (), 0, workspace_bytes, b"")
+
+
+@pytest.fixture
+def values() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((N, N)).astype("float32")
+
+
+def reference(x: np.ndarray) -> np.ndarray:
+    return np.exp(x / 2) + x[::-1] / 2
+
+
+@pytest.fixture(scope="module")
+def kernels(workshop) -> KernelObject:
+    target = replace(workshop.target(), mcpu="x86-64")
+    return build_object(parallel_exp(), target.tvm_target(), prefix="net_")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_parallel_loops_and_temporaries(workshop, kernels, values, threads):
+    folder = workshop.folder / "tvm"
+    build_library(halve_exp(kernels.workspace_bytes), kernels.code, workshop.target(), folder)
+    with load(folder) as artifact:
+        for _ in range(20):
+            np.testing.assert_allclose(artifact.run({"x": values}, threads=threads)["out"], reference(values), rtol=1e-5, atol=1e-6)
+
+
+def test_temporaries_come_from_the_planned_scratch_memory(workshop, kernels, values):
+    folder = workshop.folder / "short"
+    build_library(halve_exp(TEMPORARY_BYTES - 64), kernels.code, workshop.target(), folder)
+    with load(folder) as artifact, pytest.raises(DeviceError, match=f"beyond the {TEMPORARY_BYTES - 64} planned"):
+        artifact.run({"x": values})
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("threads", [1, 3])
+def test_on_the_emulated_board(workshop, values, threads, arm_board):
+    target, folder = workshop.target("arm"), workshop.folder / "tvm-arm"
+    kernels = build_object(parallel_exp(), target.tvm_target(), prefix="net_")
+    build_library(halve_exp(kernels.workspace_bytes), kernels.code, target, folder)
+    result = EmulatorDevice("cortex-a72").run(load(folder), {"x": values}, threads=threads)
+    np.testing.assert_allclose(result["out"], reference(values), rtol=1e-5, atol=1e-6)
