@@ -20,7 +20,7 @@ NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "refer
 TORCH_HALF = NUMERIC | {"mixbin", "models", "data", "export", "onnx_function"}
 IMPORTER = NUMERIC | {"passes", "layer_names", "onnx_file", "onnx_converters", "onnx_binary_ops"}
 TRAINING = {"numpy", "scipy", "sklearn", "torch", "cloudpickle"}
-COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler"}
+COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler", "verify"}
 EVERYTHING = TORCH_HALF | COMPILER_HALF | {"loop", "report"}
 
 # part: (parts of this project that it may import, packages that it may import)
@@ -43,7 +43,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "export": (TORCH_HALF, TRAINING | {"onnx", "onnxscript"}),
     "onnx_function": (TORCH_HALF, TRAINING | {"onnx"}),
     "ops": (NUMERIC | {"ops"}, {"numpy", "tvm", "tvm_ffi"}),
-    "passes": (NUMERIC | {"ops", "passes", "layer_names", "layer_book"}, {"numpy", "tvm", "tvm_ffi"}),
+    "passes": (IMPORTER | {"ops", "frontend", "layer_book"}, {"numpy", "tvm", "tvm_ffi"}),
     "frontend": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "onnx_file": (NUMERIC, {"numpy", "onnx", "google"}),
     "onnx_converters": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
@@ -52,6 +52,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "schedules": (NUMERIC | {"ops", "targets", "schedules"}, {"numpy", "tvm", "tvm_ffi"}),
     "deploy": (NUMERIC | {"layer_names", "layer_book", "targets", "deploy"}, {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"}),
     "compiler": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
+    "verify": (COMPILER_HALF, {"numpy", "onnx", "onnxruntime"}),
     "loop": (EVERYTHING, TRAINING | {"onnx"}),
     "report": (EVERYTHING, {"jinja2"}),
     "cli": (EVERYTHING | {"cli"}, TRAINING | {"click", "rich"}),

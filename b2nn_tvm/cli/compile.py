@@ -11,8 +11,8 @@ from b2nn_tvm.version import __version__
 def _list_targets(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value or context.resilient_parsing:
         return
-    from b2nn_tvm import targets
     from b2nn_tvm.cli import output
+    from b2nn_tvm.targets import target as targets
 
     known = [targets.get(name) for name in targets.names()]
     rows = [(each.name, each.triple, each.mcpu, each.vector, "yes" if each.runs_here else "no") for each in known]
@@ -43,7 +43,7 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, 
     from b2nn_tvm.cli import output as out
 
     folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
-    with out.progress() as report:
+    with out.phases() as report:
         artifact = b2nn_tvm.compile_model(
             model,
             target=target,

@@ -34,6 +34,20 @@ def print_line(text: str) -> None:
 
 
 @contextmanager
+def phases() -> Iterator[Callable[[str], None]]:
+    """A callback ``(phase)`` for work without a count: a spinner with the phase's name on stderr; a line per phase where that is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        report = _phase_lines(console)
+        yield lambda phase: report(phase, 0, 1)
+        return
+    with console.status("start") as status:
+        yield lambda phase: status.update(_escaped(phase))
+
+
+@contextmanager
 def progress() -> Iterator[ProgressCallback]:
     """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase; one line per phase where stderr is no terminal."""
     from rich.console import Console

@@ -65,7 +65,7 @@ class Job:
 
     def place(self) -> dict[str, Any]:
         """Where times are measured, for a phase's inputs."""
-        from b2nn_tvm import targets
+        from b2nn_tvm.targets import target
 
         chosen = asdict(self.settings)
-        return {"target": asdict(targets.get(self.settings.target)), **{key: chosen[key] for key in ("device", "threads")}}
+        return {"target": asdict(target.get(self.settings.target)), **{key: chosen[key] for key in ("device", "threads")}}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from b2nn_tvm import report, targets
+from b2nn_tvm import report
 from b2nn_tvm.cost import Budget
 from b2nn_tvm.deploy.device import open_device
 from b2nn_tvm.errors import BudgetError, InputError
@@ -26,6 +26,7 @@ from b2nn_tvm.loop.training import Trained, finetune_each, train_parent
 from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.mixbin.select import select
 from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.targets import target as targets
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +78,9 @@ def search(
     wish = parse(budget, rule=rule)
     folder = Path(output)
     settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin)
-    targets.get(target), [targets.get(name) for name in also], open_device(device)  # refuse unknown words before any work
+    for word in (target, *also):  # unknown words are refused before any work
+        targets.get(word)
+    open_device(device)
     bundle = load_data(data)
     network = load_model(model, bundle, checkpoint=checkpoint, seed=seed).eval()
     layers = trace(network, bundle.input_shape)

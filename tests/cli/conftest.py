@@ -1,0 +1,74 @@
+"""Commands as a user runs them: real processes in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run ``b2nn-<command> words...`` in an empty folder; ``before`` is Python to run first in its process."""
+
+    def run(command: str, *words: str, before: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        code = f"import sys; {before}\nsys.argv[0] = 'b2nn-{command}'\nfrom b2nn_tvm.cli.{command} import main\nmain()"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **(env or {})}
+        return subprocess.run(
+            [sys.executable, "-c", code, *map(str, words)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """stem (float 3x3) -> sign -> block (3x3, ±1 weights) -> global pool -> fc."""
+    draw = np.random.default_rng(0)
+    block = np.where(draw.random((32, 16, 3, 3)) < 0.5, -1, 1)
+    constants = {
+        "stem_weight": draw.standard_normal((16, 3, 3, 3)),
+        "block_weight": block,
+        "fc_weight": draw.standard_normal((10, 32)),
+        "zero": 0,
+        "one": 1,
+        "minus": -1,
+    }
+    nodes = [
+        helper.make_node("Conv", ["input", "stem_weight"], ["a"], name="stem", pads=[1, 1, 1, 1]),
+        helper.make_node("GreaterOrEqual", ["a", "zero"], ["positive"]),
+        helper.make_node("Where", ["positive", "one", "minus"], ["sign"]),
+        helper.make_node("Conv", ["sign", "block_weight"], ["b"], name="block", pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["b"], ["c"]),
+        helper.make_node("Flatten", ["c"], ["d"]),
+        helper.make_node("Gemm", ["d", "fc_weight"], ["output"], name="fc", transB=1),
+    ]
+    return save_graph(tmp_path_factory.mktemp("onnx") / "small.onnx", nodes, constants, [1, 3, 8, 8], [1, 10])
+
+
+def save_graph(path: Path, nodes: list, constants: dict, input_shape: list, output_shape: list) -> Path:
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    initializers = [numpy_helper.from_array(np.asarray(each, np.float32), name) for name, each in constants.items()]
+    graph = helper.make_graph(nodes, path.stem, [value("input", input_shape)], [value("output", output_shape)], initializers)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return path
+
+
+def assert_refused(done: subprocess.CompletedProcess, *parts: str) -> None:
+    """Status 1 and exactly one line on stderr that starts with "error:" and holds all parts; phases may stand before it."""
+    assert done.returncode == 1, f"status {done.returncode}: {done.stdout}{done.stderr}"
+    errors = [line for line in done.stderr.splitlines() if not line.endswith(" ...")]
+    assert len(errors) == 1 and errors[0].startswith("error: "), done.stderr
+    missing = [part for part in parts if part.lower() not in errors[0].lower()]
+    assert not missing, f"{errors[0]!r} does not name {missing}"
+    assert done.stdout == ""

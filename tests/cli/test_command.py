@@ -1,0 +1,76 @@
+"""What all commands have in common: help, version, statuses, one line per failure, interruption."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from b2nn_tvm import __version__
+from b2nn_tvm.cli.command import Command
+from b2nn_tvm.errors import BudgetError
+from tests.cli.conftest import ROOT, Run
+
+COMMANDS = ("compile", "profile", "search")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_version(run: Run, command: str) -> None:
+    done = run(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: b2nn-{command}" in done.stdout and "--debug" in done.stdout
+    assert run(command, "--version").stdout.strip().endswith(__version__)
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_instant(command: str) -> None:
+    """0.3 s above the start of the interpreter, best of five."""
+
+    def best(*words: str) -> float:
+        times = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
+            times.append(time.perf_counter() - begin)
+        return min(times)
+
+    assert best("-m", f"b2nn_tvm.cli.{command}", "--help") - best("-c", "") < 0.3
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "text"),
+    [
+        (BudgetError("not below\n 3 ms"), 1, "error: not below 3 ms\n"),
+        (FileNotFoundError(2, "No such file or directory", "x.onnx"), 1, "error: x.onnx: No such file or directory\n"),
+        (OSError(28, "No space left on device"), 1, "error: No space left on device\n"),
+        (ZeroDivisionError("division by zero"), 1, "error: unexpected ZeroDivisionError: division by zero (a fault"),
+        (KeyboardInterrupt(), 130, "interrupted: run the same command again\n"),
+        (click.UsageError("no"), 2, "Error: no"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_statuses(failure: BaseException, status: int, text: str) -> None:
+    @click.command(cls=Command)
+    def failing() -> None:
+        raise failure
+
+    done = CliRunner().invoke(failing)
+    assert done.exit_code == status
+    assert done.stdout == "" and text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    code = "from b2nn_tvm.cli import output\nimport click\nfrom b2nn_tvm.cli.command import Command\n"
+    code += "@click.command(cls=Command)\ndef main():\n    for _ in range(100000): output.print_line('x' * 100)\nmain()"
+    done = subprocess.run(
+        f"{sys.executable} -c \"$CODE\" | head -1", shell=True, cwd=ROOT, env={"CODE": code, "PATH": "/usr/bin:/bin"}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr and "error" not in done.stderr

@@ -1,0 +1,115 @@
+"""b2nn-compile on real files, and what it says to bad ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from onnx import helper
+
+import b2nn_tvm
+from tests.cli.conftest import Run, assert_refused, save_graph
+
+
+def test_compiles_into_a_folder_and_prints_the_layers(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = run("compile", small_onnx, "--target", "native", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert {"manifest.json", "libb2nn_model.so"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    lines = done.stdout.splitlines()
+    assert any("stem" in line and "float" in line and "first" not in line for line in lines)
+    assert any("block" in line and "binary" in line and "c16" in line for line in lines)
+    with b2nn_tvm.load(tmp_path / "out") as artifact:
+        assert {row.name: row.precision for row in artifact.layers if row.name in ("stem", "block", "fc")} == {
+            "stem": "float", "block": "binary", "fc": "float"
+        }  # fmt: skip
+
+
+def test_json_is_all_of_stdout(run: Run, small_onnx: Path) -> None:
+    done = run("compile", small_onnx, "-o", "out", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    row = next(row for row in document["layers"] if row["name"] == "block")
+    assert row["precision"] == "binary" and row["workload"].startswith("conv2d_n1_c16_h8_w8_o32")
+    assert set(row) == {"name", "op", "precision", "reason", "workload", "schedule", "size_bytes"}
+
+
+def test_the_folder_is_named_after_model_and_target_by_default(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = run("compile", small_onnx, "--no-verify")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "small-native" / "manifest.json").is_file()
+
+
+def test_explain_says_why_each_convolution_stayed_float(run: Run, small_onnx: Path) -> None:
+    done = run("compile", small_onnx, "-o", "out", "--no-verify", "--explain")
+    assert done.returncode == 0, done.stderr
+    assert any(line.startswith("stem stays float: ") and len(line) > len("stem stays float: ") for line in done.stdout.splitlines())
+    assert "block is binary" in done.stdout.splitlines()
+
+
+def test_lists_targets(run: Run) -> None:
+    done = run("compile", "--list-targets")
+    assert done.returncode == 0, done.stderr
+    assert all(any(line.strip("│┃| ").startswith(name) for line in done.stdout.splitlines()) for name in ("arm", "x86", "native"))
+
+
+def test_cross_builds_for_arm(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = run("compile", small_onnx, "--target", "arm", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    header = (tmp_path / "out" / "libb2nn_model.so").read_bytes()[:20]
+    assert header[:5] == b"\x7fELF\x02" and header[18:20] == b"\xb7\x00"  # 64-bit, EM_AARCH64
+
+
+def test_missing_file(run: Run, tmp_path: Path) -> None:
+    assert_refused(run("compile", "nothing.onnx", "-o", "out"), "nothing.onnx", "no such file")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_is_not_onnx(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("this is no network")
+    assert_refused(run("compile", "text.onnx", "-o", "out"), "text.onnx", "onnx")
+    assert os.listdir(tmp_path) == ["text.onnx"]
+
+
+def test_unknown_target_lists_the_choices(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    assert_refused(run("compile", small_onnx, "--target", "vax", "-o", "out"), "'vax'", "arm", "x86", "native")
+    assert os.listdir(tmp_path) == []
+
+
+def test_unsupported_operator_is_named_with_its_node(run: Run, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Det", ["input"], ["output"], name="the_determinant")]
+    save_graph(tmp_path / "det.onnx", nodes, {}, [1, 4, 4], [1])
+    assert_refused(run("compile", "det.onnx", "-o", "out"), "Det", "the_determinant")
+    assert os.listdir(tmp_path) == ["det.onnx"]
+
+
+def test_missing_linker_names_both_remedies(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    env = {"PATH": str(empty), "CC": ""}
+    done = run("compile", small_onnx, "--target", "arm", "-o", "out", before="sys.modules['ziglang'] = None", env=env)
+    assert_refused(done, "ziglang", "apt")
+    assert os.listdir(tmp_path) == ["empty"]
+
+
+def test_an_existing_library_survives_a_failed_compile(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    assert run("compile", small_onnx, "-o", "out", "--no-verify").returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    (tmp_path / "text.onnx").write_text("this is no network")
+    assert_refused(run("compile", "text.onnx", "-o", "out"), "text.onnx")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("words", [("--tune", "-1"), ("--input-shape", "input=1x3xq"), ("--sign-zero", "0"), ("--nonsense",)])
+def test_wrong_usage_is_status_2(run: Run, small_onnx: Path, words: tuple[str, ...]) -> None:
+    done = run("compile", small_onnx, "-o", "out", *words)
+    assert done.returncode == 2
+    assert words[0] in done.stderr and "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(run: Run) -> None:
+    done = run("compile", "nothing.onnx", "-o", "out", "--debug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
