@@ -45,10 +45,18 @@ class LayerNamer:
 
 
 def weight_digest(weight: np.ndarray) -> str:
-    """SHA-1 over shape and values of float32 weights [O, ...]; over their signs where they are sign times magnitude[o]."""
+    """SHA-1 over shape and values of float32 weights [O, ...]; over their signs where they are sign times magnitude[o].
+
+    A filter and its negative have the same digest: folding a batch norm into a threshold may flip a filter.
+    """
     parts = split_sign_and_scale(weight)
-    values = np.ascontiguousarray(weight if parts is None else parts[0], np.float32)
+    values = np.ascontiguousarray(weight if parts is None else _unflipped(parts[0]), np.float32)
     return hashlib.sha1(repr(values.shape).encode() + values.tobytes()).hexdigest()
+
+
+def _unflipped(signs: np.ndarray) -> np.ndarray:
+    first = signs.reshape(signs.shape[0], -1)[:, 0]
+    return signs * first.reshape(-1, *(1,) * (signs.ndim - 1))
 
 
 def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -35,6 +35,7 @@ def canonicalize_binary_convs() -> tvm.transform.Pass:
             MergePad(),
             SplitBinaryWeights(),
             FoldAffine(),  # again: now with alpha and the scale of the signs
+            relax.transform.CanonicalizeBindings(),
             relax.transform.DeadCodeElimination(),
         ],
         name="canonicalize_binary_convs",

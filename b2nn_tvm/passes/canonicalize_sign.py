@@ -46,7 +46,8 @@ def _canonical(call: relax.Call, site: Site) -> relax.Expr | None:
     # The marker is +1 at its threshold: where the value there is the lower one, the step is at the next float above.
     threshold = step.threshold if at == above else np.nextafter(step.threshold, np.float32(np.inf))
     sign = _sign(step.source, threshold, site)
-    sign = _threshold_form(site.definition(sign), site) or sign
+    shifted = _threshold_form(sign, site)
+    sign = sign if shifted is None else shifted
     return sign if above == 1 else relax.op.multiply(site.emit(sign), relax.const(np.float32(above)))
 
 

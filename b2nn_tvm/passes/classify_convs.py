@@ -76,6 +76,8 @@ def _data_reason(data: relax.Expr, definition: Definition) -> str:
     pad = match_pad(data)
     if pad is not None:
         data = definition(pad.data)
+    while op_name(data) == "relax.permute_dims":
+        data = definition(data.args[0])
     step = step_function(data, definition)
     if step is not None:
         below, at, above = step.values

@@ -21,12 +21,13 @@ def convert_layout() -> tvm.transform.Pass:
     return tvm.transform.Sequential(
         [
             AlignConstants(),
+            relax.transform.CanonicalizeBindings(),  # ConvertLayout loses the layout in a plain ``a = b``
             relax.transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
-            relax.transform.FoldConstant(),
             relax.transform.CanonicalizeBindings(),
             SinkTranspose(),
             SinkSign(),
             relax.transform.EliminateCommonSubexpr(),
+            relax.transform.CanonicalizeBindings(),
             relax.transform.DeadCodeElimination(),
         ],
         name="convert_layout",

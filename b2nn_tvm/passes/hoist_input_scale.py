@@ -32,7 +32,7 @@ def _hoist(call: relax.Call, site: Site) -> relax.Expr | None:
     if scale is None or scale == 0:
         return None
     moved = _without_scale(call, scaled.args[0], float(scale))
-    return moved and relax.op.multiply(site.emit(moved), relax.const(scale))
+    return None if moved is None else relax.op.multiply(site.emit(moved), relax.const(scale))
 
 
 def _without_scale(call: relax.Call, signs: relax.Expr, scale: float) -> relax.Expr | None:

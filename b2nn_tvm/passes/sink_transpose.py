@@ -1,9 +1,10 @@
 """Push transposes behind elementwise operators and padding, until they meet their inverse or the end of the network.
 
     R.clip(R.permute_dims(x, p))                     ->  R.permute_dims(R.clip(x), p)
-    R.add(R.permute_dims(x, p), R.permute_dims(y, p)) ->  R.permute_dims(R.add(x, y), p)
+    R.add(R.permute_dims(x, p), R.permute_dims(y, p))  ->  R.permute_dims(R.add(x, y), p)
     R.nn.pad(R.permute_dims(x, p), widths)           ->  R.permute_dims(R.nn.pad(x, widths'), p)
     R.permute_dims(R.permute_dims(x, p), inverse p)  ->  x
+    R.permute_dims(constant, p)                      ->  constant
 
 Relax's ConvertLayout leaves operators it has no rule for (pad, clip, where, leaky ReLU, comparisons) between two transposes.
 """
@@ -59,6 +60,9 @@ def _sink(call: relax.Call, site: Site) -> relax.Expr | None:
 
 
 def _compose(call: relax.Call, site: Site) -> relax.Expr | None:
+    value = constant(call.args[0])
+    if value is not None and call.attrs.axes is not None:
+        return relax.const(value.transpose(ints(call.attrs.axes)).copy())
     inner = _axes(call.args[0], site)
     if inner is None or call.attrs.axes is None:
         return None
