@@ -106,7 +106,9 @@ def _keep_signs(
 ) -> nn.Module | fx.GraphModule:
     """``result`` or, where its graph had to change, ``graph_module``, with new activations in front of ``chosen``."""
     rewired = undo_in_place(graph_module) if chosen else False
+    # All is decided before anything changes: new readers of a value must not look like shortcuts.
     swaps: dict[str, nn.Module] = {}
+    feeds: list[tuple[list[fx.Node], nn.Module]] = []
     for readers in _readers(chosen, graph_module):
         sources = activations_before(readers[0], graph_module)
         conv = module_of(readers[0], graph_module)
@@ -119,8 +121,10 @@ def _keep_signs(
         if len(sources) == 1 and _is_private(sources[0], chosen, graph_module):
             swaps[sources[0].target] = replacement
         else:
-            feed_binary(graph_module, readers, sources, replacement.train(conv.training))
-            rewired = True
+            feeds.append((readers, replacement.train(conv.training)))
+    for readers, replacement in feeds:
+        feed_binary(graph_module, readers, activations_before(readers[0], graph_module), replacement)
+        rewired = True
     if rewired:
         graph_module.graph.eliminate_dead_code()
         graph_module.graph.lint()
