@@ -87,7 +87,8 @@ class Artifact:
                 if self.target.missing:
                     raise DeviceError(
                         f"{self.folder} is compiled for target {self.target.name} ({self.target.description}); this "
-                        f"machine lacks {', '.join(self.target.missing)}; run it on such a device, or compile it with --target native"
+                        f"machine lacks {', '.join(self.target.missing)}; run it on such a device, or compile it with "
+                        "--target native"
                     )
                 self._library = Library(self.library_path, model_id=self.manifest.library.model_id)
             if threads not in self._instances:
@@ -124,20 +125,26 @@ def load(folder: str | os.PathLike) -> Artifact:
     manifest = read_manifest(folder)
     info = manifest.library
     if info.abi_version != ABI_VERSION:
-        raise InputError(f"{folder}: expected ABI version {ABI_VERSION}, but the library has {info.abi_version}; compile it again")
+        raise InputError(
+            f"{folder}: expected ABI version {ABI_VERSION}, but the library has {info.abi_version}; compile it again"
+        )
     path = folder / info.file
     if not path.is_file():
         raise InputError(f"{path}: no such file, although the manifest names it; compile it again")
     if hashlib.sha256(path.read_bytes()).hexdigest() != info.sha256:
-        raise InputError(f"{path}: the library is damaged or not the one of its manifest (sha256 differs); compile it again")
+        raise InputError(
+            f"{path}: the library is damaged or not the one of its manifest (sha256 differs); compile it again"
+        )
     return Artifact(folder, manifest)
 
 
 def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """The arrays in the order of ``specs``, dense and in native byte order; InputError where one is missing or does not fit."""
+    """The arrays in the order of ``specs``, dense; InputError where one is missing or does not fit."""
     expected = [spec.name for spec in specs]
     if not isinstance(arrays, Mapping):
-        raise InputError(f"expected the inputs as a dict by name ({', '.join(expected)}), but got {type(arrays).__name__}")
+        raise InputError(
+            f"expected the inputs as a dict by name ({', '.join(expected)}), but got {type(arrays).__name__}"
+        )
     missing, extra = sorted(set(expected) - set(arrays)), sorted(map(str, set(arrays) - set(expected)))
     if missing or extra:
         wrong = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(extra)}"] * bool(extra)
@@ -148,7 +155,10 @@ def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, np.ndarray]
 def _fit(spec: TensorSpec, value) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype != np.dtype(spec.dtype):
-        raise InputError(f"input {spec.name}: expected dtype {spec.dtype}, but got {array.dtype}; convert it with .astype({spec.dtype!r})")
+        raise InputError(
+            f"input {spec.name}: expected dtype {spec.dtype}, but got {array.dtype}; "
+            f"convert it with .astype({spec.dtype!r})"
+        )
     if array.shape != spec.shape:
         raise InputError(f"input {spec.name}: expected shape {_shape(spec.shape)}, but got {_shape(array.shape)}")
     return np.ascontiguousarray(array).reshape(spec.shape)

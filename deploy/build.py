@@ -82,7 +82,7 @@ def build_library(
 
 
 def write_sources(program: Program, kernels_object: bytes, folder: Path, *, salt: str = "") -> str:
-    """Write all that a C compiler needs into ``folder``: the runtime, the generated files, the object; return the id."""
+    """Write all that a C compiler needs into ``folder``: runtime, generated files, kernels.o; return the model's id."""
     digest = hashlib.sha256(salt.encode())
     for content in (kernels_object, *emit_c(program, model_id="").values()):
         digest.update(hashlib.sha256(content).digest())

@@ -46,16 +46,16 @@ class Device(Protocol):
     def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
         """Compute the outputs by name; DeviceError where the device cannot."""
 
-    def sample(
-        self, artifact: Artifact, *, threads: int, runs: int | None, warmup: int, min_seconds: float
-    ) -> Samples:
+    def sample(self, artifact: Artifact, *, threads: int, runs: int | None, warmup: int, min_seconds: float) -> Samples:
         """Time whole inferences and, apart from those, single steps; DeviceError where the device cannot.
 
         ``runs`` None means as many as ``min_seconds`` take.
         """
 
 
-WORDS = "local (this machine), emulator:CPU (runs AArch64 and ARMv7 libraries for tests, for example emulator:cortex-a72)"
+WORDS = (
+    "local (this machine), emulator:CPU (runs AArch64 and ARMv7 libraries for tests, for example emulator:cortex-a72)"
+)
 
 
 def open_device(word: str) -> Device:

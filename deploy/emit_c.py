@@ -60,13 +60,17 @@ def check_program(program: Program) -> None:
         if not re.fullmatch(r"[A-Za-z_]\w*", step.symbol, re.ASCII):
             raise ValueError(f"{where}: {step.symbol!r} is no C name")
         if arities.setdefault(step.symbol, len(step.arguments)) != len(step.arguments):
-            raise ValueError(f"{where}: called with {len(step.arguments)} arguments, before with {arities[step.symbol]}")
+            raise ValueError(
+                f"{where}: called with {len(step.arguments)} arguments, before with {arities[step.symbol]}"
+            )
         for argument in step.arguments:
             limit = _limit(program, argument.storage)
             if not 0 <= argument.offset < limit:
                 raise ValueError(f"{where}: {argument.storage} {argument.offset} is out of range, the limit is {limit}")
             if argument.storage in (Storage.ARENA, Storage.CONSTANT) and argument.offset % ALIGNMENT:
-                raise ValueError(f"{where}: {argument.storage} offset {argument.offset} is not a multiple of {ALIGNMENT}")
+                raise ValueError(
+                    f"{where}: {argument.storage} offset {argument.offset} is not a multiple of {ALIGNMENT}"
+                )
 
 
 def size_bytes(spec: TensorSpec) -> int:

@@ -32,7 +32,7 @@ _GNU = {"aarch64": "aarch64-linux-gnu", "armv7l": "arm-linux-gnueabihf"}
 
 @dataclass(frozen=True)
 class Emulator:
-    """An emulator and the C library of the emulated system; ``libraries`` is where the emulator finds its own, or empty."""
+    """An emulator and the C library of the emulated system; ``libraries`` is where the emulator finds its own."""
 
     command: Path
     sysroot: Path
@@ -67,9 +67,7 @@ class EmulatorDevice:
                 for index, spec in enumerate(artifact.outputs)
             }
 
-    def sample(
-        self, artifact: Artifact, *, threads: int, runs: int | None, warmup: int, min_seconds: float
-    ) -> Samples:
+    def sample(self, artifact: Artifact, *, threads: int, runs: int | None, warmup: int, min_seconds: float) -> Samples:
         raise DeviceError(
             f"emulator:{self.cpu}: an emulator's time is not a latency; it only checks results. "
             "Measure on the board itself, or with --device local where the target is this machine"
@@ -83,7 +81,13 @@ class EmulatorDevice:
             environment["LD_LIBRARY_PATH"] = str(emulator.libraries)
         try:
             done = subprocess.run(
-                list(map(str, command)), env=environment, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S
+                list(map(str, command)),
+                env=environment,
+                check=False,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT_S,
             )
         except subprocess.TimeoutExpired:
             raise DeviceError(f"emulator:{self.cpu}: no result after {TIMEOUT_S} s; use a smaller network") from None
@@ -91,7 +95,9 @@ class EmulatorDevice:
             return
         lines = (done.stderr.strip() or "no message").splitlines()
         if done.returncode < 0:  # QEMU dies by the signal of the emulated program
-            lines = [f"the library was stopped by signal {-done.returncode}; 4 means an instruction that {self.cpu} lacks"]
+            lines = [
+                f"the library was stopped by signal {-done.returncode}; 4 means an instruction that {self.cpu} lacks"
+            ]
         raise DeviceError(f"emulator:{self.cpu}: {lines[-1].removeprefix('error: ')}")
 
 
@@ -101,13 +107,16 @@ def find_emulator(arch: str) -> Emulator:
     The folder is ``$B2NN_ARM_EMULATOR``, by default build/arm-emulator. Raises DeviceError with the remedies.
     """
     if arch not in _QEMU:
-        raise DeviceError(f"the emulator runs libraries for {', '.join(_QEMU)}, but this one is for {arch}; use --device local")
+        raise DeviceError(
+            f"the emulator runs libraries for {', '.join(_QEMU)}, but this one is for {arch}; use --device local"
+        )
     folder = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER).absolute()
     for command, libraries in ((folder / "bin" / _QEMU[arch], folder / "lib"), (shutil.which(_QEMU[arch]), None)):
         for sysroot in (folder / f"sysroot-{arch}", Path("/usr") / _GNU[arch]):
             if command and Path(command).is_file() and (sysroot / "lib").is_dir():
                 return Emulator(Path(command), sysroot, libraries)
+    package = "libc6-arm64-cross" if arch == "aarch64" else "libc6-armhf-cross"
     raise DeviceError(
-        f"no emulator for {arch}: found no {_QEMU[arch]} with a C library for it in {folder} or in the system; get them with "
-        f"\"make arm-emulator\", or with \"apt install qemu-user libc6-{'arm64' if arch == 'aarch64' else 'armhf'}-cross\""
+        f"no emulator for {arch}: found no {_QEMU[arch]} with a C library for it in {folder} or in the system; "
+        f'get them with "make arm-emulator", or with "apt install qemu-user {package}"'
     )

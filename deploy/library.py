@@ -63,7 +63,7 @@ class Instance:
         self.threads = functions.b2nn_model_threads(model)
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
-        """Compute ``outputs`` in place; return the wall time in milliseconds. Arrays must fit: nothing is checked here."""
+        """Compute ``outputs`` in place; return the wall time in milliseconds. The arrays must fit: no check is made."""
         elapsed = ctypes.c_double()
         self._call(self._functions.b2nn_model_run_timed, inputs, outputs, ctypes.byref(elapsed))
         return elapsed.value

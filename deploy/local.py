@@ -26,10 +26,10 @@ MAX_STRETCH = 3.0
 
 # /proc/cpuinfo of ARM gives part numbers only (Arm's "MIDR_EL1" tables, implementer 0x41).
 _ARM_PARTS = {
-    "0xc07": "Cortex-A7", "0xc08": "Cortex-A8", "0xc09": "Cortex-A9", "0xc0f": "Cortex-A15", "0xd03": "Cortex-A53",
-    "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57", "0xd08": "Cortex-A72", "0xd09": "Cortex-A73",
-    "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76", "0xd0c": "Neoverse-N1", "0xd40": "Neoverse-V1", "0xd49": "Neoverse-N2",
-    "0xd4f": "Neoverse-V2",
+    "0xc07": "Cortex-A7", "0xc08": "Cortex-A8", "0xc09": "Cortex-A9", "0xc0f": "Cortex-A15",
+    "0xd03": "Cortex-A53", "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72", "0xd09": "Cortex-A73", "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1", "0xd40": "Neoverse-V1", "0xd49": "Neoverse-N2", "0xd4f": "Neoverse-V2",
 }  # fmt: skip
 
 
@@ -55,9 +55,7 @@ class LocalDevice:
     def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
         return artifact.run(inputs, threads=threads)
 
-    def sample(
-        self, artifact: Artifact, *, threads: int, runs: int | None, warmup: int, min_seconds: float
-    ) -> Samples:
+    def sample(self, artifact: Artifact, *, threads: int, runs: int | None, warmup: int, min_seconds: float) -> Samples:
         instance = artifact.instance(threads=threads)
         inputs, outputs = example_inputs(artifact), [aligned_empty(s.shape, s.dtype) for s in artifact.outputs]
         for _ in range(warmup):
@@ -88,7 +86,7 @@ def cpu_name(cpuinfo: str) -> str:
 
 
 def _repeat(measure, runs: int | None, seconds: float, *, at_least: int) -> list:
-    """Measure ``runs`` times; or, where None, for ``seconds`` and ``at_least`` times, but no longer than thrice as long."""
+    """Measure ``runs`` times; where None, for ``seconds`` and ``at_least`` times, but at most thrice as long."""
     results, start = [], time.perf_counter()
     while True:
         results.append(measure())
@@ -96,7 +94,11 @@ def _repeat(measure, runs: int | None, seconds: float, *, at_least: int) -> list
         if runs is not None:
             if len(results) >= runs:
                 return results
-        elif (elapsed >= seconds and len(results) >= at_least) or elapsed >= MAX_STRETCH * seconds or len(results) >= MAX_RUNS:
+        elif (
+            (elapsed >= seconds and len(results) >= at_least)
+            or elapsed >= MAX_STRETCH * seconds
+            or len(results) >= MAX_RUNS
+        ):
             return results
 
 

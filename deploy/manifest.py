@@ -53,7 +53,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class BuildInfo:
-    """How the library was built: ``model`` is the source's name, ``plan_digest`` that of the plan it follows, if any."""
+    """How the library was built: ``model`` names the source, ``plan_digest`` the plan that it follows, if any."""
 
     model: str
     plan_digest: str
@@ -92,7 +92,9 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     """Read the manifest of a compiled library; InputError where there is none or it is damaged."""
     folder = Path(folder)
     if not (folder / FILE).is_file():
-        raise InputError(f"{folder}: expected the folder of a compiled library, but it has no {FILE}; make one with b2nn-compile")
+        raise InputError(
+            f"{folder}: expected the folder of a compiled library, but it has no {FILE}; make one with b2nn-compile"
+        )
     body = read_document(folder / FILE, KIND, VERSION, _SCHEMA)
     tensors = lambda rows: tuple(TensorSpec(row["name"], tuple(row["shape"]), row["dtype"]) for row in rows)
     target = {key: tuple(value) if isinstance(value, list) else value for key, value in body["target"].items()}

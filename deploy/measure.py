@@ -70,7 +70,9 @@ def measure(
         raise InputError(f"expected warmup of 0 or more and min_seconds above 0, but got {warmup} and {min_seconds}")
     where = open_device(device)
     samples = where.sample(artifact, threads=threads, runs=runs, warmup=warmup, min_seconds=min_seconds)
-    return summarize(samples, layers=[step.layer for step in artifact.manifest.steps], artifact=artifact, device=where.describe())
+    return summarize(
+        samples, layers=[step.layer for step in artifact.manifest.steps], artifact=artifact, device=where.describe()
+    )
 
 
 def summarize(samples: Samples, *, layers: list[str], artifact: Artifact, device: DeviceDescription) -> Measurement:

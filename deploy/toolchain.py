@@ -31,19 +31,20 @@ class Toolchain:
         """Compile or link in ``folder``; ToolchainError holds the command's first complaint."""
         command = [*self.command, *arguments]
         try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+            done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, errors="replace")
         except OSError as error:
             raise ToolchainError(f"the C compiler {shlex.join(self.command)!r} does not start: {error}") from None
         if done.returncode:
             lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
             complaint = next((line for line in lines if "error" in line.lower() or "undefined" in line), "no message")
             raise ToolchainError(
-                f"the C compiler failed with status {done.returncode}: {complaint}; the command was {shlex.join(command)}"
+                f"the C compiler failed with status {done.returncode}: {complaint}; "
+                f"the command was {shlex.join(command)}"
             )
 
 
 def find_toolchain(target: TargetInfo) -> Toolchain:
-    """The compiler for ``target``: for this machine ``$CC``, cc, gcc or clang; for others the GNU cross compiler; else zig.
+    """The compiler for ``target``: here ``$CC``, cc, gcc or clang; for other machines the GNU cross compiler; else zig.
 
     Raises ToolchainError, which names both remedies, where there is none.
     """
@@ -60,13 +61,15 @@ def find_toolchain(target: TargetInfo) -> Toolchain:
     package = "gcc" if native else f"gcc-{target.gnu_prefix.rstrip('-').replace('_', '-')}"
     raise ToolchainError(
         f"no C compiler for target {target.name} ({target.triple}): looked for {', '.join(candidates)} and the Python "
-        f"package ziglang; get one with \"apt install {package}\" or \"pip install 'b2nn-tvm[cross]'\""
+        f'package ziglang; get one with "apt install {package}" or "pip install \'b2nn-tvm[cross]\'"'
     )
 
 
 def _described(command: tuple[str, ...], ask: tuple[str, ...] = ()) -> Toolchain:
     try:
-        done = subprocess.run(ask or (*command, "--version"), capture_output=True, text=True, errors="replace")
+        done = subprocess.run(
+            ask or (*command, "--version"), check=False, capture_output=True, text=True, errors="replace"
+        )
     except OSError as error:
         raise ToolchainError(
             f"the C compiler {shlex.join(command)!r} does not start: {error}; set CC to one that does, or unset it"

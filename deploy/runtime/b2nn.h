@@ -1,7 +1,8 @@
 /* b2nn.h: the C interface of a compiled network.
  *
  * The library holds one network: its kernels, its constants and the order of the calls. It needs libc, libm and
- * pthreads, nothing else. Load several such libraries into one process with dlopen(..., RTLD_LOCAL); they share nothing.
+ * pthreads, nothing else. Several such libraries can be loaded into one process, with dlopen(..., RTLD_LOCAL); they
+ * share nothing.
  *
  *     b2nn_model *model;
  *     if (b2nn_model_create(&model, 4) != B2NN_OK) ...

@@ -32,16 +32,39 @@ static void fail(int status, const char *format, ...) {
     exit(status);
 }
 
-static void *library;
+/* The functions of the library, of the types that the header declares. */
+#define FUNCTIONS(USE)                                                                                            \
+    USE(b2nn_abi_version) USE(b2nn_input_count) USE(b2nn_output_count) USE(b2nn_step_count) USE(b2nn_input)       \
+    USE(b2nn_output) USE(b2nn_status_text) USE(b2nn_model_create) USE(b2nn_model_destroy) USE(b2nn_model_threads) \
+    USE(b2nn_model_run_timed) USE(b2nn_model_run_profiled) USE(b2nn_model_error)
+#define DECLARE(name) __typeof__(&name) name##_;
+#define LOAD(name) net.name##_ = __extension__(__typeof__(&name)) symbol(library, #name);
 
-static void *symbol(const char *name) {
+static struct {
+    FUNCTIONS(DECLARE)
+} net;
+
+static void *symbol(void *library, const char *name) {
     void *address = dlsym(library, name);
     if (!address) fail(1, "this library has no function %s: it is not one of a compiled network", name);
     return address;
 }
 
-/* A function pointer from dlsym, of the type that the header declares. */
-#define FUNCTION(name) __typeof__(&name) name##_ = __extension__(__typeof__(&name)) symbol(#name)
+static void load(const char *path) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library) fail(1, "%s", dlerror());
+    FUNCTIONS(LOAD)
+    if (net.b2nn_abi_version_() != B2NN_ABI_VERSION)
+        fail(1, "the library has ABI version %d, this runner %d", (int)net.b2nn_abi_version_(), B2NN_ABI_VERSION);
+    if (net.b2nn_input_count_() > MAX_TENSORS || net.b2nn_output_count_() > MAX_TENSORS)
+        fail(1, "the network has more than %d inputs or outputs", MAX_TENSORS);
+}
+
+static struct {
+    const char *library, *inputs[MAX_TENSORS], *outputs[MAX_TENSORS];
+    int input_count, output_count;
+    long threads, warmup, runs, profile;
+} options = {.threads = 1, .runs = 1};
 
 static long number(const char *option, const char *text) {
     char *end;
@@ -49,6 +72,36 @@ static long number(const char *option, const char *text) {
     if (!text || end == text || *end || value < 0 || value > 1000000)
         fail(2, "%s takes a number from 0 to 1000000, not '%s'", option, text ? text : "");
     return value;
+}
+
+static void parse(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(option, "--help")) {
+            fputs(usage, stdout);
+            exit(0);
+        }
+        if (option[0] != '-' && !options.library) {
+            options.library = option;
+            continue;
+        }
+        if (!strcmp(option, "--threads"))
+            options.threads = number(option, value);
+        else if (!strcmp(option, "--warmup"))
+            options.warmup = number(option, value);
+        else if (!strcmp(option, "--runs"))
+            options.runs = number(option, value);
+        else if (!strcmp(option, "--profile"))
+            options.profile = number(option, value);
+        else if (!strcmp(option, "--input") && value && options.input_count < MAX_TENSORS)
+            options.inputs[options.input_count++] = value;
+        else if (!strcmp(option, "--output") && value && options.output_count < MAX_TENSORS)
+            options.outputs[options.output_count++] = value;
+        else
+            fail(2, "unexpected argument '%s'\n%s", option, usage);
+        i++;
+    }
+    if (!options.library) fail(2, "which library?\n%s", usage);
 }
 
 static void *buffer(uint64_t bytes) {
@@ -87,83 +140,52 @@ static void print_row(const double *values, long count) {
     putchar(']');
 }
 
-int main(int argc, char **argv) {
-    const char *input_files[MAX_TENSORS], *output_files[MAX_TENSORS], *path = NULL;
-    long threads = 1, warmup = 0, runs = 1, profile = 0;
-    int input_count = 0, output_count = 0;
-    for (int i = 1; i < argc; i++) {
-        const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (!strcmp(option, "--help")) return fputs(usage, stdout) < 0;
-        if (option[0] != '-' && !path) {
-            path = option;
-            continue;
-        }
-        if (!strcmp(option, "--threads")) threads = number(option, value);
-        else if (!strcmp(option, "--warmup")) warmup = number(option, value);
-        else if (!strcmp(option, "--runs")) runs = number(option, value);
-        else if (!strcmp(option, "--profile")) profile = number(option, value);
-        else if (!strcmp(option, "--input") && value && input_count < MAX_TENSORS) input_files[input_count++] = value;
-        else if (!strcmp(option, "--output") && value && output_count < MAX_TENSORS) output_files[output_count++] = value;
-        else fail(2, "unexpected argument '%s'\n%s", option, usage);
-        i++;
-    }
-    if (!path) fail(2, "which library?\n%s", usage);
-
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library) fail(1, "%s", dlerror());
-    FUNCTION(b2nn_abi_version);
-    FUNCTION(b2nn_input_count);
-    FUNCTION(b2nn_output_count);
-    FUNCTION(b2nn_step_count);
-    FUNCTION(b2nn_input);
-    FUNCTION(b2nn_output);
-    FUNCTION(b2nn_status_text);
-    FUNCTION(b2nn_model_create);
-    FUNCTION(b2nn_model_destroy);
-    FUNCTION(b2nn_model_threads);
-    FUNCTION(b2nn_model_run_timed);
-    FUNCTION(b2nn_model_run_profiled);
-    FUNCTION(b2nn_model_error);
-    if (b2nn_abi_version_() != B2NN_ABI_VERSION)
-        fail(1, "the library has ABI version %d, this runner %d", (int)b2nn_abi_version_(), B2NN_ABI_VERSION);
-
-    int inputs_needed = b2nn_input_count_(), outputs_made = b2nn_output_count_();
-    if (inputs_needed > MAX_TENSORS || outputs_made > MAX_TENSORS) fail(1, "more than %d tensors", MAX_TENSORS);
-    if (input_count && input_count != inputs_needed)
-        fail(2, "the network has %d inputs, not %d", inputs_needed, input_count);
-    if (output_count && output_count != outputs_made)
-        fail(2, "the network has %d outputs, not %d", outputs_made, output_count);
-    void *inputs[MAX_TENSORS], *outputs[MAX_TENSORS];
-    for (int i = 0; i < inputs_needed; i++) {
-        inputs[i] = buffer(b2nn_input_(i)->size_bytes);
-        if (input_count) read_input(b2nn_input_(i), input_files[i], inputs[i]);
-        else fill(b2nn_input_(i), inputs[i]);
-    }
-    for (int i = 0; i < outputs_made; i++) outputs[i] = buffer(b2nn_output_(i)->size_bytes);
-
-    b2nn_model *model;
-    int32_t status = b2nn_model_create_(&model, (int32_t)threads);
-    if (status != B2NN_OK) fail(1, "%s", b2nn_status_text_(status));
-    const void *const *in = (const void *const *)inputs;
-    long steps = b2nn_step_count_();
-    double *run_ms = buffer((uint64_t)(warmup + runs + 1) * sizeof(double)), *step_ms = buffer((uint64_t)steps * sizeof(double));
-    for (long i = 0; i < warmup + runs; i++) {
-        if (b2nn_model_run_timed_(model, in, outputs, &run_ms[i]) != B2NN_OK) fail(1, "%s", b2nn_model_error_(model));
-    }
-    printf("{\"threads\": %d, \"run_ms\": ", (int)b2nn_model_threads_(model));
-    print_row(run_ms + warmup, runs);
+static void run(b2nn_model *model, const void *const *inputs, void *const *outputs) {
+    double *run_ms = buffer((uint64_t)(options.warmup + options.runs + 1) * sizeof(double));
+    double *step_ms = buffer((uint64_t)net.b2nn_step_count_() * sizeof(double));
+    for (long i = 0; i < options.warmup + options.runs; i++)
+        if (net.b2nn_model_run_timed_(model, inputs, outputs, &run_ms[i]) != B2NN_OK)
+            fail(1, "%s", net.b2nn_model_error_(model));
+    printf("{\"threads\": %d, \"run_ms\": ", (int)net.b2nn_model_threads_(model));
+    print_row(run_ms + options.warmup, options.runs);
     fputs(", \"step_ms\": [", stdout);
-    for (long i = 0; i < profile; i++) {
-        if (b2nn_model_run_profiled_(model, in, outputs, step_ms) != B2NN_OK) fail(1, "%s", b2nn_model_error_(model));
+    for (long i = 0; i < options.profile; i++) {
+        if (net.b2nn_model_run_profiled_(model, inputs, outputs, step_ms) != B2NN_OK)
+            fail(1, "%s", net.b2nn_model_error_(model));
         if (i) fputs(", ", stdout);
-        print_row(step_ms, steps);
+        print_row(step_ms, net.b2nn_step_count_());
     }
     fputs("]}\n", stdout);
-    for (int i = 0; i < output_count; i++) write_output(b2nn_output_(i), output_files[i], outputs[i]);
-    b2nn_model_destroy_(model);
-    for (int i = 0; i < inputs_needed; i++) free(inputs[i]);
-    for (int i = 0; i < outputs_made; i++) free(outputs[i]);
     free(run_ms);
     free(step_ms);
-    return fflush(stdout) || ferror(stdout) ? 1 : 0;
+}
+
+int main(int argc, char **argv) {
+    const void *inputs[MAX_TENSORS];
+    void *outputs[MAX_TENSORS];
+    parse(argc, argv);
+    load(options.library);
+    int input_count = net.b2nn_input_count_(), output_count = net.b2nn_output_count_();
+    if (options.input_count && options.input_count != input_count)
+        fail(2, "the network has %d inputs, not %d", input_count, options.input_count);
+    if (options.output_count && options.output_count != output_count)
+        fail(2, "the network has %d outputs, not %d", output_count, options.output_count);
+    for (int i = 0; i < input_count; i++) {
+        void *values = buffer(net.b2nn_input_(i)->size_bytes);
+        if (options.input_count)
+            read_input(net.b2nn_input_(i), options.inputs[i], values);
+        else
+            fill(net.b2nn_input_(i), values);
+        inputs[i] = values;
+    }
+    for (int i = 0; i < output_count; i++) outputs[i] = buffer(net.b2nn_output_(i)->size_bytes);
+
+    b2nn_model *model;
+    int32_t status = net.b2nn_model_create_(&model, (int32_t)options.threads);
+    if (status != B2NN_OK) fail(1, "%s", net.b2nn_status_text_(status));
+    run(model, inputs, outputs);
+    for (int i = 0; i < options.output_count; i++) write_output(net.b2nn_output_(i), options.outputs[i], outputs[i]);
+    net.b2nn_model_destroy_(model);
+    if (fflush(stdout) || ferror(stdout)) fail(1, "cannot write to stdout");
+    return 0;
 }

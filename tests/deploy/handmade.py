@@ -25,7 +25,7 @@ def arena(index: int) -> Argument:
 
 
 def program(*middle: str) -> Program:
-    """out = (x * constants * FACTOR), then each kernel of ``middle`` (one input, one output) in turn; and the task count."""
+    """out = x * constants * FACTOR, then each kernel of ``middle`` (one input, one output) in turn; the task count."""
     steps = [Step("scale", "conv1", (INPUT, Argument(CONSTANT, 0), arena(0)))]
     for index, symbol in enumerate(middle):
         out = OUTPUT if index == len(middle) - 1 else arena(1 - index % 2)

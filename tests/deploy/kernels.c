@@ -54,7 +54,7 @@ static int shift(void *x, void *out, int tasks, int nested) {
     return status ? status : __TVMBackendFreeWorkspace(1, 0, scratch);
 }
 
-/* out[i] = x[i] + 1, with two parallel loops over scratch memory; the second splits into 7 tasks on any thread count. */
+/* out[i] = x[i] + 1, with two parallel loops over scratch memory: in as many tasks as threads, or in 7. */
 int shift_one(void *x, void *out) { return shift(x, out, 0, 0); }
 int shift_seven_tasks(void *x, void *out) { return shift(x, out, 7, 0); }
 int shift_nested(void *x, void *out) { return shift(x, out, 0, 1); }

@@ -62,7 +62,10 @@ def test_arrays_of_any_layout_are_taken(artifact, x):
         ({"image": 0, "input": 0}, "expected the inputs input, but unknown: image"),
         ({"image": 0}, "missing: input; unknown: image"),
         ([1, 2], "expected the inputs as a dict by name (input), but got list"),
-        ({"input": np.zeros((1, N))}, "input input: expected dtype float32, but got float64; convert it with .astype('float32')"),
+        (
+            {"input": np.zeros((1, N))},
+            "input input: expected dtype float32, but got float64; convert it with .astype('float32')",
+        ),
         ({"input": np.zeros((N,), "float32")}, "input input: expected shape 1x1000, but got 1000"),
         ({"input": np.zeros((1, N), ">f4")}, "expected dtype float32, but got >f4"),
     ],
@@ -81,7 +84,9 @@ def test_threads_may_share_an_artifact(artifact, x):
     def work(index: int) -> None:
         for _ in range(50):
             scaled = x * np.float32(index)
-            np.testing.assert_array_equal(artifact.run({"input": scaled}, threads=1 + index % 2)["output"], expected(scaled) + 1)
+            np.testing.assert_array_equal(
+                artifact.run({"input": scaled}, threads=1 + index % 2)["output"], expected(scaled) + 1
+            )
 
     with ThreadPoolExecutor(4) as executor:
         list(executor.map(work, range(1, 5)))
@@ -123,7 +128,9 @@ def test_a_library_for_another_cpu_loads_but_does_not_run(workshop, net, x):
     replace(manifest, target=replace(manifest.target, name="arm", description="64-bit ARM", arch="nocpu")).save(folder)
     artifact = load(folder)
     assert artifact.layers
-    with pytest.raises(DeviceError, match=r"compiled for target arm \(64-bit ARM\); this machine lacks a CPU of architecture nocpu"):
+    with pytest.raises(
+        DeviceError, match=r"compiled for target arm \(64-bit ARM\); this machine lacks a CPU of architecture nocpu"
+    ):
         artifact.run({"input": x})
 
 

@@ -63,7 +63,9 @@ def test_the_same_program_makes_the_same_library(workshop, net):
 def test_names_may_hold_any_character(workshop, x):
     odd = 'conv "1"\\n??/ é\n100%'
     base = program("shift_one")
-    named = replace(base, inputs=(replace(base.inputs[0], name=odd),), steps=tuple(replace(s, layer=odd) for s in base.steps))
+    named = replace(
+        base, inputs=(replace(base.inputs[0], name=odd),), steps=tuple(replace(s, layer=odd) for s in base.steps)
+    )
     folder = workshop.folder / "odd names"
     build_library(named, workshop.kernels(), workshop.target(), folder)
     with load(folder) as artifact:
@@ -72,8 +74,17 @@ def test_names_may_hold_any_character(workshop, x):
 
 def test_a_network_without_constants_builds(workshop, x):
     base = program("shift_one")
-    bare = replace(base, inputs=base.inputs, steps=(replace(base.steps[1], arguments=(base.steps[0].arguments[0], base.steps[1].arguments[1])), base.steps[2]))
-    build_library(replace(bare, constants=b"", layers=()), workshop.kernels(), workshop.target(), workshop.folder / "bare")
+    bare = replace(
+        base,
+        inputs=base.inputs,
+        steps=(
+            replace(base.steps[1], arguments=(base.steps[0].arguments[0], base.steps[1].arguments[1])),
+            base.steps[2],
+        ),
+    )
+    build_library(
+        replace(bare, constants=b"", layers=()), workshop.kernels(), workshop.target(), workshop.folder / "bare"
+    )
     with load(workshop.folder / "bare") as artifact:
         np.testing.assert_array_equal(artifact.run({"input": x})["output"], x + np.float32(1))
 
@@ -101,7 +112,9 @@ def test_a_half_replaced_library_is_noticed(workshop):
 
 def test_kernels_for_another_cpu_are_refused(workshop):
     with pytest.raises(ValueError, match="kernels are for"):
-        build_library(program("shift_one"), workshop.kernels(), replace(workshop.target(), arch="armv7l"), workshop.folder / "no")
+        build_library(
+            program("shift_one"), workshop.kernels(), replace(workshop.target(), arch="armv7l"), workshop.folder / "no"
+        )
     assert not (workshop.folder / "no").exists()
 
 
@@ -121,7 +134,9 @@ def bad_programs() -> dict[str, tuple[str, Program]]:
     step = good.steps[1]
     argument = step.arguments[0]
     with_step = lambda new: replace(good, steps=(good.steps[0], new, good.steps[2]))
-    with_argument = lambda **change: with_step(replace(step, arguments=(replace(argument, **change), step.arguments[1])))
+    with_argument = lambda **change: with_step(
+        replace(step, arguments=(replace(argument, **change), step.arguments[1]))
+    )
     return {
         "no steps": ("at least one step", replace(good, steps=())),
         "symbol": ("'a b' is no C name", with_step(replace(step, symbol="a b"))),

@@ -74,7 +74,10 @@ def test_it_gives_no_latency(net):
 
 
 def test_libraries_for_this_machine_are_not_emulated(net, x):
-    with load(net) as artifact, pytest.raises(DeviceError, match="runs libraries for aarch64, armv7l.*use --device local"):
+    with (
+        load(net) as artifact,
+        pytest.raises(DeviceError, match="runs libraries for aarch64, armv7l.*use --device local"),
+    ):
         EmulatorDevice("cortex-a72").run(artifact, {"input": x})
 
 
@@ -101,7 +104,7 @@ def test_armv7_works_too(arm_board, workshop, x):
 
 def test_the_runner_refuses_what_it_cannot_do(net, tmp_path):
     def run(*arguments):
-        done = subprocess.run([net / RUNNER, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run([net / RUNNER, *map(str, arguments)], check=False, capture_output=True, text=True)
         return done.returncode, (done.stderr.splitlines() or [""])[0]
 
     library, short = net / LIBRARY, tmp_path / "short"

@@ -117,7 +117,13 @@ def test_tensors_and_steps_are_described(net):
     assert c.b2nn_abi_version() == 1
     assert (c.b2nn_input_count(), c.b2nn_output_count(), c.b2nn_step_count()) == (1, 2, 4)
     first, tasks = c.b2nn_input(0).contents, c.b2nn_output(1).contents
-    assert (first.name, first.dtype, first.rank, first.shape[:2], first.size_bytes) == (b"input", b"float32", 2, [1, N], 4 * N)
+    assert (first.name, first.dtype, first.rank, first.shape[:2], first.size_bytes) == (
+        b"input",
+        b"float32",
+        2,
+        [1, N],
+        4 * N,
+    )
     assert (tasks.name, tasks.dtype, tasks.rank, tasks.size_bytes) == (b"tasks", b"int32", 0, 4)
     assert [c.b2nn_step_name(i) for i in range(4)] == [b"scale", b"shift_one", b"shift_seven_tasks", b"count_tasks"]
     assert [c.b2nn_step_layer(i) for i in range(4)] == [b"conv1", b"layer 0", b"layer 1", b"tail"]

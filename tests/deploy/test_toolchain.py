@@ -25,7 +25,9 @@ def tools(tmp_path, monkeypatch):
 
     def add(*names: str) -> None:
         for name in names:
-            (tmp_path / name).write_text(f"#!/bin/sh\necho '{name} 1.0'\necho 'in {name}: fatal error: stop' >&2\n[ $1 = --version ]\n")
+            (tmp_path / name).write_text(
+                f"#!/bin/sh\necho '{name} 1.0'\necho 'in {name}: fatal error: stop' >&2\n[ $1 = --version ]\n"
+            )
             (tmp_path / name).chmod(0o755)
 
     return add
@@ -34,7 +36,9 @@ def tools(tmp_path, monkeypatch):
 @pytest.fixture
 def no_zig(monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ziglang" else find(name, *rest))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "ziglang" else find(name, *rest)
+    )
 
 
 def names(target) -> str:
@@ -57,16 +61,29 @@ def test_other_machines_are_served_by_the_gnu_cross_compiler(tools, monkeypatch)
     assert names(ELSEWHERE) == "aarch64-linux-gnu-gcc"
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("ziglang"), reason="needs ziglang; get it with: pip install 'b2nn-tvm[cross]'")
+@pytest.mark.skipif(
+    not importlib.util.find_spec("ziglang"), reason="needs ziglang; get it with: pip install 'b2nn-tvm[cross]'"
+)
 def test_zig_is_the_last_resort(tools):
     for target in (HERE, ELSEWHERE):
         found = find_toolchain(target)
-        assert found.command == (sys.executable, "-m", "ziglang", "cc", "-target", target.zig_target, f"-mcpu={target.zig_mcpu}")
+        assert found.command == (
+            sys.executable,
+            "-m",
+            "ziglang",
+            "cc",
+            "-target",
+            target.zig_target,
+            f"-mcpu={target.zig_mcpu}",
+        )
         assert found.version.startswith("zig 0.")
 
 
 def test_without_any_the_error_names_the_remedies(tools, no_zig):
-    with pytest.raises(ToolchainError, match="aarch64-linux-gnu-gcc.*\"apt install gcc-aarch64-linux-gnu\" or \"pip install 'b2nn-tvm\\[cross\\]'\""):
+    with pytest.raises(
+        ToolchainError,
+        match='aarch64-linux-gnu-gcc.*"apt install gcc-aarch64-linux-gnu" or "pip install \'b2nn-tvm\\[cross\\]\'"',
+    ):
         find_toolchain(ELSEWHERE)
     with pytest.raises(ToolchainError, match='looked for cc, gcc, clang .*"apt install gcc" or'):
         find_toolchain(HERE)

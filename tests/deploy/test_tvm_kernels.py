@@ -58,7 +58,9 @@ def test_parallel_loops_and_temporaries(workshop, kernels, values, threads):
     build_library(halve_exp(kernels.workspace_bytes), kernels.code, workshop.target(), folder)
     with load(folder) as artifact:
         for _ in range(20):
-            np.testing.assert_allclose(artifact.run({"x": values}, threads=threads)["out"], reference(values), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(
+                artifact.run({"x": values}, threads=threads)["out"], reference(values), rtol=1e-5, atol=1e-6
+            )
 
 
 def test_temporaries_come_from_the_planned_scratch_memory(workshop, kernels, values):
