@@ -97,7 +97,11 @@ def test_projection_of_a_bottleneck_whose_other_branch_has_pointwise_convolution
     main = nn.Sequential(conv_bn(8, 4, 1), nn.ReLU(), conv_bn(4, 4), nn.ReLU(), conv_bn(4, 16, 1))
     found = reasons(network(Residual(main, conv_bn(8, 16, 1)), channels=16))
     assert found["1.shortcut.0"] == "1x1 projection of a shortcut"
-    assert {name for name, reason in found.items() if name.startswith("1.main")} == {"1.main.0.0", "1.main.2.0", "1.main.4.0"}
+    assert {name for name, reason in found.items() if name.startswith("1.main")} == {
+        "1.main.0.0",
+        "1.main.2.0",
+        "1.main.4.0",
+    }
     assert not any(reason for name, reason in found.items() if name.startswith("1.main"))
 
 
@@ -182,7 +186,9 @@ class Holder(nn.Module):
 
 
 def test_untraceable_models_name_the_module():
-    with pytest.raises(UnsupportedError, match=r"Holder cannot be traced by torch.fx: its module 'block.1' fails .*control"):
+    with pytest.raises(
+        UnsupportedError, match=r"Holder cannot be traced by torch.fx: its module 'block.1' fails .*control"
+    ):
         trace(Holder(), (3, 4, 4))
 
 

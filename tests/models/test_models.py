@@ -8,7 +8,11 @@ from b2nn_tvm import models
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.activation import BinReLU, RPReLU
 
-SMALL = {"cresnet20": {"image_size": 16, "width": 4}, "resnet18": {"width": 4}, "bireal18": {"image_size": 32, "width": 4}}
+SMALL = {
+    "cresnet20": {"image_size": 16, "width": 4},
+    "resnet18": {"width": 4},
+    "bireal18": {"image_size": 32, "width": 4},
+}
 
 
 def test_names_and_get():
