@@ -31,6 +31,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Sequence[relax
         "BinaryConv2d": binary_conv2d,
         "BipolarQuant": bipolar_quant,
         "Clip": _clip,
+        "Constant": _constant,
         "Conv": _conv,
         "Max": _pairwise(relax.op.maximum),
         "Min": _pairwise(relax.op.minimum),
@@ -39,15 +40,18 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Sequence[relax
         "Sign": sign(sign_zero),
         "Sum": _pairwise(relax.op.add),
     }
+    interrupted: list[relax.BlockBuilder] = []
     with _LOCK:
         original = onnx_frontend._get_convert_map
         stock = original()
-        table = {op: _Converter(op, own.get(op), stock.get(op), record) for op in {*stock, *own}}
+        table = {op: _Converter(op, own.get(op), stock.get(op), record, interrupted) for op in {*stock, *own}}
         onnx_frontend._get_convert_map = lambda: table
         try:
             yield
         finally:
             onnx_frontend._get_convert_map = original
+            for builder in interrupted:
+                builder._end_block()  # else its destructor warns on stderr
 
 
 def known_ops() -> frozenset[str]:
@@ -58,8 +62,10 @@ def known_ops() -> frozenset[str]:
 class _Converter:
     """One entry of the importer's table: our converter if it applies, else TVM's."""
 
-    def __init__(self, op: str, own: Callable | None, stock: type | None, record: Callable):
-        self._op, self._own, self._stock, self._record = op, own, stock, record
+    def __init__(
+        self, op: str, own: Callable | None, stock: type | None, record: Callable, interrupted: list[relax.BlockBuilder]
+    ):
+        self._op, self._own, self._stock, self._record, self._interrupted = op, own, stock, record, interrupted
 
     def get_converter(self, opset: int) -> Callable:
         stock = self._stock.get_converter(opset) if self._stock is not None else None
@@ -74,8 +80,10 @@ class _Converter:
                     result = bb.emit(result)  # now, so that the order of the file is kept
                 _check_static(result)
             except B2nnError as error:
+                self._interrupted.append(bb)
                 raise type(error)(f"node {node!r} ({self._op}): {error}") from None
             except Exception as error:
+                self._interrupted.append(bb)
                 first = str(error).strip().splitlines()[:1] or [type(error).__name__]
                 raise UnsupportedError(
                     f"node {node!r} ({self._op}) cannot be imported: {first[0]}; simplify the model (for example with "
@@ -94,6 +102,14 @@ def _check_static(result: relax.Expr) -> None:
             dims = ty.shape
             if dims is None or not all(isinstance(d, tvm.tirx.IntImm) for d in dims):
                 raise UnsupportedError("the shape of its output depends on values; only static shapes can be compiled")
+
+
+def _constant(bb, inputs, attrs):
+    """Constants given as plain numbers; tensors are left to TVM."""
+    for name, dtype in (("value_float", "float32"), ("value_floats", "float32"), ("value_int", "int64"), ("value_ints", "int64")):
+        if name in attrs:
+            return relax.const(np.array(attrs[name], dtype))
+    return None
 
 
 def _pairwise(operator: Callable) -> Callable:

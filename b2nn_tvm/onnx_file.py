@@ -13,6 +13,7 @@ from onnx import inliner
 from b2nn_tvm.errors import InputError, UnsupportedError
 
 OLDEST_OPSET = 11
+_CONVERTED_FUNCTIONS = ("BinaryConv2d", "BipolarQuant")
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
 
 
@@ -44,9 +45,9 @@ def load_model(path: str | os.PathLike) -> onnx.ModelProto:
             f"{path}: expected opset {OLDEST_OPSET} or newer, but the model has opset {opset}; convert it with "
             "onnx.version_converter.convert_version(model, 18)"
         )
-    ours = [(f.domain, f.name) for f in model.functions if f.domain == "b2nn"]
-    if len(ours) < len(model.functions):
-        model = inliner.inline_selected_functions(model, ours, exclude=True)
+    kept = [(f.domain, f.name) for f in model.functions if f.name in _CONVERTED_FUNCTIONS]
+    if len(kept) < len(model.functions):
+        model = inliner.inline_selected_functions(model, kept, exclude=True)
     _name_nodes(model.graph)
     return model
 
