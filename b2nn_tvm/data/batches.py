@@ -45,14 +45,16 @@ class ShuffledBatches(Sampler[BatchIndex]):
 
 
 class BatchesInOrder(Sampler[BatchIndex]):
-    """All images once, in order, without augmentation."""
+    """All images once, in order, without augmentation; each of ``replicas`` processes gets every so-manieth batch."""
 
-    def __init__(self, images: int, batch: int):
-        self.images, self.batch = images, batch
+    def __init__(self, images: int, batch: int, *, replicas: int = 1, rank: int = 0):
+        self.images, self.batch = images, min(batch, max(1, images // replicas))
+        self.replicas, self.rank = replicas, rank
 
     def __len__(self) -> int:
-        return -(-self.images // self.batch)
+        return len(range(self.rank, -(-self.images // self.batch), self.replicas))
 
     def __iter__(self) -> Iterator[BatchIndex]:
-        for first in range(0, self.images, self.batch):
+        for number in range(self.rank, -(-self.images // self.batch), self.replicas):
+            first = number * self.batch
             yield BatchIndex(tuple(range(first, min(first + self.batch, self.images))))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
 from b2nn_tvm.errors import InputError
@@ -107,7 +107,7 @@ class DataBundle:
     def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader:
         """Shuffled batches, a new order each epoch, fixed by ``seed``; process ``rank`` of ``replicas`` gets its share."""
         order = ShuffledBatches(len(self.train), _positive(batch), seed=seed, replicas=replicas, rank=rank)
-        return _Loader(self.train, sampler=order, batch_size=None, num_workers=self.workers)
+        return _Loader(self.train, order, self.workers)
 
     def val_loader(self, batch: int = 256) -> DataLoader:
         """The validation split in order: what choices may be made on."""
@@ -128,13 +128,20 @@ class DataBundle:
         return tuple(self.train[BatchIndex(tuple(part))] for part in parts)
 
 
-def in_order(images: Images, batch: int = 256, *, workers: int = 0) -> DataLoader:
-    """All images of a split once, in order, without augmentation."""
-    return _Loader(images, sampler=BatchesInOrder(len(images), _positive(batch)), batch_size=None, num_workers=workers)
+def in_order(images: Images, batch: int = 256, *, workers: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader:
+    """All images of a split once, in order, without augmentation; process ``rank`` of ``replicas`` gets its share."""
+    order = BatchesInOrder(len(images), _positive(batch), replicas=replicas, rank=rank)
+    return _Loader(images, order, workers)
 
 
 class _Loader(DataLoader):
-    """Passes on errors of loading processes as they were raised, without the traceback that torch puts in the text."""
+    """Whole batches by a sampler's BatchIndex, drawing nothing from torch's global random state.
+
+    Passes on errors of loading processes as they were raised, without the traceback that torch puts in the text.
+    """
+
+    def __init__(self, images: Images, order: Sampler[BatchIndex], workers: int):
+        super().__init__(images, sampler=order, batch_size=None, num_workers=workers, generator=torch.Generator())
 
     def __iter__(self) -> Iterator[Batch]:
         try:

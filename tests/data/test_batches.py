@@ -38,3 +38,12 @@ def test_in_order_means_all_once_and_without_augmentation():
     batches = list(BatchesInOrder(10, 4))
     assert [index.images for index in batches] == [(0, 1, 2, 3), (4, 5, 6, 7), (8, 9)]
     assert len(BatchesInOrder(10, 4)) == 3 and {index.seed for index in batches} == {None}
+
+
+@pytest.mark.parametrize("count, batch, replicas", [(10, 4, 2), (10, 64, 3), (5, 2, 2)])
+def test_processes_share_what_is_in_order(count, batch, replicas):
+    parts = [list(BatchesInOrder(count, batch, replicas=replicas, rank=rank)) for rank in range(replicas)]
+    assert all(parts) and [len(BatchesInOrder(count, batch, replicas=replicas, rank=r)) for r in range(replicas)] == [
+        len(part) for part in parts
+    ]
+    assert sorted(image for part in parts for index in part for image in index.images) == list(range(count))

@@ -1,0 +1,77 @@
+"""Fine-tune a converted network in two stages, distilled from the float network it came from.
+
+Stage 1: binary activations, float weights, weight decay. Stage 2: binary weights too, and no decay on them, since their
+size does not matter to the sign (Martinez et al., Training Binary Neural Networks with Real-to-Binary Convolutions, ICLR 2020).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from torch import nn
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.distill import distill_from
+from b2nn_tvm.mixbin.fit import Place, cpu_threads, fit
+from b2nn_tvm.mixbin.loss import evaluate
+from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.mixbin.stages import settle, watchers
+
+
+def finetune(
+    student: nn.Module,
+    teacher: nn.Module,
+    data: DataBundle,
+    *,
+    epochs: int,
+    lr: float = 2e-3,
+    weight_decay: float = 1e-5,
+    temperature: float = 2.0,
+    distillation: float = 0.7,
+    first_stage: float = 0.4,
+    batch: int = 64,
+    seed: int = 0,
+    workdir: str | os.PathLike | None = None,
+    progress: bool | Callable[[int, int], None] = True,
+    threads: int | None = None,
+    devices: int = 1,
+    accelerator: str = "auto",
+) -> TrainResult:
+    """Train ``student`` in place for ``epochs`` in all, then re-estimate its batch norms; 0 epochs only measure it.
+
+    ``first_stage`` is the share of the epochs with float weights; a single epoch goes to the second stage, and a student
+    without binary layers has but one. ``distillation`` in 0..1 weighs the teacher's outputs, softened by ``temperature``, against
+    the labels. The rest, reproducibility and resuming included, is as in ``train``. Raises InputError as ``train`` does.
+    """
+    if not 0 <= first_stage < 1:
+        raise InputError(f"the first stage takes a share of the epochs from 0 to below 1, not {first_stage}")
+    if epochs == 0:
+        return TrainResult(evaluate(student, data.val_loader()), ())
+    place = Place(workdir, devices, accelerator, threads)
+    with cpu_threads(threads):
+        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation)
+    binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
+    latent = frozenset(f"{name}.weight" for name in binary)
+    history: tuple[EpochRecord, ...] = ()
+    for stage, length in (_stages(epochs, first_stage) if binary else {"float": epochs}).items():
+        weights_too = stage == "binary-weights"
+        recipe = Recipe(stage, length, lr, weight_decay, batch, seed, latent if weights_too else frozenset())
+        watching = watchers(progress, devices, title=stage.replace("-", " "), first=len(history), total=epochs)
+        for module in binary.values():
+            module.weight_binary = weights_too
+        try:
+            history += fit(student, answered, objective, recipe=recipe, place=place, watchers=watching)
+        finally:
+            for module in binary.values():
+                module.weight_binary = True
+    return TrainResult(settle(student, data, recipe, place), history)
+
+
+def _stages(epochs: int, share: float) -> dict[str, int]:
+    """Epochs per stage, each at least one where there is a choice."""
+    first = min(max(1, round(epochs * share)), epochs - 1) if share else 0
+    lengths = {"binary-activations": first, "binary-weights": epochs - first}
+    return {stage: length for stage, length in lengths.items() if length}

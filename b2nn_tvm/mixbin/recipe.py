@@ -1,0 +1,54 @@
+"""What a stage of training is, and what it leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from b2nn_tvm.errors import InputError
+
+# From (the network's outputs, the batch: images, labels and what else the data hands out) to a loss. Its repr names it.
+Objective = Callable[[torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one stage trains: Adam, whose learning rate falls linearly over all steps from ``lr`` to ``lr / steps``.
+
+    ``decay`` is the weight decay; parameters named in ``undecayed`` have none. Raises InputError for numbers that are
+    not above zero.
+    """
+
+    stage: str
+    epochs: int
+    lr: float
+    decay: float
+    batch: int
+    seed: int
+    undecayed: frozenset[str] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        for what, value in (("learning rate", self.lr), ("batch size", self.batch), ("number of epochs", self.epochs)):
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"the {what} is {value}; expected a number above zero")
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch: mean training ``loss`` while it ran, share of right answers on the validation split after it."""
+
+    stage: str
+    epoch: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """``accuracy`` is the trained network's share of right answers on the validation split, 0 to 1."""
+
+    accuracy: float
+    history: tuple[EpochRecord, ...]

@@ -1,0 +1,61 @@
+"""Train a float network from its labels; the entry to fine-tuning and to measuring accuracy as well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.mixbin.finetune import finetune
+from b2nn_tvm.mixbin.fit import Place, fit
+from b2nn_tvm.mixbin.loss import evaluate, logits
+from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.mixbin.stages import settle, watchers
+
+__all__ = ["EpochRecord", "TrainResult", "evaluate", "finetune", "logits", "train"]
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """The cross entropy of the labels, smoothed by ``smoothing`` (Szegedy et al., Rethinking Inception, section 7)."""
+
+    smoothing: float
+
+    def __call__(self, outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return F.cross_entropy(outputs, batch[1], label_smoothing=self.smoothing)
+
+
+def train(
+    model: nn.Module,
+    data: DataBundle,
+    *,
+    epochs: int,
+    lr: float = 3e-3,
+    weight_decay: float = 1e-4,
+    label_smoothing: float = 0.0,
+    batch: int = 64,
+    seed: int = 0,
+    workdir: str | os.PathLike | None = None,
+    progress: bool | Callable[[int, int], None] = True,
+    threads: int | None = None,
+    devices: int = 1,
+    accelerator: str = "auto",
+) -> TrainResult:
+    """Train ``model`` in place on the labels, then re-estimate its batch norms; 0 epochs only measure it.
+
+    On one CPU the result is fixed by ``seed``. With a ``workdir`` each epoch is kept there, and the same call goes on
+    where an earlier one was stopped. ``progress`` draws a bar on stderr, or is called with (steps done, steps in all).
+    Raises InputError where a setting is out of range, a checkpoint is damaged, or the loss is no longer finite.
+    """
+    if epochs == 0:
+        return TrainResult(evaluate(model, data.val_loader()), ())
+    recipe = Recipe("float", epochs, lr, weight_decay, batch, seed)
+    place = Place(workdir, devices, accelerator, threads)
+    watching = watchers(progress, devices, title="train", first=0, total=epochs)
+    history = fit(model, data, CrossEntropy(label_smoothing), recipe=recipe, place=place, watchers=watching)
+    return TrainResult(settle(model, data, recipe, place), history)
