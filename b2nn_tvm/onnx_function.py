@@ -90,62 +90,67 @@ def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
     return _PlainForm(conv)
 
 
-class _FunctionForm(nn.Module):
+class _DeployForm(nn.Module):
+    """The geometry of a binary convolution, under the same attribute names, without its latent weights."""
+
     def __init__(self, conv: BinaryConv2d):
         super().__init__()
-        self.conv = [conv]  # in a list: not a submodule, so its latent weights are not exported
-        signs = reference.sign(conv.weight.detach().cpu().numpy()).transpose(0, 2, 3, 1)
-        threshold = torch.zeros(conv.in_channels) if conv.threshold is None else conv.threshold.detach().clone()
-        self.register_buffer("weight", torch.from_numpy(reference.pack(signs)))
-        self.register_buffer("scale", conv.scale.float())
-        self.register_buffer("threshold", threshold.float())
+        self.in_channels, self.out_channels, self.kernel_size = conv.in_channels, conv.out_channels, conv.kernel_size
+        self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
+        self.pad_value, self.input_binary = conv.pad_value, conv.input_binary
         self.register_buffer("bias", None if conv.bias is None else conv.bias.detach().clone())
 
+
+class _FunctionForm(_DeployForm):
+    def __init__(self, conv: BinaryConv2d):
+        super().__init__(conv)
+        signs = reference.sign(conv.weight.detach().numpy()).transpose(0, 2, 3, 1)
+        threshold = torch.zeros(conv.in_channels) if conv.threshold is None else conv.threshold.detach().clone()
+        self.register_buffer("weight", torch.from_numpy(reference.pack(signs)))
+        self.register_buffer("scale", conv.scale)
+        self.register_buffer("threshold", threshold)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (conv,) = self.conv
-        workload = ConvWorkload(*x.shape, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        workload = ConvWorkload(*x.shape, self.out_channels, self.kernel_size, self.stride, self.padding, self.dilation)
         attributes = {
-            "kernel_shape": list(conv.kernel_size),
-            "strides": list(conv.stride),
-            "pads": list(conv.padding),
-            "dilations": list(conv.dilation),
-            "pad_value": float(conv.pad_value),
-            "channels": conv.in_channels,
+            "kernel_shape": list(self.kernel_size),
+            "strides": list(self.stride),
+            "pads": list(self.padding),
+            "dilations": list(self.dilation),
+            "pad_value": float(self.pad_value),
+            "channels": self.in_channels,
         }
         y = torch.onnx.ops.symbolic(
             f"{DOMAIN}::{NAME}",
             (x, self.weight, self.scale, self.threshold),
             attributes,
             dtype=x.dtype,
-            shape=(x.shape[0], conv.out_channels, workload.out_height, workload.out_width),
+            shape=(x.shape[0], self.out_channels, workload.out_height, workload.out_width),
             version=VERSION,
         )
         return y if self.bias is None else y + self.bias[:, None, None]
 
 
-class _PlainForm(nn.Module):
+class _PlainForm(_DeployForm):
     def __init__(self, conv: BinaryConv2d):
-        super().__init__()
-        self.conv = [conv]
+        super().__init__(conv)
+        threshold = None if conv.threshold is None else conv.threshold.detach()[:, None, None].clone()
         self.register_buffer("weight", torch.where(conv.weight.detach() >= 0, 1.0, -1.0))
         self.register_buffer("scale", conv.scale[:, None, None])
-        threshold = None if conv.threshold is None else conv.threshold.detach()[:, None, None].clone()
         self.register_buffer("threshold", threshold)
-        self.register_buffer("bias", None if conv.bias is None else conv.bias.detach()[:, None, None].clone())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (conv,) = self.conv
-        if conv.input_binary:
+        if self.input_binary:
             x = torch.where(x >= (0.0 if self.threshold is None else self.threshold), 1.0, -1.0)
-        top, left, bottom, right = conv.padding
-        if conv.pad_value == 0 and (top, left) == (bottom, right):
-            y = F.conv2d(x, self.weight, None, conv.stride, (top, left), conv.dilation)
+        top, left, bottom, right = self.padding
+        if self.pad_value == 0 and (top, left) == (bottom, right):
+            y = F.conv2d(x, self.weight, None, self.stride, (top, left), self.dilation)
         else:
-            x = F.pad(x, (left, right, top, bottom), value=float(conv.pad_value))
-            y = F.conv2d(x, self.weight, None, conv.stride, 0, conv.dilation)
+            x = F.pad(x, (left, right, top, bottom), value=float(self.pad_value))
+            y = F.conv2d(x, self.weight, None, self.stride, 0, self.dilation)
         y = y * self.scale
-        return y if self.bias is None else y + self.bias
+        return y if self.bias is None else y + self.bias[:, None, None]
 
 
 # Modules whose nodes are layers of the network.
-LAYER_MODULES = (nn.modules.conv._ConvNd, nn.Linear, _FunctionForm, _PlainForm)
+LAYER_MODULES = (nn.modules.conv._ConvNd, nn.Linear, _DeployForm)
