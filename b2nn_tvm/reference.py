@@ -60,6 +60,10 @@ def binary_conv2d(
     workload = ConvWorkload(
         batch, channels, height, width, outputs, (kernel_height, kernel_width), stride, padding, dilation, groups
     )
+    grouped = x.reshape(batch, groups, per_group, height, width)
+    pixels = pack(grouped.transpose(0, 3, 4, 1, 2))  # [N, H, W, G, bytes]
+    border = pack(np.full((batch, groups, per_group), pad_value))
+    taps = pack(weight.reshape(groups, -1, per_group, kernel_height, kernel_width).transpose(3, 4, 0, 1, 2))
     out = np.zeros((batch, outputs, workload.out_height, workload.out_width), np.int32)
     for row in range(workload.out_height):
         for column in range(workload.out_width):
@@ -70,11 +74,9 @@ def binary_conv2d(
                     inside = 0 <= h < height and 0 <= w < width
                     if not inside and pad_value == 0:
                         continue
-                    pixel = x[:, :, h, w] if inside else np.full((batch, channels), pad_value, np.int8)
-                    for g in range(groups):
-                        inputs = slice(g * per_group, (g + 1) * per_group)
-                        filters = slice(g * outputs // groups, (g + 1) * outputs // groups)
-                        out[:, filters, row, column] += binary_dense(pixel[:, inputs], weight[filters, :, i, j])
+                    pixel = pixels[:, h, w] if inside else border
+                    dots = xnor_dot(pixel[:, :, None], taps[None, i, j], per_group)
+                    out[:, :, row, column] += dots.reshape(batch, outputs)
     return out
 
 

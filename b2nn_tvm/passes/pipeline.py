@@ -14,6 +14,7 @@ from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.classify_convs import ConvClass, classify_convs
 from b2nn_tvm.passes.convert_layout import convert_layout
+from b2nn_tvm.passes.fold_threshold import FoldThreshold
 from b2nn_tvm.passes.legalize_sign import LegalizeSign
 from b2nn_tvm.passes.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower_conv2d import LowerConv2d
@@ -34,6 +35,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     convs = classify_convs(canonical, layers=imported.layers)
     module = convert_layout()(canonical)
     book = LayerBook(LayerNamer(imported.layers))
+    module = FoldThreshold()(module)
     module = LowerBinaryConv2d(layout, book)(module)
     module = LegalizeSign()(module)
     module = LowerConv2d(layout, book)(module)
