@@ -61,6 +61,7 @@ class Instance:
         self._model = model
         self._destroy = weakref.finalize(self, functions.b2nn_model_destroy, model)
         self.threads = functions.b2nn_model_threads(model)
+        self._step_count = functions.b2nn_step_count()
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
         """Compute ``outputs`` in place; return the wall time in milliseconds. The arrays must fit: no check is made."""
@@ -70,7 +71,7 @@ class Instance:
 
     def profile(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> np.ndarray:
         """The same, and return the milliseconds of each step."""
-        steps = np.zeros(self._functions.b2nn_step_count())
+        steps = np.zeros(self._step_count)
         pointer = steps.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
         self._call(self._functions.b2nn_model_run_profiled, inputs, outputs, pointer)
         return steps

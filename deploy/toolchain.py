@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -35,8 +36,7 @@ class Toolchain:
         except OSError as error:
             raise ToolchainError(f"the C compiler {shlex.join(self.command)!r} does not start: {error}") from None
         if done.returncode:
-            lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            complaint = next((line for line in lines if "error" in line.lower() or "undefined" in line), "no message")
+            complaint = _complaint(done.stderr or done.stdout)
             raise ToolchainError(
                 f"the C compiler failed with status {done.returncode}: {complaint}; "
                 f"the command was {shlex.join(command)}"
@@ -63,6 +63,13 @@ def find_toolchain(target: TargetInfo) -> Toolchain:
         f"no C compiler for target {target.name} ({target.triple}): looked for {', '.join(candidates)} and the Python "
         f'package ziglang; get one with "apt install {package}" or "pip install \'b2nn-tvm[cross]\'"'
     )
+
+
+def _complaint(output: str) -> str:
+    """The line that says what is wrong: the first with a word of an error, but not the driver's own summary."""
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("collect2:")]
+    telling = (line for line in lines if re.search(r"error|undefined|cannot|multiple definition", line, re.IGNORECASE))
+    return next(telling, lines[0] if lines else "no message")
 
 
 def _described(command: tuple[str, ...], ask: tuple[str, ...] = ()) -> Toolchain:

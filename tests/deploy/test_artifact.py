@@ -94,11 +94,16 @@ def test_threads_may_share_an_artifact(artifact, x):
 
 def test_a_closed_network_says_so(net, x):
     artifact = load(net)
+    instance = artifact.instance(threads=1)
     artifact.run({"input": x})
     artifact.close()
     artifact.close()
-    with pytest.raises(DeviceError, match="has been closed"):
-        artifact.run({"input": x})
+    for use in (artifact.run, artifact.profile_run):
+        with pytest.raises(DeviceError, match="has been closed"):
+            use({"input": x})
+    for use in (instance.run, instance.profile):  # the library is not mapped any more
+        with pytest.raises(DeviceError, match="has been closed"):
+            use([x], [x, x])
 
 
 def test_bad_thread_counts_are_refused(artifact, x):

@@ -101,6 +101,12 @@ def test_the_first_complaint_and_the_command_are_reported(tools, tmp_path):
         find_toolchain(HERE).run(["-c", "x.c"], folder=tmp_path)
 
 
+def test_a_failed_link_names_the_symbol(workshop):
+    (workshop.folder / "open.c").write_text("int missing_kernel(void); int main(void) { return missing_kernel(); }\n")
+    with pytest.raises(ToolchainError, match=r"failed with status 1: .*missing_kernel.*; the command was"):
+        workshop.compile(workshop.target(), "open.c", "-o", "open")
+
+
 def test_elf_files_are_read(workshop):
     elf = read_elf(workshop.kernels())
     assert elf.arch == platform.machine()
