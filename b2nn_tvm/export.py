@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import copy
-import io
-import logging
 import os
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -21,6 +17,7 @@ from b2nn_tvm.document import write_atomic
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.graph import batched
+from b2nn_tvm.mixbin.quiet import quiet
 from b2nn_tvm.onnx_function import DOMAIN, LAYER_MODULES, NAME, OPSET, binary_conv2d_function, deploy_form
 from b2nn_tvm.version import __version__
 
@@ -48,7 +45,7 @@ def export_onnx(
         raise InputError(f"there is no ONNX form {form!r}; choose one of {', '.join(FORMS)}")
     shape = batched(input_shape)
     deployed = _deployed(model, form)
-    with _quiet():
+    with quiet():
         exported = _torch_export(deployed, shape, type(model).__name__)
         program = _onnx_export(exported, type(model).__name__)
         before_optimization = program.model_proto
@@ -77,7 +74,7 @@ def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch
     try:
         with torch.no_grad():
             model(example)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{title} does not accept an input of shape {shape}: {reason}") from error
     try:
@@ -101,7 +98,10 @@ def _onnx_export(exported: torch.export.ExportedProgram, title: str) -> torch.on
             optimize=False,
         )
     except torch.onnx.OnnxExporterError as error:
-        reason = " ".join(str(error.__cause__ or error).split()[:40])
+        cause = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = " ".join(str(cause).split()[:40])
         raise UnsupportedError(f"torch.onnx cannot export {title}: {reason}") from error
 
 
@@ -147,17 +147,3 @@ def _strip(proto: onnx.ModelProto) -> None:
     for part in parts:
         del part.metadata_props[:]
         part.doc_string = ""
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress messages and its dependencies' warnings from the user."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -8,6 +8,7 @@ free, adaptive pooling and additions too. A module that is called several times 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.graph import capture_shapes, is_activation, module_of, shape_of
+from b2nn_tvm.mixbin.graph import MATRIX_FUNCTIONS, capture_shapes, is_activation, module_of, shape_of
 
 BINARY_SAVING = 64  # multiply-accumulates of one 64-bit xnor and popcount
 
@@ -29,7 +30,7 @@ _POOLING_FUNCTIONS = {F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
 class LayerFlops:
     """The cost of one module or function: ``flops`` as it is; ``float_flops`` and ``binary_flops`` in either precision.
 
-    ``binary_flops`` is None for what is not a convolution.
+    ``binary_flops`` is None for what is not a 2-D convolution module.
     """
 
     name: str
@@ -78,8 +79,13 @@ def _cost(node: fx.Node, graph_module: fx.GraphModule) -> tuple[int, int | None]
         macs = _elements(node) * module.weight[0].numel()
         bias = 0 if module.bias is None else _elements(node)
         return macs + bias, -(-macs // BINARY_SAVING) + bias
+    if isinstance(module, nn.modules.conv._ConvNd):
+        grid = node.args[0] if module.transposed else node
+        return _elements(grid) * module.weight[0].numel() + (0 if module.bias is None else _elements(node)), None
     if isinstance(module, nn.Linear):
         return _elements(node) * module.in_features, None
+    if node.op == "call_function" and node.target in MATRIX_FUNCTIONS:
+        return _elements(node) * math.prod(shape_of(node.args[1])[1:]), None
     if isinstance(module, nn.BatchNorm2d):
         return 2 * _elements(node.args[0]) if module.affine else 0, None
     pools = isinstance(module, _POOLINGS) or (node.op == "call_function" and node.target in _POOLING_FUNCTIONS)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.activation import BinReLU, LeakyClip, RPReLU, SignFollows
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.quiet import quiet
 
 # After these every sign, or (underflow to -0.0) nearly every sign, is +1, and a binary convolution learns nothing.
 _DROPS_SIGN_MODULES = (
@@ -36,6 +37,10 @@ OUT_OF_PLACE = {torch.relu_: F.relu, F.relu_: F.relu, "relu_": "relu", "clamp_":
 _COMMUTING_MODULES, _COMMUTING_FUNCTIONS = (nn.MaxPool2d, nn.Identity), {F.max_pool2d, torch.max_pool2d}
 _PASSING_MODULES = (*_COMMUTING_MODULES, nn.AvgPool2d, nn.Dropout, nn.Dropout2d)
 _PASSING_FUNCTIONS = _COMMUTING_FUNCTIONS | {F.avg_pool2d, F.dropout, F.dropout2d, torch.cat, torch.concat}
+
+
+# Convolutions and matrix products that are called as functions on weights: they cannot become binary, but they compute.
+MATRIX_FUNCTIONS = {F.conv2d, torch.conv2d, F.linear}
 
 
 def capture(model: nn.Module) -> fx.GraphModule:
@@ -63,13 +68,11 @@ def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
     """
     shape = batched(input_shape)
     graph_module = capture(copy.deepcopy(model).eval())
-    fake = torch._subclasses.fake_tensor.FakeTensorMode()
-    with fake:
-        example = torch.empty(shape)
     try:
-        ShapeProp(graph_module, fake).propagate(example)
+        with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+            _ShapeRecorder(graph_module).run(torch.empty(shape))
     except Exception as error:
-        reason = " ".join(str(error.__cause__ or error).split())
+        reason = " ".join(str(error).split("While executing")[0].split())
         raise InputError(f"{type(model).__name__} does not accept an input of shape {shape}: {reason}") from error
     return graph_module
 
@@ -84,7 +87,7 @@ def batched(input_shape: Sequence[int]) -> tuple[int, ...]:
 
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     """The shape of a node's tensor after ``capture_shapes``; None where it has none (tuples, numbers)."""
-    return getattr(node.meta.get("tensor_meta"), "shape", None)
+    return node.meta.get("shape")
 
 
 def module_of(node: fx.Node, graph_module: fx.GraphModule) -> nn.Module | None:
@@ -158,6 +161,14 @@ def _is(node: fx.Node, module: nn.Module | None, modules: tuple[type, ...], func
     if module is not None:
         return isinstance(module, modules)
     return node.op in ("call_function", "call_method") and node.target in functions
+
+
+class _ShapeRecorder(fx.Interpreter):
+    def run_node(self, node: fx.Node):
+        value = super().run_node(node)
+        if isinstance(value, torch.Tensor):
+            node.meta["shape"] = tuple(value.shape)
+        return value
 
 
 class _Tracer(fx.Tracer):

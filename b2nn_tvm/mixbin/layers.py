@@ -14,7 +14,14 @@ from torch.nn import functional as F
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin import binary_conv
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.graph import activations_before, capture_shapes, is_activation, module_of, shape_of
+from b2nn_tvm.mixbin.graph import (
+    MATRIX_FUNCTIONS,
+    activations_before,
+    capture_shapes,
+    is_activation,
+    module_of,
+    shape_of,
+)
 from b2nn_tvm.workload import ConvWorkload
 
 _ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
@@ -101,7 +108,7 @@ def layer_nodes(graph_module: fx.GraphModule) -> dict[str, fx.Node]:
 def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
     """Why a layer may not become binary, by qualified name; eligible layers are not in it."""
     ancestors = _ancestors(graph_module)
-    layers = {node for node in graph_module.graph.nodes if _is_layer(node, graph_module)}
+    layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
     with_layers_behind = {layer for node in layers for layer in ancestors[node] & layers}
     reasons = {}
     for name, node in layer_nodes(graph_module).items():
@@ -119,9 +126,9 @@ def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
             reason = "first convolution"
         elif last and not _normalized(node, graph_module):
             reason = "classifier"
-        elif tuple(module.kernel_size) == (1, 1) and max(module.stride) > 1:
+        elif module.kernel_size == (1, 1) and max(module.stride) > 1:
             reason = "strided 1x1 convolution: the projection of a shortcut"
-        elif tuple(module.kernel_size) == (1, 1) and _in_shortcut(node, graph_module, ancestors, layers):
+        elif module.kernel_size == (1, 1) and _in_shortcut(node, graph_module, ancestors, layers):
             reason = "1x1 projection of a shortcut"
         else:
             continue
@@ -131,6 +138,14 @@ def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
 
 def _is_layer(node: fx.Node, graph_module: fx.GraphModule) -> bool:
     return isinstance(module_of(node, graph_module), (nn.Conv2d, nn.Linear, BinaryConv2d))
+
+
+def _computes(node: fx.Node, graph_module: fx.GraphModule) -> bool:
+    """Whether ``node`` multiplies by weights: a layer, a convolution of another kind, or one called as a function."""
+    module = module_of(node, graph_module)
+    if node.op == "call_function":
+        return node.target in MATRIX_FUNCTIONS
+    return _is_layer(node, graph_module) or isinstance(module, nn.modules.conv._ConvNd)
 
 
 def _ancestors(graph_module: fx.GraphModule) -> dict[fx.Node, frozenset[fx.Node]]:
@@ -160,12 +175,7 @@ def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors, layers)
         mine, other = (left - right, right - left) if node in left else (right - left, left - right)
         if node not in mine or len(mine & layers) != 1 or not other & layers:
             continue
-        kernels = [
-            module_of(layer, graph_module).kernel_size
-            for layer in other & layers
-            if not _is_linear(layer, graph_module)
-        ]
-        if len(other & layers) > 1 or any(tuple(kernel) != (1, 1) for kernel in kernels):
+        if len(other & layers) > 1 or not any(_is_pointwise(layer, graph_module) for layer in other & layers):
             return True
         # Two lone 1x1 convolutions: the one with an activation in its branch is the main path.
         if not any(is_activation(each, graph_module) for each in mine):
@@ -173,8 +183,8 @@ def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors, layers)
     return False
 
 
-def _is_linear(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    return isinstance(module_of(node, graph_module), nn.Linear)
+def _is_pointwise(node: fx.Node, graph_module: fx.GraphModule) -> bool:
+    return getattr(module_of(node, graph_module), "kernel_size", None) == (1, 1)
 
 
 def _label(activation: fx.Node) -> str:

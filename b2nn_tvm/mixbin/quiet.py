@@ -1,33 +1,23 @@
-"""Lightning without its chatter: hints at products, at workers and at devices say nothing about a training."""
+"""Torch's tracers and exporters report through logs, warnings and prints; users get one error line instead."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator
 
-_LOGGERS = ("lightning.pytorch", "lightning.fabric")
-_NOISE = (
-    r".*does not have many workers which may be a bottleneck.*",  # the images are in memory
-    r"Checkpoint directory .* exists and is not empty\.",  # it is there to go on from
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own call of torch
-    r"The number of training batches \(\d+\) is smaller than the logging interval.*",
-)
-
 
 @contextlib.contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Only Lightning's errors are logged inside, and the warnings named here are dropped; all is as before afterwards."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        for message in _NOISE:
-            warnings.filterwarnings("ignore", message=message)
-        try:
-            for logger in loggers:
-                logger.setLevel(logging.ERROR)
+def quiet() -> Iterator[None]:
+    """Hold back log lines, warnings and prints while the block runs; exceptions pass."""
+    sink = io.StringIO()
+    previous = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+            warnings.simplefilter("ignore")
             yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    finally:
+        logging.disable(previous)

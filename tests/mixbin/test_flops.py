@@ -115,6 +115,24 @@ def test_a_converted_network_costs_what_the_choice_was_said_to_cost():
     assert flops(convert(model, chosen), (3, 32, 32)) == flops(model, (3, 32, 32), chosen)
 
 
+class Weights(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.matrix = nn.Parameter(torch.ones(3, 1, 3, 3)), nn.Parameter(torch.ones(5, 16))
+        self.up = nn.ConvTranspose2d(3, 2, 2, stride=2)
+
+    def forward(self, x):
+        x = F.conv2d(x, self.weight.abs(), groups=3)
+        return F.linear(self.up(x).flatten(1)[:, :16], self.matrix)
+
+
+def test_functions_and_other_convolutions_count_their_multiplications():
+    # conv2d: 3 channels of 4x4, 9 each; transposed: 2 * 2 * 2 per input element and a bias per output; linear: 5 * 16.
+    costs = {row.kind: (row.flops, row.binary_flops) for row in flops_by_layer(Weights(), (3, 6, 6))}
+    expected = {"conv2d": (432, None), "ConvTranspose2d": (48 * 8 + 128, None), "linear": (80, None)}
+    assert costs == expected
+
+
 def test_unknown_names_are_listed():
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(4, 2))
     with pytest.raises(InputError, match="not a convolution of this Sequential: 2, conv7; choose from 0"):

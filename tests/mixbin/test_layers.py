@@ -171,6 +171,18 @@ def test_activations_are_found_through_poolings_and_concatenations():
     }
 
 
+class WeightsInForward(nn.Conv2d):
+    """A convolution with a forward of its own, which torch.fx traces into."""
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight - self.weight.mean(), None, self.stride, self.padding)
+
+
+def test_a_convolution_called_as_a_function_is_no_layer_but_may_be_the_first():
+    model = nn.Sequential(WeightsInForward(3, 8, 3), nn.ReLU(), conv_bn(8, 8), nn.ReLU(), WeightsInForward(8, 8, 3))
+    assert reasons(model) == {"2.0": ""}
+
+
 class Branching(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
@@ -192,13 +204,18 @@ def test_untraceable_models_name_the_module():
         trace(Holder(), (3, 4, 4))
 
 
-def test_shapes_that_do_not_fit_are_refused():
+def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
     with pytest.raises(InputError, match=r"Sequential does not accept an input of shape \(1, 4, 8, 8\)"):
         trace(network(), (4, 8, 8))
     with pytest.raises(InputError, match=r"an input shape is \[C, H, W\] or \[N, C, H, W\]"):
         trace(network(), (8, 8))
     with pytest.raises(InputError, match="positive"):
         trace(network(), (3, 0, 8))
+    with pytest.raises(
+        InputError, match=r"BiRealNet does not accept an input of shape \(1, 3, 64, 64\): .* \[64, 100\]\.?$"
+    ):
+        trace(models.cresnet20(), (3, 64, 64))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_unknown_layer_lists_the_layers():
