@@ -19,7 +19,7 @@ GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which
 NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
 TORCH_HALF = NUMERIC | {"mixbin", "models", "data", "export", "onnx_function"}
 IMPORTER = NUMERIC | {"passes", "layer_names", "onnx_file", "onnx_converters", "onnx_binary_ops"}
-TRAINING = {"numpy", "scipy", "sklearn", "torch", "cloudpickle"}
+TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle"}
 COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler", "verify"}
 EVERYTHING = TORCH_HALF | COMPILER_HALF | {"loop", "report"}
 

@@ -107,8 +107,8 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
         for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
             outputs = device.run(artifact, {"input": np.ascontiguousarray(image[None])}, threads=job.settings.threads)
             found = int(outputs["output"].argmax())
-            right += found == label
-            agreeing += found == answer
+            right += found == int(label)
+            agreeing += found == int(answer)
             images += 1
     return right, agreeing, images
 

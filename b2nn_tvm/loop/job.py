@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.state import State
+from b2nn_tvm.mixbin import methods
+from b2nn_tvm.mixbin.select import RULES, SOLVERS
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """How to search; see ``search`` for the meaning and the units of each."""
+    """How to search; see ``search`` for the meaning and the units of each. Raises InputError for what is out of range."""
 
     method: str
     rule: str
@@ -33,6 +36,26 @@ class Settings:
     seed: int
     masks: int
     margin: float
+
+    def __post_init__(self) -> None:
+        for what, word, choices in (
+            ("method", self.method, methods.names()),
+            ("rule", self.rule, RULES),
+            ("solver", self.solver, SOLVERS),
+        ):
+            if word not in choices:
+                raise InputError(f"unknown {what} {word!r}; choose one of {', '.join(choices)}")
+        for what, value, least in (
+            ("threads", self.threads, 1),
+            ("epochs", self.epochs, 0),
+            ("float_epochs", self.float_epochs, 0),
+            ("seed", self.seed, 0),
+            ("masks", self.masks, 0),
+        ):
+            if value < least:
+                raise InputError(f"{what}: expected at least {least}, but got {value}")
+        if not 0 <= self.margin < 1:
+            raise InputError(f"margin: expected a share of the budget from 0 to below 1, but got {self.margin}")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import os
@@ -57,12 +56,6 @@ def load_model(model: str | torch.nn.Module, data: DataBundle, *, checkpoint: st
 def name_of(model: str | torch.nn.Module) -> str:
     """What reports call the model."""
     return model if isinstance(model, str) else type(model).__name__
-
-
-def data_digest(data: DataBundle) -> str:
-    """A hash of all three splits."""
-    parts = " ".join(split.digest for split in (data.train, data.val, data.test))
-    return hashlib.sha256(f"{data.name} {data.input_shape} {parts}".encode()).hexdigest()
 
 
 def _is_factory(word: str) -> bool:

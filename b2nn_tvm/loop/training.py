@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +21,6 @@ from b2nn_tvm import errors
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.document import write_atomic
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.sources import data_digest
 from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.fingerprint import model_digest
 from b2nn_tvm.mixbin.train import evaluate, finetune, train
@@ -63,15 +63,25 @@ def finetune_each(job: Job, choices: Mapping[str, tuple[str, ...]], *, phase: st
 
 def run_task(task: Task, report: Callable[[int, int], None]) -> dict[str, float]:
     """Train as the task says and write ``weights.pt`` into its folder; the accuracies in [0, 1]."""
-    torch.manual_seed(task.seed)
+    settings = {
+        "epochs": task.epochs,
+        "seed": task.seed,
+        "threads": task.threads,
+        "workdir": task.folder / "checkpoints",
+        "progress": report,
+    }
     if task.teacher is None:
-        train(task.model, task.data, epochs=task.epochs, seed=task.seed, progress=report)
+        train(task.model, task.data, **settings)
     else:
-        finetune(task.model, task.teacher, task.data, epochs=task.epochs, seed=task.seed, progress=report)
+        finetune(task.model, task.teacher, task.data, **settings)
     buffer = io.BytesIO()
     torch.save(task.model.state_dict(), buffer)
     write_atomic(task.folder / "weights.pt", buffer.getvalue())
-    return {"validation_accuracy": evaluate(task.model, task.data.val), "accuracy": evaluate(task.model, task.data.test)}
+    shutil.rmtree(task.folder / "checkpoints", ignore_errors=True)
+    return {
+        "validation_accuracy": evaluate(task.model, task.data.val_loader()),
+        "accuracy": evaluate(task.model, task.data.test_loader()),
+    }
 
 
 def _train_each(job: Job, wanted: Mapping[str, tuple[torch.nn.Module, torch.nn.Module | None, int, int]], phase: str) -> dict[str, Trained]:
@@ -84,7 +94,7 @@ def _train_each(job: Job, wanted: Mapping[str, tuple[torch.nn.Module, torch.nn.M
         inputs = {
             "start": model_digest(model),
             "teacher": model_digest(teacher) if teacher else "",
-            "data": data_digest(job.data),
+            "data": job.data.digest,
             "epochs": epochs,
             "seed": seed,
         }

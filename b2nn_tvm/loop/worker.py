@@ -16,13 +16,11 @@ def main(job_file: str) -> int:
     """Train as the job says; returns the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports an interruption, once
     import cloudpickle
-    import torch
 
     from b2nn_tvm.errors import B2nnError
     from b2nn_tvm.loop.training import run_task
 
     task = cloudpickle.loads(Path(job_file).read_bytes())
-    torch.set_num_threads(task.threads)
     try:
         result = run_task(task, lambda done, total: _say({"done": done, "total": total}))
     except B2nnError as error:
