@@ -27,7 +27,7 @@ def finetune(
     data: DataBundle,
     *,
     epochs: int,
-    lr: float = 2e-3,
+    lr: float = 5e-3,
     weight_decay: float = 1e-5,
     temperature: float = 2.0,
     distillation: float = 0.7,

@@ -21,7 +21,7 @@ from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.fingerprint import model_digest
 from b2nn_tvm.mixbin.loss import device_of
-from b2nn_tvm.mixbin.quiet import quiet_lightning
+from b2nn_tvm.mixbin.quiet_lightning import quiet_lightning
 from b2nn_tvm.mixbin.recipe import EpochRecord, Objective, Recipe
 
 if TYPE_CHECKING:

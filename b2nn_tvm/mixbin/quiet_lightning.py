@@ -1,0 +1,33 @@
+"""Lightning without its chatter: hints at products, at workers and at devices say nothing about a training."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+
+_LOGGERS = ("lightning.pytorch", "lightning.fabric")
+_NOISE = (
+    r".*does not have many workers which may be a bottleneck.*",  # the images are in memory
+    r"Checkpoint directory .* exists and is not empty\.",  # it is there to go on from
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own call of torch
+    r"The number of training batches \(\d+\) is smaller than the logging interval.*",
+)
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Only Lightning's errors are logged inside, and the warnings named here are dropped; all is as before afterwards."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in _NOISE:
+            warnings.filterwarnings("ignore", message=message)
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
