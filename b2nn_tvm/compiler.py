@@ -8,7 +8,8 @@ from pathlib import Path
 
 from b2nn_tvm.errors import InputError
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+PHASES = ("import", "rewrite", "schedule", "generate code", "link", "verify")
 
 
 def compile_model(
@@ -27,7 +28,7 @@ def compile_model(
 
     ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel on
     this machine and keeps the records beside the library's folder. With ``verify`` the library is run on random inputs and
-    compared with onnxruntime, where it can run here and onnxruntime is installed. ``progress`` is told the phases.
+    compared with onnxruntime, where it can run here and onnxruntime is installed. ``progress(phase, done, total)`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -42,7 +43,8 @@ def compile_model(
     from b2nn_tvm.schedules.rules import schedule_module, unit
     from b2nn_tvm.targets import target as targets
 
-    say = progress or (lambda phase: None)
+    report = progress or (lambda phase, done, total: None)
+    say = lambda phase: report("compile: " + phase, 0, 1)
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
@@ -55,12 +57,12 @@ def compile_model(
     kernels = to_kernels(imported, vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, records_path(vector_unit.name))
     if tune:
+        from b2nn_tvm.deploy.local import LocalDevice
         from b2nn_tvm.schedules.tune import tune_module
 
-        say("tune")
         records = tune_module(
             kernels.module, target=info, vector_unit=vector_unit, records=records, trials=tune,
-            path=records_path(vector_unit.name), progress=say,
+            path=records_path(vector_unit.name), device=LocalDevice().describe().cpu, progress=report,
         )  # fmt: skip
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)

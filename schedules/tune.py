@@ -1,0 +1,128 @@
+"""Measure the tiles of each convolution with MetaSchedule and keep the fastest.
+
+The design space of a function is this project's own schedule with the tile as its one sampled decision. A trial is built and
+timed like any of MetaSchedule's; its decision is read back from the trace of the fastest.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import tvm
+from tvm import tirx
+from tvm.s_tir import Schedule
+
+from b2nn_tvm.errors import TargetError
+from b2nn_tvm.schedules.metaschedule import in_process
+from b2nn_tvm.schedules.records import Record, Records
+from b2nn_tvm.schedules.rules import Anchor, apply_tile, candidates, find_anchor
+from b2nn_tvm.schedules.tile import Tile
+from b2nn_tvm.schedules.vector_unit import VectorUnit
+from b2nn_tvm.targets.target import TargetInfo
+
+Progress = Callable[[str, int, int], None]
+REPEATS, SECONDS = 5, 0.03  # per trial
+
+
+def tune_module(
+    module: tvm.IRModule,
+    *,
+    target: TargetInfo,
+    vector_unit: VectorUnit,
+    records: Records,
+    trials: int,
+    path: Path,
+    device: str,
+    progress: Progress,
+) -> Records:
+    """Tune each convolution of an unscheduled module that has no record yet, with up to ``trials`` trials each.
+
+    Each result is saved to ``path`` as it comes, so that an interrupted run goes on where it stopped; ``device`` is written
+    into the records. Raises TargetError where this machine cannot run the target's code.
+    """
+    if target.missing:
+        raise TargetError(
+            f"target {target.name} cannot be tuned on this machine, which lacks {', '.join(target.missing)}; "
+            "compile without --tune for its default tiles"
+        )
+    tasks = list(_tasks(module, vector_unit, records))
+    for index, (function, anchor, tiles) in enumerate(tasks):
+        count = min(trials, len(tiles))
+        phase = f"tune {index + 1} of {len(tasks)}: {anchor.op} {anchor.workload}"
+        done = 0
+
+        def measured(_seconds: float | None) -> None:
+            nonlocal done
+            done += 1
+            progress(phase, done, count)
+
+        progress(phase, 0, count)
+        tile, seconds = tune_function(function, tiles[:count], target=target, measured=measured)
+        records = records.with_record(Record(anchor.op, anchor.workload, anchor.lanes, tile, round(seconds * 1e3, 6), device))
+        records.save(path)
+    return records
+
+
+def tune_function(
+    function: tirx.PrimFunc, tiles: Sequence[Tile], *, target: TargetInfo, measured: Callable[[float | None], None]
+) -> tuple[Tile, float]:
+    """The fastest of ``tiles`` for one function on one thread, and its seconds."""
+    meta_schedule, builder, runner = in_process(repeats=REPEATS, seconds=SECONDS, measured=measured)
+    order = iter(range(len(tiles)))
+
+    def space(sch: Schedule) -> None:
+        decision = next(order, 0)
+        chosen = sch.sample_categorical(list(range(len(tiles))), [1 / len(tiles)] * len(tiles), decision=decision)
+        apply_tile(sch, find_anchor(sch), tiles[int(sch.get(chosen))])
+
+    with tempfile.TemporaryDirectory() as folder, _quiet(), tvm.target.Target(target.tvm_target()):
+        database = meta_schedule.tune_tir(
+            tvm.IRModule({"main": function.with_attr("global_symbol", "main")}),
+            target.tvm_target(),
+            folder,
+            len(tiles),
+            num_trials_per_iter=min(16, len(tiles)),
+            builder=builder,
+            runner=runner,
+            cost_model="random",
+            measure_callbacks=[meta_schedule.measure_callback.AddToDatabase()],
+            space=meta_schedule.space_generator.ScheduleFn(space, sch_rules=[], postprocs=[], mutator_probs={}),
+            strategy="replay-func",
+            task_scheduler="round-robin",
+            seed=1,
+        )
+        best = min(database.get_all_tuning_records(), key=lambda record: float(record.run_secs[0]))
+        decision = next(int(value) for inst, value in best.trace.decisions.items() if inst.kind.name == "SampleCategorical")
+        return tiles[decision], float(best.run_secs[0])
+
+
+def _tasks(
+    module: tvm.IRModule, vector_unit: VectorUnit, records: Records
+) -> Iterator[tuple[tirx.PrimFunc, Anchor, tuple[Tile, ...]]]:
+    seen = set()
+    for _, function in module.functions_items():
+        if not isinstance(function, tirx.PrimFunc) or "tirx.is_scheduled" in (function.attrs or {}):
+            continue
+        anchor = find_anchor(Schedule(function))
+        if anchor is None:
+            continue
+        key = (anchor.op, anchor.workload, anchor.lanes)
+        if key not in seen and records.tile(*key) is None:
+            seen.add(key)
+            yield function, anchor, candidates(anchor, vector_unit)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MetaSchedule's logging off the user's terminal."""
+    logger = logging.getLogger("tvm.s_tir.meta_schedule")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
