@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class Artifact:
                 self._library.close()
                 self._library = None
 
-    def __enter__(self) -> Artifact:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception) -> None:

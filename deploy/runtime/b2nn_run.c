@@ -51,7 +51,10 @@ static void *symbol(void *library, const char *name) {
 }
 
 static void load(const char *path) {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    char here[4096]; /* dlopen takes a name without a slash for one of the system's libraries */
+    if (snprintf(here, sizeof here, "%s%s", strchr(path, '/') ? "" : "./", path) >= (int)sizeof here)
+        fail(1, "the path of the library is too long");
+    void *library = dlopen(here, RTLD_NOW | RTLD_LOCAL);
     if (!library) fail(1, "%s", dlerror());
     FUNCTIONS(LOAD)
     if (net.b2nn_abi_version_() != B2NN_ABI_VERSION)

@@ -91,7 +91,7 @@ static int32_t allocate(b2nn_model *model) {
         if (!(model->threads[i].workspace = aligned(program->workspace_bytes))) return B2NN_ERROR_MEMORY;
     }
     if (model->thread_count == 1) return B2NN_OK;
-    model->pool = b2nn_pool_create(model->threads, model->thread_count);
+    model->pool = b2nn_pool_create(model->threads, model->thread_count, usable_cpus());
     return model->pool ? B2NN_OK : B2NN_ERROR_THREAD;
 }
 

@@ -51,8 +51,8 @@ typedef int (*b2nn_task)(int task_id, b2nn_task_group *group, void *data);
 
 typedef struct b2nn_pool b2nn_pool;
 
-/* threads[0] is the caller's; a worker is started for each other. NULL on failure. */
-b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count);
+/* threads[0] is the caller's; a worker is started for each other, on `cpus` CPUs. NULL on failure. */
+b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus);
 void b2nn_pool_destroy(b2nn_pool *pool);
 /* Run tasks 0 .. task_count-1 and wait; 0 means one for each thread. Returns 0 or the status of a task that failed. */
 int b2nn_pool_launch(b2nn_task task, void *data, int task_count);

@@ -5,12 +5,15 @@
  * of T runs tasks t, t + T, t + 2T, ...; a launch from inside a task runs serially.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include "program.h"
 
-enum { POLLS = 2000 }; /* 10 to 100 us, by the CPU's pause instruction */
+/* 10 to 100 us, by the CPU's pause instruction. With more threads than CPUs, polling keeps those waited for from running:
+ * then each poll lets another thread run. */
+enum { POLLS = 2000, CROWDED_POLLS = 100 };
 
 typedef struct worker {
     b2nn_pool *pool;
@@ -28,6 +31,7 @@ struct b2nn_pool {
     b2nn_task task;
     void *data;
     int32_t task_count;
+    int crowded; /* more threads than CPUs */
     b2nn_thread *threads;
     int32_t thread_count;
     worker *workers; /* workers[i] runs as threads[i]; workers[0] is unused */
@@ -35,7 +39,13 @@ struct b2nn_pool {
 
 _Thread_local b2nn_thread *b2nn_current;
 
-static void relax(void) {
+static int poll_limit(const b2nn_pool *pool) { return pool->crowded ? CROWDED_POLLS : POLLS; }
+
+static void relax(const b2nn_pool *pool) {
+    if (pool->crowded) {
+        sched_yield();
+        return;
+    }
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__) || defined(__arm__)
@@ -58,9 +68,9 @@ static int run_tasks(b2nn_thread *self, b2nn_task task, void *data, int32_t firs
 
 static unsigned next_job(b2nn_pool *pool, unsigned last) {
     unsigned job;
-    for (int poll = 0; poll < POLLS; poll++) {
+    for (int poll = 0; poll < poll_limit(pool); poll++) {
         if ((job = atomic_load_explicit(&pool->job, memory_order_acquire)) != last) return job;
-        relax();
+        relax(pool);
     }
     pthread_mutex_lock(&pool->mutex);
     while ((job = atomic_load_explicit(&pool->job, memory_order_acquire)) == last)
@@ -95,9 +105,9 @@ static void announce(b2nn_pool *pool) {
 }
 
 static void wait_for_workers(b2nn_pool *pool) {
-    for (int poll = 0; poll < POLLS; poll++) {
+    for (int poll = 0; poll < poll_limit(pool); poll++) {
         if (atomic_load_explicit(&pool->pending, memory_order_acquire) == 0) return;
-        relax();
+        relax(pool);
     }
     pthread_mutex_lock(&pool->mutex);
     while (atomic_load_explicit(&pool->pending, memory_order_acquire) != 0)
@@ -130,7 +140,7 @@ static int start(worker *self) {
     return status;
 }
 
-b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count) {
+b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus) {
     b2nn_pool *pool = calloc(1, sizeof *pool);
     worker *workers = calloc((size_t)count, sizeof *workers);
     if (!pool || !workers) {
@@ -144,6 +154,7 @@ b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count) {
     pool->threads = threads;
     pool->workers = workers;
     pool->thread_count = count;
+    pool->crowded = count > cpus;
     threads[0].pool = pool;
     for (int32_t i = 1; i < count; i++) {
         threads[i].pool = pool;

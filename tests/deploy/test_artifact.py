@@ -113,9 +113,10 @@ def test_bad_thread_counts_are_refused(artifact, x):
 
 
 def test_a_failing_kernel_is_a_device_error(workshop, x):
-    with load(workshop.build("fail_if_negative", "shift_one", name="fails")) as artifact:
-        with pytest.raises(DeviceError, match=r"step 1 \(fail_if_negative, layer layer 0\) failed with status 7"):
-            artifact.run({"input": np.ones_like(x)})
+    folder = workshop.build("fail_if_negative", "shift_one", name="fails")
+    message = r"step 1 \(fail_if_negative, layer layer 0\) failed with status 7"
+    with load(folder) as artifact, pytest.raises(DeviceError, match=message):
+        artifact.run({"input": np.ones_like(x)})
 
 
 def test_a_rebuilt_library_replaces_the_one_still_in_use(workshop, x):

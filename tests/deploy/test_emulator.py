@@ -121,3 +121,4 @@ def test_the_runner_refuses_what_it_cannot_do(net, tmp_path):
     assert run("/usr/lib/none.so")[0] == 1
     assert run(net / RUNNER)[0] == 1
     assert run("--help")[0] == 0
+    assert subprocess.run([net / RUNNER, LIBRARY], cwd=net, check=False, capture_output=True).returncode == 0
