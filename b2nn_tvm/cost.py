@@ -69,7 +69,9 @@ def parse_budget(text: str) -> Budget:
         if word in factors:
             return Budget(number * factors[word], unit)
     known = ", ".join(name for factors in UNITS.values() for name in factors)
-    raise InputError(f"budget {text!r}: unknown unit {word!r}; the units are {known}, or a percentage of {', '.join(UNITS)}")
+    raise InputError(
+        f"budget {text!r}: unknown unit {word!r}; the units are {known}, or a percentage of {', '.join(UNITS)}"
+    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class AdditiveCost:
             raise InputError(f"every layer needs a float and a binary cost; one is missing for {', '.join(differing)}")
         for name, value in [("the fixed part", self.fixed), *self.float_cost.items(), *self.binary_cost.items()]:
             if not math.isfinite(value) or value < 0:
-                raise InputError(f"the cost in {self.unit} of {name} is {value}; expected a finite number, not below zero")
+                raise InputError(
+                    f"the cost in {self.unit} of {name} is {value}; expected a finite number, not below zero"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,8 +149,9 @@ class Layer(Protocol):
 
 
 def flops_cost(layers: Sequence[Layer], *, total: int) -> AdditiveCost:
-    """The cost in FLOPs, where ``total`` is the float network's count: a binary conv counts MACs/64 (MixBin, section 4),
-    rounded up. Batch norm, biases and all else of ``total`` stay in the fixed part.
+    """The cost in FLOPs, where ``total`` is the float network's; a binary conv counts MACs/64 (MixBin, section 4).
+
+    Quotients are rounded up. Batch norm, biases and all else of ``total`` stay in the fixed part.
     """
     macs = {layer.name: layer.workload.macs for layer in layers if layer.workload}
     return _exact("flops", total, layers, macs, {name: -(-count // 64) for name, count in macs.items()})

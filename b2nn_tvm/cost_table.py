@@ -96,7 +96,9 @@ class CostTable:
                     "measure on the device itself"
                 )
             if not 0 <= row.ms < float("inf"):
-                raise InputError(f"the time of {what} on {row.device} is {row.ms} ms; expected a number, not below zero")
+                raise InputError(
+                    f"the time of {what} on {row.device} is {row.ms} ms; expected a number, not below zero"
+                )
         object.__setattr__(self, "layers", _latest(self.layers))
         object.__setattr__(self, "networks", _latest(self.networks))
 

@@ -91,7 +91,9 @@ def test_flops_count_a_binary_conv_as_macs_over_64():
 
 def test_resnet20_has_the_printed_counts():
     """MixBin's cResNet-20: 4.14e7 full, 1.93e6 with all 18 convs binary."""
-    shapes = [(16, 16, 32, 1)] * 6 + [(16, 32, 32, 2)] + [(32, 32, 16, 1)] * 5 + [(32, 64, 16, 2)] + [(64, 64, 8, 1)] * 5
+    shapes = (
+        [(16, 16, 32, 1)] * 6 + [(16, 32, 32, 2)] + [(32, 32, 16, 1)] * 5 + [(32, 64, 16, 2)] + [(64, 64, 8, 1)] * 5
+    )
     rows = [
         Row(f"conv{i}", ConvWorkload(1, c, size, size, o, (3, 3), (s, s), (1, 1, 1, 1)), True)
         for i, (c, o, size, s) in enumerate(shapes)

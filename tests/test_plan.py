@@ -5,7 +5,12 @@ import pytest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.plan import Plan, Precision
 
-LAYERS = {"stem": Precision.FLOAT, "a.conv1": Precision.BINARY, "a.conv2": Precision.WEIGHT_BINARY, "b": Precision.BINARY}
+LAYERS = {
+    "stem": Precision.FLOAT,
+    "a.conv1": Precision.BINARY,
+    "a.conv2": Precision.WEIGHT_BINARY,
+    "b": Precision.BINARY,
+}
 
 
 def plan(**changes) -> Plan:

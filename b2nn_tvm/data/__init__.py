@@ -34,5 +34,6 @@ def get(word: str, *, size: int | None = None) -> DataBundle:
     if path.suffix == ".npz":
         return npz(path)
     raise InputError(
-        f"data {word!r}: expected one of {', '.join(_BUILT_IN)}, a folder with train/<class>/ and val/<class>/, or an .npz file"
+        f"data {word!r}: expected one of {', '.join(_BUILT_IN)}, a folder with train/<class>/ and val/<class>/, "
+        "or an .npz file"
     )

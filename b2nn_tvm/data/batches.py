@@ -1,4 +1,4 @@
-"""Which images form which batch: determined by seed and epoch alone, so that a resumed run sees what it would have seen."""
+"""Which images form which batch: fixed by seed and epoch alone, so that a resumed run sees what it would have seen."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ class TensorImages:
 class DataBundle:
     """Three disjoint splits of one data set; ``input_shape`` is (C, H, W).
 
-    Images were normalized as (pixel in 0..1 - ``mean``) / ``std`` per channel. ``workers`` is the number of processes that
-    load images: 0 where they are in memory.
+    Images were normalized as (pixel in 0..1 - ``mean``) / ``std`` per channel. ``workers`` is the number of processes
+    that load images: 0 where they are in memory.
     """
 
     name: str
@@ -105,7 +105,7 @@ class DataBundle:
         return hashlib.sha256(" ".join((self.name, *map(str, self.input_shape), *parts)).encode()).hexdigest()
 
     def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader:
-        """Shuffled batches, a new order each epoch, fixed by ``seed``; process ``rank`` of ``replicas`` gets its share."""
+        """Shuffled batches, in a new order each epoch, by ``seed``; process ``rank`` of ``replicas`` has its share."""
         order = ShuffledBatches(len(self.train), _positive(batch), seed=seed, replicas=replicas, rank=rank)
         return _Loader(self.train, order, self.workers)
 

@@ -1,4 +1,4 @@
-"""The handwritten digits that ship with scikit-learn (UCI, 1,797 images of 8x8), enlarged to 32x32 and three channels."""
+"""The handwritten digits that ship with scikit-learn (UCI, 1,797 images of 8x8), enlarged to 3x32x32."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def digits() -> DataBundle:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise InputError("the digits come with scikit-learn, which is not installed: pip install scikit-learn") from None
+        raise InputError(
+            "the digits come with scikit-learn, which is not installed: pip install scikit-learn"
+        ) from None
     pixels, labels = load_digits(return_X_y=True)
     small = torch.from_numpy(pixels.reshape(-1, 1, 8, 8).astype(np.float32) / 16)
     images = torch.nn.functional.interpolate(small, size=(SIZE, SIZE), mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""A folder per class, as ImageNet is stored: train/<class>/*.jpg and val/<class>/*.jpg, and test/<class>/ where there is one."""
+"""A folder per class, as ImageNet is stored: train/<class>/*.jpg, val/<class>/*.jpg, maybe test/<class>/."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def folder(path: str | os.PathLike, *, size: int = 224, workers: int | None = No
     """Read train/<class>/ and val/<class>/ under ``path`` as images [3, size, size]; needs Pillow.
 
     Classes are the sorted folder names. Where there is no test/, val/ is the test split, and a tenth of the training
-    images is held out for validation. Raises InputError where folders or images are missing or the splits' classes differ.
+    images is held out for validation. Raises InputError where folders or images are missing, or the splits' classes
+    differ.
     """
     root = Path(path)
     if not root.is_dir():

@@ -20,7 +20,7 @@ def npz(path: str | os.PathLike, *, shift: int = 0) -> DataBundle:
     """Read images uint8 (0..255) or float (as they are), [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3.
 
     Labels are integers from 0, [N] or [N, 1]. Where only one of val and test is there it is the test split, and a tenth
-    of the training images is held out for validation. ``shift`` > 0 augments the training images by moving and flipping.
+    of the training images is held out for validation. ``shift`` > 0 moves and flips the training images at random.
     Raises InputError where the file or an array is not like that.
     """
     path = Path(path)
@@ -29,10 +29,14 @@ def npz(path: str | os.PathLike, *, shift: int = 0) -> DataBundle:
         arrays["x_test"], arrays["y_test"] = arrays.pop("x_val"), arrays.pop("y_val")
     parts = {split: _images(path, arrays, split) for split in _SPLITS if f"x_{split}" in arrays}
     if not {"train", "test"} <= set(parts):
-        raise InputError(f"{path}: expected x_train, y_train, and x_test, y_test or x_val, y_val; it has {', '.join(arrays)}")
+        raise InputError(
+            f"{path}: expected x_train, y_train, and x_test, y_test or x_val, y_val; it has {', '.join(arrays)}"
+        )
     shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
     if len(set(shapes.values())) > 1:
-        raise InputError(f"{path}: the splits' images differ in shape: {', '.join(f'{k} {v}' for k, v in shapes.items())}")
+        raise InputError(
+            f"{path}: the splits' images differ in shape: {', '.join(f'{k} {v}' for k, v in shapes.items())}"
+        )
     if "val" not in parts:
         images, labels = parts["train"]
         val, rest = stratified_split(labels, (max(1, len(labels) // 10),))

@@ -15,7 +15,9 @@ def stratified_split(labels: np.ndarray, counts: Sequence[int], *, seed: int = 0
     ``labels`` is an integer array [N]. Raises InputError where the counts leave no rest.
     """
     if sum(counts) >= len(labels):
-        raise InputError(f"cannot take {' + '.join(map(str, counts))} out of {len(labels)} images and leave some to train on")
+        raise InputError(
+            f"cannot take {' + '.join(map(str, counts))} out of {len(labels)} images and leave some to train on"
+        )
     source = np.random.RandomState(seed)  # its stream is frozen by numpy, unlike that of default_rng
     position = np.empty(len(labels))
     for label in np.unique(labels):

@@ -13,7 +13,7 @@ from b2nn_tvm.mixbin.loss import device_of
 def reestimate(model: nn.Module, batches: Iterable[tuple[torch.Tensor, ...]]) -> nn.Module:
     """Replace all running means and variances by their averages over these batches, in place; returns the model.
 
-    Each batch is (images [N, C, H, W], ...) and weighs the same. Weights, and the mode of each module, stay as they are;
+    Each batch is (images [N, C, H, W], ...) and weighs the same. Weights and the mode of each module stay as they are;
     modules other than batch norms run in evaluation mode.
     """
     norms = [

@@ -21,7 +21,7 @@ from b2nn_tvm.mixbin.loss import logits
 def distillation_loss(
     student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, *, temperature: float, weight: float
 ) -> torch.Tensor:
-    """The scalar loss of logits [N, classes] of both networks and labels [N]; T^2 keeps the gradients' size (section 2)."""
+    """The scalar loss of both networks' logits [N, classes] and labels [N]; T^2 keeps the gradients' size (sec. 2)."""
     soft = F.kl_div(
         F.log_softmax(student / temperature, dim=1),
         F.log_softmax(teacher / temperature, dim=1),
@@ -43,7 +43,8 @@ class Distillation:
     def __post_init__(self) -> None:
         if self.temperature <= 0 or not 0 <= self.weight <= 1:
             raise InputError(
-                f"distillation needs a temperature above 0 and a weight from 0 to 1, not {self.temperature} and {self.weight}"
+                "distillation needs a temperature above 0 and a weight from 0 to 1, "
+                f"not {self.temperature} and {self.weight}"
             )
 
     def __call__(self, outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -78,7 +79,9 @@ class AnsweredImages:
         return self.images.digest
 
 
-def distill_from(teacher: nn.Module, data: DataBundle, *, temperature: float, weight: float) -> tuple[Distillation, DataBundle]:
+def distill_from(
+    teacher: nn.Module, data: DataBundle, *, temperature: float, weight: float
+) -> tuple[Distillation, DataBundle]:
     """The objective, and the data with the teacher's answers beside the training images.
 
     They are computed once where images look the same in each epoch; where they do not, the teacher runs along.

@@ -1,6 +1,6 @@
 """Exact selection: minimize the sum of harms over the chosen layers, subject to cost(chosen) <= limit.
 
-Up to 20 layers all subsets are enumerated, also with pairwise terms; beyond that dynamic programming solves integer costs,
+Up to 20 layers all subsets are enumerated, also with pairwise terms; then dynamic programming solves whole costs,
 and scipy's HiGHS the rest. Whatever solved it, the answer is checked with the cost's own arithmetic, since a solver's
 tolerance may pass a choice that is just over the limit (scipy issue 22812).
 """
@@ -25,8 +25,8 @@ def solve(
 ) -> tuple[tuple[str, ...], float]:
     """The chosen names, and how far their harm may be above the optimum: 0 where proven.
 
-    ``harms`` names the layers that may be binarized. Of choices with equal harm one of least cost is taken where subsets
-    are enumerated. Raises InputError for pairwise terms over more than 20 layers.
+    ``harms`` names the layers that may be binarized. Where subsets are enumerated, one of least cost is taken of those
+    with equal harm. Raises InputError for pairwise terms over more than 20 layers.
     """
     if len(harms) <= ENUMERATED_LAYERS:
         return _enumerate(harms, cost, limit, pairwise), 0.0
@@ -72,9 +72,7 @@ def _subset_sums(values: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _whole_savings(
-    harms: Mapping[str, float], cost: AdditiveCost, limit: Number
-) -> tuple[dict[str, int], int] | None:
+def _whole_savings(harms: Mapping[str, float], cost: AdditiveCost, limit: Number) -> tuple[dict[str, int], int] | None:
     """Savings and the needed saving as small integers, or None where they are none or the table would be too large."""
     exact = {name: cost.saving(name) for name in harms}
     if any(isinstance(value, float) for value in (*exact.values(), cost.full)):

@@ -1,7 +1,8 @@
 """Fine-tune a converted network in two stages, distilled from the float network it came from.
 
 Stage 1: binary activations, float weights, weight decay. Stage 2: binary weights too, and no decay on them, since their
-size does not matter to the sign (Martinez et al., Training Binary Neural Networks with Real-to-Binary Convolutions, ICLR 2020).
+size does not matter to the sign (Martinez et al., Training Binary Neural Networks with Real-to-Binary Convolutions,
+ICLR 2020).
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ def finetune(
 ) -> TrainResult:
     """Train ``student`` in place for ``epochs`` in all, then re-estimate its batch norms; 0 epochs only measure it.
 
-    ``first_stage`` is the share of the epochs with float weights; a single epoch goes to the second stage, and a student
-    without binary layers has but one. ``distillation`` in 0..1 weighs the teacher's outputs, softened by ``temperature``, against
-    the labels. The rest, reproducibility and resuming included, is as in ``train``. Raises InputError as ``train`` does.
+    ``first_stage`` is the share of the epochs with float weights; a single epoch goes to the second stage, and a
+    student without binary layers has one stage only. ``distillation`` in 0..1 weighs the teacher's outputs, softened by
+    ``temperature``, against the labels. The rest, reproducibility and resuming included, is as in ``train``. Raises
+    InputError as ``train`` does.
     """
     if not 0 <= first_stage < 1:
         raise InputError(f"the first stage takes a share of the epochs from 0 to below 1, not {first_stage}")

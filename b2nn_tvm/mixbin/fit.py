@@ -52,7 +52,7 @@ def fit(
 ) -> tuple[EpochRecord, ...]:
     """Train ``model`` in place, or go on from the checkpoint of this very run in the workdir; one record per epoch.
 
-    A checkpoint belongs to a run if start weights, data, objective and recipe are the same: its name carries their hash.
+    A checkpoint belongs to a run if start weights, data, objective and recipe are the same; its name has their hash.
     Raises InputError where a checkpoint is damaged or the loss is no longer finite.
     """
     import lightning as L
@@ -117,7 +117,9 @@ def _check_readable(checkpoint: Path) -> None:
         torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{checkpoint}: a damaged checkpoint ({reason}); delete it to start this training over") from None
+        raise InputError(
+            f"{checkpoint}: a damaged checkpoint ({reason}); delete it to start this training over"
+        ) from None
 
 
 def _run_digest(model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe) -> str:

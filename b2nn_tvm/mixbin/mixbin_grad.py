@@ -1,8 +1,8 @@
 """MixBin_Grad: score_j = max(Delta_j, eps) * ||dL/dtheta_j||_1 of the loss with layer j binary (MixBin, equation 7).
 
-theta_j is the layer's unit: the input of the convolution and its latent weights. The printed equation lost the derivative,
-and its kappa has Delta's opposite sign (see sensitivity). A Delta below zero, where binarizing helped on these batches,
-would turn the gradient's meaning round; it counts as EPS.
+theta_j is the layer's unit: the input of the convolution and its latent weights. The printed equation lost the
+derivative, and its kappa has Delta's opposite sign (see sensitivity). A Delta below zero, where binarizing helped on
+these batches, would turn the gradient's meaning round; it counts as EPS.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ EPS = 1e-6  # of the loss: far below any difference that a few hundred images ca
 
 
 def mixbin_grad(model: nn.Module, batches: Batches, **options) -> Sensitivity:
-    """Score the layers by Delta times the gradient's norm; ``options`` and errors are those of ``sensitivity.measure``."""
+    """Score the layers by Delta times the gradient's norm; options and errors are those of ``sensitivity.measure``."""
     return measure(model, batches, method="mixbin-grad", scoring=_delta_times_norm, **options)
 
 
 def gradient_norm(model: nn.Module, name: str, batches: Batches, loss: Loss) -> float:
-    """||dL/dtheta||_1 of the mean loss over all images, theta being the input and the weights of the module ``name``."""
+    """||dL/dtheta||_1 of the mean loss over all images; theta is the input and the weights of the module ``name``."""
     layer, device = model.get_submodule(name), device_of(model)
     inputs: list[torch.Tensor] = []
 

@@ -18,7 +18,7 @@ _NOISE = (
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Only Lightning's errors are logged inside, and the warnings named here are dropped; all is as before afterwards."""
+    """Inside, Lightning logs errors only, and the warnings named here are dropped; afterwards all is as before."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """Which layers to binarize under a budget: the paper's sort, or the exact optimum.
 
-Scores are the harm of binarizing each layer alone (Delta, the rise of the loss): the lowest is binarized first. (MixBin,
-algorithm 1, prints kappa = -Delta in ascending order, which would take the most harmful layers first.)
+Scores are the harm of binarizing each layer alone (Delta, the rise of the loss): the lowest is binarized first.
+(MixBin, algorithm 1, prints kappa = -Delta in ascending order, which would take the most harmful layers first.)
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def select(
     """Choose the layers to binarize so that the cost meets ``budget`` (a number is in the cost's unit).
 
     The sort binarizes by ascending score and stops at the first cost within the budget ("strict"), at the cost nearest
-    to it ("nearest"), or at the last cost not below it ("at_least": MixBin's tables overshoot like this). "exact" minimizes
-    the sum of the scores, plus ``pairwise`` terms of layers chosen together, under cost <= budget.
+    to it ("nearest"), or at the last cost not below it ("at_least": MixBin's tables overshoot like this). "exact"
+    minimizes the sum of the scores, plus ``pairwise`` terms of layers chosen together, under cost <= budget.
 
     Raises BudgetError, with the best possible cost and the layers that weigh most, where no choice meets the budget;
     InputError where scores are missing or not finite, or rule, solver and terms do not go together.
@@ -108,15 +108,15 @@ def _stop(ranked: Sequence[str], cost: AdditiveCost, limit: Number, rule: str) -
     return max((count for count, value in enumerate(costs) if value >= limit), default=0)
 
 
-def _check(
-    scores: Mapping[str, float], cost: AdditiveCost, rule: str, solver: str, pairwise: Mapping | None
-) -> None:
+def _check(scores: Mapping[str, float], cost: AdditiveCost, rule: str, solver: str, pairwise: Mapping | None) -> None:
     if rule not in RULES:
         raise InputError(f"unknown rule {rule!r}; the rules are {', '.join(RULES)}")
     if solver not in SOLVERS:
         raise InputError(f"unknown solver {solver!r}; the solvers are {', '.join(SOLVERS)}")
     if solver == "exact" and rule != "strict":
-        raise InputError(f"the rule {rule!r} says where a sort stops; the exact solver knows only 'strict': use solver 'sort'")
+        raise InputError(
+            f"the rule {rule!r} says where a sort stops; the exact solver knows only 'strict': use solver 'sort'"
+        )
     if solver == "sort" and pairwise:
         raise InputError("pairwise terms need the solver 'exact'; the sort ranks single layers")
     missing = [name for name in cost.names if name not in scores]
@@ -131,16 +131,18 @@ def _check(
 
 
 def _infeasible(cost: AdditiveCost, limit: Number) -> str:
-    best = float(cost.minimum())
     stuck = {name: value for name, value in cost.float_cost.items() if name not in cost.worthwhile}
     heavy = sorted({**cost.fixed_parts, **stuck}.items(), key=lambda item: -item[1])[:3]
-    named = ", ".join(f"{name} ({float(value):.6g} {cost.unit})" for name, value in heavy if value > 0)
+    named = ", ".join(f"{name} ({_amount(value, cost.unit)})" for name, value in heavy if value > 0)
+    best, full = _amount(cost.minimum(), cost.unit), _amount(cost.full, cost.unit)
+    percent = math.ceil(1e4 * cost.minimum() / cost.full) / 100
     return (
-        f"no choice of layers costs at most {float(limit):.6g} {cost.unit}: with every layer that pays binary the network "
-        f"costs {best:.6g} {cost.unit} ({_percent(cost)}); it cannot go lower because of layers that stay float: "
-        f"{named or 'those outside the eligible convolutions'}. Allow at least {best:.6g} {cost.unit}, or change the network"
+        f"no choice costs at most {float(limit):.6g} {cost.unit}: with every layer binary that gains by it the "
+        f"network still costs {best} ({percent:g} % of the float network's {full}), because of layers that stay float: "
+        f"{named or 'those that are no eligible convolutions'}; allow at least {best}, or change the network"
     )
 
 
-def _percent(cost: AdditiveCost) -> str:
-    return f"{100 * float(cost.minimum()) / float(cost.full):.4g} % of the float network's {float(cost.full):.6g}"
+def _amount(value: Number, unit: str) -> str:
+    """The value rounded up, so that a budget of what is printed can be met."""
+    return f"{math.ceil(value)} {unit}" if unit in ("flops", "bytes") else f"{math.ceil(1e4 * value) / 1e4:.10g} {unit}"

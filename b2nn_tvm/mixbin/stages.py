@@ -16,9 +16,7 @@ from b2nn_tvm.mixbin.recipe import Recipe
 SETTLING_BATCHES = 100  # a running average over more moves by less than its noise
 
 
-def watchers(
-    progress: bool | Callable[[int, int], None], devices: int, *, title: str, first: int, total: int
-) -> list:
+def watchers(progress: bool | Callable[[int, int], None], devices: int, *, title: str, first: int, total: int) -> list:
     """The Lightning callbacks that show progress; a function is not called from the processes of several devices."""
     from b2nn_tvm.mixbin.progress import StepReport, TrainingBar
 

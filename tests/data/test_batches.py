@@ -23,7 +23,9 @@ def test_the_order_is_fixed_by_seed_and_epoch():
 def test_processes_share_an_epoch_without_overlap(count, batch, replicas):
     samplers = [ShuffledBatches(count, batch, seed=3, replicas=replicas, rank=rank) for rank in range(replicas)]
     parts = [images(sampler) for sampler in samplers]
-    assert {len(part) for part in parts} == {len(sampler) for sampler in samplers} == {max(1, count // (batch * replicas))}
+    assert (
+        {len(part) for part in parts} == {len(sampler) for sampler in samplers} == {max(1, count // (batch * replicas))}
+    )
     seen = list(itertools.chain(*itertools.chain(*parts)))
     assert len(seen) == len(set(seen)) and set(seen) <= set(range(count))
     assert len({len(chosen) for part in parts for chosen in part}) == 1

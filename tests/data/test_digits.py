@@ -24,12 +24,16 @@ def test_shapes_and_classes(bundle):
 def test_the_splits_are_disjoint_and_complete(bundle):
     """Pixels come back from the images, and each source image is in exactly one split."""
     pixels, _ = load_digits(return_X_y=True)
-    parts = torch.cat([bundle.train.images, bundle.val.images, bundle.test.images])[:, 0] * bundle.std[0] + bundle.mean[0]
+    parts = (
+        torch.cat([bundle.train.images, bundle.val.images, bundle.test.images])[:, 0] * bundle.std[0] + bundle.mean[0]
+    )
     # Bilinear by 4: the mean of the 2x2 centre of each 4x4 block is the source pixel blended with its neighbours, and
     # invertible; the blend of all sources must be a permutation of ours.
     small = torch.from_numpy(pixels.reshape(-1, 1, 8, 8).astype(np.float32) / 16)
     sources = torch.nn.functional.interpolate(small, scale_factor=4, mode="bilinear")[:, 0]
-    keys = lambda images: sorted(np.round(image.numpy().astype(np.float64) * 1e4).astype(int).tobytes() for image in images)
+    keys = lambda images: sorted(
+        np.round(image.numpy().astype(np.float64) * 1e4).astype(int).tobytes() for image in images
+    )
     assert keys(parts.double().round(decimals=4)) == keys(sources.double().round(decimals=4))
 
 

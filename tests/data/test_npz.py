@@ -28,7 +28,9 @@ def test_layouts_are_recognized(tmp_path, shape):
     channels = 3 if 3 in shape else 1
     assert bundle.input_shape == (channels, 8, 8) and bundle.classes == 4 and bundle.name == "set"
     restored = bundle.test.images * torch.tensor(bundle.std)[:, None, None] + torch.tensor(bundle.mean)[:, None, None]
-    expected = content["x_test"].reshape(40, 8, 8, -1) if shape != (3, 8, 8) else content["x_test"].transpose(0, 2, 3, 1)
+    expected = (
+        content["x_test"].reshape(40, 8, 8, -1) if shape != (3, 8, 8) else content["x_test"].transpose(0, 2, 3, 1)
+    )
     assert np.allclose(restored.permute(0, 2, 3, 1) * 255, expected, atol=1e-2)
     assert np.array_equal(bundle.test.labels, content["y_test"])
 

@@ -158,9 +158,19 @@ def test_an_impossible_budget_names_the_best_value_and_the_binding_layers():
     cost = AdditiveCost(
         "ms", 5.0, {"a": 4.0, "slow": 3.0}, {"a": 1.0, "slow": 3.5}, {"stem": 3.5, "fc": 1.5, "tiny": 0.0}
     )
-    with pytest.raises(BudgetError, match=r"at most 2 ms.*costs 9 ms \(75 %.*stem \(3.5 ms\), slow \(3 ms\), fc") as error:
+    with pytest.raises(
+        BudgetError, match=r"at most 2 ms.*costs 9 ms \(75 % of.*stem \(3.5 ms\), slow \(3 ms\), fc"
+    ) as error:
         select({"a": 0.0, "slow": 0.0}, cost, parse_budget("2ms"))
     assert "\n" not in str(error.value) and "tiny" not in str(error.value)
+
+
+@pytest.mark.parametrize("unit, least", [("ms", "0.3334 ms"), ("flops", "1 flops")])
+def test_the_budget_that_the_error_allows_can_be_met(unit, least):
+    cost = AdditiveCost(unit, 0, {"a": 4}, {"a": Fraction(1, 3)})
+    with pytest.raises(BudgetError, match=f"allow at least {least}"):
+        select({"a": 0.0}, cost, Fraction(1, 10))
+    assert select({"a": 0.0}, cost, parse_budget(least)).binary == ("a",)
 
 
 @pytest.mark.parametrize("solver", ["sort", "exact"])

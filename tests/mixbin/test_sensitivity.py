@@ -35,7 +35,10 @@ class Tiny(nn.Module):
 @pytest.fixture(scope="module")
 def batches():
     torch.manual_seed(0)
-    return [(torch.randn(12, 2, 6, 6), torch.randint(0, 3, (12,))), (torch.randn(7, 2, 6, 6), torch.randint(0, 3, (7,)))]
+    return [
+        (torch.randn(12, 2, 6, 6), torch.randint(0, 3, (12,))),
+        (torch.randn(7, 2, 6, 6), torch.randint(0, 3, (7,))),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -58,23 +61,22 @@ def by_hand(model, batches, name=None):
         setattr(net, name, BinaryConv2d.from_conv(getattr(net, name)))
     norms = [net.bn0, net.bn1, net.bn2, net.bn3]
     means, variances = [[] for _ in norms], [[] for _ in norms]
-    handles = [
-        norm.register_forward_pre_hook(
-            lambda _, x, i=i: (
-                means[i].append(x[0].mean(dim=(0, 2, 3))),
-                variances[i].append(x[0].transpose(0, 1).flatten(1).var(dim=1)),
-            )
-            and None
-        )
-        for i, norm in enumerate(norms)
-    ]
+
+    def watch(i):
+        def record(_, arguments):
+            means[i].append(arguments[0].mean(dim=(0, 2, 3)))
+            variances[i].append(arguments[0].transpose(0, 1).flatten(1).var(dim=1))
+
+        return record
+
+    handles = [norm.register_forward_pre_hook(watch(i)) for i, norm in enumerate(norms)]
     net.train()
     with torch.no_grad():
         for images, _ in batches:
             net(images)
     for handle in handles:
         handle.remove()
-    for norm, mean, variance in zip(norms, means, variances):
+    for norm, mean, variance in zip(norms, means, variances, strict=True):
         norm.running_mean, norm.running_var = sum(mean) / len(mean), sum(variance) / len(variance)
     net.eval()
     with torch.no_grad():
@@ -100,7 +102,12 @@ def test_mixbin_grad_weighs_the_rise_by_the_gradient(model, batches):
     for name in NAMES:
         net, _ = by_hand(model, batches, name)
         inputs = []
-        getattr(net, name).register_forward_pre_hook(lambda _, x: inputs.append(x[0]) or x[0].retain_grad())
+
+        def keep_gradient(_, arguments, inputs=inputs):
+            arguments[0].retain_grad()
+            inputs.append(arguments[0])
+
+        getattr(net, name).register_forward_pre_hook(keep_gradient)
         sum(F.cross_entropy(net(x), y, reduction="sum") for x, y in batches).div(19).backward()
         norm = getattr(net, name).weight.grad.abs().sum() + sum(x.grad.abs().sum() for x in inputs)
         assert gradient_norm(net, name, batches, F.cross_entropy) == pytest.approx(norm.item(), rel=1e-4)
@@ -134,7 +141,9 @@ def test_an_interrupted_measurement_goes_on_where_it_stopped(model, batches, tmp
     assert list(sensitivity.Sensitivity.load(path).scores) == NAMES[:2]
     converted = []
     real = sensitivity.convert
-    monkeypatch.setattr(sensitivity, "convert", lambda m, names, **kw: converted.append(tuple(names)) or real(m, names, **kw))
+    monkeypatch.setattr(
+        sensitivity, "convert", lambda m, names, **kw: converted.append(tuple(names)) or real(m, names, **kw)
+    )
     resumed = mixbin_loss(model, batches, path=path)
     assert converted == [("conv3",)]
     monkeypatch.undo()

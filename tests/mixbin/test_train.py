@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm import data as datasets
-from b2nn_tvm.data import DataBundle, TensorImages
+from b2nn_tvm.data import TensorImages
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin import finetune as finetuning
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
@@ -36,14 +36,30 @@ def one_thread():
 def data():
     whole = datasets.digits()
     small = lambda split, count: TensorImages(F.avg_pool2d(split.images, 4)[:count], split.labels[:count])
-    return replace(whole, train=small(whole.train, 320), val=small(whole.val, 100), test=small(whole.test, 100), input_shape=(3, 8, 8))
+    return replace(
+        whole,
+        train=small(whole.train, 320),
+        val=small(whole.val, 100),
+        test=small(whole.test, 100),
+        input_shape=(3, 8, 8),
+    )
 
 
 def network(seed=0):
     torch.manual_seed(seed)
-    block = lambda inputs, outputs: (nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+    block = lambda inputs, outputs: (
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
     return nn.Sequential(
-        *block(3, 16), *block(16, 16), *block(16, 16), nn.Dropout(0.1), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, 10)
+        *block(3, 16),
+        *block(16, 16),
+        *block(16, 16),
+        nn.Dropout(0.1),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64, 10),
     )
 
 
@@ -127,12 +143,14 @@ def test_a_finished_training_is_not_repeated(data, tmp_path):
 def test_another_run_in_the_same_workdir_starts_over(data, tmp_path):
     train(network(), data, epochs=2, workdir=tmp_path, progress=False)
     for changes in ({"lr": 1e-4}, {"seed": 1}, {"batch": 16}, {"label_smoothing": 0.1}):
-        calls = []
-        train(network(), data, epochs=2, workdir=tmp_path, progress=lambda done, _: calls.append(done), **changes)
-        assert calls[0] == 1
+        assert _first_step(network(), data, workdir=tmp_path, **changes) == 1
+    assert _first_step(network(seed=1), data, workdir=tmp_path) == 1
+
+
+def _first_step(model, data, **options):
     calls = []
-    train(network(seed=1), data, epochs=2, workdir=tmp_path, progress=lambda done, _: calls.append(done))
-    assert calls[0] == 1
+    train(model, data, epochs=2, progress=lambda done, _: calls.append(done), **options)
+    return calls[0]
 
 
 def test_a_damaged_checkpoint_says_what_to_do(data, tmp_path):
@@ -146,14 +164,20 @@ def test_a_damaged_checkpoint_says_what_to_do(data, tmp_path):
 def test_the_learning_rate_falls_linearly_and_never_reaches_zero(data, monkeypatch):
     rates = []
     step = torch.optim.Adam.step
-    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *a, **k: rates.append(self.param_groups[0]["lr"]) or step(self, *a, **k))
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *a, **k: rates.append(self.param_groups[0]["lr"]) or step(self, *a, **k)
+    )
     train(network(), data, epochs=2, lr=0.01, batch=32, progress=False)
     assert rates == pytest.approx([0.01 * (20 - i) / 20 for i in range(20)])
 
 
 def test_no_epoch_only_measures(data, teacher):
     model = copy.deepcopy(teacher)
-    assert train(model, data, epochs=0).accuracy == finetune(model, teacher, data, epochs=0).accuracy == evaluate(teacher, data.val)
+    assert (
+        train(model, data, epochs=0).accuracy
+        == finetune(model, teacher, data, epochs=0).accuracy
+        == evaluate(teacher, data.val)
+    )
     assert same(model, teacher)
 
 
@@ -297,7 +321,8 @@ def main():
     torch.set_num_threads(1)
     whole = data.digits()
     small = lambda split: TensorImages(F.avg_pool2d(split.images, 4)[:160], split.labels[:160])
-    bundle = replace(whole, train=small(whole.train), val=small(whole.val), test=small(whole.test), input_shape=(3, 8, 8))
+    parts = dict(train=small(whole.train), val=small(whole.val), test=small(whole.test))
+    bundle = replace(whole, **parts, input_shape=(3, 8, 8))
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
     {body}
@@ -314,7 +339,12 @@ def run_script(body, tmp_path, **options):
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        [sys.executable, str(script)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
     )
 
 
