@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
@@ -17,6 +18,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.onnx_converters import converters, known_ops
 from b2nn_tvm.onnx_file import check_operators, input_shapes as static_shapes, load_model
+from b2nn_tvm.onnx_fold import fold_constants
 from b2nn_tvm.passes.rewriting import calls, constant, op_name
 
 SIGN_ZERO = ("+1", "-1")
@@ -63,16 +65,15 @@ def import_onnx(
     model = load_model(path)
     check_operators(model, known_ops())
     shapes = static_shapes(model, input_shapes)
+    model = fold_constants(model, shapes)
     record = _Record()
     with converters(sign_zero, record), _silenced():
         module = from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})
-        computed = _computed_convs(module["main"])
-        module = relax.transform.FoldConstant()(module)
     return ImportedModel(
         module=module,
         input_names=tuple(shapes),
         output_names=tuple(output.name for output in model.graph.output),
-        layers=record.layers(module["main"], computed),
+        layers=record.layers(module["main"]),
     )
 
 
@@ -91,36 +92,14 @@ class _Record:
                 rows = weight if attrs.get("transB", 0) else weight.T
                 self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
 
-    def layers(self, folded: relax.Function, computed: Sequence[bool]) -> tuple[NamedLayer, ...]:
-        """The layers with the digests of their weights as they are once constants are folded.
-
-        ``computed`` says for each convolution whether it is still there, that is, reads an input of the network.
-        """
-        weights = (constant(call.args[1]) for _, call in calls(folded) if op_name(call) == "relax.nn.conv2d")
-        remains = iter(computed)
-        found = []
-        for layer in self._layers:
-            if layer.kind == "conv2d":
-                if not next(remains):
-                    continue
-                weight = next(weights)
-                layer = replace(layer, digest="" if weight is None else weight_digest(weight))
-            found.append(layer)
-        return tuple(found)
+    def layers(self, function: relax.Function) -> tuple[NamedLayer, ...]:
+        """The layers; convolutions with the digests of their weights, which stand in ``function`` in the same order."""
+        weights = (constant(call.args[1]) for _, call in calls(function) if op_name(call) == "relax.nn.conv2d")
+        return tuple(_with_digest(layer, next(weights)) if layer.kind == "conv2d" else layer for layer in self._layers)
 
 
-def _computed_convs(function: relax.Function) -> list[bool]:
-    """For each 2-D convolution in order, whether it depends on an input of the network, so that it cannot be folded."""
-    live = set(function.params)
-    found = []
-    for block in function.body.blocks:
-        for binding in block.bindings:
-            depends = any(var in live for var in relax.analysis.free_vars(binding.value))
-            if depends:
-                live.add(binding.var)
-            if op_name(binding.value) == "relax.nn.conv2d":
-                found.append(depends)
-    return found
+def _with_digest(layer: NamedLayer, weight: np.ndarray | None) -> NamedLayer:
+    return layer if weight is None else replace(layer, digest=weight_digest(weight))
 
 
 @contextlib.contextmanager

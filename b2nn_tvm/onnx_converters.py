@@ -31,7 +31,6 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Sequence[relax
         "BinaryConv2d": binary_conv2d,
         "BipolarQuant": bipolar_quant,
         "Clip": _clip,
-        "Constant": _constant,
         "Conv": _conv,
         "Max": _pairwise(relax.op.maximum),
         "Min": _pairwise(relax.op.minimum),
@@ -102,14 +101,6 @@ def _check_static(result: relax.Expr) -> None:
             dims = ty.shape
             if dims is None or not all(isinstance(d, tvm.tirx.IntImm) for d in dims):
                 raise UnsupportedError("the shape of its output depends on values; only static shapes can be compiled")
-
-
-def _constant(bb, inputs, attrs):
-    """Constants given as plain numbers; tensors are left to TVM."""
-    for name, dtype in (("value_float", "float32"), ("value_floats", "float32"), ("value_int", "int64"), ("value_ints", "int64")):
-        if name in attrs:
-            return relax.const(np.array(attrs[name], dtype))
-    return None
 
 
 def _pairwise(operator: Callable) -> Callable:

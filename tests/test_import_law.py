@@ -18,7 +18,7 @@ STANDARD = frozenset(sys.stdlib_module_names)
 GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
 NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
 TORCH_HALF = NUMERIC | {"mixbin", "models", "data", "export", "onnx_function"}
-IMPORTER = NUMERIC | {"passes", "layer_names", "onnx_file", "onnx_converters", "onnx_binary_ops"}
+IMPORTER = NUMERIC | {"passes", "layer_names", "onnx_file", "onnx_fold", "onnx_converters", "onnx_binary_ops"}
 TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle"}
 COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler", "verify"}
 EVERYTHING = TORCH_HALF | COMPILER_HALF | {"loop", "report"}
@@ -45,7 +45,9 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "ops": (NUMERIC | {"ops"}, {"numpy", "tvm", "tvm_ffi"}),
     "passes": (IMPORTER | {"ops", "frontend", "layer_book"}, {"numpy", "tvm", "tvm_ffi"}),
     "frontend": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
-    "onnx_file": (NUMERIC, {"numpy", "onnx", "google"}),
+    "onnx_fold": (NUMERIC, {"numpy", "onnx"}),
+    "onnx_file": (NUMERIC | {"onnx_fold"}, {"numpy", "onnx", "google"}),
+    "onnx_fold": (NUMERIC, {"numpy", "onnx"}),
     "onnx_converters": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "onnx_binary_ops": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "targets": (GROUND | {"targets"}, {"tvm"}),

@@ -24,6 +24,9 @@ from b2nn_tvm.passes.rewriting import Site, constant, dtype, op_name, per_channe
 from b2nn_tvm.passes.step_function import step_function
 
 
+_BIASED = ("relax.nn.conv2d", "relax.matmul", "relax.multiply", "relax.divide")
+
+
 @tvm.transform.module_pass(opt_level=0, name="CanonicalizeSign")
 class CanonicalizeSign:
     """Rewrite the spellings of a sign to R.sign; ternary signs and 0/1 activations stay as they are."""
@@ -65,7 +68,7 @@ def _sign(source: relax.Expr, threshold: np.ndarray, site: Site) -> relax.Expr:
 def _threshold_form(call: relax.Call, site: Site) -> relax.Expr | None:
     """``sign(x + b)`` -> ``sign(x - (-b))``, and the threshold gets the shape [1, C, 1, 1].
 
-    After a multiplication the addition stays: that is an affine map, to be computed in one go.
+    Behind a convolution, a dense layer or a multiplication the addition stays: there it is a bias, computed in one go with them.
     """
     shifted = site.definition(call.args[0])
     name = op_name(shifted)
@@ -75,17 +78,14 @@ def _threshold_form(call: relax.Call, site: Site) -> relax.Expr | None:
     if name == "relax.add" and constant(source) is not None:
         source, shift = shift, source
     value = constant(shift)
-    if value is None or not per_channel(value, len(shape(source))) or _is_product(source, site):
+    if value is None or not per_channel(value, len(shape(source))):
+        return None
+    if name == "relax.add" and op_name(site.definition(source)) in _BIASED:
         return None
     full = _broadcast(value if name == "relax.subtract" else -value, shape(source))
     if name == "relax.subtract" and full.value.shape == shift.value.shape:
         return None
     return relax.op.sign(site.emit(relax.op.subtract(source, full)))
-
-
-def _is_product(expr: relax.Expr, site: Site) -> bool:
-    call = site.definition(expr)
-    return op_name(call) in ("relax.multiply", "relax.divide") and any(constant(arg) is not None for arg in call.args)
 
 
 def _broadcast(value: np.ndarray, full_shape: tuple[int, ...]) -> relax.Expr:

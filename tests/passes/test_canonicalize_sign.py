@@ -105,7 +105,9 @@ def test_a_shift_before_the_sign_is_a_threshold():
         assert_becomes(CanonicalizeSign(), before, expected)
 
 
-def test_an_affine_map_before_the_sign_is_no_threshold():
+def test_a_bias_before_the_sign_is_no_threshold():
+    weight = const(np.ones((4, 4, 1, 1)))
+    assert_stays(CanonicalizeSign(), lambda x: op.sign(op.add(op.nn.conv2d(x, weight), const(PER_CHANNEL))))
     assert_stays(CanonicalizeSign(), lambda x: op.sign(op.add(op.multiply(x, const(PER_CHANNEL)), const(PER_CHANNEL))))
 
 

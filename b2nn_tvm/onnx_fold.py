@@ -1,0 +1,98 @@
+"""Compute in advance what an ONNX graph computes from constants and from static shapes.
+
+Exporters leave such arithmetic in the graph: the widths of a Pad, the bounds of a Slice, the signs and scales of latent
+weights. The values are those of onnx's reference evaluator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
+
+# Rounds of shape inference and folding: a folded Reshape tells the shape of what is behind it, and so on.
+_ROUNDS = 8
+_RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Dropout")
+
+
+def fold_constants(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
+    """The model with inputs of these static shapes, and without nodes that need no input of the network."""
+    _fix_shapes(model.graph, shapes)
+    opsets = list(model.opset_import)
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for name in shapes:
+        known.pop(name, None)
+    stored = set(known)
+    for _ in range(_ROUNDS):
+        inferred = _inferred_shapes(model)
+        left = [node for node in model.graph.node if not _fold(node, known, inferred, opsets)]
+        changed = len(left) < len(model.graph.node)
+        del model.graph.node[:]
+        model.graph.node.extend(left)
+        _store(model.graph, known, stored)
+        if not changed:
+            break
+    return model
+
+
+def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for value in graph.input:
+        if value.name in shapes:
+            dims = value.type.tensor_type.shape.dim
+            del dims[:]
+            value.type.tensor_type.shape.SetInParent()
+            for size in shapes[value.name]:
+                dims.add().dim_value = size
+    for value in (*graph.output, *graph.value_info):  # may still speak of the open dimensions
+        value.type.tensor_type.ClearField("shape")
+
+
+def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    try:
+        graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find what is wrong, and name the node
+        return {}
+    found = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+            found[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
+    return found
+
+
+def _fold(node: onnx.NodeProto, known: dict, inferred: Mapping, opsets: list[onnx.OperatorSetIdProto]) -> bool:
+    """Compute the node if all it needs is known, and enter its outputs."""
+    if node.domain not in ("", "ai.onnx") or node.op_type in _RANDOM:
+        return False
+    if any(attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute):
+        return False
+    if node.op_type == "Shape" and node.input[0] in inferred:
+        bounds = {attribute.name: attribute.i for attribute in node.attribute}
+        dims = np.array(inferred[node.input[0]], np.int64)
+        known[node.output[0]] = dims[slice(bounds.get("start"), bounds.get("end"))]
+        return True
+    names = [name for name in node.input if name]
+    if any(name not in known for name in names):
+        return False
+    try:
+        inputs = [onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(known[name].dtype), None) for name in names]
+        outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
+        graph = onnx.helper.make_graph([node], "constant", inputs, outputs)
+        values = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opsets)).run(None, {n: known[n] for n in names})
+    except Exception:  # whatever the evaluator cannot do is left for the compiler
+        return False
+    if not all(isinstance(value, np.ndarray | np.generic) for value in values):
+        return False
+    known.update(zip((name for name in node.output if name), map(np.asarray, values)))
+    return True
+
+
+def _store(graph: onnx.GraphProto, known: Mapping[str, np.ndarray], stored: set[str]) -> None:
+    """Make initializers of the computed values that are read."""
+    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    for name in sorted(read & known.keys() - stored):
+        graph.initializer.append(numpy_helper.from_array(known[name], name))
+        stored.add(name)
