@@ -105,6 +105,18 @@ def test_projection_of_a_bottleneck_whose_other_branch_has_pointwise_convolution
     assert not any(reason for name, reason in found.items() if name.startswith("1.main"))
 
 
+def test_a_projection_with_an_activation_of_its_own():
+    shortcut = nn.Sequential(conv_bn(8, 8, 1), nn.ReLU())
+    found = reasons(network(Residual(nn.Sequential(conv_bn(8, 8, 1), conv_bn(8, 8)), shortcut)))
+    assert found["1.shortcut.0.0"] == "1x1 projection of a shortcut"
+
+
+def test_a_pointwise_convolution_in_company_is_no_projection():
+    main = nn.Sequential(conv_bn(8, 8), conv_bn(8, 8, 1))
+    found = reasons(network(Residual(main, conv_bn(8, 8, 1))))
+    assert (found["1.main.1.0"], found["1.shortcut.0"]) == ("", "1x1 projection of a shortcut")
+
+
 def test_of_two_lone_pointwise_branches_the_one_without_activation_is_the_shortcut():
     found = reasons(network(Residual(nn.Sequential(nn.ReLU(), *conv_bn(8, 8, 1)), conv_bn(8, 8, 1))))
     assert found["1.main.1"] == ""
