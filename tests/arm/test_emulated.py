@@ -60,8 +60,8 @@ def test_a_mixed_network_agrees_with_onnxruntime(tmp_path, run_emulated, cpu):
     normal = lambda *shape: generator.standard_normal(shape).astype("float32")
     nodes = """
         a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (input, w1, b1)
-        b = b2nn.BinaryConv2d <kernel_shape = [3, 3], strides = [2, 2], dilations = [1, 1], pads = [1, 1, 1, 1], pad_value = 0.0,
-            channels = 48> (a, w2, s2, t2)
+        b = b2nn.BinaryConv2d <kernel_shape = [3, 3], strides = [2, 2], dilations = [1, 1], pads = [1, 1, 1, 1],
+            pad_value = 0.0, channels = 48> (a, w2, s2, t2)
         c = Relu (b)
         d = GlobalAveragePool (c)
         e = Flatten (d)
