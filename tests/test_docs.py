@@ -1,0 +1,87 @@
+"""The documents say what the commands take, name only files that exist, and their Python runs."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+COMMANDS = ("compile", "profile", "search")
+
+
+def section(command: str) -> str:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    return text.split(f"## b2nn-{command}\n")[1].split("\n## ")[0]
+
+
+def options(command: str) -> set[str]:
+    main = importlib.import_module(f"b2nn_tvm.cli.{command}").main
+    found = {word for parameter in main.params if isinstance(parameter, click.Option) for word in (*parameter.opts, *parameter.secondary_opts)}
+    return found - {"--debug", "--version"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented_and_none_else(command: str) -> None:
+    documented = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", section(command)))
+    assert options(command) - documented == set()
+    assert documented - options(command) == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme_and_installed(command: str) -> None:
+    assert f"b2nn-{command}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f'b2nn-{command} = "b2nn_tvm.cli.{command}:main"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_make_targets_exist(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z-]+)", document.read_text(encoding="utf-8"))) - targets - {"sure"} == set()
+
+
+@pytest.mark.parametrize("word", ["methods", "models", "data", "targets"])
+def test_choices_that_the_documents_list_are_those_of_the_code(word: str) -> None:
+    module = {"methods": "mixbin.methods", "models": "models", "data": "data", "targets": "targets.target"}[word]
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") + (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in importlib.import_module(f"b2nn_tvm.{module}").names() if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
+    assert missing == []
+
+
+def test_the_readmes_commands_parse() -> None:
+    """The words of every b2nn command in the README are accepted by its parser."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line.partition("#")[0].split() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    calls = [words for words in lines if words and words[0].startswith("b2nn-")]
+    assert len(calls) >= 3
+    for name, *words in calls:
+        main = importlib.import_module(f"b2nn_tvm.cli.{name.removeprefix('b2nn-')}").main
+        main.make_context(name, words)
+
+
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    import torch
+
+    from b2nn_tvm import models
+
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names = {"model": models.cresnet20(classes=10, width=8), "image": np.zeros((1, 3, 32, 32), np.float32)}
+    # The example's budget and effort are for a network of full size; this one is small and not trained.
+    call, quick = 'budget="0.2ms"', "masks=0, epochs=0"
+    assert call in code
+    exec(code.replace(call, f'budget="80%ms", {quick}'), names)
+    assert names["outputs"]["output"].shape == (1, 10)
+    assert names["result"].achieved <= names["result"].limit
