@@ -58,6 +58,8 @@ def capture(model: nn.Module) -> fx.GraphModule:
             f"{type(model).__name__} cannot be traced by torch.fx: {where} fails with: {reason}; "
             "write it without control flow that depends on tensor values"
         ) from error
+    for node in graph.nodes:
+        node.type = None  # an annotation kept as text (PEP 563) would make the module impossible to pickle
     return fx.GraphModule(model, graph, class_name=type(model).__name__)
 
 

@@ -1,5 +1,8 @@
 """Activations that a binary convolution shares with others: against forward passes written by hand."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import fx, nn
@@ -80,6 +83,15 @@ def test_a_module_with_several_call_sites_changes_at_one(inplace):
     value = F.relu(third.bn2(binary(third.conv2)(signed)) + third.downsample(value))
     value = model.layer4(model.layer3(model.layer2[1](value)))
     assert_same(mixed(x), model.fc(value.mean((2, 3))))
+
+
+def test_a_rewired_network_can_be_copied_and_pickled():
+    mixed = convert(models.resnet18(width=4).eval(), ["layer1.0.conv1", "layer2.0.conv2"])
+    x = image(1, 3, 32, 32)
+    for twin in (copy.deepcopy(mixed), pickle.loads(pickle.dumps(mixed))):
+        assert_same(twin(x), mixed(x))
+        assert isinstance(twin.get_submodule("layer1.0.conv1"), BinaryConv2d)
+        assert not twin.training
 
 
 def test_a_relu_in_front_of_a_pooling_moves_behind_it():
