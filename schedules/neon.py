@@ -1,13 +1,12 @@
 """AArch64 NEON: 32 registers of 4 lanes, popcount in bytes (cnt)."""
 
 from b2nn_tvm.ops.vector_layout import VectorLayout
-from b2nn_tvm.schedules.vector_unit import VectorUnit
+from b2nn_tvm.schedules.vector_unit import RegisterTile, VectorUnit
 
 UNIT = VectorUnit(
     name="neon",
     layout=VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=16),
-    float_accumulators=24,
-    binary_accumulators=16,
-    float_pixels=8,
-    binary_pixels=4,
+    float=RegisterTile(accumulators=24, pixels=8),
+    binary=RegisterTile(accumulators=16, pixels=4),
+    winograd=RegisterTile(accumulators=16, pixels=8),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from math import prod
 
 import tvm
 from tvm import tirx
@@ -15,12 +16,15 @@ from b2nn_tvm.errors import TargetError
 from b2nn_tvm.ops.anchor import OP, WORKLOAD
 from b2nn_tvm.schedules.byte_popcount import schedule_byte_popcount
 from b2nn_tvm.schedules.direct import schedule_direct
+from b2nn_tvm.schedules.epilogue import inline_epilogue
 from b2nn_tvm.schedules.generic import schedule_generic
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.vector_unit import VectorUnit
+from b2nn_tvm.schedules.winograd import schedule_winograd
 
 PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
+HELPERS = ("bconv2d_partial", "winograd_half_input", "winograd_input", "winograd_half_output")
 UNITS = ("neon", "avx2", "avx512", "avx512vpopcntdq")
 
 
@@ -33,7 +37,10 @@ def unit(name: str) -> VectorUnit:
 
 @dataclass(frozen=True)
 class Anchor:
-    """The convolution block of a function: its operator, workload key, vector width and the output it tiles."""
+    """The convolution block of a function: its operator, workload key, vector width and the output it tiles.
+
+    ``height`` x ``width`` are output pixels, or tiles of a Winograd convolution; ``updates`` are vector operations.
+    """
 
     block: SBlockRV
     op: str
@@ -45,8 +52,9 @@ class Anchor:
     updates: int
 
     @property
-    def binary(self) -> bool:
-        return self.op.startswith("bconv2d")
+    def kind(self) -> str:
+        """Which of the vector unit's register budgets applies: "float", "binary" or "winograd"."""
+        return {"bconv2d_words": "binary", "bconv2d_bytes": "binary", "winograd_conv2d": "winograd"}.get(self.op, "float")
 
 
 @dataclass(frozen=True)
@@ -86,37 +94,41 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
 
 def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """The tiles worth measuring for this anchor, the default first."""
-    return vector_unit.candidates(anchor.height, anchor.width, anchor.blocks, binary=anchor.binary)
+    return vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks)
 
 
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
     """Schedule the anchor and all that was fused to it with this tile."""
     parallel = anchor.updates >= PARALLEL_UPDATES
     if anchor.op == "bconv2d_bytes":
-        partial = next(block for block in _blocks(sch) if _annotation(sch, block, OP) == "bconv2d_partial")
+        partial = _marked(sch)["bconv2d_partial"]
         schedule_byte_popcount(sch, anchor.block, partial, tile=tile, lanes=anchor.lanes, parallel=parallel)
+    elif anchor.op == "winograd_conv2d":
+        m = int(sch.get(anchor.block).annotations["b2nn.m"])
+        marked = _marked(sch)
+        output = inline_epilogue(sch, marked["winograd_half_output"])
+        schedule_winograd(sch, marked, output, m=m, tile=tile, lanes=anchor.lanes, parallel=parallel)
     else:
         schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, parallel=parallel)
 
 
 def find_anchor(sch: Schedule) -> Anchor | None:
     """The block that carries the mark of a convolution, or None."""
-    for block in _blocks(sch):
-        op = _annotation(sch, block, OP)
-        if op is None or op == "bconv2d_partial":
+    for op, block in _marked(sch).items():
+        if op in HELPERS:
             continue
         lanes = int(sch.get(block).annotations["b2nn.lanes"])
         extents = [int(sch.get(loop).extent) for loop in sch.get_loops(block)]
-        batch, height, width, outputs, *reduction = extents
-        updates = batch * height * width * outputs // lanes
-        for extent in reduction:
-            updates *= extent
-        return Anchor(block, op, _annotation(sch, block, WORKLOAD), lanes, height, width, outputs // lanes, updates)
+        outputs = extents[5 if op == "winograd_conv2d" else 3]
+        workload = _annotation(sch, block, WORKLOAD)
+        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, prod(extents) // lanes)
     return None
 
 
-def _blocks(sch: Schedule) -> list[SBlockRV]:
-    return list(sch.get_child_blocks(sch.get_sblock("root")))
+def _marked(sch: Schedule) -> dict[str, SBlockRV]:
+    """The blocks with a mark, by operator."""
+    blocks = sch.get_child_blocks(sch.get_sblock("root"))
+    return {op: block for block in blocks if (op := _annotation(sch, block, OP)) is not None}
 
 
 def _annotation(sch: Schedule, block: SBlockRV, key: str) -> str | None:

@@ -9,24 +9,29 @@ from b2nn_tvm.schedules.tile import Tile, tiles
 
 
 @dataclass(frozen=True)
+class RegisterTile:
+    """For one kind of kernel: the most vectors of sums that leave room for the operands in the registers, and the output
+    pixels per pass that its default tile aims at (measured on ResNet-18's four stages)."""
+
+    accumulators: int
+    pixels: int
+
+
+@dataclass(frozen=True)
 class VectorUnit:
-    """An instruction set: ``float_accumulators`` and ``binary_accumulators`` are the most vectors of sums that leave room
-    for the operands in its registers; ``float_pixels`` and ``binary_pixels`` are the output pixels per pass that the default
-    tile aims at (measured on ResNet-18's four stages)."""
+    """An instruction set: how it shapes the data, and what fits its registers, by kind of kernel."""
 
     name: str
     layout: VectorLayout
-    float_accumulators: int
-    binary_accumulators: int
-    float_pixels: int
-    binary_pixels: int
+    float: RegisterTile
+    binary: RegisterTile
+    winograd: RegisterTile
 
-    def candidates(self, height: int, width: int, blocks: int, *, binary: bool) -> tuple[Tile, ...]:
+    def candidates(self, kind: str, height: int, width: int, blocks: int) -> tuple[Tile, ...]:
         """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first."""
-        limit = self.binary_accumulators if binary else self.float_accumulators
-        fitting = tiles(height, width, blocks, accumulators=limit)
-        aim = self.binary_pixels if binary else self.float_pixels
-        return tuple(sorted(fitting, key=lambda tile: _order(tile, aim)))
+        limits: RegisterTile = getattr(self, kind)
+        fitting = tiles(height, width, blocks, accumulators=limits.accumulators)
+        return tuple(sorted(fitting, key=lambda tile: _order(tile, limits.pixels)))
 
 
 def _order(tile: Tile, aim: int) -> tuple[int, ...]:

@@ -1,0 +1,79 @@
+"""The Winograd convolution: transform, multiply and transform back a few rows of tiles at a time, so that they stay in cache.
+
+    for n, p0 (parallel):                                        ``rows`` rows of tiles
+        for p q c0: half_input, input_transform                  (unrolled, vectors of channels)
+        for i j q0 o0: for k: product                            (``columns`` tiles x ``blocks`` vectors in registers)
+        for p q o0: half_output, output_transform, epilogue
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tvm.s_tir import Schedule
+from tvm.s_tir.schedule import SBlockRV
+
+from b2nn_tvm.schedules.tile import Tile
+
+
+def schedule_winograd(
+    sch: Schedule, blocks: Mapping[str, SBlockRV], output: SBlockRV, *, m: int, tile: Tile, lanes: int, parallel: bool
+) -> None:
+    """Schedule the blocks of ``winograd_conv2d`` by their marks; ``output`` is the last block, all between inlined.
+
+    ``tile.rows`` x ``tile.columns`` tiles and ``tile.blocks`` vectors of outputs are multiplied at a time.
+    """
+    n, h, w, o = sch.get_loops(output)
+    p0, p1, i = sch.split(h, [None, tile.rows, m])
+    q, j = sch.split(w, [None, m])
+    o0, lane = sch.split(o, [None, lanes])
+    sch.reorder(n, p0, p1, q, o0, i, j, lane)
+
+    half_output = blocks["winograd_half_output"]
+    sch.compute_at(half_output, o0, preserve_unit_loops=True)
+    sch.set_scope(half_output, 0, "local")
+    _unroll_vector(sch, half_output, 5, lanes)
+
+    product = blocks["winograd_conv2d"]
+    sch.compute_at(product, p0, preserve_unit_loops=True)
+    _, pn, pp, pq, pi, pj, po, pk = sch.get_loops(product)[1:]
+    q0, q1 = sch.split(pq, [None, tile.columns])
+    po0, po1, po_lane = sch.split(po, [None, tile.blocks, lanes])
+    sch.reorder(pn, pi, pj, q0, po0, pk, pp, q1, po1, po_lane)
+    total = sch.cache_write(product, 0, "local")
+    sch.reverse_compute_at(total, po0, preserve_unit_loops=True)
+    _unroll_vector(sch, total, 7, lanes)
+    sch.vectorize(po_lane)
+    for loop in (pp, q1, po1):
+        sch.unroll(loop)
+
+    data = blocks["winograd_input"]
+    sch.compute_at(data, p0, preserve_unit_loops=True)
+    dn, dp, dq, di, dj, dc = sch.get_loops(data)[2:]
+    channel_lanes = next(size for size in (lanes, lanes // 2, lanes // 4, 1) if size and int(sch.get(dc).extent) % size == 0)
+    dc0, dc_lane = sch.split(dc, [None, channel_lanes])
+    sch.reorder(dn, dp, dq, dc0, di, dj, dc_lane)
+    half_input = blocks["winograd_half_input"]
+    sch.compute_at(half_input, dc0, preserve_unit_loops=True)
+    sch.set_scope(half_input, 0, "local")
+    _unroll_vector(sch, half_input, 6, channel_lanes)
+    sch.vectorize(dc_lane)
+    for loop in (di, dj):
+        sch.unroll(loop)
+
+    sch.vectorize(lane)
+    for loop in (i, j):
+        sch.unroll(loop)
+    outer = sch.fuse(n, p0)
+    if parallel:
+        sch.parallel(outer)
+    sch.decompose_reduction(product, pk)
+
+
+def _unroll_vector(sch: Schedule, block: SBlockRV, depth: int, lanes: int) -> None:
+    """The last loop of a block in vectors, all others below ``depth`` unrolled."""
+    *loops, last = sch.get_loops(block)[depth:]
+    outer, lane = sch.split(last, [None, lanes])
+    sch.vectorize(lane)
+    for loop in (*loops, outer):
+        sch.unroll(loop)
