@@ -17,7 +17,8 @@ from tvm.relax.frontend.onnx import from_onnx
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.onnx_converters import converters, known_ops
-from b2nn_tvm.onnx_file import check_operators, input_shapes as static_shapes, load_model
+from b2nn_tvm.onnx_file import check_operators, load_model
+from b2nn_tvm.onnx_file import input_shapes as static_shapes
 from b2nn_tvm.onnx_fold import fold_constants
 from b2nn_tvm.passes.rewriting import calls, constant, op_name
 
@@ -55,8 +56,8 @@ def import_onnx(
 ) -> ImportedModel:
     """Import an ONNX file of opset 11 or newer.
 
-    ``input_shapes`` fixes what the file leaves open; an open batch is 1 by default. ``sign_zero`` says what the operator
-    Sign is at 0: "+1" or "-1", the sign of a binary network, or None, 0 as in the ONNX standard.
+    ``input_shapes`` fixes what the file leaves open; an open batch is 1 by default. ``sign_zero`` says what the
+    operator Sign is at 0: "+1" or "-1", the sign of a binary network, or None, 0 as in the ONNX standard.
 
     Raises InputError where the file is not as expected, UnsupportedError where an operator cannot be imported.
     """

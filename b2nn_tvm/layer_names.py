@@ -1,7 +1,7 @@
 """Give layers their names back after rewriting, which keeps weights but loses names.
 
-A layer is recognised by a digest of its weights. Weights of one magnitude per output channel are digested by their signs
-alone, so that the digest is the same before and after the magnitude was split off.
+A layer is recognised by a digest of its weights. Weights of one magnitude per output channel are digested by their
+signs alone, so that the digest is the same before and after the magnitude was split off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class NamedLayer:
-    """A layer of the ONNX file: ``kind`` is "conv2d" or "dense"; ``digest`` is empty where the weights are no constant."""
+    """A layer of the ONNX file: ``kind`` is "conv2d" or "dense"; ``digest`` is empty where weights are no constant."""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class LayerNamer:
         self._unnamed = 0
 
     def name(self, weight: np.ndarray | None) -> str:
-        """The name of the layer with these weights, [O, I, kh, kw] or [O, I]; None stands for weights that are no constant."""
+        """The name of the layer with these weights, [O, I, kh, kw] or [O, I]; None stands for computed weights."""
         names = self._names.get("" if weight is None else weight_digest(weight))
         if names:
             return names.popleft()
@@ -60,7 +60,7 @@ def _unflipped(signs: np.ndarray) -> np.ndarray:
 
 
 def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Write weights [O, ...] as signs (-1, +1; float32) times a magnitude >= 0 per output channel [O], if they are that.
+    """Write weights [O, ...] as signs (-1, +1; float32) times a magnitude >= 0 per channel [O], if they are that.
 
     The sign of a channel whose weights are all 0 is +1.
     """

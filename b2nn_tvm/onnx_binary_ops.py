@@ -17,7 +17,9 @@ def binary_conv2d(bb, inputs, attrs):
     if len(inputs) != 4:
         raise InputError(f"it has the inputs x, weight, scale and threshold, but {len(inputs)} came")
     x = inputs[0]
-    weight, scale, threshold = (_required(expr, name) for expr, name in zip(inputs[1:], ("weight", "scale", "threshold")))
+    weight, scale, threshold = (
+        _required(expr, name) for expr, name in zip(inputs[1:], ("weight", "scale", "threshold"))
+    )
     kernel = _ints(attrs, "kernel_shape", 2, None)
     strides, dilations = _ints(attrs, "strides", 2, (1, 1)), _ints(attrs, "dilations", 2, (1, 1))
     pads = _ints(attrs, "pads", 4, (0, 0, 0, 0), at_least=0)
@@ -28,7 +30,9 @@ def binary_conv2d(bb, inputs, attrs):
         raise InputError(f"x is float32 [N, {channels}, H, W], but {x.ty.dtype} {sizes} came")
     expected = (*kernel, -(-channels // 8))
     if weight.dtype != np.uint8 or weight.shape[1:] != expected:
-        raise InputError(f"weight is uint8 [O, {', '.join(map(str, expected))}], but {weight.dtype} {list(weight.shape)} came")
+        raise InputError(
+            f"weight is uint8 [O, {', '.join(map(str, expected))}], but {weight.dtype} {list(weight.shape)} came"
+        )
     if channels % 8 and (weight[..., -1] >> (channels % 8)).any():
         raise InputError(f"the unused bits of weight behind its {channels} channels are 0, but some are 1")
     if pad_value not in (0.0, 1.0, -1.0):
@@ -45,7 +49,13 @@ def binary_conv2d(bb, inputs, attrs):
         pads = (0, 0, 0, 0)
     dense = reference.unpack(weight, channels).transpose(0, 3, 1, 2).astype(np.float32)
     conv = relax.op.nn.conv2d(
-        signs, relax.const(np.ascontiguousarray(dense)), strides, pads, dilations, data_layout="NCHW", kernel_layout="OIHW"
+        signs,
+        relax.const(np.ascontiguousarray(dense)),
+        strides,
+        pads,
+        dilations,
+        data_layout="NCHW",
+        kernel_layout="OIHW",
     )
     return relax.op.multiply(bb.emit(conv), relax.const(scale.reshape(1, -1, 1, 1)))
 
@@ -64,7 +74,7 @@ def bipolar_quant(bb, inputs, attrs):
 
 
 def sign(sign_zero: str | None) -> Callable:
-    """Sign as arithmetic, because R.sign is the marker of a sign that is +1 at 0: ``(x > 0) - (x < 0)``, or as the option says."""
+    """Sign as arithmetic, because R.sign marks a sign that is +1 at 0: ``(x > 0) - (x < 0)``, or as the option says."""
 
     def convert(bb, inputs, attrs):
         (x,) = inputs
@@ -74,7 +84,9 @@ def sign(sign_zero: str | None) -> Callable:
             return relax.op.where(bb.emit(relax.op.greater_equal(x, zero)), one, minus_one)
         if sign_zero == "-1":
             return relax.op.where(bb.emit(relax.op.greater(x, zero)), one, minus_one)
-        parts = [bb.emit(relax.op.astype(bb.emit(compare(x, zero)), dtype)) for compare in (relax.op.greater, relax.op.less)]
+        parts = [
+            bb.emit(relax.op.astype(bb.emit(compare(x, zero)), dtype)) for compare in (relax.op.greater, relax.op.less)
+        ]
         return relax.op.subtract(*parts)
 
     return convert

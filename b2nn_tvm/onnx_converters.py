@@ -1,4 +1,4 @@
-"""How some ONNX operators become Relax: those TVM's importer does not know, and those whose Relax form is easier to work on.
+"""How some ONNX operators become Relax: those that TVM does not know, and those we need in another form.
 
 The others are imported by TVM's own converters. ``converters`` installs these for the duration of one import only.
 """
@@ -21,7 +21,9 @@ _LOCK = threading.Lock()
 
 
 @contextmanager
-def converters(sign_zero: str | None, record: Callable[[str, str, Sequence[relax.Expr], Mapping], None]) -> Iterator[None]:
+def converters(
+    sign_zero: str | None, record: Callable[[str, str, Sequence[relax.Expr], Mapping], None]
+) -> Iterator[None]:
     """Within this context, TVM's ONNX importer uses our converters, and names the node in its errors.
 
     ``record(node name, op type, inputs, attributes)`` is called for every node in graph order.

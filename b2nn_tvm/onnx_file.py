@@ -18,7 +18,7 @@ _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "
 
 
 def load_model(path: str | os.PathLike) -> onnx.ModelProto:
-    """The model in a file, with external data loaded, functions other than b2nn's inlined, and a unique name for every node.
+    """The model in a file: external data loaded, functions without a converter inlined, every node with its own name.
 
     Raises InputError where the file is missing, is no ONNX model, lacks its external data or is older than opset 11.
     """
@@ -36,8 +36,8 @@ def load_model(path: str | os.PathLike) -> onnx.ModelProto:
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{path}: the weights are stored in another file that cannot be read ({reason}); put it beside the model, or "
-            "export with external_data=False"
+            f"{path}: the weights are stored in another file that cannot be read ({reason}); put it beside the model, "
+            "or export with external_data=False"
         ) from None
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST_OPSET:
@@ -60,10 +60,13 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
             op = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
             unknown.setdefault(op, []).append(node.name)
     if unknown:
-        parts = [f"{op} (node {names[0]!r}{f' and {len(names) - 1} more' if names[1:] else ''})" for op, names in unknown.items()]
+        parts = [
+            f"{op} (node {names[0]!r}{f' and {len(names) - 1} more' if names[1:] else ''})"
+            for op, names in unknown.items()
+        ]
         raise UnsupportedError(
-            f"the model has operators that cannot be compiled: {', '.join(parts)}; replace them by standard ONNX operators "
-            "and export again"
+            f"the model has operators that cannot be compiled: {', '.join(parts)}; replace them by standard ONNX "
+            "operators and export again"
         )
 
 
@@ -94,7 +97,8 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
     if given is not None:
         if len(given) != len(dims) or any(d not in (None, g) for d, g in zip(dims, given)) or min(given, default=1) < 1:
             raise InputError(
-                f"input {name!r} has the shape [{', '.join(words)}] in the file, but {','.join(map(str, given))} was given"
+                f"input {name!r} has the shape [{', '.join(words)}] in the file, "
+                f"but {','.join(map(str, given))} was given"
             )
         return tuple(given)
     if dims and dims[0] is None:

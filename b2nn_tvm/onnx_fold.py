@@ -15,7 +15,15 @@ from onnx.reference import ReferenceEvaluator
 
 # Rounds of shape inference and folding: a folded Reshape tells the shape of what is behind it, and so on.
 _ROUNDS = 8
-_RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Dropout")
+_RANDOM = (
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Dropout",
+)
 
 
 def fold_constants(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
@@ -78,11 +86,16 @@ def _fold(node: onnx.NodeProto, known: dict, inferred: Mapping, opsets: list[onn
     if any(name not in known for name in names):
         return False
     try:
-        inputs = [onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(known[name].dtype), None) for name in names]
+        inputs = [
+            onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(known[name].dtype), None)
+            for name in names
+        ]
         outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
         graph = onnx.helper.make_graph([node], "constant", inputs, outputs)
-        values = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opsets)).run(None, {n: known[n] for n in names})
-    except Exception:  # whatever the evaluator cannot do is left for the compiler
+        values = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opsets)).run(
+            None, {n: known[n] for n in names}
+        )
+    except Exception:  # noqa: BLE001 - whatever the evaluator cannot do is left for the compiler
         return False
     if not all(isinstance(value, np.ndarray | np.generic) for value in values):
         return False

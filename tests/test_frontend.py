@@ -70,10 +70,18 @@ def test_a_convolution_of_constants_is_folded_and_has_no_name(tmp_path):
     assert [c.name for c in classify_convs(found.module, layers=found.layers)] == ["Conv_1"]
 
 
+def test_names_that_are_no_identifiers(tmp_path, capfd):
+    built = model("out = Relu (x)", inputs="float[1,4,6,5] x", outputs="float[1,4,6,5] out")
+    built.graph.input[0].name = built.graph.node[0].input[0] = "x.1/a b"
+    built.graph.output[0].name = built.graph.node[0].output[0] = "12"
+    found = import_onnx(save(tmp_path, built))
+    assert (found.input_names, found.output_names) == (("x.1/a b",), ("12",))
+    np.testing.assert_array_equal(run(found.module, random_input()), np.maximum(random_input(), 0))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_weights_computed_from_an_input(tmp_path):
-    found = imported(
-        tmp_path, "output = Conv (input, weight)", inputs="float[1,4,6,5] input, float[3,4,3,3] weight"
-    )
+    found = imported(tmp_path, "output = Conv (input, weight)", inputs="float[1,4,6,5] input, float[3,4,3,3] weight")
     assert found.layers[0].digest == ""
 
 
@@ -104,7 +112,11 @@ def test_input_shapes_fix_what_is_open(tmp_path):
     ("inputs", "shapes", "text"),
     [
         ("float[n,3,h,w] image", None, "pass --input-shape image=1,3,224,224"),
-        ("float[n,3,h,w] image", {"image": (1, 4, 8, 8)}, r"has the shape \[n, 3, h, w\] in the file, but 1,4,8,8 was given"),
+        (
+            "float[n,3,h,w] image",
+            {"image": (1, 4, 8, 8)},
+            r"has the shape \[n, 3, h, w\] in the file, but 1,4,8,8 was given",
+        ),
         ("float[n,3,h,w] image", {"image": (1, 3, 8)}, "but 1,3,8 was given"),
         ("float[n,3,h,w] image", {"image": (1, 3, 0, 8)}, "but 1,3,0,8 was given"),
         ("float[n,3,h,w] image", {"picture": (1, 3, 8, 8)}, "no input 'picture'; its inputs are image"),
@@ -158,7 +170,10 @@ def test_unknown_operators_are_named_with_their_nodes(tmp_path, capfd):
 
 
 def test_a_failing_conversion_names_its_node_and_prints_nothing(tmp_path, capfd):
-    built = model("y = Relu (input) output = Resize (y, none, none, sizes)", inputs="float[1,4,6,5] input, int64[4] sizes, float[0] none")
+    built = model(
+        "y = Relu (input) output = Resize (y, none, none, sizes)",
+        inputs="float[1,4,6,5] input, int64[4] sizes, float[0] none",
+    )
     path = save(tmp_path, name_nodes(built, "", "upsample"))
     with pytest.raises(UnsupportedError, match="node 'upsample' "):
         import_onnx(path)
@@ -166,7 +181,9 @@ def test_a_failing_conversion_names_its_node_and_prints_nothing(tmp_path, capfd)
 
 
 def test_shapes_that_depend_on_values(tmp_path):
-    with pytest.raises(UnsupportedError, match=r"node 'NonZero_0' \(NonZero\): the shape of its output depends on values"):
+    with pytest.raises(
+        UnsupportedError, match=r"node 'NonZero_0' \(NonZero\): the shape of its output depends on values"
+    ):
         imported(tmp_path, "output = NonZero (input)", outputs="int64[4,n] output")
 
 
@@ -268,7 +285,14 @@ GOOD = {"w": PACKED, "s": np.ones(3, np.float32), "t": np.zeros(4, np.float32)}
 
 
 def binary_node(**attributes):
-    given = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [0, 0, 0, 0], "pad_value": 0.0, "channels": 4, **attributes}
+    given = {
+        "kernel_shape": [3, 3],
+        "strides": [1, 1],
+        "pads": [0, 0, 0, 0],
+        "pad_value": 0.0,
+        "channels": 4,
+        **attributes,
+    }
     text = ", ".join(f"{key} = {value}" for key, value in given.items() if value is not None)
     return f"output = b2nn.BinaryConv2d <{text}> (input, w, s, t)"
 

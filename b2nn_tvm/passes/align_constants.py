@@ -2,7 +2,8 @@
 
     R.multiply(x[1, C, H, W], c[C, 1, 1])  ->  R.multiply(x, c[1, C, 1, 1])
 
-Layout conversion transposes a constant only if it has the rank of the tensor it meets; otherwise it transposes the tensor.
+Layout conversion transposes a constant only if it has the rank of the tensor that it meets; otherwise it transposes the
+tensor.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from tvm import relax
 from b2nn_tvm.passes.rewriting import Site, constant, op_name, rewrite_calls, shape
 
 _ELEMENTWISE = {
-    f"relax.{name}"
-    for name in (
-        "add subtract multiply divide maximum minimum power greater greater_equal less less_equal equal not_equal where"
-    ).split()
+    *("relax.add", "relax.subtract", "relax.multiply", "relax.divide", "relax.power"),
+    *("relax.maximum", "relax.minimum", "relax.where"),
+    *("relax.greater", "relax.greater_equal", "relax.less", "relax.less_equal", "relax.equal", "relax.not_equal"),
 }
 
 

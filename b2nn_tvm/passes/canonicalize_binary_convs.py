@@ -1,9 +1,10 @@
 """Bring any accepted spelling of a binary convolution to the one canonical form.
 
-    R.multiply(R.nn.conv2d([R.nn.pad(]R.sign(x | R.subtract(x, t[1, C, 1, 1]))[, -1 or +1)], w = -1 or +1), alpha[1, O, 1, 1])
+    s = R.sign(x)  or  R.sign(R.subtract(x, t[1, C, 1, 1]))  or  R.nn.pad(one of them, -1 or +1)
+    R.multiply(R.nn.conv2d(s, w = -1 or +1), alpha[1, O, 1, 1])
 
-The network is in NCHW. Zero padding is the convolution's own; the multiplication is absent where alpha is 1, and a batch norm
-behind it has become one multiplication and one addition.
+The network is in NCHW. Zero padding is the convolution's own; the multiplication is absent where alpha is 1, and a
+batch norm behind it has become one multiplication and one addition.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ from tvm import relax
 from b2nn_tvm.passes.rewriting import Site, constant, dtype, op_name, per_channel, rewrite_calls, shape, uniform
 from b2nn_tvm.passes.step_function import step_function
 
-
 _BIASED = ("relax.nn.conv2d", "relax.matmul", "relax.multiply", "relax.divide")
 
 
@@ -68,7 +67,7 @@ def _sign(source: relax.Expr, threshold: np.ndarray, site: Site) -> relax.Expr:
 def _threshold_form(call: relax.Call, site: Site) -> relax.Expr | None:
     """``sign(x + b)`` -> ``sign(x - (-b))``, and the threshold gets the shape [1, C, 1, 1].
 
-    Behind a convolution, a dense layer or a multiplication the addition stays: there it is a bias, computed in one go with them.
+    Behind a convolution, a dense layer or a multiplication the addition stays: there it is a bias, computed with them.
     """
     shifted = site.definition(call.args[0])
     name = op_name(shifted)

@@ -68,7 +68,8 @@ def _weights_reason(weight: np.ndarray) -> str:
     for channel, values in enumerate(np.abs(weight.reshape(weight.shape[0], -1))):
         if split_sign_and_scale(values[None]) is None:
             low, high = values.min(), values.max()
-            return f"its weights are not ±alpha: in output channel {channel} they go from {low:.3g} to {high:.3g} in magnitude"
+            spread = f"in output channel {channel} they go from {low:.3g} to {high:.3g} in magnitude"
+            return f"its weights are not ±alpha: {spread}"
     return "its weights are not ±alpha"
 
 
@@ -83,8 +84,8 @@ def _data_reason(data: relax.Expr, definition: Definition) -> str:
         below, at, above = step.values
         if below == -above and at == 0 and above > 0:
             return (
-                "its input comes from Sign, and Sign(0) = 0: pass sign_zero='+1' if the network was trained with a sign "
-                "that is +1 at 0"
+                "its input comes from Sign, and Sign(0) = 0: pass sign_zero='+1' if the network was trained with a "
+                "sign that is +1 at 0"
             )
         values = sorted({below, at, above})
         return f"its input has the values {', '.join(f'{v:g}' for v in values)}, not -1 and +1"

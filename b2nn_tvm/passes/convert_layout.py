@@ -2,8 +2,8 @@
 
     R.nn.conv2d(x[1, C, H, W], w[O, I, kh, kw])  ->  R.nn.conv2d(x[1, H, W, C], w[kh, kw, I, O])
 
-ConvertLayout of Relax does the convolutions, pooling and plain arithmetic. What it cannot move (pad, clip, where, ...) is
-moved by SinkTranspose, and a transpose that came to stand between a sign and its convolution is put before the sign.
+ConvertLayout of Relax does the convolutions, pooling and plain arithmetic. What it cannot move (pad, clip, where, ...)
+is moved by SinkTranspose, and a transpose that came to stand between a sign and its convolution is put before the sign.
 """
 
 from __future__ import annotations

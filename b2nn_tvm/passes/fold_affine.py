@@ -2,7 +2,7 @@
 
     R.add(R.multiply(R.divide(R.subtract(R.multiply(x, a), m), d), g), b)  ->  R.add(R.multiply(x, s), t)
 
-The chain is what is left of scale, bias and batch norm behind a convolution. s and t are computed in float64 and rounded
+The chain is what is left of scale, bias and batch norm behind a convolution. s and t are computed in float64, rounded
 once. The subtraction of a threshold in front of R.sign is left alone.
 """
 
@@ -104,9 +104,7 @@ def _chains(function: relax.Function) -> dict[relax.Var, _Chain]:
         if before is not None and readers[root] == 1 and root not in outputs:
             inner.add(root)
             with np.errstate(all="ignore"):
-                chains[var] = _Chain(
-                    before.root, before.scale * scale, before.shift * scale + shift, before.length + 1
-                )
+                chains[var] = _Chain(before.root, before.scale * scale, before.shift * scale + shift, before.length + 1)
         else:
             chains[var] = _Chain(root, scale, shift, 1)
     return {
@@ -119,7 +117,7 @@ def _chains(function: relax.Function) -> dict[relax.Var, _Chain]:
 
 
 def _affine_step(call: relax.Call) -> tuple[relax.Expr, np.ndarray, np.ndarray] | None:
-    """(x, scale, shift) of one operator, the constants of the shape [1, C, 1, ...]; None where it is no such operator."""
+    """(x, scale, shift) of one operator, the constants of shape [1, C, 1, ...]; None where it is no such operator."""
     name = op_name(call)
     if name not in _AFFINE or dtype(call) != "float32":
         return None

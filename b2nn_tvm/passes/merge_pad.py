@@ -1,4 +1,4 @@
-"""Bring padding around a sign to one of two forms: zeros are the convolution's own padding, -1 or +1 stay an nn.pad of signs.
+"""Bring padding around a sign to one of two forms: zeros in the convolution itself, -1 or +1 in an nn.pad of the signs.
 
     R.nn.conv2d(R.nn.pad(x, 0), w, padding=p)  ->  R.nn.conv2d(x, w, padding=p + widths)
     R.sign(R.nn.pad(x, v))                     ->  R.nn.pad(R.sign(x), sign(v))
@@ -48,8 +48,16 @@ def _into_conv(call: relax.Call, pad: Pad | None) -> relax.Expr | None:
     (top, bottom), (left, right) = pad.widths[height], pad.widths[width]
     padding = [own + more for own, more in zip(ints(attrs.padding), (top, left, bottom, right))]
     return relax.op.nn.conv2d(
-        pad.data, call.args[1], ints(attrs.strides), padding, ints(attrs.dilation), int(attrs.groups),
-        str(attrs.data_layout), str(attrs.kernel_layout), str(attrs.out_layout), attrs.out_dtype,
+        pad.data,
+        call.args[1],
+        ints(attrs.strides),
+        padding,
+        ints(attrs.dilation),
+        int(attrs.groups),
+        str(attrs.data_layout),
+        str(attrs.kernel_layout),
+        str(attrs.out_layout),
+        attrs.out_dtype,
     )
 
 

@@ -54,7 +54,7 @@ def oihw(weight: np.ndarray, layout: str) -> np.ndarray:
 
 
 def is_binary_conv(call: relax.Expr, definition: Definition) -> bool:
-    """Whether a call is a convolution in canonical form: signs, padded with 0 or with one of -1 and +1, by weights of -1 and +1."""
+    """Whether a call is a convolution in canonical form: signs, padded with 0, -1 or +1, by weights of -1 and +1."""
     if op_name(call) != "relax.nn.conv2d" or call.attrs.groups != 1 or dtype(call) != "float32":
         return False
     weight = constant(call.args[1])

@@ -6,7 +6,8 @@
     R.permute_dims(R.permute_dims(x, p), inverse p)  ->  x
     R.permute_dims(constant, p)                      ->  constant
 
-Relax's ConvertLayout leaves operators it has no rule for (pad, clip, where, leaky ReLU, comparisons) between two transposes.
+Relax's ConvertLayout leaves operators it has no rule for (pad, clip, where, leaky ReLU, comparisons) between two
+transposes.
 """
 
 from __future__ import annotations
@@ -19,20 +20,47 @@ from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_cal
 from b2nn_tvm.passes.signs import make_pad, match_pad
 
 _ELEMENTWISE = {
-    f"relax.{name}"
-    for name in (
-        "abs acos acosh asin asinh astype atan atanh ceil clip cos cosh erf exp floor isfinite isinf isnan log negative "
-        "round rsqrt sigmoid sign sin sinh sqrt square tan tanh logical_not "
-        "nn.relu nn.leakyrelu nn.gelu nn.gelu_tanh nn.silu nn.selu nn.softplus "
-        "add subtract multiply divide maximum minimum power floor_divide mod "
-        "equal not_equal greater greater_equal less less_equal logical_and logical_or logical_xor where"
-    ).split()
+    *(
+        "relax.add",
+        "relax.subtract",
+        "relax.multiply",
+        "relax.divide",
+        "relax.power",
+        "relax.floor_divide",
+        "relax.mod",
+    ),
+    *("relax.maximum", "relax.minimum", "relax.clip", "relax.where", "relax.astype", "relax.sign", "relax.round"),
+    *(
+        "relax.abs",
+        "relax.negative",
+        "relax.square",
+        "relax.sqrt",
+        "relax.rsqrt",
+        "relax.exp",
+        "relax.log",
+        "relax.erf",
+    ),
+    *("relax.sin", "relax.cos", "relax.tan", "relax.sinh", "relax.cosh", "relax.tanh", "relax.sigmoid"),
+    *(
+        "relax.asin",
+        "relax.acos",
+        "relax.atan",
+        "relax.asinh",
+        "relax.acosh",
+        "relax.atanh",
+        "relax.ceil",
+        "relax.floor",
+    ),
+    *("relax.nn.relu", "relax.nn.leakyrelu", "relax.nn.gelu", "relax.nn.gelu_tanh", "relax.nn.silu", "relax.nn.selu"),
+    *("relax.greater", "relax.greater_equal", "relax.less", "relax.less_equal", "relax.equal", "relax.not_equal"),
+    *("relax.logical_and", "relax.logical_or", "relax.logical_xor", "relax.logical_not", "relax.nn.softplus"),
+    *("relax.isfinite", "relax.isinf", "relax.isnan"),
 }
 
 
 @tvm.transform.module_pass(opt_level=0, name="SinkTranspose")
 class SinkTranspose:
-    """Sink R.permute_dims through elementwise operators, nn.prelu and nn.pad, and cancel those that meet their inverse."""
+    """Sink R.permute_dims through elementwise operators, nn.prelu and nn.pad, and cancel it at its inverse."""
 
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
         return rewrite_calls(module, _sink)

@@ -1,6 +1,6 @@
 """Split the weights of a convolution of signs into -1, +1 and a scale per output channel.
 
-    R.nn.conv2d(R.sign(x), w)  ->  R.multiply(R.nn.conv2d(R.sign(x), s), alpha[1, O, 1, 1])     w = s * alpha[o], s = -1 or +1
+    R.nn.conv2d(R.sign(x), w)  ->  R.multiply(R.nn.conv2d(R.sign(x), s), alpha[1, O, 1, 1])    w = s * alpha, s = -1, +1
 
 Exporters fold batch norm into the weights: they are then no longer -1 and +1, but still of one magnitude per output
 channel, with the signs flipped where gamma is negative. A channel of zeros gets s = +1 and alpha = 0.

@@ -1,7 +1,7 @@
 """Recognise that an expression takes one value below a threshold, one at it and one above it.
 
-``where(x >= 0, 1, -1)``, ``2 * cast(x >= 0) - 1``, ``cast(x > 0) - cast(x < 0)`` and ``where(s == 0, 1, s)`` are all step
-functions of x; what they do at the threshold itself tells the signs apart: (-1, +1, +1) is the sign of binary networks,
+``where(x >= 0, 1, -1)``, ``2 * cast(x >= 0) - 1``, ``cast(x > 0) - cast(x < 0)``, ``where(s == 0, 1, s)`` are all step
+functions of x; what they do at the threshold itself tells them apart: (-1, +1, +1) is the sign of binary networks,
 (-1, -1, +1) the strict one, (-1, 0, +1) the mathematical one.
 """
 
@@ -19,7 +19,7 @@ from b2nn_tvm.passes.rewriting import Definition, constant, dtype, op_name, unif
 
 @dataclass(frozen=True, eq=False)
 class StepFunction:
-    """``below`` where source < threshold, ``at`` where equal, ``above`` where source > threshold; the threshold broadcasts."""
+    """``below`` where source < threshold, ``at`` where equal, ``above`` where greater; the threshold broadcasts."""
 
     source: relax.Expr
     threshold: np.ndarray
@@ -116,9 +116,12 @@ def _elementwise(args, function: Callable, definition: Definition) -> StepFuncti
     operands = []
     for arg in args:
         value = uniform(definition(arg))
-        operands.append(step_function(arg, definition) if value is None else value)
+        operand = step_function(arg, definition) if value is None else value
+        if operand is None:
+            return None  # at once: to look at all operands of all operands takes exponential time in long chains
+        operands.append(operand)
     steps = [o for o in operands if isinstance(o, StepFunction)]
-    if not steps or any(o is None for o in operands) or not all(steps[0].same_step(s) for s in steps[1:]):
+    if not steps or not all(steps[0].same_step(s) for s in steps[1:]):
         return None
 
     def on_values(*values):

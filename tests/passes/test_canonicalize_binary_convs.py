@@ -1,4 +1,4 @@
-"""From ONNX files to the canonical form, in NCHW and NHWC: the numbers are onnxruntime's, and nothing stands in between."""
+"""From ONNX files to the canonical form, in NCHW and NHWC: recognised, and with the numbers of onnxruntime."""
 
 import numpy as np
 import pytest

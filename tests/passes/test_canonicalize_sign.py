@@ -100,9 +100,9 @@ def test_a_shift_before_the_sign_is_a_threshold():
     assert_becomes(CanonicalizeSign(), lambda x: op.sign(op.add(x, const(-PER_CHANNEL))), expected)
     assert_becomes(CanonicalizeSign(), lambda x: op.sign(op.add(const(-PER_CHANNEL), x)), expected)
     assert_becomes(CanonicalizeSign(), lambda x: op.sign(op.subtract(x, const(THRESHOLD.reshape(4, 1, 1)))), expected)
-    for shifted in (lambda x: op.subtract(x, const(PER_CHANNEL)), lambda x: op.add(x, const(-THRESHOLD.reshape(4, 1, 1)))):
-        before = lambda x: op.where(op.greater_equal(shifted(x), ZERO), ONE, MINUS_ONE)
-        assert_becomes(CanonicalizeSign(), before, expected)
+    at_least_zero = AT_LEAST_ZERO["where(x >= 0)"]
+    assert_becomes(CanonicalizeSign(), lambda x: at_least_zero(op.subtract(x, const(PER_CHANNEL))), expected)
+    assert_becomes(CanonicalizeSign(), lambda x: at_least_zero(op.add(x, const(-THRESHOLD.reshape(4, 1, 1)))), expected)
 
 
 def test_a_bias_before_the_sign_is_no_threshold():
@@ -150,6 +150,15 @@ NO_SIGN = {
 @pytest.mark.parametrize("name", NO_SIGN)
 def test_what_is_no_sign_stays(name):
     assert_stays(CanonicalizeSign(), NO_SIGN[name])
+
+
+def test_long_chains_take_no_exponential_time():
+    def body(x):
+        for _ in range(60):
+            x = op.add(x, x)
+        return x
+
+    assert_stays(CanonicalizeSign(), body)
 
 
 def test_two_inputs_compared_are_no_sign():

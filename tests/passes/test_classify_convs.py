@@ -44,8 +44,8 @@ REASONS = {
     "it comes from max_pool2d": lambda x: conv(op.nn.max_pool2d(x, (2, 2)), FLOATS),
     "it comes from relu": lambda x: conv(op.permute_dims(op.nn.relu(x), [0, 1, 3, 2]), FLOATS),
     "its weights are ±alpha, but its input is not a sign": lambda x: conv(x, 2 * SIGNS),
-    "its input is a sign, but its weights are not ±alpha: in output channel 0 they go from 1 to 36 in magnitude": lambda x: conv(
-        op.sign(x), FLOATS
+    "its input is a sign, but its weights are not ±alpha: in output channel 0 they go from 1 to 36 in magnitude": lambda x: (
+        conv(op.sign(x), FLOATS)
     ),
     "Sign(0) = 0: pass sign_zero='+1'": lambda x: conv(ternary(x)),
     "has the values 0, 1, not -1 and +1": lambda x: conv(op.astype(op.greater_equal(x, const(0)), "float32")),
@@ -77,10 +77,14 @@ def test_padding_along_the_channels():
 
 
 def test_names_come_from_the_weights_in_either_layout():
-    layers = [NamedLayer("float", "conv2d", weight_digest(FLOATS)), NamedLayer("binary", "conv2d", weight_digest(SIGNS))]
+    layers = [
+        NamedLayer("float", "conv2d", weight_digest(FLOATS)),
+        NamedLayer("binary", "conv2d", weight_digest(SIGNS)),
+    ]
     nchw = module(lambda x: op.add(conv(op.sign(x)), conv(x, FLOATS)))
     assert [c.name for c in classify_convs(nchw, layers=layers)] == ["binary", "float"]
     nhwc = module(
-        lambda x: op.nn.conv2d(x, const(FLOATS.transpose(2, 3, 1, 0)), data_layout="NHWC", kernel_layout="HWIO"), (1, 5, 5, 4)
+        lambda x: op.nn.conv2d(x, const(FLOATS.transpose(2, 3, 1, 0)), data_layout="NHWC", kernel_layout="HWIO"),
+        (1, 5, 5, 4),
     )
     assert [c.name for c in classify_convs(nhwc, layers=layers)] == ["float"]

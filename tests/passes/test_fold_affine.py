@@ -26,7 +26,7 @@ def test_the_chain_of_a_batch_norm_is_one_multiplication_and_one_addition():
         return op.add(op.multiply(op.nn.relu(x), const(a / c * d)), const(-b / c * d + e))
 
     module_after = tidy(FoldAffine()(module(before)))
-    for (got, want) in zip(constants(module_after), (a / c * d, -b / c * d + e)):
+    for got, want in zip(constants(module_after), (a / c * d, -b / c * d + e)):
         np.testing.assert_array_max_ulp(got, want.astype(np.float32), 1)
     assert module_after.script().count("R.multiply") == module_after.script().count("R.add") == 1
     np.testing.assert_allclose(run(module_after, random_input()), run(module(expected), random_input()), rtol=1e-6)

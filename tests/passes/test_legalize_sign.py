@@ -23,7 +23,8 @@ def pad(x):
 
 
 @pytest.mark.parametrize(
-    "reader", [op.nn.relu, lambda s: conv(s, const(np.ones((4, 4, 3, 3)) * 0.5)), lambda s: s, pad, lambda s: pad(pad(s))]
+    "reader",
+    [op.nn.relu, lambda s: conv(s, const(np.ones((4, 4, 3, 3)) * 0.5)), lambda s: s, pad, lambda s: pad(pad(s))],
 )
 def test_a_sign_that_no_binary_convolution_reads_is_arithmetic(reader):
     assert_becomes(LegalizeSign(), lambda x: reader(op.sign(x)), lambda x: reader(arithmetic(x)))
