@@ -66,7 +66,7 @@ def import_onnx(
     model = load_model(path)
     check_operators(model, known_ops())
     shapes = static_shapes(model, input_shapes)
-    model = fold_constants(model, shapes)
+    model = fold_constants(model, shapes, sign_zero=sign_zero)
     record = _Record()
     with converters(sign_zero, record), _silenced():
         module = from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})

@@ -26,8 +26,13 @@ _RANDOM = (
 )
 
 
-def fold_constants(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
-    """The model with inputs of these static shapes, and without nodes that need no input of the network."""
+def fold_constants(
+    model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], *, sign_zero: str | None = None
+) -> onnx.ModelProto:
+    """The model with inputs of these static shapes, and without nodes that need no input of the network.
+
+    ``sign_zero`` is "+1" or "-1" where Sign is to be that at 0, and None where it is 0.
+    """
     _fix_shapes(model.graph, shapes)
     opsets = list(model.opset_import)
     known = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
@@ -36,7 +41,7 @@ def fold_constants(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]
     stored = set(known)
     for _ in range(_ROUNDS):
         inferred = _inferred_shapes(model)
-        left = [node for node in model.graph.node if not _fold(node, known, inferred, opsets)]
+        left = [node for node in model.graph.node if not _fold(node, known, inferred, opsets, sign_zero)]
         changed = len(left) < len(model.graph.node)
         del model.graph.node[:]
         model.graph.node.extend(left)
@@ -71,7 +76,13 @@ def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _fold(node: onnx.NodeProto, known: dict, inferred: Mapping, opsets: list[onnx.OperatorSetIdProto]) -> bool:
+def _fold(
+    node: onnx.NodeProto,
+    known: dict[str, np.ndarray],
+    inferred: Mapping[str, tuple[int, ...]],
+    opsets: list[onnx.OperatorSetIdProto],
+    sign_zero: str | None,
+) -> bool:
     """Compute the node if all it needs is known, and enter its outputs."""
     if node.domain not in ("", "ai.onnx") or node.op_type in _RANDOM:
         return False
@@ -85,6 +96,11 @@ def _fold(node: onnx.NodeProto, known: dict, inferred: Mapping, opsets: list[onn
     names = [name for name in node.input if name]
     if any(name not in known for name in names):
         return False
+    if node.op_type == "Sign" and sign_zero is not None:
+        x = known[node.input[0]]
+        positive = x >= 0 if sign_zero == "+1" else x > 0
+        known[node.output[0]] = np.where(positive, 1, -1).astype(x.dtype)
+        return True
     try:
         inputs = [
             onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(known[name].dtype), None)

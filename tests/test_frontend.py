@@ -273,6 +273,15 @@ def test_with_the_option_the_convolution_is_binary(option, tmp_path):
     assert conv.binary
 
 
+@pytest.mark.parametrize(("option", "at_zero"), [("+1", 1), ("-1", -1)])
+def test_the_option_holds_for_latent_weights_too(option, at_zero, tmp_path):
+    latent = np.array([0.5, 0, -2, 0], np.float32).reshape(1, 4, 1, 1)
+    options = {"import_options": {"sign_zero": option}}
+    found = imported(tmp_path, "w = Sign (latent) output = Conv (input, w)", {"latent": latent}, **options)
+    expected = np.array([1, at_zero, -1, at_zero], np.float32).reshape(1, 4, 1, 1)
+    assert found.layers[0].digest == weight_digest(expected)
+
+
 def test_another_sign_at_zero(tmp_path):
     with pytest.raises(InputError, match=r"sign_zero is one of \+1, -1, or not given, not '0'"):
         imported(tmp_path, SIGN_NET, {"w": SIGNS}, import_options={"sign_zero": "0"})
