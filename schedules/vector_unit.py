@@ -35,6 +35,9 @@ class VectorUnit:
 
 
 def _order(tile: Tile, aim: int) -> tuple[int, ...]:
-    """Two vectors of channels and as many pixels as aimed at, so that both operands of the inner loop are used again."""
+    """Two vectors of channels and as many pixels as aimed at, so that both operands of the inner loop are used again.
+
+    Two rows of pixels rather than a column: a strided kernel then finds its inputs in fewer cache lines.
+    """
     pixels = tile.pixels if tile.pixels <= aim else 2 * aim - tile.pixels
-    return (-min(tile.blocks, 2) * pixels, abs(tile.blocks - 2), tile.columns)
+    return (-min(tile.blocks, 2) * pixels, abs(tile.blocks - 2), abs(tile.rows - 2))
