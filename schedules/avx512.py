@@ -6,7 +6,7 @@ from b2nn_tvm.schedules.vector_unit import RegisterTile, VectorUnit
 UNIT = VectorUnit(
     name="avx512",
     layout=VectorLayout(float_lanes=16, word="uint8", max_binary_lanes=64),
-    float=RegisterTile(accumulators=28, pixels=14),
-    binary=RegisterTile(accumulators=14, pixels=2),
-    winograd=RegisterTile(accumulators=16, pixels=8),
+    float=RegisterTile(accumulators=28, pixels=14, rows=2),
+    binary=RegisterTile(accumulators=14, pixels=2, rows=7),
+    winograd=RegisterTile(accumulators=16, pixels=8, rows=4),
 )

@@ -6,7 +6,7 @@ from b2nn_tvm.schedules.vector_unit import RegisterTile, VectorUnit
 UNIT = VectorUnit(
     name="neon",
     layout=VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=16),
-    float=RegisterTile(accumulators=24, pixels=8),
-    binary=RegisterTile(accumulators=16, pixels=4),
-    winograd=RegisterTile(accumulators=16, pixels=8),
+    float=RegisterTile(accumulators=24, pixels=8, rows=2),
+    binary=RegisterTile(accumulators=16, pixels=4, rows=7),
+    winograd=RegisterTile(accumulators=16, pixels=8, rows=4),
 )

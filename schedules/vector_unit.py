@@ -11,10 +11,11 @@ from b2nn_tvm.schedules.tile import Tile, tiles
 @dataclass(frozen=True)
 class RegisterTile:
     """For one kind of kernel: the most vectors of sums that leave room for the operands in the registers, and the output
-    pixels per pass that its default tile aims at (measured on ResNet-18's four stages)."""
+    pixels per pass and their rows that its default tile aims at (measured on ResNet-18's four stages and its stem)."""
 
     accumulators: int
     pixels: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,10 @@ class VectorUnit:
         """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first."""
         limits: RegisterTile = getattr(self, kind)
         fitting = tiles(height, width, blocks, accumulators=limits.accumulators)
-        return tuple(sorted(fitting, key=lambda tile: _order(tile, limits.pixels)))
+        return tuple(sorted(fitting, key=lambda tile: _order(tile, limits)))
 
 
-def _order(tile: Tile, aim: int) -> tuple[int, ...]:
-    """Two vectors of channels and as many pixels as aimed at, so that both operands of the inner loop are used again.
-
-    Two rows of pixels rather than a column: a strided kernel then finds its inputs in fewer cache lines.
-    """
-    pixels = tile.pixels if tile.pixels <= aim else 2 * aim - tile.pixels
-    return (-min(tile.blocks, 2) * pixels, abs(tile.blocks - 2), abs(tile.rows - 2))
+def _order(tile: Tile, aim: RegisterTile) -> tuple[int, ...]:
+    """Two vectors of channels and as many pixels as aimed at, so that both operands of the inner loop are used again."""
+    pixels = tile.pixels if tile.pixels <= aim.pixels else 2 * aim.pixels - tile.pixels
+    return (-min(tile.blocks, 2) * pixels, abs(tile.blocks - 2), abs(tile.rows - aim.rows))
