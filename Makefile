@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 EXTRAS := train,verify,cross,test
 # More arguments for pip, e.g. PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' for torch without CUDA.
 PIP_ARGS ?=
+# Threads of torch that spin while they wait slow one another down where there are more of them than cores.
+export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench arm-emulator wheel lint clean

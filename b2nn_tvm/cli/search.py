@@ -35,6 +35,9 @@ def main(model, checkpoint, data, budget, device, target, also, threads, method,
 
     Writes plan.json, model.onnx, costs.json, the libraries and a report into DIR.
     """
+    import os
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's idle threads must not spin while kernels are measured
     import b2nn_tvm
     from b2nn_tvm.cli import output as out
 
