@@ -15,7 +15,7 @@ from tvm.s_tir.schedule import SBlockRV
 from b2nn_tvm.schedules.epilogue import attach_epilogue, inline_epilogue
 from b2nn_tvm.schedules.tile import Tile
 
-UNROLLED_UPDATES = 256  # xor, popcount, add triples in a straight line: more overflows the instruction cache
+UNROLLED_UPDATES = 64  # xor, popcount, add triples in a straight line: of more, LLVM's scheduler spills the sums
 
 
 def schedule_byte_popcount(

@@ -11,11 +11,13 @@ from b2nn_tvm.schedules.tile import Tile, tiles
 @dataclass(frozen=True)
 class RegisterTile:
     """For one kind of kernel: the most vectors of sums that leave room for the operands in the registers, and the output
-    pixels per pass and their rows that its default tile aims at (measured on ResNet-18's four stages and its stem)."""
+    pixels per pass, their rows and the vectors of channels that its default tile aims at (measured on ResNet-18's four
+    stages and its stem)."""
 
     accumulators: int
     pixels: int
     rows: int
+    blocks: int = 2
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,6 @@ class VectorUnit:
 
 
 def _order(tile: Tile, aim: RegisterTile) -> tuple[int, ...]:
-    """Two vectors of channels and as many pixels as aimed at, so that both operands of the inner loop are used again."""
+    """As many pixels and vectors of channels as aimed at, so that both operands of the inner loop are used again."""
     pixels = tile.pixels if tile.pixels <= aim.pixels else 2 * aim.pixels - tile.pixels
-    return (-min(tile.blocks, 2) * pixels, abs(tile.blocks - 2), abs(tile.rows - aim.rows))
+    return (-min(tile.blocks, aim.blocks) * pixels, abs(tile.blocks - aim.blocks), abs(tile.rows - aim.rows))
