@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import runpy
 from pathlib import Path
 
 import click
@@ -82,6 +83,7 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     # The example's budget and effort are for a network of full size; this one is small and not trained.
     call, quick = 'budget="0.2ms"', "masks=0, epochs=0"
     assert call in code
-    exec(code.replace(call, f'budget="80%ms", {quick}'), names)
+    (tmp_path / "readme.py").write_text(code.replace(call, f'budget="80%ms", {quick}'))
+    names = runpy.run_path(str(tmp_path / "readme.py"), init_globals=names)
     assert names["outputs"]["output"].shape == (1, 10)
     assert names["result"].achieved <= names["result"].limit

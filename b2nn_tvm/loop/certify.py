@@ -6,7 +6,7 @@ Weights do not change the time, so the choice is certified before the expensive 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from b2nn_tvm.cost import Budget
@@ -14,9 +14,10 @@ from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.costs import MeasuredCost, refit
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.networks import NetworkTime, measured
-from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.mixbin.select import Selection, select
 
 ATTEMPTS = 8
+REACH = 0.05  # a candidate predicted this much over the budget may still be measured within it
 PHASE = "find the choice that keeps the budget"
 
 
@@ -44,37 +45,64 @@ class Certified:
 def certify(job: Job, scores: Mapping[str, float], cost: MeasuredCost, limit_ms: float) -> Certified:
     """The least harmful choice found whose measured time is at most ``limit_ms``.
 
-    Each measurement refines the cost model; a candidate over the limit lowers the bound below its own predicted cost,
-    so that the next one is taken. Raises BudgetError where no candidate keeps the limit.
+    Candidates are taken from a margin below the limit downwards until one keeps it, then upwards while they do; each
+    measurement refines the cost model. Raises BudgetError where no candidate keeps the limit.
     """
-    settings = job.settings
     if cost.binary_ms > limit_ms and cost.fitted.cost.minimum() > limit_ms:
         select(scores, cost.fitted.cost, Budget(limit_ms, "ms"))  # says what is possible, and which layers bind
-    bound = limit_ms * (1 - settings.margin)
     attempts: list[Attempt] = []
     times: dict[tuple[str, ...], NetworkTime] = {}
+    best: Attempt | None = None
     for index in range(ATTEMPTS):
         job.progress(PHASE, index, ATTEMPTS)
-        model = cost.fitted.cost
-        bound = max(bound, model.minimum())
-        chosen = select(scores, model, Budget(bound, "ms"), rule=settings.rule, solver=settings.solver)
-        if chosen.binary in times and times[chosen.binary].ms <= limit_ms:
+        bounds = _below(limit_ms * (1 - job.settings.margin), cost) if best is None else _above(limit_ms, job.settings.margin)
+        chosen = _untried(job, scores, cost, bounds, times, best)
+        if chosen is None:
             break
-        if chosen.binary in times:
-            bound = math.nextafter(float(chosen.achieved), 0)
-            if bound < model.minimum():
-                break
-            continue
         time = measured(job, chosen.binary)
+        attempt = Attempt(chosen.binary, float(chosen.achieved), time.ms, chosen.harm)
         times[chosen.binary] = time
-        attempts.append(Attempt(chosen.binary, float(chosen.achieved), time.ms, chosen.harm))
+        attempts.append(attempt)
         cost = refit(job, (*cost.times, time))
+        if time.ms <= limit_ms:
+            best = attempt
+        elif best is not None:
+            break
     job.progress(PHASE, ATTEMPTS, ATTEMPTS)
-    kept = [attempt for attempt in attempts if attempt.measured_ms <= limit_ms]
-    if not kept:
+    if best is None:
         raise BudgetError(_refusal(attempts, cost, limit_ms))
-    best = min(kept, key=lambda attempt: (attempt.harm, attempt.measured_ms))
     return Certified(best.binary, best.predicted_ms, times[best.binary], cost, tuple(attempts))
+
+
+def _untried(
+    job: Job,
+    scores: Mapping[str, float],
+    cost: MeasuredCost,
+    bounds: Iterable[float],
+    tried: Container[tuple[str, ...]],
+    best: Attempt | None,
+) -> Selection | None:
+    """The first selection under one of the bounds that was not tried, and is less harmful than the best one so far."""
+    for bound in bounds:
+        chosen = select(scores, cost.fitted.cost, Budget(bound, "ms"), rule=job.settings.rule, solver=job.settings.solver)
+        if chosen.binary not in tried and (best is None or chosen.harm < best.harm):
+            return chosen
+    return None
+
+
+def _below(bound: float, cost: MeasuredCost) -> Iterator[float]:
+    """From ``bound`` down to the least possible time, in steps of a hundredth."""
+    least = float(cost.fitted.cost.minimum())
+    while bound > least:
+        yield bound
+        bound *= 0.99
+    yield math.nextafter(least, math.inf)
+
+
+def _above(limit: float, margin: float) -> Iterator[float]:
+    """From below the limit to a little over it, in steps of half a hundredth."""
+    steps = math.ceil((margin + REACH) / 0.005)
+    return (limit * (1 - margin + 0.005 * step) for step in range(steps + 1))
 
 
 def _refusal(attempts: list[Attempt], cost: MeasuredCost, limit_ms: float) -> str:

@@ -1,0 +1,44 @@
+"""Random choices cost what the chosen one costs, and intervals are Student's."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from b2nn_tvm.cost import AdditiveCost
+from b2nn_tvm.loop import comparison
+from b2nn_tvm.loop.comparison import TOLERANCE, interval, random_choices
+
+NAMES = tuple(f"layer{index}" for index in range(16))
+COST = AdditiveCost("ms", 1.0, {name: 0.5 + 0.01 * index for index, name in enumerate(NAMES)}, dict.fromkeys(NAMES, 0.05))
+
+
+def test_interval_of_known_numbers() -> None:
+    found = interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert found.mean == 3.0 and found.count == 5
+    assert found.half_width == pytest.approx(2.776445 * math.sqrt(2.5 / 5), rel=1e-6)  # t(0.975, 4)
+
+
+def test_a_single_value_has_no_interval() -> None:
+    assert interval([0.9]).half_width == math.inf
+
+
+def test_choices_cost_alike_and_are_reproducible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "measured", lambda job, binary: SimpleNamespace(ms=float(COST.total(binary))))
+    job = SimpleNamespace(settings=SimpleNamespace(seed=3), progress=lambda *_: None)
+    chosen = NAMES[:8]
+    drawn = random_choices(job, COST, chosen, 5)
+    assert len({one.binary for one in drawn} | {chosen}) == 6
+    assert all(abs(one.time.ms / float(COST.total(chosen)) - 1) <= TOLERANCE for one in drawn)
+    assert drawn == random_choices(job, COST, chosen, 5)
+    assert [one.seed for one in drawn] == sorted(one.seed for one in drawn) and drawn[0].seed >= 3
+
+
+def test_where_few_are_close_the_closest_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    cost = AdditiveCost("ms", 0.0, {"a": 1.0, "b": 2.0, "c": 4.0}, {"a": 0.1, "b": 0.1, "c": 0.1})
+    monkeypatch.setattr(comparison, "measured", lambda job, binary: SimpleNamespace(ms=float(cost.total(binary))))
+    job = SimpleNamespace(settings=SimpleNamespace(seed=0), progress=lambda *_: None)
+    drawn = random_choices(job, cost, ("c",), 2)
+    assert 1 <= len(drawn) <= 2 and all(one.binary != ("c",) for one in drawn)

@@ -1,0 +1,64 @@
+"""Trainings in processes of their own: the same as here, resumed from disk, and their errors arrive."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from b2nn_tvm import data, models
+from b2nn_tvm.data import DataBundle, TensorImages
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.job import Job, Settings
+from b2nn_tvm.loop.state import State
+from b2nn_tvm.loop.training import finetune_each, train_parent
+from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.train import evaluate, train
+
+
+@pytest.fixture(scope="module")
+def few_digits() -> DataBundle:
+    bundle = data.digits()
+    first = lambda split, count: TensorImages(split.images[:count], split.labels[:count])
+    return replace(bundle, train=first(bundle.train, 128), val=first(bundle.val, 64), test=first(bundle.test, 64))
+
+
+def make_job(bundle: DataBundle, folder: Path, *, float_epochs: int = 1, epochs: int = 1, progress=None) -> Job:
+    torch.manual_seed(0)
+    model = models.cresnet20(classes=10, width=4).eval()
+    settings = Settings("mixbin-loss", "strict", "sort", "native", "local", 1, epochs, float_epochs, 0, 0, 0.02)
+    return Job("small", model, trace(model, bundle.input_shape), bundle, settings, State(folder), progress or (lambda *_: None))
+
+
+def test_a_process_trains_as_this_one_would(few_digits: DataBundle, tmp_path: Path) -> None:
+    job = make_job(few_digits, tmp_path)
+    here = make_job(few_digits, tmp_path).model
+    trained = train_parent(job)
+    train(here, few_digits, epochs=1, seed=0, threads=os.cpu_count(), progress=False)
+    assert trained.model is job.model
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(here.state_dict().values(), job.model.state_dict().values(), strict=True))
+    assert trained.accuracy == evaluate(job.model, few_digits.test_loader())
+    assert trained.validation_accuracy == evaluate(job.model, few_digits.val_loader())
+
+
+def test_networks_side_by_side_and_again_from_disk(few_digits: DataBundle, tmp_path: Path) -> None:
+    shares: list[int] = []
+    job = make_job(few_digits, tmp_path, progress=lambda phase, done, total: shares.append(done))
+    choices = {"first": job.eligible[:2], "last": job.eligible[-2:]}
+    trained = finetune_each(job, choices, phase="fine-tune")
+    assert set(trained) == set(choices) and shares[-1] == 100
+    assert not list(tmp_path.rglob("checkpoints")) and not list(tmp_path.rglob("task.pickle"))
+    again = make_job(few_digits, tmp_path)
+    repeated = finetune_each(again, choices, phase="fine-tune")
+    assert sorted(again.state.reused) == ["training/first", "training/last"]
+    image = few_digits.test.images[:1]
+    assert all(torch.equal(trained[name].model(image), repeated[name].model(image)) for name in choices)
+
+
+def test_an_error_of_a_process_arrives_as_what_it_was(few_digits: DataBundle, tmp_path: Path) -> None:
+    broken = replace(few_digits, train=TensorImages(few_digits.train.images * float("nan"), few_digits.train.labels))
+    with pytest.raises(InputError, match="loss became nan"):
+        train_parent(make_job(broken, tmp_path))
