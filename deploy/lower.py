@@ -15,6 +15,7 @@ from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.layer_book import KernelLayer
 
 ALIGNMENT = 64
+BORDERED = "b2nn.bordered_output"  # attribute of a function that leaves the border of its last output as it is: zero
 _IGNORED = ("relax.memory.kill_tensor", "relax.memory.kill_storage")
 _PROLOGUES = ("pack_signs", "pad_input")
 _VIEWS = ("relax.reshape", "relax.memory.view", "relax.flatten", "relax.expand_dims", "relax.squeeze")
@@ -67,11 +68,13 @@ class _Call:
 
 class _Lowering:
     def __init__(self, module: tvm.IRModule, prefix: str, context: LoweringContext):
+        self._module = module
         self._main = module["main"]
         self._prefix = prefix
         self._context = context
         self._places: dict[relax.Var, Argument] = {}
         self._aliases: dict[relax.Var, relax.Expr] = {}
+        self._tuples: dict[relax.Var, relax.Tuple] = {}
         self._storage: dict[relax.Var, int] = {}
         self._arena = 0
         self._blob = bytearray()
@@ -85,6 +88,7 @@ class _Lowering:
         for block in self._main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
+        self._place_bordered()
         copies = self._place_outputs(results)
         names = self._book()
         steps, sizes = [], {}
@@ -118,7 +122,13 @@ class _Lowering:
         if isinstance(value, (relax.Var, tvm.ir.GenericConst)):
             self._aliases[var] = value
             return
-        if isinstance(value, (relax.Tuple, relax.ShapeExpr)):
+        if isinstance(value, relax.Tuple):
+            self._tuples[var] = value
+            return
+        if isinstance(value, relax.TupleGetItem):
+            self._aliases[var] = self._tuple(value.tuple_value).fields[value.index]
+            return
+        if isinstance(value, relax.ShapeExpr):
             return
         if not isinstance(value, relax.Call):
             raise UnsupportedError(f"cannot build {type(value).__name__} into a library; the network must be a straight line")
@@ -129,14 +139,14 @@ class _Lowering:
         elif name == "relax.memory.alloc_storage":
             size = int(value.args[0].values[0])
             self._storage[var] = self._arena
-            self._arena += -(-size // ALIGNMENT) * ALIGNMENT
+            self._arena += _aligned(size)
         elif name == "relax.memory.alloc_tensor":
             offset = self._storage[value.args[0]] + int(value.args[1].value)
             self._places[var] = Argument(Storage.ARENA, offset)
         elif name == "relax.builtin.alloc_tensor":
             self._places[var] = Argument(Storage.ARENA, self._arena)
             size = prod(int(d) for d in value.args[0].values) * np.dtype(str(value.args[1].value)).itemsize
-            self._arena += -(-size // ALIGNMENT) * ALIGNMENT
+            self._arena += _aligned(size)
         elif name in _VIEWS or _is_reshape(value):
             self._aliases[var] = value.args[1].fields[0] if _is_reshape(value) and isinstance(value.args[1], relax.Tuple) else value.args[0]
         elif name not in _IGNORED:
@@ -146,6 +156,19 @@ class _Lowering:
         while isinstance(expr, relax.Var) and expr in self._aliases:
             expr = self._aliases[expr]
         return expr
+
+    def _tuple(self, expr: relax.Expr) -> relax.Tuple:
+        while isinstance(expr, relax.Var):
+            expr = self._tuples[expr] if expr in self._tuples else self._aliases[expr]
+        return expr
+
+    def _place_bordered(self) -> None:
+        """Give outputs that rely on a border of zeros memory of their own; the arena is zero when an instance is made."""
+        for call in self._calls:
+            if BORDERED in (self._module[call.function].attrs or {}):
+                packed = self._root(call.arguments[-1])
+                self._places[packed] = Argument(Storage.ARENA, self._arena)
+                self._arena += _aligned(prod(int(d) for d in packed.ty.shape) * np.dtype(str(packed.ty.dtype)).itemsize)
 
     def _place_outputs(self, results: Sequence[relax.Expr]) -> list[int]:
         """Let the kernels write results where the caller wants them; returns the results that cannot be placed."""
@@ -201,6 +224,10 @@ class _Lowering:
                 size_bytes=sizes[name],
             )  # fmt: skip
         return tuple(rows.values())
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _kernel_word(function: str) -> str:

@@ -22,13 +22,13 @@ def schedule_byte_popcount(
     sch: Schedule, anchor: SBlockRV, partial: SBlockRV, *, tile: Tile, lanes: int, parallel: bool
 ) -> None:
     """Schedule the blocks ``partial`` and ``bconv2d`` (bytes) and all that was fused behind them."""
-    output = inline_epilogue(sch, anchor)
+    epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, kh, kw, c = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])
     w0, w1 = sch.split(w, [None, tile.columns])
     o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
     sch.reorder(n, o0, h0, w0, kh, kw, c, h1, w1, o1, lane)
-    attach_epilogue(sch, output, w0, depth=4, lanes=lanes)
+    attach_epilogue(sch, epilogue, w0, depth=4, lanes=lanes)
     sch.set_scope(partial, 0, "local")
     sch.compute_at(partial, c, preserve_unit_loops=True)
     _, rows, columns, channels, *unit, i, j = sch.get_loops(partial)[7:]

@@ -17,13 +17,13 @@ from b2nn_tvm.schedules.tile import Tile
 
 def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, parallel: bool) -> None:
     """Schedule the block ``conv2d`` or ``bconv2d`` (words) and all that was fused behind it."""
-    output = inline_epilogue(sch, anchor)
+    epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])
     w0, w1 = sch.split(w, [None, tile.columns])
     o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
     sch.reorder(n, o0, h0, w0, *reduction, h1, w1, o1, lane)
-    attach_epilogue(sch, output, w0, depth=4, lanes=lanes)
+    attach_epilogue(sch, epilogue, w0, depth=4, lanes=lanes)
     sch.vectorize(lane)
     for loop in (h1, w1, o1):
         sch.unroll(loop)

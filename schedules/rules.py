@@ -16,7 +16,7 @@ from b2nn_tvm.errors import TargetError
 from b2nn_tvm.ops.anchor import OP, WORKLOAD
 from b2nn_tvm.schedules.byte_popcount import schedule_byte_popcount
 from b2nn_tvm.schedules.direct import schedule_direct
-from b2nn_tvm.schedules.epilogue import inline_epilogue
+from b2nn_tvm.schedules.epilogue import inline_epilogue, word_channels_of
 from b2nn_tvm.schedules.generic import schedule_generic
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.tile import Tile
@@ -24,7 +24,7 @@ from b2nn_tvm.schedules.vector_unit import VectorUnit
 from b2nn_tvm.schedules.winograd import schedule_winograd
 
 PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
-HELPERS = ("bconv2d_partial", "winograd_half_input", "winograd_input", "winograd_half_output")
+HELPERS = ("bconv2d_partial", "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior")
 UNITS = ("neon", "avx2", "avx512", "avx512vpopcntdq")
 
 
@@ -50,6 +50,7 @@ class Anchor:
     width: int
     blocks: int
     updates: int
+    word_channels: int = 1
 
     @property
     def kind(self) -> str:
@@ -84,8 +85,10 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
         schedule_generic(sch, lanes=vector_unit.layout.float_lanes)
         description = "generic"
     else:
+        tiles = candidates(anchor, vector_unit)
         recorded = records.tile(anchor.op, anchor.workload, anchor.lanes)
-        tile = recorded or candidates(anchor, vector_unit)[0]
+        recorded = recorded if recorded in tiles else None
+        tile = recorded or tiles[0]
         apply_tile(sch, anchor, tile)
         description = f"{anchor.op} {tile.word} ({'tuned' if recorded else 'default'})"
     scheduled = sch.mod["main"].with_attr("tirx.is_scheduled", True)
@@ -93,8 +96,11 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
 
 
 def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
-    """The tiles worth measuring for this anchor, the default first."""
-    return vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks)
+    """The tiles worth measuring for this anchor, the default first: where it ends with packing, those that make whole words."""
+    found = vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks)
+    if anchor.kind == "winograd":
+        return found
+    return tuple(tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0)
 
 
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
@@ -106,8 +112,8 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
     elif anchor.op == "winograd_conv2d":
         m = int(sch.get(anchor.block).annotations["b2nn.m"])
         marked = _marked(sch)
-        output = inline_epilogue(sch, marked["winograd_half_output"])
-        schedule_winograd(sch, marked, output, m=m, tile=tile, lanes=anchor.lanes, parallel=parallel)
+        epilogue = inline_epilogue(sch, marked["winograd_half_output"])
+        schedule_winograd(sch, marked, epilogue, m=m, tile=tile, lanes=anchor.lanes, parallel=parallel)
     else:
         schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, parallel=parallel)
 
@@ -121,7 +127,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
         extents = [int(sch.get(loop).extent) for loop in sch.get_loops(block)]
         outputs = extents[5 if op == "winograd_conv2d" else 3]
         workload = _annotation(sch, block, WORKLOAD)
-        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, prod(extents) // lanes)
+        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, prod(extents) // lanes, word_channels_of(sch))
     return None
 
 

@@ -13,21 +13,23 @@ from collections.abc import Mapping
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
+from b2nn_tvm.schedules.epilogue import Epilogue, attach_pack
 from b2nn_tvm.schedules.tile import Tile
 
 
 def schedule_winograd(
-    sch: Schedule, blocks: Mapping[str, SBlockRV], output: SBlockRV, *, m: int, tile: Tile, lanes: int, parallel: bool
+    sch: Schedule, blocks: Mapping[str, SBlockRV], epilogue: Epilogue, *, m: int, tile: Tile, lanes: int, parallel: bool
 ) -> None:
-    """Schedule the blocks of ``winograd_conv2d`` by their marks; ``output`` is the last block, all between inlined.
+    """Schedule the blocks of ``winograd_conv2d`` by their marks; ``epilogue`` is what follows, inlined into one block.
 
     ``tile.rows`` x ``tile.columns`` tiles and ``tile.blocks`` vectors of outputs are multiplied at a time.
     """
-    n, h, w, o = sch.get_loops(output)
+    n, h, w, o = sch.get_loops(epilogue.output)
     p0, p1, i = sch.split(h, [None, tile.rows, m])
     q, j = sch.split(w, [None, m])
-    o0, lane = sch.split(o, [None, lanes])
-    sch.reorder(n, p0, p1, q, o0, i, j, lane)
+    o0, o1, lane = sch.split(o, [None, max(1, epilogue.word_channels // lanes), lanes])
+    sch.reorder(n, p0, p1, q, o0, i, j, o1, lane)
+    attach_pack(sch, epilogue, o0, depth=5)
 
     half_output = blocks["winograd_half_output"]
     sch.compute_at(half_output, o0, preserve_unit_loops=True)
@@ -62,7 +64,7 @@ def schedule_winograd(
         sch.unroll(loop)
 
     sch.vectorize(lane)
-    for loop in (i, j):
+    for loop in (i, j, o1):
         sch.unroll(loop)
     outer = sch.fuse(n, p0)
     if parallel:

@@ -14,6 +14,8 @@ from b2nn_tvm.ops.anchor import mark
 
 WORD_BITS = {"uint8": 8, "uint32": 32}
 OPAQUE = 8  # relax's OpPatternKind: never fused, never rescheduled
+PADDING = "b2nn.padding"  # attribute of the function: (top, left, bottom, right, pad value)
+BORDERED = "b2nn.bordered_output"  # attribute of a function that leaves the border of its last output as it is: zero
 PARALLEL_ELEMENTS = 1 << 16  # below, waking a second thread costs more than it saves
 
 
@@ -44,7 +46,7 @@ def pack_signs(
 
     @T.prim_func(private=True, s_tir=True)
     def pack(x_ptr: T.handle, limit_ptr: T.handle, y_ptr: T.handle):
-        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE})
+        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE, PADDING: [*padding, pad_value]})
         x = T.match_buffer(x_ptr, (batch, height, width, channels), "float32")
         limit = T.match_buffer(limit_ptr, (channels,), "float32")
         y = T.match_buffer(y_ptr, (batch, rows, columns, words), word)
@@ -67,6 +69,36 @@ def pack_signs(
                             y[n, r, c_q, c] = ones
                         if tail > 0:
                             y[n, r, c_q, words - 1] = ones_tail
+
+    return pack
+
+
+def pack_interior(x: tirx.Var, padding: tuple[int, int, int, int], packed: tuple[int, int, int, int], *, word: str) -> tirx.PrimFunc:
+    """Loops (threshold float32 [C], y word ``packed``) that pack the buffer ``x`` of another function into the image's pixels.
+
+    To be put into that function, and scheduled with it: its one block reads the channels of a word and writes the word.
+    """
+    top, left, _, _ = padding
+    batch, height, width, channels = (int(extent) for extent in x.ty.shape)
+    words = packed[3]
+    group = channels // words
+    annotations = mark("pack_interior", "", channels=group)
+    i = T.int64
+
+    def value(limit, n, h, w, c):
+        return _word(lambda first, lanes: _at_least(x, limit, (n, h, w), c * group + first, lanes), word, group)
+
+    @T.prim_func(private=True, s_tir=True, check_well_formed=False)
+    def pack(limit_ptr: T.handle, y_ptr: T.handle):
+        limit = T.match_buffer(limit_ptr, (i(channels),), "float32")
+        y = T.match_buffer(y_ptr, tuple(map(i, packed)), word)
+        for n, h, w, c in T.grid(i(batch), i(height), i(width), i(words)):
+            with T.sblock("pack_interior"):
+                v_n, v_h, v_w, v_c = T.axis.remap("SSSS", [n, h, w, c])
+                T.reads(x[v_n, v_h, v_w, v_c * group : v_c * group + group], limit[v_c * group : v_c * group + group])
+                T.writes(y[v_n, v_h + top, v_w + left, v_c])
+                T.sblock_attr(annotations)
+                y[v_n, v_h + top, v_w + left, v_c] = value(limit, v_n, v_h, v_w, v_c)
 
     return pack
 

@@ -27,3 +27,8 @@ class VectorLayout:
         while lanes > 4 and outputs % lanes and 0 < outputs % lanes <= lanes // 2 and outputs < 4 * lanes:
             lanes //= 2
         return lanes
+
+    def packs_in_tiles(self, channels: int) -> bool:
+        """Whether a tile of one or two vectors of ``channels`` float results makes whole words."""
+        bits = 32 if self.word == "uint32" else 8
+        return channels % bits == 0 or channels <= min(bits, self.float_lanes)

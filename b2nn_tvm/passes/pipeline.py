@@ -15,6 +15,7 @@ from b2nn_tvm.passes.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.classify_convs import ConvClass, classify_convs
 from b2nn_tvm.passes.convert_layout import convert_layout
 from b2nn_tvm.passes.fold_threshold import FoldThreshold
+from b2nn_tvm.passes.fuse_pack import FusePack
 from b2nn_tvm.passes.legalize_sign import LegalizeSign
 from b2nn_tvm.passes.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower_conv2d import LowerConv2d
@@ -41,6 +42,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     module = LowerConv2d(layout, book)(module)
     with target:
         module = _fuse()(module)
+    module = FusePack(layout)(module)
     return Kernels(module, book, convs)
 
 

@@ -84,6 +84,7 @@ static int32_t allocate(b2nn_model *model) {
     model->threads = aligned((uint64_t)model->thread_count * sizeof *model->threads);
     if (model->threads) memset(model->threads, 0, (size_t)model->thread_count * sizeof *model->threads);
     if (!model->arena || !model->staging || !model->pointers || !model->threads) return B2NN_ERROR_MEMORY;
+    memset(model->arena, 0, (size_t)program->arena_bytes); /* packed activations rely on a border of zero bits */
     for (int32_t i = 0; i < tensors; i++)
         if (!(model->staging[i] = aligned(tensor(i)->size_bytes))) return B2NN_ERROR_MEMORY;
     for (int32_t i = 0; i < model->thread_count; i++) {
