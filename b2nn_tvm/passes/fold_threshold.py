@@ -2,20 +2,22 @@
 
     sign(add(multiply(nn.conv2d(s, w = -1 or +1), g), b))  ->  sign(subtract(nn.conv2d(s, w'), t))     t integers
 
-y = conv(s, w) is an integer, so g * y + b >= 0 is y >= t for g > 0, with t the smallest integer that satisfies it. For g < 0
+s are signs, so y = conv(s, w) is an integer, so g * y + b >= 0 is y >= t for g > 0, with t the smallest integer that satisfies it. For g < 0
 the filter's signs are flipped (y' = -y); for g = 0 the threshold is out of reach on one side (Umuroglu et al., FINN, section
 4.2.2). t is found with the float32 arithmetic that it replaces, so the folded sign is the same also where g * y + b rounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.rewriting import Site, calls, constant, op_name, rewrite_calls, shape
+from b2nn_tvm.passes.rewriting import Site, constant, op_name, rewrite_calls, shape
+from b2nn_tvm.passes.signs import is_binary_conv
 
 
 @tvm.transform.module_pass(opt_level=0, name="FoldThreshold")
@@ -28,7 +30,7 @@ class FoldThreshold:
 
 
 def _fold(call: relax.Call, site: Site, single: Callable[[relax.Expr], bool]) -> relax.Expr | None:
-    if op_name(call) != "relax.sign":
+    if op_name(call) != "relax.sign" or not single(call.args[0]):
         return None
     value, threshold = call.args[0], 0.0
     before = site.definition(value)
@@ -54,10 +56,11 @@ def _fold(call: relax.Call, site: Site, single: Callable[[relax.Expr], bool]) ->
 
 def integer_thresholds(gain: np.ndarray, bias: np.ndarray, threshold: np.ndarray, reach: int) -> np.ndarray:
     """float32 [O] integers t: for y in [-reach, reach], gain * y + bias >= threshold if and only if y' >= t, where y' is y,
-    or -y where gain < 0. All arithmetic is float32, one rounding after each operation."""
+    or -y where gain < 0. All are float32 [O], and so is the arithmetic, with one rounding after each operation."""
     y = np.arange(-reach, reach + 1, dtype=np.float32)
     size = np.abs(gain).astype(np.float32)
-    reached = ((size[:, None] * y).astype(np.float32) + bias[:, None]).astype(np.float32) >= threshold[:, None]
+    with np.errstate(over="ignore"):  # infinite, as in the kernels
+        reached = size[:, None] * y + bias[:, None] >= threshold[:, None]
     first = reached.argmax(axis=1)
     never = ~reached.any(axis=1)
     return np.where(never, reach + 1, first - reach).astype(np.float32)
@@ -75,10 +78,7 @@ def _affine(value: relax.Expr, site: Site, single: Callable[[relax.Expr], bool])
             return None
         gain, bias = (factor, bias) if name == "relax.multiply" else (gain, factor)
         value, step, found = step.args[0], site.definition(step.args[0]), True
-    if not found or op_name(step) != "relax.nn.conv2d" or not single(value):
-        return None
-    weight = constant(step.args[1])
-    if weight is None or step.attrs.data_layout != "NHWC" or int(step.attrs.groups) != 1 or not (np.abs(weight) == 1).all():
+    if not found or not single(value) or not is_binary_conv(step, site.definition) or step.attrs.data_layout != "NHWC":
         return None
     return step, gain, bias
 
@@ -88,12 +88,19 @@ def _per_channel(value: np.ndarray, full: tuple[int, ...]) -> bool:
 
 
 def _read_once(function: relax.Function) -> Callable[[relax.Expr], bool]:
-    """Whether exactly one call of the function reads a variable (and it is no result)."""
-    readers: dict[relax.Var, int] = {}
-    for _, call in calls(function):
-        for argument in call.args:
-            if isinstance(argument, relax.Var):
-                readers[argument] = readers.get(argument, 0) + 1
-    for result in relax.analysis.free_vars(function.body.body):
-        readers[result] = readers.get(result, 0) + 2
-    return lambda expr: isinstance(expr, relax.Var) and readers.get(expr) == 1
+    """Whether the function reads a variable exactly once; a result, alone or in a tuple, is read as well."""
+    readers: Counter[relax.Var] = Counter()
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            readers.update(_variables(binding.value))
+    readers.update(_variables(function.body.body))
+    return lambda expr: isinstance(expr, relax.Var) and readers[expr] == 1
+
+
+def _variables(expr: relax.Expr) -> Iterator[relax.Var]:
+    """The variables that an expression reads, those in tuples included."""
+    if isinstance(expr, relax.Var):
+        yield expr
+    parts = expr.args if isinstance(expr, relax.Call) else expr.fields if isinstance(expr, relax.Tuple) else ()
+    for part in parts:
+        yield from _variables(part)
