@@ -1,0 +1,40 @@
+"""Operators as they are compiled: scheduled for a target's vector unit, built, and called on numpy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tvm
+from tvm import te, tirx
+
+from b2nn_tvm.schedules.records import Records
+from b2nn_tvm.schedules.rules import schedule_function, unit
+from b2nn_tvm.targets.target import TargetInfo
+
+UNWRITTEN = 77
+
+
+def build(function: tirx.PrimFunc, target: TargetInfo) -> Callable[..., np.ndarray]:
+    """A function of the inputs that returns the last argument, which it fills with ``UNWRITTEN`` before."""
+    library = tvm.runtime.Executable(
+        tvm.tirx.build(tvm.IRModule({"main": function.with_attr("global_symbol", "main")}), target=target.tvm_target())
+    )
+    output = function.params[-1]
+    shape, dtype = tuple(int(extent) for extent in output.ty.shape), str(output.dtype)
+
+    def call(*inputs: np.ndarray) -> np.ndarray:
+        result = tvm.runtime.tensor(np.full(shape, UNWRITTEN, dtype))
+        library["main"](*(tvm.runtime.tensor(np.ascontiguousarray(array)) for array in inputs), result)
+        return result.numpy()
+
+    return call
+
+
+def compile_tensors(tensors: Sequence[te.Tensor], target: TargetInfo) -> Callable[..., np.ndarray]:
+    """The computation of the last tensor from those before it, with the default tile."""
+    vector_unit = unit(target.vector)
+    function, _ = schedule_function(
+        te.create_prim_func(list(tensors)), vector_unit=vector_unit, records=Records(vector_unit.name)
+    )
+    return build(function, target)
