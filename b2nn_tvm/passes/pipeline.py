@@ -14,6 +14,7 @@ from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.classify_convs import ConvClass, classify_convs
 from b2nn_tvm.passes.convert_layout import convert_layout
+from b2nn_tvm.passes.copy_outputs import CopyOutputs
 from b2nn_tvm.passes.fold_threshold import FoldThreshold
 from b2nn_tvm.passes.fuse_pack import FusePack
 from b2nn_tvm.passes.legalize_sign import LegalizeSign
@@ -42,7 +43,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     module = LowerConv2d(layout, book)(module)
     with target:
         module = _fuse()(module)
-    module = FusePack(layout)(module)
+    module = CopyOutputs()(FusePack(layout)(module))
     return Kernels(module, book, convs)
 
 
