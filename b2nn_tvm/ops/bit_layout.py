@@ -71,7 +71,7 @@ def border(signs: np.ndarray, workload: ConvWorkload, *, pad_value: int, lanes: 
     ones = (signs > 0).sum(axis=1, dtype=np.int32)
     inside = (row_kinds[:, None, :, None] & column_kinds[None, :, None, :])[:, :, None]
     constant = np.where(inside, channels, 2 * ones[None, None]).sum(axis=(3, 4), dtype=np.int32)
-    table = np.zeros((*constant.shape[:2], padded_outputs), np.int32)
+    table = np.full((*constant.shape[:2], padded_outputs), constant.flat[0], np.int32)  # uniform with the absent filters, too
     table[..., :outputs] = constant
     return Border(table, rows.reshape(-1).astype(np.int32), columns.reshape(-1).astype(np.int32))
 

@@ -1,0 +1,59 @@
+"""Packed signs equal the definition's, bit for bit: thresholds, zeros of both signs, NaN, padding, tails."""
+
+import numpy as np
+import pytest
+
+from b2nn_tvm import reference
+from b2nn_tvm.ops.bit_layout import pack_channels
+from b2nn_tvm.ops.pack_signs import pack_signs
+from b2nn_tvm.schedules.rules import unit
+from tests.ops.scheduled import build
+
+CHANNELS = (1, 3, 8, 16, 31, 32, 33, 63, 64, 65, 128)
+WORDS = ("uint8", "uint32")
+
+
+def activations(batch, height, width, channels):
+    """Values and thresholds in which ties, zeros of both signs and NaN occur in every channel position."""
+    rng = np.random.default_rng(channels)
+    limits = rng.choice(np.array([0.0, -0.0, 0.5, -1.25], np.float32), channels)
+    x = rng.standard_normal((batch, height, width, channels)).astype(np.float32)
+    kinds = rng.integers(0, 6, x.shape)
+    for kind, value in enumerate((0.0, -0.0, np.nan, np.broadcast_to(limits, x.shape))):
+        x = np.where(kinds == kind, value, x)
+    return x.astype(np.float32), limits
+
+
+def expected_words(x, limits, padding, word, pad_value):
+    top, left, bottom, right = padding
+    border = 1 if pad_value == 1 else -1
+    width = ((0, 0), (top, bottom), (left, right), (0, 0))
+    return pack_channels(np.pad(reference.sign(x, limits), width, constant_values=border), word=word)
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_equals_the_reference(channels, word, target):
+    padding, pad_value = ((0, 0, 0, 0), 0) if channels % 2 else ((1, 2, 0, 3), 1)
+    x, limits = activations(3, 4, 5, channels)
+    packed = build(pack_signs(x.shape, padding, word=word, pad_value=pad_value), target)(x, limits)
+    np.testing.assert_array_equal(packed, expected_words(x, limits, padding, word, pad_value))
+
+
+@pytest.mark.parametrize("pad_value", [0, 1, -1])
+@pytest.mark.parametrize("channels", [31, 64, 65])
+def test_padded_pixels_have_the_bits_of_the_pad_value(channels, pad_value, target):
+    word, padding = unit(target.vector).layout.word, (2, 1, 1, 0)
+    x, limits = activations(1, 3, 4, channels)
+    packed = build(pack_signs(x.shape, padding, word=word, pad_value=pad_value), target)(x, limits)
+    signs = reference.unpack(packed.view(np.uint8), channels)
+    assert (signs[:, :2] == (1 if pad_value == 1 else -1)).all()
+    np.testing.assert_array_equal(packed, expected_words(x, limits, padding, word, pad_value))
+
+
+def test_in_parallel_the_bits_are_the_same(target):
+    """Large enough that its rows are divided among threads."""
+    x, limits = activations(3, 20, 18, 65)
+    word = unit(target.vector).layout.word
+    packed = build(pack_signs(x.shape, (1, 1, 1, 1), word=word, pad_value=0), target)(x, limits)
+    np.testing.assert_array_equal(packed, expected_words(x, limits, (1, 1, 1, 1), word, 0))
