@@ -76,6 +76,7 @@ class _Lowering:
         self._aliases: dict[relax.Var, relax.Expr] = {}
         self._tuples: dict[relax.Var, relax.Tuple] = {}
         self._storage: dict[relax.Var, int] = {}
+        self._unplanned: list[relax.Var] = []
         self._arena = 0
         self._blob = bytearray()
         self._offsets: dict[bytes, int] = {}
@@ -89,15 +90,13 @@ class _Lowering:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
         self._place_bordered()
-        copies = self._place_outputs(results)
+        self._place_outputs(results, outputs)
         names = self._book()
         steps, sizes = [], {}
         for call, name in zip(self._calls, names, strict=True):
             before = len(self._blob)
             steps.append(Step(self._prefix + call.function, name, tuple(map(self._argument, call.arguments))))
             sizes[name] = sizes.get(name, 0) + len(self._blob) - before
-        if copies:
-            raise UnsupportedError(f"output {outputs[copies[0]]!r} is an input or another output; expected a computed tensor")
         return Program(
             inputs=tuple(_spec(name, p) for name, p in zip(inputs, self._main.params, strict=True)),
             outputs=tuple(_spec(name, r) for name, r in zip(outputs, results, strict=True)),
@@ -144,9 +143,7 @@ class _Lowering:
             offset = self._storage[value.args[0]] + int(value.args[1].value)
             self._places[var] = Argument(Storage.ARENA, offset)
         elif name == "relax.builtin.alloc_tensor":
-            self._places[var] = Argument(Storage.ARENA, self._arena)
-            size = prod(int(d) for d in value.args[0].values) * np.dtype(str(value.args[1].value)).itemsize
-            self._arena += _aligned(size)
+            self._unplanned.append(var)
         elif name in _VIEWS or _is_reshape(value):
             self._aliases[var] = value.args[1].fields[0] if _is_reshape(value) and isinstance(value.args[1], relax.Tuple) else value.args[0]
         elif name not in _IGNORED:
@@ -166,22 +163,26 @@ class _Lowering:
         """Give outputs that rely on a border of zeros memory of their own; the arena is zero when an instance is made."""
         for call in self._calls:
             if BORDERED in (self._module[call.function].attrs or {}):
-                packed = self._root(call.arguments[-1])
-                self._places[packed] = Argument(Storage.ARENA, self._arena)
-                self._arena += _aligned(prod(int(d) for d in packed.ty.shape) * np.dtype(str(packed.ty.dtype)).itemsize)
+                self._place_alone(self._root(call.arguments[-1]))
 
-    def _place_outputs(self, results: Sequence[relax.Expr]) -> list[int]:
-        """Let the kernels write results where the caller wants them; returns the results that cannot be placed."""
-        unplaced, seen = [], set()
-        for index, result in enumerate(results):
+    def _place_alone(self, var: relax.Var) -> None:
+        """Give a tensor arena memory that no other shares."""
+        self._places[var] = Argument(Storage.ARENA, self._arena)
+        self._arena += _aligned(prod(int(d) for d in var.ty.shape) * np.dtype(str(var.ty.dtype)).itemsize)
+
+    def _place_outputs(self, results: Sequence[relax.Expr], names: Sequence[str]) -> None:
+        """Let the kernels write results where the caller wants them, and find room for what the planner left out."""
+        taken: set[relax.Var] = set()
+        for index, (result, name) in enumerate(zip(results, names, strict=True)):
             root = self._root(result)
             place = self._places.get(root) if isinstance(root, relax.Var) else None
-            if place is None or place.storage is not Storage.ARENA or root in seen:
-                unplaced.append(index)
-                continue
-            seen.add(root)
+            if not isinstance(root, relax.Var) or root in taken or (place and place.storage is not Storage.ARENA):
+                raise UnsupportedError(f"output {name!r} is an input, a constant or another output; expected a computed tensor")
+            taken.add(root)
             self._places[root] = Argument(Storage.OUTPUT, index)
-        return unplaced
+        for var in self._unplanned:
+            if var not in taken:
+                self._place_alone(var)
 
     def _argument(self, expr: relax.Expr) -> Argument:
         root = self._root(expr)
