@@ -26,6 +26,6 @@ def conv2d(x: np.ndarray, weight: np.ndarray, workload: ConvWorkload) -> np.ndar
 
 
 def rounding(magnitude: np.ndarray, terms: int) -> np.ndarray:
-    """The most by which a float32 sum of ``terms`` products errs, in any order; ``magnitude`` is the sum of their absolute
-    values (Higham, "Accuracy and Stability of Numerical Algorithms", eq. 3.5)."""
+    """The most by which a float32 sum of ``terms`` products errs, in any order; ``magnitude`` is the sum of their
+    absolute values (Higham, "Accuracy and Stability of Numerical Algorithms", eq. 3.5)."""
     return magnitude * (terms + 1) * 2.0**-24

@@ -56,9 +56,15 @@ def brute_force_constant(signs, workload, pad_value, row, column):
 
 @pytest.mark.parametrize("pad_value", [0, 1, -1])
 @pytest.mark.parametrize("stride, dilation", [((1, 1), (1, 1)), ((2, 1), (1, 2)), ((3, 2), (2, 1))])
-@pytest.mark.parametrize("size, kernel, padding", [
-    ((5, 6), (3, 3), (1, 1, 1, 1)), ((4, 3), (5, 3), (4, 0, 4, 2)), ((2, 9), (1, 5), (0, 5, 3, 1)), ((9, 8), (3, 3), (0, 0, 0, 0)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "size, kernel, padding",
+    [
+        ((5, 6), (3, 3), (1, 1, 1, 1)),
+        ((4, 3), (5, 3), (4, 0, 4, 2)),
+        ((2, 9), (1, 5), (0, 5, 3, 1)),
+        ((9, 8), (3, 3), (0, 0, 0, 0)),
+    ],
+)
 def test_the_border_equals_brute_force(size, kernel, padding, stride, dilation, pad_value):
     workload = ConvWorkload(1, 5, *size, 3, kernel, stride, padding, dilation)
     signs = signs_of(3, 5, *kernel)
@@ -71,9 +77,16 @@ def test_the_border_equals_brute_force(size, kernel, padding, stride, dilation, 
 
 
 @pytest.mark.parametrize("outputs", [16, 17])
-@pytest.mark.parametrize("padding, pad_value, uniform", [
-    ((0, 0, 0, 0), 0, True), ((1, 1, 1, 1), 1, True), ((1, 1, 1, 1), -1, True), ((1, 1, 1, 1), 0, False), ((0, 0, 0, 1), 0, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "padding, pad_value, uniform",
+    [
+        ((0, 0, 0, 0), 0, True),
+        ((1, 1, 1, 1), 1, True),
+        ((1, 1, 1, 1), -1, True),
+        ((1, 1, 1, 1), 0, False),
+        ((0, 0, 0, 1), 0, False),
+    ],
+)
 def test_a_border_that_padding_does_not_touch_is_one_number(padding, pad_value, uniform, outputs):
     """Also where the last vector of filters is not full: a table would be read for each output."""
     workload = ConvWorkload(1, 33, 6, 5, outputs, (3, 3), padding=padding)

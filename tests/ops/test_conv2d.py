@@ -49,9 +49,10 @@ def padded_nhwc(x, workload):
 @pytest.mark.parametrize("workload", [ConvWorkload(*fields) for fields in WORKLOADS], ids=lambda workload: workload.key)
 def test_agrees_with_float64(workload, target):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((workload.batch, workload.in_channels, workload.in_height, workload.in_width)).astype(np.float32)
+    normal = lambda *shape: rng.standard_normal(shape).astype(np.float32)
+    x = normal(workload.batch, workload.in_channels, workload.in_height, workload.in_width)
     per_group = workload.in_channels // workload.groups
-    weight = rng.standard_normal((workload.out_channels, per_group, *workload.kernel)).astype(np.float32)
+    weight = normal(workload.out_channels, per_group, *workload.kernel)
     packed = pack_weights(weight, lanes=lanes_of(workload, unit(target.vector).layout))
     data, filters = placeholders(workload, packed)
     run = compile_tensors([data, filters, conv2d(data, filters, workload=workload)], target)

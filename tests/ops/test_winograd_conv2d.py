@@ -47,7 +47,8 @@ def direct(x, weight, workload, target):
     packed = pack_weights(weight, lanes=unit(target.vector).layout.conv_lanes(workload.out_channels))
     padded = padded_nhwc(x, workload.padding)
     data, filters = te.placeholder(padded.shape, name="x"), te.placeholder(packed.shape, name="w")
-    return compile_tensors([data, filters, conv2d(data, filters, workload=workload)], target)(padded, packed).transpose(0, 3, 1, 2)
+    run = compile_tensors([data, filters, conv2d(data, filters, workload=workload)], target)
+    return run(padded, packed).transpose(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("m", [2, 4])

@@ -24,7 +24,12 @@ STAGES = {
     for channels, size in ((64, 56), (128, 28), (256, 14), (512, 7))
 }
 STACK = r".*(?:\(%[re]sp|\[sp)"
-FMA = {"x86": r"vfmadd\d+ps .*%ymm", "x86-avx512": r"vfmadd\d+ps .*%zmm", "x86-vpopcntdq": r"vfmadd\d+ps .*%zmm", "arm": r"fmla v\d+\.4s"}
+FMA = {
+    "x86": r"vfmadd\d+ps .*%ymm",
+    "x86-avx512": r"vfmadd\d+ps .*%zmm",
+    "x86-vpopcntdq": r"vfmadd\d+ps .*%zmm",
+    "arm": r"fmla v\d+\.4s",
+}
 
 
 @cache
@@ -53,8 +58,9 @@ def test_vpopcntdq_takes_three_operations_and_half_a_broadcast(stage):
     updates = loop.count(r"vpopcntd %zmm\d+, %zmm\d+")
     assert updates >= 14
     assert loop.count(r"vpxord .*%zmm\d+$") == loop.count(r"vpaddd .*%zmm\d+$") == updates
-    assert loop.count(r"vpbroadcastd") + loop.count(r"vpxord .*\{1to16\}") == updates / 2  # two vectors of filters share one
-    assert loop.count(r"vmovdq\w+ .*%zmm\d+$") <= updates / 7  # seven pixels share a vector of weights
+    # Two vectors of filters share a broadcast, seven pixels a vector of weights.
+    assert loop.count("vpbroadcastd") + loop.count(r"vpxord .*\{1to16\}") == updates / 2
+    assert loop.count(r"vmovdq\w+ .*%zmm\d+$") <= updates / 7
     assert len(loop.instructions) <= 4 * updates
     assert spills(loop) == 0
     assert not re.search(r"\tpopcnt", text)
@@ -93,7 +99,7 @@ def test_neon_takes_three_operations(stage):
     assert loop.count(r"add v\d+\.16b") <= updates
     arithmetic = r"(?!ld)\w+ v\d+\."  # everything that works on vectors and is no load
     assert loop.count(arithmetic) <= 3.3 * updates
-    assert loop.count(r"ld1r|dup") <= updates / 4  # a broadcast takes a vector slot, too: four vectors of filters share one
+    assert loop.count(r"ld1r|dup") <= updates / 4  # takes a vector slot, too: four vectors of filters share one
     assert spills(loop) == 0
 
 

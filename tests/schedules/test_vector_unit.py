@@ -1,0 +1,67 @@
+"""Vector units: their registers hold what their tiles need, and the default tile is the one they aim at."""
+
+import pytest
+
+from b2nn_tvm.errors import TargetError
+from b2nn_tvm.schedules.rules import UNITS, unit
+from b2nn_tvm.schedules.tile import Tile
+from b2nn_tvm.schedules.vector_unit import RegisterTile, VectorUnit
+from b2nn_tvm.targets.target import VECTORS
+
+REGISTERS = {"neon": 32, "avx2": 16, "avx512": 32, "avx512vpopcntdq": 32}
+
+
+def test_every_vector_of_a_target_has_schedules():
+    assert UNITS == VECTORS == tuple(REGISTERS)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_has_the_name_of_its_file(name):
+    assert unit(name).name == name
+
+
+def test_an_unknown_unit_lists_the_choices():
+    with pytest.raises(TargetError, match=r"'sve'; there are neon, avx2, avx512, avx512vpopcntdq"):
+        unit("sve")
+
+
+@pytest.mark.parametrize("kind", ["float", "binary", "winograd"])
+@pytest.mark.parametrize("name", UNITS)
+def test_sums_and_operands_fit_the_registers(name, kind):
+    """Beside the sums: a vector of weights, a broadcast and a product. Sums in bytes are widened to two vectors of uint16."""
+    limits = getattr(unit(name), kind)
+    vectors = 3 if kind == "binary" and unit(name).layout.word == "uint8" and name == "neon" else 1
+    assert vectors * limits.accumulators + 3 <= REGISTERS[name]
+
+
+@pytest.mark.parametrize("kind", ["float", "binary", "winograd"])
+@pytest.mark.parametrize("shape", [(56, 56, 4), (28, 28, 8), (14, 14, 16), (7, 7, 32), (9, 11, 1), (1, 1, 63)])
+@pytest.mark.parametrize("name", UNITS)
+def test_there_is_always_a_default_tile_and_it_fits(name, shape, kind):
+    height, width, blocks = shape
+    found = unit(name).candidates(kind, height, width, blocks)
+    assert Tile(1, 1, 1) in found
+    for tile in found:
+        assert tile.accumulators <= getattr(unit(name), kind).accumulators
+        assert height % tile.rows == width % tile.columns == blocks % tile.blocks == 0
+
+
+def order_of(aim: RegisterTile, height: int, width: int, blocks: int) -> tuple[Tile, ...]:
+    any_unit = unit("avx2")
+    return VectorUnit("test", any_unit.layout, aim, aim, aim).candidates("float", height, width, blocks)
+
+
+def test_the_default_has_the_pixels_rows_and_blocks_aimed_at():
+    assert order_of(RegisterTile(accumulators=28, pixels=14, rows=2), 56, 56, 4)[0] == Tile(2, 7, 2)
+    assert order_of(RegisterTile(accumulators=28, pixels=7, rows=7), 28, 28, 4)[0] == Tile(7, 1, 2)
+    assert order_of(RegisterTile(accumulators=8, pixels=4, rows=7, blocks=4), 56, 56, 4)[0] == Tile(2, 1, 4)
+
+
+def test_with_one_vector_of_channels_pixels_make_up_the_default():
+    assert order_of(RegisterTile(accumulators=28, pixels=14, rows=2), 56, 56, 1)[0] == Tile(2, 7, 1)
+
+
+def test_more_pixels_than_aimed_at_are_as_bad_as_too_few():
+    """Of 13 columns there are 1 or 13 at a time: 13 is 3 above the aim of 10, 1 is 9 below; with the aim of 5, 1 is closer."""
+    assert order_of(RegisterTile(accumulators=28, pixels=10, rows=1), 1, 13, 1)[0] == Tile(1, 13, 1)
+    assert order_of(RegisterTile(accumulators=28, pixels=5, rows=1), 1, 13, 1)[0] == Tile(1, 1, 1)
