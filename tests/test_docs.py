@@ -70,6 +70,7 @@ def test_the_readmes_commands_parse() -> None:
         main.make_context(name, words)
 
 
+@pytest.mark.timing
 def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy as np
     import torch

@@ -49,7 +49,9 @@ class Delivery:
         return self.times_ms[-1]
 
 
-def deliver(job: Job, model: torch.nn.Module, output: Path, *, also: Sequence[str], limit_ms: float | None) -> Delivery:
+def deliver(
+    job: Job, model: torch.nn.Module, output: Path, *, also: Sequence[str], limit_ms: float | None, plan_digest: str
+) -> Delivery:
     """Export and compile ``model`` for the target and for ``also``, verify, run the test set through the library, measure.
 
     Where the measured time is over ``limit_ms`` it is measured again, up to three times in all: machines have neighbours.
@@ -57,19 +59,22 @@ def deliver(job: Job, model: torch.nn.Module, output: Path, *, also: Sequence[st
     """
     targets = list(dict.fromkeys((job.settings.target, *also)))
     inputs = {"weights": model_digest(model), **job.structure(), **job.place(), "machine": machine(job), "limit": limit_ms}
-    found = job.state.run("delivery", {**inputs, "targets": targets}, lambda folder: _deliver(job, model, folder, targets, limit_ms))
+    inputs |= {"targets": targets, "plan": plan_digest}
+    found = job.state.run("delivery", inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
     _publish(job.state.files("delivery"), output, [*targets, "model.onnx"])
     found["times_ms"] = tuple(found["times_ms"])
     return Delivery(libraries={name: output / name for name in targets}, **found)
 
 
-def _deliver(job: Job, model: torch.nn.Module, folder: Path, targets: list[str], limit_ms: float | None) -> dict[str, Any]:
+def _deliver(
+    job: Job, model: torch.nn.Module, folder: Path, targets: list[str], limit_ms: float | None, plan_digest: str
+) -> dict[str, Any]:
     job.progress(PHASE, 0, len(targets) + 2)
     onnx = export_onnx(model, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
     artifacts = []
     for index, target in enumerate(targets):
         job.progress(PHASE, index + 1, len(targets) + 2)
-        artifacts.append(compile_model(onnx, target=target, output=folder / target))
+        artifacts.append(compile_model(onnx, target=target, output=folder / target, plan_digest=plan_digest))
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
         right, agreeing, images = _answers(job, artifact, model)

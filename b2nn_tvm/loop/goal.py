@@ -29,19 +29,24 @@ def parse(budget: str | Budget | None, *, rule: str) -> Budget | None:
     return wish
 
 
-def resolve(job: Job, wish: Budget | None, times: MeasuredCost) -> Goal:
-    """The limit in the budget's unit; raises BudgetError for one that no choice can keep, before anything is trained.
+def exact(job: Job, wish: Budget | None) -> Goal | None:
+    """The goal in FLOPs or bytes, None for milliseconds; raises BudgetError for one that no choice can keep."""
+    if wish is None or wish.unit == "ms":
+        return None
+    cost = exact_cost(job, wish.unit)
+    goal = Goal(str(wish), wish.unit, float(wish.limit(cost)), cost)
+    _refuse_impossible(cost, goal)
+    return goal
 
-    Half-way, and a percentage of the float network's milliseconds, are of measured times.
+
+def milliseconds(wish: Budget | None, times: MeasuredCost) -> Goal:
+    """The goal in milliseconds; half-way, and a percentage of the float network's, are of measured times.
+
+    Raises BudgetError for one that no choice can keep, so that nothing is trained in vain.
     """
     if wish is None:
         limit = (times.float_ms + times.binary_ms) / 2
         return Goal(f"{limit:.4g}ms (half-way)", "ms", limit, None)
-    if wish.unit != "ms":
-        cost = exact_cost(job, wish.unit)
-        goal = Goal(str(wish), wish.unit, float(wish.limit(cost)), cost)
-        _refuse_impossible(cost, goal)
-        return goal
     goal = Goal(str(wish), "ms", float(wish.value / 100 * times.float_ms if wish.relative else wish.value), None)
     if times.binary_ms > goal.limit:
         _refuse_impossible(times.fitted.cost, goal)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from b2nn_tvm import report
 from b2nn_tvm.cost import Budget
 from b2nn_tvm.deploy.device import open_device
+from b2nn_tvm.deploy.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.loop import goal as goals
 from b2nn_tvm.loop.certify import Attempt, certify
 from b2nn_tvm.loop.comparison import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.delivery import Delivery, deliver
-from b2nn_tvm.loop.goal import Goal, parse, resolve
+from b2nn_tvm.loop.goal import Goal
 from b2nn_tvm.loop.job import Job, Settings
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
@@ -75,11 +77,11 @@ def search(
     Raises BudgetError where no choice keeps the budget, InputError for what cannot be used, and what compiler and device raise.
     The selection is MixBin's (Partial Binarization of Neural Networks, algorithm 1).
     """
-    wish = parse(budget, rule=rule)
+    wish = goals.parse(budget, rule=rule)
     folder = Path(output)
     settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin)
-    for word in (target, *also):  # unknown words are refused before any work
-        targets.get(word)
+    for word in (target, *also):  # what is unknown or missing is refused before any work
+        find_toolchain(targets.get(word))
     open_device(device)
     bundle = load_data(data)
     network = load_model(model, bundle, checkpoint=checkpoint, seed=seed).eval()
@@ -89,8 +91,9 @@ def search(
     state = State(folder / "state", fresh=fresh)
     job = Job(name_of(model), network, layers, bundle, settings, state, progress or (lambda phase, done, total: None))
 
+    goal = goals.exact(job, wish)
     times = measure_cost(job)
-    goal = resolve(job, wish, times)
+    goal = goal or goals.milliseconds(wish, times)
     parent = train_parent(job)
     scores = score(job)
     choice, mixed, delivery = _settle(job, goal, scores, times, folder, also)
@@ -147,7 +150,9 @@ def _settle(
     for _ in range(ROUNDS):
         choice = _choose(job, goal, scores, times, aim)
         mixed = finetune_each(job, {"mixed": choice.binary}, phase="fine-tune the chosen network")["mixed"]
-        delivery = deliver(job, mixed.model, folder, also=also, limit_ms=goal.limit if goal.unit == "ms" else None)
+        limit_ms = goal.limit if goal.unit == "ms" else None
+        plan = _plan(job, choice, goal)
+        delivery = deliver(job, mixed.model, folder, also=also, limit_ms=limit_ms, plan_digest=plan.digest)
         if goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
         times = choice.cost

@@ -10,10 +10,14 @@ from b2nn_tvm import models
 from b2nn_tvm.cost import AdditiveCost, Budget, parse_budget
 from b2nn_tvm.cost_fit import FittedCost
 from b2nn_tvm.errors import BudgetError, InputError
-from b2nn_tvm.loop.goal import parse, resolve
+from b2nn_tvm.loop.goal import exact, milliseconds, parse
 from b2nn_tvm.mixbin.layers import trace
 
 COST = AdditiveCost("ms", 0.4, {"a": 1.0, "b": 2.0}, {"a": 0.1, "b": 0.2}, {"stem": 0.3})
+def resolve(job, wish, times):
+    return exact(job, wish) or milliseconds(wish, times)
+
+
 TIMES = SimpleNamespace(float_ms=3.5, binary_ms=0.75, fitted=FittedCost(COST, 0, 0, 0, 1, 2))
 
 

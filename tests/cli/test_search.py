@@ -1,0 +1,52 @@
+"""What b2nn-search says to what it cannot use; tests/end_to_end runs it to the end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, assert_refused
+
+WORDS = ("--model", "cresnet20", "-o", "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--budget", "12 parsecs"), ("12 parsecs", "ms", "KiB")),
+        (("--budget", "12"), ("no unit",)),
+        (("--device", "attic"), ("attic", "local")),
+        (("--target", "vax"), ("vax", "arm", "native")),
+        (("--also", "vax"), ("vax", "arm", "native")),
+        (("--method", "magic"), ("magic", "mixbin-loss", "random")),
+        (("--rule", "loose", "--budget", "50%flops"), ("loose", "strict", "nearest")),
+        (("--solver", "oracle"), ("oracle", "exact")),
+        (("--rule", "nearest"), ("milliseconds", "strict")),
+        (("--data", "nothing"), ("nothing", "digits")),
+        (("--model", "alexnet"), ("alexnet", "cresnet20")),
+        (("--model", "nowhere:net"), ("nowhere",)),
+        (("--checkpoint", "absent.pt"), ("absent.pt", "no such file")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_refusals_are_one_line_and_leave_nothing(run: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_refused(run("search", *WORDS, *words), *parts)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_infeasible_budget_says_what_is_possible_and_which_layers_bind(run: Run, tmp_path: Path) -> None:
+    done = run("search", *WORDS, "--budget", "1%flops", "--float-epochs", "500")
+    assert_refused(done, "conv1", "stay float", "allow at least")
+    assert not (tmp_path / "out" / "plan.json").exists()
+
+
+@pytest.mark.parametrize("words", [("--epochs", "-1"), ("--threads", "0"), ("--compare", "many")])
+def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
+    assert run("search", *WORDS, *words).returncode == 2
+
+
+def test_model_and_output_are_required(run: Run) -> None:
+    assert "--model" in run("search", "-o", "out").stderr
+    assert "--output" in run("search", "--model", "cresnet20").stderr

@@ -1,0 +1,153 @@
+"""The whole loop on real components: a small network, real digits, this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import b2nn_tvm
+from b2nn_tvm import data, models
+from b2nn_tvm.cost_table import CostTable
+from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
+from b2nn_tvm.plan import Plan
+
+pytestmark = pytest.mark.timing
+
+ROOT = Path(__file__).parents[2]
+NETWORK = "import torch\nfrom b2nn_tvm import models\n\ndef net(classes):\n    return models.cresnet20(classes=classes, width=8)\n"
+QUICK = {"float_epochs": 1, "epochs": 2, "masks": 1}
+
+
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return models.cresnet20(classes=10, width=8)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.result.SearchResult:
+    folder = tmp_path_factory.mktemp("search") / "out"
+    return b2nn_tvm.search(network(), data="digits", output=folder, also=["arm"], compare=2, **QUICK)
+
+
+def test_the_measured_time_is_within_the_budget(found) -> None:
+    assert found.unit == "ms" and 0 < found.achieved <= found.limit
+    assert found.achieved == found.measured_ms == found.row.measured_ms
+    assert 0 < len(found.plan.binary) < len(found.scores)
+    times = {row.role: row.measured_ms for row in found.rows}
+    assert times["binary"] < found.limit < times["float"]
+
+
+def test_every_file_is_there_and_readable(found) -> None:
+    names = {"plan.json", "costs.json", "model.onnx", "report.json", "report.html", "native", "arm", "state"}
+    assert {path.name for path in found.folder.iterdir()} == names
+    assert Plan.load(found.folder / "plan.json").binary == found.plan.binary
+    costs = CostTable.load(found.folder / "costs.json")
+    assert {row.precision for row in costs.layers if row.layer in found.scores} == {"float", "binary"}
+    assert len(costs.networks) >= 4
+    manifests = {name: json.loads((found.folder / name / "manifest.json").read_text()) for name in ("native", "arm")}
+    assert manifests["arm"]["target"]["arch"] == "aarch64"
+    assert manifests["native"]["build"]["plan_digest"] == found.plan.digest
+
+
+def test_the_library_does_what_the_plan_says(found) -> None:
+    with b2nn_tvm.load(found.folder / "native") as artifact:
+        compiled = {row.name: row.precision for row in artifact.layers}
+        assert {name for name in found.scores if compiled[name] == "binary"} == set(found.plan.binary)
+
+
+def test_the_library_answers_as_onnxruntime_on_the_test_set(found) -> None:
+    session = onnxruntime.InferenceSession(found.folder / "model.onnx")
+    images = data.digits().test.images[:64].numpy()
+    with found.load() as artifact:
+        ours = np.concatenate([artifact.run({"input": image[None]})["output"] for image in images])
+    theirs = np.concatenate([session.run(None, {"input": image[None]})[0] for image in images])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+    assert (ours.argmax(1) == theirs.argmax(1)).all()
+    assert found.images == 360 and found.agreeing >= 359
+
+
+def test_the_comparison_is_at_equal_cost_and_effort(found) -> None:
+    drawn = [row for row in found.rows if row.role == "random"]
+    assert len(drawn) == 2 and len({row.binary for row in drawn}) == 2
+    assert found.random_accuracy.count == 2
+    cost = {row.role: row.predicted_ms for row in found.rows}
+    assert cost["random"] == pytest.approx(cost["mixed"], rel=0.25)
+
+
+def test_a_second_run_does_nothing_again(found) -> None:
+    begin = time.monotonic()
+    stamps = {path: path.stat().st_mtime_ns for path in (found.folder / "state").rglob("phase.json")}
+    again = b2nn_tvm.search(network(), data="digits", output=found.folder, also=["arm"], compare=2, **QUICK)
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert again.rows == found.rows and again.plan == found.plan
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize("unit", ["flops", "bytes"])
+def test_exact_budgets_are_kept_exactly(found, unit: str, tmp_path: Path) -> None:
+    result = b2nn_tvm.search(network(), data="digits", output=tmp_path / unit, budget=f"50%{unit}", masks=0, epochs=0, method="front")
+    assert result.achieved <= result.limit and result.unit == unit
+    if unit == "flops":
+        assert b2nn_tvm.flops(network(), (3, 32, 32), binary=result.plan.binary) == result.achieved
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"budget": "1us"}, BudgetError, "best|fastest|costs at most|within"),
+        ({"device": "attic"}, DeviceError, "attic"),
+        ({"target": "vax"}, TargetError, "vax"),
+        ({"also": ["vax"]}, TargetError, "vax"),
+        ({"method": "magic"}, InputError, "mixbin-loss"),
+        ({"rule": "loose", "budget": "50%flops"}, InputError, "strict"),
+        ({"epochs": -1}, InputError, "epochs"),
+        ({"data": "nothing"}, InputError, "digits"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_training(options: dict, error: type, message: str, tmp_path: Path) -> None:
+    settings = {"data": "digits", "output": tmp_path / "out", "masks": 0, "float_epochs": 500, **options}
+    with pytest.raises(error, match=message):
+        b2nn_tvm.search(network(), **settings)
+    assert not (tmp_path / "out" / "plan.json").exists()
+    assert not (tmp_path / "out" / "state" / "training").exists()
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen:
+    (folder / "mynets.py").write_text(NETWORK)
+    command = [sys.executable, "-m", "b2nn_tvm.cli.search", "--model", "mynets:net", "-o", "out", "--epochs", "1", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path, "--float-epochs", "500")
+    checkpoints = tmp_path / "out" / "state" / "training" / "parent" / "checkpoints"
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("*.ckpt")):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stdout == "" and "Traceback" not in stderr
+    assert stderr.splitlines()[-1].startswith("interrupted: ") and "same command again" in stderr
+    assert list(checkpoints.glob("*.ckpt"))
+    measured = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "state" / "networks").rglob("phase.json")}
+    assert measured and not (tmp_path / "out" / "plan.json").exists()
+
+    process = start(tmp_path, "--float-epochs", "1", "--json")
+    stdout, stderr = process.communicate(timeout=500)
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout)["within_budget"] is True
+    assert {path: path.stat().st_mtime_ns for path in measured} == measured
