@@ -1,0 +1,48 @@
+"""Whole networks at 224x224 with random weights: Bi-Real-18 with some layers binary, ResNet-18."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from b2nn_tvm import models
+from b2nn_tvm.export import export_onnx
+from b2nn_tvm.mixbin.convert import convert
+from b2nn_tvm.mixbin.flops import flops
+from b2nn_tvm.mixbin.layers import trace
+
+SHAPE = (1, 3, 224, 224)
+
+
+def network(name: str) -> torch.nn.Module:
+    """A built-in network with random weights and batch norms that have seen something."""
+    torch.manual_seed(0)
+    model = models.get(name)()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return model.eval()
+
+
+def eligible(model: torch.nn.Module) -> tuple[str, ...]:
+    return tuple(trace(model, SHAPE[1:]).eligible)
+
+
+def share_of_flops(model: torch.nn.Module, share: float, *, seed: int = 0) -> tuple[str, ...]:
+    """The first layers of a random order that bring the network to at most ``share`` of its FLOPs."""
+    order = list(eligible(model))
+    random.Random(seed).shuffle(order)
+    whole = flops(model, SHAPE)
+    for count in range(len(order) + 1):
+        if flops(model, SHAPE, binary=order[:count]) <= share * whole:
+            return tuple(order[:count])
+    return tuple(order)
+
+
+def save(model: torch.nn.Module, path: Path, binary: Sequence[str] = ()) -> Path:
+    """Export the network with these layers binary."""
+    return export_onnx(convert(model, binary) if binary else model, path, input_shape=SHAPE)
