@@ -49,10 +49,10 @@ def tune_module(
             f"target {target.name} cannot be tuned on this machine, which lacks {', '.join(target.missing)}; "
             "compile without --tune for its default tiles"
         )
-    tasks = list(_tasks(module, vector_unit, records))
-    for index, (function, anchor, tiles) in enumerate(tasks):
+    open_tasks = list(tasks(module, vector_unit, records))
+    for index, (function, anchor, tiles) in enumerate(open_tasks):
         count = min(trials, len(tiles))
-        phase = f"tune {index + 1} of {len(tasks)}: {anchor.op} {anchor.workload}"
+        phase = f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}"
         done = 0
 
         def measured(_seconds: float | None) -> None:
@@ -71,6 +71,15 @@ def tune_function(
     function: tirx.PrimFunc, tiles: Sequence[Tile], *, target: TargetInfo, measured: Callable[[float | None], None]
 ) -> tuple[Tile, float]:
     """The fastest of ``tiles`` for one function on one thread, and its seconds."""
+    seconds = measure_tiles(function, tiles, target=target, measured=measured)
+    best = min(seconds, key=seconds.__getitem__)
+    return best, seconds[best]
+
+
+def measure_tiles(
+    function: tirx.PrimFunc, tiles: Sequence[Tile], *, target: TargetInfo, measured: Callable[[float | None], None]
+) -> dict[Tile, float]:
+    """The seconds of one call of the function on one thread with each of ``tiles``."""
     meta_schedule, builder, runner = in_process(repeats=REPEATS, seconds=SECONDS, measured=measured)
     order = iter(range(len(tiles)))
 
@@ -95,14 +104,19 @@ def tune_function(
             task_scheduler="round-robin",
             seed=1,
         )
-        best = min(database.get_all_tuning_records(), key=lambda record: float(record.run_secs[0]))
-        decision = next(int(value) for inst, value in best.trace.decisions.items() if inst.kind.name == "SampleCategorical")
-        return tiles[decision], float(best.run_secs[0])
+        return {tiles[_decision(record)]: float(record.run_secs[0]) for record in database.get_all_tuning_records()}
 
 
-def _tasks(
+def _decision(record) -> int:
+    """The index of the tile that a trial was built with."""
+    decisions = record.trace.decisions.items()
+    return next(int(value) for instruction, value in decisions if instruction.kind.name == "SampleCategorical")
+
+
+def tasks(
     module: tvm.IRModule, vector_unit: VectorUnit, records: Records
 ) -> Iterator[tuple[tirx.PrimFunc, Anchor, tuple[Tile, ...]]]:
+    """Each convolution of an unscheduled module that has no record, once per workload, with its candidate tiles."""
     seen = set()
     for _, function in module.functions_items():
         if not isinstance(function, tirx.PrimFunc) or "tirx.is_scheduled" in (function.attrs or {}):
