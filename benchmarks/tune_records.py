@@ -1,0 +1,78 @@
+"""Measure the tiles of the built-in networks' kernels and write the records that ship.
+
+    python benchmarks/tune_records.py [--target native x86 x86-avx512] [--trials 24]
+
+Goes on where it stopped: a workload with a record is not measured again. Prints how much slower the default tile is than the
+fastest measured one. Wants an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+from network_models import eligible, network, save
+from rich.console import Console
+from rich.progress import track
+
+from b2nn_tvm import models
+from b2nn_tvm.deploy.local import LocalDevice
+from b2nn_tvm.export import export_onnx
+from b2nn_tvm.frontend import import_onnx
+from b2nn_tvm.mixbin.convert import convert
+from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.passes.pipeline import to_kernels
+from b2nn_tvm.schedules import records as shipped
+from b2nn_tvm.schedules.records import Record, load_records
+from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.tune import measure_tiles, tasks
+from b2nn_tvm.targets import target as targets
+
+
+def files(folder: Path) -> list[Path]:
+    """The built-in networks, float and all binary, as ONNX files."""
+    paths = []
+    for name in ("resnet18", "bireal18"):
+        model = network(name)
+        paths += [save(model, folder / f"{name}.onnx"), save(model, folder / f"{name}-binary.onnx", eligible(model))]
+    small = models.get("cresnet20")().eval()
+    shape = (1, 3, 32, 32)
+    paths.append(export_onnx(small, folder / "cresnet20.onnx", input_shape=shape))
+    binary = convert(small, trace(small, shape[1:]).eligible)
+    paths.append(export_onnx(binary, folder / "cresnet20-binary.onnx", input_shape=shape))
+    return paths
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--target", nargs="+", default=["x86-vpopcntdq", "x86-avx512", "x86"])
+    parser.add_argument("--trials", type=int, default=24, help="tiles per kernel, the default tile first")
+    options = parser.parse_args()
+    console = Console()
+    device = LocalDevice().describe().cpu
+    with tempfile.TemporaryDirectory() as folder:
+        networks = files(Path(folder))
+        for word in options.target:
+            target = targets.get(word)
+            vector_unit = unit(target.vector)
+            path = shipped.SHIPPED / f"{vector_unit.name}.json"
+            records = load_records(vector_unit.name)
+            losses = []
+            for network_path in networks:
+                kernels = to_kernels(import_onnx(network_path), vector_unit.layout, target.tvm_target())
+                for function, anchor, tiles in track(list(tasks(kernels.module, vector_unit, records)), f"{word}: {network_path.stem}"):
+                    seconds = measure_tiles(function, tiles[: options.trials], target=target, measured=lambda _: None)
+                    best = min(seconds, key=seconds.__getitem__)
+                    losses.append(seconds[tiles[0]] / seconds[best])
+                    milliseconds = round(seconds[best] * 1e3, 6)
+                    records = records.with_record(Record(anchor.op, anchor.workload, anchor.lanes, best, milliseconds, device))
+                    records.save(path)
+            if losses:
+                worst, usual = max(losses), statistics.median(losses)
+                console.print(f"{word}: default tiles take {usual:.2f} times (median), {worst:.2f} times (worst) the fastest of {len(losses)}")
+
+
+if __name__ == "__main__":
+    main()
