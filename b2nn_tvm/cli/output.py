@@ -34,17 +34,17 @@ def print_line(text: str) -> None:
 
 
 @contextmanager
-def phases() -> Iterator[Callable[[str], None]]:
-    """A callback ``(phase)`` for work without a count: a spinner with the phase's name on stderr; a line per phase where that is no terminal."""
+def phases() -> Iterator[ProgressCallback]:
+    """A callback ``(phase, done, total)`` for work of a few phases: a spinner with the phase's name on stderr, and the count
+    where there is one; a line per phase where stderr is no terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        report = _phase_lines(console)
-        yield lambda phase: report(phase, 0, 1)
+        yield _phase_lines(console)
         return
     with console.status("start") as status:
-        yield lambda phase: status.update(_escaped(phase))
+        yield lambda phase, done, total: status.update(_escaped(phase if total < 2 else f"{phase} {done}/{total}"))
 
 
 @contextmanager
