@@ -19,6 +19,9 @@ from b2nn_tvm.onnx_binary_ops import binary_conv2d, bipolar_quant, constant, sig
 
 _LOCK = threading.Lock()
 
+# What TVM computes by calls into its own runtime, or by loops that no schedule fits.
+_WITHOUT_KERNEL = ("AllClassNMS", "CumSum", "MaxUnpool", "NonMaxSuppression", "Scatter", "ScatterElements", "ScatterND", "TopK")
+
 
 @contextmanager
 def converters(
@@ -29,17 +32,21 @@ def converters(
     ``record(node name, op type, inputs, attributes)`` is called for every node in graph order.
     """
     own = {
+        "AveragePool": _explicit_padding,
         "BatchNormalization": _batch_norm,
         "BinaryConv2d": binary_conv2d,
         "BipolarQuant": bipolar_quant,
         "Clip": _clip,
         "Conv": _conv,
+        "Dropout": _dropout,
         "Max": _pairwise(relax.op.maximum),
+        "MaxPool": _explicit_padding,
         "Min": _pairwise(relax.op.minimum),
         "PRelu": _prelu,
         "Pad": _pad,
         "Sign": sign(sign_zero),
         "Sum": _pairwise(relax.op.add),
+        **dict.fromkeys(_WITHOUT_KERNEL, _refuse),
     }
     interrupted: list[relax.BlockBuilder] = []
     with _LOCK:
@@ -80,6 +87,7 @@ class _Converter:
                 if isinstance(result, relax.Call):
                     result = bb.emit(result)  # now, so that the order of the file is kept
                 _check_static(result)
+                _check_count(result, attrs["tvm_custom"]["num_outputs"])
             except B2nnError as error:
                 self._interrupted.append(bb)
                 raise type(error)(f"node {node!r} ({self._op}): {error}") from None
@@ -103,6 +111,25 @@ def _check_static(result: relax.Expr) -> None:
             dims = ty.shape
             if dims is None or not all(isinstance(d, tvm.tirx.IntImm) for d in dims):
                 raise UnsupportedError("the shape of its output depends on values; only static shapes can be compiled")
+
+
+def _check_count(result: relax.Expr, wanted: int) -> None:
+    if wanted > 1 and isinstance(getattr(result, "ty", None), relax.TensorType):
+        raise UnsupportedError(f"only the first of its {wanted} outputs can be compiled; export the model without the others")
+
+
+def _refuse(bb, inputs, attrs):
+    raise UnsupportedError("there is no kernel for it in a library; end the network before it, and compute it on the outputs")
+
+
+def _dropout(bb, inputs, attrs):
+    """Nothing, in inference: the input, and a mask of ones where one is asked for."""
+    training = constant(inputs[2]) if len(inputs) > 2 and inputs[2] is not None else np.zeros(1)
+    if training is None or training.any():
+        raise UnsupportedError("dropout in training mode; export the model in inference mode (model.eval())")
+    if attrs["tvm_custom"]["num_outputs"] == 1:
+        return inputs[0]
+    return relax.Tuple([inputs[0], relax.const(np.ones([int(d) for d in inputs[0].ty.shape], bool))])
 
 
 def _pairwise(operator: Callable) -> Callable:
@@ -186,7 +213,7 @@ def _padding(attrs, sizes, kernel, strides, dilations) -> list[int]:
     if mode == "NOTSET":
         return list(attrs.get("pads", (0, 0, 0, 0)))
     if mode == "VALID":
-        return [0, 0, 0, 0]
+        return [0] * (2 * len(sizes))
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
         raise InputError(f"auto_pad is NOTSET, VALID, SAME_UPPER or SAME_LOWER, not {mode!r}")
     before, after = [], []
@@ -196,6 +223,16 @@ def _padding(attrs, sizes, kernel, strides, dilations) -> list[int]:
         before.append(small if mode == "SAME_UPPER" else large)
         after.append(large if mode == "SAME_UPPER" else small)
     return before + after
+
+
+def _explicit_padding(bb, inputs, attrs):
+    """Pooling is left to TVM, but for auto_pad, of which it gets the shape wrong."""
+    if attrs.get("auto_pad", b"NOTSET") != b"NOTSET":
+        kernel = attrs["kernel_shape"]
+        sizes = [int(d) for d in list(inputs[0].ty.shape)[2:]]
+        ones = (1,) * len(kernel)
+        attrs["pads"] = _padding(attrs, sizes, kernel, attrs.get("strides", ones), attrs.get("dilations", ones))
+        del attrs["auto_pad"]
 
 
 def _batch_norm(bb, inputs, attrs):

@@ -14,11 +14,13 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 
 OLDEST_OPSET = 11
 _CONVERTED_FUNCTIONS = ("BinaryConv2d", "BipolarQuant")
+_OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
 
 
 def load_model(path: str | os.PathLike) -> onnx.ModelProto:
-    """The model in a file: external data loaded, functions without a converter inlined, every node with its own name.
+    """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
+    optional outputs that nothing reads dropped.
 
     Raises InputError where the file is missing, is no ONNX model, lacks its external data or is older than opset 11.
     """
@@ -49,6 +51,7 @@ def load_model(path: str | os.PathLike) -> onnx.ModelProto:
     if len(kept) < len(model.functions):
         model = inliner.inline_selected_functions(model, kept, exclude=True)
     _name_nodes(model.graph)
+    _drop_unread_outputs(model.graph)
     return model
 
 
@@ -122,3 +125,10 @@ def _name_nodes(graph: onnx.GraphProto) -> None:
             name = f"{base}#{count}"
         node.name = name
         taken.add(name)
+
+
+def _drop_unread_outputs(graph: onnx.GraphProto) -> None:
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    for node in graph.node:
+        while node.op_type in _OPTIONAL_OUTPUTS and len(node.output) > 1 and node.output[-1] not in read:
+            node.output.pop()

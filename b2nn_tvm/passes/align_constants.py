@@ -36,6 +36,7 @@ def _align(call: relax.Call, site: Site) -> relax.Expr | None:
     for arg in call.args:
         value = constant(arg)
         if value is not None and 0 < value.ndim < rank:
-            arg, changed = relax.const(value.reshape((1,) * (rank - value.ndim) + value.shape)), True
+            full = value.reshape((1,) * (rank - value.ndim) + value.shape)
+            arg, changed = relax.const(full, str(value.dtype)), True
         args.append(arg)
     return relax.Call(call.op, args, call.attrs) if changed else None

@@ -90,7 +90,7 @@ def _sink(call: relax.Call, site: Site) -> relax.Expr | None:
 def _compose(call: relax.Call, site: Site) -> relax.Expr | None:
     value = constant(call.args[0])
     if value is not None and call.attrs.axes is not None:
-        return relax.const(value.transpose(ints(call.attrs.axes)).copy())
+        return relax.const(value.transpose(ints(call.attrs.axes)).copy(), str(value.dtype))
     inner = _axes(call.args[0], site)
     if inner is None or call.attrs.axes is None:
         return None
@@ -110,7 +110,7 @@ def _sink_elementwise(call: relax.Call, site: Site) -> relax.Expr | None:
         if own == axes:
             arg = site.definition(arg).args[0]
         elif value is not None and value.ndim == len(axes):
-            arg = relax.const(value.transpose(np.argsort(axes)).copy())
+            arg = relax.const(value.transpose(np.argsort(axes)).copy(), str(value.dtype))
         elif shape(arg) or isinstance(arg, relax.Var):  # a tensor in another layout; plain numbers and scalars fit any
             return None
         args.append(arg)
