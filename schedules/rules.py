@@ -120,15 +120,21 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
 
 def find_anchor(sch: Schedule) -> Anchor | None:
     """The block that carries the mark of a convolution, or None."""
-    for op, block in _marked(sch).items():
+    marked = _marked(sch)
+    for op, block in marked.items():
         if op in HELPERS:
             continue
         lanes = int(sch.get(block).annotations["b2nn.lanes"])
-        extents = [int(sch.get(loop).extent) for loop in sch.get_loops(block)]
+        extents = _extents(sch, block)
+        updates = prod(_extents(sch, marked.get("bconv2d_partial", block))) // lanes  # popcounts in bytes have a block of their own
         outputs = extents[5 if op == "winograd_conv2d" else 3]
         workload = _annotation(sch, block, WORKLOAD)
-        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, prod(extents) // lanes, word_channels_of(sch))
+        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, updates, word_channels_of(sch))
     return None
+
+
+def _extents(sch: Schedule, block: SBlockRV) -> list[int]:
+    return [int(sch.get(loop).extent) for loop in sch.get_loops(block)]
 
 
 def _marked(sch: Schedule) -> dict[str, SBlockRV]:

@@ -1,0 +1,45 @@
+"""The sums of the binary convolution cannot overflow, and the chunks of the byte form are as long as they may be."""
+
+import numpy as np
+import pytest
+from tvm import te
+
+from b2nn_tvm.ops.bconv2d import MAX_BYTES_IN_UINT8, bconv2d, byte_chunk
+from b2nn_tvm.ops.bit_layout import pack_channels, pack_weights
+from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.workload import ConvWorkload
+from tests.ops.scheduled import compile_tensors
+
+# Channels and kernel around the limits: 31 and 32 bytes in uint8, 65,535 bits in uint16.
+LIMITS = [(248, 1), (256, 1), (249, 3), (80, 3), (88, 3), (32, 7), (1024, 1), (7281, 3), (7282, 3), (65535, 1), (65536, 1)]
+
+
+@pytest.mark.parametrize("channels, kernel", LIMITS)
+def test_the_largest_sums_are_exact(channels, kernel, target):
+    """All bits differ, or none, filter by filter."""
+    workload = ConvWorkload(1, channels, kernel, kernel + 1, 16, (kernel, kernel))
+    layout = unit(target.vector).layout
+    signs = np.ones((16, channels, kernel, kernel), np.int8)
+    signs[::2] = -1
+    packed_weight = pack_weights(signs, word=layout.word, lanes=layout.binary_lanes(16))
+    packed = pack_channels(np.ones((1, kernel, kernel + 1, channels)), word=layout.word)
+    x, weight = (te.placeholder(a.shape, a.dtype, name=n) for n, a in (("x", packed), ("w", packed_weight)))
+    count = channels * kernel * kernel
+    result = compile_tensors([x, weight, bconv2d(x, weight, count, workload=workload)], target)(packed, packed_weight)
+    assert result.shape == (1, 1, 2, 16)
+    np.testing.assert_array_equal(result[..., ::2], -count)
+    np.testing.assert_array_equal(result[..., 1::2], count)
+
+
+@pytest.mark.parametrize("kernel_width", [1, 2, 3, 5, 7, 11])
+def test_a_chunk_divides_the_bytes_and_cannot_overflow(kernel_width):
+    for size in range(1, 200):
+        columns, chunk = byte_chunk(kernel_width, size)
+        assert size % chunk == 0 and columns in (1, kernel_width)
+        assert columns == 1 or chunk == size
+        assert columns * chunk <= MAX_BYTES_IN_UINT8
+        assert not any(size % longer == 0 for longer in range(chunk + 1, MAX_BYTES_IN_UINT8 + 1))
+
+
+def test_the_longest_chunk_cannot_overflow_a_byte():
+    assert 8 * MAX_BYTES_IN_UINT8 <= np.iinfo(np.uint8).max < 8 * (MAX_BYTES_IN_UINT8 + 1)
