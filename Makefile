@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup ## the whole loop on a small data set on this machine, into build/demo (at most 8 minutes; resumes)
-	$(BIN)/b2nn-search --model cresnet20 --data digits --float-epochs 12 --epochs 4 --compare 5 --also arm -o build/demo
+	$(BIN)/b2nn-search --model cresnet20 --data digits --float-epochs 12 --epochs 3 --compare 5 --also arm -o build/demo
 
 test: setup ## all tests; the timing ones run last and alone, the ARM ones where the emulator can be had
 	$(MAKE) arm-emulator || echo 'no ARM emulator: its tests will be skipped'

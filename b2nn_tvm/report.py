@@ -6,6 +6,7 @@ import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from b2nn_tvm.document import write_atomic, write_document
@@ -39,6 +40,10 @@ def lines(result: SearchResult) -> list[str]:
     found = [f"budget {_amount(result.limit, result.unit)}: achieved {_amount(result.achieved, result.unit)} ({_verdict(result)})"]
     if result.prediction_error is not None:
         found.append(f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms: {_error(result.prediction_error)}")
+    predictions = _predictions(result)
+    if len(predictions) > 1:
+        errors = [abs(predicted / measured - 1) for predicted, measured in predictions]
+        found.append(f"{len(errors)} networks predicted before they were measured: median error {median(errors):.1%}, worst {max(errors):.1%}")
     if result.quality:
         quality = result.quality
         found.append(
@@ -81,9 +86,15 @@ def _html(result: SearchResult) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
-    costs = [(attempt.predicted_ms, attempt.measured_ms) for attempt in result.attempts]
-    top = 1.1 * max((max(pair) for pair in costs), default=1.0)
-    return template.render(result=result, table=table(result), lines=lines(result), points=costs, top=top, version=__version__)
+    points = _predictions(result)
+    top = 1.1 * max((max(pair) for pair in points), default=1.0)
+    return template.render(result=result, table=table(result), lines=lines(result), points=points, top=top, version=__version__)
+
+
+def _predictions(result: SearchResult) -> list[tuple[float, float]]:
+    """(predicted, measured) milliseconds of the networks that the cost model had not seen when it predicted them."""
+    tried = [(attempt.predicted_ms, attempt.measured_ms) for attempt in result.attempts]
+    return tried + [(row.predicted_ms, row.measured_ms) for row in result.rows if row.role == "random"]
 
 
 def _cells(row: ResultRow, result: SearchResult) -> tuple[str, ...]:

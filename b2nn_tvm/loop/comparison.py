@@ -13,8 +13,8 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.networks import NetworkTime, measured
 from b2nn_tvm.mixbin.select import select
 
-TOLERANCE = 0.02  # of the chosen network's predicted time: what counts as the same cost
-DRAWS = 500
+TOLERANCE = 0.03  # of the chosen network's time: what counts as the same cost
+DRAWS = 200
 PHASE = "measure random choices"
 
 
@@ -49,34 +49,39 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(statistics.fmean(values), float(t.ppf(0.975, len(values) - 1)) * spread, len(values))
 
 
-def random_choices(job: Job, cost: AdditiveCost, chosen: tuple[str, ...], count: int) -> list[RandomChoice]:
-    """``count`` random choices whose predicted time is that of the chosen layers within 2 %, each measured.
+def random_choices(job: Job, cost: AdditiveCost, chosen: tuple[str, ...], chosen_ms: float, count: int) -> list[RandomChoice]:
+    """``count`` random choices whose measured time is within 3 % of the chosen layers' ``chosen_ms``.
 
-    Layers are binarized in random order until the bound is kept; seeds are tried in order, and where too few of 500 are so
-    close, the closest are taken.
+    Layers are binarized in random order until the predicted bound is kept; seeds are tried in order. Up to three times as
+    many are measured as are wanted; where too few are so close, the closest are taken.
     """
-    target = float(cost.total(chosen))
-    picks = _draw(cost, target, job.settings.seed, chosen)
-    close = [pick for pick in picks if pick[0] <= TOLERANCE]
-    picks = close[:count] if len(close) >= count else sorted(picks)[:count]
-    found = []
-    for index, (_, seed, binary) in enumerate(picks):
-        job.progress(PHASE, index, len(picks))
+    picks = _draw(cost, float(cost.total(chosen)), job.settings.seed, chosen)
+    found: list[RandomChoice] = []
+    for seed, binary in picks[: 3 * count]:
+        close = [one for one in found if _distance(one, chosen_ms) <= TOLERANCE]
+        job.progress(PHASE, len(close), count)
+        if len(close) == count:
+            break
         found.append(RandomChoice(seed, binary, measured(job, binary)))
-    job.progress(PHASE, len(picks), len(picks))
-    return found
+    job.progress(PHASE, count, count)
+    closest = sorted(found, key=lambda one: max(_distance(one, chosen_ms), TOLERANCE))[:count]
+    return sorted(closest, key=lambda one: one.seed)
 
 
-def _draw(cost: AdditiveCost, target: float, first_seed: int, taken: tuple[str, ...]) -> list[tuple[float, int, tuple[str, ...]]]:
-    """(relative distance to the target, seed, binary layers) of distinct random choices."""
+def _distance(one: RandomChoice, ms: float) -> float:
+    return abs(one.time.ms / ms - 1)
+
+
+def _draw(cost: AdditiveCost, target: float, first_seed: int, taken: tuple[str, ...]) -> list[tuple[int, tuple[str, ...]]]:
+    """(seed, binary layers) of distinct random choices, those predicted within the tolerance of ``target`` first."""
     seen = {taken}
     picks = []
     for seed in range(first_seed, first_seed + DRAWS):
         draw = random.Random(seed)
         scores = {name: draw.random() for name in cost.names}
-        bound = max(target * (1 + TOLERANCE), float(cost.minimum()))
+        bound = max(target * (1 + TOLERANCE / 2), float(cost.minimum()))
         binary = select(scores, cost, Budget(bound, cost.unit)).binary
         if binary not in seen:
             seen.add(binary)
-            picks.append((abs(float(cost.total(binary)) / target - 1), seed, binary))
-    return picks
+            picks.append((max(abs(float(cost.total(binary)) / target - 1), TOLERANCE), seed, binary))
+    return [(seed, binary) for _, seed, binary in sorted(picks)]

@@ -190,7 +190,7 @@ def _compare(
     ]
     if not count:
         return tuple(rows), []
-    drawn = random_choices(job, cost, choice.binary, count)
+    drawn = random_choices(job, cost, choice.binary, delivery.measured_ms, count)
     wanted = {"all-binary": job.eligible, **{f"random-{one.seed}": one.binary for one in drawn}}
     trained = finetune_each(job, wanted, phase="fine-tune the networks to compare with")
     rows.append(row("all binary", "binary", everything[1], trained["all-binary"].accuracy))
