@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from b2nn_tvm.document import read_document, write_document
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.schedules.tile import Tile
 
 KIND, VERSION = "b2nn-schedule-records", 1
@@ -73,12 +74,21 @@ class Records:
 
 
 def load_records(vector_unit: str, *paths: Path) -> Records:
-    """The shipped records of a vector unit, overlaid by those of ``paths`` that exist."""
+    """The shipped records of a vector unit, overlaid by those of ``paths`` that exist.
+
+    Raises InputError where a file is no such document, or is of another vector unit.
+    """
     records = Records(vector_unit)
     for path in (SHIPPED / f"{vector_unit}.json", *paths):
         if not path.exists():
             continue
-        for row in read_document(path, KIND, VERSION, SCHEMA)["records"]:
+        document = read_document(path, KIND, VERSION, SCHEMA)
+        if document["vector_unit"] != vector_unit:
+            raise InputError(
+                f"{path}: expected tuning records of the vector unit {vector_unit!r}, but they are of "
+                f"{document['vector_unit']!r}; a tile for other registers is no good, so move the file away"
+            )
+        for row in document["records"]:
             record = Record(row["op"], row["workload"], row["lanes"], Tile(*row["tile"]), row["ms"], row["device"])
             records = records.with_record(record)
     return records
