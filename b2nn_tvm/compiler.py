@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from b2nn_tvm.errors import InputError
+
+if TYPE_CHECKING:
+    from b2nn_tvm.targets.target import TargetInfo
 
 Progress = Callable[[str, int, int], None]
 PHASES = ("import", "rewrite", "schedule", "generate code", "link", "verify")
@@ -27,8 +31,9 @@ def compile_model(
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
 
     ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel on
-    this machine and keeps the records beside the library's folder. With ``verify`` the library is run on random inputs and
-    compared with onnxruntime, where it can run here and onnxruntime is installed. ``progress(phase, done, total)`` is called along the way.
+    this machine and keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared
+    with onnxruntime before it replaces what ``output`` holds; that is left out, and said in the last phase, where this
+    machine cannot run the library or onnxruntime is not installed. ``progress(phase, done, total)`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -42,6 +47,7 @@ def compile_model(
     from b2nn_tvm.schedules.records import load_records
     from b2nn_tvm.schedules.rules import schedule_module, unit
     from b2nn_tvm.targets import target as targets
+    from b2nn_tvm.verify import installed, verify_artifact
 
     report = progress or (lambda phase, done, total: None)
     say = lambda phase: report("compile: " + phase, 0, 1)
@@ -78,14 +84,26 @@ def compile_model(
     )  # fmt: skip
     say("link")
     metadata = BuildMetadata(model=Path(onnx_path).name, plan_digest=plan_digest)
-    build_library(program, kernel_object.code, info, output, metadata=metadata)
-    artifact = load(output)
-    if verify and info.runs_here:
-        from b2nn_tvm.verify import verify_artifact
 
+    def check(folder: Path) -> None:
         say("verify")
-        verify_artifact(artifact, onnx_path)
-    return artifact
+        with load(folder) as artifact:
+            verify_artifact(artifact, onnx_path, sign_zero=sign_zero)
+
+    skipped = _not_verified(info, installed()) if verify else ""
+    build_library(
+        program, kernel_object.code, info, output, metadata=metadata, check=check if verify and not skipped else None
+    )  # fmt: skip
+    if skipped:
+        say(f"verify: skipped, {skipped}")
+    return load(output)
+
+
+def _not_verified(target: TargetInfo, oracle_installed: bool) -> str:
+    """Why a library cannot be verified here; empty where it can."""
+    if not target.runs_here:
+        return f"this machine cannot run a library for {target.name}; it lacks {', '.join(target.missing)}"
+    return "" if oracle_installed else "onnxruntime is not installed (pip install onnxruntime)"
 
 
 def records_path(vector_unit: str) -> Path:

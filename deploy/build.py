@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata as packages
 from pathlib import Path
@@ -52,18 +53,21 @@ def build_library(
     folder: str | os.PathLike,
     *,
     metadata: BuildMetadata = BuildMetadata(),
+    check: Callable[[Path], None] | None = None,
 ) -> Manifest:
     """Link ``kernels_object`` with the runtime and the program's tables and constants into ``folder``.
 
     The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn_run`` and ``manifest.json``. All
     is made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
-    half replaced is noticed when it is loaded. Raises ToolchainError where no compiler for the target is there or it
+    half replaced is noticed when it is loaded. ``check`` is called with the finished temporary folder first: where it
+    raises, ``folder`` stays as it was. Raises ToolchainError where no compiler for the target is there or it
     fails, InputError where ``folder`` cannot be written, ValueError where program and object do not fit.
     """
     folder = Path(folder)
     check_program(program)
     _check_kernels(program, kernels_object, target)
     toolchain = find_toolchain(target)
+    created = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=folder, prefix=".build."))
@@ -73,11 +77,16 @@ def build_library(
         model_id = write_sources(program, kernels_object, work, salt=target.name)
         compile_library(toolchain, work)
         manifest = _describe(program, target, toolchain, metadata, model_id, (work / LIBRARY).read_bytes())
+        if check:
+            manifest.save(work)
+            check(work)
         for name in (LIBRARY, RUNNER, HEADER):
             os.replace(work / name, folder / name)
         manifest.save(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if created and not any(folder.iterdir()):
+            folder.rmdir()
     return manifest
 
 
