@@ -47,11 +47,13 @@ class LayerNamer:
 def weight_digest(weight: np.ndarray) -> str:
     """SHA-1 over shape and values of float32 weights [O, ...]; over their signs where they are sign times magnitude[o].
 
-    A filter and its negative have the same digest: folding a batch norm into a threshold may flip a filter.
+    A filter and its negative have the same digest, as folding a batch norm into a threshold may flip a filter; so have a dense
+    layer and the 1x1 convolution that it is lowered to.
     """
     parts = split_sign_and_scale(weight)
     values = np.ascontiguousarray(weight if parts is None else _unflipped(parts[0]), np.float32)
-    return hashlib.sha1(repr(values.shape).encode() + values.tobytes()).hexdigest()
+    shape = values.shape[:2] if values.shape[2:] == (1, 1) else values.shape
+    return hashlib.sha1(repr(shape).encode() + values.tobytes()).hexdigest()
 
 
 def _unflipped(signs: np.ndarray) -> np.ndarray:

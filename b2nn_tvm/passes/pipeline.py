@@ -19,6 +19,7 @@ from b2nn_tvm.passes.fold_threshold import FoldThreshold
 from b2nn_tvm.passes.fuse_pack import FusePack
 from b2nn_tvm.passes.legalize_sign import LegalizeSign
 from b2nn_tvm.passes.lower_binary_conv2d import LowerBinaryConv2d
+from b2nn_tvm.passes.lower_binary_dense import LowerBinaryDense
 from b2nn_tvm.passes.lower_conv2d import LowerConv2d
 
 
@@ -37,6 +38,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     convs = classify_convs(canonical, layers=imported.layers)
     module = convert_layout()(canonical)
     book = LayerBook(LayerNamer(imported.layers))
+    module = LowerBinaryDense()(module)
     module = FoldThreshold()(module)
     module = LowerBinaryConv2d(layout, book)(module)
     module = LegalizeSign()(module)

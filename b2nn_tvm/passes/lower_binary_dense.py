@@ -1,0 +1,48 @@
+"""Rewrite a dense layer of signs as a binary 1x1 convolution of one pixel, which the next pass lowers.
+
+    matmul(sign(x[N, K]), w[K, O] = -alpha[o] or +alpha[o])
+        ->  reshape(multiply(nn.conv2d(sign(reshape(x, [N, 1, 1, K])), w' = -1 or +1), alpha), [N, O])
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.layer_names import split_sign_and_scale
+from b2nn_tvm.passes.rewriting import Site, constant, op_name, rewrite_calls, shape
+
+
+@tvm.transform.module_pass(opt_level=0, name="LowerBinaryDense")
+class LowerBinaryDense:
+    """Rewrite dense layers whose input is a sign and whose weights have one magnitude per output."""
+
+    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+        return rewrite_calls(module, _rewrite)
+
+
+def _rewrite(call: relax.Call, site: Site) -> relax.Expr | None:
+    if op_name(call) != "relax.matmul" or len(shape(call.args[0])) != 2:
+        return None
+    weight, sign = constant(call.args[1]), site.definition(call.args[0])
+    if weight is None or weight.ndim != 2 or weight.dtype != np.float32 or op_name(sign) != "relax.sign":
+        return None
+    parts = split_sign_and_scale(np.ascontiguousarray(weight.T))
+    if parts is None:
+        return None
+    signs, alpha = parts
+    source, threshold = sign.args[0], None
+    before = site.definition(source)
+    if op_name(before) == "relax.subtract" and (limit := constant(before.args[1])) is not None and limit.size in (1, weight.shape[0]):
+        source, threshold = before.args[0], np.broadcast_to(limit.reshape(-1), weight.shape[0]).reshape(1, 1, 1, -1)
+    batch, inputs = shape(source)
+    pixel = site.emit(relax.op.reshape(source, (batch, 1, 1, inputs)))
+    if threshold is not None:
+        pixel = site.emit(relax.op.subtract(pixel, relax.const(np.ascontiguousarray(threshold))))
+    binary = site.emit(relax.op.sign(pixel))
+    filters = relax.const(np.ascontiguousarray(signs.T[None, None]))
+    y = site.emit(relax.op.nn.conv2d(binary, filters, data_layout="NHWC", kernel_layout="HWIO", out_layout="NHWC"))
+    if not (alpha == 1).all():
+        y = site.emit(relax.op.multiply(y, relax.const(alpha.reshape(1, 1, 1, -1))))
+    return relax.op.reshape(y, (batch, signs.shape[0]))
