@@ -78,7 +78,7 @@ class Oracle:
         return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
 
     def closest_tie(self, inputs: Mapping[str, np.ndarray]) -> float:
-        """The smallest distance |x - threshold| at any sign, relative to that tensor's largest |x|; inf without signs."""
+        """The smallest distance |x - threshold| at any sign, relative to the largest magnitude there; inf without signs."""
         import onnx
         from onnx import inliner
 
@@ -151,12 +151,12 @@ def _signs(graph) -> list[tuple[str, str]]:
 
 
 def _distance(x: np.ndarray, threshold: np.ndarray) -> float:
-    """The smallest |x - threshold| relative to the largest |x|; inf between integers, which are compared exactly."""
-    finite = np.isfinite(x)
-    if not np.issubdtype(x.dtype, np.floating) or not finite.any():
+    """The smallest |x - threshold| relative to the largest of both; inf between integers, which are compared exactly."""
+    if not np.issubdtype(x.dtype, np.floating):
         return np.inf
-    scale = max(np.abs(x[finite]).max(), np.finfo(np.float32).tiny)
-    return float(np.abs(x - threshold)[finite].min() / scale)
+    distance = np.abs(x - threshold)
+    scale = max(np.abs(values[np.isfinite(values)]).max(initial=0.0) for values in (x, threshold))
+    return float(np.nanmin(distance, initial=np.inf) / max(scale, np.finfo(np.float32).tiny))
 
 
 def _binary_sign(node, sign_zero: str) -> list:

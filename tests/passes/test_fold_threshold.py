@@ -14,7 +14,7 @@ from b2nn_tvm.passes.convert_layout import convert_layout
 from b2nn_tvm.passes.fold_threshold import FoldThreshold, integer_thresholds
 from b2nn_tvm.passes.rewriting import calls, constant, definitions, op_name
 from tests.onnx_models import model, save
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
+from tests.passes.relax_functions import assert_becomes, assert_stays, const, random_input, random_signs, run
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 WEIGHT = random_signs((3, 3, 4, 5))  # HWIO
