@@ -49,8 +49,9 @@ def in_process(*, repeats: int, seconds: float, measured: Callable[[float | None
                 name = f"in-process-{len(libraries)}"
                 try:
                     libraries[name] = tvm.tirx.build(item.mod, target=item.target)
-                except tvm.error.TVMError as error:
+                except RuntimeError as error:  # of which all of TVM's are kinds
                     results.append(BuilderResult(None, str(error)))
+                    measured(None)
                 else:
                     results.append(BuilderResult(name, None))
             return results

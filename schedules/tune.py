@@ -26,6 +26,7 @@ from b2nn_tvm.targets.target import TargetInfo
 
 Progress = Callable[[str, int, int], None]
 REPEATS, SECONDS = 5, 0.03  # per trial
+FAILED_SECONDS = 1e10  # what MetaSchedule notes for a trial that could not be built
 
 
 def tune_module(
@@ -70,8 +71,10 @@ def tune_module(
 def tune_function(
     function: tirx.PrimFunc, tiles: Sequence[Tile], *, target: TargetInfo, measured: Callable[[float | None], None]
 ) -> tuple[Tile, float]:
-    """The fastest of ``tiles`` for one function on one thread, and its seconds."""
+    """The fastest of ``tiles`` for one function on one thread, and its seconds; TargetError where none could be built."""
     seconds = measure_tiles(function, tiles, target=target, measured=measured)
+    if not seconds:
+        raise TargetError(f"target {target.name}: none of {len(tiles)} tiles of a kernel could be built; compile without --tune")
     best = min(seconds, key=seconds.__getitem__)
     return best, seconds[best]
 
@@ -79,7 +82,7 @@ def tune_function(
 def measure_tiles(
     function: tirx.PrimFunc, tiles: Sequence[Tile], *, target: TargetInfo, measured: Callable[[float | None], None]
 ) -> dict[Tile, float]:
-    """The seconds of one call of the function on one thread with each of ``tiles``."""
+    """The seconds of one call of the function on one thread with each of ``tiles`` that could be built."""
     meta_schedule, builder, runner = in_process(repeats=REPEATS, seconds=SECONDS, measured=measured)
     order = iter(range(len(tiles)))
 
@@ -104,7 +107,8 @@ def measure_tiles(
             task_scheduler="round-robin",
             seed=1,
         )
-        return {tiles[_decision(record)]: float(record.run_secs[0]) for record in database.get_all_tuning_records()}
+        trials = [(_decision(record), float(record.run_secs[0])) for record in database.get_all_tuning_records()]
+        return {tiles[index]: seconds for index, seconds in trials if seconds < FAILED_SECONDS}
 
 
 def _decision(record) -> int:
@@ -132,11 +136,19 @@ def tasks(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MetaSchedule's logging off the user's terminal."""
+    """Keep MetaSchedule's logging off the user's terminal, and put its loggers back: it leaves open files in their handlers,
+    and refuses to start where an application has given its logger handlers without a name."""
     logger = logging.getLogger("tvm.s_tir.meta_schedule")
-    level = logger.level
+    level, propagate, handlers = logger.level, logger.propagate, logger.handlers
+    logger.handlers = []
     logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
+        for name, its in logging.root.manager.loggerDict.items():
+            if isinstance(its, logging.Logger) and name.startswith(logger.name):
+                for handler in its.handlers:
+                    handler.close()
+                its.handlers = []
+        logger.handlers, logger.propagate = handlers, propagate
         logger.setLevel(level)

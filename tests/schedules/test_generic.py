@@ -1,4 +1,4 @@
-"""The generic schedule: any function without a convolution computes what it did, in vectors where the channels allow."""
+"""The generic schedule: functions without a convolution compute what they did, in vectors where the channels allow."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,10 @@ def read_twice(x):
 COMPUTATIONS = {
     "elementwise": (elementwise, lambda x: np.maximum(2 * x - 1, 0)),
     "normalized": (read_twice, lambda x: x / (np.abs(x).sum(axis=3, keepdims=True) + 1)),
-    "mean of the image": (lambda x: topi.nn.global_pool(x, "avg", layout="NHWC"), lambda x: x.mean(axis=(1, 2), keepdims=True)),
+    "mean of the image": (
+        lambda x: topi.nn.global_pool(x, "avg", layout="NHWC"),
+        lambda x: x.mean(axis=(1, 2), keepdims=True),
+    ),
     "max of 2x2": (
         lambda x: topi.nn.pool2d(x, (2, 2), (2, 2), (1, 1), (0, 0, 0, 0), "max", layout="NHWC"),
         lambda x: x[:, :6, :4].reshape(3, 3, 2, 2, 2, -1).max(axis=(2, 4)),

@@ -28,7 +28,9 @@ def test_saved_records_are_loaded(tmp_path):
     assert loaded.tile("conv2d", "conv2d_n1_c8", 16) == Tile(2, 7, 2)
 
 
-@pytest.mark.parametrize("key", [("dense", "conv2d_n1_c8", 16), ("conv2d", "conv2d_n1_c9", 16), ("conv2d", "conv2d_n1_c8", 8)])
+@pytest.mark.parametrize(
+    "key", [("dense", "conv2d_n1_c8", 16), ("conv2d", "conv2d_n1_c9", 16), ("conv2d", "conv2d_n1_c8", 8)]
+)
 def test_a_record_holds_for_one_operator_workload_and_width(key):
     assert records_of(FIRST).tile(*key) is None
 
@@ -65,7 +67,8 @@ def test_the_shipped_records_can_be_loaded(name):
 
 def broken(change) -> str:
     row = {"op": "conv2d", "workload": "w", "lanes": 8, "tile": [1, 1, 1], "ms": 0.5, "device": "a CPU"}
-    document = {"kind": "b2nn-schedule-records", "format_version": 1, "tool_version": "0", "vector_unit": "avx2", "records": [row]}
+    document = {"kind": "b2nn-schedule-records", "format_version": 1, "tool_version": "0", "vector_unit": "avx2"}
+    document["records"] = [row]
     change(document)
     return json.dumps(document)
 

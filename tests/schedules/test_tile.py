@@ -17,7 +17,9 @@ def test_a_tile_counts_its_sums_and_has_a_word():
     assert (tile.pixels, tile.accumulators, tile.word) == (14, 42, "2x7x3")
 
 
-@pytest.mark.parametrize("height, width, blocks, accumulators", [(1, 1, 1, 1), (6, 4, 3, 8), (7, 7, 32, 28), (13, 11, 1, 16)])
+@pytest.mark.parametrize(
+    "height, width, blocks, accumulators", [(1, 1, 1, 1), (6, 4, 3, 8), (7, 7, 32, 28), (13, 11, 1, 16)]
+)
 def test_tiles_are_all_that_divide_and_fit(height, width, blocks, accumulators):
     found = tiles(height, width, blocks, accumulators=accumulators)
     expected = {

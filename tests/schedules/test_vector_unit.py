@@ -28,9 +28,9 @@ def test_an_unknown_unit_lists_the_choices():
 @pytest.mark.parametrize("kind", ["float", "binary", "winograd"])
 @pytest.mark.parametrize("name", UNITS)
 def test_sums_and_operands_fit_the_registers(name, kind):
-    """Beside the sums: a vector of weights, a broadcast and a product. Sums in bytes are widened to two vectors of uint16."""
+    """Beside the sums: a vector of weights, a broadcast and a product. On NEON each sum in bytes has two of uint16."""
     limits = getattr(unit(name), kind)
-    vectors = 3 if kind == "binary" and unit(name).layout.word == "uint8" and name == "neon" else 1
+    vectors = 3 if (name, kind) == ("neon", "binary") else 1
     assert vectors * limits.accumulators + 3 <= REGISTERS[name]
 
 
@@ -62,6 +62,6 @@ def test_with_one_vector_of_channels_pixels_make_up_the_default():
 
 
 def test_more_pixels_than_aimed_at_are_as_bad_as_too_few():
-    """Of 13 columns there are 1 or 13 at a time: 13 is 3 above the aim of 10, 1 is 9 below; with the aim of 5, 1 is closer."""
+    """Of 13 columns there are 1 or 13 at a time: 13 is 3 above an aim of 10 and 1 is 9 below; to 5, 1 is closer."""
     assert order_of(RegisterTile(accumulators=28, pixels=10, rows=1), 1, 13, 1)[0] == Tile(1, 13, 1)
     assert order_of(RegisterTile(accumulators=28, pixels=5, rows=1), 1, 13, 1)[0] == Tile(1, 1, 1)
