@@ -1,0 +1,151 @@
+"""Targets: every shipped file is a valid target, and says truly whether this machine runs it."""
+
+import platform
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
+
+import pytest
+
+from b2nn_tvm.errors import TargetError
+from b2nn_tvm.targets import target as module
+from b2nn_tvm.targets.target import NATIVE, VECTORS, TargetInfo, get, host_flags, names
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = tuple(name for name in names() if name != NATIVE)
+# What LLVM must be told the CPU has, by vector unit, for the schedules to compile to the instructions they count on.
+FEATURES = {"neon": "neon", "avx2": "avx2", "avx512": "avx512bw", "avx512vpopcntdq": "avx512vpopcntdq"}
+
+
+def test_the_shipped_targets():
+    assert names() == ("arm", "x86", "x86-avx512", "x86-vpopcntdq", "native")
+    assert len(set(names())) == len(names())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_file_is_a_target(name):
+    info = get(name)
+    assert info.name == name and info.vector in VECTORS
+    for field in fields(TargetInfo):
+        if field.name not in ("mattr", "float_abi"):
+            assert getattr(info, field.name), field.name
+    assert info.cores > 0 and isinstance(info.requires, tuple)
+    assert info.triple.startswith(info.arch) and info.zig_target.startswith(info.triple)
+    assert info.gnu_prefix == info.triple + "-"
+    with pytest.raises(FrozenInstanceError):
+        info.name = "other"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_tvm_knows_the_target(name):
+    """In TVM an unknown CPU is accepted in silence, and compiled for as if it had nothing: so ask for a feature."""
+    from tvm.target.codegen import llvm_cpu_has_features
+
+    info = get(name)
+    target = info.tvm_target()
+    assert (str(target.attrs["mcpu"]), int(target.attrs["num-cores"])) == (info.mcpu, info.cores)
+    assert llvm_cpu_has_features(FEATURES[info.vector], target)
+    if info.vector != "neon":  # part of every AArch64
+        assert not llvm_cpu_has_features(FEATURES[info.vector], replace(info, mcpu="x86-64").tvm_target())
+
+
+def test_attributes_and_the_float_abi_reach_tvm():
+    info = replace(get("arm"), mattr=("+dotprod",), float_abi="hard")
+    attrs = info.tvm_target().attrs
+    assert [str(attribute) for attribute in attrs["mattr"]] == ["+dotprod"] and str(attrs["mfloat-abi"]) == "hard"
+
+
+def test_an_unknown_word_lists_the_choices():
+    with pytest.raises(TargetError, match="unknown target 'pi'; the targets are arm, x86, .*native"):
+        get("pi")
+
+
+@pytest.mark.parametrize("name", ["../targets/arm", "", "target.py", "ARM"])
+def test_a_word_is_no_path(name):
+    with pytest.raises(TargetError, match="unknown target"):
+        get(name)
+
+
+def test_an_unknown_vector_lists_the_choices():
+    with pytest.raises(TargetError, match="target arm: vector is one of neon, .* not 'sve'"):
+        replace(get("arm"), vector="sve")
+
+
+def machine(monkeypatch, arch: str, flags: frozenset[str]) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: arch)
+    monkeypatch.setattr(module, "host_flags", lambda: flags)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_target_runs_where_its_flags_are(name, monkeypatch):
+    info = get(name)
+    machine(monkeypatch, info.arch, frozenset(info.requires) | {"more"})
+    assert info.runs_here and info.missing == ()
+    machine(monkeypatch, info.arch, frozenset(info.requires[1:]))
+    assert not info.runs_here and info.missing == info.requires[:1]
+    machine(monkeypatch, "riscv64", frozenset(info.requires))
+    assert not info.runs_here and info.missing == (f"a CPU of architecture {info.arch} (this one is riscv64)",)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_native_is_the_target_that_asks_most(name, monkeypatch):
+    info = get(name)
+    machine(monkeypatch, info.arch, frozenset(info.requires))
+    native = get(NATIVE)
+    assert native == replace(info, name=NATIVE, description=f"this machine ({name})")
+
+
+def test_native_on_a_foreign_machine_lists_the_targets(monkeypatch):
+    machine(monkeypatch, "riscv64", frozenset())
+    with pytest.raises(TargetError, match=r"target native: this CPU \(riscv64\) runs none .*: arm, x86, .*; name one"):
+        get(NATIVE)
+
+
+def test_what_is_said_to_run_here_does():
+    """The code of every target that runs here is run; this process would die by an instruction that the CPU lacks."""
+    running = [name for name in SHIPPED if get(name).runs_here]
+    assert get(NATIVE).runs_here and running
+    code = f"""
+import numpy as np, tvm
+from tvm import te
+from b2nn_tvm.targets.target import get
+x = te.placeholder((64,), "uint32", name="x")
+function = te.create_prim_func([x, te.compute((64,), lambda i: tvm.tirx.popcount(x[i]))])
+sch = tvm.s_tir.Schedule(function)
+sch.vectorize(sch.split(sch.get_loops(sch.get_sblock("compute"))[0], [None, 16])[1])
+for name in {running}:
+    library = tvm.tirx.build(sch.mod, target=get(name).tvm_target())
+    given, out = np.arange(64, dtype="uint32") * 12345, tvm.runtime.tensor(np.zeros(64, "uint32"))
+    tvm.runtime.Executable(library)["main"](tvm.runtime.tensor(given), out)
+    assert (out.numpy() == np.bitwise_count(given)).all()
+print("ran")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+
+
+@pytest.mark.parametrize("text, flags", [
+    ("processor\t: 0\nflags\t\t: fpu avx2 fma\n\nprocessor\t: 1\nflags\t: fpu\n", {"fpu", "avx2", "fma"}),
+    ("processor\t: 0\nFeatures\t: fp asimd crc32\n", {"fp", "asimd", "crc32"}),
+    ("model name\t: flags of nothing\n", set()),
+])  # fmt: skip
+def test_the_flags_are_those_of_the_first_processor(text, flags, monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: text)
+    host_flags.cache_clear()
+    try:
+        assert host_flags() == flags
+    finally:
+        host_flags.cache_clear()
+
+
+def test_flags_that_cannot_be_read_are_none(monkeypatch):
+    def refuse(path, **_):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    host_flags.cache_clear()
+    try:
+        assert host_flags() == frozenset()
+    finally:
+        host_flags.cache_clear()
