@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-EXTRAS := train,verify,cross,test
+EXTRAS := train,verify,cross,test,bench
 # More arguments for pip, e.g. PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' for torch without CUDA.
 PIP_ARGS ?=
 # Threads of torch that spin while they wait slow one another down where there are more of them than cores.
@@ -31,8 +31,10 @@ test: setup ## all tests; the timing ones run last and alone, the ARM ones where
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
-bench: setup ## this project's kernels beside onnxruntime's, single thread
-	$(BIN)/python benchmarks/conv.py
+bench: setup ## layers, networks and threads beside onnxruntime and OpenVINO; wants an idle machine, about 10 minutes
+	$(BIN)/python benchmarks/conv.py --cases all
+	$(BIN)/python benchmarks/network.py
+	$(BIN)/python benchmarks/threads.py
 
 arm-emulator: setup ## the emulated ARM board that tests run on, into build/arm-emulator (no root, Debian's packages)
 	$(BIN)/python tests/arm/setup_emulator.py
