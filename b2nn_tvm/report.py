@@ -27,8 +27,11 @@ class Table:
 
 
 def table(result: SearchResult) -> Table:
-    """One row per network: accuracy, budget, predicted and measured milliseconds, size."""
-    columns = ("network", "binary layers", "accuracy %", "budget", "predicted ms", "measured ms", "library KiB")
+    """One row per network: how many layers are binary, accuracy, budget, predicted and measured milliseconds, the library's size.
+
+    The random choices' mean is given with its 95 % interval.
+    """
+    columns = ("network", "binary", "accuracy %", "budget", "predicted ms", "measured ms", "KiB")
     rows = [_cells(row, result) for row in result.rows]
     if result.random_accuracy and result.random_ms:
         rows.append(_mean_cells(result))
@@ -109,7 +112,7 @@ def _mean_cells(result: SearchResult) -> tuple[str, ...]:
     size = sum(row.size_bytes for row in drawn) / len(drawn) / 1024
     budget = _amount(result.limit, result.unit)
     accuracy = _with_interval(result.random_accuracy, 100, 2)
-    return (f"mean of {len(drawn)} random, 95 % interval", "", accuracy, budget, "-", _with_interval(result.random_ms, 1, 4), f"{size:.0f}")
+    return (f"mean of {len(drawn)} random", "", accuracy, budget, "-", _with_interval(result.random_ms, 1, 4), f"{size:.0f}")
 
 
 def _comparison(result: SearchResult) -> str:

@@ -59,7 +59,7 @@ def test_table_has_a_row_per_network_and_the_mean(result: SearchResult) -> None:
     assert table.rows[0] == ("all float", "0 of 2", "97.00", "-", "3.0000", "3.1000", "4")
     assert table.rows[1] == ("mixed", "1 of 2", "95.00", "2 ms", "1.8000", "1.9000", "2")
     assert table.rows[3][0] == "random (seed 7)"
-    assert table.rows[-1][:1] + table.rows[-1][2:] == ("mean of 2 random, 95 % interval", "91.00 ± 12.70", "2 ms", "-", "1.9000 ± 0.6000", "2")
+    assert table.rows[-1][:1] + table.rows[-1][2:] == ("mean of 2 random", "91.00 ± 12.70", "2 ms", "-", "1.9000 ± 0.6000", "2")
 
 
 def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
