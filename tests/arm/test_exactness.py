@@ -181,7 +181,11 @@ def compiled(tmp_path_factory) -> Callable[..., Path]:
     @cache
     def folder(make, index: int) -> Path:
         place = tmp_path_factory.mktemp("arm")
-        compile_model(save(place, make(index)), target="arm", output=place / "net").close()
+        artifact = compile_model(save(place, make(index)), target="arm", output=place / "net")
+        convs = [row for row in artifact.layers if row.op == "conv2d"]
+        artifact.close()
+        count = len(layers_of(index) if make is independent else chain(index).layers)
+        assert [row.precision for row in convs] == ["binary"] * count
         return place / "net"
 
     return folder
