@@ -1,0 +1,96 @@
+"""From a file to fused kernels: what is left of the network, and what each convolution was called."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tvm import relax, tirx
+
+from b2nn_tvm.frontend import import_onnx
+from b2nn_tvm.passes.pipeline import to_kernels
+from b2nn_tvm.passes.rewriting import calls, op_name
+from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.targets.target import get
+from tests.onnx_models import save
+from tests.onnx_networks import NETWORKS, Network, binary, binary_constants
+from tests.passes.test_fold_threshold import chain
+
+TARGETS = pytest.mark.parametrize("target", ["x86-vpopcntdq", "x86", "arm"])
+
+
+def kernels(path, target="x86-vpopcntdq", **options):
+    info = get(target)
+    return to_kernels(import_onnx(path, **options), unit(info.vector).layout, info.tvm_target())
+
+
+def called(found):
+    """The functions that "main" calls, in order, without "fused" and numbers."""
+    names = [call.args[0].name_hint for _, call in calls(found.module["main"])]
+    return ["_".join(word.rstrip("0123456789") for word in name.removeprefix("fused_").split("_")) for name in names]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_but_calls_of_functions_is_left(tmp_path, name):
+    """No operator of Relax, no sign, and every function has a body of loops."""
+    found = kernels(save(tmp_path, NETWORKS[name].build()))
+    for block in found.module["main"].body.blocks:
+        for binding in block.bindings:
+            if isinstance(binding.value, relax.Call):
+                assert op_name(binding.value) == "relax.call_tir"
+                assert isinstance(found.module[binding.value.args[0]], tirx.PrimFunc)
+            else:
+                assert isinstance(binding.value, relax.Tuple | relax.TupleGetItem | relax.Var)
+
+
+@TARGETS
+def test_a_chain_of_binary_layers_has_nothing_between_them(tmp_path, target):
+    """conv - batch norm - sign, four times: one function per layer, and one each for what comes in and goes out."""
+    found = called(kernels(save(tmp_path, chain(4, channels=64, classifier=True)), target))
+    assert len([name for name in found if name.startswith("bconv2d")]) == 5
+    assert not [name for name in found if "where" in name or "greater" in name or "multiply" in name]
+    assert len([name for name in found if name == "transpose"]) <= 2
+    assert len(found) <= 5 + 2 + 1  # layers, transposes, the packing of the network's input
+
+
+@TARGETS
+def test_what_follows_a_convolution_is_part_of_it(tmp_path, target):
+    """Scale, batch norm, residual and activation of a Bi-Real block are one function with the popcounts."""
+    network = Network(
+        "a = Conv <pads = [1, 1, 1, 1]> (input, w)" + binary("a", "b", "u", 32)
+        + "c = BatchNormalization (b, g, h, h, v) d = Add (c, a) e = Relu (d) output = Conv (e, x)",
+        {
+            "w": (32, 4, 3, 3), **binary_constants("u", 32, 32), "g": (32,), "h": (32,), "v": np.ones(32, np.float32), "x": (5, 32, 1, 1)
+        },
+    )  # fmt: skip
+    found = called(kernels(save(tmp_path, network.build()), target))
+    (block,) = [name for name in found if name.startswith("bconv2d")]
+    assert all(word in block for word in ("multiply", "add", "relu"))
+    assert not [name for name in found if name.split("_")[0] in ("add", "multiply", "relu")]
+
+
+def test_every_convolution_is_classified_once(tmp_path):
+    network = Network(
+        "a = Conv (input, w)" + binary("a", "b", "u", 8) + binary("b", "c", "v", 6) + "output = Conv <group = 2> (c, x)",
+        {"w": (8, 4, 3, 3), **binary_constants("u", 6, 8), **binary_constants("v", 10, 6), "x": (4, 5, 1, 1)},
+    )
+    built = network.build()
+    for node, name in zip(built.graph.node, ("stem", "first", "second", "head"), strict=True):
+        node.name = name
+    found = kernels(save(tmp_path, built)).convs
+    assert [(conv.name, conv.binary) for conv in found] == [("stem", False), ("first", True), ("second", True), ("head", False)]
+    assert [bool(conv.reason) for conv in found] == [True, False, False, True]
+
+
+def test_sign_zero_decides_whether_sign_is_binary(tmp_path):
+    network = Network("s = Sign (input) output = Conv (s, w)", {"w": np.where(np.arange(144) % 3, 1, -1).reshape(4, 4, 3, 3).astype(np.float32)})
+    path = save(tmp_path, network.build())
+    assert [conv.binary for conv in kernels(path).convs] == [False]
+    assert "sign_zero='+1'" in kernels(path).convs[0].reason
+    for sign_zero in ("+1", "-1"):
+        assert [conv.binary for conv in kernels(path, sign_zero=sign_zero).convs] == [True]
+
+
+def test_the_same_network_gives_the_same_kernels(tmp_path):
+    """Nothing depends on the order of a set or on names of variables."""
+    path = save(tmp_path, NETWORKS["outputs between binary convolutions"].build())
+    assert kernels(path).module.script() == kernels(path).module.script()
