@@ -120,7 +120,7 @@ class _Fuser(PyExprMutator):
         key = (pair.producer.args[0].name_hint, pair.pack.args[0].name_hint, pair.keep)
         if key not in self._functions:
             pack = self._module[pair.pack.args[0]]
-            fused = _compose(self._module[pair.producer.args[0]], pack, pair.pack.ty, keep=pair.keep)
+            fused = compose(self._module[pair.producer.args[0]], pack, pair.pack.ty, keep=pair.keep)
             self._functions[key] = self.builder_.add_func(fused, key[0] + "_pack")
         arguments = [self.visit_expr(argument) for argument in (*pair.producer.args[1], pair.pack.args[1][1])]
         types = [y.ty, pair.pack.ty] if pair.keep else pair.pack.ty
@@ -131,7 +131,7 @@ class _Fuser(PyExprMutator):
         self._results[y] = result
 
 
-def _compose(producer: tirx.PrimFunc, pack: tirx.PrimFunc, packed: relax.TensorType, *, keep: bool) -> tirx.PrimFunc:
+def compose(producer: tirx.PrimFunc, pack: tirx.PrimFunc, packed: relax.TensorType, *, keep: bool) -> tirx.PrimFunc:
     """One function (inputs of the producer, thresholds, [y], p): the producer's blocks, then the packing of y."""
     y = producer.params[-1]
     padding = tuple(int(value) for value in pack.attrs[PADDING])[:4]
