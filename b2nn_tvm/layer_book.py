@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +24,16 @@ class KernelLayer:
 class LayerBook:
     """Gives each lowered layer its name, and finds the layer again by its packed weights; equal ones in network order."""
 
-    def __init__(self, namer: LayerNamer):
+    def __init__(self, namer: LayerNamer, *, binary: Collection[str] = ()):
+        """``binary`` are the names of the layers that will be lowered to binary kernels."""
         self._namer = namer
+        self._binary = frozenset(binary)
         self._by_constant: dict[str, list[KernelLayer]] = {}
 
     def enter(self, packed: np.ndarray, weight: np.ndarray, *, op: str, precision: str, workload: str) -> None:
         """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported)."""
-        layer = KernelLayer(self._namer.name(weight), op, precision, workload)
+        name = self._namer.name(weight, prefer=lambda name: (name in self._binary) == (precision == "binary"))
+        layer = KernelLayer(name, op, precision, workload)
         self._by_constant.setdefault(_digest(packed), []).append(layer)
 
     def find(self, constants: Sequence[np.ndarray]) -> KernelLayer | None:

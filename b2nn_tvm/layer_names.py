@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +35,16 @@ class LayerNamer:
             self._names.setdefault(layer.digest, deque()).append(layer.name)
         self._unnamed = 0
 
-    def name(self, weight: np.ndarray | None) -> str:
-        """The name of the layer with these weights, [O, I, kh, kw] or [O, I]; None stands for computed weights."""
+    def name(self, weight: np.ndarray | None, *, prefer: Callable[[str], bool] = lambda name: True) -> str:
+        """The name of the layer with these weights, [O, I, kh, kw] or [O, I]; None stands for computed weights.
+
+        Of equal weights the first name that ``prefer`` accepts is taken, else the first.
+        """
         names = self._names.get("" if weight is None else weight_digest(weight))
         if names:
-            return names.popleft()
+            chosen = next(filter(prefer, names), names[0])
+            names.remove(chosen)
+            return chosen
         self._unnamed += 1
         return f"unnamed{self._unnamed}"
 

@@ -37,7 +37,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     canonical = canonicalize_binary_convs()(imported.module)
     convs = classify_convs(canonical, layers=imported.layers)
     module = convert_layout()(canonical)
-    book = LayerBook(LayerNamer(imported.layers))
+    book = LayerBook(LayerNamer(imported.layers), binary=[conv.name for conv in convs if conv.binary])
     module = LowerBinaryDense()(module)
     module = FoldThreshold()(module)
     module = LowerBinaryConv2d(layout, book)(module)
