@@ -83,7 +83,8 @@ def in_process(*, repeats: int, seconds: float, measured: Callable[[float | None
 
 
 def _fastest(library: tvm.runtime.Module, args_info, repeats: int, seconds: float) -> float:
-    """The least seconds of one call: on a shared machine the minimum is the figure that neighbours disturb least."""
+    """The least seconds of one call on one thread: on a shared machine neighbours disturb the minimum least."""
+    tvm.get_global_func("runtime.config_threadpool")(1, 1)  # affinity mode (fast cores first), threads
     rng = np.random.default_rng(0)
     arrays = [tvm.runtime.tensor(_random(tuple(map(int, info.shape)), str(info.dtype), rng)) for info in args_info]
     once = library.time_evaluator("main", tvm.cpu(), number=1, repeat=2)(*arrays).min
