@@ -76,6 +76,13 @@ def test_channels_are_vectorized_by_the_widest_vector_that_divides_them(channels
     assert (f"T.vectorized({lanes})" in text) == (lanes > 0)
 
 
+def test_a_reduction_runs_outside_the_vector():
+    """The window of a pooling: vectors of channels are compared whole."""
+    text = scheduled(COMPUTATIONS["max of 2x2"][0], (1, 8, 8, 32), unit("neon")).script()
+    loops = [line.split(" in ")[1] for line in text[: text.index("_update")].splitlines() if " in T." in line]
+    assert loops[-2:] == ["T.grid(2, 2):", "T.vectorized(4):"]
+
+
 @pytest.mark.parametrize("size, loops", [(8, 0), (64, 1)])
 def test_only_large_ones_use_threads(size, loops):
     assert scheduled(elementwise, (1, size, size, 32), unit("neon")).script().count("T.parallel(") == loops
