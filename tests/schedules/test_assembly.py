@@ -122,6 +122,18 @@ def test_float_convolutions_are_fused_multiply_adds_of_whole_registers(stage, is
     assert spills(loop) == 0
 
 
+@pytest.mark.parametrize("isa, multiply", [
+    ("x86", r"\tvmulps\t.*%ymm"), ("x86-avx512", r"\tvmulps\t.*%zmm"), ("x86-vpopcntdq", r"\tvmulps\t.*%zmm"),
+    ("arm", r"\tfmul\tv\d+\.4s"),
+])  # fmt: skip
+def test_the_epilogue_works_on_whole_registers(isa, multiply):
+    """Each of the results of a tile is scaled once: 2 x 2 pixels of 32 filters."""
+    text = assembly(isa, binary_conv, ConvWorkload(1, 64, 2, 2, 32, (3, 3), padding=(1, 1, 1, 1)))
+    lanes = unit(get(isa).vector).layout.float_lanes
+    assert 1 <= len(re.findall(multiply, text)) <= 4 * 32 // lanes
+    assert not re.search(r"\tvmulss|\tfmul\ts\d", text)
+
+
 @pytest.mark.parametrize("isa, compare, to_bits, width", [
     ("x86-vpopcntdq", r"vcmp\w+ps .*%zmm\d+, %k\d", r"kmovd %k\d, ", 16),
     ("x86-avx512", r"vcmp\w+ps .*%ymm\d+, %k\d", r"kmovb %k\d, ", 8),
