@@ -151,3 +151,12 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert process.returncode == 0, stderr
     assert json.loads(stdout)["within_budget"] is True
     assert {path: path.stat().st_mtime_ns for path in measured} == measured
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "examples" / "own_network.py")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "binary: blocks." in done.stdout and "the label is" in done.stdout
+    assert (tmp_path / "build" / "own_network" / "report.html").is_file()

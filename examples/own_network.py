@@ -1,0 +1,43 @@
+"""A network of your own, from float to a library that keeps a budget: python examples/own_network.py
+
+Takes about a minute on the built-in digits; a real one trains longer, or comes trained (then leave out float_epochs).
+"""
+
+import torch
+from torch import nn
+
+import b2nn_tvm
+from b2nn_tvm.data import digits
+
+
+def block(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+
+
+class Net(nn.Module):
+    """Plain `conv -> batch norm -> ReLU`: where a convolution becomes binary, the ReLU in front becomes one that keeps the sign."""
+
+    def __init__(self, classes: int, channels: int = 64) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, stride=4, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+        self.blocks = nn.Sequential(*(block(channels) for _ in range(4)))
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.blocks(self.stem(x)).mean((2, 3)))
+
+
+def main() -> None:
+    data = digits()
+    torch.manual_seed(0)
+    result = b2nn_tvm.search(Net(data.classes), data=data, budget="60%ms", output="build/own_network", float_epochs=4, epochs=4)
+    print(f"binary: {', '.join(result.plan.binary)}")
+    print(f"{result.measured_ms:.4f} ms of {result.limit:.4f} ms; {100 * result.accuracy:.1f} % of the test images right")
+
+    with result.load() as library:
+        image = data.test.images[:1].numpy()
+        print(f"the library says {library.run({'input': image})['output'].argmax()}, the label is {int(data.test.labels[0])}")
+
+
+if __name__ == "__main__":
+    main()
