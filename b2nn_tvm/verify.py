@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ import numpy as np
 from b2nn_tvm.errors import VerificationError
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
     from b2nn_tvm.deploy.artifact import Artifact
 
 TOLERANCE = 1e-4  # of the largest magnitude of an output
@@ -79,18 +82,26 @@ class Oracle:
 
     def closest_tie(self, inputs: Mapping[str, np.ndarray]) -> float:
         """The smallest distance |x - threshold| at any sign, relative to the largest magnitude there; inf without signs."""
+        if self._tie_session is None:
+            return np.inf
+        names, session = self._tie_session
+        values = session.run(names, dict(inputs))
+        return min(map(_distance, values[::2], values[1::2]))
+
+    @cached_property
+    def _tie_session(self) -> tuple[list[str], InferenceSession] | None:
+        """A session that also computes x and threshold of each sign, and the names of these; None without signs."""
         import onnx
         from onnx import inliner
 
         model = inliner.inline_local_functions(self._model())
         read = [name for pair in _signs(model.graph) for name in pair]
         if not read:
-            return np.inf
+            return None
         names = [f"b2nn_tie_{index}" for index in range(len(read))]
         model.graph.node.extend(_node("Identity", (source,), name) for source, name in zip(read, names))
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        values = self._make_session(model.SerializeToString()).run(names, dict(inputs))
-        return min(map(_distance, values[::2], values[1::2]))
+        return names, self._make_session(model.SerializeToString())
 
     def _model(self):
         """The file's content, each Sign as ``sign_zero`` says."""
@@ -103,7 +114,7 @@ class Oracle:
             model.graph.node.extend(nodes)
         return model
 
-    def _make_session(self, model: str | bytes):
+    def _make_session(self, model: str | bytes) -> InferenceSession:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
