@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -45,8 +46,6 @@ rows = json.loads(command("b2nn-compile", "smoke.onnx", "--target", "native", "-
 assert [row["precision"] for row in rows if row["name"] == "conv"] == ["binary"], rows
 command("b2nn-compile", "smoke.onnx", "--target", "arm", "-o", "arm")
 assert json.loads(command("b2nn-profile", "native", "--runs", "20", "--json"))["median_ms"] > 0
-
-import onnxruntime
 
 image = np.random.default_rng(1).standard_normal((1, 16, 8, 8), dtype=np.float32)
 expected = onnxruntime.InferenceSession("smoke.onnx").run(None, {"input": image})[0]

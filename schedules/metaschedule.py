@@ -10,6 +10,7 @@ import sys
 import types
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 
 import numpy as np
 import tvm
@@ -24,7 +25,7 @@ def metaschedule() -> types.ModuleType:
     added = [package + name for name in _UNUSED_INTRINSICS if package + name not in sys.modules]
     sys.modules.update({name: types.ModuleType(name) for name in added})
     try:
-        import tvm.s_tir.tensor_intrin
+        import_module("tvm.s_tir.tensor_intrin")
         from tvm.s_tir import meta_schedule
     finally:
         for name in added:

@@ -6,6 +6,7 @@ timed like any of MetaSchedule's; its decision is read back from the trace of th
 
 from __future__ import annotations
 
+import itertools
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -53,19 +54,18 @@ def tune_module(
     open_tasks = list(tasks(module, vector_unit, records))
     for index, (function, anchor, tiles) in enumerate(open_tasks):
         count = min(trials, len(tiles))
-        phase = f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}"
-        done = 0
-
-        def measured(_seconds: float | None) -> None:
-            nonlocal done
-            done += 1
-            progress(phase, done, count)
-
-        progress(phase, 0, count)
+        measured = _counter(progress, f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}", count)
         tile, seconds = tune_function(function, tiles[:count], target=target, measured=measured)
         records = records.with_record(Record(anchor.op, anchor.workload, anchor.lanes, tile, round(seconds * 1e3, 6), device))
         records.save(path)
     return records
+
+
+def _counter(progress: Progress, phase: str, total: int) -> Callable[[float | None], None]:
+    """A callback that counts the trials of a phase."""
+    done = itertools.count(1)
+    progress(phase, 0, total)
+    return lambda _seconds: progress(phase, next(done), total)
 
 
 def tune_function(
