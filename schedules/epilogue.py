@@ -1,7 +1,8 @@
 """Moving everything that follows an anchor into its tile: written once for all convolutions.
 
 A fused function is anchor -> elementwise blocks -> output. The blocks between are inlined into the output block, and
-that one is computed for each tile while its sums are still in registers.
+that one is computed for each tile while its sums are still in registers. So are those of another operand of the output (an
+activation on the shortcut, say), which may stand in front of the anchor.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ def inline_epilogue(sch: Schedule, anchor: SBlockRV) -> Epilogue:
     name = sch.get(anchor).name_hint
     position = next(i for i, block in enumerate(blocks) if sch.get(block).name_hint == name)
     following = blocks[position + 1 :]
+    for block in blocks[:position]:
+        if OP not in sch.get(block).annotations:  # the anchor's own blocks are marked
+            sch.compute_inline(block)
     pack, word_channels = None, word_channels_of(sch)
     if word_channels > 1:
         pack = following.pop()

@@ -78,6 +78,12 @@ NETWORKS: dict[str, Network] = {
         "a = Conv <pads = [1, 1, 1, 1]> (input, w, b) c = Relu (a) d = Conv <pads = [1, 1, 1, 1]> (c, v) e = Add (d, input) output = Relu (e)",
         {"w": (16, 4, 3, 3), "b": (16,), "v": (4, 16, 3, 3)},
     ),
+    "an activation on the shortcut": Network(
+        "a = Conv (input, stem) s = Relu (a) b = Conv <pads = [1, 1, 1, 1]> (a, w) c = Add (b, s) t = Clip (c, low) "
+        + binary("c", "d", "u", 16) + "e = Add (d, t) output = Conv <pads = [1, 1, 1, 1]> (e, v) z = Sigmoid (e) y = Add (output, z)",
+        {"stem": (16, 4, 1, 1), "w": (16, 16, 3, 3), "low": np.float32(-1), **binary_constants("u", 16, 16), "v": (16, 16, 3, 3)},
+        outputs=f"{OUTPUT}, float[N,C,H,W] y",
+    ),
     "winograd": Network(
         "a = Conv (input, stem) b = Relu (a) output = Conv <pads = [1, 1, 1, 1]> (b, w, c)",
         {"stem": (16, 3, 1, 1), "w": (20, 16, 3, 3), "c": (20,)},
