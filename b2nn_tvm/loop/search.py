@@ -12,7 +12,7 @@ from b2nn_tvm import report
 from b2nn_tvm.cost import Budget
 from b2nn_tvm.deploy.device import open_device
 from b2nn_tvm.deploy.toolchain import find_toolchain
-from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.errors import BudgetError, DeviceError, InputError
 from b2nn_tvm.loop import goal as goals
 from b2nn_tvm.loop.certify import Attempt, certify
 from b2nn_tvm.loop.comparison import RandomChoice, interval, random_choices
@@ -82,7 +82,7 @@ def search(
     settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin)
     for word in (target, *also):  # what is unknown or missing is refused before any work
         find_toolchain(targets.get(word))
-    open_device(device)
+    _check_device(device, target)
     bundle = load_data(data)
     network = load_model(model, bundle, checkpoint=checkpoint, seed=seed).eval()
     layers = trace(network, bundle.input_shape)
@@ -131,6 +131,16 @@ def search(
     return found
 
 
+def _check_device(device: str, target: str) -> None:
+    open_device(device)
+    info = targets.get(target)
+    if device == "local" and not info.runs_here:
+        raise DeviceError(
+            f"times are measured on device local, which cannot run code for target {target} (it lacks {', '.join(info.missing)}); measure on a device "
+            f"that can, or search for target native and add {target} with also"
+        )
+
+
 @dataclass(frozen=True)
 class _Choice:
     """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried."""
@@ -155,6 +165,7 @@ def _settle(
         delivery = deliver(job, mixed.model, folder, also=also, limit_ms=limit_ms, plan_digest=plan.digest)
         if goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
+        job.state.forget("delivery")  # a time over the budget is no result to go on from
         times = choice.cost
         aim *= 0.99 * goal.limit / delivery.measured_ms
     raise BudgetError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import os
@@ -34,12 +35,12 @@ def load_data(data: str | DataBundle) -> DataBundle:
 
 
 def load_model(model: str | torch.nn.Module, data: DataBundle, *, checkpoint: str | os.PathLike | None, seed: int) -> torch.nn.Module:
-    """A copy-free module as it is, a built-in network, or what ``pkg.module:factory`` returns, with the checkpoint's weights.
+    """A copy of a module, a built-in network, or what ``pkg.module:factory`` returns, with the checkpoint's weights.
 
     A factory is called with those of ``classes``, ``channels`` and ``image_size`` that it has, after seeding torch.
     """
     if isinstance(model, torch.nn.Module):
-        built = model
+        built = copy.deepcopy(model)
     elif isinstance(model, str):
         torch.manual_seed(seed)
         factory = _factory(model) if _is_factory(model) else models.get(model)

@@ -19,6 +19,7 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--budget", "12"), ("no unit",)),
         (("--device", "attic"), ("attic", "local")),
         (("--target", "vax"), ("vax", "arm", "native")),
+        (("--target", "arm"), ("local", "aarch64", "also")),
         (("--also", "vax"), ("vax", "arm", "native")),
         (("--method", "magic"), ("magic", "mixbin-loss", "random")),
         (("--rule", "loose", "--budget", "50%flops"), ("loose", "strict", "nearest")),

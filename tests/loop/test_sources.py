@@ -42,9 +42,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def test_a_module_is_taken_as_it_is(digits) -> None:
+def test_a_module_is_copied_so_that_the_users_stays_as_it_is(digits) -> None:
     model = models.cresnet20(classes=10, width=4)
-    assert load_model(model, digits, checkpoint=None, seed=0) is model
+    copy = load_model(model, digits, checkpoint=None, seed=0)
+    assert torch.equal(copy.conv1.weight, model.conv1.weight) and copy.conv1.weight is not model.conv1.weight
     assert name_of(model) == "BiRealNet" and name_of("cresnet20") == "cresnet20"
 
 
