@@ -363,7 +363,7 @@ def test_ctrl_c_is_passed_on_and_leaves_a_checkpoint(tmp_path):
         if int(line) >= 12:
             break
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=30)
+    rest, errors = process.communicate(timeout=240)
     assert rest.splitlines()[-1] == "interrupted True" and errors == ""
     (checkpoint,) = (tmp_path / "work").iterdir()
     assert torch.load(checkpoint, weights_only=True)["epoch"] >= 1
