@@ -54,9 +54,10 @@ def binary(x: str, y: str, weight: str, channels: int, *, pads: int = 1, strides
     )
 
 
-def binary_constants(weight: str, outputs: int, channels: int) -> dict[str, object]:
+def binary_constants(weight: str, outputs: int, channels: int, *, kernel: int = 3) -> dict[str, object]:
+    """Random constants of a b2nn.BinaryConv2d."""
     return {
-        weight: bits(weight, outputs, channels, 3, 3),
+        weight: bits(weight, outputs, channels, kernel, kernel),
         f"{weight}_s": np.abs(constant(f"{weight}_s", (outputs,))) / channels,
         f"{weight}_t": constant(f"{weight}_t", (channels,)) / 4,
     }
@@ -236,6 +237,15 @@ NETWORKS: dict[str, Network] = {
         "rows = Reshape (input, shape) a = Relu (input) output = Reshape (a, shape) b = Flatten (a) c = Sigmoid (b) d = Reshape (c, wide)",
         {"shape": np.array([4, 63]), "wide": np.array([2, 126])},
         outputs="float[A,B] output, float[A,B] rows, float[A,B] b, float[C,D] d, float[N,C,H,W] a",
+    ),
+    "binary dense layers": Network(
+        "a = Conv (input, w) b = Flatten (a) p = GreaterOrEqual (b, t) s = Where (p, one, minus) c = Gemm (s, u, x) "
+        "q = Greater (c, zero) r = Where (q, one, minus) output = Gemm <transB = 1> (r, v)",
+        {
+            "w": (3, 4, 3, 3), "t": (105,), "one": np.float32(1), "minus": np.float32(-1), "zero": np.float32(0.03), "x": (40,),
+            "u": reference.sign(constant("u", (105, 40))) * np.float32(0.1), "v": reference.sign(constant("v", (10, 40))).astype(np.float32),
+        },
+        outputs="float[N,C] output",
     ),
     "binary in standard operators": Network(
         "a = Conv (input, w) p = GreaterOrEqual (a, t) s = Where (p, one, minus) q = Pad (s, pads, minus) b = Conv (q, v) c = Mul (b, g) "

@@ -49,6 +49,47 @@ def test_the_library_agrees_with_onnxruntime(tmp_path, name, target):
             assert list(outputs) == list(expected) == [spec.name for spec in artifact.outputs]
             assert relative_difference(outputs, expected) <= TOLERANCE
 
+# ---- chains of binary layers of any shape, where one layer's packed output is the next one's input
+
+
+def random_chain(seed: int) -> Network:
+    """Four or five binary layers with random shapes, paddings and what stands between them, up to a float output."""
+    rng = np.random.default_rng(seed)
+    batch, channels, height, width = rng.choice([1, 1, 3]), *(int(rng.choice(sizes)) for sizes in ((3, 16, 33), (9, 12), (7, 10)))
+    inputs, nodes, constants, x = f"float[{batch},{channels},{height},{width}] input", [], {}, "input"
+    for i in range(int(rng.integers(4, 6))):
+        outputs = int(rng.choice([1, 8, 16, 31, 32, 33, 64, 65, 96]))
+        kernel, stride = int(rng.choice([1, 3, 3, 5])), int(rng.choice([1, 1, 2]))
+        pads = [int(p) for p in rng.integers(kernel // 2, kernel // 2 + 2, 4)]
+        nodes.append(
+            f"c{i} = b2nn.BinaryConv2d <kernel_shape = [{kernel}, {kernel}], strides = [{stride}, {stride}], dilations = [1, 1], "
+            f"pads = {pads}, pad_value = {rng.choice([-1, 0, 0, 1])}.0, channels = {channels}> ({x}, w{i}, w{i}_s, w{i}_t)"
+        )
+        constants |= binary_constants(f"w{i}", outputs, channels, kernel=kernel)
+        if rng.random() < 0.3:
+            constants[f"w{i}_t"] = np.zeros(channels, np.float32)
+        gamma = rng.choice([-1, 0.5, 1, 0], outputs) * rng.uniform(0.5, 1, outputs)
+        constants |= {f"g{i}": gamma.astype(np.float32), f"b{i}": (outputs,), f"m{i}": (outputs,), f"v{i}": np.ones(outputs, np.float32)}
+        nodes.append(f"y{i} = BatchNormalization (c{i}, g{i}, b{i}, m{i}, v{i})")
+        after = rng.choice(["nothing", "nothing", "relu", "pool", "residual"])
+        x = f"x{i}"
+        word = {"nothing": "Identity", "relu": "LeakyRelu <alpha = 0.1>", "pool": "MaxPool <kernel_shape = [2, 2]>"}.get(after, "Sigmoid")
+        nodes.append(f"{x} = {word} (y{i})" if after != "residual" else f"z{i} = {word} (y{i}) {x} = Sub (y{i}, z{i})")
+        channels = outputs
+    return Network(" ".join([*nodes, f"output = Mul ({x}, two)"]), {**constants, "two": np.float32(2)}, inputs)
+
+
+@pytest.mark.parametrize("target", ["x86", "x86-avx512", "x86-vpopcntdq"])
+@pytest.mark.parametrize("seed", range(4))
+def test_chains_of_binary_layers_agree_with_onnxruntime(tmp_path, seed, target):
+    if get(target).missing:
+        pytest.skip(f"{target} needs {', '.join(get(target).missing)}")
+    path = save(tmp_path, random_chain(seed).build())
+    with compile_model(path, target=target, output=tmp_path / "library") as artifact:
+        assert sum(row.precision == "binary" for row in artifact.layers) in (4, 5)
+        inputs = inputs_of(artifact)
+        np.testing.assert_array_equal(artifact.run(inputs, threads=2)["output"], artifact.run(inputs)["output"])
+
 
 def test_an_input_and_the_outputs_made_of_it_are_different_memory(tmp_path):
     """Changing what came in or out of one run does not reach another's."""
