@@ -348,6 +348,17 @@ def run_script(body, tmp_path, **options):
     )
 
 
+def interrupt(process):
+    """Press Ctrl-C until it is heard: the interpreter drops an interrupt that it raises inside a finalizer."""
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError("four interrupts in four minutes did not stop the training")
+
+
 def test_ctrl_c_is_passed_on_and_leaves_a_checkpoint(tmp_path):
     body = f"""
         import signal
@@ -362,8 +373,7 @@ def test_ctrl_c_is_passed_on_and_leaves_a_checkpoint(tmp_path):
     for line in process.stdout:
         if int(line) >= 12:
             break
-    process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=240)
+    rest, errors = interrupt(process)
     assert rest.splitlines()[-1] == "interrupted True" and errors == ""
     (checkpoint,) = (tmp_path / "work").iterdir()
     assert torch.load(checkpoint, weights_only=True)["epoch"] >= 1
