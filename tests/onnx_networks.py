@@ -233,6 +233,12 @@ NETWORKS: dict[str, Network] = {
         },
         outputs=f"{OUTPUT}, float[N,C,H,W] same, float[N,C,H,W] sum, float[N,C,H,W] last",
     ),
+    "outputs in channels-last": Network(
+        binary("input", "a", "u", 4) + binary("a", "b", "v", 32) + "first = Transpose <perm = [0, 2, 3, 1]> (a) "
+        "output = Transpose <perm = [0, 2, 3, 1]> (b)",
+        {**binary_constants("u", 32, 4), **binary_constants("v", 16, 32)},
+        outputs=f"{OUTPUT}, float[N,H,W,C] first",
+    ),
     "a reshaped input and what it is computed from": Network(
         "rows = Reshape (input, shape) a = Relu (input) output = Reshape (a, shape) b = Flatten (a) c = Sigmoid (b) d = Reshape (c, wide)",
         {"shape": np.array([4, 63]), "wide": np.array([2, 126])},

@@ -9,14 +9,13 @@ the filter's signs are flipped (y' = -y); for g = 0 the threshold is out of reac
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.rewriting import Site, constant, op_name, rewrite_calls, shape
+from b2nn_tvm.passes.rewriting import Site, constant, op_name, reads, rewrite_calls, shape
 from b2nn_tvm.passes.signs import is_binary_conv
 
 
@@ -25,7 +24,8 @@ class FoldThreshold:
     """Rewrite sign(affine(binary conv)) whose convolution and affine map have this one reader."""
 
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        single = _read_once(module["main"])
+        count = reads(module["main"])
+        single = lambda expr: isinstance(expr, relax.Var) and count[expr] == 1
         return rewrite_calls(module, lambda call, site: _fold(call, site, single))
 
 
@@ -85,22 +85,3 @@ def _affine(value: relax.Expr, site: Site, single: Callable[[relax.Expr], bool])
 
 def _per_channel(value: np.ndarray, full: tuple[int, ...]) -> bool:
     return value.size == 1 or (value.size == full[-1] and value.shape[-1] == full[-1])
-
-
-def _read_once(function: relax.Function) -> Callable[[relax.Expr], bool]:
-    """Whether the function reads a variable exactly once; a result, alone or in a tuple, is read as well."""
-    readers: Counter[relax.Var] = Counter()
-    for block in function.body.blocks:
-        for binding in block.bindings:
-            readers.update(_variables(binding.value))
-    readers.update(_variables(function.body.body))
-    return lambda expr: isinstance(expr, relax.Var) and readers[expr] == 1
-
-
-def _variables(expr: relax.Expr) -> Iterator[relax.Var]:
-    """The variables that an expression reads, those in tuples included."""
-    if isinstance(expr, relax.Var):
-        yield expr
-    parts = expr.args if isinstance(expr, relax.Call) else expr.fields if isinstance(expr, relax.Tuple) else ()
-    for part in parts:
-        yield from _variables(part)

@@ -19,7 +19,7 @@ from tvm.s_tir import SBlock, SBlockRealize
 from b2nn_tvm.ops.anchor import OP
 from b2nn_tvm.ops.pack_signs import BORDERED, PADDING, pack_interior
 from b2nn_tvm.ops.vector_layout import VectorLayout
-from b2nn_tvm.passes.rewriting import calls, op_name
+from b2nn_tvm.passes.rewriting import calls, op_name, reads
 
 FUSABLE = ("bconv2d_words", "bconv2d_bytes", "conv2d", "winograd_conv2d")
 
@@ -48,14 +48,10 @@ class _Pair:
 def _find_pairs(module: tvm.IRModule, layout: VectorLayout) -> dict[relax.Var, _Pair]:
     main = module["main"]
     made: dict[relax.Var, relax.Call] = {}
-    readers: dict[relax.Var, int] = {result: 1 for result in relax.analysis.free_vars(main.body.body)}
+    readers = reads(main)
     packs: dict[relax.Var, tuple[relax.Var, relax.Call]] = {}
     for var, call in calls(main):
         made[var] = call
-        arguments = call.args[1] if op_name(call) == "relax.call_tir" else call.args
-        for argument in arguments:
-            if isinstance(argument, relax.Var):
-                readers[argument] = readers.get(argument, 0) + 1
         if _function(module, call) is not None and PADDING in (_function(module, call).attrs or {}):
             packs.setdefault(call.args[1][0], (var, call))
     return {

@@ -5,6 +5,7 @@ A rule is a pure function ``rule(call, site)``; it returns an expression, or Non
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -71,6 +72,15 @@ def calls(function: relax.Function) -> Iterator[tuple[relax.Var, relax.Call]]:
                 yield binding.var, binding.value
 
 
+def reads(function: relax.Function) -> Counter[relax.Var]:
+    """How often each variable of a function is read, in tuples and as a result, too."""
+    found: Counter[relax.Var] = Counter(_variables(function.body.body))
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            found.update(_variables(binding.value))
+    return found
+
+
 def op_name(expr: relax.Expr) -> str:
     """ "relax.nn.conv2d" for a call of that operator, "" for everything that is no operator call."""
     return expr.op.name if isinstance(expr, relax.Call) and isinstance(expr.op, tvm.ir.Op) else ""
@@ -112,6 +122,15 @@ def per_channel(value: np.ndarray, rank: int, axis: int = 1) -> bool:
 def ints(values: Sequence) -> tuple[int, ...]:
     """The integers of an operator's attribute."""
     return tuple(int(v) for v in values)
+
+
+def _variables(expr: relax.Expr) -> Iterator[relax.Var]:
+    """The variables that an expression is made of."""
+    if isinstance(expr, relax.Var):
+        yield expr
+    parts = expr.args if isinstance(expr, relax.Call) else expr.fields if isinstance(expr, relax.Tuple) else ()
+    for part in parts:
+        yield from _variables(part)
 
 
 @mutator

@@ -88,6 +88,8 @@ def _sink(call: relax.Call, site: Site) -> relax.Expr | None:
 
 
 def _compose(call: relax.Call, site: Site) -> relax.Expr | None:
+    if call.attrs.axes is not None and list(call.attrs.axes) == sorted(call.attrs.axes):
+        return call.args[0]  # what ConvertLayout makes of a transpose to channels-last
     value = constant(call.args[0])
     if value is not None and call.attrs.axes is not None:
         return relax.const(value.transpose(ints(call.attrs.axes)).copy(), str(value.dtype))

@@ -14,7 +14,7 @@ SHAPE = (1, 4, 6, 5)
 
 
 def const(value, kind: str = "float32") -> relax.Expr:
-    return relax.const(np.asarray(value, kind))
+    return relax.const(np.asarray(value, kind), kind)
 
 
 def module(body: Callable[..., relax.Expr], *shapes: Sequence[int]) -> tvm.IRModule:

@@ -20,6 +20,14 @@ def test_constants_get_the_rank_of_the_tensor():
     )
 
 
+def test_constants_keep_their_type():
+    assert_becomes(
+        AlignConstants(),
+        lambda x: op.add(op.astype(x, "float64"), const(VALUES.reshape(4, 1, 1), "float64")),
+        lambda x: op.add(op.astype(x, "float64"), const(VALUES.reshape(1, 4, 1, 1), "float64")),
+    )
+
+
 def test_scalars_full_constants_and_other_operators_stay():
     assert_stays(AlignConstants(), lambda x: op.multiply(x, const(2)))
     assert_stays(AlignConstants(), lambda x: op.multiply(x, const(VALUES.reshape(1, 4, 1, 1))))

@@ -68,6 +68,47 @@ def test_what_follows_a_convolution_is_part_of_it(tmp_path, target):
     assert not [name for name in found if name.split("_")[0] in ("add", "multiply", "relu")]
 
 
+def packing(name):
+    return name.endswith("_pack")
+
+
+# (what stands between two binary layers, channels, padding value of the second, is its packing part of the first?)
+BETWEEN = {
+    "nothing": ("", 64, 0, True),
+    "padded with -1": ("", 64, -1, True),
+    "padded with +1": ("", 64, 1, False),
+    "a few channels": ("", 24, 0, False),
+    "an activation": ("a = Sigmoid (a0)", 64, 0, True),
+    "max pooling": ("a = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (a0)", 64, 0, False),
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_a_result_is_packed_by_the_layer_that_computes_it(tmp_path, case):
+    between, channels, pad_value, together = BETWEEN[case]
+    network = Network(
+        binary("input", "a0" if between else "a", "u", 4) + between + binary("a", "output", "v", channels, pad_value=pad_value),
+        {**binary_constants("u", channels, 4), **binary_constants("v", 8, channels)},
+    )
+    found = called(kernels(save(tmp_path, network.build())))
+    assert any(map(packing, found)) == together
+    assert len([name for name in found if name == "pack_signs"]) == (1 if together else 2)
+
+
+def test_a_packed_result_that_others_read_is_kept(tmp_path):
+    """Another kernel, or the caller: here in the layout of the kernels, so that no transpose stands between."""
+    readers = {"kernel": ("r = GlobalAveragePool (a)", "float[N,C,H,W] r"), "caller": ("r = Transpose <perm = [0, 2, 3, 1]> (a)", "float[N,H,W,C] r")}
+    for reader, output in readers.values():
+        network = Network(
+            binary("input", "a", "u", 4) + binary("a", "output", "v", 64) + reader,
+            {**binary_constants("u", 64, 4), **binary_constants("v", 8, 64)}, outputs=f"float[N,C,H,W] output, {output}",
+        )  # fmt: skip
+        found = kernels(save(tmp_path, network.build()))
+        (both,) = [call for _, call in calls(found.module["main"]) if packing(call.args[0].name_hint)]
+        assert len(both.ty.fields) == 2
+        assert tuple(int(d) for d in both.ty.fields[0].shape) == (1, 9, 7, 64)
+
+
 def test_every_convolution_is_classified_once(tmp_path):
     network = Network(
         "a = Conv (input, w)" + binary("a", "b", "u", 8) + binary("b", "c", "v", 6) + "output = Conv <group = 2> (c, x)",

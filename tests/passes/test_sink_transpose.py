@@ -73,6 +73,21 @@ def test_a_transpose_and_its_inverse_cancel():
     assert_becomes(SinkTranspose(), lambda x: turn(turn(x)), lambda x: op.permute_dims(x, [2, 3, 0, 1]), NHWC)
 
 
+def test_a_transpose_that_changes_nothing_goes():
+    assert_becomes(SinkTranspose(), lambda x: op.exp(op.permute_dims(x, [0, 1, 2, 3])), op.exp, NHWC)
+    assert_becomes(SinkTranspose(), lambda x: op.permute_dims(nchw(nhwc(x)), [0, 1, 2, 3]), lambda x: x)
+
+
+def test_constants_keep_their_type():
+    wide = np.arange(4, dtype=np.float64).reshape(1, 4, 1, 1)
+    assert_becomes(
+        SinkTranspose(),
+        lambda x: op.add(nchw(op.astype(x, "float64")), const(wide, "float64")),
+        lambda x: nchw(op.add(op.astype(x, "float64"), const(wide.reshape(1, 1, 1, 4), "float64"))),
+        NHWC,
+    )
+
+
 def test_what_does_not_commute_stays():
     assert_stays(SinkTranspose(), lambda x: op.nn.softmax(nchw(x), 1), NHWC)
     assert_stays(SinkTranspose(), lambda x, y: op.add(nchw(x), y), NHWC, SHAPE)
