@@ -43,7 +43,15 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, 
     from b2nn_tvm.cli import output as out
 
     folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
-    with out.phases() as report:
+    skipped: list[str] = []
+    with out.phases() as draw:
+
+        def report(phase: str, done: int, total: int) -> None:
+            if "skipped" in phase:
+                skipped.append(phase.removeprefix("compile: "))
+            else:
+                draw(phase, done, total)
+
         artifact = b2nn_tvm.compile_model(
             model,
             target=target,
@@ -54,6 +62,8 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, 
             sign_zero=sign_zero,
             progress=report,
         )
+    for line in skipped:
+        out.print_note(line)
     if as_json:
         out.print_json(_as_document(artifact, folder))
         return

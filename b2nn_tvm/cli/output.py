@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +33,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def print_line(text: str) -> None:
     """Print one line of a result on stdout, as it is."""
     print(text)
+
+
+def print_note(text: str) -> None:
+    """Print one line on stderr that stays: what was left out, and why."""
+    print(f"note: {text}", file=sys.stderr)
 
 
 @contextmanager

@@ -60,6 +60,14 @@ def test_cross_builds_for_arm(run: Run, small_onnx: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     header = (tmp_path / "out" / "libb2nn_model.so").read_bytes()[:20]
     assert header[:5] == b"\x7fELF\x02" and header[18:20] == b"\xb7\x00"  # 64-bit, EM_AARCH64
+    assert done.stderr.splitlines()[-1].startswith("note: verify: skipped, this machine cannot run a library for arm; it lacks ")
+
+
+def test_without_onnxruntime_it_says_that_nothing_was_verified(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = run("compile", small_onnx, "-o", "out", before="sys.modules['onnxruntime'] = None")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "note: verify: skipped, onnxruntime is not installed (pip install onnxruntime)"
+    assert (tmp_path / "out" / "manifest.json").is_file()
 
 
 def test_missing_file(run: Run, tmp_path: Path) -> None:
