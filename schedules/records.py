@@ -78,17 +78,23 @@ def load_records(vector_unit: str, *paths: Path) -> Records:
 
     Raises InputError where a file is no such document, or is of another vector unit.
     """
+    files = [read_records(vector_unit, path) for path in (SHIPPED / f"{vector_unit}.json", *paths)]
+    return Records(vector_unit, {key: record for records in files for key, record in records.rows.items()})
+
+
+def read_records(vector_unit: str, path: Path) -> Records:
+    """The records of one file, none where it does not exist; InputError as in ``load_records``."""
+    if not path.exists():
+        return Records(vector_unit)
+    document = read_document(path, KIND, VERSION, SCHEMA)
+    if document["vector_unit"] != vector_unit:
+        raise InputError(
+            f"{path}: expected tuning records of the vector unit {vector_unit!r}, but they are of "
+            f"{document['vector_unit']!r}; a tile for other registers is no good, so move the file away"
+        )
     records = Records(vector_unit)
-    for path in (SHIPPED / f"{vector_unit}.json", *paths):
-        if not path.exists():
-            continue
-        document = read_document(path, KIND, VERSION, SCHEMA)
-        if document["vector_unit"] != vector_unit:
-            raise InputError(
-                f"{path}: expected tuning records of the vector unit {vector_unit!r}, but they are of "
-                f"{document['vector_unit']!r}; a tile for other registers is no good, so move the file away"
-            )
-        for row in document["records"]:
-            record = Record(row["op"], row["workload"], row["lanes"], Tile(*row["tile"]), row["ms"], row["device"])
-            records = records.with_record(record)
+    for row in document["records"]:
+        records = records.with_record(
+            Record(row["op"], row["workload"], row["lanes"], Tile(*row["tile"]), row["ms"], row["device"])
+        )
     return records

@@ -19,7 +19,7 @@ from tvm.s_tir import Schedule
 
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.schedules.metaschedule import in_process
-from b2nn_tvm.schedules.records import Record, Records
+from b2nn_tvm.schedules.records import Record, Records, read_records
 from b2nn_tvm.schedules.rules import Anchor, apply_tile, candidates, find_anchor
 from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.vector_unit import VectorUnit
@@ -56,8 +56,9 @@ def tune_module(
         count = min(trials, len(tiles))
         measured = _counter(progress, f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}", count)
         tile, seconds = tune_function(function, tiles[:count], target=target, measured=measured)
-        records = records.with_record(Record(anchor.op, anchor.workload, anchor.lanes, tile, round(seconds * 1e3, 6), device))
-        records.save(path)
+        record = Record(anchor.op, anchor.workload, anchor.lanes, tile, round(seconds * 1e3, 6), device)
+        records = records.with_record(record)
+        read_records(vector_unit.name, path).with_record(record).save(path)
     return records
 
 

@@ -24,7 +24,7 @@ def records_of(*rows: Record) -> Records:
 def test_saved_records_are_loaded(tmp_path):
     path = records_of(FIRST, SECOND).save(tmp_path / "new" / "avx2.json")
     loaded = load_records("avx2", path)
-    assert loaded == records_of(FIRST, SECOND)
+    assert loaded.rows == load_records("avx2").rows | records_of(FIRST, SECOND).rows
     assert loaded.tile("conv2d", "conv2d_n1_c8", 16) == Tile(2, 7, 2)
 
 

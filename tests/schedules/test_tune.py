@@ -10,8 +10,10 @@ from tvm.s_tir import Schedule
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.schedules import metaschedule
-from b2nn_tvm.schedules.records import Records, load_records
+from b2nn_tvm.schedules import records as records_module
+from b2nn_tvm.schedules.records import Record, Records, load_records, read_records
 from b2nn_tvm.schedules.rules import apply_tile, candidates, find_anchor, unit
+from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.tune import tune_function, tune_module
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
@@ -114,6 +116,11 @@ def module_of(layout) -> tvm.IRModule:
     })  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def nothing_shipped(monkeypatch, tmp_path):
+    monkeypatch.setattr(records_module, "SHIPPED", tmp_path / "shipped")
+
+
 def tune(native, path, progress, trials=2, records=None):
     vector_unit = unit(native.vector)
     return tune_module(
@@ -135,6 +142,15 @@ def test_a_module_is_tuned_once(native, tmp_path):
     content = path.read_bytes()
     assert tune(native, path, lambda *call: pytest.fail("measured again")) == tuned
     assert path.read_bytes() == content
+
+
+def test_only_what_was_measured_here_is_saved(native, tmp_path):
+    vector_unit = unit(native.vector)
+    shipped = Record("dense", "dense_n1_k8_o8", 16, Tile(1, 1, 1), 1.0, "another CPU")
+    Records(vector_unit.name).with_record(shipped).save(tmp_path / "shipped" / f"{vector_unit.name}.json")
+    tuned = tune(native, tmp_path / "mine.json", lambda *call: None)
+    assert len(tuned.rows) == 3
+    assert {row.device for row in read_records(vector_unit.name, tmp_path / "mine.json").rows.values()} == {"this CPU"}
 
 
 def test_an_interrupted_tuning_goes_on_where_it_stopped(native, tmp_path):
