@@ -177,9 +177,15 @@ def _binary_sign(node, sign_zero: str) -> list:
     if node.op_type != "Sign":
         return [node]
     names = zero, one, minus, above = [f"{node.output[0]}_b2nn_{word}" for word in ("zero", "one", "minus", "above")]
-    constants = (helper.make_node("Constant", [], [name], value_float=value) for name, value in zip(names, (0.0, 1.0, -1.0)))
+    constants = (
+        helper.make_node("Constant", [], [name], value_float=value) for name, value in zip(names, (0.0, 1.0, -1.0))
+    )
     compare = "GreaterOrEqual" if sign_zero == "+1" else "Greater"
-    return [*constants, _node(compare, (node.input[0], zero), above), _node("Where", (above, one, minus), node.output[0])]
+    return [
+        *constants,
+        _node(compare, (node.input[0], zero), above),
+        _node("Where", (above, one, minus), node.output[0]),
+    ]
 
 
 def _node(op: str, inputs: tuple[str, ...], output: str):

@@ -26,7 +26,9 @@ def inputs_of(artifact):
     rng = np.random.default_rng(7)
     return {
         spec.name: (
-            rng.standard_normal(spec.shape) if np.issubdtype(spec.dtype, np.floating) else rng.integers(0, 2, spec.shape)
+            rng.standard_normal(spec.shape)
+            if np.issubdtype(spec.dtype, np.floating)
+            else rng.integers(0, 2, spec.shape)
         ).astype(spec.dtype)
         for spec in artifact.inputs
     }
@@ -49,13 +51,17 @@ def test_the_library_agrees_with_onnxruntime(tmp_path, name, target):
             assert list(outputs) == list(expected) == [spec.name for spec in artifact.outputs]
             assert relative_difference(outputs, expected) <= TOLERANCE
 
+
 # ---- chains of binary layers of any shape, where one layer's packed output is the next one's input
 
 
 def random_chain(seed: int) -> Network:
     """Four or five binary layers with random shapes, paddings and what stands between them, up to a float output."""
     rng = np.random.default_rng(seed)
-    batch, channels, height, width = rng.choice([1, 1, 3]), *(int(rng.choice(sizes)) for sizes in ((3, 16, 33), (9, 12), (7, 10)))
+    batch, channels, height, width = (
+        rng.choice([1, 1, 3]),
+        *(int(rng.choice(sizes)) for sizes in ((3, 16, 33), (9, 12), (7, 10))),
+    )
     inputs, nodes, constants, x = f"float[{batch},{channels},{height},{width}] input", [], {}, "input"
     for i in range(int(rng.integers(4, 6))):
         outputs = int(rng.choice([1, 8, 16, 31, 32, 33, 64, 65, 96]))
@@ -69,11 +75,20 @@ def random_chain(seed: int) -> Network:
         if rng.random() < 0.3:
             constants[f"w{i}_t"] = np.zeros(channels, np.float32)
         gamma = rng.choice([-1, 0.5, 1, 0], outputs) * rng.uniform(0.5, 1, outputs)
-        constants |= {f"g{i}": gamma.astype(np.float32), f"b{i}": (outputs,), f"m{i}": (outputs,), f"v{i}": np.ones(outputs, np.float32)}
+        constants |= {
+            f"g{i}": gamma.astype(np.float32),
+            f"b{i}": (outputs,),
+            f"m{i}": (outputs,),
+            f"v{i}": np.ones(outputs, np.float32),
+        }
         nodes.append(f"y{i} = BatchNormalization (c{i}, g{i}, b{i}, m{i}, v{i})")
         after = rng.choice(["nothing", "nothing", "relu", "pool", "residual"])
         x = f"x{i}"
-        word = {"nothing": "Identity", "relu": "LeakyRelu <alpha = 0.1>", "pool": "MaxPool <kernel_shape = [2, 2]>"}.get(after, "Sigmoid")
+        word = {
+            "nothing": "Identity",
+            "relu": "LeakyRelu <alpha = 0.1>",
+            "pool": "MaxPool <kernel_shape = [2, 2]>",
+        }.get(after, "Sigmoid")
         nodes.append(f"{x} = {word} (y{i})" if after != "residual" else f"z{i} = {word} (y{i}) {x} = Sub (y{i}, z{i})")
         channels = outputs
     return Network(" ".join([*nodes, f"output = Mul ({x}, two)"]), {**constants, "two": np.float32(2)}, inputs)
@@ -197,7 +212,9 @@ def test_without_onnxruntime_the_last_phase_says_that_nothing_was_verified(tmp_p
 def test_for_another_machine_the_last_phase_says_that_nothing_was_verified(tmp_path):
     seen = []
     path = save(tmp_path, SMALL.build())
-    artifact = compile_model(path, target="arm", output=tmp_path / "library", progress=lambda phase, *rest: seen.append(phase))
+    artifact = compile_model(
+        path, target="arm", output=tmp_path / "library", progress=lambda phase, *rest: seen.append(phase)
+    )
     assert artifact.target.name == "arm"
     assert seen[-1].startswith("compile: verify: skipped, this machine cannot run a library for arm; it lacks ")
 
@@ -257,7 +274,9 @@ def test_optional_outputs_that_nothing_reads_do_no_harm(tmp_path):
 
 
 def test_dropout_with_its_mask(tmp_path):
-    network = Network("a, mask = Dropout (input) output = Relu (a)", outputs="float[N,C,H,W] output, bool[N,C,H,W] mask")
+    network = Network(
+        "a, mask = Dropout (input) output = Relu (a)", outputs="float[N,C,H,W] output, bool[N,C,H,W] mask"
+    )
     with compile_model(save(tmp_path, network.build()), output=tmp_path / "library") as artifact:
         assert artifact.run({"input": constant("x", (1, 4, 9, 7))})["mask"].all()
 

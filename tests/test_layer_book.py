@@ -50,7 +50,11 @@ def test_equal_weights_are_found_in_the_order_in_which_they_were_entered():
     enter(notes, other, workload="second")
     enter(notes, same, workload="third")
     found = [notes.find([constant]) for constant in (same, same, other)]
-    assert [(layer.name, layer.workload) for layer in found] == [("conv1", "first"), ("conv3", "third"), ("conv2", "second")]
+    assert [(layer.name, layer.workload) for layer in found] == [
+        ("conv1", "first"),
+        ("conv3", "third"),
+        ("conv2", "second"),
+    ]
 
 
 def test_of_equal_weights_the_binary_layer_has_the_binary_name():
@@ -125,7 +129,11 @@ def test_batch_norm_folded_into_the_weights_by_an_exporter(tmp_path):
         {**SIGN, "w": SIGNS * gamma, "c": (4,), "v": -SIGNS[::-1] * gamma, "x": (5, 4, 1, 1)},
     )  # fmt: skip
     rows = layers(tmp_path, network, ("first", "second", "head"))
-    assert {name: row.precision for name, row in rows.items()} == {"first": "binary", "second": "binary", "head": "float"}
+    assert {name: row.precision for name, row in rows.items()} == {
+        "first": "binary",
+        "second": "binary",
+        "head": "float",
+    }
 
 
 def test_equal_weights_are_stored_once_and_keep_two_rows(tmp_path):
@@ -174,7 +182,8 @@ def test_a_binary_dense_layer(tmp_path, threshold):
 def test_the_packing_of_a_layers_input_counts_for_it(tmp_path):
     """Rows that are not the network's layers have the operator's name and a number, and own none of its constants."""
     network = Network(
-        binary("input", "a", "u", 4) + "b = MaxPool <kernel_shape = [3, 3]> (a) output = Conv <pads = [1, 1, 1, 1]> (b, w)",
+        binary("input", "a", "u", 4)
+        + "b = MaxPool <kernel_shape = [3, 3]> (a) output = Conv <pads = [1, 1, 1, 1]> (b, w)",
         {**binary_constants("u", 16, 4), "w": (5, 16, 3, 3)},
     )
     built = network.build()

@@ -21,7 +21,8 @@ FLOAT = Network(
     outputs="float[N,C] output",
 )
 BINARY = Network(
-    "a = Conv (input, w)" + binary("a", "b", "u", 8) + "output = Relu (b)", {"w": (8, 4, 3, 3), **binary_constants("u", 6, 8)}
+    "a = Conv (input, w)" + binary("a", "b", "u", 8) + "output = Relu (b)",
+    {"w": (8, 4, 3, 3), **binary_constants("u", 6, 8)},
 )
 
 
@@ -47,7 +48,9 @@ def test_a_library_of_other_weights_is_refused(tmp_path, network, name):
     other = Network(network.nodes, {**network.constants, name: value}, outputs=network.outputs)
     with artifact:
         verify_artifact(artifact, path)
-        with pytest.raises(VerificationError, match=r"disagrees with onnxruntime on other.onnx: relative difference \d.*report it"):
+        with pytest.raises(
+            VerificationError, match=r"disagrees with onnxruntime on other.onnx: relative difference \d.*report it"
+        ):
             verify_artifact(artifact, save(tmp_path, other.build(), "other.onnx"))
 
 
@@ -63,7 +66,12 @@ def test_inputs_and_outputs_of_integers_and_booleans(tmp_path):
         artifact, path = compiled(NETWORKS[name], tmp_path / name.replace(" ", "_"))
         with artifact:
             assert verify_artifact(artifact, path) <= TOLERANCE
-    flags = Network("a = Not (input) output = And (a, mask)", {"mask": np.array([True, False])}, "bool[3,2] input", "bool[3,2] output")
+    flags = Network(
+        "a = Not (input) output = And (a, mask)",
+        {"mask": np.array([True, False])},
+        "bool[3,2] input",
+        "bool[3,2] output",
+    )
     artifact, path = compiled(flags, tmp_path / "flags")
     with artifact:
         assert verify_artifact(artifact, path) == 0
@@ -127,7 +135,9 @@ def test_the_closest_tie_is_that_of_any_comparison(tmp_path):
     x = np.array([[[[1.0, -2.0], [4.0, 0.5]]]], np.float32)
 
     def tie(compare, dtype="float"):
-        network = Network(nodes.replace("{compare}", compare), {"t": np.float32([[[[0.75], [3.0]]]])}, f"{dtype}[1,1,2,2] input")
+        network = Network(
+            nodes.replace("{compare}", compare), {"t": np.float32([[[[0.75], [3.0]]]])}, f"{dtype}[1,1,2,2] input"
+        )
         return Oracle(save(tmp_path, network.build())).closest_tie({"input": x})
 
     assert tie("GreaterOrEqual (input, zero)") == 0.5 / 4
@@ -149,7 +159,9 @@ def test_the_closest_tie_of_binary_convolutions_and_of_sign(tmp_path):
 
 
 def test_comparisons_of_integers_have_no_ties(tmp_path):
-    network = Network("a = Less (input, two) output = Cast <to = 1> (a)", {"two": np.array(2)}, "int64[5] input", "float[5] output")
+    network = Network(
+        "a = Less (input, two) output = Cast <to = 1> (a)", {"two": np.array(2)}, "int64[5] input", "float[5] output"
+    )
     assert Oracle(save(tmp_path, network.build())).closest_tie({"input": np.arange(5)}) == np.inf
 
 
@@ -188,7 +200,8 @@ def test_inputs_with_ties_are_drawn_again(tmp_path, monkeypatch):
 # ---- sign_zero, and files that onnxruntime does not run
 
 SIGN = Network(
-    "a = Relu (input) s = Sign (a) output = Conv (s, w)", {"w": np.where(constant("w", (5, 4, 3, 3)) > 0, 1, -1).astype(np.float32)}
+    "a = Relu (input) s = Sign (a) output = Conv (s, w)",
+    {"w": np.where(constant("w", (5, 4, 3, 3)) > 0, 1, -1).astype(np.float32)},
 )
 
 
@@ -197,10 +210,15 @@ def test_sign_is_verified_as_it_was_compiled(tmp_path, sign_zero):
     """Behind a ReLU half the inputs of the sign are exactly 0."""
     artifact, path = compiled(SIGN, tmp_path, sign_zero=sign_zero)
     with artifact:
-        assert [row.precision for row in artifact.layers if row.op == "conv2d"] == ["float" if sign_zero is None else "binary"]
+        assert [row.precision for row in artifact.layers if row.op == "conv2d"] == [
+            "float" if sign_zero is None else "binary"
+        ]
         assert verify_artifact(artifact, path, sign_zero=sign_zero) <= TOLERANCE
         for other in {None, "+1", "-1"} - {sign_zero}:
-            assert relative_difference(artifact.run(draw(artifact)), Oracle(path, sign_zero=other).run(draw(artifact))) > 0.1
+            assert (
+                relative_difference(artifact.run(draw(artifact)), Oracle(path, sign_zero=other).run(draw(artifact)))
+                > 0.1
+            )
 
 
 def draw(artifact):
@@ -209,10 +227,14 @@ def draw(artifact):
 
 def test_a_file_that_onnxruntime_cannot_run(tmp_path):
     quantized = Network(
-        "s = qonnx.custom_op.general.BipolarQuant (input, one) output = Conv (s, w)", {**SIGN.constants, "one": np.float32(1)}
+        "s = qonnx.custom_op.general.BipolarQuant (input, one) output = Conv (s, w)",
+        {**SIGN.constants, "one": np.float32(1)},
     )
     artifact, path = compiled(quantized, tmp_path)
-    with artifact, pytest.raises(VerificationError, match=r"onnxruntime cannot run model.onnx.*BipolarQuant.*--no-verify"):
+    with (
+        artifact,
+        pytest.raises(VerificationError, match=r"onnxruntime cannot run model.onnx.*BipolarQuant.*--no-verify"),
+    ):
         verify_artifact(artifact, path)
 
 

@@ -62,7 +62,9 @@ def _root(expr: relax.Expr, bound: Mapping[relax.Var, relax.Expr], module: tvm.I
 def _copy(value: relax.Expr, builder: relax.BlockBuilder) -> relax.Call:
     x = te.placeholder(shape(value), dtype(value), name="x")
     kernel = te.create_prim_func([x, topi.identity(x)]).without_attr("global_symbol")
-    return relax.call_tir(builder.add_func(kernel, "copy"), [value], out_ty=relax.TensorType(shape(value), dtype(value)))
+    return relax.call_tir(
+        builder.add_func(kernel, "copy"), [value], out_ty=relax.TensorType(shape(value), dtype(value))
+    )
 
 
 def _returning(function: relax.Function, copies: list[relax.VarBinding], returned: relax.Expr) -> relax.Function:

@@ -66,7 +66,9 @@ def integer_thresholds(gain: np.ndarray, bias: np.ndarray, threshold: np.ndarray
     return np.where(never, reach + 1, first - reach).astype(np.float32)
 
 
-def _affine(value: relax.Expr, site: Site, single: Callable[[relax.Expr], bool]) -> tuple[relax.Call, np.ndarray, np.ndarray] | None:
+def _affine(
+    value: relax.Expr, site: Site, single: Callable[[relax.Expr], bool]
+) -> tuple[relax.Call, np.ndarray, np.ndarray] | None:
     """(binary conv, gain, bias) of add(multiply(conv, gain), bias), each step read once; either may be missing."""
     gain, bias = np.ones(1, np.float32), np.zeros(1, np.float32)
     step, found = site.definition(value), False

@@ -19,7 +19,10 @@ KERNELS = {
     "double": (lambda a: topi.add(a, a), lambda a: a + a),
     "negate": (lambda a: topi.negative(a), np.negative),
     "widen": (lambda a: topi.concatenate([a, a], axis=0), lambda a: np.concatenate([a, a])),
-    "pack_signs": (lambda a: topi.cast(topi.greater(a, tvm.tirx.const(0.0, "float32")), "uint8"), lambda a: (a > 0).astype(np.uint8)),
+    "pack_signs": (
+        lambda a: topi.cast(topi.greater(a, tvm.tirx.const(0.0, "float32")), "uint8"),
+        lambda a: (a > 0).astype(np.uint8),
+    ),
     "pad_input": (lambda a: topi.nn.pad(a, [1, 0], [0, 2]), lambda a: np.pad(a, [(1, 0), (0, 2)])),
 }
 
@@ -121,7 +124,8 @@ def test_a_chain_takes_turns_in_two_places():
 
 def test_outputs_take_no_room_in_the_arena():
     program, module = lowered(
-        lambda net, x: [a := net.call("double", x), b := net.call("negate", a), net.call("add", a, b)], outputs=("a", "b", "c")
+        lambda net, x: [a := net.call("double", x), b := net.call("negate", a), net.call("add", a, b)],
+        outputs=("a", "b", "c"),
     )
     assert program.arena_bytes == ALIGNMENT and not places(program, Storage.ARENA)
     for ours, expected in zip(run(program, module, data()), (2 * data(), -2 * data(), 0 * data()), strict=True):
@@ -159,7 +163,9 @@ def test_constants_are_aligned_and_stored_once():
 
 
 def test_several_inputs_in_their_order():
-    program, module = lowered(lambda net, a, b, c: net.call("add", net.call("add", c, a), net.call("negate", b)), *[SHAPE] * 3)
+    program, module = lowered(
+        lambda net, a, b, c: net.call("add", net.call("add", c, a), net.call("negate", b)), *[SHAPE] * 3
+    )
     inputs = [data(seed=seed) for seed in range(3)]
     np.testing.assert_array_equal(run(program, module, *inputs)[0], inputs[2] + inputs[0] - inputs[1])
     assert [spec.name for spec in program.inputs] == ["x0", "x1", "x2"]
@@ -205,7 +211,12 @@ def test_a_bordered_output_shares_its_memory_with_nothing():
     module = Network(SHAPE).build(body)
     module.update_func(module.get_global_var("double"), module["double"].with_attr(BORDERED, True))
     program = lower_to_program(
-        module, prefix="k_", inputs=["x0"], outputs=["output"], workspace_bytes=0, context=LoweringContext(lambda constants: None)
+        module,
+        prefix="k_",
+        inputs=["x0"],
+        outputs=["output"],
+        workspace_bytes=0,
+        context=LoweringContext(lambda constants: None),
     )
     (bordered,) = [step for step in program.steps if step.symbol == "k_double"]
     place = bordered.arguments[-1]
@@ -274,7 +285,13 @@ def test_rows_say_what_each_layer_became():
     assert (rows["conv2"].precision, rows["conv2"].reason) == ("float", "its input is not a sign")
     assert (rows["conv2"].workload, rows["conv2"].schedule) == ("work2", "second tile")
     other = rows["negate#0"]
-    assert (other.op, other.precision, other.reason, other.workload, other.schedule) == ("negate", "float", "", "", "generic")
+    assert (other.op, other.precision, other.reason, other.workload, other.schedule) == (
+        "negate",
+        "float",
+        "",
+        "",
+        "generic",
+    )
 
 
 def test_the_bytes_of_a_row_are_those_of_its_constants():

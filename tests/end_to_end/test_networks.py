@@ -171,7 +171,11 @@ def test_all_instruction_sets_give_the_same_answers(mixed, float_network, images
 def test_networks_of_the_imagenet_layout(tmp_path, name, share, seed):
     """7x7 stem, max pooling, projections: random weights, batch norms estimated on random images of 64 x 64."""
     torch.manual_seed(seed)
-    network = models.bireal18(classes=10, image_size=64, width=8) if name == "bireal18" else models.resnet18(classes=10, width=8)
+    network = (
+        models.bireal18(classes=10, image_size=64, width=8)
+        if name == "bireal18"
+        else models.resnet18(classes=10, width=8)
+    )
     shape = (3, 64, 64)
     chosen = subset(trace(network, shape).eligible, share, seed)
     mixed = reestimate(convert(network, chosen), [(torch.randn(16, *shape),)]).eval()

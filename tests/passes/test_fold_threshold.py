@@ -190,7 +190,12 @@ def test_integer_thresholds_one_by_one():
 def chain(layers=3, channels=12, seed=0, pad_value=None, classifier=False):
     """sign, then conv - batch norm - sign ``layers`` times; gammas are positive, negative, zero and tiny."""
     rng = np.random.default_rng(seed)
-    constants = {"zero": np.float32(0), "one": np.float32(1), "minus": np.float32(-1), "pads": np.array([0, 0, 1, 1] * 2)}
+    constants = {
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "minus": np.float32(-1),
+        "pads": np.array([0, 0, 1, 1] * 2),
+    }
     nodes, x = ["p0 = GreaterOrEqual (input, zero) s0 = Where (p0, one, minus)"], "s0"
     for i in range(1, layers + 1):
         gamma = rng.uniform(0.1, 1, channels) * rng.choice([-1, 1, 0, 1e-12], channels)
@@ -215,9 +220,7 @@ def chain(layers=3, channels=12, seed=0, pad_value=None, classifier=False):
         constants["classes"] = random_signs((5, channels, 1, 1))
         nodes.append(f"y = Conv ({x}, classes)")
         x = "y"
-    return model(
-        "\n".join(nodes), constants, inputs=f"float[1,{channels},6,5] input", outputs=f"float[N,C,H,W] {x}"
-    )
+    return model("\n".join(nodes), constants, inputs=f"float[1,{channels},6,5] input", outputs=f"float[N,C,H,W] {x}")
 
 
 def lowered(path):

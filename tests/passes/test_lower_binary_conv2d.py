@@ -71,7 +71,11 @@ def test_the_numbers_are_those_of_the_reference(layout, pad_value, stride, dilat
 
     def body(x):
         signs = op.sign(op.subtract(x, const(threshold)))
-        return conv(signs, weight, padding=(1, 0, 2, 1), **attrs) if pad_value == 0 else conv(pad(signs, pad_value), weight, **attrs)
+        return (
+            conv(signs, weight, padding=(1, 0, 2, 1), **attrs)
+            if pad_value == 0
+            else conv(pad(signs, pad_value), weight, **attrs)
+        )
 
     x = random_input(shape)
     assert (x == threshold).any()
@@ -142,7 +146,9 @@ STAYS = {
     "groups": lambda x: conv(op.sign(x), random_signs((3, 3, 2, 4)), groups=2),
     "signs padded with 0.5": lambda x: conv(pad(op.sign(x), 0.5), random_signs((3, 3, 4, 5))),
     "signs padded twice": lambda x: conv(pad(op.sign(x), 1), random_signs((3, 3, 4, 5)), padding=1),
-    "signs padded along the channels": lambda x: conv(pad(op.sign(x), 1, (0, 0, 0, 0, 0, 0, 1, 0)), random_signs((3, 3, 5, 5))),
+    "signs padded along the channels": lambda x: conv(
+        pad(op.sign(x), 1, (0, 0, 0, 0, 0, 0, 1, 0)), random_signs((3, 3, 5, 5))
+    ),
     "channels first": lambda x: op.nn.conv2d(op.sign(x), const(random_signs((5, 6, 3, 3)))),
 }
 
@@ -153,7 +159,9 @@ def test_stays(why):
 
 
 def test_weights_that_are_no_constant_stay():
-    assert_stays(lower, lambda x, w: op.nn.conv2d(op.sign(x), w, data_layout="NHWC", kernel_layout="HWIO"), SHAPE, (3, 3, 4, 5))
+    assert_stays(
+        lower, lambda x, w: op.nn.conv2d(op.sign(x), w, data_layout="NHWC", kernel_layout="HWIO"), SHAPE, (3, 3, 4, 5)
+    )
 
 
 def test_the_book_knows_each_layer_by_its_packed_weights():
@@ -161,12 +169,17 @@ def test_the_book_knows_each_layer_by_its_packed_weights():
     first, second = random_signs((3, 3, 4, 5)), random_signs((3, 3, 4, 5), 1)
     oihw = [weight.transpose(3, 2, 0, 1) for weight in (second, first, first)]
     flipped = oihw[0] * np.array([1, -1, 1, -1, -1]).reshape(-1, 1, 1, 1)
-    layers = [NamedLayer(name, "conv2d", weight_digest(w)) for name, w in zip("abc", (0.3 * flipped, oihw[1], 2 * oihw[2]))]
+    layers = [
+        NamedLayer(name, "conv2d", weight_digest(w)) for name, w in zip("abc", (0.3 * flipped, oihw[1], 2 * oihw[2]))
+    ]
     book = LayerBook(LayerNamer(layers))
 
     def body(x):
         signs = op.sign(x)
-        return op.add(op.add(conv(signs, first, padding=1), conv(signs, second, padding=1)), conv(signs, first, padding=1, strides=1))
+        return op.add(
+            op.add(conv(signs, first, padding=1), conv(signs, second, padding=1)),
+            conv(signs, first, padding=1, strides=1),
+        )
 
     after = LowerBinaryConv2d(WORDS, book)(module(body, SHAPE))
     found = []

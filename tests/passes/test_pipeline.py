@@ -87,7 +87,9 @@ BETWEEN = {
 def test_a_result_is_packed_by_the_layer_that_computes_it(tmp_path, case):
     between, channels, pad_value, together = BETWEEN[case]
     network = Network(
-        binary("input", "a0" if between else "a", "u", 4) + between + binary("a", "output", "v", channels, pad_value=pad_value),
+        binary("input", "a0" if between else "a", "u", 4)
+        + between
+        + binary("a", "output", "v", channels, pad_value=pad_value),
         {**binary_constants("u", channels, 4), **binary_constants("v", 8, channels)},
     )
     found = called(kernels(save(tmp_path, network.build())))
@@ -97,7 +99,10 @@ def test_a_result_is_packed_by_the_layer_that_computes_it(tmp_path, case):
 
 def test_a_packed_result_that_others_read_is_kept(tmp_path):
     """Another kernel, or the caller: here in the layout of the kernels, so that no transpose stands between."""
-    readers = {"kernel": ("r = GlobalAveragePool (a)", "float[N,C,H,W] r"), "caller": ("r = Transpose <perm = [0, 2, 3, 1]> (a)", "float[N,H,W,C] r")}
+    readers = {
+        "kernel": ("r = GlobalAveragePool (a)", "float[N,C,H,W] r"),
+        "caller": ("r = Transpose <perm = [0, 2, 3, 1]> (a)", "float[N,H,W,C] r"),
+    }
     for reader, output in readers.values():
         network = Network(
             binary("input", "a", "u", 4) + binary("a", "output", "v", 64) + reader,
@@ -111,19 +116,30 @@ def test_a_packed_result_that_others_read_is_kept(tmp_path):
 
 def test_every_convolution_is_classified_once(tmp_path):
     network = Network(
-        "a = Conv (input, w)" + binary("a", "b", "u", 8) + binary("b", "c", "v", 6) + "output = Conv <group = 2> (c, x)",
+        "a = Conv (input, w)"
+        + binary("a", "b", "u", 8)
+        + binary("b", "c", "v", 6)
+        + "output = Conv <group = 2> (c, x)",
         {"w": (8, 4, 3, 3), **binary_constants("u", 6, 8), **binary_constants("v", 10, 6), "x": (4, 5, 1, 1)},
     )
     built = network.build()
     for node, name in zip(built.graph.node, ("stem", "first", "second", "head"), strict=True):
         node.name = name
     found = kernels(save(tmp_path, built)).convs
-    assert [(conv.name, conv.binary) for conv in found] == [("stem", False), ("first", True), ("second", True), ("head", False)]
+    assert [(conv.name, conv.binary) for conv in found] == [
+        ("stem", False),
+        ("first", True),
+        ("second", True),
+        ("head", False),
+    ]
     assert [bool(conv.reason) for conv in found] == [True, False, False, True]
 
 
 def test_sign_zero_decides_whether_sign_is_binary(tmp_path):
-    network = Network("s = Sign (input) output = Conv (s, w)", {"w": np.where(np.arange(144) % 3, 1, -1).reshape(4, 4, 3, 3).astype(np.float32)})
+    network = Network(
+        "s = Sign (input) output = Conv (s, w)",
+        {"w": np.where(np.arange(144) % 3, 1, -1).reshape(4, 4, 3, 3).astype(np.float32)},
+    )
     path = save(tmp_path, network.build())
     assert [conv.binary for conv in kernels(path).convs] == [False]
     assert "sign_zero='+1'" in kernels(path).convs[0].reason
