@@ -98,8 +98,12 @@ def _train_each(job: Job, wanted: Mapping[str, tuple[torch.nn.Module, torch.nn.M
             "epochs": epochs,
             "seed": seed,
         }
-        task = lambda folder: Task(model, teacher, job.data, epochs, seed, max(1, cores // parallel), folder)
-        result = job.state.run(f"training/{name}", inputs, lambda folder: crew.run(name, task(folder)))
+
+        def compute(folder: Path) -> dict[str, float]:
+            task = Task(model, teacher, job.data, epochs, seed, max(1, cores // parallel), folder)
+            return crew.run(name, task) if epochs else run_task(task, lambda done, total: None)
+
+        result = job.state.run(f"training/{name}", inputs, compute)
         crew.finished(name)
         model.load_state_dict(torch.load(job.state.files(f"training/{name}") / "weights.pt", weights_only=True))
         return Trained(model.eval(), **result)

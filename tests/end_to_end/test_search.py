@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,24 @@ from b2nn_tvm.plan import Plan
 pytestmark = pytest.mark.timing
 
 ROOT = Path(__file__).parents[2]
-NETWORK = "import torch\nfrom b2nn_tvm import models\n\ndef net(classes):\n    return models.cresnet20(classes=classes, width=8)\n"
+MODULE = """
+from dataclasses import replace
+from b2nn_tvm import data, models
+
+def net(classes):
+    return models.cresnet20(classes=classes, width=8)
+
+def few():
+    bundle = data.digits()
+    return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
+"""
 QUICK = {"float_epochs": 1, "epochs": 2, "masks": 1}
+
+
+def few_digits() -> data.DataBundle:
+    """256 images to train on; all of the test set."""
+    bundle = data.digits()
+    return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
 
 
 def network() -> torch.nn.Module:
@@ -36,7 +53,7 @@ def network() -> torch.nn.Module:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.result.SearchResult:
     folder = tmp_path_factory.mktemp("search") / "out"
-    return b2nn_tvm.search(network(), data="digits", output=folder, also=["arm"], compare=2, **QUICK)
+    return b2nn_tvm.search(network(), data=few_digits(), output=folder, also=["arm"], compare=2, **QUICK)
 
 
 def test_the_measured_time_is_within_the_budget(found) -> None:
@@ -87,7 +104,7 @@ def test_the_comparison_is_at_equal_cost_and_effort(found) -> None:
 def test_a_second_run_does_nothing_again(found) -> None:
     begin = time.monotonic()
     stamps = {path: path.stat().st_mtime_ns for path in (found.folder / "state").rglob("phase.json")}
-    again = b2nn_tvm.search(network(), data="digits", output=found.folder, also=["arm"], compare=2, **QUICK)
+    again = b2nn_tvm.search(network(), data=few_digits(), output=found.folder, also=["arm"], compare=2, **QUICK)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert again.rows == found.rows and again.plan == found.plan
     assert time.monotonic() - begin < 30
@@ -123,8 +140,8 @@ def test_what_cannot_be_is_refused_before_training(options: dict, error: type, m
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen:
-    (folder / "mynets.py").write_text(NETWORK)
-    command = [sys.executable, "-m", "b2nn_tvm.cli.search", "--model", "mynets:net", "-o", "out", "--epochs", "1", *words]
+    (folder / "mynets.py").write_text(MODULE)
+    command = [sys.executable, "-m", "b2nn_tvm.cli.search", "--model", "mynets:net", "--data", "mynets:few", "-o", "out", "--epochs", "1", *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
