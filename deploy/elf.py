@@ -28,14 +28,8 @@ class ElfFile:
 
 def read_elf(content: bytes) -> ElfFile:
     """Read a little-endian ELF object or shared library; ValueError where it is none."""
-    if content[:4] != b"\x7fELF" or content[5] != 1:
-        raise ValueError("not a little-endian ELF file")
-    wide = content[4] == 2
+    wide, sections = _sections(content)
     machine = struct.unpack_from("<H", content, 18)[0]
-    table = struct.unpack_from("<Q" if wide else "<I", content, 40 if wide else 32)[0]
-    count = struct.unpack_from("<H", content, 60 if wide else 48)[0]
-    layout, step = ("<IIQQQQIIQQ", 64) if wide else ("<IIIIIIIIII", 40)
-    sections = [_Section(*struct.unpack_from(layout, content, table + index * step)) for index in range(count)]
     kind = _DYNSYM if any(section.kind == _DYNSYM for section in sections) else _SYMTAB
     defined, undefined, versions = set(), set(), set()
     for section in sections:
@@ -43,7 +37,7 @@ def read_elf(content: bytes) -> ElfFile:
             names = sections[section.link]
             strings = content[names.offset : names.offset + names.size]
             versions |= set(re.findall(rb"GLIBC_(\d+\.\d+)", strings))
-            for name, where in _symbols(content[section.offset : section.offset + section.size], strings, wide):
+            for name, where, _ in _symbols(content[section.offset : section.offset + section.size], strings, wide):
                 (defined if where else undefined).add(name)
     return ElfFile(
         arch=_MACHINES.get(machine, f"machine {machine}"),
@@ -52,6 +46,26 @@ def read_elf(content: bytes) -> ElfFile:
         code_bytes=sum(s.size for s in sections if s.flags & _EXECUTABLE and s.kind != _NOBITS),
         glibc=max((v.decode() for v in versions), key=lambda text: tuple(map(int, text.split("."))), default=""),
     )
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """Where a symbol lies: its address (in an object file, the offset in its section) and the bytes of its section."""
+
+    address: int
+    section_bytes: int
+
+
+def find_symbol(content: bytes, name: str) -> Symbol:
+    """A symbol of an object file or program; LookupError where it is not defined there, ValueError as ``read_elf``."""
+    wide, sections = _sections(content)
+    for section in (section for section in sections if section.kind == _SYMTAB):
+        names = sections[section.link]
+        strings = content[names.offset : names.offset + names.size]
+        for found, where, address in _symbols(content[section.offset : section.offset + section.size], strings, wide):
+            if found == name and where:
+                return Symbol(address, sections[where].size)
+    raise LookupError(f"no symbol {name}")
 
 
 @dataclass(frozen=True)
@@ -68,9 +82,22 @@ class _Section:
     entry_size: int
 
 
+def _sections(content: bytes) -> tuple[bool, list[_Section]]:
+    """Whether the file is one of 64 bits, and its sections."""
+    if content[:4] != b"\x7fELF" or content[5] != 1:
+        raise ValueError("not a little-endian ELF file")
+    wide = content[4] == 2
+    table = struct.unpack_from("<Q" if wide else "<I", content, 40 if wide else 32)[0]
+    count = struct.unpack_from("<H", content, 60 if wide else 48)[0]
+    layout, step = ("<IIQQQQIIQQ", 64) if wide else ("<IIIIIIIIII", 40)
+    return wide, [_Section(*struct.unpack_from(layout, content, table + index * step)) for index in range(count)]
+
+
 def _symbols(table: bytes, strings: bytes, wide: bool):
-    """Pairs (name, section index) of the global and weak symbols; index 0 means undefined."""
+    """(name, section index, value) of each global and weak symbol; index 0 means undefined."""
     for entry in struct.iter_unpack("<IBBHQQ" if wide else "<IIIBBH", table):
-        name, info, where = (entry[0], entry[1], entry[3]) if wide else (entry[0], entry[3], entry[5])
+        name, info, where, value = (
+            (entry[0], entry[1], entry[3], entry[4]) if wide else (entry[0], entry[3], entry[5], entry[1])
+        )
         if info >> 4 in (1, 2):
-            yield strings[name : strings.index(b"\0", name)].decode(), where
+            yield strings[name : strings.index(b"\0", name)].decode(), where, value

@@ -25,7 +25,7 @@ from b2nn_tvm.schedules.winograd import schedule_winograd
 
 PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
 HELPERS = ("bconv2d_partial", "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior")
-UNITS = ("neon", "avx2", "avx512", "avx512vpopcntdq")
+UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
 
 def unit(name: str) -> VectorUnit:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from b2nn_tvm.errors import TargetError
 
-VECTORS = ("neon", "avx2", "avx512", "avx512vpopcntdq")
+VECTORS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 NATIVE = "native"
 
 

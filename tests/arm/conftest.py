@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.artifact import load
-from b2nn_tvm.deploy.emulator import FOLDER_VARIABLE, EmulatorDevice, find_emulator
+from b2nn_tvm.deploy.emulator import EmulatorDevice
+from b2nn_tvm.deploy.qemu import FOLDER_VARIABLE, find_emulator
 from b2nn_tvm.errors import DeviceError
 
 Run = Callable[..., dict[str, np.ndarray]]

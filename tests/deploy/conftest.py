@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.artifact import Artifact, load
-from b2nn_tvm.deploy.emulator import FOLDER_VARIABLE, find_emulator
+from b2nn_tvm.deploy.qemu import FOLDER_VARIABLE, find_emulator
 from b2nn_tvm.deploy.toolchain import find_toolchain
 from b2nn_tvm.errors import DeviceError, ToolchainError
 from tests.deploy.handmade import N, Workshop

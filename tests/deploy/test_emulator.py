@@ -9,7 +9,8 @@ import pytest
 from b2nn_tvm.deploy.artifact import load
 from b2nn_tvm.deploy.build import LIBRARY, RUNNER, build_library
 from b2nn_tvm.deploy.elf import read_elf
-from b2nn_tvm.deploy.emulator import FOLDER_VARIABLE, EmulatorDevice, find_emulator
+from b2nn_tvm.deploy.emulator import EmulatorDevice
+from b2nn_tvm.deploy.qemu import FOLDER_VARIABLE, find_emulator
 from b2nn_tvm.deploy.measure import measure
 from b2nn_tvm.errors import DeviceError, InputError
 from tests.deploy.handmade import KERNELS, expected, program
