@@ -1,32 +1,35 @@
-"""Where a compiled network runs: the devices, by their word on the command line."""
+"""Where a compiled network runs: the devices, by their word on the command line, behind one interface."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.deploy.system import Conditions, DeviceDescription, SystemFacts, conditions, describe
+from b2nn_tvm.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.artifact import Artifact
 
+TIMEOUT_S = 120.0
+WORDS = (
+    "local (this machine), ssh://user@host[:port] (a board that needs nothing but a login), rpc://host:port (a board that "
+    "runs b2nn-device), tracker://host:port/key (one of several boards), emulator:CPU (runs AArch64 and ARMv7 libraries "
+    "for tests, for example emulator:cortex-a72)"
+)
+
 
 @dataclass(frozen=True)
-class DeviceDescription:
-    """What was measured on; empty strings and 0 where the device does not tell. Frequencies in MHz, memory in MiB."""
+class Sample:
+    """One timed inference, in milliseconds: of the whole, or of each step where every kernel was timed apart."""
 
-    name: str
-    board: str
-    cpu: str
-    arch: str
-    cpus: int
-    governor: str
-    max_mhz: int
-    memory_mib: int
-    system: str
+    threads: int
+    run_ms: float | None = None
+    step_ms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,36 +40,140 @@ class Samples:
     step_ms: np.ndarray
     threads: int
 
+    @staticmethod
+    def of(samples: Iterable[Sample]) -> Samples:
+        """The samples that came, in two tables."""
+        samples = tuple(samples)
+        runs = [sample.run_ms for sample in samples if sample.run_ms is not None]
+        steps = [sample.step_ms for sample in samples if sample.run_ms is None]
+        return Samples(np.array(runs), np.array(steps), samples[-1].threads if samples else 0)
 
-class Device(Protocol):
-    """A machine that runs compiled networks."""
 
-    def describe(self) -> DeviceDescription: ...
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure: ``runs`` whole inferences and as many with every kernel timed, after ``warmup`` untimed ones.
 
-    def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
-        """Compute the outputs by name; DeviceError where the device cannot."""
+    Where ``runs`` is None, as many as ``min_seconds`` take. Raises InputError for what is out of range.
+    """
 
-    def sample(self, artifact: Artifact, *, threads: int, runs: int | None, warmup: int, min_seconds: float) -> Samples:
-        """Time whole inferences and, apart from those, single steps; DeviceError where the device cannot.
+    runs: int | None = None
+    warmup: int = 3
+    min_seconds: float = 0.5
 
-        ``runs`` None means as many as ``min_seconds`` take.
+    def __post_init__(self) -> None:
+        if self.runs is not None and self.runs < 1:
+            raise InputError(f"runs: expected at least 1, but got {self.runs}")
+        if self.warmup < 0 or self.min_seconds <= 0:
+            raise InputError(
+                f"expected warmup of 0 or more and min_seconds above 0, but got {self.warmup} and {self.min_seconds}"
+            )
+
+
+class Device(ABC):
+    """A machine that runs compiled networks. Close it, or use it as a context manager: nothing of it stays there.
+
+    Every method raises DeviceError where the device is not there, disappears, or does not answer in time.
+    """
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    @abstractmethod
+    def facts(self) -> SystemFacts:
+        """What the device says about itself now."""
+
+    @abstractmethod
+    def upload(self, artifact: Artifact) -> None:
+        """Bring a compiled network there, once; ``run`` and ``sample`` do it by themselves.
+
+        DeviceError where the device cannot run it.
         """
 
+    @abstractmethod
+    def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
+        """Compute the outputs by name."""
 
-WORDS = (
-    "local (this machine), emulator:CPU (runs AArch64 and ARMv7 libraries for tests, for example emulator:cortex-a72)"
-)
+    @abstractmethod
+    def _sample(self, artifact: Artifact, *, threads: int, effort: Effort) -> Iterator[Sample]:
+        """What ``sample`` gives, on a device whose times are true."""
+
+    def sample(self, artifact: Artifact, *, threads: int, effort: Effort) -> Iterator[Sample]:
+        """Time inferences, each as it comes: whole ones first. An emulated device is refused."""
+        if self.describe().emulated:
+            raise DeviceError(
+                f"{self.word}: an emulator's time is not a latency; it only checks results. "
+                "Measure on the board itself, or with --device local where the target is this machine"
+            )
+        return self._sample(artifact, threads=threads, effort=effort)
+
+    def describe(self) -> DeviceDescription:
+        """The device's name, CPU, clock and system."""
+        return describe(self.word, self.facts())
+
+    def conditions(self) -> Conditions:
+        """Clock, temperature and throttling now."""
+        return conditions(self.facts())
+
+    def close(self) -> None:
+        """Remove all that was brought there and end the connection."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
 
 
-def open_device(word: str) -> Device:
-    """The device that ``word`` names; DeviceError lists the choices where there is none."""
-    kind, _, name = word.partition(":")
+def open_device(word: str, *, timeout_s: float = TIMEOUT_S) -> Device:
+    """The device that ``word`` names, which may go ``timeout_s`` without a sign of life; nothing is connected yet.
+
+    DeviceError lists the choices where there is none, and says how a word of this kind is spelled.
+    """
+    kind, _, rest = word.partition(":")
     if word == "local":
         from b2nn_tvm.deploy.local import LocalDevice
 
         return LocalDevice()
-    if kind == "emulator" and name:
+    if kind == "emulator" and rest:
         from b2nn_tvm.deploy.emulator import EmulatorDevice
 
-        return EmulatorDevice(name)
+        return EmulatorDevice(rest)
+    if rest.startswith("//"):
+        if kind == "ssh":
+            from b2nn_tvm.deploy.ssh import SshDevice
+
+            return SshDevice(word, timeout_s=timeout_s)
+        if kind == "rpc":
+            from b2nn_tvm.deploy.rpc import RpcDevice
+
+            return RpcDevice(word, timeout_s=timeout_s)
+        if kind == "tracker":
+            from b2nn_tvm.deploy.tracker import TrackerDevice
+
+            return TrackerDevice(word, timeout_s=timeout_s)
     raise DeviceError(f"unknown device {word!r}; the devices are {WORDS}")
+
+
+def check_fit(artifact: Artifact, facts: SystemFacts, word: str) -> None:
+    """DeviceError where the machine of ``facts`` cannot run the library, with the target that it takes."""
+    from b2nn_tvm.targets import target as targets
+
+    target, board = artifact.target, describe(word, facts)
+    is_for = f"{word}: {artifact.folder} is compiled for target {target.name} ({target.description}), but this device"
+    if board.arch != target.arch:
+        known = [name for name in targets.names() if name != targets.NATIVE and targets.get(name).arch == board.arch]
+        remedy = f"compile it with --target {' or '.join(known)}" if known else "no target fits it"
+        bits = " in 32 bits" if facts.arch != facts["machine"] else ""
+        raise DeviceError(f"{is_for} runs {board.arch}{bits} ({board.label}); {remedy}")
+    missing = [flag for flag in target.requires if facts.features and flag not in facts.features]
+    if missing:
+        raise DeviceError(
+            f"{is_for} ({board.label}) lacks {', '.join(missing)}; compile it for a target that asks for less"
+        )
+    needed = tuple(map(int, artifact.manifest.library.glibc.split("."))) if artifact.manifest.library.glibc else ()
+    if facts.glibc and facts.glibc < needed:
+        raise DeviceError(
+            f"{word}: {artifact.folder} needs the GNU C library {artifact.manifest.library.glibc}, but this device has "
+            f"{facts['libc'].removeprefix('glibc ')}; build it with the ziglang package (pip install 'b2nn-tvm[cross]'), "
+            "which builds for 2.28 and later, or update the board's system"
+        )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ import numpy as np
 
 from b2nn_tvm.deploy.build import RUNNER
 from b2nn_tvm.deploy.device import Device, Effort, Sample
-from b2nn_tvm.deploy.system import DeviceDescription, SystemFacts
 from b2nn_tvm.deploy.qemu import TIMEOUT_S, Emulator, find_emulator
+from b2nn_tvm.deploy.system import DeviceDescription, SystemFacts
 from b2nn_tvm.errors import DeviceError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from b2nn_tvm.deploy.device import DeviceDescription, Samples, open_device
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.deploy.device import Device, Effort, Samples, open_device
+from b2nn_tvm.deploy.system import Conditions, DeviceDescription
+from b2nn_tvm.errors import DeviceError
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.artifact import Artifact
@@ -29,8 +30,8 @@ class Measurement:
     """Latency of one inference, in milliseconds, over ``runs`` runs.
 
     ``spread`` is (p90 - p10) / median: above about 0.1 the machine was busy or changed its frequency. ``per_layer`` is
-    in order of execution and comes from separate runs in which every kernel was timed. ``isa`` is the target's
-    instruction set.
+    in order of execution and comes from ``profiles`` separate runs in which every kernel was timed. ``isa`` is the
+    target's instruction set; ``conditions`` are the device's right after the last run.
     """
 
     median_ms: float
@@ -44,6 +45,8 @@ class Measurement:
     target: str
     isa: str
     device: DeviceDescription
+    profiles: int = 0
+    conditions: Conditions = Conditions()
 
     def to_dict(self) -> dict[str, Any]:
         """The measurement as JSON types."""
@@ -53,30 +56,57 @@ class Measurement:
 def measure(
     artifact: Artifact,
     *,
-    device: str = "local",
+    device: str | Device = "local",
     threads: int = 1,
     runs: int | None = None,
     warmup: int = 3,
     min_seconds: float = 0.5,
 ) -> Measurement:
-    """Measure a compiled network on ``device`` with ``threads`` threads (0: one per CPU).
+    """Measure a compiled network on ``device``, a word or an open device, with ``threads`` threads (0: one per CPU).
 
     Without ``runs`` it repeats for ``min_seconds`` and at least ten times, but for slow networks no longer than three
     times ``min_seconds``. Raises DeviceError where the device cannot run the library or gives no true times.
     """
-    if runs is not None and runs < 1:
-        raise InputError(f"runs: expected at least 1, but got {runs}")
-    if warmup < 0 or min_seconds <= 0:
-        raise InputError(f"expected warmup of 0 or more and min_seconds above 0, but got {warmup} and {min_seconds}")
-    where = open_device(device)
-    samples = where.sample(artifact, threads=threads, runs=runs, warmup=warmup, min_seconds=min_seconds)
+    effort = Effort(runs=runs, warmup=warmup, min_seconds=min_seconds)
+    if isinstance(device, str):
+        with open_device(device) as where:
+            return _measure(artifact, where, threads, effort)
+    return _measure(artifact, device, threads, effort)
+
+
+def _measure(artifact: Artifact, device: Device, threads: int, effort: Effort) -> Measurement:
+    samples = Samples.of(device.sample(artifact, threads=threads, effort=effort))
     return summarize(
-        samples, layers=[step.layer for step in artifact.manifest.steps], artifact=artifact, device=where.describe()
+        samples,
+        layers=step_layers(artifact),
+        artifact=artifact,
+        device=device.describe(),
+        conditions=device.conditions(),
     )
 
 
-def summarize(samples: Samples, *, layers: list[str], artifact: Artifact, device: DeviceDescription) -> Measurement:
-    """Statistics of the samples; ``layers`` names the layer of each step."""
+def step_layers(artifact: Artifact) -> list[str]:
+    """The layer of each step."""
+    return [step.layer for step in artifact.manifest.steps]
+
+
+def summarize(
+    samples: Samples,
+    *,
+    layers: list[str],
+    artifact: Artifact,
+    device: DeviceDescription,
+    conditions: Conditions = Conditions(),
+) -> Measurement:
+    """Statistics of the samples; ``layers`` names the layer of each step.
+
+    Raises DeviceError where the device gave no time of the whole, or those of another network's kernels.
+    """
+    if not len(samples.run_ms) or samples.step_ms.shape[1:] not in ((), (len(layers),)):
+        raise DeviceError(
+            f"{device.name}: expected times of the whole network and of its {len(layers)} kernels, but got {len(samples.run_ms)} "
+            f"of the whole and {samples.step_ms.shape[-1]} of kernels; is it another network's library that runs there?"
+        )
     median, p10, p90 = (float(np.percentile(samples.run_ms, q)) for q in (50, 10, 90))
     return Measurement(
         median_ms=median,
@@ -86,10 +116,12 @@ def summarize(samples: Samples, *, layers: list[str], artifact: Artifact, device
         spread=(p90 - p10) / median if median else 0.0,
         runs=len(samples.run_ms),
         threads=samples.threads,
-        per_layer=_per_layer(samples.step_ms, layers),
+        per_layer=_per_layer(samples.step_ms, layers) if len(samples.step_ms) else (),
         target=artifact.target.name,
         isa=artifact.target.vector,
         device=device,
+        profiles=len(samples.step_ms),
+        conditions=conditions,
     )
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from b2nn_tvm.deploy.artifact import load
 from b2nn_tvm.deploy.device import DeviceDescription, Samples, open_device
-from b2nn_tvm.deploy.local import LocalDevice, cpu_name
+from b2nn_tvm.deploy.local import LocalDevice
 from b2nn_tvm.deploy.measure import measure, summarize
+from b2nn_tvm.deploy.system import cpu_name
 from b2nn_tvm.errors import DeviceError, InputError
 
 DEVICE = DeviceDescription("board", "Raspberry Pi 4", "Cortex-A72", "aarch64", 4, "performance", 1500, 4000, "Linux")
@@ -62,7 +63,7 @@ def test_senseless_options_are_refused(artifact, options):
 
 @pytest.mark.parametrize("word", ["", "gpu", "local:2", "emulator", "emulator:"])
 def test_unknown_devices_are_refused_with_the_choices(word):
-    with pytest.raises(DeviceError, match=r"unknown device .*the devices are local \(this machine\), emulator:CPU"):
+    with pytest.raises(DeviceError, match=r"unknown device .*the devices are local \(this machine\), ssh://.*emulator:CPU"):
         open_device(word)
 
 
