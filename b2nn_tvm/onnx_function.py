@@ -1,7 +1,10 @@
 """Binary convolutions in ONNX: a function of standard operators, and the modules that are exported for them.
 
 The function BinaryConv2d (domain b2nn, version 1) carries its weights as bits; its body unpacks them, so that any
-ONNX runtime computes it. The plain form says the same in standard operators on weights of +1 and -1.
+ONNX runtime computes it. The plain form says the same in standard operators on weights of +1 and -1, and is the only
+one of layers whose weights alone are binary. Two values alpha and beta per filter are two convolutions of one input:
+
+    y = BinaryConv2d(x, signs, (alpha - beta) / 2) + BinaryConv2d(x, a filter of ones) * (alpha + beta) / 2
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from torch.nn import functional as F
 
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.binarizers import TwoValues
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.workload import ConvWorkload
 
@@ -85,32 +89,51 @@ def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
         raise InputError(
             f"layer {name} still has float weights (weight_binary is False); finish its training, then export"
         )
-    if form == "function" and conv.input_binary:
-        return _FunctionForm(conv)
-    return _PlainForm(conv)
+    kind = _FunctionForm if form == "function" and conv.input_binary else _PlainForm
+    return kind(conv, conv.two_values)
 
 
 class _DeployForm(nn.Module):
-    """The geometry of a binary convolution, under the same attribute names, without its latent weights."""
+    """The geometry of a binary convolution, under the same attribute names, without its latent weights.
 
-    def __init__(self, conv: BinaryConv2d):
+    Where its values have an offset, the submodule ``box_sum`` is the filter of ones: a layer of its own that reads what
+    this one has prepared.
+    """
+
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, *, of_ones: bool = False):
         super().__init__()
-        self.in_channels, self.out_channels, self.kernel_size = conv.in_channels, conv.out_channels, conv.kernel_size
+        self.in_channels, self.out_channels, self.kernel_size = conv.in_channels, len(values.signs), conv.kernel_size
         self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
-        self.pad_value, self.input_binary = conv.pad_value, conv.input_binary
-        self.register_buffer("bias", None if conv.bias is None else conv.bias.detach().clone())
+        self.pad_value, self.input_binary, self.of_ones = conv.pad_value, conv.input_binary, of_ones
+        bias = None if conv.bias is None or of_ones else conv.bias.detach().clone()
+        self.register_buffer("bias", bias)
+        self.box_sum = None
+        if values.offset is not None:
+            ones = TwoValues(torch.ones_like(values.signs[:1]), torch.ones_like(values.scale[:1]), None)
+            self.box_sum = type(self)(conv, ones, of_ones=True)
+            self.register_buffer("offset", values.offset[:, None, None])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x if self.of_ones else self._prepare(x)
+        y = self._convolve(x)
+        if self.box_sum is not None:
+            y = y + self.box_sum(x) * self.offset
+        return y if self.bias is None else y + self.bias[:, None, None]
 
 
 class _FunctionForm(_DeployForm):
-    def __init__(self, conv: BinaryConv2d):
-        super().__init__(conv)
-        signs = reference.sign(conv.weight.detach().numpy()).transpose(0, 2, 3, 1)
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, **options):
+        super().__init__(conv, values, **options)
+        signs = reference.sign(values.signs.numpy()).transpose(0, 2, 3, 1)
         threshold = torch.zeros(conv.in_channels) if conv.threshold is None else conv.threshold.detach().clone()
         self.register_buffer("weight", torch.from_numpy(reference.pack(signs)))
-        self.register_buffer("scale", conv.scale)
+        self.register_buffer("scale", values.scale)
         self.register_buffer("threshold", threshold)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def _prepare(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
         workload = ConvWorkload(*x.shape, self.out_channels, self.kernel_size, self.stride, self.padding, self.dilation)
         attributes = {
             "kernel_shape": list(self.kernel_size),
@@ -120,7 +143,7 @@ class _FunctionForm(_DeployForm):
             "pad_value": float(self.pad_value),
             "channels": self.in_channels,
         }
-        y = torch.onnx.ops.symbolic(
+        return torch.onnx.ops.symbolic(
             f"{DOMAIN}::{NAME}",
             (x, self.weight, self.scale, self.threshold),
             attributes,
@@ -128,28 +151,33 @@ class _FunctionForm(_DeployForm):
             shape=(x.shape[0], self.out_channels, workload.out_height, workload.out_width),
             version=VERSION,
         )
-        return y if self.bias is None else y + self.bias[:, None, None]
 
 
 class _PlainForm(_DeployForm):
-    def __init__(self, conv: BinaryConv2d):
-        super().__init__(conv)
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, **options):
+        super().__init__(conv, values, **options)
         threshold = None if conv.threshold is None else conv.threshold.detach()[:, None, None].clone()
-        self.register_buffer("weight", torch.where(conv.weight.detach() >= 0, 1.0, -1.0))
-        self.register_buffer("scale", conv.scale[:, None, None])
+        self.register_buffer("weight", values.signs)
+        self.register_buffer("scale", values.scale[:, None, None])
         self.register_buffer("threshold", threshold)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def _prepare(self, x: torch.Tensor) -> torch.Tensor:
+        """The signs of the input, with the border that a convolution's own padding of zeros cannot make."""
         if self.input_binary:
             x = torch.where(x >= (0.0 if self.threshold is None else self.threshold), 1.0, -1.0)
+        if self._pads_itself:
+            return x
         top, left, bottom, right = self.padding
-        if self.pad_value == 0 and (top, left) == (bottom, right):
-            y = F.conv2d(x, self.weight, None, self.stride, (top, left), self.dilation)
-        else:
-            x = F.pad(x, (left, right, top, bottom), value=float(self.pad_value))
-            y = F.conv2d(x, self.weight, None, self.stride, 0, self.dilation)
-        y = y * self.scale
-        return y if self.bias is None else y + self.bias[:, None, None]
+        return F.pad(x, (left, right, top, bottom), value=float(self.pad_value))
+
+    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
+        padding = self.padding[:2] if self._pads_itself else 0
+        y = F.conv2d(x, self.weight, None, self.stride, padding, self.dilation)
+        return y if self.of_ones else y * self.scale
+
+    @property
+    def _pads_itself(self) -> bool:
+        return self.pad_value == 0 and self.padding[:2] == self.padding[2:]
 
 
 # Modules whose nodes are layers of the network.

@@ -106,6 +106,32 @@ def test_every_geometry_and_padding_value(tmp_path, form, pad_value, learned_thr
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("input_binary", (True, False))
+def test_two_values_per_filter_are_a_convolution_and_a_box_sum(tmp_path, form, input_binary):
+    torch.manual_seed(0)
+    options = {"binarizer": "distribution-aware", "input_binary": input_binary, "learned_threshold": input_binary}
+    for pad_value in (0, 1):
+        model = lived_in(Geometries(pad_value=pad_value, **options))
+        x = image(2, 65, 9, 8)
+        path = export_onnx(model, tmp_path / "m.onnx", input_shape=x.shape, form=form)
+        with torch.no_grad():
+            for y, expected in zip(run(path, x), model(x), strict=True):
+                np.testing.assert_allclose(y, expected.numpy(), rtol=1e-5, atol=1e-5)
+        kind = "BinaryConv2d" if form == "function" and input_binary else "Conv"
+        names = [name for i in range(len(Geometries.cases)) for name in (f"layers.{i}", f"layers.{i}.box_sum")]
+        assert layer_nodes(path) == [(kind, name) for name in names]
+
+
+def test_weights_of_binary_weight_layers_are_plus_and_minus_one_behind_a_float_input(tmp_path):
+    model = BinaryConv2d(5, 3, (3, 3), padding=(1, 1, 1, 1), input_binary=False)
+    path = export_onnx(nn.Sequential(model, nn.BatchNorm2d(3)), tmp_path / "m.onnx", input_shape=(5, 6, 6))
+    graph = onnx.load(path).graph
+    assert [node.op_type for node in graph.node][:2] == ["Conv", "Mul"]
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    assert np.array_equal(tensors[graph.node[0].input[1]], reference.sign(model.weight.detach().numpy()))
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("seed", (1, 2))
 def test_random_subsets_of_a_pre_activation_network(tmp_path, form, seed):
     torch.manual_seed(seed)

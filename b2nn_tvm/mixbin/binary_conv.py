@@ -1,4 +1,8 @@
-"""A 2-D convolution of signs: y = conv(pad(sign(x)), sign(w)) * mean|w|, trained through latent float weights."""
+"""A 2-D convolution of signs: y = conv(pad(sign(x)), signs(w)) * scale, trained through latent float weights.
+
+Where the binarizer has two values alpha and beta per filter, y = conv(pad(sign(x)), signs(w)) * (alpha - beta) / 2
++ boxsum(pad(sign(x))) * (alpha + beta) / 2, the box sum being one filter of ones that all filters share.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,22 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.mixbin.sign import sign, weight_sign
+from b2nn_tvm.mixbin import binarizers
+from b2nn_tvm.mixbin.binarizers import TwoValues, binarize
+from b2nn_tvm.mixbin.sign import sign, straight_through
 
 
 class BinaryConv2d(nn.Module):
-    """y [N, O, H', W'] = conv(pad(sign(x - threshold)), sign(weight)) * scale (+ bias), with x [N, C, H, W].
+    """y [N, O, H', W'] = conv(pad(sign(x - threshold)), two values per filter) (+ bias), with x [N, C, H, W].
 
-    ``weight`` [O, C, kh, kw] is latent and float; ``scale`` [O] is the mean of |weight| per output channel and is not
-    differentiated (Rastegari et al., XNOR-Net, equation 6). ``padding`` is (top, left, bottom, right) pixels, added
+    ``weight`` [O, C, kh, kw] is latent and float; ``binarizer`` says which two values stand for it ("xnor": plus and
+    minus the mean of |weight|), and they are not differentiated. ``padding`` is (top, left, bottom, right) pixels, added
     after the sign, of ``pad_value`` 0, 1 or -1. ``learned_threshold`` adds one threshold per input channel
     (ReActNet's RSign).
 
     ``weight_binary = False`` convolves the signs with the latent weights themselves, the first stage of two-stage
     training; ``input_binary = False`` leaves the input as it is and only the weights binary (hybrid networks).
-    Raises InputError for another pad_value.
+    Raises InputError for another pad_value or binarizer.
     """
 
     def __init__(
@@ -36,8 +42,10 @@ class BinaryConv2d(nn.Module):
         learned_threshold: bool = False,
         bias: bool = False,
         input_binary: bool = True,
+        binarizer: str = "xnor",
     ):
         super().__init__()
+        binarizers.check(binarizer)
         if pad_value not in (0, 1, -1):
             raise InputError(f"a binary convolution pads with 0, 1 or -1, not with {pad_value!r}")
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, tuple(kernel_size)
@@ -45,6 +53,7 @@ class BinaryConv2d(nn.Module):
         self.pad_value = int(pad_value)
         self.weight_binary = True
         self.input_binary = input_binary
+        self.binarizer = binarizer
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *self.kernel_size))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         self.register_parameter("threshold", nn.Parameter(torch.zeros(in_channels)) if learned_threshold else None)
@@ -52,7 +61,13 @@ class BinaryConv2d(nn.Module):
 
     @classmethod
     def from_conv(
-        cls, conv: nn.Conv2d, *, pad_value: int = 0, learned_threshold: bool = False, input_binary: bool = True
+        cls,
+        conv: nn.Conv2d,
+        *,
+        pad_value: int = 0,
+        learned_threshold: bool = False,
+        input_binary: bool = True,
+        binarizer: str = "xnor",
     ) -> BinaryConv2d:
         """The binary form of ``conv``, which keeps its weights as the latent ones (and its parameters' names).
 
@@ -72,6 +87,7 @@ class BinaryConv2d(nn.Module):
             learned_threshold=learned_threshold,
             bias=conv.bias is not None,
             input_binary=input_binary,
+            binarizer=binarizer,
         ).to(conv.weight)
         binary.weight.requires_grad_(conv.weight.requires_grad)
         with torch.no_grad():
@@ -81,22 +97,32 @@ class BinaryConv2d(nn.Module):
         return binary.train(conv.training)
 
     @property
+    def two_values(self) -> TwoValues:
+        """The binary weights as signs, scale and offset, detached."""
+        return binarize(self.weight, self.binarizer)
+
+    @property
     def scale(self) -> torch.Tensor:
         """The scale per output channel, [O], detached."""
-        return self.weight.detach().abs().mean(dim=(1, 2, 3))
+        return self.two_values.scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.input_binary:
             x = sign(x, None if self.threshold is None else self.threshold[:, None, None])
-        y = self._convolve(x, weight_sign(self.weight) if self.weight_binary else self.weight)
         if self.weight_binary:
-            y = y * self.scale[:, None, None]
+            weights = self.two_values
+            y = self._convolve(x, straight_through(self.weight, weights.signs)) * weights.scale[:, None, None]
+            if weights.offset is not None:
+                y = y + self._convolve(x, torch.ones_like(self.weight[:1])) * weights.offset[:, None, None]
+        else:
+            y = self._convolve(x, self.weight)
         return y if self.bias is None else y + self.bias[:, None, None]
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
         parts.append(f"padding={self.padding}, pad_value={self.pad_value}, dilation={self.dilation}")
-        return ", ".join(parts + ([] if self.input_binary else ["input_binary=False"]))
+        parts += [] if self.input_binary else ["input_binary=False"]
+        return ", ".join(parts + ([] if self.binarizer == "xnor" else [f"binarizer={self.binarizer!r}"]))
 
     def _convolve(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         top, left, bottom, right = self.padding

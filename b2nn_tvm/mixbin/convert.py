@@ -16,7 +16,7 @@ from torch import fx, nn
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin import activation as activations
-from b2nn_tvm.mixbin import binary_conv
+from b2nn_tvm.mixbin import binarizers, binary_conv
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.graph import activations_before, capture, drops_sign, is_activation, is_passing, module_of
 from b2nn_tvm.mixbin.layers import ineligible, layer_nodes
@@ -31,12 +31,13 @@ def convert(
     activation: str = "binrelu",
     pad_value: int = 0,
     learned_threshold: bool = False,
+    binarizer: str = "xnor",
 ) -> nn.Module:
     """A copy of ``model`` in which the chosen convolutions are BinaryConv2d under the same qualified names.
 
-    ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so. A
-    state dict of ``model`` loads into the copy as long as neither thresholds nor activations with parameters were
-    added.
+    ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so.
+    ``binarizer`` says what weights become (see binarizers), where only the weights are binary too. A state dict of
+    ``model`` loads into the copy as long as neither thresholds nor activations with parameters were added.
 
     Activations. Where the layer in front of a binary convolution drops the sign (ReLU and its kin) it becomes
     ``activation``. Where its input also feeds a shortcut (the pre-activation layout) it is left out, because the sign
@@ -47,9 +48,10 @@ def convert(
     is exact. In this case, and only then, the copy is a torch.fx.GraphModule, in which the ``training`` argument of
     functional dropout is fixed to what it was.
 
-    Raises InputError for unknown or ineligible names and unknown activations, UnsupportedError for untraceable
-    models.
+    Raises InputError for unknown or ineligible names, unknown activations and binarizers, UnsupportedError for
+    untraceable models.
     """
+    binarizers.check(binarizer)
     activations.make(activation, channels=1)  # an unknown name fails before any work
     precisions = _precisions(choice)
     result = copy.deepcopy(model)
@@ -66,9 +68,10 @@ def convert(
     for name, precision in to_do:
         conv = result.get_submodule(name)
         if precision == Precision.WEIGHT_BINARY:
-            binary = BinaryConv2d.from_conv(conv, input_binary=False)
+            binary = BinaryConv2d.from_conv(conv, input_binary=False, binarizer=binarizer)
         else:
-            binary = BinaryConv2d.from_conv(conv, pad_value=pad_value, learned_threshold=learned_threshold)
+            options = {"pad_value": pad_value, "learned_threshold": learned_threshold, "binarizer": binarizer}
+            binary = BinaryConv2d.from_conv(conv, **options)
         _replace(result, name, binary)
     return result
 

@@ -17,9 +17,9 @@ def sign(x: torch.Tensor, threshold: torch.Tensor | None = None) -> torch.Tensor
     return _ThresholdSign.apply(x, threshold)
 
 
-def weight_sign(weight: torch.Tensor) -> torch.Tensor:
-    """Signs of weights; the gradient passes where |w| <= 1 (Courbariaux et al., BinaryNet, equation 4)."""
-    return _WeightSign.apply(weight)
+def straight_through(weight: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
+    """``signs`` of weights; the gradient passes to the weights where |w| <= 1 (Courbariaux et al., BinaryNet, eq. 4)."""
+    return _StraightThrough.apply(weight, signs)
 
 
 def _plus_minus_one(positive: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -56,13 +56,13 @@ class _ThresholdSign(torch.autograd.Function):
         return slope, -slope.sum_to_size(threshold.shape)
 
 
-class _WeightSign(torch.autograd.Function):
+class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(context, weight):
+    def forward(context, weight, signs):
         context.save_for_backward(weight)
-        return _plus_minus_one(weight >= 0, weight.dtype)
+        return signs.clone()
 
     @staticmethod
     def backward(context, gradient):
         (weight,) = context.saved_tensors
-        return gradient * (weight.abs() <= 1)
+        return gradient * (weight.abs() <= 1), None
