@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tvm
 from tvm import tirx
-from tvm.script import tirx as T
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
 
 from b2nn_tvm.ops.anchor import mark
 
@@ -44,33 +45,32 @@ def pack_signs(
     def value(x, limit, n, r, q, c, count):
         return _word(lambda first, lanes: _at_least(x, limit, (n, r - top, q - left), c * bits + first, lanes), word, count)
 
-    @T.prim_func(private=True, s_tir=True)
-    def pack(x_ptr: T.handle, limit_ptr: T.handle, y_ptr: T.handle):
+    with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
+        T.func_name("pack")
+        x_ptr, limit_ptr, y_ptr = T.arg("x_ptr", T.handle()), T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
         T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE, PADDING: [*padding, pad_value]})
         x = T.match_buffer(x_ptr, (batch, height, width, channels), "float32")
         limit = T.match_buffer(limit_ptr, (channels,), "float32")
         y = T.match_buffer(y_ptr, (batch, rows, columns, words), word)
-        for nr in loop(batch * rows):
-            for q in range(columns):
-                with T.sblock("pack_signs"):
-                    n = T.axis.spatial(batch, nr // rows)
-                    r = T.axis.spatial(rows, nr % rows)
-                    c_q = T.axis.spatial(columns, q)
-                    T.reads(x[0:batch, 0:height, 0:width, 0:channels], limit[0:channels])
-                    T.writes(y[n, r, c_q, 0:words])
-                    T.sblock_attr(annotations)
-                    if inside(r, c_q):
-                        for c in range(full):
-                            y[n, r, c_q, c] = value(x, limit, n, r, c_q, c, bits)
-                        if tail > 0:
-                            y[n, r, c_q, words - 1] = value(x, limit, n, r, c_q, full, tail)
-                    else:
-                        for c in range(full):
-                            y[n, r, c_q, c] = ones
-                        if tail > 0:
-                            y[n, r, c_q, words - 1] = ones_tail
-
-    return pack
+        with loop(batch * rows) as nr, T.serial(columns) as q, T.sblock("pack_signs"):
+            n = T.axis.spatial(batch, nr // rows)
+            r = T.axis.spatial(rows, nr % rows)
+            c_q = T.axis.spatial(columns, q)
+            T.reads(x[0:batch, 0:height, 0:width, 0:channels], limit[0:channels])
+            T.writes(y[n, r, c_q, 0:words])
+            T.sblock_attr(annotations)
+            with T.If(inside(r, c_q)):
+                with T.Then():
+                    with T.serial(full) as c:
+                        T.buffer_store(y, value(x, limit, n, r, c_q, c, bits), (n, r, c_q, c))
+                    if tail > 0:
+                        T.buffer_store(y, value(x, limit, n, r, c_q, full, tail), (n, r, c_q, words - 1))
+                with T.Else():
+                    with T.serial(full) as c:
+                        T.buffer_store(y, ones, (n, r, c_q, c))
+                    if tail > 0:
+                        T.buffer_store(y, ones_tail, (n, r, c_q, words - 1))
+    return builder.get()
 
 
 def pack_interior(x: tirx.Var, padding: tuple[int, int, int, int], packed: tuple[int, int, int, int], *, word: str) -> tirx.PrimFunc:
@@ -88,19 +88,18 @@ def pack_interior(x: tirx.Var, padding: tuple[int, int, int, int], packed: tuple
     def value(limit, n, h, w, c):
         return _word(lambda first, lanes: _at_least(x, limit, (n, h, w), c * group + first, lanes), word, group)
 
-    @T.prim_func(private=True, s_tir=True, check_well_formed=False)
-    def pack(limit_ptr: T.handle, y_ptr: T.handle):
+    with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
+        T.func_name("pack")
+        limit_ptr, y_ptr = T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
         limit = T.match_buffer(limit_ptr, (i(channels),), "float32")
         y = T.match_buffer(y_ptr, tuple(map(i, packed)), word)
-        for n, h, w, c in T.grid(i(batch), i(height), i(width), i(words)):
-            with T.sblock("pack_interior"):
-                v_n, v_h, v_w, v_c = T.axis.remap("SSSS", [n, h, w, c])
-                T.reads(x[v_n, v_h, v_w, v_c * group : v_c * group + group], limit[v_c * group : v_c * group + group])
-                T.writes(y[v_n, v_h + top, v_w + left, v_c])
-                T.sblock_attr(annotations)
-                y[v_n, v_h + top, v_w + left, v_c] = value(limit, v_n, v_h, v_w, v_c)
-
-    return pack
+        with T.grid(i(batch), i(height), i(width), i(words)) as loops, T.sblock("pack_interior"):
+            n, h, w, c = T.axis.remap("SSSS", loops)
+            T.reads(x[n, h, w, c * group : c * group + group], limit[c * group : c * group + group])
+            T.writes(y[n, h + top, w + left, c])
+            T.sblock_attr(annotations)
+            T.buffer_store(y, value(limit, n, h, w, c), (n, h + top, w + left, c))
+    return builder.get()
 
 
 def _at_least(x, limit, pixel, first, lanes: int):
