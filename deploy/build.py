@@ -12,18 +12,21 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from b2nn_tvm.deploy.elf import ElfFile, read_elf
-from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, size_bytes
+from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.manifest import BuildInfo, LibraryInfo, Manifest, Memory, Sizes, StepRow
 from b2nn_tvm.deploy.program import Program
 from b2nn_tvm.deploy.toolchain import Toolchain, find_toolchain
 from b2nn_tvm.errors import InputError, ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
+from b2nn_tvm.version import __version__
 
 ABI_VERSION = 1  # B2NN_ABI_VERSION in runtime/b2nn.h
 LIBRARY = "libb2nn_model.so"
-RUNNER = "b2nn_run"
+RUNNER = "b2nn-run"
 HEADER = "b2nn.h"
-RUNTIME = Path(__file__).parent / "runtime"
+RUNTIME = Path(__file__).parent / "runtime"  # what is linked into the library
+RUNNER_SOURCES = Path(__file__).parent / "runner"
+LIBRARY_SOURCES = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", "cpu.c", CONSTANTS_SOURCE)
 
 _COMPILE = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
 _LINK = (
@@ -36,6 +39,7 @@ _LINK = (
     "-Wl,-z,noexecstack",
     "-Wl,--strip-debug",
 )
+_RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-I.", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def build_library(
 ) -> Manifest:
     """Link ``kernels_object`` with the runtime and the program's tables and constants into ``folder``.
 
-    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn_run`` and ``manifest.json``. All
+    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. All
     is made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
     half replaced is noticed when it is loaded. ``check`` is called with the finished temporary folder first: where it
     raises, ``folder`` stays as it was. Raises ToolchainError where no compiler for the target is there or it
@@ -74,8 +78,9 @@ def build_library(
     except OSError as error:
         raise InputError(f"{folder}: expected a folder that can be written: {error.strerror}") from None
     try:
-        model_id = write_sources(program, kernels_object, work, salt=target.name)
+        model_id = write_sources(program, kernels_object, work, target=target)
         compile_library(toolchain, work)
+        compile_runner(toolchain, work)
         manifest = _describe(program, target, toolchain, metadata, model_id, (work / LIBRARY).read_bytes())
         if check:
             manifest.save(work)
@@ -90,25 +95,40 @@ def build_library(
     return manifest
 
 
-def write_sources(program: Program, kernels_object: bytes, folder: Path, *, salt: str = "") -> str:
-    """Write all that a C compiler needs into ``folder``: runtime, generated files, kernels.o; return the model's id."""
-    digest = hashlib.sha256(salt.encode())
-    for content in (kernels_object, *emit_c(program, model_id="").values()):
+def write_sources(program: Program, kernels_object: bytes, folder: Path, *, target: TargetInfo) -> str:
+    """Write what the library is made of into ``folder``: runtime, generated files, kernels.o; return the model's id."""
+    digest = hashlib.sha256(target.name.encode())
+    for content in (kernels_object, *emit_c(program, target=target, model_id="").values()):
         digest.update(hashlib.sha256(content).digest())
     for path in RUNTIME.iterdir():
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
-    for name, content in emit_c(program, model_id=digest.hexdigest()).items():
+    for name, content in emit_c(program, target=target, model_id=digest.hexdigest()).items():
         (folder / name).write_bytes(content)
     (folder / "kernels.o").write_bytes(kernels_object)
     return digest.hexdigest()
 
 
 def compile_library(toolchain: Toolchain, folder: Path) -> None:
-    """Make the library and the runner from the sources in ``folder``."""
-    sources = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", CONSTANTS_SOURCE)
-    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *sources, "kernels.o", "-lm"], folder=folder)
-    toolchain.run(["-std=c11", "-D_GNU_SOURCE", "-O2", "-o", RUNNER, f"{RUNNER}.c", "-ldl"], folder=folder)
+    """Make the library from the sources in ``folder``."""
+    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *LIBRARY_SOURCES, "kernels.o", "-lm"], folder=folder)
+
+
+def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
+    """Write what b2nn-run is made of, beside the header, into ``folder``; return the names of the C files."""
+    definitions = {"B2NN_VERSION": __version__, "B2NN_COMPILER": compiler, "B2NN_LIBRARY": LIBRARY}
+    lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
+    (folder / "runner").mkdir()
+    (folder / "runner" / "build_info.h").write_text("".join(lines), encoding="utf-8")
+    for path in RUNNER_SOURCES.glob("*.[ch]"):
+        shutil.copyfile(path, folder / "runner" / path.name)
+    return tuple(sorted(f"runner/{path.name}" for path in RUNNER_SOURCES.glob("*.c")))
+
+
+def compile_runner(toolchain: Toolchain, folder: Path) -> None:
+    """Make b2nn-run in ``folder``, which holds the header."""
+    sources = write_runner_sources(folder, compiler=toolchain.version)
+    toolchain.run([*_RUNNER, "-o", RUNNER, *sources, "-ldl"], folder=folder)
 
 
 def _check_kernels(program: Program, kernels_object: bytes, target: TargetInfo) -> ElfFile:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from b2nn_tvm.deploy.program import Argument, Program, Step, Storage, TensorSpec
+from b2nn_tvm.targets.target import TargetInfo
 
 ALIGNMENT = 64
 MODEL_SOURCE = "model_tables.c"
@@ -14,10 +15,10 @@ CONSTANTS_SOURCE = "constants.S"
 CONSTANTS_BLOB = "constants.bin"
 
 
-def emit_c(program: Program, *, model_id: str) -> dict[str, bytes]:
+def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, bytes]:
     """Return the generated files by name: the C source, the assembly source and the blob that it includes.
 
-    ``model_id`` is what ``b2nn_model_id()`` answers. Raises ValueError where the program contradicts itself: an offset
+    ``model_id`` is what ``b2nn_model_id()`` answers; ``target`` answers for the CPU. Raises ValueError where the program contradicts itself: an offset
     out of range or not aligned, a symbol that is no C name or is called with different argument counts.
     """
     check_program(program)
@@ -29,10 +30,15 @@ def emit_c(program: Program, *, model_id: str) -> dict[str, bytes]:
         lines += _step_function(index, step)
     lines += _tensor_table("inputs", program.inputs) + _tensor_table("outputs", program.outputs)
     lines += ["static const b2nn_step steps[] = {"]
-    lines += [f"    {{step_{i}, {_quote(s.symbol)}, {_quote(s.layer)}}}," for i, s in enumerate(program.steps)]
-    lines += ["    {0, 0, 0},", "};", "", "const b2nn_program b2nn_the_program = {"]
+    lines += [f"    {{step_{i}, {quote(s.symbol)}, {quote(s.layer)}}}," for i, s in enumerate(program.steps)]
+    lines += ["    {0, 0, 0},", "};", ""]
+    needed = "".join(f"{quote(feature)}, " for feature in target.requires)
+    lines += [f"static const char *const requires[] = {{{needed}0}};", "", "const b2nn_program b2nn_the_program = {"]
     lines += [
-        f"    .model_id = {_quote(model_id)},",
+        f"    .model_id = {quote(model_id)},",
+        f"    .target = {quote(target.name)},",
+        f"    .isa = {quote(target.vector)},",
+        "    .requires = requires,",
         "    .inputs = inputs,",
         "    .outputs = outputs,",
         "    .steps = steps,",
@@ -113,13 +119,13 @@ def _tensor_table(name: str, specs: tuple[TensorSpec, ...]) -> list[str]:
     ]
     lines.append(f"static const b2nn_tensor {name}[] = {{")
     lines += [
-        f"    {{{_quote(spec.name)}, {_quote(spec.dtype)}, {len(spec.shape)}, {name}_{i}_shape, {size_bytes(spec)}u}},"
+        f"    {{{quote(spec.name)}, {quote(spec.dtype)}, {len(spec.shape)}, {name}_{i}_shape, {size_bytes(spec)}u}},"
         for i, spec in enumerate(specs)
     ]
     return [*lines, "    {0, 0, 0, 0, 0},", "};", ""]
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
     """A C string literal: every byte beyond plain letters as three octal digits, so that nothing can end it early."""
     plain = lambda byte: 32 <= byte < 127 and byte not in b'"\\?'
     return '"' + "".join(chr(byte) if plain(byte) else f"\\{byte:03o}" for byte in text.encode()) + '"'

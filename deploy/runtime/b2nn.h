@@ -32,7 +32,8 @@ enum {
     B2NN_ERROR_MEMORY = 2,   /* not enough memory for the instance */
     B2NN_ERROR_THREAD = 3,   /* a worker thread could not be started */
     B2NN_ERROR_KERNEL = 4,   /* a kernel failed; b2nn_model_error names it */
-    B2NN_ERROR_BUSY = 5      /* another thread is inside a run of this instance */
+    B2NN_ERROR_BUSY = 5,     /* another thread is inside a run of this instance */
+    B2NN_ERROR_CPU = 6       /* this CPU lacks instructions of the library's target; b2nn_cpu_missing names them */
 };
 
 /* A tensor: dense, row-major, little-endian. dtype as numpy names it ("float32", "int8", ...). */
@@ -53,6 +54,11 @@ typedef struct b2nn_model b2nn_model;
 B2NN_API int32_t b2nn_abi_version(void);
 /* 64 hex digits that name this build of this network; the same as in manifest.json. */
 B2NN_API const char *b2nn_model_id(void);
+/* The target that the library was compiled for, and the instruction set of its kernels: "arm" and "neon", say. */
+B2NN_API const char *b2nn_target(void);
+B2NN_API const char *b2nn_isa(void);
+/* The first feature, as Linux names it, that the library needs and this CPU lacks; NULL where it has all. */
+B2NN_API const char *b2nn_cpu_missing(void);
 /* Number of inputs, outputs and kernel calls ("steps"). */
 B2NN_API int32_t b2nn_input_count(void);
 B2NN_API int32_t b2nn_output_count(void);

@@ -9,7 +9,7 @@ static void *take(int device_type, int device_id, uint64_t bytes, int dtype_code
     b2nn_thread *self = b2nn_current;
     uint64_t room = b2nn_the_program.workspace_bytes - self->used;
     if (bytes > room) {
-        atomic_store(self->shortage, bytes - room);
+        atomic_store(self->shortage, (size_t)(bytes - room));
         return NULL;
     }
     uint8_t *memory = self->workspace + self->used;

@@ -16,7 +16,7 @@ struct b2nn_model {
     uint8_t *arena;
     uint8_t **staging; /* one buffer for each input, then each output, for callers whose own are not aligned */
     void **pointers;   /* the same order: what the kernels get */
-    _Atomic uint64_t shortage;
+    _Atomic size_t shortage; /* not 64 bits everywhere: those need a lock on some 32-bit CPUs */
     atomic_flag running;
     pid_t process; /* worker threads do not survive fork() */
     char error[256];
@@ -26,6 +26,8 @@ static const b2nn_program *const program = &b2nn_the_program;
 
 int32_t b2nn_abi_version(void) { return B2NN_ABI_VERSION; }
 const char *b2nn_model_id(void) { return program->model_id; }
+const char *b2nn_target(void) { return program->target; }
+const char *b2nn_isa(void) { return program->isa; }
 int32_t b2nn_input_count(void) { return program->input_count; }
 int32_t b2nn_output_count(void) { return program->output_count; }
 int32_t b2nn_step_count(void) { return program->step_count; }
@@ -54,6 +56,7 @@ const char *b2nn_status_text(int32_t status) {
         "a worker thread could not be started",
         "a kernel failed",
         "another thread is inside a run of this instance",
+        "this CPU lacks instructions that the network was compiled for",
     };
     return status >= 0 && status < (int32_t)(sizeof texts / sizeof *texts) ? texts[status] : "an unknown status";
 }
@@ -100,6 +103,7 @@ int32_t b2nn_model_create(b2nn_model **out, int32_t threads) {
     if (!out) return B2NN_ERROR_ARGUMENT;
     *out = NULL;
     if (threads < 0 || threads > B2NN_MAX_THREADS) return B2NN_ERROR_ARGUMENT;
+    if (b2nn_cpu_missing()) return B2NN_ERROR_CPU;
     if (threads == 0) threads = usable_cpus();
     b2nn_model *model = calloc(1, sizeof *model);
     if (!model) return B2NN_ERROR_MEMORY;
@@ -164,7 +168,7 @@ static int32_t call_steps(b2nn_model *model, double *step_ms) {
         int status = step->call(model->pointers, model->pointers + program->input_count, model->arena);
         if (step_ms) step_ms[i] = now_ms() - start;
         if (status == 0) continue;
-        uint64_t shortage = atomic_load(&model->shortage);
+        size_t shortage = atomic_load(&model->shortage);
         int length = snprintf(model->error, sizeof model->error, "step %d (%s, layer %s) failed with status %d", (int)i,
                               step->symbol, step->layer, status);
         if (shortage && length > 0 && (size_t)length < sizeof model->error)

@@ -19,7 +19,8 @@ typedef struct b2nn_step {
 } b2nn_step;
 
 typedef struct b2nn_program {
-    const char *model_id;
+    const char *model_id, *target, *isa;
+    const char *const *requires; /* features of the CPU, and NULL */
     const b2nn_tensor *inputs, *outputs;
     const b2nn_step *steps;
     int32_t input_count, output_count, step_count;
@@ -35,7 +36,7 @@ typedef struct b2nn_thread {
     _Alignas(B2NN_ALIGNMENT) struct b2nn_pool *pool; /* a cache line for each thread; NULL without workers */
     uint8_t *workspace;
     uint64_t used;
-    _Atomic uint64_t *shortage; /* the instance's: bytes that an allocation could not get */
+    _Atomic size_t *shortage; /* the instance's: bytes that an allocation could not get */
     int in_task;
 } b2nn_thread;
 

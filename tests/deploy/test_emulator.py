@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -101,25 +100,3 @@ def test_armv7_works_too(arm_board, workshop, x):
     build_library(program("shift_one", "shift_nested"), kernels.read_bytes(), target, workshop.folder / "v7")
     result = EmulatorDevice("cortex-a7").run(load(workshop.folder / "v7"), {"input": x}, threads=2)
     np.testing.assert_array_equal(result["output"], expected(x, shifts=1) + 1)
-
-
-def test_the_runner_refuses_what_it_cannot_do(net, tmp_path):
-    def run(*arguments):
-        done = subprocess.run([net / RUNNER, *map(str, arguments)], check=False, capture_output=True, text=True)
-        return done.returncode, (done.stderr.splitlines() or [""])[0]
-
-    library, short = net / LIBRARY, tmp_path / "short"
-    short.write_bytes(bytes(12))
-    assert run() == (2, "error: which library?")
-    assert run(library, "--fast") == (2, "error: unexpected argument '--fast'")
-    assert run(library, "--runs", "many") == (2, "error: --runs takes a number from 0 to 1000000, not 'many'")
-    assert run(library, "--input", tmp_path / "none") == (1, f"error: cannot open the input file {tmp_path / 'none'}")
-    assert run(library, "--input", short) == (
-        1,
-        f"error: {short}: input input takes 4000 bytes of float32, the file has another size",
-    )
-    assert run(library, "--output", short) == (2, "error: the network has 2 outputs, not 1")
-    assert run("/usr/lib/none.so")[0] == 1
-    assert run(net / RUNNER)[0] == 1
-    assert run("--help")[0] == 0
-    assert subprocess.run([net / RUNNER, LIBRARY], cwd=net, check=False, capture_output=True).returncode == 0

@@ -136,9 +136,9 @@ def test_tensors_and_steps_are_described(net):
 
 def test_every_status_has_a_text(net):
     c = Net(net).c
-    texts = [c.b2nn_status_text(status) for status in range(-1, 7)]
+    texts = [c.b2nn_status_text(status) for status in range(-1, 8)]
     assert texts[0] == texts[-1] == b"an unknown status"
-    assert len(set(texts)) == 7
+    assert len(set(texts)) == 8
 
 
 def test_bad_arguments_are_refused_and_named(net, x):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.deploy.build import write_sources
+from b2nn_tvm.deploy.build import HEADER, LIBRARY_SOURCES, RUNNER_SOURCES, write_runner_sources, write_sources
 from tests.deploy.handmade import KERNELS, program
 
-RUNTIME = ("model_tables.c", "model.c", "threads.c", "backend.c", "constants.S")
+RUNNER = tuple(sorted(f"runner/{path.name}" for path in RUNNER_SOURCES.glob("*.c")))
 STRICT = (
     "-Wall",
     "-Wextra",
@@ -31,7 +31,10 @@ LANGUAGE = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread")
 def sources(workshop) -> Path:
     folder = workshop.folder / "sources"
     folder.mkdir()
-    write_sources(program("shift_one", "shift_seven_tasks", "shift_nested"), workshop.kernels(), folder)
+    write_sources(
+        program("shift_one", "shift_seven_tasks", "shift_nested"), workshop.kernels(), folder, target=workshop.target()
+    )
+    assert write_runner_sources(folder, compiler='gcc "12"') == RUNNER
     return folder
 
 
@@ -39,7 +42,7 @@ def compiled(sources: Path, name: str, *flags: str) -> Path:
     """The stress program with runtime and kernels, all compiled with ``flags``."""
     if not shutil.which("gcc"):
         pytest.skip("needs gcc; get it with: apt install gcc")
-    files = [*RUNTIME, str(KERNELS), str(Path(__file__).with_name("stress.c"))]
+    files = [*LIBRARY_SOURCES, str(KERNELS), str(Path(__file__).with_name("stress.c"))]
     command = ["gcc", *LANGUAGE, *flags, "-DFACTOR=2.0f", "-I.", *files, "-lm", "-o", name]
     done = subprocess.run(command, cwd=sources, check=False, capture_output=True, text=True)
     if "cannot find" in done.stderr:
@@ -54,12 +57,12 @@ def passes(*command) -> None:
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-4000:]
 
 
-@pytest.mark.parametrize("source", ["model_tables.c", "model.c", "threads.c", "backend.c", "b2nn_run.c"])
+@pytest.mark.parametrize("source", [*LIBRARY_SOURCES[:-1], *RUNNER])
 def test_the_sources_compile_without_a_warning(sources, source):
     if not shutil.which("gcc"):
         pytest.skip("needs gcc; get it with: apt install gcc")
     done = subprocess.run(
-        ["gcc", *LANGUAGE, *STRICT, "-c", source, "-o", "/dev/null"],
+        ["gcc", *LANGUAGE, *STRICT, "-I.", "-c", source, "-o", "/dev/null"],
         cwd=sources,
         check=False,
         capture_output=True,
@@ -82,7 +85,7 @@ def test_the_header_is_good_c_and_cpp(sources):
             "-fsyntax-only",
             "-x",
             language,
-            "b2nn.h",
+            HEADER,
         ]
         done = subprocess.run(command, cwd=sources, check=False, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,103 @@
+/* load.c: open the library of a compiled network, or say why it does not fit this machine or this program. */
+#include <dlfcn.h>
+#include <string.h>
+
+#include "runner.h"
+
+struct net net;
+
+/* e_machine of ELF, and EI_CLASS, as both x86 and both ARM have one of 32 and one of 64 bits. */
+typedef struct machine {
+    uint16_t code;
+    uint8_t elf_class;
+    const char *arch, *name;
+} machine;
+
+static const machine machines[] = {
+    {62, 2, "x86_64", "64-bit x86"}, {3, 1, "i686", "32-bit x86"},
+    {183, 2, "aarch64", "64-bit ARM"}, {40, 1, "armv7l", "32-bit ARM"},
+};
+
+#if defined(__x86_64__)
+enum { OWN_MACHINE = 62 };
+#elif defined(__i386__)
+enum { OWN_MACHINE = 3 };
+#elif defined(__aarch64__)
+enum { OWN_MACHINE = 183 };
+#elif defined(__arm__)
+enum { OWN_MACHINE = 40 };
+#else
+#error "b2nn-run is for x86 and ARM"
+#endif
+
+enum { EF_ARM_ABI_FLOAT_SOFT = 0x200 }; /* "ELF for the Arm Architecture", 4.1.2 */
+
+static const machine *machine_of(uint16_t code) {
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
+        if (machines[i].code == code) return &machines[i];
+    return NULL;
+}
+
+const char *runner_arch(void) { return machine_of(OWN_MACHINE)->arch; }
+
+static uint64_t little_endian(const uint8_t *bytes, int count) {
+    return count ? bytes[0] | little_endian(bytes + 1, count - 1) << 8 : 0;
+}
+
+/* The end of the table of sections, which linkers put last. A library without its end would crash dlopen. */
+static uint64_t bytes_of(const uint8_t *header) {
+    int wide = header[4] == 2;
+    uint64_t table = little_endian(header + (wide ? 40 : 32), wide ? 8 : 4);
+    return table + little_endian(header + (wide ? 58 : 46), 2) * little_endian(header + (wide ? 60 : 48), 2);
+}
+
+/* dlopen calls a library for another machine one that does not exist; the file itself tells more. */
+static void check_machine(const char *path) {
+    uint8_t header[64] = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file) fail(FAILED, "%s: expected the library of a compiled network, but cannot open it", path);
+    size_t got = fread(header, 1, sizeof header, file);
+    long bytes = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
+    fclose(file);
+    if (got < sizeof header || memcmp(header, "\177ELF", 4) || header[5] != 1)
+        fail(FAILED, "%s: expected the library of a compiled network, but it is no library for Linux", path);
+    const machine *theirs = machine_of((uint16_t)(header[18] | header[19] << 8));
+    const machine *own = machine_of(OWN_MACHINE);
+    if (theirs != own)
+        fail(FAILED, "%s: the library is for %s, but this program and this system are for %s; use the bundle for %s", path,
+             theirs ? theirs->name : "another kind of CPU", own->name, own->name);
+    if (own->code == 40 && header[37] << 8 & EF_ARM_ABI_FLOAT_SOFT)
+        fail(FAILED, "%s: the library passes floats in integer registers (soft float), but this system in those of the FPU",
+             path);
+    if (bytes >= 0 && (uint64_t)bytes < bytes_of(header))
+        fail(FAILED, "%s: the library is cut short: %ld bytes of %llu; copy it again", path, bytes,
+             (unsigned long long)bytes_of(header));
+}
+
+static void *symbol(void *library, const char *path, const char *name) {
+    void *address = dlsym(library, name);
+    if (!address)
+        fail(FAILED, "%s: the library has no function %s: it is no compiled network, or one of an older version; compile it again",
+             path, name);
+    return address;
+}
+
+void load_library(const char *path) {
+    char here[4096]; /* dlopen takes a name without a slash for one of the system's libraries */
+    if (snprintf(here, sizeof here, "%s%s", strchr(path, '/') ? "" : "./", path) >= (int)sizeof here)
+        fail(FAILED, "the path of the library is too long");
+    check_machine(here);
+    void *library = dlopen(here, RTLD_NOW | RTLD_LOCAL);
+    if (!library) fail(FAILED, "%s", dlerror());
+    net.b2nn_abi_version_ = __extension__(__typeof__(&b2nn_abi_version)) symbol(library, path, "b2nn_abi_version");
+    if (net.b2nn_abi_version_() != B2NN_ABI_VERSION)
+        fail(FAILED, "%s: the library has version %d of the C interface, this program %d; use both from one bundle", path,
+             (int)net.b2nn_abi_version_(), B2NN_ABI_VERSION);
+#define LOAD(name) net.name##_ = __extension__(__typeof__(&name)) symbol(library, path, #name);
+    B2NN_FUNCTIONS(LOAD)
+    if (net.b2nn_cpu_missing_())
+        fail(FAILED, "%s: the library is for target %s, and this CPU lacks %s; compile the network for a target that it has", path,
+             net.b2nn_target_(), net.b2nn_cpu_missing_());
+    if (net.b2nn_input_count_() > MAX_TENSORS || net.b2nn_output_count_() > MAX_TENSORS)
+        fail(FAILED, "%s: the network has more than %d inputs or outputs", path, MAX_TENSORS);
+}
