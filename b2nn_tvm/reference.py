@@ -62,22 +62,20 @@ def binary_conv2d(
     )
     grouped = x.reshape(batch, groups, per_group, height, width)
     pixels = pack(grouped.transpose(0, 3, 4, 1, 2))  # [N, H, W, G, bytes]
-    border = pack(np.full((batch, groups, per_group), pad_value))
-    taps = pack(weight.reshape(groups, -1, per_group, kernel_height, kernel_width).transpose(3, 4, 0, 1, 2))
-    out = np.zeros((batch, outputs, workload.out_height, workload.out_width), np.int32)
-    for row in range(workload.out_height):
-        for column in range(workload.out_width):
-            for i in range(kernel_height):
-                for j in range(kernel_width):
-                    h = row * stride[0] + i * dilation[0] - padding[0]
-                    w = column * stride[1] + j * dilation[1] - padding[1]
-                    inside = 0 <= h < height and 0 <= w < width
-                    if not inside and pad_value == 0:
-                        continue
-                    pixel = pixels[:, h, w] if inside else border
-                    dots = xnor_dot(pixel[:, :, None], taps[None, i, j], per_group)
-                    out[:, :, row, column] += dots.reshape(batch, outputs)
-    return out
+    border = pack(np.full((groups, per_group), pad_value))
+    filters = weight.reshape(groups, -1, per_group, kernel_height, kernel_width)
+    taps = pack(filters.transpose(3, 4, 0, 1, 2))  # [kh, kw, G, O/G, bytes]
+    out = np.zeros((batch, workload.out_height, workload.out_width, groups, outputs // groups), np.int32)
+    for i in range(kernel_height):
+        for j in range(kernel_width):
+            rows = np.arange(workload.out_height)[:, None] * stride[0] + i * dilation[0] - padding[0]
+            columns = np.arange(workload.out_width) * stride[1] + j * dilation[1] - padding[1]
+            inside = (0 <= rows) & (rows < height) & (0 <= columns) & (columns < width)
+            read = pixels[:, rows.clip(0, height - 1), columns.clip(0, width - 1)]  # [N, H', W', G, bytes]
+            read = np.where(inside[:, :, None, None], read, border)
+            dots = xnor_dot(read[..., None, :], taps[i, j], per_group)
+            out += dots if pad_value else dots * inside[:, :, None, None]
+    return np.ascontiguousarray(out.reshape(*out.shape[:3], outputs).transpose(0, 3, 1, 2))
 
 
 def scale_channels(y: np.ndarray, scale: np.ndarray) -> np.ndarray:
