@@ -14,8 +14,7 @@ def float_conv(workload: ConvWorkload, *, channels_last: bool) -> onnx.ModelProt
     """A convolution with random weights; inputs and outputs are NCHW, or NHWC with transposes around the node."""
     shape = (workload.out_channels, workload.in_channels // workload.groups, *workload.kernel)
     weight = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    geometry = dict(kernel_shape=workload.kernel, strides=workload.stride, pads=workload.padding, dilations=workload.dilation)
-    node = helper.make_node("Conv", ["x", "weight"], ["y"], name="conv", group=workload.groups, **geometry)
+    node = helper.make_node("Conv", ["x", "weight"], ["y"], name="conv", group=workload.groups, **_geometry(workload))
     return _model([node], {"weight": weight}, workload, channels_last=channels_last)
 
 
@@ -28,31 +27,62 @@ def binary_conv(workload: ConvWorkload, *, channels_last: bool) -> onnx.ModelPro
         "scale": rng.uniform(0.5, 1.5, workload.out_channels).astype(np.float32),
         "threshold": np.zeros(workload.in_channels, np.float32),
     }
-    geometry = dict(kernel_shape=workload.kernel, strides=workload.stride, pads=workload.padding, dilations=workload.dilation)
-    node = helper.make_node(
-        "BinaryConv2d", ["x", *constants], ["y"], name="conv", domain="b2nn", pad_value=0.0, channels=workload.in_channels, **geometry
-    )
+    extra = dict(domain="b2nn", pad_value=0.0, channels=workload.in_channels)
+    node = helper.make_node("BinaryConv2d", ["x", *constants], ["y"], name="conv", **extra, **_geometry(workload))
     return _model([node], constants, workload, channels_last=channels_last)
 
 
-def dense(batch: int, inputs: int, outputs: int) -> onnx.ModelProto:
-    """A dense layer with bias."""
+def dense(workload: ConvWorkload) -> onnx.ModelProto:
+    """A dense layer with bias, as wide as this 1x1 convolution of one pixel."""
+    inputs, outputs = _dense_sizes(workload)
     rng = np.random.default_rng(0)
     constants = {"w": rng.standard_normal((outputs, inputs)).astype(np.float32), "b": np.zeros(outputs, np.float32)}
     node = helper.make_node("Gemm", ["input", "w", "b"], ["output"], name="fc", transB=1)
-    return _finish([node], constants, (batch, inputs), (batch, outputs))
+    return _finish([node], constants, (1, inputs), (1, outputs))
+
+
+def binary_dense(workload: ConvWorkload) -> onnx.ModelProto:
+    """The binary dense layer that computes what ``binary_conv`` of this workload does: sign, and weights of +-scale."""
+    inputs, outputs = _dense_sizes(workload)
+    weight, scale = (numpy_helper.to_array(t) for t in binary_conv(workload, channels_last=False).graph.initializer[:2])
+    signs = reference.unpack(weight.reshape(outputs, -1), inputs).astype(np.float32)
+    zero, one, minus = (np.array(value, np.float32) for value in (0, 1, -1))
+    nodes = [
+        helper.make_node("GreaterOrEqual", ["input", "zero"], ["positive"]),
+        helper.make_node("Where", ["positive", "one", "minus"], ["signs"]),
+        helper.make_node("Gemm", ["signs", "w"], ["output"], name="fc", transB=1),
+    ]
+    constants = {"zero": zero, "one": one, "minus": minus, "w": signs * scale[:, None]}
+    return _finish(nodes, constants, (1, inputs), (1, outputs))
+
+
+def is_dense(workload: ConvWorkload) -> bool:
+    return (workload.in_height, workload.in_width, workload.kernel) == (1, 1, (1, 1))
+
+
+def _dense_sizes(workload: ConvWorkload) -> tuple[int, int]:
+    if not is_dense(workload):
+        raise ValueError(f"{workload.key} is not a dense layer")
+    return workload.in_channels, workload.out_channels
+
+
+def _geometry(workload: ConvWorkload) -> dict:
+    return dict(
+        kernel_shape=workload.kernel, strides=workload.stride, pads=workload.padding, dilations=workload.dilation
+    )
 
 
 def _model(nodes, constants, w: ConvWorkload, *, channels_last: bool) -> onnx.ModelProto:
-    order = (0, 2, 3, 1) if channels_last else (0, 1, 2, 3)
-    back = (0, 3, 1, 2) if channels_last else (0, 1, 2, 3)
-    nodes = [
-        helper.make_node("Transpose", ["input"], ["x"], perm=back),
-        *nodes,
-        helper.make_node("Transpose", ["y"], ["output"], perm=order),
-    ]
     sides = [(w.batch, w.in_channels, w.in_height, w.in_width), (w.batch, w.out_channels, w.out_height, w.out_width)]
-    return _finish(nodes, constants, *(tuple(side[axis] for axis in order) for side in sides))
+    if not channels_last:
+        nodes[0].input[0], nodes[-1].output[0] = "input", "output"
+        return _finish(nodes, constants, *sides)
+    around = [
+        helper.make_node("Transpose", ["input"], ["x"], perm=(0, 3, 1, 2)),
+        *nodes,
+        helper.make_node("Transpose", ["y"], ["output"], perm=(0, 2, 3, 1)),
+    ]
+    return _finish(around, constants, *(tuple(side[axis] for axis in (0, 2, 3, 1)) for side in sides))
 
 
 def _finish(nodes, constants, in_shape, out_shape) -> onnx.ModelProto:

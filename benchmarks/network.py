@@ -1,68 +1,88 @@
-"""Whole networks at 224x224: ours beside onnxruntime and OpenVINO, float, int8 and binary, in one run.
+"""Whole networks with random weights: ours beside the other engines, float, int8 and binary, in one run.
 
-    python benchmarks/network.py [--target native] [--threads 1] [--json FILE]
+    python benchmarks/network.py [--target native] [--threads 1] [--cases ...] [--engines ...] [--json FILE] [--markdown FILE]
+    python benchmarks/network.py --cases monotone [--network bireal18] [--orders front-to-back back-to-front random]
 
-Bi-Real-18 with nothing, 15 and 50 % of its FLOPs left, and everything eligible binary, and ResNet-18. The peers' float and int8
-columns compute the float network of the same case, their binary column and ours the mixed one.
+ResNet-18, and Bi-Real-18 with nothing, 50 and 15 % of its FLOPs left and everything eligible binary. The peers' fp32 and int8 rows
+compute the float network of the same case, the binary ones the mixed network. The case "monotone" walks from all float to all
+binary, one layer after the other, and says which steps made the network slower; it compiles some 50 networks.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
+import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from network_models import eligible, network, save, share_of_flops
-from openvino_peer import openvino_call
-from peers import b2nn_call, onnxruntime_call, quantize
-from report import Row, show
-from rounds import Engine, interleave
+from monotone import ORDERS, walk
+from network_engines import time_network
+from network_models import SHAPES, eligible, macs, network, share_of_flops
+from options import options, parser
+from report import Report
+from rounds import Workers
 
-import b2nn_tvm
 from b2nn_tvm.targets import target as targets
 
 
-def measure(case: str, model, binary: tuple[str, ...], *, target: str, threads: int, folder: Path) -> list[Row]:
-    isa = targets.get(target).vector
-    plain = save(model, folder / "float.onnx")
-    int8 = quantize(plain, folder / "int8.onnx")
-    engines = {
-        ("onnxruntime", "fp32", "own choice"): Engine(onnxruntime_call, {"path": plain, "threads": threads}),
-        ("onnxruntime", "int8", "own choice"): Engine(onnxruntime_call, {"path": int8, "threads": threads}),
-    }
-    openvino = importlib.util.find_spec("openvino") is not None
-    if openvino:
-        engines["openvino", "fp32", "own choice"] = Engine(openvino_call, {"path": plain, "threads": threads})
-        engines["openvino", "int8", "own choice"] = Engine(openvino_call, {"path": int8, "threads": threads})
-    mixed = save(model, folder / "mixed.onnx", binary)
-    if openvino and binary:
-        engines["openvino", "mixed", "own choice"] = Engine(openvino_call, {"path": mixed, "threads": threads})
-    b2nn_tvm.compile_model(mixed, target=target, output=folder / "library")
-    engines["b2nn", "mixed", isa] = Engine(b2nn_call, {"folder": folder / "library", "threads": threads})
-    return [Row(*key, case, threads, t.min_ms, t.median_ms) for key, t in interleave(engines, seconds=0.15).items()]
+@dataclass(frozen=True)
+class Case:
+    """One of SHAPES, and which of its layers are binary."""
+
+    title: str
+    network: str
+    binary: Callable[..., tuple[str, ...]] = lambda model, *, shape: ()
+
+
+CASES = {
+    "resnet18": Case("ResNet-18, nothing binary", "resnet18"),
+    "bireal18": Case("Bi-Real-18, nothing binary", "bireal18"),
+    "bireal18-50": Case(
+        "Bi-Real-18, 50 % of FLOPs", "bireal18", lambda model, *, shape: share_of_flops(model, 0.5, shape=shape)
+    ),
+    "bireal18-15": Case(
+        "Bi-Real-18, 15 % of FLOPs", "bireal18", lambda model, *, shape: share_of_flops(model, 0.15, shape=shape)
+    ),
+    "bireal18-binary": Case("Bi-Real-18, all binary", "bireal18", eligible),
+    "cresnet20": Case("C-ResNet-20, nothing binary", "cresnet20"),
+    "cresnet20-binary": Case("C-ResNet-20, all binary", "cresnet20", eligible),
+}
+BENCH = tuple(case for case in CASES if not case.startswith("cresnet20"))
+MONOTONE = "monotone"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", default="native", help="what our library is compiled for")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
-    options = parser.parse_args()
-    bireal, resnet = network("bireal18"), network("resnet18")
-    cases = {
-        "ResNet-18, nothing binary": (resnet, ()),
-        "Bi-Real-18, nothing binary": (bireal, ()),
-        "Bi-Real-18, 50 % of FLOPs": (bireal, share_of_flops(bireal, 0.5)),
-        "Bi-Real-18, 15 % of FLOPs": (bireal, share_of_flops(bireal, 0.15)),
-        "Bi-Real-18, all binary": (bireal, eligible(bireal)),
-    }
-    rows = []
-    for case, (model, binary) in cases.items():
-        with tempfile.TemporaryDirectory() as folder:
-            rows += measure(case, model, binary, target=options.target, threads=options.threads, folder=Path(folder))
-    isa = targets.get(options.target).vector
-    show(f"Networks at 224x224, {options.threads} thread(s), b2nn compiled for {isa}", rows, options.json)
+    made = parser(__doc__.splitlines()[0], cases=(*CASES, MONOTONE), default=BENCH, threads=1, rounds=15, seconds=0.12)
+    made.add_argument(
+        "--network", choices=tuple(SHAPES), default="bireal18", help="which network the case monotone walks through"
+    )
+    made.add_argument("--orders", nargs="+", choices=ORDERS, default=ORDERS, help="the walks of the case monotone")
+    made.add_argument("--layers", type=int, help="how many layers of each walk to make binary (all)")
+    arguments = made.parse_args()
+    chosen = options(arguments, tuple(CASES))
+    report = Report(
+        f"Whole networks, {chosen.threads} thread(s), b2nn compiled for {targets.get(chosen.target).vector}"
+    )
+    with Workers() as workers, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for key in chosen.cases:
+            print(key, file=sys.stderr)
+            if key == MONOTONE:
+                walk(
+                    report, workers, arguments.network, orders=arguments.orders, target=chosen.target, threads=chosen.threads,
+                    rounds=chosen.rounds, seconds=chosen.seconds, folder=folder, layers=arguments.layers,
+                )  # fmt: skip
+                continue
+            case = CASES[key]
+            model, shape = network(case.network), SHAPES[case.network]
+            outcome = time_network(
+                case.network, case.binary(model, shape=shape), workers, key=key, target=chosen.target, threads=(chosen.threads,),
+                wanted=chosen.engines, rounds=chosen.rounds, seconds=chosen.seconds, folder=folder,
+            )  # fmt: skip
+            size = "x".join(map(str, shape[2:]))
+            report.add(f"Networks at {size}", case.title, macs(model, shape=shape), outcome)
+    report.finish(json_path=chosen.json, markdown_path=chosen.markdown)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whole networks at 224x224 with random weights: Bi-Real-18 with some layers binary, ResNet-18."""
+"""Whole networks with random weights: ResNet-18 and Bi-Real-18 at 224x224, C-ResNet-20 at 32x32, some of their layers binary."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from b2nn_tvm.mixbin.flops import flops
 from b2nn_tvm.mixbin.layers import trace
 
 SHAPE = (1, 3, 224, 224)
+SHAPES = {"resnet18": SHAPE, "bireal18": SHAPE, "cresnet20": (1, 3, 32, 32)}
 
 
 def network(name: str) -> torch.nn.Module:
@@ -28,21 +29,29 @@ def network(name: str) -> torch.nn.Module:
     return model.eval()
 
 
-def eligible(model: torch.nn.Module) -> tuple[str, ...]:
-    return tuple(trace(model, SHAPE[1:]).eligible)
+def eligible(model: torch.nn.Module, *, shape: Sequence[int] = SHAPE) -> tuple[str, ...]:
+    """The layers that may become binary, front to back."""
+    return tuple(trace(model, shape[1:]).eligible)
 
 
-def share_of_flops(model: torch.nn.Module, share: float, *, seed: int = 0) -> tuple[str, ...]:
+def macs(model: torch.nn.Module, *, shape: Sequence[int] = SHAPE) -> int:
+    """Multiply-accumulates of the convolutions and dense layers, the same whether they are float or binary."""
+    return sum(layer.workload.macs for layer in trace(model, shape[1:]))
+
+
+def share_of_flops(
+    model: torch.nn.Module, share: float, *, shape: Sequence[int] = SHAPE, seed: int = 0
+) -> tuple[str, ...]:
     """The first layers of a random order that bring the network to at most ``share`` of its FLOPs."""
-    order = list(eligible(model))
+    order = list(eligible(model, shape=shape))
     random.Random(seed).shuffle(order)
-    whole = flops(model, SHAPE)
+    whole = flops(model, shape)
     for count in range(len(order) + 1):
-        if flops(model, SHAPE, binary=order[:count]) <= share * whole:
+        if flops(model, shape, binary=order[:count]) <= share * whole:
             return tuple(order[:count])
     return tuple(order)
 
 
-def save(model: torch.nn.Module, path: Path, binary: Sequence[str] = ()) -> Path:
+def save(model: torch.nn.Module, path: Path, binary: Sequence[str] = (), *, shape: Sequence[int] = SHAPE) -> Path:
     """Export the network with these layers binary."""
-    return export_onnx(convert(model, binary) if binary else model, path, input_shape=SHAPE)
+    return export_onnx(convert(model, binary) if binary else model, path, input_shape=shape)

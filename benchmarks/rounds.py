@@ -1,84 +1,182 @@
 """Interleaved timing: each engine in a process of its own, and they take turns.
 
-A change of the machine's speed then meets all of them, and no engine's waiting threads or caches disturb another's turn.
+A change of the machine's speed then meets all of them, and no engine's waiting threads or caches disturb another's turn. An
+engine's process lives as long as the benchmark and may run under another interpreter (worker.py).
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import time
-from collections.abc import Callable, Mapping
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
-WARMUP_SECONDS = 0.3
+ANSWER_SECONDS = 240  # for one answer; a peer's converter may be slow, but a hung one must not stop the others
+# Left to each engine: set for one of them, they would slow another (libgomp's waiting threads, for ncnn).
+OWN_CHOICE = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """``factory(**arguments)``, called in the engine's process, returns the call that is timed. Both must be picklable."""
+    """How to make the call that is timed: ``load(**arguments)`` of ``module``, a file of this folder, in a process of
+    ``python`` with the variables of ``environment``; ``distributions`` are the packages whose versions the report states.
+    """
 
-    factory: Callable[..., Callable[[], object]]
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    module: str
+    arguments: Mapping[str, Any]
+    distributions: tuple[str, ...] = ()
+    python: str = sys.executable
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """Why there is no time."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one call."""
+    """Milliseconds of single calls, one tuple for each turn, and the versions of what was measured."""
 
-    min_ms: float
-    median_ms: float
-    runs: int
+    turns_ms: tuple[tuple[float, ...], ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def min_ms(self) -> float:
+        return min(map(min, self.turns_ms))
 
-def interleave(engines: Mapping[str, Engine], *, rounds: int = 15, seconds: float = 0.06) -> dict[str, Timing]:
-    """Time each engine's call: ``rounds`` turns of about ``seconds`` each, every single call clocked."""
-    context = multiprocessing.get_context("spawn")
-    pipes, processes = {}, []
-    for name, engine in engines.items():
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, engine), daemon=True)
-        process.start()
-        theirs.close()
-        pipes[name] = ours
-        processes.append(process)
-        _answer(ours, name)  # one after the other: setting up is work, too
-    samples: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(rounds):
-        for name, pipe in pipes.items():
-            pipe.send(seconds)
-            samples[name] += _answer(pipe, name)
-    for pipe, process in zip(pipes.values(), processes, strict=True):
-        pipe.send(None)
-        process.join()
-    return {name: Timing(min(times), median(times), len(times)) for name, times in samples.items()}
+    @property
+    def median_ms(self) -> float:
+        return median(time for turn in self.turns_ms for time in turn)
 
 
-def _serve(pipe, engine: Engine) -> None:
-    try:
-        call = engine.factory(**engine.arguments)
-        _time(call, WARMUP_SECONDS)
-    except Exception as error:
-        pipe.send(error)
-        raise
-    pipe.send([])
-    while (seconds := pipe.recv()) is not None:
-        call()
-        pipe.send(_time(call, seconds))
+class Workers:
+    """The processes of a benchmark, by key; a context manager that ends them."""
+
+    def __init__(self) -> None:
+        self._workers: dict[Hashable, _Worker] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        for worker in self._workers.values():
+            worker.stop()
+
+    def interleave(
+        self,
+        engines: Mapping[Key, Engine | Unavailable],
+        *,
+        rounds: int,
+        seconds: float,
+        outputs: Mapping[Key, Path] | None = None,
+        one_process: bool = False,
+    ) -> dict[Key, Timing | Unavailable]:
+        """Time each engine's call: ``rounds`` turns of about ``seconds`` each, every single call clocked.
+
+        An engine that cannot be had or fails becomes Unavailable. The first result of each goes into its file of
+        ``outputs``. With ``one_process`` they share one process, for several networks of one engine.
+        """
+        outcome: dict[Key, Timing | Unavailable] = {}
+        versions: dict[Key, Mapping[str, str]] = {}
+        place = (lambda key: "all") if one_process else (lambda key: key)
+        for key, engine in engines.items():  # one after the other: setting up is work, too
+            if isinstance(engine, Unavailable):
+                outcome[key] = engine
+                continue
+            loaded = self._load(place(key), str(key), engine, outputs.get(key) if outputs else None)
+            if isinstance(loaded, Unavailable):
+                outcome[key] = loaded
+            else:
+                versions[key] = loaded
+        turns: dict[Key, list[tuple[float, ...]]] = {key: [] for key in versions}
+        for _ in range(rounds):
+            for key in [key for key in turns if key not in outcome]:
+                times = self._workers[place(key)].ask("time", name=str(key), seconds=seconds)
+                if isinstance(times, Unavailable):
+                    outcome[key] = times
+                else:
+                    turns[key].append(tuple(times))
+        for key in turns:
+            outcome.setdefault(key, Timing(tuple(turns[key]), versions[key]))
+        for worker in {place(key) for key in versions}:
+            self._workers[worker].ask("drop")
+        return {key: outcome[key] for key in engines}
+
+    def _load(self, place: Hashable, name: str, engine: Engine, output: Path | None) -> Mapping[str, str] | Unavailable:
+        worker = self._workers.get(place)
+        if worker is None or not worker.alive:
+            worker = self._workers[place] = _Worker(engine.python, engine.environment)
+        return worker.ask(
+            "load", name=name, module=engine.module, arguments=dict(engine.arguments),
+            distributions=list(engine.distributions), output=None if output is None else str(output),
+        )  # fmt: skip
 
 
-def _time(call: Callable[[], object], seconds: float) -> list[float]:
-    times, begin = [], time.perf_counter()
-    while time.perf_counter() - begin < seconds or len(times) < 3:
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1e3)
-    return times
+class _Worker:
+    def __init__(self, python: str, environment: Mapping[str, str]) -> None:
+        inherited = {name: value for name, value in os.environ.items() if name not in OWN_CHOICE}
+        if python != sys.executable:
+            inherited.pop("PYTHONPATH", None)  # it names packages of this interpreter
+        self._stderr = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [python, str(Path(__file__).with_name("worker.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self._stderr, bufsize=0, env={**inherited, **environment},
+        )  # fmt: skip
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
-def _answer(pipe, name: str) -> list[float]:
-    answer = pipe.recv()
-    if isinstance(answer, Exception):
-        raise RuntimeError(f"{name} cannot be measured: {answer}") from answer
-    return answer
+    def ask(self, action: str, **request):
+        """The value of the answer, or Unavailable."""
+        try:
+            self._process.stdin.write((json.dumps({"action": action, **request}) + "\n").encode())
+            line = self._read_line()
+        except BrokenPipeError:
+            line = b""
+        except TimeoutError as error:
+            self.stop()
+            return Unavailable(str(error))
+        if not line:
+            return Unavailable(f"its process ended with status {self._process.wait()}: {self._last_words()}")
+        answer = json.loads(line)
+        return Unavailable(answer["error"]) if "error" in answer else answer["value"]
+
+    def stop(self) -> None:
+        if not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._stderr.close()
+
+    def _read_line(self) -> bytes:
+        parts = []
+        while not parts or not parts[-1].endswith(b"\n"):
+            if not select.select([self._process.stdout], [], [], ANSWER_SECONDS)[0]:
+                raise TimeoutError(f"no answer within {ANSWER_SECONDS} s")
+            part = os.read(self._process.stdout.fileno(), 1 << 20)
+            if not part:
+                return b""
+            parts.append(part)
+        return b"".join(parts)
+
+    def _last_words(self) -> str:
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it printed nothing"

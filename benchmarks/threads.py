@@ -1,42 +1,110 @@
-"""How our libraries scale from one thread to more, and whether more threads ever make a layer slower.
+"""How engines scale from one thread to more, and whether more threads ever make a small layer slower.
 
-    python benchmarks/threads.py [--target native] [--threads 2] [--json FILE]
+    python benchmarks/threads.py [--target native] [--threads 2] [--cases networks layers] [--engines ...] [--json FILE]
+
+Networks run with one thread and with more, ours and the peers', all of them taking turns. Of the small layers ours do, and the
+peers run with more only.
 """
 
 from __future__ import annotations
 
-import argparse
+import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from network_models import eligible, network, save
-from peers import b2nn_call
-from report import Row, show
-from rounds import Engine, interleave
+from engines import Name
+from layer_engines import conv, time_layer
+from network_engines import time_network
+from network_models import SHAPES, eligible, macs, network
+from options import options, parser
+from report import Report
+from rounds import Timing, Unavailable, Workers
+from slower import CRITERION, compare
 
-import b2nn_tvm
 from b2nn_tvm.targets import target as targets
+
+LEAST = 0.03
+NETWORKS = {
+    "ResNet-18": ("resnet18", False), "Bi-Real-18, all binary": ("bireal18", True),
+    "C-ResNet-20": ("cresnet20", False), "C-ResNet-20, all binary": ("cresnet20", True),
+}  # fmt: skip
+# From C-ResNet-20's smallest to ResNet-18's: a thread more pays for some and must not cost anything for the others.
+LAYERS = {
+    "3x3 16ch 8x8": conv(8, 16), "3x3 64ch 8x8": conv(8, 64), "3x3 16ch 32x32": conv(32, 16), "1x1 64ch 7x7": conv(7, 64, 1),
+    "3x3 512ch 7x7": conv(7, 512), "dw 3x3 64ch 14x14": conv(14, 64, groups=64), "dense 64-100": conv(1, 64, 1, out=100),
+    "dense 512-1000": conv(1, 512, 1, out=1000),
+}  # fmt: skip
+TINY = {"3x3 32ch 4x4": conv(4, 32)}
+CASES = ("networks", "layers", "tiny")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", default="native", help="what our library is compiled for")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the rows to this file")
-    options = parser.parse_args()
-    isa = targets.get(options.target).vector
-    rows = []
-    for case, name, all_binary in (("ResNet-18", "resnet18", False), ("Bi-Real-18, all binary", "bireal18", True)):
-        model = network(name)
-        with tempfile.TemporaryDirectory() as folder:
-            path = save(model, Path(folder) / "model.onnx", eligible(model) if all_binary else ())
-            library = Path(folder) / "library"
-            b2nn_tvm.compile_model(path, target=options.target, output=library)
-            engines = {count: Engine(b2nn_call, {"folder": library, "threads": count}) for count in (1, options.threads)}
-            timings = interleave(engines, seconds=0.15)
-            rows += [Row("b2nn", f"{n} thread(s)", isa, case, n, t.min_ms, t.median_ms) for n, t in timings.items()]
-            print(f"{case}: {options.threads} threads are {timings[1].min_ms / timings[options.threads].min_ms:.2f}x one thread (minima)")
-    show(f"Threads, b2nn compiled for {isa}", rows, options.json)
+    made = parser(__doc__.splitlines()[0], cases=CASES, default=CASES[:2], threads=2, rounds=13, seconds=0.05)
+    chosen = options(made.parse_args(), CASES[:2])
+    if chosen.threads < 2:
+        made.error("--threads is 2 or more")
+    report = Report(f"One thread and {chosen.threads}, b2nn compiled for {targets.get(chosen.target).vector}")
+    speedups = [["case", "engine", "1 thread, ms", f"{chosen.threads} threads, ms", "speed-up", ""]]
+    both = (1, chosen.threads)
+    common = {"target": chosen.target, "wanted": chosen.engines, "rounds": chosen.rounds}
+    with Workers() as workers:
+        for case, (name, all_binary) in NETWORKS.items() if "networks" in chosen.cases else ():
+            print(case, file=sys.stderr)
+            model, shape = network(name), SHAPES[name]
+            binary = eligible(model, shape=shape) if all_binary else ()
+            with tempfile.TemporaryDirectory() as folder:
+                # A turn holds some runs of the slowest.
+                outcome = time_network(
+                    name,
+                    binary,
+                    workers,
+                    key=name,
+                    threads=both,
+                    seconds=2 * chosen.seconds,
+                    folder=Path(folder),
+                    **common,
+                )
+            report.add("Networks", case, macs(model, shape=shape), outcome)
+            speedups += _speedups(case, outcome, chosen.threads)
+        layers = (LAYERS if "layers" in chosen.cases else {}) | (TINY if "tiny" in chosen.cases else {})
+        for case, workload in layers.items():
+            print(case, file=sys.stderr)
+            with tempfile.TemporaryDirectory() as folder:
+                outcome = time_layer(
+                    workload,
+                    workers,
+                    our_threads=both,
+                    their_threads=both[1:],
+                    seconds=chosen.seconds,
+                    folder=Path(folder),
+                    **common,
+                )
+            report.add("Small layers", case, workload.macs, outcome)
+            speedups += _speedups(case, outcome, chosen.threads)
+    slow = [f"{case} ({engine})" for case, engine, *_, verdict in speedups[1:] if verdict and engine.startswith("b2nn")]
+    criterion = CRITERION.format(least=LEAST, rounds=chosen.rounds)
+    report.note(
+        "Speed-up (minima)",
+        speedups,
+        f"Ours that are slower with {chosen.threads} threads: {', '.join(slow) or 'none'} ({criterion}).",
+    )
+    report.finish(json_path=chosen.json, markdown_path=chosen.markdown)
+
+
+def _speedups(case: str, outcome: Mapping[Name, Timing | Unavailable], threads: int) -> list[list[str]]:
+    """A line for each engine that ran with both numbers of threads."""
+    lines = []
+    for name, one in outcome.items():
+        more = outcome.get(Name(name.engine, name.precision, name.isa, threads))
+        if name.threads != 1 or not isinstance(one, Timing) or not isinstance(more, Timing):
+            continue
+        slower = "slower" if compare(one, more, least=LEAST).slower else ""
+        speedup = f"{one.min_ms / more.min_ms:.2f}x"
+        lines.append(
+            [case, f"{name.engine} {name.precision}", f"{one.min_ms:.3f}", f"{more.min_ms:.3f}", speedup, slower]
+        )
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,23 +1,21 @@
-"""OpenVINO: float32 and int8 networks, and networks of its own binary convolution."""
+"""An ONNX file in OpenVINO, float, int8, or with its own binary convolution, its arrays bound beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
-from peers import random_input
+import onnx
+import openvino
+from inputs import random_input
+from openvino import opset1
+from openvino.frontend.onnx import ConversionExtension
 
 
-def openvino_call(path: Path, *, threads: int) -> Callable[[], object]:
-    """One inference of an ONNX file, where nodes BinaryConv2d become OpenVINO's BinaryConvolution.
+def load(*, path: str, threads: int):
+    """Nodes BinaryConv2d become OpenVINO's BinaryConvolution.
 
-    Without the precision hint OpenVINO would compute in bfloat16 where the CPU has it.
+    Without the precision hint OpenVINO would compute in bfloat16 where the CPU has it. ``infer`` with arguments would look at
+    them anew in each call, which takes longer than a small layer.
     """
-    import onnx
-    import openvino
-    from openvino.frontend.onnx import ConversionExtension
-
     kept: list[object] = []  # OpenVINO refers to the memory of the packed weights, it does not copy it
     model = onnx.load(path)
     del model.functions[:]  # else the importer inlines their bodies
@@ -26,19 +24,16 @@ def openvino_call(path: Path, *, threads: int) -> Callable[[], object]:
     network = core.read_model(model.SerializeToString())
     options = {"INFERENCE_NUM_THREADS": str(threads), "NUM_STREAMS": "1", "INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(network, "CPU", options).create_infer_request()
-    x = random_input(tuple(network.inputs[0].shape))
-
-    def call(_kept: list[object] = kept) -> object:
-        return request.infer([x], share_inputs=True, share_outputs=True)
-
-    return call
+    x = random_input(network.inputs[0].shape)
+    y = np.empty(tuple(network.outputs[0].shape), np.float32)
+    kept += [x, y]
+    request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
+    request.set_output_tensor(openvino.Tensor(y, shared_memory=True))
+    return lambda: request.infer(share_outputs=True), lambda _kept=kept: y
 
 
 def _binary_conv(node, kept: list[object]) -> list:
     """FakeQuantize with two levels, BinaryConvolution, scale; its channels must be a multiple of 8, its thresholds 0."""
-    import openvino
-    from openvino import opset1
-
     packed = np.asarray(node.get_input(1).get_node().data)
     channels = node.get_attribute("channels")
     thresholds = np.asarray(node.get_input(3).get_node().data)
@@ -52,7 +47,14 @@ def _binary_conv(node, kept: list[object]) -> list:
     quantized = opset1.fake_quantize(node.get_input(0), low, high, low, high, 2)
     strides, pads, dilations = ([int(v) for v in node.get_attribute(name)] for name in ("strides", "pads", "dilations"))
     dots = opset1.binary_convolution(
-        quantized, weights, strides, pads[:2], pads[2:], dilations, "xnor-popcount", float(node.get_attribute("pad_value"))
+        quantized,
+        weights,
+        strides,
+        pads[:2],
+        pads[2:],
+        dilations,
+        "xnor-popcount",
+        float(node.get_attribute("pad_value")),
     )
     scale = np.asarray(node.get_input(2).get_node().data).reshape(1, -1, 1, 1).astype(np.float32)
     return [opset1.multiply(dots, opset1.constant(scale)).output(0)]

@@ -1,0 +1,23 @@
+"""Ours: a compiled library, from and to arrays that it uses in place."""
+
+from __future__ import annotations
+
+import numpy as np
+from inputs import random_input
+
+import b2nn_tvm
+from b2nn_tvm.deploy.library import aligned_empty
+
+
+def load(*, folder: str, threads: int, channels_last: bool):
+    """With ``channels_last`` the images that the library reads are channels-last; their numbers are those of the others."""
+    artifact = b2nn_tvm.load(folder)
+    given = [aligned_empty(spec.shape, spec.dtype) for spec in artifact.inputs]
+    for array in given:
+        batch, *image, channels = array.shape
+        array[...] = (
+            np.moveaxis(random_input((batch, channels, *image)), 1, -1) if channels_last else random_input(array.shape)
+        )
+    results = [aligned_empty(spec.shape, spec.dtype) for spec in artifact.outputs]
+    instance = artifact.instance(threads=threads)
+    return lambda: instance.run(given, results), lambda: results[0]

@@ -1,0 +1,12 @@
+"""The input of every measurement; imported by each engine's process, so numpy is all that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def random_input(shape: Sequence[int], *, seed: int = 1) -> np.ndarray:
+    """A float32 array of standard normal numbers, the same in every process."""
+    return np.random.default_rng(seed).standard_normal(tuple(shape)).astype(np.float32)

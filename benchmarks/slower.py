@@ -1,0 +1,42 @@
+"""Whether one thing is slower than another beyond the noise, from turns that alternated.
+
+Each round gives one comparison, of the minima of the two turns. Slower means: by more than ``least`` in the median of the rounds,
+and in so many rounds that equal speeds would show it less than once in a thousand times (one-sided sign test: 14 of 15, 10 of 10).
+Fewer than ten rounds show nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+from statistics import median
+
+from rounds import Timing
+
+CHANCE = 1e-3
+CRITERION = "more than {least:.0%} slower in the median of {rounds} rounds, and slower in so many of them that chance would do it less than once in 1000 (sign test)"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``ratio`` is the median over the rounds of after / before; ``worse`` counts the rounds in which after was slower."""
+
+    ratio: float
+    worse: int
+    rounds: int
+    least: float
+
+    @property
+    def slower(self) -> bool:
+        return self.ratio > 1 + self.least and chance_of(self.worse, self.rounds) < CHANCE
+
+
+def compare(before: Timing, after: Timing, *, least: float) -> Comparison:
+    """Compare two timings of the same rounds."""
+    ratios = [min(b) / min(a) for a, b in zip(before.turns_ms, after.turns_ms, strict=True)]
+    return Comparison(median(ratios), sum(ratio > 1 for ratio in ratios), len(ratios), least)
+
+
+def chance_of(heads: int, tosses: int) -> float:
+    """The probability of at least so many heads."""
+    return sum(comb(tosses, k) for k in range(heads, tosses + 1)) / 2**tosses
