@@ -115,7 +115,8 @@ class Device(ABC):
         return conditions(self.facts())
 
     def close(self) -> None:
-        """Remove all that was brought there and end the connection."""
+        """Remove all that was brought there and end the connection, if there is one; a later call makes a new one."""
+        return None
 
     def __enter__(self) -> Self:
         return self

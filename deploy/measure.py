@@ -96,7 +96,7 @@ def summarize(
     layers: list[str],
     artifact: Artifact,
     device: DeviceDescription,
-    conditions: Conditions = Conditions(),
+    conditions: Conditions | None = None,
 ) -> Measurement:
     """Statistics of the samples; ``layers`` names the layer of each step.
 
@@ -121,7 +121,7 @@ def summarize(
         isa=artifact.target.vector,
         device=device,
         profiles=len(samples.step_ms),
-        conditions=conditions,
+        conditions=conditions or Conditions(),
     )
 
 

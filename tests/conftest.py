@@ -4,9 +4,43 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.ssh_server import SshServer
 
 
 def pytest_configure() -> None:
     """A shell that starts the tests in the background has them ignore SIGINT, and all their children too; some tests interrupt."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def ssh_server_programs(pytestconfig) -> Path:
+    """Where the programs of an ssh server are. Skips the test where there are none; the reason says how to get them."""
+    folder = pytestconfig.rootpath / "build" / "ssh-server"
+    if not any(folder.glob("complete-*")):
+        pytest.skip(f'no ssh server in {folder}; get one with "make ssh-server"')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ssh_server(ssh_server_programs) -> Iterator[SshServer]:
+    """A real ssh server on loopback."""
+    from tests.ssh_server import SshServer
+
+    server = SshServer(ssh_server_programs)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def ssh(ssh_server, monkeypatch) -> SshServer:
+    """The server, and this process set up to log in there."""
+    monkeypatch.setenv("B2NN_SSH", ssh_server.client)
+    return ssh_server
