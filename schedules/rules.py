@@ -18,13 +18,17 @@ from b2nn_tvm.schedules.byte_popcount import schedule_byte_popcount
 from b2nn_tvm.schedules.direct import schedule_direct
 from b2nn_tvm.schedules.epilogue import inline_epilogue, word_channels_of
 from b2nn_tvm.schedules.generic import schedule_generic
+from b2nn_tvm.schedules.lookup import schedule_lookup
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.vector_unit import VectorUnit
 from b2nn_tvm.schedules.winograd import schedule_winograd
 
 PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
-HELPERS = ("bconv2d_partial", "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior")
+HELPERS = (
+    "bconv2d_partial", "bconv2d_pairs", "bconv2d_lookups", "bconv2d_short",
+    "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior",
+)  # fmt: skip
 UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
 
@@ -55,7 +59,7 @@ class Anchor:
     @property
     def kind(self) -> str:
         """Which of the vector unit's register budgets applies: "float", "binary" or "winograd"."""
-        return {"bconv2d_words": "binary", "bconv2d_bytes": "binary", "winograd_conv2d": "winograd"}.get(self.op, "float")
+        return {"winograd_conv2d": "winograd"}.get(self.op, "binary" if self.op.startswith("bconv2d_") else "float")
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,10 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     found = vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks)
     if anchor.kind == "winograd":
         return found
-    return tuple(tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0)
+    multiple = 2 if anchor.op == "bconv2d_lookup" else 1  # rows are looked up in pairs
+    return tuple(
+        tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0 and tile.rows % multiple == 0
+    )
 
 
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
@@ -109,6 +116,8 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
     if anchor.op == "bconv2d_bytes":
         partial = _marked(sch)["bconv2d_partial"]
         schedule_byte_popcount(sch, anchor.block, partial, tile=tile, lanes=anchor.lanes, parallel=parallel)
+    elif anchor.op == "bconv2d_lookup":
+        schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, parallel=parallel)
     elif anchor.op == "winograd_conv2d":
         m = int(sch.get(anchor.block).annotations["b2nn.m"])
         marked = _marked(sch)
@@ -126,7 +135,8 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             continue
         lanes = int(sch.get(block).annotations["b2nn.lanes"])
         extents = _extents(sch, block)
-        updates = prod(_extents(sch, marked.get("bconv2d_partial", block))) // lanes  # popcounts in bytes have a block of their own
+        counted = marked.get("bconv2d_partial", marked.get("bconv2d_lookups", block))  # the block of the innermost loop
+        updates = prod(_extents(sch, counted)) // lanes
         outputs = extents[5 if op == "winograd_conv2d" else 3]
         workload = _annotation(sch, block, WORKLOAD)
         return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, updates, word_channels_of(sch))

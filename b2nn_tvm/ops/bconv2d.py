@@ -1,9 +1,10 @@
 """Binary convolution on packed bits: dot = constant - 2 * popcount(x xor w), exact in int32.
 
-Two forms of the same sum, one per kind of vector unit:
+Three forms of the same sum, one per kind of vector unit:
 
 - words: uint32 lanes, one popcount per lane straight into int32 (AVX-512 VPOPCNTDQ);
-- bytes: uint8 lanes summed in uint8 over at most 31 bytes (31 * 8 = 248), then widened (NEON ``cnt``, AVX2 ``pshufb``).
+- bytes: uint8 lanes summed in uint8 over at most 31 bytes (31 * 8 = 248), then widened (NEON ``cnt``);
+- look-up: nibbles of two rows at a time through a table (AVX2 and AVX-512 ``vpshufb``, see ops/bconv2d_lookup.py).
 
 Popcounts are cast to int32 before any subtraction: TVM marks unsigned arithmetic as not wrapping.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from tvm import te, tirx
 
 from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.ops.bconv2d_lookup import count_by_lookup
 from b2nn_tvm.ops.conv2d import crop_channels
 from b2nn_tvm.workload import ConvWorkload
 
@@ -28,13 +30,18 @@ def bconv2d(
     columns: te.Tensor | None = None,
     *,
     workload: ConvWorkload,
+    table: te.Tensor | None = None,
 ) -> te.Tensor:
     """int32 [N, H', W', O] dot products of packed x [N, H + pads, W + pads, words] and weight [O/lanes, kh, kw, words, lanes].
 
     ``constant`` is the one number of a uniform border, or its table with ``rows`` and ``columns`` (ops/bit_layout.py).
+    ``table`` is that of the look-up form, whose weight holds nibbles (``to_nibbles``) in place of words.
     """
     lanes = int(weight.shape[4])
-    count = _count_bytes(x, weight, workload) if x.dtype == "uint8" else _count_words(x, weight, workload)
+    if table is not None:
+        count = count_by_lookup(x, weight, table, workload=workload)
+    else:
+        count = _count_bytes(x, weight, workload) if x.dtype == "uint8" else _count_words(x, weight, workload)
     shape = (workload.batch, workload.out_height, workload.out_width, int(weight.shape[0]) * lanes)
 
     def dot(n, h, w, o):

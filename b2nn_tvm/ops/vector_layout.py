@@ -8,11 +8,13 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class VectorLayout:
     """``float_lanes``: float32 lanes of a register; ``word``: the element type of packed bits ("uint32" or "uint8", see
-    ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words."""
+    ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words; ``lookup``: whether bytes are counted by table look-up
+    (ops/bconv2d_lookup.py)."""
 
     float_lanes: int
     word: str
     max_binary_lanes: int
+    lookup: bool = False
 
     def binary_lanes(self, outputs: int) -> int:
         """Filters per vector for a layer of this many outputs: no wider than the layer needs, at least 16."""

@@ -21,7 +21,7 @@ from b2nn_tvm.ops.pack_signs import BORDERED, PADDING, pack_interior
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.rewriting import calls, op_name, reads
 
-FUSABLE = ("bconv2d_words", "bconv2d_bytes", "conv2d", "winograd_conv2d")
+FUSABLE = ("bconv2d_words", "bconv2d_bytes", "bconv2d_lookup", "conv2d", "winograd_conv2d")
 
 
 class FusePack:

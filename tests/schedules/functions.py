@@ -13,16 +13,18 @@ from b2nn_tvm.workload import ConvWorkload
 
 
 def binary_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
-    """(packed x, packed weight, scale, y): a binary convolution with one constant, scaled."""
+    """(packed x, packed weight, [table], scale, y): a binary convolution with one constant, scaled."""
     lanes = layout.binary_lanes(workload.out_channels)
     words = -(-workload.in_channels // WORD_BITS[layout.word])
     blocks = -(-workload.out_channels // lanes)
     x = te.placeholder(_padded(workload, workload.padding, words), layout.word, name="x")
-    weight = te.placeholder((blocks, *workload.kernel, words, lanes), layout.word, name="w")
+    weight = te.placeholder((blocks, *workload.kernel, 2 * words if layout.lookup else words, lanes), layout.word, name="w")
+    table = [te.placeholder((256, lanes), "uint8", name="t")] if layout.lookup else []
     scale = te.placeholder((1, 1, 1, workload.out_channels), "float32", name="s")
     constant = workload.in_channels * workload.kernel[0] * workload.kernel[1]
-    y = topi.multiply(topi.cast(bconv2d(x, weight, constant, workload=workload), "float32"), scale)
-    return te.create_prim_func([x, weight, scale, y])
+    dot = bconv2d(x, weight, constant, workload=workload, table=table[0] if table else None)
+    y = topi.multiply(topi.cast(dot, "float32"), scale)
+    return te.create_prim_func([x, weight, *table, scale, y])
 
 
 def float_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:

@@ -77,15 +77,16 @@ def test_vpopcntdq_broadcasts_in_the_xor_where_one_vector_of_filters_reads():
 
 @pytest.mark.parametrize("isa, register", [("x86", "ymm"), ("x86-avx512", "zmm")])
 @pytest.mark.parametrize("stage", STAGES)
-def test_without_vpopcntdq_bytes_are_counted_by_nibbles(stage, isa, register):
-    """Eight operations for each vector of bits, and the widening of each partial sum."""
+def test_without_vpopcntdq_nibbles_of_two_rows_are_looked_up(stage, isa, register):
+    """Nine operations for three look-ups, each of 8 MACs per filter: add twice, then add both halves and the high ones."""
     text = assembly(isa, binary_conv, STAGES[stage])
     loop = innermost_loop(text, rf"vpshufb .*%{register}")
-    updates = loop.count(rf"vpxor\w? .*%{register}")
-    assert updates >= 8
-    assert loop.count(rf"vpshufb .*%{register}") == 2 * updates
-    operations = loop.count(rf"vp(?!broadcast)\w+ .*%{register}") + loop.count("vextract")
-    assert operations <= 8.3 * updates
+    lookups = loop.count(rf"vpshufb .*%{register}")
+    assert lookups >= 6 and lookups % 3 == 0
+    assert loop.count(rf"vp(?!broadcast)\w+ .*%{register}") == 3 * lookups
+    assert loop.count(rf"vpaddb .*%{register}") == 4 * lookups / 3
+    assert loop.count(rf"vpsrlw .*%{register}") == loop.count(rf"vpand\w? .*%{register}") == lookups / 3
+    assert loop.count(rf"vmovdq\w+ .*, %{register}\d+") <= lookups + 1
     assert spills(loop) == 0
     assert not re.search(r"\tpopcnt", text)
 

@@ -1,0 +1,98 @@
+"""Binary convolution by table look-up: one byte shuffle counts four channels of two output rows for a vector of filters.
+
+A *pair* byte holds the same four channels of two input pixels, one above the other. It selects a row of a table whose
+entry for each nibble of weights has popcount(upper pixel xor weight) in its low and that of the lower pixel in its high
+half, so that a byte shuffle of the row by the weights' nibbles (``vpshufb``) does 8 binary MACs per filter:
+
+    lookups (uint8)  = sum of 2 or 3 shuffled rows            both halves at most 12: nothing carries over
+    short   (uint8)  = sums of whole bytes modulo 256, and of their high halves; at most 21 look-ups, so at most 252
+    bconv2d (uint16) = for the lower pixel the high halves, for the upper one the bytes less 16 times those
+
+The idea of a table that the activations select and the weights index is T-MAC's (arXiv 2407.00088); two pixels to an entry
+halve the shuffles. docs/kernels.md counts the operations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import te, tirx
+
+from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.workload import ConvWorkload
+
+SHUFFLES = {16: "llvm.x86.ssse3.pshuf.b.128", 32: "llvm.x86.avx2.pshuf.b", 64: "llvm.x86.avx512.pshuf.b.512"}
+MAX_BITS_IN_UINT8 = 255
+MAX_BITS_IN_UINT16 = 65535
+COLUMNS = 3  # of the kernel, looked up before the halves are taken apart: 3 * 4 bits are less than 16
+
+
+def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+    """popcount(x xor w) [N, H' rounded up to even, W', O] of bytes x and nibbles weight [O/lanes, kh, kw, nibbles, lanes]."""
+    blocks, kernel_height, kernel_width, nibbles, lanes = (int(extent) for extent in weight.shape)
+    size, shuffle = nibbles // 2, SHUFFLES[lanes]
+    (sh, sw), (dh, dw) = workload.stride, workload.dilation
+    pair_rows = -(-workload.out_height // 2)
+    pairs = _pairs(x, rows=(pair_rows - 1) * 2 * sh + (kernel_height - 1) * dh + 1, below=sh, workload=workload)
+    by_column = kernel_width % COLUMNS == 0
+    taken, steps = (COLUMNS, nibbles) if by_column else (2, size)
+    groups = kernel_width // COLUMNS if by_column else kernel_width
+    chunk = max(n for n in range(1, MAX_BITS_IN_UINT8 // (4 * taken) + 1) if steps % n == 0)
+    i, f = te.reduce_axis((0, taken), "i"), te.reduce_axis((0, chunk), "f")
+
+    def look_up(n, h, w, a, b, c, o):
+        column, nibble = (b * COLUMNS + i, c) if by_column else (b, i * size + c)
+        pair = pairs[n, 2 * sh * h + a * dh, w * sw + column * dw, nibble]
+        row, filters = table[pair, o % lanes], weight[o // lanes, a, column, nibble, o % lanes]
+        return te.sum(tirx.call_llvm_pure_intrin("uint8", shuffle, row, filters), axis=[i])
+
+    image = (workload.batch, pair_rows, workload.out_width, kernel_height, groups)
+    lookups = te.compute(
+        (*image, steps, blocks * lanes), look_up, name="lookups", attrs=mark("bconv2d_lookups", workload)
+    )
+
+    def add_up(n, h, w, a, b, e, half, o):
+        value = lookups[n, h, w, a, b, e * chunk + f, o]
+        return te.sum(tirx.Select(half == 0, value, value >> _byte(4)), axis=[f])
+
+    short = te.compute(
+        (*image, steps // chunk, 2, blocks * lanes), add_up, name="short", attrs=mark("bconv2d_short", workload)
+    )
+    total = "uint16" if workload.in_channels * kernel_height * kernel_width <= MAX_BITS_IN_UINT16 else "int32"
+    kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, groups), "kw")
+    c = te.reduce_axis((0, steps // chunk), "c")
+
+    def take_apart(n, h, w, o):
+        both, lower = (short[n, h // 2, w, kh, kw, c, half, o] for half in (0, 1))
+        return te.sum(tirx.Select(h % 2 == 0, both - (lower << _byte(4)), lower).astype(total), axis=[kh, kw, c])
+
+    shape = (workload.batch, 2 * pair_rows, workload.out_width, blocks * lanes)
+    return te.compute(shape, take_apart, name="bconv2d", attrs=mark("bconv2d_lookup", workload, lanes=lanes))
+
+
+def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te.Tensor:
+    """uint8 [N, rows, W, 2 * bytes]: all low, then all high nibbles of the bytes of x, with those ``below`` rows further down
+    in the high half; nothing below the last row of x."""
+    batch, height, width, size = (int(extent) for extent in x.shape)
+
+    def pair(n, y, q, c):
+        upper = x[n, y, q, c % size]
+        lower = tirx.if_then_else(y + below < height, x[n, tirx.min(y + below, height - 1), q, c % size], _byte(0))
+        low = (upper & _byte(15)) | (lower << _byte(4))
+        return tirx.Select(c < size, low, (upper >> _byte(4)) | (lower & _byte(240)))
+
+    return te.compute((batch, rows, width, 2 * size), pair, name="pairs", attrs=mark("bconv2d_pairs", workload))
+
+
+def _byte(value: int) -> tirx.PrimExpr:
+    return tirx.const(value, "uint8")
+
+
+def lookup_table(lanes: int) -> np.ndarray:
+    """uint8 [256, lanes]: for a pair byte the popcounts of both its nibbles xor 0..15, over and over for the whole vector."""
+    pairs, nibbles = np.arange(256)[:, None], np.arange(lanes)[None] % 16
+    return (np.bitwise_count((pairs & 15) ^ nibbles) + 16 * np.bitwise_count((pairs >> 4) ^ nibbles)).astype(np.uint8)
+
+
+def to_nibbles(weight: np.ndarray) -> np.ndarray:
+    """uint8 [..., 2 * bytes, lanes] of packed weights [..., bytes, lanes]: all low, then all high nibbles."""
+    return np.ascontiguousarray(np.concatenate([weight & 15, weight >> 4], axis=-2))
