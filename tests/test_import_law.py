@@ -17,9 +17,9 @@ OUTSIDE = ("schedules", "targets", "deploy")
 STANDARD = frozenset(sys.stdlib_module_names)
 GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
 NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
-TORCH_HALF = NUMERIC | {"mixbin", "models", "data", "export", "onnx_function"}
+TORCH_HALF = NUMERIC | {"state", "mixbin", "models", "data", "export", "onnx_function"}
 IMPORTER = NUMERIC | {"passes", "layer_names", "onnx_file", "onnx_fold", "onnx_converters", "onnx_binary_ops"}
-TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle"}
+TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle", "torch_pruning"}
 COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler", "verify"}
 EVERYTHING = TORCH_HALF | COMPILER_HALF | {"loop", "report"}
 
@@ -30,6 +30,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "workload": (set(), set()),
     "document": (GROUND, {"jsonschema"}),
+    "state": (GROUND | {"document"}, set()),
     "layer_names": (GROUND, {"numpy"}),
     "layer_book": (GROUND | {"layer_names"}, {"numpy"}),
     "plan": (NUMERIC, {"numpy"}),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.loop.state import State
+from b2nn_tvm.state import State
 from b2nn_tvm.mixbin import methods
 from b2nn_tvm.mixbin.select import RULES, SOLVERS
 

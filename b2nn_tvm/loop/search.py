@@ -23,7 +23,7 @@ from b2nn_tvm.loop.job import Job, Settings
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
-from b2nn_tvm.loop.state import State
+from b2nn_tvm.state import State
 from b2nn_tvm.loop.training import Trained, finetune_each, train_parent
 from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.mixbin.select import select

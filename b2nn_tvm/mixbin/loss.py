@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -21,13 +22,18 @@ def mean_loss(model: nn.Module, batches: Batches, *, loss: Loss = F.cross_entrop
 
     Raises InputError where there is no image, or the loss is not finite.
     """
+    return mean_loss_of(predictions(model, batches), loss)
+
+
+def mean_loss_of(answers: Iterable[tuple[torch.Tensor, torch.Tensor]], loss: Loss) -> float:
+    """The same of (outputs, labels) that are computed already."""
     total, images = 0.0, 0
-    for outputs, labels in predictions(model, batches):
+    for outputs, labels in answers:
         total += float(loss(outputs, labels)) * len(labels)
         images += len(labels)
     if images == 0:
         raise InputError("the loss needs at least one batch of images")
-    if not torch.isfinite(torch.tensor(total)):
+    if not math.isfinite(total):
         raise InputError(f"the loss is {total / images}: the network's outputs are not finite; check its weights")
     return total / images
 

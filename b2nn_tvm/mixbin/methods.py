@@ -1,51 +1,85 @@
-"""The methods that score layers, by name."""
+"""The methods that score layers, by name: one interface, the lowest score is binarized first."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from torch import nn
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.mixbin_grad import mixbin_grad
-from b2nn_tvm.mixbin.mixbin_loss import mixbin_loss
-from b2nn_tvm.mixbin.sensitivity import Batches, Progress, Sensitivity
-from b2nn_tvm.mixbin.uninformed import front, random, rear
+from b2nn_tvm.mixbin.score_bar import score_bar
+from b2nn_tvm.mixbin.selectors.adaptive_mbq import AdaptiveMbq
+from b2nn_tvm.mixbin.selectors.bnas_amplitude import BnasAmplitude
+from b2nn_tvm.mixbin.selectors.front import Front
+from b2nn_tvm.mixbin.selectors.greedy import Greedy
+from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2
+from b2nn_tvm.mixbin.selectors.hybrid import Hybrid
+from b2nn_tvm.mixbin.selectors.mixbin_grad import MixBinGrad
+from b2nn_tvm.mixbin.selectors.mixbin_loss import MixBinLoss
+from b2nn_tvm.mixbin.selectors.pseudo_random import PseudoRandom
+from b2nn_tvm.mixbin.selectors.random_order import RandomOrder
+from b2nn_tvm.mixbin.selectors.rear import Rear
+from b2nn_tvm.mixbin.selectors.selector import Selector
+from b2nn_tvm.mixbin.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.subject import Batches, Progress, Subject
 
-_MEASURED: dict[str, Callable[..., Sensitivity]] = {"mixbin-loss": mixbin_loss, "mixbin-grad": mixbin_grad}
-_DRAWN: dict[str, Callable[..., Sensitivity]] = {"random": random}
-_ORDERED: dict[str, Callable[..., Sensitivity]] = {"front": front, "rear": rear}
+_SELECTORS: tuple[Callable[[], Selector], ...] = (
+    MixBinLoss,
+    MixBinGrad,
+    lambda: MixBinLoss(printed_order=True),
+    lambda: MixBinGrad(printed_order=True),
+    RandomOrder,
+    Front,
+    Rear,
+    PseudoRandom,
+    Greedy,
+    lambda: Greedy(epochs=1),
+    lambda: BnasAmplitude("raw"),
+    lambda: BnasAmplitude("per-weight"),
+    lambda: BnasAmplitude("relative"),
+    lambda: AdaptiveMbq(1),
+    lambda: AdaptiveMbq(2),
+    HawqV2,
+    Hybrid,
+)
+_REGISTRY: dict[str, Selector] = {selector.name: selector for selector in (make() for make in _SELECTORS)}
+
+# What the scores depend on besides the network, the images and the seed.
+NEED_BUDGET = frozenset({"pseudo-random", "greedy-trained"})
+NEED_TRAINING_DATA = frozenset({"greedy-trained"})
 
 
 def names() -> tuple[str, ...]:
     """The names of all methods."""
-    return (*_MEASURED, *_DRAWN, *_ORDERED)
+    return tuple(_REGISTRY)
+
+
+def get(method: str) -> Selector:
+    """The method of that name with its usual options; raises InputError, which lists the choices, for an unknown one."""
+    if method not in _REGISTRY:
+        raise InputError(f"unknown method {method!r}; choose one of {', '.join(_REGISTRY)}")
+    return _REGISTRY[method]
 
 
 def score(
-    method: str,
+    method: str | Selector,
     model: nn.Module,
     batches: Batches,
     *,
-    layers: Sequence[str] | None = None,
-    seed: int = 0,
-    path: str | os.PathLike | None = None,
-    progress: Progress | None = None,
+    layers: Iterable[str] | None = None,
+    progress: bool | Progress = False,
     **options,
 ) -> Sensitivity:
-    """One score per layer (default: every eligible one) by the method of that name; the lowest is binarized first.
+    """One score per layer (default: every eligible one) by the method, a name or a selector with options of its own.
 
-    ``seed`` is read by "random" alone; ``path``, ``progress`` and the other options of ``sensitivity.measure`` by those
-    that measure. Raises InputError, which lists the choices, for an unknown method, and what the methods raise.
+    ``options`` are the fields of Subject: seed, cost and limit, data, path and others. Where there is a path the scores
+    end up there. ``progress`` draws a bar on stderr, or is called with (done, in all). Raises InputError for an unknown
+    method, and what the methods raise.
     """
-    if method not in names():
-        raise InputError(f"unknown method {method!r}; choose one of {', '.join(names())}")
-    if layers is None:
-        layers = trace(model, batches[0][0].shape[1:]).eligible
-    if not layers:
-        raise InputError(f"no layer of this {type(model).__name__} can be binarized; there is nothing to score")
-    if method in _MEASURED:
-        return _MEASURED[method](model, batches, names=layers, path=path, progress=progress, **options)
-    return _DRAWN[method](layers, seed=seed) if method in _DRAWN else _ORDERED[method](layers)
+    selector = get(method) if isinstance(method, str) else method
+    with score_bar(selector.name, progress) as report:
+        subject = Subject.of(model, batches, layers=layers, progress=report, **options)
+        found = selector.score(subject)
+    if subject.path is not None:
+        found.save(subject.path)
+    return found

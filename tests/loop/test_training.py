@@ -13,7 +13,7 @@ from b2nn_tvm import data, models
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.job import Job, Settings
-from b2nn_tvm.loop.state import State
+from b2nn_tvm.state import State
 from b2nn_tvm.loop.training import finetune_each, train_parent
 from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.mixbin.train import evaluate, train

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin import methods, sensitivity
+from b2nn_tvm.mixbin import methods, subject
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.mixbin_grad import EPS, gradient_norm, mixbin_grad
-from b2nn_tvm.mixbin.mixbin_loss import mixbin_loss
+from b2nn_tvm.mixbin.selectors.mixbin_grad import EPS
+from b2nn_tvm.mixbin.sensitivity import Sensitivity
 
 NAMES = ["conv1", "conv2", "conv3"]
 
@@ -84,6 +84,14 @@ def by_hand(model, batches, name=None):
     return net, total / sum(len(y) for _, y in batches)
 
 
+def mixbin_loss(model, batches, **options):
+    return methods.score("mixbin-loss", model, batches, **options)
+
+
+def mixbin_grad(model, batches, **options):
+    return methods.score("mixbin-grad", model, batches, **options)
+
+
 def test_mixbin_loss_is_the_rise_of_the_loss(model, batches):
     found = mixbin_loss(model, batches)
     _, reference = by_hand(model, batches)
@@ -110,7 +118,6 @@ def test_mixbin_grad_weighs_the_rise_by_the_gradient(model, batches):
         getattr(net, name).register_forward_pre_hook(keep_gradient)
         sum(F.cross_entropy(net(x), y, reduction="sum") for x, y in batches).div(19).backward()
         norm = getattr(net, name).weight.grad.abs().sum() + sum(x.grad.abs().sum() for x in inputs)
-        assert gradient_norm(net, name, batches, F.cross_entropy) == pytest.approx(norm.item(), rel=1e-4)
         assert found.scores[name] == pytest.approx(max(found.deltas[name], EPS) * norm.item(), rel=1e-4)
 
 
@@ -138,17 +145,17 @@ def test_an_interrupted_measurement_goes_on_where_it_stopped(model, batches, tmp
 
     with pytest.raises(KeyboardInterrupt):
         mixbin_loss(model, batches, path=path, progress=interrupt)
-    assert list(sensitivity.Sensitivity.load(path).scores) == NAMES[:2]
+    assert list(Sensitivity.load(path).scores) == NAMES[:2]
     converted = []
-    real = sensitivity.convert
+    real = subject.convert
     monkeypatch.setattr(
-        sensitivity, "convert", lambda m, names, **kw: converted.append(tuple(names)) or real(m, names, **kw)
+        subject, "convert", lambda m, names, **kw: converted.append(tuple(names)) or real(m, names, **kw)
     )
     resumed = mixbin_loss(model, batches, path=path)
-    assert converted == [("conv3",)]
+    assert converted == [(), ("conv3",)]
     monkeypatch.undo()
     assert resumed == mixbin_loss(model, batches)
-    assert sensitivity.Sensitivity.load(path) == resumed
+    assert Sensitivity.load(path) == resumed
 
 
 def test_scores_of_another_model_batch_or_method_are_not_taken_up(model, batches, tmp_path):
@@ -175,21 +182,16 @@ def test_scores_of_another_model_batch_or_method_are_not_taken_up(model, batches
 
 def test_progress_counts_layers(model, batches):
     calls = []
-    mixbin_loss(model, batches, names=["conv2", "conv1"], progress=lambda *call: calls.append(call))
+    mixbin_loss(model, batches, layers=["conv2", "conv1"], progress=lambda *call: calls.append(call))
     assert calls == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_the_registry_knows_every_method_by_name(model, batches):
-    assert methods.names() == ("mixbin-loss", "mixbin-grad", "random", "front", "rear")
-    for name in methods.names():
-        found = methods.score(name, model, batches, seed=3)
-        assert list(found.scores) == NAMES and found.method == name
-    ranked = lambda name, **options: sorted(NAMES, key=methods.score(name, model, batches, **options).scores.get)
-    assert ranked("front") == NAMES and ranked("rear") == NAMES[::-1]
-    assert ranked("random", seed=1) == ranked("random", seed=1)
-    assert len({tuple(ranked("random", seed=seed)) for seed in range(20)}) == 6
-    with pytest.raises(InputError, match="'hawq'.*mixbin-loss, mixbin-grad, random"):
-        methods.score("hawq", model, batches)
+def test_the_printed_order_takes_the_most_harmful_layers_first(model, batches):
+    for name in ("mixbin-loss", "mixbin-grad"):
+        right, printed = (methods.score(word, model, batches) for word in (name, f"{name}-printed-order"))
+        assert printed.deltas == pytest.approx(right.deltas)
+        assert min(right.deltas.values()) > 0  # else the printed product with the norm would not be the reverse
+        assert printed.order == right.order[::-1]
 
 
 def test_what_cannot_be_scored_is_refused(model, batches):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.loop.state import State, digest
+from b2nn_tvm.state import State, digest
 
 
 class Counter:

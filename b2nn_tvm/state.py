@@ -1,4 +1,4 @@
-"""Finished phases of a search on disk, so that an interrupted search goes on where it stopped."""
+"""Finished phases of long work on disk, so that what was interrupted goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from b2nn_tvm.document import read_document, write_document
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.version import __version__
 
-KIND, VERSION = "search-phase", 1
+KIND, VERSION = "phase", 1
 SCHEMA = {
     "type": "object",
     "required": ["digest", "result", "files"],
@@ -32,7 +32,7 @@ def digest(inputs: Mapping[str, Any]) -> str:
 
 
 class State:
-    """The phases of one search under ``folder``, one sub-folder each with a document ``phase.json`` that is written last."""
+    """The phases of one piece of work under ``folder``, one sub-folder each with a document ``phase.json`` that is written last."""
 
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         self.folder = folder
@@ -57,7 +57,11 @@ class State:
             return found
         self._clear_other(folder, key)
         result = dict(compute(folder))
-        files = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if _belongs(path, folder)}
+        files = {
+            str(path.relative_to(folder)): path.stat().st_size
+            for path in sorted(folder.rglob("*"))
+            if _belongs(path, folder)
+        }
         write_document(folder / "phase.json", KIND, VERSION, {"digest": key, "result": result, "files": files})
         return json.loads(json.dumps(result))
 
@@ -70,7 +74,10 @@ class State:
             document = read_document(folder / "phase.json", KIND, VERSION, SCHEMA)
         except InputError:
             return None
-        intact = all((folder / name).is_file() and (folder / name).stat().st_size == size for name, size in document["files"].items())
+        intact = all(
+            (folder / name).is_file() and (folder / name).stat().st_size == size
+            for name, size in document["files"].items()
+        )
         return document["result"] if intact and document["digest"] == key else None
 
     def _clear_other(self, folder: Path, key: str) -> None:

@@ -1,0 +1,242 @@
+"""Layers become binary one after the other, with training in between: one driver, whose settings are several methods.
+
+method                                             order      precision        epochs   freeze
+Front-BN, Rear-BN                                  front/rear binary           0
+iterative greedy (MixBin, equation 5)              greedy     binary           0
+iterative greedy with training                     greedy     binary           E        no
+layer-wise priority (Wang et al., ICIP 2018)       rear       weight-binary    E        yes
+the order of any selector's scores                 {name: score}
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from b2nn_tvm.document import write_atomic
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.batchnorm import reestimate
+from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.finetune import finetune
+from b2nn_tvm.mixbin.fingerprint import model_digest
+from b2nn_tvm.mixbin.loss import evaluate, mean_loss
+from b2nn_tvm.mixbin.notes import Notes
+from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.mixbin.shared_runs import SharedRuns
+from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.state import State
+
+ORDERS = ("front", "rear", "greedy")
+
+
+@dataclass(frozen=True)
+class Progression:
+    """How to go on, and when to stop.
+
+    ``order`` is one of ORDERS or scores, the lowest first; greedy takes the layer whose binarization on top of the
+    chosen ones gives the least loss. ``precision`` is what layers become. ``epochs`` of training follow each layer
+    (``distillation`` in 0..1 weighs the float network's answers against the labels); ``freeze`` fixes the weights of
+    layers that are done at their signs and scales, so that the rest is trained around them. ``floor`` is the least
+    validation accuracy in 0..1: the layer that falls below it is not kept. Raises InputError for what is out of range.
+    """
+
+    order: str | Mapping[str, float] = "rear"
+    precision: Precision = Precision.BINARY
+    epochs: int = 0
+    freeze: bool = False
+    distillation: float = 0.7
+    lr: float = 5e-3
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.order, str) and self.order not in ORDERS:
+            raise InputError(f"unknown order {self.order!r}; choose one of {', '.join(ORDERS)}, or give scores")
+        if self.precision == Precision.FLOAT:
+            raise InputError("layers become binary or weight-binary; float is what they are")
+        if self.epochs < 0:
+            raise InputError(f"the number of epochs after each layer is at least 0, not {self.epochs}")
+        if self.floor is not None and not 0 <= self.floor <= 1:
+            raise InputError(f"the accuracy floor is a share from 0 to 1, not {self.floor}")
+
+
+LAYER_WISE_PRIORITY = Progression("rear", Precision.WEIGHT_BINARY, epochs=2, freeze=True, distillation=0.0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer became binary: the mean ``loss`` on the subject's batches after it, the validation ``accuracy`` (None
+    without data) and, of greedy choices, the ``losses`` of all candidates before training.
+    """
+
+    layer: str
+    loss: float
+    accuracy: float | None
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """The network after the last kept step; ``stopped`` says why it was the last: "limit", "floor" or "no layer left"."""
+
+    model: nn.Module
+    steps: tuple[Step, ...]
+    stopped: str
+    plan: Plan
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers in the order in which they became binary."""
+        return tuple(step.layer for step in self.steps)
+
+
+def progressive(
+    subject: Subject, how: Progression, *, folder: str | os.PathLike | None = None, batch: int = 64
+) -> Progressed:
+    """Binarize the layers of ``subject`` one by one, until its limit is kept, the floor is reached, or none is left.
+
+    After each layer the network is trained, or only its batch norms are re-estimated. With a ``folder`` each finished
+    step stays on disk, the epochs of a training and the candidates of a greedy step too, and the same call goes on
+    where an earlier one was stopped. Raises BudgetError where no choice keeps the limit, InputError where training or
+    the floor lack data, and what training raises.
+    """
+    _check(subject, how)
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return _Driver(subject, how, State(Path(temporary)), batch, keep=False).run()
+    return _Driver(subject, how, State(Path(folder)), batch, keep=True).run()
+
+
+def _check(subject: Subject, how: Progression) -> None:
+    if subject.data is None and (how.epochs or how.floor is not None):
+        raise InputError("training after each layer, or an accuracy floor, needs data: a DataBundle")
+    if not isinstance(how.order, str):
+        missing = [name for name in subject.layers if name not in how.order]
+        if missing:
+            raise InputError(f"no score is given for {', '.join(missing)}")
+    if subject.cost is not None and subject.limit is not None:
+        if how.precision == Precision.WEIGHT_BINARY and subject.cost.unit != "bytes":
+            raise InputError(f"binary weights alone save bytes, not {subject.cost.unit}: give a cost in bytes")
+        select(dict.fromkeys(subject.cost.names, 0.0), subject.cost, subject.limit)  # refuses what is impossible
+
+
+class _Driver:
+    def __init__(self, subject: Subject, how: Progression, state: State, batch: int, *, keep: bool):
+        self._subject, self._how, self._state, self._batch, self._keep = subject, how, state, batch, keep
+        pays = set(subject.layers) if subject.cost is None else set(subject.cost.worthwhile)
+        self._order = [name for name in subject.in_order if name in pays]
+        if how.order == "rear":
+            self._order.reverse()
+        elif not isinstance(how.order, str):
+            self._order.sort(key=how.order.__getitem__)
+        settings = asdict(how) | {"order": how.order if isinstance(how.order, str) else dict(how.order)}
+        data = "" if subject.data is None else subject.data.digest
+        self._inputs = {
+            "subject": subject.digest(),
+            "data": data,
+            "batch": batch,
+            "seed": subject.seed,
+            "how": settings,
+        }
+
+    def run(self) -> Progressed:
+        model, steps = reestimate(self._subject.convert(()), self._subject.batches), []
+        while True:
+            done = [step.layer for step in steps]
+            left = [name for name in self._order if name not in done]
+            if self._within_limit(done) or not left:
+                stopped = "limit" if self._within_limit(done) else "no layer left"
+                self._report(0)
+                return Progressed(model, tuple(steps), stopped, self._plan(done))
+            self._report(len(left))
+            name = f"step-{len(steps) + 1:02d}"
+            inputs = {**self._inputs, "done": done, "left": left, "start": model_digest(model)}
+            compute = partial(self._step, model=model, left=left)
+            result = self._state.run(name, inputs, compute)
+            step = Step(**result)
+            if self._how.floor is not None and step.accuracy < self._how.floor:
+                return Progressed(model, tuple(steps), "floor", self._plan(done))
+            model = self._binarized(model, step.layer)
+            model.load_state_dict(torch.load(self._state.files(name) / "weights.pt", weights_only=True))
+            if not self._keep:
+                shutil.rmtree(self._state.files(name))
+            steps.append(step)
+
+    def _within_limit(self, done: Sequence[str]) -> bool:
+        cost, limit = self._subject.cost, self._subject.limit
+        return cost is not None and limit is not None and cost.total(done) <= limit
+
+    def _report(self, left: int, tried: int = 0) -> None:
+        """Progress in networks evaluated: one per layer, of greedy choices one per candidate."""
+        evaluated = lambda layers: layers * (layers + 1) // 2 if self._how.order == "greedy" else layers
+        total = evaluated(len(self._order))
+        self._subject.progress(total - evaluated(left) + tried, total)
+
+    def _step(self, folder: Path, *, model: nn.Module, left: Sequence[str]) -> dict[str, Any]:
+        subject, how = self._subject, self._how
+        losses = self._try_each(folder, model, left) if how.order == "greedy" else {}
+        layer = min(left, key=lambda name: (losses.get(name, math.inf), left.index(name)))
+        changed = self._binarized(model, layer)
+        if how.epochs:
+            self._train(changed, folder)
+        else:
+            reestimate(changed, subject.batches)
+        accuracy = None if subject.data is None else evaluate(changed, subject.data.val_loader())
+        buffer = io.BytesIO()
+        torch.save(changed.state_dict(), buffer)
+        write_atomic(folder / "weights.pt", buffer.getvalue())
+        loss = mean_loss(changed, subject.batches, loss=subject.loss)
+        return asdict(Step(layer, loss, accuracy, losses))
+
+    def _train(self, model: nn.Module, folder: Path) -> None:
+        how = self._how
+        finetune(
+            model,
+            self._subject.model,
+            self._subject.data,
+            epochs=how.epochs,
+            lr=how.lr,
+            distillation=how.distillation,
+            first_stage=0.0,  # weights that were binary before stay so
+            batch=self._batch,
+            seed=self._subject.seed,
+            workdir=folder / "checkpoints",
+            progress=False,
+        )
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+    def _try_each(self, folder: Path, model: nn.Module, left: Sequence[str]) -> dict[str, float]:
+        """The loss with each of the layers binary on top of ``model``, without training."""
+        notes = Notes(folder / "candidates.json", subject="this step")  # the folder belongs to this very step
+        losses = dict(notes.read())
+        runs = SharedRuns(self._subject.convert((), model=model), self._subject.batches)
+        for name in left:
+            self._report(len(left), len(losses))
+            if name not in losses:
+                losses[name] = runs.reestimated(self._binarized(model, name)).loss(self._subject.loss)
+                notes.write(losses)
+        return losses
+
+    def _binarized(self, model: nn.Module, name: str) -> nn.Module:
+        changed = self._subject.convert(Plan({name: self._how.precision}), model=model)
+        if self._how.freeze:
+            for module in changed.modules():
+                if isinstance(module, BinaryConv2d):
+                    module.weight.requires_grad_(False)
+        return changed
+
+    def _plan(self, done: Sequence[str]) -> Plan:
+        states = {name: self._how.precision if name in done else Precision.FLOAT for name in self._subject.in_order}
+        method = self._how.order if isinstance(self._how.order, str) else "scores"
+        return Plan(states, method=f"progressive, {method}")

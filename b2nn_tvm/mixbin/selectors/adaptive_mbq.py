@@ -1,0 +1,59 @@
+"""After Adaptive MBQ: a Taylor expansion of the loss in the weights' change d = Q(W) - W; its exact form is not public.
+
+first order    score_j = |<g_j, d_j>|
+second order   score_j = <g_j, d_j> + <d_j, H_j d_j> / 2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.binarizers import binarize
+from b2nn_tvm.mixbin.curvature import Curvature
+from b2nn_tvm.mixbin.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.subject import Subject
+
+
+@dataclass(frozen=True)
+class AdaptiveMbq:
+    """``order`` is 1 or 2; raises InputError for another one. H_j is the exact Hessian of layer j alone."""
+
+    order: int = 1
+
+    WORDS: ClassVar = {1: "first", 2: "second"}
+
+    def __post_init__(self) -> None:
+        if self.order not in self.WORDS:
+            raise InputError(f"the expansion is of order 1 or 2, not {self.order}")
+
+    @property
+    def name(self) -> str:
+        return f"mbq-{self.WORDS[self.order]}-order"
+
+    def score(self, subject: Subject) -> Sensitivity:
+        found = Sensitivity.begun(subject.path, method=self.name, subject=subject.digest(self.name))
+        curvature = Curvature(subject.model, subject.layers, subject.batches, subject.loss)
+        gradients = curvature.gradients()
+        scores = dict(found.scores)
+        for name in subject.layers:
+            subject.progress(len(scores), len(subject.layers))
+            if name in scores:
+                continue
+            weight = curvature.weights[name]
+            change = binarize(weight, subject.binarizer).dense - weight.detach()
+            slope = _dot(gradients[name], change)
+            bend = _dot(change, curvature.products({name: change})[name]) / 2 if self.order == 2 else 0.0
+            scores[name] = abs(slope) if self.order == 1 else slope + bend
+            found = Sensitivity(self.name, scores, subject=found.subject)
+            if subject.path is not None:
+                found.save(subject.path)
+        subject.progress(len(scores), len(subject.layers))
+        return Sensitivity(self.name, {name: scores[name] for name in subject.layers}, subject=found.subject)
+
+
+def _dot(one: torch.Tensor, two: torch.Tensor) -> float:
+    return float((one.double() * two.double()).sum())

@@ -1,0 +1,45 @@
+"""BNAS amplitude: score_j = ||W_j - Q(W_j)||^2, what binarizing loses of the weights; a baseline of the MixBin paper.
+
+Un-normalized it mostly measures how large a layer is, so it comes per weight, and relative to ||W_j||^2, as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.binarizers import binarize
+from b2nn_tvm.mixbin.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.subject import Subject
+
+
+@dataclass(frozen=True)
+class BnasAmplitude:
+    """``norm`` is "raw", "per-weight" or "relative"; raises InputError for another one."""
+
+    norm: str = "raw"
+
+    NORMS: ClassVar = ("raw", "per-weight", "relative")
+
+    def __post_init__(self) -> None:
+        if self.norm not in self.NORMS:
+            raise InputError(f"the amplitude is {', '.join(self.NORMS)}, not {self.norm!r}")
+
+    @property
+    def name(self) -> str:
+        return f"bnas-{self.norm}"
+
+    def score(self, subject: Subject) -> Sensitivity:
+        rows = {name: self._score(subject.model.get_submodule(name), subject.binarizer) for name in subject.layers}
+        return Sensitivity(self.name, rows)
+
+    def _score(self, layer: nn.Module, binarizer: str) -> float:
+        weight = layer.weight.detach().double()
+        lost = float((weight - binarize(weight, binarizer).dense).square().sum())
+        if self.norm == "raw":
+            return lost
+        # A layer of zeros loses nothing, however it is measured.
+        return lost / weight.numel() if self.norm == "per-weight" else lost / (float(weight.square().sum()) or 1.0)
