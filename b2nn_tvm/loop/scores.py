@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+from b2nn_tvm.loop.costs import MeasuredCost
+from b2nn_tvm.loop.goal import Goal
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.mixbin import methods
 from b2nn_tvm.mixbin.fingerprint import model_digest
@@ -12,13 +15,21 @@ from b2nn_tvm.mixbin.fingerprint import model_digest
 PHASE = "score the layers"
 
 
-def score(job: Job) -> dict[str, float]:
+def score(job: Job, goal: Goal, times: MeasuredCost) -> dict[str, float]:
     """The score of every eligible layer by the search's method: the lowest is binarized first.
 
-    Every layer is scored on the same calibration batches; an interrupted scoring goes on with the next layer.
+    Every layer is scored on the same calibration batches; an interrupted scoring goes on where it stopped. Methods whose
+    order depends on the budget get the goal's exact cost, or the milliseconds measured so far.
     """
     settings = job.settings
     inputs = {"model": model_digest(job.model), "data": job.data.digest, "method": settings.method, "seed": settings.seed}
+    options: dict[str, Any] = {}
+    if settings.method in methods.NEED_BUDGET:
+        cost = goal.cost or times.fitted.cost
+        options |= {"cost": cost, "limit": goal.limit}
+        inputs |= {"limit": goal.limit, "savings": {name: float(cost.saving(name)) for name in cost.names}}
+    if settings.method in methods.NEED_TRAINING_DATA:
+        options["data"] = job.data
 
     def compute(folder: Path) -> dict[str, Any]:
         found = methods.score(
@@ -29,7 +40,9 @@ def score(job: Job) -> dict[str, float]:
             seed=settings.seed,
             path=folder / "sensitivity.json",
             progress=lambda done, total: job.progress(PHASE, done, total),
+            **options,
         )
+        shutil.rmtree(folder / "sensitivity.json.steps", ignore_errors=True)  # networks on the way, as large as the model
         return {"scores": dict(found.scores)}
 
     found = job.state.run("scores", inputs, compute)["scores"]

@@ -95,7 +95,7 @@ def search(
     times = measure_cost(job)
     goal = goal or goals.milliseconds(wish, times)
     parent = train_parent(job)
-    scores = score(job)
+    scores = score(job, goal, times)
     choice, mixed, delivery = _settle(job, goal, scores, times, folder, also)
     rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
 

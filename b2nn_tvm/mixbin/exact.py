@@ -1,55 +1,77 @@
 """Exact selection: minimize the sum of harms over the chosen layers, subject to cost(chosen) <= limit.
 
-Up to 20 layers all subsets are enumerated, also with pairwise terms; then dynamic programming solves whole costs,
-and scipy's HiGHS the rest. Whatever solved it, the answer is checked with the cost's own arithmetic, since a solver's
-tolerance may pass a choice that is just over the limit (scipy issue 22812).
+Up to 20 layers all subsets are enumerated; then dynamic programming solves whole costs, and mixed integer programming
+the rest. Whatever solved it, the answer is checked with the cost's own arithmetic, and comes with a bound that no
+choice within the limit is below.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from b2nn_tvm.cost import AdditiveCost, Number
-from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.mixbin.mixed_integer import mixed_integer
 
 ENUMERATED_LAYERS = 20  # a million subsets: tens of megabytes, a fraction of a second
 TABLE_CELLS = 50_000_000  # of the dynamic program: one byte each
 
+Terms = Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The chosen names; no choice within the limit (other than better ones returned before it) is below ``bound``."""
+
+    chosen: tuple[str, ...]
+    bound: float
+
 
 def solve(
-    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Mapping[tuple[str, str], float]
-) -> tuple[tuple[str, ...], float]:
-    """The chosen names, and how far their harm may be above the optimum: 0 where proven.
+    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, *, count: int = 1
+) -> tuple[Solution, ...]:
+    """The ``count`` best choices, or as many as there are, the best first; ``harms`` names what may be binarized.
 
-    ``harms`` names the layers that may be binarized. Where subsets are enumerated, one of least cost is taken of those
-    with equal harm. Raises InputError for pairwise terms over more than 20 layers.
+    ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, one of least cost
+    is taken of those with equal harm. Raises BudgetError where no choice is within the limit.
     """
+    terms = {pair: term for pair, term in pairwise.items() if set(pair) <= set(harms)}
     if len(harms) <= ENUMERATED_LAYERS:
-        return _enumerate(harms, cost, limit, pairwise), 0.0
-    if pairwise:
-        raise InputError(
-            f"pairwise terms are solved for at most {ENUMERATED_LAYERS} layers, but {len(harms)} can be binarized; "
-            "leave the terms out"
-        )
-    whole = _whole_savings(harms, cost, limit)
+        return _enumerate(harms, cost, limit, terms, count)
+    whole = _whole_savings(harms, cost, limit) if count == 1 and not terms else None
     if whole is not None:
-        return _dynamic_program(harms, *whole), 0.0
-    return _mixed_integer(harms, cost, limit)
+        chosen = _dynamic_program(harms, *whole)
+        return (Solution(chosen, harm_of(chosen, harms, terms)),)
+    found: list[Solution] = []
+    while len(found) < count:
+        answer = mixed_integer(harms, cost, limit, terms, without=[one.chosen for one in found])
+        if answer is None:
+            break
+        found.append(Solution(*answer))
+    if not found:
+        raise BudgetError(f"no subset of the layers costs at most {float(limit):.6g} {cost.unit}")
+    return tuple(found)
+
+
+def harm_of(chosen: tuple[str, ...], harms: Mapping[str, float], pairwise: Terms) -> float:
+    """The harm of a choice: its layers' and the terms of its pairs."""
+    pairs = [term for pair, term in pairwise.items() if set(pair) <= set(chosen)]
+    return math.fsum([harms[name] for name in chosen] + pairs)
 
 
 def _enumerate(
-    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Mapping[tuple[str, str], float]
-) -> tuple[str, ...]:
+    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, count: int
+) -> tuple[Solution, ...]:
     names = list(harms)
     terms = np.zeros((len(names), len(names)))
     for (one, other), term in pairwise.items():
-        if one in harms and other in harms:
-            low, high = sorted((names.index(one), names.index(other)))
-            terms[high, low] += term
+        low, high = sorted((names.index(one), names.index(other)))
+        terms[high, low] += term
     harm = np.zeros(1)
     for index, name in enumerate(names):  # subset number = sum of 2^index over its members
         harm = np.concatenate([harm, harm + harms[name] + _subset_sums(terms[index, :index])])
@@ -57,11 +79,16 @@ def _enumerate(
     need = float(Fraction(cost.full) - Fraction(limit))
     tolerance = 1e-9 * max(1.0, float(cost.full))
     possible = np.flatnonzero(saving >= need - tolerance)
+    found: list[Solution] = []
     for subset in possible[np.lexsort((-saving[possible], harm[possible]))]:
         chosen = tuple(name for index, name in enumerate(names) if subset >> index & 1)
         if cost.total(chosen) <= limit:
-            return chosen
-    raise BudgetError(f"no subset of the layers costs at most {float(limit):.6g} {cost.unit}")
+            found.append(Solution(chosen, harm_of(chosen, harms, pairwise)))
+            if len(found) == count:
+                break
+    if not found:
+        raise BudgetError(f"no subset of the layers costs at most {float(limit):.6g} {cost.unit}")
+    return tuple(found)
 
 
 def _subset_sums(values: np.ndarray) -> np.ndarray:
@@ -107,25 +134,3 @@ def _dynamic_program(harms: Mapping[str, float], savings: Mapping[str, int], nee
             chosen.append(name)
             state = full_from[row] if state == need else state - savings[name]
     return tuple(reversed(chosen))
-
-
-def _mixed_integer(harms: Mapping[str, float], cost: AdditiveCost, limit: Number) -> tuple[tuple[str, ...], float]:
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    savings = np.array([float(cost.saving(name)) for name in harms])
-    need = float(Fraction(cost.full) - Fraction(limit))
-    margin = 0.0
-    while True:
-        found = milp(
-            np.array(list(harms.values())),
-            integrality=np.ones(len(harms)),
-            bounds=Bounds(0, 1),
-            constraints=LinearConstraint(savings[None, :], lb=need + margin),
-            options={"time_limit": 60, "mip_rel_gap": 0},
-        )
-        if found.x is None:  # the last layers to make it: binarize all that pay
-            return tuple(harms), math.inf
-        chosen = tuple(name for name, value in zip(harms, found.x, strict=True) if value > 0.5)
-        if cost.total(chosen) <= limit:
-            return chosen, max(0.0, float(found.fun) - float(found.mip_dual_bound))
-        margin = max(2 * margin, 1e-9 * float(cost.full))  # the solver's tolerance let it slip over: ask for more

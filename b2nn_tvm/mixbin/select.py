@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from b2nn_tvm.cost import AdditiveCost, Budget, Number
 from b2nn_tvm.errors import BudgetError, InputError
-from b2nn_tvm.mixbin.exact import solve
+from b2nn_tvm.mixbin.exact import harm_of, solve
 
 RULES = ("strict", "nearest", "at_least")
 SOLVERS = ("sort", "exact")
@@ -24,8 +24,9 @@ class Selection:
     """The chosen layers, in network order, and what they cost.
 
     ``achieved`` and ``limit`` are in ``unit``; ``share`` is achieved over the float network's cost; ``harm`` is the sum
-    of the chosen scores; ``kept`` are the layers never considered, since binary is not cheaper there; ``gap`` bounds
-    how far ``harm`` may be above the optimum (0 if proven optimal, NaN for the sort, which proves nothing).
+    of the chosen scores and of the terms of chosen pairs; ``kept`` are the layers never considered, since binary is not
+    cheaper there. ``bound`` is the certificate: no choice within the limit has less harm (NaN for the sort, which proves
+    nothing).
     """
 
     binary: tuple[str, ...]
@@ -37,7 +38,12 @@ class Selection:
     kept: tuple[str, ...]
     rule: str
     solver: str
-    gap: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """How far ``harm`` may be above the optimum: 0 if proven optimal, NaN where nothing is proven."""
+        return math.nan if math.isnan(self.bound) else max(0.0, self.harm - self.bound)
 
 
 def select(
@@ -59,24 +65,37 @@ def select(
     InputError where scores are missing or not finite, or rule, solver and terms do not go together.
     """
     _check(scores, cost, rule, solver, pairwise)
-    limit = budget.limit(cost) if isinstance(budget, Budget) else budget
-    if math.isnan(limit) or limit <= 0:
-        raise InputError(f"the budget is {limit} {cost.unit}; expected a number above zero")
-    if rule != "at_least" and cost.minimum() > limit:
-        raise BudgetError(_infeasible(cost, limit))
-    candidates = cost.worthwhile
+    limit = _limit(cost, budget, rule)
     if solver == "exact":
-        chosen, gap = solve({name: float(scores[name]) for name in candidates}, cost, limit, pairwise or {})
+        harms = {name: float(scores[name]) for name in cost.worthwhile}
+        (found,) = solve(harms, cost, limit, pairwise or {})
+        chosen, bound = found.chosen, found.bound
     else:
-        ranked = sorted(candidates, key=lambda name: (scores[name], cost.names.index(name)))
-        chosen, gap = ranked[: _stop(ranked, cost, limit, rule)], math.nan
-    binary = tuple(name for name in cost.names if name in set(chosen))
-    achieved = cost.total(binary)
-    harm = math.fsum(scores[name] for name in binary)
-    harm += math.fsum(term for pair, term in (pairwise or {}).items() if set(pair) <= set(binary))
-    kept = tuple(name for name in cost.names if name not in candidates)
-    share = float(achieved / cost.full) if cost.full else 1.0
-    return Selection(binary, achieved, limit, cost.unit, share, harm, kept, rule, solver, gap)
+        ranked = sorted(cost.worthwhile, key=lambda name: (scores[name], cost.names.index(name)))
+        chosen, bound = ranked[: _stop(ranked, cost, limit, rule)], math.nan
+    return _selection(chosen, scores, pairwise, cost, limit, rule=rule, solver=solver, bound=bound)
+
+
+def runners_up(
+    scores: Mapping[str, float],
+    cost: AdditiveCost,
+    budget: Budget | Number,
+    *,
+    count: int,
+    pairwise: Mapping[tuple[str, str], float] | None = None,
+) -> tuple[Selection, ...]:
+    """The ``count`` best choices within ``budget`` (fewer where there are not so many), by exact selection, best first.
+
+    Each one's bound is on all choices but those before it. Raises what ``select`` raises.
+    """
+    _check(scores, cost, "strict", "exact", pairwise)
+    if count < 1:
+        raise InputError(f"expected a number of choices above zero, not {count}")
+    limit = _limit(cost, budget, "strict")
+    harms = {name: float(scores[name]) for name in cost.worthwhile}
+    found = solve(harms, cost, limit, pairwise or {}, count=count)
+    options = {"rule": "strict", "solver": "exact"}
+    return tuple(_selection(one.chosen, scores, pairwise, cost, limit, bound=one.bound, **options) for one in found)
 
 
 def pareto(
@@ -96,6 +115,34 @@ def pareto(
         if not front or one.harm < front[-1].harm:
             front.append(one)
     return tuple(front)
+
+
+def _limit(cost: AdditiveCost, budget: Budget | Number, rule: str) -> Number:
+    limit = budget.limit(cost) if isinstance(budget, Budget) else budget
+    if math.isnan(limit) or limit <= 0:
+        raise InputError(f"the budget is {limit} {cost.unit}; expected a number above zero")
+    if rule != "at_least" and cost.minimum() > limit:
+        raise BudgetError(_infeasible(cost, limit))
+    return limit
+
+
+def _selection(
+    chosen: Sequence[str],
+    scores: Mapping[str, float],
+    pairwise: Mapping[tuple[str, str], float] | None,
+    cost: AdditiveCost,
+    limit: Number,
+    *,
+    rule: str,
+    solver: str,
+    bound: float,
+) -> Selection:
+    binary = tuple(name for name in cost.names if name in set(chosen))
+    achieved = cost.total(binary)
+    kept = tuple(name for name in cost.names if name not in cost.worthwhile)
+    share = float(achieved / cost.full) if cost.full else 1.0
+    harm = harm_of(binary, scores, pairwise or {})
+    return Selection(binary, achieved, limit, cost.unit, share, harm, kept, rule, solver, bound)
 
 
 def _stop(ranked: Sequence[str], cost: AdditiveCost, limit: Number, rule: str) -> int:

@@ -9,8 +9,8 @@ import pytest
 
 from b2nn_tvm.cost import AdditiveCost, parse_budget
 from b2nn_tvm.errors import BudgetError, InputError
-from b2nn_tvm.mixbin import exact
-from b2nn_tvm.mixbin.select import pareto, select
+from b2nn_tvm.mixbin import exact, mixed_integer
+from b2nn_tvm.mixbin.select import pareto, runners_up, select
 
 SEEDS = range(6)
 
@@ -30,16 +30,20 @@ def instance(seed: int, layers: int = 10, *, kind: str = "int"):
     return scores, AdditiveCost("ms", draw(20), float_cost, binary_cost)
 
 
-def brute_force(scores, cost, limit, pairwise=()):
-    """The least harm over all subsets within the limit."""
+def all_harms(scores, cost, limit, pairwise=()):
+    """The harms of all subsets within the limit, the least first."""
     harms = []
-    for size in range(len(cost.names) + 1):
-        for chosen in itertools.combinations(cost.names, size):
+    for size in range(len(cost.worthwhile) + 1):
+        for chosen in itertools.combinations(cost.worthwhile, size):
             if cost.total(chosen) <= limit:
                 pairs = sum(term for pair, term in dict(pairwise).items() if set(pair) <= set(chosen))
-                if set(chosen) <= set(cost.worthwhile):
-                    harms.append(math.fsum(scores[name] for name in chosen) + pairs)
-    return min(harms)
+                harms.append(math.fsum(scores[name] for name in chosen) + pairs)
+    return sorted(harms)
+
+
+def brute_force(scores, cost, limit, pairwise=()):
+    """The least harm over all subsets within the limit."""
+    return all_harms(scores, cost, limit, pairwise)[0]
 
 
 def limits(cost):
@@ -63,7 +67,7 @@ def test_enumeration_finds_the_optimum(seed, kind):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dynamic_programming_finds_the_optimum(seed, kind, monkeypatch):
     monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
-    monkeypatch.setattr(exact, "_mixed_integer", None)  # not to be reached
+    monkeypatch.setattr(exact, "mixed_integer", None)  # not to be reached
     scores, cost = instance(seed, kind=kind)
     for limit in limits(cost):
         found = select(scores, cost, limit, solver="exact")
@@ -92,15 +96,60 @@ def test_the_three_exact_solvers_agree_on_25_layers(monkeypatch):
     assert max(by_table.achieved, by_program.achieved) <= limit
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_pairwise_terms_are_part_of_the_optimum(seed):
-    scores, cost = instance(seed, 9)
+def terms(cost, seed):
     rng = random.Random(seed)
     pairs = list(itertools.combinations(cost.names, 2))
-    pairwise = {pair if rng.random() < 0.5 else pair[::-1]: rng.gauss(0, 0.5) for pair in rng.sample(pairs, 12)}
+    return {pair if rng.random() < 0.5 else pair[::-1]: rng.gauss(0, 0.5) for pair in rng.sample(pairs, 12)}
+
+
+@pytest.mark.parametrize("enumerated", [True, False])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pairwise_terms_are_part_of_the_optimum(seed, enumerated, monkeypatch):
+    if not enumerated:
+        monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    scores, cost = instance(seed, 9)
+    pairwise = terms(cost, seed)
     for limit in limits(cost):
         found = select(scores, cost, limit, solver="exact", pairwise=pairwise)
-        assert found.harm == pytest.approx(brute_force(scores, cost, limit, pairwise), abs=1e-9)
+        assert found.achieved <= limit
+        assert found.harm == pytest.approx(brute_force(scores, cost, limit, pairwise), abs=1e-6)
+        assert found.bound <= found.harm + 1e-6 and found.gap <= 1e-6
+
+
+@pytest.mark.parametrize("enumerated", [True, False])
+def test_the_runners_up_are_the_next_best_of_all_subsets(enumerated, monkeypatch):
+    if not enumerated:
+        monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    scores, cost = instance(2, 8)
+    for pairwise in ({}, terms(cost, 2)):
+        for limit in limits(cost)[::2]:
+            expected = all_harms(scores, cost, limit, pairwise)[:4]
+            found = runners_up(scores, cost, limit, count=4, pairwise=pairwise)
+            assert [one.harm for one in found] == pytest.approx(expected, abs=1e-6)
+            assert len({one.binary for one in found}) == len(found)
+            assert all(one.achieved <= limit and one.gap <= 1e-6 for one in found)
+
+
+@pytest.mark.parametrize("enumerated", [True, False])
+def test_there_are_no_more_runners_up_than_choices(enumerated, monkeypatch):
+    if not enumerated:
+        monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    cost = AdditiveCost("ms", 0.0, {"a": 4.0, "b": 4.0}, {"a": 1.0, "b": 1.0})
+    found = runners_up({"a": 1.0, "b": 2.0}, cost, 5.0, count=9)
+    assert [one.binary for one in found] == [("a",), ("b",), ("a", "b")]
+
+
+def test_what_the_time_does_not_suffice_for_comes_with_the_bound_that_was_reached(monkeypatch):
+    """A program that HiGHS cannot finish at once: the answer keeps the limit, and the optimum is not below the bound."""
+    scores, cost = instance(5, 40, kind="float")
+    rng = random.Random(5)
+    pairwise = {pair: rng.gauss(0, 0.5) for pair in itertools.combinations(cost.worthwhile, 2)}
+    limit = (cost.minimum() + cost.full) / 2
+    monkeypatch.setattr(mixed_integer, "TIME_LIMIT_S", 0.3)
+    found = select(scores, cost, limit, solver="exact", pairwise=pairwise)
+    assert found.achieved <= limit
+    assert found.bound <= found.harm
+    assert found.gap == pytest.approx(found.harm - found.bound) and found.gap > 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -209,8 +258,7 @@ def test_wrong_input_is_refused(changes, message):
         select(given.pop("scores"), given.pop("cost"), given.pop("budget"), **given)
 
 
-def test_pairwise_terms_over_many_layers_are_refused():
-    scores, cost = instance(0, 30)
-    pair = tuple(cost.worthwhile[:2])
-    with pytest.raises(InputError, match="at most 20 layers"):
-        select(scores, cost, cost.full, solver="exact", pairwise={pair: 1.0})
+def test_the_sort_proves_nothing():
+    cost = AdditiveCost("ms", 0.0, {"a": 4.0}, {"a": 1.0})
+    found = select({"a": 1.0}, cost, 2.0)
+    assert math.isnan(found.bound) and math.isnan(found.gap)
