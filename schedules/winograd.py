@@ -4,6 +4,8 @@
         for p q c0: half_input, input_transform                  (unrolled, vectors of channels)
         for i j q0 o0: for k: product                            (``columns`` tiles x ``blocks`` vectors in registers)
         for p q o0: half_output, output_transform, epilogue
+
+Where few such groups of rows make the image, each of the three inner nests is a parallel loop instead.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.schedules.epilogue import Epilogue, attach_pack
 from b2nn_tvm.schedules.tile import Tile
+
+PARALLEL_GROUPS = 6  # groups of rows below which they would leave threads idle
 
 
 def schedule_winograd(
@@ -67,8 +71,11 @@ def schedule_winograd(
     for loop in (i, j, o1):
         sch.unroll(loop)
     outer = sch.fuse(n, p0)
-    if parallel:
+    if parallel and int(sch.get(outer).extent) >= PARALLEL_GROUPS:
         sch.parallel(outer)
+    elif parallel:
+        for loops in ((dn, dp, dq), (pn, pi, pj), (p1, q)):
+            sch.parallel(sch.fuse(*loops))
     sch.decompose_reduction(product, pk)
 
 

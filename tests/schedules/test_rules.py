@@ -134,3 +134,11 @@ def test_the_tiles_of_a_winograd_convolution_are_those_of_its_marked_size():
     for m, tiles in ((2, 4), (4, 2)):
         anchor = find_anchor(Schedule(winograd(workload, NEON.layout, m)))
         assert (anchor.height, anchor.width, anchor.blocks) == (tiles, tiles, 4)
+
+
+@pytest.mark.parametrize("rows, loops", [(1, 1), (7, 3)])
+def test_where_few_groups_of_rows_make_the_image_winograd_shares_out_each_of_its_parts(rows, loops):
+    workload = ConvWorkload(1, 256, 14, 14, 256, (3, 3), padding=(1, 1, 1, 1))
+    sch = Schedule(winograd(workload, NEON.layout))
+    apply_tile(sch, find_anchor(sch), Tile(rows, 1, 2))
+    assert parallel_loops(sch.mod["main"]) == loops
