@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata as packages
 from pathlib import Path
 
+from b2nn_tvm.deploy.arm_attributes import is_hard_float
 from b2nn_tvm.deploy.elf import ElfFile, read_elf
 from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.manifest import BuildInfo, LibraryInfo, Manifest, Memory, Sizes, StepRow
@@ -135,6 +136,11 @@ def _check_kernels(program: Program, kernels_object: bytes, target: TargetInfo) 
     elf = read_elf(kernels_object)
     if elf.arch != target.arch:
         raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
+    if target.float_abi != "soft" and elf.arch == "armv7l" and not is_hard_float(kernels_object):
+        raise ValueError(
+            f"the kernels pass floats in integer registers, which a hard-float system cannot load; the target {target.name} "
+            'needs float_abi = "hard"'
+        )
     if missing := sorted({step.symbol for step in program.steps} - elf.defined):
         raise ValueError(f"the kernels object does not define {', '.join(missing)}")
     return elf

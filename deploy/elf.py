@@ -68,6 +68,13 @@ def find_symbol(content: bytes, name: str) -> Symbol:
     raise LookupError(f"no symbol {name}")
 
 
+def section_bytes(content: bytes, kind: int) -> bytes:
+    """What the first section of this type (sh_type) holds; empty where there is none."""
+    _, sections = _sections(content)
+    found = next((section for section in sections if section.kind == kind), None)
+    return content[found.offset : found.offset + found.size] if found else b""
+
+
 @dataclass(frozen=True)
 class _Section:
     name: int

@@ -1,4 +1,8 @@
-"""Which C compiler makes a library for a target: the system's, a cross gcc, or the one in the ziglang package."""
+"""Which C compiler makes a library for a target: the system's, the one in the ziglang package, or a cross gcc.
+
+For another machine zig comes first: it links against the symbols of an old C library, so that the result runs on boards
+with older systems, where a distribution's cross gcc links against the C library of that distribution.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,9 @@ from b2nn_tvm.errors import ToolchainError
 
 if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
+
+
+CROSS_VARIABLE = "B2NN_CC"
 
 
 @dataclass(frozen=True)
@@ -44,20 +51,23 @@ class Toolchain:
 
 
 def find_toolchain(target: TargetInfo) -> Toolchain:
-    """The compiler for ``target``: here ``$CC``, cc, gcc or clang; for other machines the GNU cross compiler; else zig.
+    """The compiler for ``target``: here ``$CC``, cc, gcc, clang or zig; for other machines ``$B2NN_CC``, zig or the GNU
+    cross compiler.
 
     Raises ToolchainError, which names both remedies, where there is none.
     """
     native = platform.system() == "Linux" and platform.machine() == target.arch
-    if native and os.environ.get("CC"):
-        return _described(tuple(shlex.split(os.environ["CC"])))
+    if command := os.environ.get("CC" if native else CROSS_VARIABLE):
+        return _described(tuple(shlex.split(command)))
     candidates = ("cc", "gcc", "clang") if native else (f"{target.gnu_prefix}gcc",)
-    for name in candidates:
-        if path := shutil.which(name):
-            return _described((path,))
+    installed = [path for path in map(shutil.which, candidates) if path]
+    if installed and native:
+        return _described((installed[0],))
     if importlib.util.find_spec("ziglang"):
         zig = (sys.executable, "-m", "ziglang")
         return _described((*zig, "cc", "-target", target.zig_target, f"-mcpu={target.zig_mcpu}"), (*zig, "version"))
+    if installed:
+        return _described((installed[0],))
     package = "gcc" if native else f"gcc-{target.gnu_prefix.rstrip('-').replace('_', '-')}"
     raise ToolchainError(
         f"no C compiler for target {target.name} ({target.triple}): looked for {', '.join(candidates)} and the Python "
@@ -79,7 +89,7 @@ def _described(command: tuple[str, ...], ask: tuple[str, ...] = ()) -> Toolchain
         )
     except OSError as error:
         raise ToolchainError(
-            f"the C compiler {shlex.join(command)!r} does not start: {error}; set CC to one that does, or unset it"
+            f"the C compiler {shlex.join(command)!r} does not start: {error}; set CC, or {CROSS_VARIABLE} for another machine, to one that does, or unset it"
         ) from None
     first = (done.stdout.splitlines() or [""])[0].strip()
-    return Toolchain(command, f"zig {first}" if ask else first)
+    return Toolchain(command, f"zig {first} (Python package ziglang)" if ask else first)

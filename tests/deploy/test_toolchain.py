@@ -14,7 +14,7 @@ from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.targets import target as targets
 
 HERE = replace(targets.get("x86"), arch=platform.machine())
-ELSEWHERE = replace(targets.get("arm"), arch="aarch64" if platform.machine() != "aarch64" else "armv7l")
+ELSEWHERE = targets.get("arm" if platform.machine() != "aarch64" else "armv7")
 
 
 @pytest.fixture
@@ -55,16 +55,26 @@ def test_this_machine_is_served_by_its_own_compiler(tools, monkeypatch):
     assert (found.command, found.version) == (("mycc", "-m64"), "mycc 1.0")
 
 
-def test_other_machines_are_served_by_the_gnu_cross_compiler(tools, monkeypatch):
-    tools("cc", "aarch64-linux-gnu-gcc")
+def test_other_machines_are_served_by_the_gnu_cross_compiler_without_zig(tools, no_zig, monkeypatch):
+    tools("cc", f"{ELSEWHERE.gnu_prefix}gcc")
     monkeypatch.setenv("CC", "cc")
-    assert names(ELSEWHERE) == "aarch64-linux-gnu-gcc"
+    assert names(ELSEWHERE) == f"{ELSEWHERE.gnu_prefix}gcc"
+
+
+def test_a_compiler_for_other_machines_can_be_named(tools, monkeypatch):
+    tools("mycross")
+    monkeypatch.setenv("B2NN_CC", "mycross --sysroot=/board")
+    assert find_toolchain(ELSEWHERE).command == ("mycross", "--sysroot=/board")
+    monkeypatch.setenv("B2NN_CC", "/no/such/cc")
+    with pytest.raises(ToolchainError, match="'/no/such/cc' does not start.*B2NN_CC for another machine"):
+        find_toolchain(ELSEWHERE)
 
 
 @pytest.mark.skipif(
     not importlib.util.find_spec("ziglang"), reason="needs ziglang; get it with: pip install 'b2nn-tvm[cross]'"
 )
-def test_zig_is_the_last_resort(tools):
+def test_zig_serves_other_machines_and_those_without_a_compiler(tools):
+    tools(f"{ELSEWHERE.gnu_prefix}gcc")
     for target in (HERE, ELSEWHERE):
         found = find_toolchain(target)
         assert found.command == (
@@ -76,7 +86,7 @@ def test_zig_is_the_last_resort(tools):
             target.zig_target,
             f"-mcpu={target.zig_mcpu}",
         )
-        assert found.version.startswith("zig 0.")
+        assert found.version.startswith("zig 0.") and found.version.endswith("(Python package ziglang)")
 
 
 def test_without_any_the_error_names_the_remedies(tools, no_zig):
@@ -91,7 +101,7 @@ def test_without_any_the_error_names_the_remedies(tools, no_zig):
 
 def test_a_cc_that_does_not_start_is_named(tools, monkeypatch):
     monkeypatch.setenv("CC", "/no/such/cc")
-    with pytest.raises(ToolchainError, match="'/no/such/cc' does not start.*set CC to one that does"):
+    with pytest.raises(ToolchainError, match="'/no/such/cc' does not start.*set CC, or .* to one that does"):
         find_toolchain(HERE)
 
 

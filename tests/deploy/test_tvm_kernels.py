@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from tvm import IRModule, s_tir, te, tirx
 
+from b2nn_tvm.deploy.arm_attributes import is_hard_float
 from b2nn_tvm.deploy.artifact import load
 from b2nn_tvm.deploy.build import build_library
 from b2nn_tvm.deploy.emulator import EmulatorDevice
 from b2nn_tvm.deploy.kernels import KernelObject, build_object
 from b2nn_tvm.deploy.program import Argument, Program, Step, Storage, TensorSpec
 from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.targets import target as targets
 
 N = 65
 TEMPORARY_BYTES = (N * N * 4 + 63) // 64 * 64
@@ -78,3 +80,14 @@ def test_on_the_emulated_board(workshop, values, threads, arm_board):
     build_library(halve_exp(kernels.workspace_bytes), kernels.code, target, folder)
     result = EmulatorDevice("cortex-a72").run(load(folder), {"x": values}, threads=threads)
     np.testing.assert_allclose(result["out"], reference(values), rtol=1e-5, atol=1e-6)
+
+
+def test_soft_float_kernels_are_refused(workshop, values):
+    """LLVM takes soft float for ARM unless told otherwise, in spite of the triple; a linker joins it to anything."""
+    target = targets.get("armv7")
+    trapped = replace(target, float_abi="")
+    kernels = {each: build_object(parallel_exp(), each.tvm_target(), prefix="net_") for each in (target, trapped)}
+    assert [is_hard_float(kernels[each].code) for each in (target, trapped)] == [True, False]
+    with pytest.raises(ValueError, match='the target armv7 needs float_abi = "hard"'):
+        build_library(halve_exp(0), kernels[trapped].code, trapped, workshop.folder / "soft")
+    assert not (workshop.folder / "soft").exists()
