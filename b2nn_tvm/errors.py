@@ -33,5 +33,9 @@ class DeviceError(B2nnError):
     """A device is not there, disappeared, or cannot run the library."""
 
 
+class DeviceLost(DeviceError):
+    """A device disappeared or did not answer in time; another one of its kind, or a later try, may do."""
+
+
 class VerificationError(B2nnError):
     """A compiled library disagrees with its reference."""

@@ -75,6 +75,8 @@ class Device(ABC):
     Every method raises DeviceError where the device is not there, disappears, or does not answer in time.
     """
 
+    spares = False  # whether another machine of the same kind may take over from one that is lost
+
     def __init__(self, word: str) -> None:
         self.word = word
 
@@ -166,7 +168,9 @@ def check_fit(artifact: Artifact, facts: SystemFacts, word: str) -> None:
         remedy = f"compile it with --target {' or '.join(known)}" if known else "no target fits it"
         bits = " in 32 bits" if facts.arch != facts["machine"] else ""
         raise DeviceError(f"{is_for} runs {board.arch}{bits} ({board.label}); {remedy}")
-    missing = [flag for flag in target.requires if facts.features and flag not in facts.features]
+    missing = [flag for flag in target.requires if flag not in facts.features]
+    if facts.emulated or not facts.features:  # what /proc tells is not of this CPU
+        missing = []
     if missing:
         raise DeviceError(
             f"{is_for} ({board.label}) lacks {', '.join(missing)}; compile it for a target that asks for less"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from b2nn_tvm.deploy.device import Device, Effort, Sample
-from b2nn_tvm.deploy.library import aligned_empty
+from b2nn_tvm.deploy.library import Instance, aligned_empty
 from b2nn_tvm.deploy.system import SystemFacts, read_facts
 
 if TYPE_CHECKING:
@@ -38,16 +38,20 @@ class LocalDevice(Device):
         return artifact.run(inputs, threads=threads)
 
     def _sample(self, artifact: Artifact, *, threads: int, effort: Effort) -> Iterator[Sample]:
-        instance = artifact.instance(threads=threads)
-        inputs, outputs = example_inputs(artifact), [aligned_empty(s.shape, s.dtype) for s in artifact.outputs]
-        for _ in range(effort.warmup):
-            instance.run(inputs, outputs)
-        run = lambda: instance.run(inputs, outputs)
-        for run_ms in _repeat(run, effort.runs, effort.min_seconds, at_least=MIN_RUNS):
-            yield Sample(instance.threads, run_ms=run_ms)
-        profile = lambda: tuple(instance.profile(inputs, outputs).tolist())
-        for step_ms in _repeat(profile, effort.runs, effort.min_seconds / 2, at_least=MIN_PROFILED):
-            yield Sample(instance.threads, step_ms=step_ms)
+        return time_instance(artifact.instance(threads=threads), artifact, effort)
+
+
+def time_instance(instance: Instance, artifact: Artifact, effort: Effort) -> Iterator[Sample]:
+    """Time whole inferences, then every step, each as it comes."""
+    inputs, outputs = example_inputs(artifact), [aligned_empty(s.shape, s.dtype) for s in artifact.outputs]
+    for _ in range(effort.warmup):
+        instance.run(inputs, outputs)
+    run = lambda: instance.run(inputs, outputs)
+    for run_ms in _repeat(run, effort.runs, effort.min_seconds, at_least=MIN_RUNS):
+        yield Sample(instance.threads, run_ms=run_ms)
+    profile = lambda: tuple(instance.profile(inputs, outputs).tolist())
+    for step_ms in _repeat(profile, effort.runs, effort.min_seconds / 2, at_least=MIN_PROFILED):
+        yield Sample(instance.threads, step_ms=step_ms)
 
 
 def example_inputs(artifact: Artifact) -> list[np.ndarray]:

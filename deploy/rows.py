@@ -1,13 +1,16 @@
-"""The rows that b2nn-run --profile prints, one JSON object in a line, as samples."""
+"""Samples as rows, one JSON object in a line: what b2nn-run --profile prints, and b2nn-device."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.deploy.device import Sample
 from b2nn_tvm.errors import DeviceError
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.artifact import Artifact
 
 KIND, VERSION = "b2nn-profile", 1
 
@@ -29,6 +32,19 @@ def samples(lines: Iterable[str], *, word: str, model_id: str) -> Iterator[Sampl
         elif row["row"] == "end":
             return
     raise DeviceError(f"{word}: the run stopped before its end and did not say why; run it again")
+
+
+def start_row(artifact: Artifact, threads: int) -> str:
+    """The first row."""
+    head = {"row": "start", "kind": KIND, "format_version": VERSION, "model_id": artifact.manifest.library.model_id}
+    return json.dumps({**head, "threads": threads}) + "\n"
+
+
+def row_of(sample: Sample) -> str:
+    """The row of a sample."""
+    if sample.run_ms is not None:
+        return json.dumps({"row": "run", "ms": sample.run_ms}) + "\n"
+    return json.dumps({"row": "steps", "ms": sample.step_ms}) + "\n"
 
 
 def _row(line: str) -> dict[str, Any] | None:

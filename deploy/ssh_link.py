@@ -14,12 +14,11 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.errors import DeviceError, DeviceLost
 
 COMMAND_VARIABLE = "B2NN_SSH"
 CONNECT_S = 10
@@ -88,6 +87,7 @@ class SshLink:
         self._destination = Destination.parse(word)
         self._sockets = Path(tempfile.mkdtemp(prefix="b2nn-", dir="/tmp"))  # a socket's path has at most 107 bytes
         self._errors = tempfile.TemporaryFile()
+        self.folder = ""
         self._keeper: subprocess.Popen | None = None
         try:
             self._keeper = self._start(_KEEPER, self._errors, master=True)
@@ -198,7 +198,7 @@ class SshLink:
         process.kill()
         process.wait()
         self.close()
-        raise DeviceError(
+        raise DeviceLost(
             f"{self.word}: no answer for {seconds:.0f} s, so what ran there was stopped; is the board switched on and in reach? "
             "For a network that takes longer, allow more time"
         )
@@ -207,9 +207,10 @@ class SshLink:
         """Raise what a session's end means: ssh's own status is 255, a signal's is 128 more than its number."""
         lines = _text(errors)
         if status == 255:
+            kind = DeviceLost if self.folder else DeviceError  # who could never log in will not later
             self.close()
             reason = lines[-1] if lines else "the connection was lost"
-            raise DeviceError(f"{self.word}: {reason.rstrip('.')}; {self._remedy(reason)}")
+            raise kind(f"{self.word}: {reason.rstrip('.')}; {self._remedy(reason)}")
         if 128 < status < 160:
             raise DeviceError(f"{self.word}: {_signal(status - 128)}")
         reason = next((line for line in lines if line.startswith("error: ")), lines[0] if lines else "")

@@ -21,6 +21,7 @@ from b2nn_tvm.deploy.measure import measure
 from b2nn_tvm.deploy.system import describe, read_facts
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.targets import target as targets
+from tests import full_disk
 from tests.deploy.handmade import expected
 from tests.ssh_server import SshServer
 
@@ -151,22 +152,8 @@ def test_one_that_hangs_is_given_up(own_server, artifact, victim):
             assert not [each for each in own_server.sessions() if each.name() == RUNNER]
 
 
-def full_disk(server: SshServer) -> tuple[str, ...]:
-    """Words that start the server where its temporary folder has room for 64 KiB; skips where this machine allows none."""
-    uid = str(server.uid)
-    mount = f'mount -t tmpfs -o size=64k,mode=777 tmpfs "{server.home}/tmp"'
-    if subprocess.run(["unshare", "--mount", "sh", "-c", mount], capture_output=True, check=False).returncode == 0:
-        become = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"]
-        return "unshare", "--mount", "sh", "-c", f'{mount} && exec {" ".join(become)} "$@"', "sh"
-    again = f'{mount} && exec unshare --user --map-user={uid} --map-group={uid} "$@"'
-    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", again, "sh"]
-    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("neither root nor a user namespace may mount a tmpfs here, so there is no full disk")
-    return tuple(words)
-
-
 def test_a_full_disk_is_named_and_left_as_it_was(own_server, artifact, x):
-    words = full_disk(own_server)
+    words = full_disk.words(own_server.home / "tmp", uid=own_server.uid)
     own_server.disappear()
     own_server.start(*words)
     with open_device(own_server.word) as device:

@@ -1,0 +1,93 @@
+"""One of several boards that TVM's RPC tracker hands out by key; another takes over where one is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from b2nn_tvm.deploy.patience import call_within
+from b2nn_tvm.deploy.rpc import CONNECT_S, RpcDevice, tvm_rpc
+from b2nn_tvm.errors import DeviceError, DeviceLost
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.artifact import Artifact
+
+ATTEMPTS = 3
+
+
+class TrackerDevice(RpcDevice):
+    """A board of ``tracker://host:port/key``; it is asked for at the first use, and given back by ``close``."""
+
+    spares = True
+
+    def _parse(self, word: str) -> tuple[str, int]:
+        found = re.fullmatch(r"tracker://(\[[0-9A-Fa-f:.%]+\]|[^@:/\s\[\]]+):(\d{1,5})/([\w.-]+)", word)
+        if not found:
+            raise DeviceError(
+                f"expected tracker://host:port/key, such as tracker://127.0.0.1:9190/rpi4, but got {word!r}"
+            )
+        self.key = found[3]
+        return found[1].strip("[]"), int(found[2])
+
+    def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
+        for _ in range(ATTEMPTS - 1):
+            with contextlib.suppress(DeviceLost):  # the tracker hands out another one
+                return super().run(artifact, inputs, threads=threads)
+        return super().run(artifact, inputs, threads=threads)
+
+    def boards(self) -> int:
+        """How many boards of this key the tracker knows, busy ones too."""
+        return self._known()[0]
+
+    def _connect(self) -> None:
+        boards, free, keys = self._known()
+        if not boards:
+            others = f"it has {', '.join(keys)}" if keys else "no board has come to it"
+            raise DeviceError(
+                f'{self.word}: the tracker has no board with key {self.key!r}; {others}; start "b2nn-device --tracker ... --key {self.key}" '
+                "on one"
+            )
+        try:
+            self._session = call_within(self._timeout_s, self._request, tvm_rpc())
+        except TimeoutError:
+            raise DeviceLost(
+                f"{self.word}: none of {boards} boards became free within {self._timeout_s:g} s ({free} said that they are); "
+                "wait for the others' work, or look after the boards"
+            ) from None
+        except (RuntimeError, OSError) as error:
+            raise DeviceLost(f"{self.word}: the tracker handed out a board that does not answer: {error}") from None
+        self._shake_hands()
+
+    def _request(self, rpc: ModuleType) -> Any:
+        tracker = rpc.connect_tracker(*self._address)
+        try:
+            return tracker.request(self.key, max_retry=ATTEMPTS)
+        finally:
+            tracker.close()
+
+    def _known(self) -> tuple[int, int, list[str]]:
+        """(boards of this key, those that are free, all keys) as the tracker tells."""
+        try:
+            socket.create_connection(self._address, timeout=CONNECT_S).close()  # TVM would try for a minute
+            summary = call_within(CONNECT_S, self._summary, tvm_rpc())
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise DeviceError(
+                f"{self.word}: no tracker answers there ({error}); start one with "
+                f'"python -m tvm.exec.rpc_tracker --host {self._address[0]} --port {self._address[1]}"'
+            ) from None
+        servers = [info["key"].removeprefix("server:") for info in summary["server_info"]]
+        free = summary["queue_info"].get(self.key, {}).get("free", 0)
+        return servers.count(self.key), free, sorted(set(servers))
+
+    def _summary(self, rpc: ModuleType) -> dict[str, Any]:
+        tracker = rpc.connect_tracker(*self._address)
+        try:
+            return tracker.summary()
+        finally:
+            tracker.close()
