@@ -48,7 +48,7 @@ BENCH = tuple(group for group in CASES if group != "tiny")
 
 
 def main() -> None:
-    made = parser(__doc__.splitlines()[0], cases=tuple(CASES), default=("stages",), threads=1, rounds=13, seconds=0.05)
+    made = parser(__doc__.splitlines()[0], cases=tuple(CASES), default=("stages",), threads=1, rounds=13, seconds=0.04)
     chosen = options(made.parse_args(), BENCH)
     report = Report(f"Single layers, {chosen.threads} thread(s), b2nn compiled for {targets.get(chosen.target).vector}")
     with Workers() as workers:

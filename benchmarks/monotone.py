@@ -62,7 +62,9 @@ def _report(
     timings: dict[frozenset, Timing | Unavailable],
     names: dict[frozenset, Name],
 ) -> None:
-    lines = [["step", "made binary", "min / median ms", "of the step before (median of rounds)", "rounds slower", ""]]
+    lines = [
+        ["step", "made binary", "min / median ms", "of the step before (median of rounds)", "rounds slower", "verdict"]
+    ]
     slower, previous = [], None
     for count in range(len(path) + 1):
         key = frozenset(path[:count])

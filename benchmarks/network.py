@@ -18,7 +18,7 @@ from pathlib import Path
 
 from monotone import ORDERS, walk
 from network_engines import time_network
-from network_models import SHAPES, eligible, macs, network, share_of_flops
+from network_models import SHAPE, SHAPES, eligible, macs, network, share_of_flops
 from options import options, parser
 from report import Report
 from rounds import Workers
@@ -47,8 +47,9 @@ CASES = {
     "bireal18-binary": Case("Bi-Real-18, all binary", "bireal18", eligible),
     "cresnet20": Case("C-ResNet-20, nothing binary", "cresnet20"),
     "cresnet20-binary": Case("C-ResNet-20, all binary", "cresnet20", eligible),
+    "tiny-binary": Case("one block, all binary", "tiny", eligible),
 }
-BENCH = tuple(case for case in CASES if not case.startswith("cresnet20"))
+BENCH = tuple(key for key, case in CASES.items() if SHAPES[case.network] == SHAPE)
 MONOTONE = "monotone"
 
 
@@ -60,7 +61,7 @@ def main() -> None:
     made.add_argument("--orders", nargs="+", choices=ORDERS, default=ORDERS, help="the walks of the case monotone")
     made.add_argument("--layers", type=int, help="how many layers of each walk to make binary (all)")
     arguments = made.parse_args()
-    chosen = options(arguments, tuple(CASES))
+    chosen = options(arguments, BENCH)
     report = Report(
         f"Whole networks, {chosen.threads} thread(s), b2nn compiled for {targets.get(chosen.target).vector}"
     )

@@ -13,7 +13,7 @@ from rounds import Timing, Unavailable, Workers
 import b2nn_tvm
 
 # Two engines' rounding flips signs of values next to zero, and each flip moves the layers behind it.
-LIMITS = {"fp32": 2e-3, "int8": 0.3, "binary": 0.1}
+LIMITS = {"fp32": 2e-3, "int8": 0.1, "binary": 0.05}
 
 
 def time_network(

@@ -13,20 +13,26 @@ from b2nn_tvm.export import export_onnx
 from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.flops import flops
 from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.models.bireal import BiRealNet
 
 SHAPE = (1, 3, 224, 224)
-SHAPES = {"resnet18": SHAPE, "bireal18": SHAPE, "cresnet20": (1, 3, 32, 32)}
+SHAPES = {"resnet18": SHAPE, "bireal18": SHAPE, "cresnet20": (1, 3, 32, 32), "tiny": (1, 3, 8, 8)}
 
 
 def network(name: str) -> torch.nn.Module:
     """A built-in network with random weights and batch norms that have seen something."""
     torch.manual_seed(0)
-    model = models.get(name)()
+    model = _tiny() if name == "tiny" else models.get(name)()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     return model.eval()
+
+
+def _tiny() -> torch.nn.Module:
+    """A network to try a benchmark with: one block, two layers that may be binary."""
+    return BiRealNet(classes=10, channels=3, image_size=8, stem="cifar", widths=(32,), blocks=1, activation="relu")
 
 
 def eligible(model: torch.nn.Module, *, shape: Sequence[int] = SHAPE) -> tuple[str, ...]:

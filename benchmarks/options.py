@@ -8,6 +8,9 @@ from pathlib import Path
 
 from engines import ENGINES
 
+from b2nn_tvm.errors import TargetError
+from b2nn_tvm.targets import target as targets
+
 
 @dataclass(frozen=True)
 class Options:
@@ -50,6 +53,12 @@ def parser(
 
 def options(arguments: argparse.Namespace, cases: tuple[str, ...]) -> Options:
     """The shared options as parsed; "all" stands for all of ``cases``."""
+    try:
+        target = targets.get(arguments.target)
+    except TargetError as error:
+        raise SystemExit(f"error: {error}") from None
+    if target.missing:
+        raise SystemExit(f"error: the benchmarks run here, and target {target.name} needs {', '.join(target.missing)}")
     chosen = cases if "all" in arguments.cases else tuple(arguments.cases)
     return Options(
         arguments.target, arguments.threads, chosen, tuple(arguments.engines), arguments.rounds, arguments.seconds,

@@ -17,7 +17,9 @@ from b2nn_tvm.document import write_atomic
 from b2nn_tvm.version import __version__
 
 BASELINE = ("onnxruntime", "fp32")
-LEGEND = "Cells: minimum / median ms · effective GMAC/s · times as fast as onnxruntime fp32 (minima)."
+LEGEND = (
+    "Cells: minimum / median ms · effective GMAC/s · times as fast as onnxruntime fp32 with as many threads (minima)."
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,6 @@ class Report:
         rows = {(row.name, row.case): row for row in self.rows}
         missing = {(row.name, row.case): row.reason for row in self.missing}
         names = dict.fromkeys(row.name for row in (*self.rows, *self.missing) if row.case in cases)
-        several = len({name.threads for name in names}) > 1
         baselines = {(row.case, row.threads): row for row in self.rows if (row.engine, row.precision) == BASELINE}
         lines = [["engine", "ISA level", "threads", *cases]]
         reasons: dict[str, int] = {}
@@ -130,7 +131,7 @@ class Report:
             cells = []
             for case in cases:
                 if row := rows.get((name, case)):
-                    baseline = baselines.get((case, 1 if several else name.threads))
+                    baseline = baselines.get((case, name.threads))
                     cells.append(_cell(row, baseline, self.macs[case]))
                 elif reason := missing.get((name, case)):
                     cells.append(f"none ({reasons.setdefault(reason, len(reasons) + 1)})")

@@ -6,6 +6,7 @@ engine's process lives as long as the benchmark and may run under another interp
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -95,7 +96,7 @@ class Workers:
             if isinstance(engine, Unavailable):
                 outcome[key] = engine
                 continue
-            loaded = self._load(place(key), str(key), engine, outputs.get(key) if outputs else None)
+            loaded = self._load(place(key), str(key), engine, seconds, outputs.get(key) if outputs else None)
             if isinstance(loaded, Unavailable):
                 outcome[key] = loaded
             else:
@@ -114,13 +115,20 @@ class Workers:
             self._workers[worker].ask("drop")
         return {key: outcome[key] for key in engines}
 
-    def _load(self, place: Hashable, name: str, engine: Engine, output: Path | None) -> Mapping[str, str] | Unavailable:
+    def _load(
+        self, place: Hashable, name: str, engine: Engine, seconds: float, output: Path | None
+    ) -> Mapping[str, str] | Unavailable:
         worker = self._workers.get(place)
         if worker is None or not worker.alive:
-            worker = self._workers[place] = _Worker(engine.python, engine.environment)
+            if worker is not None:
+                worker.stop()
+            try:
+                worker = self._workers[place] = _Worker(engine.python, engine.environment)
+            except OSError as error:
+                return Unavailable(f"{engine.python} does not start: {error.strerror}")
         return worker.ask(
             "load", name=name, module=engine.module, arguments=dict(engine.arguments),
-            distributions=list(engine.distributions), output=None if output is None else str(output),
+            distributions=list(engine.distributions), output=None if output is None else str(output), seconds=seconds,
         )  # fmt: skip
 
 
@@ -129,11 +137,13 @@ class _Worker:
         inherited = {name: value for name, value in os.environ.items() if name not in OWN_CHOICE}
         if python != sys.executable:
             inherited.pop("PYTHONPATH", None)  # it names packages of this interpreter
-        self._stderr = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [python, str(Path(__file__).with_name("worker.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._stderr, bufsize=0, env={**inherited, **environment},
-        )  # fmt: skip
+        with contextlib.ExitStack() as undo:
+            self._stderr = undo.enter_context(tempfile.TemporaryFile())
+            self._process = subprocess.Popen(
+                [python, str(Path(__file__).with_name("worker.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=self._stderr, bufsize=0, env={**inherited, **environment},
+            )  # fmt: skip
+            undo.pop_all()
 
     @property
     def alive(self) -> bool:
@@ -141,6 +151,8 @@ class _Worker:
 
     def ask(self, action: str, **request):
         """The value of the answer, or Unavailable."""
+        if self._process.stdin.closed:
+            return Unavailable("its process was stopped")
         try:
             self._process.stdin.write((json.dumps({"action": action, **request}) + "\n").encode())
             line = self._read_line()

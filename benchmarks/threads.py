@@ -35,21 +35,24 @@ LAYERS = {
     "3x3 512ch 7x7": conv(7, 512), "dw 3x3 64ch 14x14": conv(14, 64, groups=64), "dense 64-100": conv(1, 64, 1, out=100),
     "dense 512-1000": conv(1, 512, 1, out=1000),
 }  # fmt: skip
-TINY = {"3x3 32ch 4x4": conv(4, 32)}
+TINY = {"networks": {"one block": ("tiny", True)}, "layers": {"3x3 32ch 4x4": conv(4, 32)}}
 CASES = ("networks", "layers", "tiny")
 
 
 def main() -> None:
-    made = parser(__doc__.splitlines()[0], cases=CASES, default=CASES[:2], threads=2, rounds=13, seconds=0.05)
+    made = parser(__doc__.splitlines()[0], cases=CASES, default=CASES[:2], threads=2, rounds=11, seconds=0.04)
     chosen = options(made.parse_args(), CASES[:2])
     if chosen.threads < 2:
         made.error("--threads is 2 or more")
     report = Report(f"One thread and {chosen.threads}, b2nn compiled for {targets.get(chosen.target).vector}")
-    speedups = [["case", "engine", "1 thread, ms", f"{chosen.threads} threads, ms", "speed-up", ""]]
+    speedups = [["case", "engine", "1 thread, ms", f"{chosen.threads} threads, ms", "speed-up", "verdict"]]
     both = (1, chosen.threads)
     common = {"target": chosen.target, "wanted": chosen.engines, "rounds": chosen.rounds}
     with Workers() as workers:
-        for case, (name, all_binary) in NETWORKS.items() if "networks" in chosen.cases else ():
+        networks = (NETWORKS if "networks" in chosen.cases else {}) | (
+            TINY["networks"] if "tiny" in chosen.cases else {}
+        )
+        for case, (name, all_binary) in networks.items():
             print(case, file=sys.stderr)
             model, shape = network(name), SHAPES[name]
             binary = eligible(model, shape=shape) if all_binary else ()
@@ -67,7 +70,7 @@ def main() -> None:
                 )
             report.add("Networks", case, macs(model, shape=shape), outcome)
             speedups += _speedups(case, outcome, chosen.threads)
-        layers = (LAYERS if "layers" in chosen.cases else {}) | (TINY if "tiny" in chosen.cases else {})
+        layers = (LAYERS if "layers" in chosen.cases else {}) | (TINY["layers"] if "tiny" in chosen.cases else {})
         for case, workload in layers.items():
             print(case, file=sys.stderr)
             with tempfile.TemporaryDirectory() as folder:

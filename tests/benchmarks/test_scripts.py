@@ -1,0 +1,128 @@
+"""Each benchmark runs, with the least that it can be asked for, and writes the rows that it promises."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from b2nn_tvm.targets import target as targets
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINES = ["onnxruntime", "openvino", "ncnn", "larq-compute-engine", "b2nn"]
+NAMED = {
+    "engine": {"enum": ENGINES},
+    "precision": {"enum": ["fp32", "int8", "binary"]},
+    "isa": {"enum": list(targets.VECTORS)},
+    "case": {"type": "string", "minLength": 1},
+    "threads": {"type": "integer", "minimum": 1},
+}
+TIMES = {"min_ms": {"type": "number", "exclusiveMinimum": 0}, "median_ms": {"type": "number", "exclusiveMinimum": 0}}
+
+
+def rows(properties: dict) -> dict:
+    row = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return {"type": "array", "items": row}
+
+
+LEAST = ("--rounds", "1", "--seconds", "0.005")
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string"},
+        "machine": {
+            "type": "object",
+            "properties": {"cpu": {"type": "string"}, "isa": {"type": "string"}, "cpus": {"type": "integer"}},
+            "required": ["cpu", "isa", "cpus"],
+        },
+        "versions": {"type": "object", "required": ["b2nn-tvm", "python"], "additionalProperties": {"type": "string"}},
+        "macs": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "rows": rows(NAMED | TIMES) | {"minItems": 1},
+        "missing": rows(NAMED | {"reason": {"type": "string", "minLength": 1}}),
+        "notes": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["title", "machine", "versions", "macs", "rows", "missing", "notes"],
+    "additionalProperties": False,
+}
+
+
+def checked(path: Path) -> dict:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.validate(document, SCHEMA)
+    assert all(row["min_ms"] <= row["median_ms"] for row in document["rows"])
+    return document
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """One round of a benchmark in this process, which spares loading torch and TVM anew: its JSON document and its tables."""
+
+    def run(script: str, *arguments: str) -> tuple[dict, str]:
+        path = tmp_path / "rows.json"
+        monkeypatch.setattr(sys, "argv", [f"{script}.py", *LEAST, "--json", str(path), *arguments])
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        importlib.import_module(script).main()
+        return checked(path), capsys.readouterr().out
+
+    return run
+
+
+def test_layers_beside_every_engine(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    command = [sys.executable, "benchmarks/conv.py", "--cases", "tiny", *LEAST, "--json", str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "B2NN_LARQ_PYTHON": "/none"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    document, tables = checked(path), result.stdout
+    measured = {(row["engine"], row["precision"]) for row in document["rows"]}
+    missing = {(row["engine"], row["precision"]): row["reason"] for row in document["missing"]}
+    assert {("b2nn", "fp32"), ("b2nn", "binary"), ("onnxruntime", "fp32"), ("onnxruntime", "int8")} <= measured
+    assert measured | set(missing) == {
+        *(
+            (engine, precision)
+            for engine in ("onnxruntime", "openvino", "ncnn", "b2nn")
+            for precision in ("fp32", "int8", "binary")
+        )
+    } - {("onnxruntime", "binary"), ("ncnn", "binary"), ("b2nn", "int8")} | {("larq-compute-engine", "binary")}
+    assert "make larq" in missing["larq-compute-engine", "binary"]
+    assert not [reason for reason in missing.values() if "installed" not in reason], "an engine that is here failed"
+    assert document["macs"] == {"3x3 32ch 8x8": 8 * 8 * 32 * 32 * 9}
+    assert missing["larq-compute-engine", "binary"] in tables and "**b2nn binary**" in tables
+
+
+def test_networks_and_walks(benchmark) -> None:
+    walk = ("monotone", "--network", "tiny", "--orders", "back-to-front", "--layers", "1")
+    document, tables = benchmark("network", "--engines", "b2nn", "onnxruntime", "--cases", "tiny-binary", *walk)
+    found = [(row["engine"], row["precision"], row["case"]) for row in document["rows"]]
+    assert found[:3] == [
+        (engine, precision, "one block, all binary")
+        for engine, precision in (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("b2nn", "binary"))
+    ]
+    assert found[3:] == [
+        ("b2nn", "fp32", "tiny, back-to-front, step 00: nothing"),
+        ("b2nn", "binary", "tiny, back-to-front, step 01: stage1.0.conv2"),
+    ]
+    assert "Steps that made the network slower" in tables
+
+
+def test_threads(benchmark) -> None:
+    document, tables = benchmark("threads", "--engines", "b2nn", "--cases", "tiny")
+    assert {row["threads"] for row in document["rows"]} == {1, 2}
+    assert {row["engine"] for row in document["rows"]} == {"b2nn"}
+    assert "Ours that are slower with 2 threads" in tables
+
+
+@pytest.mark.skipif(
+    targets.get("arm").runs_here, reason="this machine runs the target that must be refused; run it on x86"
+)
+def test_a_target_that_this_machine_cannot_run_is_refused_before_any_work(benchmark) -> None:
+    with pytest.raises(
+        SystemExit, match="error: the benchmarks run here, and target arm needs a CPU of architecture aarch64"
+    ):
+        benchmark("conv", "--cases", "tiny", "--target", "arm")
