@@ -31,10 +31,11 @@ test: setup ## all tests; the timing ones run last and alone, the ARM ones where
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
-bench: setup ## layers, networks and threads beside onnxruntime and OpenVINO; wants an idle machine, about 10 minutes
-	$(BIN)/python benchmarks/conv.py --cases all
-	$(BIN)/python benchmarks/network.py
-	$(BIN)/python benchmarks/threads.py
+bench: setup ## layers, networks and threads beside other engines, into build/benchmarks; wants an idle machine, 12 minutes
+	mkdir -p build/benchmarks
+	$(BIN)/python benchmarks/conv.py --cases all --json build/benchmarks/conv.json --markdown build/benchmarks/conv.md
+	$(BIN)/python benchmarks/network.py --json build/benchmarks/network.json --markdown build/benchmarks/network.md
+	$(BIN)/python benchmarks/threads.py --json build/benchmarks/threads.json --markdown build/benchmarks/threads.md
 
 arm-emulator: setup ## the emulated ARM board that tests run on, into build/arm-emulator (no root, Debian's packages)
 	$(BIN)/python tests/arm/setup_emulator.py
