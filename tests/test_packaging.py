@@ -12,19 +12,22 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+DATA_ONLY = {"b2nn_tvm.examples.board": ROOT / "examples" / "board"}  # files for bundles, no code of the package
+
+
 def test_every_package_is_listed() -> None:
     folders = {"b2nn_tvm": ROOT / "b2nn_tvm"} | {f"b2nn_tvm.{name}": ROOT / name for name in ("schedules", "targets", "deploy")}
     present = set()
     for name, folder in folders.items():
         for path in folder.rglob("__init__.py"):
             present.add(".".join([name, *path.parent.relative_to(folder).parts]))
-    assert set(PROJECT["tool"]["setuptools"]["packages"]) == present
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == present | set(DATA_ONLY)
 
 
 def test_every_file_that_is_no_code_is_package_data() -> None:
     data = PROJECT["tool"]["setuptools"]["package-data"]
     folders = {"b2nn_tvm": ROOT / "b2nn_tvm"} | {f"b2nn_tvm.{name}": ROOT / name for name in ("schedules", "targets", "deploy")}
-    for package, folder in folders.items():
+    for package, folder in (folders | DATA_ONLY).items():
         matched = {path for pattern in data[package] for path in folder.glob(pattern)}
         others = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".md")}
         assert {path.relative_to(ROOT) for path in others - matched} == set()

@@ -28,11 +28,12 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare the library with the reference after compiling.")
 @click.option("--input-shape", "input_shapes", multiple=True, metavar="NAME=1x3x32x32", help="Fix the shape of an input that is dynamic.")
 @click.option("--sign-zero", type=click.Choice(["+1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
+@click.option("--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else.")
 @click.option("--explain", is_flag=True, help="Say of every convolution what was decided and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--list-targets", is_flag=True, is_eager=True, expose_value=False, callback=_list_targets, help="List the targets and stop.")
 @click.version_option(__version__)
-def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, as_json) -> None:
+def main(model, target, output, tune, verify, input_shapes, sign_zero, bundle, explain, as_json) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
 
     Writes the library, its manifest and a C header into DIR and prints one row per layer.
@@ -62,10 +63,11 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, 
             sign_zero=sign_zero,
             progress=report,
         )
+    files = _bundle(folder) if bundle else ()
     for line in skipped:
         out.print_note(line)
     if as_json:
-        out.print_json(_as_document(artifact, folder))
+        out.print_json(_as_document(artifact, folder, files))
         return
     columns = ("layer", "precision", "workload", "schedule", "bytes", "stays float because")
     rows = [
@@ -77,6 +79,25 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, explain, 
             if row.workload or row.reason:
                 out.print_line(f"{row.name} {'is binary' if row.precision == 'binary' else f'stays float: {row.reason}'}")
     out.print_line(f"{folder}: {_binary_count(artifact)} of {len(artifact.layers)} layers are binary")
+    if bundle:
+        _print_bundle(artifact, folder, files)
+
+
+def _bundle(folder):
+    from b2nn_tvm.deploy.bundle import write_bundle
+
+    return write_bundle(folder)
+
+
+def _print_bundle(artifact, folder, files) -> None:
+    from b2nn_tvm.cli import output as out
+    from b2nn_tvm.deploy.bundle import requirements
+
+    rows = [(file.name, str(file.size_bytes), file.what) for file in files]
+    total = sum(file.size_bytes for file in files)
+    out.print_table(f"bundle {folder}: {total} bytes", ("file", "bytes", "what it is"), rows)
+    out.print_line(f"it runs on {requirements(artifact.manifest)}")
+    out.print_line(f"library and b2nn-run are built with {artifact.manifest.build.compiler}")
 
 
 def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -96,10 +117,11 @@ def _binary_count(artifact) -> int:
     return sum(row.precision == "binary" for row in artifact.layers)
 
 
-def _as_document(artifact, folder) -> dict:
+def _as_document(artifact, folder, files) -> dict:
     from dataclasses import asdict
 
-    return {"folder": str(folder), "target": artifact.target.name, "layers": [asdict(row) for row in artifact.layers]}
+    bundle = {"bundle": [asdict(file) for file in files]} if files else {}
+    return {"folder": str(folder), "target": artifact.target.name, "layers": [asdict(row) for row in artifact.layers], **bundle}
 
 
 if __name__ == "__main__":
