@@ -10,7 +10,7 @@ PIP_ARGS ?=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench arm-emulator wheel lint clean
+.PHONY: help setup demo test bench arm-emulator arm-board ssh-server wheel lint clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,8 @@ demo: setup ## the whole loop on a small data set on this machine, into build/de
 	$(BIN)/b2nn-search --model cresnet20 --data digits --float-epochs 12 --epochs 3 --compare 5 --also arm -o build/demo
 
 test: setup ## all tests; the timing ones run last and alone, the ARM ones where the emulator can be had
-	$(MAKE) arm-emulator || echo 'no ARM emulator: its tests will be skipped'
+	$(MAKE) arm-board || echo 'no ARM emulator or no system for it: their tests will be skipped'
+	$(MAKE) ssh-server || echo 'no ssh server: its tests will be skipped'
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
@@ -38,7 +39,13 @@ bench: setup ## layers, networks and threads beside other engines, into build/be
 	$(BIN)/python benchmarks/threads.py --json build/benchmarks/threads.json --markdown build/benchmarks/threads.md
 
 arm-emulator: setup ## the emulated ARM board that tests run on, into build/arm-emulator (no root, Debian's packages)
-	$(BIN)/python tests/arm/setup_emulator.py
+	$(BIN)/python -m tests.arm.setup_emulator
+
+arm-board: arm-emulator ## Python and TVM's runtime for the emulated board, into build/arm-board (150 MB of packages and wheels)
+	$(BIN)/python -m tests.arm.setup_board
+
+ssh-server: setup ## an ssh server for tests, into build/ssh-server (no root, Debian's packages)
+	$(BIN)/python -m tests.setup_ssh_server
 
 wheel: setup ## the wheel, into dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
