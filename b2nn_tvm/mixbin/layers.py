@@ -109,11 +109,11 @@ def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
     """Why a layer may not become binary, by qualified name; eligible layers are not in it."""
     ancestors = _ancestors(graph_module)
     layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
-    with_layers_behind = {layer for node in layers for layer in ancestors[node] & layers}
+    final = last_layers(graph_module)
     reasons = {}
     for name, node in layer_nodes(graph_module).items():
         module = module_of(node, graph_module)
-        last = node not in with_layers_behind
+        last = name in final
         if isinstance(module, BinaryConv2d):
             reason = "already binary" if module.input_binary else "its weights are already binary"
         elif isinstance(module, nn.Linear):
@@ -134,6 +134,14 @@ def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
             continue
         reasons[name] = reason
     return reasons
+
+
+def last_layers(graph_module: fx.GraphModule) -> tuple[str, ...]:
+    """The layers that no other layer reads from, directly or not: their values are the network's output."""
+    ancestors = _ancestors(graph_module)
+    layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
+    with_layers_behind = {layer for node in layers for layer in ancestors[node] & layers}
+    return tuple(name for name, node in layer_nodes(graph_module).items() if node not in with_layers_behind)
 
 
 def _is_layer(node: fx.Node, graph_module: fx.GraphModule) -> bool:

@@ -1,0 +1,66 @@
+"""Train with a penalty on batch norm scales, so that channels nobody needs lose theirs (Liu et al., Network Slimming).
+
+loss = cross entropy + strength * sum |gamma|. Its gradient is strength * sign(gamma) after every backward pass, which is
+how the authors' code adds it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.batchnorm import Norm
+from b2nn_tvm.mixbin.fit import Place, fit
+from b2nn_tvm.mixbin.recipe import Recipe, TrainResult
+from b2nn_tvm.mixbin.stages import settle, watchers
+
+
+@dataclass(frozen=True)
+class SparseScales:
+    """The objective; ``scales`` are the batch norms' gammas."""
+
+    strength: float
+    scales: tuple[nn.Parameter, ...] = field(repr=False)
+
+    def __call__(self, outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        penalty = sum(scale.abs().sum() for scale in self.scales)
+        return F.cross_entropy(outputs, batch[1]) + self.strength * penalty
+
+
+def slim_train(
+    model: nn.Module,
+    data: DataBundle,
+    *,
+    epochs: int,
+    strength: float = 1e-4,
+    lr: float = 3e-3,
+    weight_decay: float = 1e-4,
+    batch: int = 64,
+    seed: int = 0,
+    workdir: str | os.PathLike | None = None,
+    progress: bool | Callable[[int, int], None] = True,
+    threads: int | None = None,
+    devices: int = 1,
+    accelerator: str = "auto",
+) -> TrainResult:
+    """Train ``model`` in place on the labels and for small scales; the rest is as in ``train``.
+
+    Raises InputError as ``train`` does, for a strength that is not above zero, and for a network without batch norm.
+    """
+    scales = tuple(module.weight for module in model.modules() if isinstance(module, Norm) and module.affine)
+    if not scales or not strength > 0:
+        raise InputError(
+            f"slimming needs batch norms with scales and a strength above zero; there are {len(scales)}, and it is {strength}"
+        )
+    recipe = Recipe("sparse", epochs, lr, weight_decay, batch, seed)
+    place = Place(workdir, devices, accelerator, threads)
+    watching = watchers(progress, devices, title="train for slimming", first=0, total=epochs)
+    history = fit(model, data, SparseScales(strength, scales), recipe=recipe, place=place, watchers=watching)
+    return TrainResult(settle(model, data, recipe, place), history)
