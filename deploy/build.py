@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata as packages
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from b2nn_tvm.deploy.elf import ElfFile, read_elf
 from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.manifest import BuildInfo, LibraryInfo, Manifest, Memory, Sizes, StepRow
 from b2nn_tvm.deploy.program import Program
-from b2nn_tvm.deploy.toolchain import Toolchain, find_toolchain
+from b2nn_tvm.deploy.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.errors import InputError, ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
@@ -40,7 +41,7 @@ _LINK = (
     "-Wl,-z,noexecstack",
     "-Wl,--strip-debug",
 )
-_RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-I.", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
+_RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ def build_library(
     try:
         model_id = write_sources(program, kernels_object, work, target=target)
         compile_library(toolchain, work)
-        compile_runner(toolchain, work)
+        (work / RUNNER).write_bytes(runner_program(toolchain))
+        readable = (work / RUNNER).stat().st_mode & 0o444
+        (work / RUNNER).chmod(readable | readable >> 2 | 0o200)
         manifest = _describe(program, target, toolchain, metadata, model_id, (work / LIBRARY).read_bytes())
         if check:
             manifest.save(work)
@@ -116,20 +119,23 @@ def compile_library(toolchain: Toolchain, folder: Path) -> None:
 
 
 def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
-    """Write what b2nn-run is made of, beside the header, into ``folder``; return the names of the C files."""
+    """Write what b2nn-run is made of into ``folder``; return the names of the C files."""
     definitions = {"B2NN_VERSION": __version__, "B2NN_COMPILER": compiler, "B2NN_LIBRARY": LIBRARY}
     lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
-    (folder / "runner").mkdir()
-    (folder / "runner" / "build_info.h").write_text("".join(lines), encoding="utf-8")
+    (folder / "build_info.h").write_text("".join(lines), encoding="utf-8")
+    shutil.copyfile(RUNTIME / HEADER, folder / HEADER)
     for path in RUNNER_SOURCES.glob("*.[ch]"):
-        shutil.copyfile(path, folder / "runner" / path.name)
-    return tuple(sorted(f"runner/{path.name}" for path in RUNNER_SOURCES.glob("*.c")))
+        shutil.copyfile(path, folder / path.name)
+    return tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c")))
 
 
-def compile_runner(toolchain: Toolchain, folder: Path) -> None:
-    """Make b2nn-run in ``folder``, which holds the header."""
-    sources = write_runner_sources(folder, compiler=toolchain.version)
-    toolchain.run([*_RUNNER, "-o", RUNNER, *sources, "-ldl"], folder=folder)
+@cache
+def runner_program(toolchain: Toolchain) -> bytes:
+    """The program b2nn-run as ``toolchain`` makes it, the same for every network."""
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+        sources = write_runner_sources(Path(name), compiler=toolchain.version)
+        toolchain.run([*_RUNNER, "-o", RUNNER, *sources, "-ldl"], folder=Path(name))
+        return (Path(name) / RUNNER).read_bytes()
 
 
 def _check_kernels(program: Program, kernels_object: bytes, target: TargetInfo) -> ElfFile:
@@ -153,12 +159,14 @@ def _describe(
     if elf.arch != target.arch:
         raise ToolchainError(
             f"the C compiler {toolchain.command[0]!r} makes code for {elf.arch}, but target {target.name} is "
-            f"{target.arch}; set CC to a compiler for {target.triple}"
+            f"{target.arch}; set CC, or {CROSS_VARIABLE} for another machine, to a compiler for {target.triple}"
         )
+    by_number = lambda version: tuple(map(int, version.split("."))) if version else ()
+    glibc = max(elf.glibc, read_elf(runner_program(toolchain)).glibc, key=by_number)
     binary = sum(row.size_bytes for row in program.layers if row.precision == "binary")
     other_constants = len(program.constants) - binary
     return Manifest(
-        library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, elf.glibc),
+        library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
         target=target,
         build=BuildInfo(metadata.model, metadata.plan_digest, packages.version("apache-tvm"), toolchain.version),
         inputs=program.inputs,

@@ -51,7 +51,9 @@ def main():
     image = Path(sys.argv[1]).read_bytes()
     expected, output = library.b2nn_input(0).contents, library.b2nn_output(0).contents
     if len(image) != expected.size_bytes:
-        sys.exit(f"error: {sys.argv[1]}: expected {expected.size_bytes} bytes of {expected.dtype.decode()}, not {len(image)}")
+        sys.exit(
+            f"error: {sys.argv[1]}: expected {expected.size_bytes} bytes of {expected.dtype.decode()}, not {len(image)}"
+        )
     if (library.b2nn_input_count(), library.b2nn_output_count(), output.dtype) != (1, 1, b"float32"):
         sys.exit("error: this example is for one input and one output of float32")
     scores = array.array("f", bytes(output.size_bytes))

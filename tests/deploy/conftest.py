@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.artifact import Artifact, load
+from b2nn_tvm.deploy.build import LIBRARY, build_library
+from b2nn_tvm.deploy.bundle import write_bundle
 from b2nn_tvm.deploy.qemu import FOLDER_VARIABLE, find_emulator
 from b2nn_tvm.deploy.toolchain import find_toolchain
 from b2nn_tvm.errors import DeviceError, ToolchainError
-from tests.deploy.handmade import N, Workshop
+from tests.deploy.handmade import N, Workshop, program
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +34,25 @@ def workshop(tmp_path_factory) -> Workshop:
 def net(workshop) -> Path:
     """A library of four steps, two of them parallel with scratch memory."""
     return workshop.build("shift_one", "shift_seven_tasks", name="shared")
+
+
+@pytest.fixture(scope="session")
+def bundle_for(workshop) -> Callable[[str], Path]:
+    """The bundle of a network of one input and one output by target; where that is another machine, with the C example compiled."""
+
+    @cache
+    def build(target: str) -> Path:
+        folder = workshop.folder / f"bundle-{target}"
+        base = program("shift_one", "shift_seven_tasks")
+        single = replace(base, outputs=base.outputs[:1], steps=base.steps[:-1])
+        build_library(single, workshop.kernels(target=target), workshop.target(target), folder)
+        write_bundle(folder)
+        if target != "native":
+            words = ["-O1", "classify.c", "-o", "classify", "-L.", f"-l:{LIBRARY}", "-Wl,-rpath,$ORIGIN"]
+            find_toolchain(workshop.target(target)).run(words, folder=folder)
+        return folder
+
+    return build
 
 
 @pytest.fixture

@@ -6,7 +6,10 @@
 
 #include "b2nn.h"
 
-enum { N = 1000, ROUNDS = 5, RUNS = 20 };
+#ifndef ROUNDS
+#define ROUNDS 5
+#endif
+enum { N = 1000, RUNS = 20 };
 
 static float x[N + 1];
 static b2nn_model *shared;

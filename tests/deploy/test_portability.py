@@ -1,0 +1,119 @@
+"""What library and runner need from a system: libc, libm and pthreads, pages of any size, no executable stack."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from b2nn_tvm.deploy.build import LIBRARY, LIBRARY_SOURCES, RUNNER, write_sources
+from b2nn_tvm.deploy.elf import read_elf
+from b2nn_tvm.deploy.qemu import find_emulator
+from b2nn_tvm.deploy.toolchain import find_toolchain
+from tests.deploy.handmade import KERNELS, program
+
+TARGETS = ("native", "arm", "armv7")
+LOAD, DYNAMIC, GNU_STACK = 1, 2, 0x6474E551
+NEEDED, SONAME, STRTAB = 1, 14, 5
+# Of the system's C library, under the names that it has on one machine or another.
+C_LIBRARY = {"libc.so.6", "libm.so.6", "libpthread.so.0"}
+LOADERS = {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "ld-linux-armhf.so.3"}
+# Names that the loaders of other machines have, and hooks of profilers that every linker leaves open.
+ELSEWHERE = {
+    "__tls_get_addr",
+    "__gmon_start__",
+    "_ITM_deregisterTMCloneTable",
+    "_ITM_registerTMCloneTable",
+    "__libc_start_main",
+}
+OLDER = {"__xstat"}  # stat() of glibc before 2.33
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the loader reads: alignments of the segments, whether the stack is executable, and names."""
+
+    alignments: tuple[int, ...]
+    executable_stack: bool
+    needed: frozenset[str]
+    soname: str
+
+
+def read_image(path: Path) -> Image:
+    content = path.read_bytes()
+    wide = content[4] == 2
+    table, size, count = (
+        (struct.unpack_from("<Q", content, 32)[0], *struct.unpack_from("<HH", content, 54))
+        if wide
+        else (struct.unpack_from("<I", content, 28)[0], *struct.unpack_from("<HH", content, 42))
+    )
+    segments = []
+    for at in range(table, table + size * count, size):
+        if wide:
+            kind, flags, offset, address, _, length, _, align = struct.unpack_from("<IIQQQQQQ", content, at)
+        else:
+            kind, offset, address, _, length, _, flags, align = struct.unpack_from("<IIIIIIII", content, at)
+        segments.append((kind, flags, offset, address, length, align))
+    (dynamic,) = [segment for segment in segments if segment[0] == DYNAMIC]
+    entries = list(struct.iter_unpack("<qQ" if wide else "<iI", content[dynamic[2] : dynamic[2] + dynamic[4]]))
+    strings = next(value for tag, value in entries if tag == STRTAB)
+    offset = next(strings - s[3] + s[2] for s in segments if s[0] == LOAD and s[3] <= strings < s[3] + s[4])
+    text = lambda at: content[offset + at : content.index(b"\0", offset + at)].decode()
+    return Image(
+        alignments=tuple(segment[5] for segment in segments if segment[0] == LOAD),
+        executable_stack=any(segment[0] == GNU_STACK and segment[1] & 1 for segment in segments),
+        needed=frozenset(text(value) for tag, value in entries if tag == NEEDED),
+        soname=next((text(value) for tag, value in entries if tag == SONAME), ""),
+    )
+
+
+@pytest.fixture(params=TARGETS)
+def folder(request, bundle_for) -> Path:
+    return bundle_for(request.param)
+
+
+def test_only_the_c_library_is_needed(folder):
+    library, runner = read_image(folder / LIBRARY), read_image(folder / RUNNER)
+    assert library.needed <= C_LIBRARY | LOADERS
+    assert runner.needed <= C_LIBRARY | LOADERS | {"libdl.so.2"}
+    assert library.soname == LIBRARY
+
+
+def test_undefined_names_are_those_of_the_c_library(folder):
+    """By this machine's own: nothing of a compiler's helpers, such as locks for 64-bit atomics, is left open."""
+    system = [ctypes.CDLL(name) for name in ("libc.so.6", "libm.so.6")]
+    for file in (LIBRARY, RUNNER):
+        undefined = read_elf((folder / file).read_bytes()).undefined - ELSEWHERE - OLDER
+        assert {name for name in undefined if not any(hasattr(each, name) for each in system)} == set()
+    assert len(undefined) > 20
+
+
+def test_segments_fit_pages_of_16_kib(folder):
+    """A Raspberry Pi 5 has such pages; x86 has 4 KiB."""
+    least = 4096 if "native" in folder.name and os.uname().machine == "x86_64" else 16384
+    for file in (LIBRARY, RUNNER):
+        image = read_image(folder / file)
+        assert min(image.alignments) >= least
+        assert not image.executable_stack
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize(("target", "cpu"), [("arm", "cortex-a72"), ("armv7", "cortex-a7")])
+def test_many_instances_in_many_threads_on_a_board(arm_board, workshop, target, cpu):
+    """The program that runs here under the sanitizers (stress.c), with the atomics and pointers of a board."""
+    info = workshop.target(target)
+    sources = workshop.folder / f"stress-{target}"
+    sources.mkdir()
+    write_sources(program("shift_one", "shift_nested"), workshop.kernels(target=target), sources, target=info)
+    files = [*LIBRARY_SOURCES, str(KERNELS), str(Path(__file__).with_name("stress.c"))]
+    words = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-DFACTOR=2.0f", "-I.", *files, "-lm", "-o", "stress"]
+    find_toolchain(info).run(words, folder=sources)
+    emulator = find_emulator(info.arch)
+    command = [*emulator.command_line(cpu), str(sources / "stress")]
+    done = subprocess.run(command, env=emulator.environment(), check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
