@@ -11,7 +11,7 @@ from engines import Name, ours
 from network_models import SHAPES, eligible, network, save
 from report import Report, Row
 from rounds import Timing, Unavailable, Workers
-from slower import CRITERION, compare
+from slower import compare, summary
 
 import b2nn_tvm
 
@@ -97,6 +97,5 @@ def _report(
             )
             slower += [f"{layer} ({step.ratio - 1:+.1%})"] if step.slower else []
         previous = timing
-    criterion = CRITERION.format(least=LEAST, rounds=len(previous.turns_ms))
-    verdict = f"Steps that made the network slower: {', '.join(slower) or 'none'} ({criterion})."
+    verdict = summary("Steps that made the network slower", slower, least=LEAST, rounds=len(previous.turns_ms))
     report.note(f"Monotone, {title}", lines, verdict)

@@ -7,6 +7,7 @@ Fewer than ten rounds show nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import median
@@ -14,7 +15,6 @@ from statistics import median
 from rounds import Timing
 
 CHANCE = 1e-3
-CRITERION = "more than {least:.0%} slower in the median of {rounds} rounds, and slower in so many of them that chance would do it less than once in 1000 (sign test)"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ def compare(before: Timing, after: Timing, *, least: float) -> Comparison:
     """Compare two timings of the same rounds."""
     ratios = [min(b) / min(a) for a, b in zip(before.turns_ms, after.turns_ms, strict=True)]
     return Comparison(median(ratios), sum(ratio > 1 for ratio in ratios), len(ratios), least)
+
+
+def summary(what: str, found: Sequence[str], *, least: float, rounds: int) -> str:
+    """One sentence: what was found slower, and by which criterion; or that there were too few rounds to tell."""
+    if chance_of(rounds, rounds) >= CHANCE:
+        return f"{what}: {rounds} rounds are too few to tell."
+    needed = next(count for count in range(rounds + 1) if chance_of(count, rounds) < CHANCE)
+    criterion = f"by more than {least:.0%} in the median of {rounds} rounds, and in {needed} of them or more"
+    return f"{what}: {', '.join(found) or 'none'} ({criterion}, which is chance less than once in 1000)."
 
 
 def chance_of(heads: int, tosses: int) -> float:

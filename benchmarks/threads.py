@@ -20,7 +20,7 @@ from network_models import SHAPES, eligible, macs, network
 from options import options, parser
 from report import Report
 from rounds import Timing, Unavailable, Workers
-from slower import CRITERION, compare
+from slower import compare, summary
 
 from b2nn_tvm.targets import target as targets
 
@@ -86,12 +86,8 @@ def main() -> None:
             report.add("Small layers", case, workload.macs, outcome)
             speedups += _speedups(case, outcome, chosen.threads)
     slow = [f"{case} ({engine})" for case, engine, *_, verdict in speedups[1:] if verdict and engine.startswith("b2nn")]
-    criterion = CRITERION.format(least=LEAST, rounds=chosen.rounds)
-    report.note(
-        "Speed-up (minima)",
-        speedups,
-        f"Ours that are slower with {chosen.threads} threads: {', '.join(slow) or 'none'} ({criterion}).",
-    )
+    text = summary(f"Ours that are slower with {chosen.threads} threads", slow, least=LEAST, rounds=chosen.rounds)
+    report.note("Speed-up (minima)", speedups, text)
     report.finish(json_path=chosen.json, markdown_path=chosen.markdown)
 
 

@@ -33,6 +33,18 @@ def test_slower_is_by_more_than_the_least_and_not_by_chance(after: list[float], 
     assert found.ratio == pytest.approx(float(np.median(after))) and found.rounds == len(after)
 
 
+def test_a_summary_says_what_was_asked_for_before_it_says_none() -> None:
+    from slower import summary
+
+    assert summary("Slower", [], least=0.01, rounds=9) == "Slower: 9 rounds are too few to tell."
+    assert summary("Slower", [], least=0.01, rounds=15).startswith(
+        "Slower: none (by more than 1% in the median of 15 rounds, and in 14 of"
+    )
+    assert summary("Slower", ["a", "b"], least=0.03, rounds=10).startswith(
+        "Slower: a, b (by more than 3% in the median of 10 rounds, and in 10"
+    )
+
+
 def test_an_engine_that_computes_something_else_is_not_timed(tmp_path: Path) -> None:
     from agreement import drop_disagreeing
     from engines import Name
