@@ -72,12 +72,13 @@ def compile_model(
         )  # fmt: skip
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
-    context = LoweringContext(
-        find_layer=kernels.book.find, descriptions=scheduled.descriptions, reasons={c.name: c.reason for c in kernels.convs}
-    )
     prefix = "b2nn_kernel_"
     say("generate code")
     kernel_object = build_object(scheduled.module, tvm_target, prefix=prefix)
+    context = LoweringContext(
+        find_layer=kernels.book.find, descriptions=scheduled.descriptions, reasons={c.name: c.reason for c in kernels.convs},
+        workspaces=kernel_object.workspaces, log=kernels.log,
+    )  # fmt: skip
     program = lower_to_program(
         scheduled.module, prefix=prefix, inputs=imported.input_names, outputs=imported.output_names,
         workspace_bytes=kernel_object.workspace_bytes, context=context,

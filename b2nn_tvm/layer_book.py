@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from b2nn_tvm.layer_names import LayerNamer
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @dataclass(frozen=True)
 class KernelLayer:
-    """A layer as it was lowered: ``precision`` is "binary" or "float", ``workload`` the key."""
+    """A layer as it was lowered: ``precision`` is "binary" or "float", ``workload`` the key; ``weight_bytes`` of packed weights."""
 
     name: str
     op: str
     precision: str
     workload: str
+    weight_bytes: int = 0
 
 
 class LayerBook:
     """Gives each lowered layer its name, and finds the layer again by its packed weights; equal ones in network order."""
 
-    def __init__(self, namer: LayerNamer, *, binary: Collection[str] = ()):
-        """``binary`` are the names of the layers that will be lowered to binary kernels."""
+    def __init__(self, namer: LayerNamer, *, binary: Collection[str] = (), log: RewriteLog | None = None):
+        """``binary`` are the names of the layers that will be lowered to binary kernels; ``log`` learns of decisions."""
+        self.log = log
         self._namer = namer
         self._binary = frozenset(binary)
         self._by_constant: dict[str, list[KernelLayer]] = {}
@@ -33,8 +36,13 @@ class LayerBook:
     def enter(self, packed: np.ndarray, weight: np.ndarray, *, op: str, precision: str, workload: str) -> None:
         """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported)."""
         name = self._namer.name(weight, prefer=lambda name: (name in self._binary) == (precision == "binary"))
-        layer = KernelLayer(name, op, precision, workload)
+        layer = KernelLayer(name, op, precision, workload, packed.nbytes)
         self._by_constant.setdefault(_digest(packed), []).append(layer)
+
+    def name_of(self, constants: Iterable[np.ndarray]) -> str:
+        """The name of the next layer that ``find`` would give for these constants, which it leaves in the book; or empty."""
+        found = (layers[0].name for value in constants if (layers := self._by_constant.get(_digest(value))))
+        return next(found, "")
 
     def find(self, constants: Sequence[np.ndarray]) -> KernelLayer | None:
         """The layer one of whose constants is among these; each entry is given out once."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import metadata as packages
 from pathlib import Path
@@ -15,8 +15,9 @@ from pathlib import Path
 from b2nn_tvm.deploy.arm_attributes import is_hard_float
 from b2nn_tvm.deploy.elf import ElfFile, read_elf
 from b2nn_tvm.deploy.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
-from b2nn_tvm.deploy.manifest import BuildInfo, LibraryInfo, Manifest, Memory, Sizes, StepRow
-from b2nn_tvm.deploy.program import Program
+from b2nn_tvm.deploy.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
+from b2nn_tvm.deploy.program import Program, Step
+from b2nn_tvm.deploy.sizes import library_sizes
 from b2nn_tvm.deploy.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.errors import InputError, ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
@@ -71,7 +72,7 @@ def build_library(
     """
     folder = Path(folder)
     check_program(program)
-    _check_kernels(program, kernels_object, target)
+    kernels = _check_kernels(program, kernels_object, target)
     toolchain = find_toolchain(target)
     created = not folder.exists()
     try:
@@ -85,7 +86,7 @@ def build_library(
         (work / RUNNER).write_bytes(runner_program(toolchain))
         readable = (work / RUNNER).stat().st_mode & 0o444
         (work / RUNNER).chmod(readable | readable >> 2 | 0o200)
-        manifest = _describe(program, target, toolchain, metadata, model_id, (work / LIBRARY).read_bytes())
+        manifest = _describe(program, target, toolchain, metadata, model_id, kernels, (work / LIBRARY).read_bytes())
         if check:
             manifest.save(work)
             check(work)
@@ -153,7 +154,13 @@ def _check_kernels(program: Program, kernels_object: bytes, target: TargetInfo) 
 
 
 def _describe(
-    program: Program, target: TargetInfo, toolchain: Toolchain, metadata: BuildMetadata, model_id: str, library: bytes
+    program: Program,
+    target: TargetInfo,
+    toolchain: Toolchain,
+    metadata: BuildMetadata,
+    model_id: str,
+    kernels: ElfFile,
+    library: bytes,
 ) -> Manifest:
     elf = read_elf(library)
     if elf.arch != target.arch:
@@ -163,8 +170,6 @@ def _describe(
         )
     by_number = lambda version: tuple(map(int, version.split("."))) if version else ()
     glibc = max(elf.glibc, read_elf(runner_program(toolchain)).glibc, key=by_number)
-    binary = sum(row.size_bytes for row in program.layers if row.precision == "binary")
-    other_constants = len(program.constants) - binary
     return Manifest(
         library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
         target=target,
@@ -172,17 +177,16 @@ def _describe(
         inputs=program.inputs,
         outputs=program.outputs,
         layers=program.layers,
-        steps=tuple(StepRow(step.symbol, step.layer) for step in program.steps),
-        sizes=Sizes(
-            library=len(library),
-            binary_constants=binary,
-            other_constants=other_constants,
-            code=elf.code_bytes,
-            other=len(library) - len(program.constants) - elf.code_bytes,
-        ),
+        steps=tuple(map(_row, program.steps)),
+        rewrites=program.rewrites,
+        sizes=library_sizes(program, kernels, elf, size_bytes=len(library)),
         memory=Memory(
             arena=program.arena_bytes,
             staging=sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs)),
             workspace_per_thread=program.workspace_bytes,
         ),
     )
+
+
+def _row(step: Step) -> StepRow:
+    return StepRow(**{field.name: getattr(step, field.name) for field in fields(StepRow)})

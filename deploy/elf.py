@@ -8,21 +8,26 @@ from dataclasses import dataclass
 
 _MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64"}
 _SYMTAB, _NOBITS, _DYNSYM = 2, 8, 11
-_EXECUTABLE = 4
+_LOADED, _EXECUTABLE = 2, 4
+_CONTENT = (1, 14, 15, 16, 0x70000001)  # PROGBITS, tables of initializers, unwinding on x86-64 and ARM
 
 
 @dataclass(frozen=True)
 class ElfFile:
     """``defined`` and ``undefined`` are names of global and weak symbols: the dynamic ones of a shared library.
 
-    ``code_bytes`` counts the executable sections; ``glibc`` is the newest version of the C library that it asks for,
-    empty where it asks for none.
+    The file's bytes are those of executable sections, of other loaded content (constants, tables, unwinding), of what only
+    linkers and loaders read (symbols, names, relocations), and of headers and padding between. ``glibc`` is the newest version
+    of the C library that it asks for, empty where it asks for none.
     """
 
     arch: str
     defined: frozenset[str]
     undefined: frozenset[str]
     code_bytes: int
+    data_bytes: int
+    linking_bytes: int
+    padding_bytes: int
     glibc: str
 
 
@@ -39,11 +44,18 @@ def read_elf(content: bytes) -> ElfFile:
             versions |= set(re.findall(rb"GLIBC_(\d+\.\d+)", strings))
             for name, where, _ in _symbols(content[section.offset : section.offset + section.size], strings, wide):
                 (defined if where else undefined).add(name)
+    in_file = [section for section in sections if section.kind != _NOBITS]
+    code = sum(s.size for s in in_file if s.flags & _EXECUTABLE)
+    data = sum(s.size for s in in_file if s.kind in _CONTENT and s.flags & _LOADED and not s.flags & _EXECUTABLE)
+    total = sum(s.size for s in in_file)
     return ElfFile(
         arch=_MACHINES.get(machine, f"machine {machine}"),
         defined=frozenset(defined),
         undefined=frozenset(undefined - {""}),
-        code_bytes=sum(s.size for s in sections if s.flags & _EXECUTABLE and s.kind != _NOBITS),
+        code_bytes=code,
+        data_bytes=data,
+        linking_bytes=total - code - data,
+        padding_bytes=len(content) - total,
         glibc=max((v.decode() for v in versions), key=lambda text: tuple(map(int, text.split("."))), default=""),
     )
 

@@ -7,12 +7,15 @@ into a plain pointer, so that the object needs nothing but the backend hooks of 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import tvm
 from tvm import s_tir, tirx
 from tvm.tirx import compilation_pipeline
+
+from b2nn_tvm.deploy.register_tiles import keep_tiles_on_stack
 
 PIPELINE = "b2nn_c_abi"
 CACHE_LINE = 64
@@ -21,10 +24,15 @@ MAX_ALLOCATIONS = 32
 
 @dataclass(frozen=True)
 class KernelObject:
-    """A relocatable object file, and the most scratch memory that one of its kernels holds per thread."""
+    """A relocatable object file, and the scratch memory that each of its functions holds per thread, by function."""
 
     code: bytes
-    workspace_bytes: int
+    workspaces: Mapping[str, int]
+
+    @property
+    def workspace_bytes(self) -> int:
+        """The most that one kernel holds."""
+        return max(self.workspaces.values(), default=0)
 
 
 def build_object(module: tvm.IRModule, target: tvm.target.Target, *, prefix: str) -> KernelObject:
@@ -34,24 +42,24 @@ def build_object(module: tvm.IRModule, target: tvm.target.Target, *, prefix: str
         for name, function in module.functions_items()
         if isinstance(function, tirx.PrimFunc)
     }
-    scratch: list[int] = [0]
+    scratch: dict[str, int] = {}
     compilation_pipeline.PIPELINE_MAP[PIPELINE] = lambda: _pipeline(scratch)
     library = tirx.build(tvm.IRModule(functions), target=target, pipeline=PIPELINE)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernels.o"
         library.write_to_file(str(path), "o")
-        return KernelObject(path.read_bytes(), max(scratch))
+        return KernelObject(path.read_bytes(), scratch)
 
 
-def _pipeline(scratch: list[int]):
-    """The three stages that ``tirx.build`` asks for: ours, then TVM's own; each kernel's need is added to ``scratch``."""
+def _pipeline(scratch: dict[str, int]):
+    """The three stages that ``tirx.build`` asks for: ours, then TVM's own; each kernel's need goes into ``scratch``."""
     _, finalize_host, finalize_device = compilation_pipeline.get_tir_pipeline("s_tir")
 
     @tvm.transform.module_pass(opt_level=0, name="LowerToCAbi")
     def lower(module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
         lowered = tvm.ir.transform.Sequential(_LOWERING)(module)
-        scratch.extend(map(_scratch_bytes, lowered.functions.values()))
-        functions = {name: _with_pointers(function) for name, function in lowered.functions_items()}
+        scratch.update((name.name_hint, _scratch_bytes(function)) for name, function in lowered.functions_items())
+        functions = {name: _with_pointers(keep_tiles_on_stack(function)) for name, function in lowered.functions_items()}
         return tvm.IRModule(functions, attrs=lowered.attrs)
 
     return lower, finalize_host, finalize_device

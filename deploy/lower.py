@@ -13,22 +13,28 @@ from tvm import relax
 from b2nn_tvm.deploy.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.layer_book import KernelLayer
+from b2nn_tvm.rewrite_log import RewriteLog
 
 ALIGNMENT = 64
+OPERATIONS = "b2nn.operations"  # attribute of a function: the operations that were fused into it, in order
 BORDERED = "b2nn.bordered_output"  # attribute of a function that leaves the border of its last output as it is: zero
 _IGNORED = ("relax.memory.kill_tensor", "relax.memory.kill_storage")
-_PROLOGUES = ("pack_signs", "pad_input")
+_PROLOGUES = ("pack_signs", "pad_input", "pool_bits")
+_PACKING = ("pack", "pool_bits")
 _VIEWS = ("relax.reshape", "relax.memory.view", "relax.flatten", "relax.expand_dims", "relax.squeeze")
 
 
 @dataclass(frozen=True)
 class LoweringContext:
     """What the compiler knows of the kernels: ``find_layer`` finds the layer that owns one of some constants, ``reasons``
-    why a convolution stayed float, ``descriptions`` how each function was scheduled."""
+    why a convolution stayed float, ``descriptions`` how each function was scheduled, ``workspaces`` its scratch memory in bytes,
+    ``log`` what the passes did."""
 
     find_layer: Callable[[Sequence[np.ndarray]], KernelLayer | None]
     descriptions: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    workspaces: Mapping[str, int] = field(default_factory=dict)
+    log: RewriteLog = field(default_factory=RewriteLog)
 
 
 def lower_to_program(
@@ -59,10 +65,11 @@ def lower_to_program(
 
 @dataclass
 class _Call:
-    """A kernel call on its way: arguments as Relax expressions until all of them are placed."""
+    """A kernel call on its way: arguments as Relax expressions until all of them are placed; ``outputs`` are those it writes."""
 
     function: str
     arguments: tuple[relax.Expr, ...]
+    outputs: tuple[relax.Var, ...]
     layer: KernelLayer | None
 
 
@@ -81,6 +88,8 @@ class _Lowering:
         self._blob = bytearray()
         self._offsets: dict[bytes, int] = {}
         self._calls: list[_Call] = []
+        self._written: set[relax.Var] = set(self._main.params)
+        self._weights: dict[str, int] = {}
 
     def program(self, inputs: Sequence[str], outputs: Sequence[str], workspace_bytes: int) -> Program:
         for index, parameter in enumerate(self._main.params):
@@ -92,20 +101,48 @@ class _Lowering:
         self._place_bordered()
         self._place_outputs(results, outputs)
         names = self._book()
-        steps, sizes = [], {}
-        for call, name in zip(self._calls, names, strict=True):
-            before = len(self._blob)
-            steps.append(Step(self._prefix + call.function, name, tuple(map(self._argument, call.arguments))))
-            sizes[name] = sizes.get(name, 0) + len(self._blob) - before
+        steps = [self._step(call, name, names) for call, name in zip(self._calls, names, strict=True)]
+        layers = self._rows(names, steps)
         return Program(
             inputs=tuple(_spec(name, p) for name, p in zip(inputs, self._main.params, strict=True)),
             outputs=tuple(_spec(name, r) for name, r in zip(outputs, results, strict=True)),
             steps=tuple(steps),
-            layers=self._rows(names, sizes),
+            layers=layers,
             arena_bytes=max(self._arena, ALIGNMENT),
             workspace_bytes=workspace_bytes,
             constants=bytes(self._blob),
+            rewrites=self._context.log.in_order([row.name for row in layers]),
         )
+
+    def _step(self, call: _Call, name: str, names: Sequence[str]) -> Step:
+        before = len(self._blob)
+        arguments = tuple(map(self._argument, call.arguments))
+        self._weights[name] = self._weights.get(name, 0) + self._new_weights(call, arguments, before)
+        operations = tuple(map(str, self._function(call).attrs.get(OPERATIONS, ()))) or (_kernel_word(call.function),)
+        packs = any(word in _PACKING for word in operations)
+        readers = dict.fromkeys(n for other, n in zip(self._calls, names) if other is not call and self._reads_bits_of(other, call))
+        return Step(
+            self._prefix + call.function, name, arguments,
+            operations=tuple(f"pack for {', '.join(readers)}" if word == "pack" and readers else word for word in operations),
+            schedule=self._context.descriptions.get(call.function, ""),
+            outputs=tuple("bits" if packs and _is_bits(var) else str(var.ty.dtype) for var in call.outputs),
+            output_bytes=sum(map(_size, call.outputs)),
+            constant_bytes=len(self._blob) - before,
+            workspace_bytes=self._context.workspaces.get(call.function, 0),
+        )  # fmt: skip
+
+    def _function(self, call: _Call) -> tvm.tirx.PrimFunc:
+        return self._module[call.function]
+
+    def _new_weights(self, call: _Call, arguments: Sequence[Argument], before: int) -> int:
+        """The bytes of the layer's weights, 0 where another layer has equal ones: they are stored once."""
+        new = lambda argument: argument.storage is Storage.CONSTANT and argument.offset >= before
+        sizes = (self._root(e).value.numpy().nbytes for e, argument in zip(call.arguments, arguments) if new(argument))
+        return call.layer.weight_bytes if call.layer and call.layer.weight_bytes in sizes else 0
+
+    def _reads_bits_of(self, reader: _Call, writer: _Call) -> bool:
+        bits = [var for var in writer.outputs if _is_bits(var)]
+        return any(self._root(argument).same_as(var) for var in bits for argument in reader.arguments)
 
     def _results(self) -> list[relax.Expr]:
         body = self._resolve_tuple(self._main.body.body)
@@ -134,7 +171,10 @@ class _Lowering:
         name = value.op.name if isinstance(value.op, tvm.ir.Op) else ""
         if isinstance(value.op, tvm.ir.GlobalVar):
             constants = [a.value.numpy() for a in value.args if isinstance(a, tvm.ir.GenericConst)]
-            self._calls.append(_Call(value.op.name_hint, tuple(value.args), self._context.find_layer(constants)))
+            roots = dict.fromkeys(root for root in map(self._root, value.args) if isinstance(root, relax.Var))
+            outputs = tuple(var for var in roots if var not in self._written)
+            self._written.update(outputs)
+            self._calls.append(_Call(value.op.name_hint, tuple(value.args), outputs, self._context.find_layer(constants)))
         elif name == "relax.memory.alloc_storage":
             size = int(value.args[0].values[0])
             self._storage[var] = self._arena
@@ -168,7 +208,7 @@ class _Lowering:
     def _place_alone(self, var: relax.Var) -> None:
         """Give a tensor arena memory that no other shares."""
         self._places[var] = Argument(Storage.ARENA, self._arena)
-        self._arena += _aligned(prod(int(d) for d in var.ty.shape) * np.dtype(str(var.ty.dtype)).itemsize)
+        self._arena += _aligned(_size(var))
 
     def _place_outputs(self, results: Sequence[relax.Expr], names: Sequence[str]) -> None:
         """Let the kernels write results where the caller wants them, and find room for what the planner left out."""
@@ -200,18 +240,22 @@ class _Lowering:
 
     def _book(self) -> list[str]:
         """The row under which each call is booked: packing and padding count for the layer that reads them first."""
-        names: list[str] = []
-        for index, call in enumerate(self._calls):
-            owner = call.layer
-            if owner is None and any(word in call.function for word in _PROLOGUES):
+        owners: dict[int, KernelLayer | None] = {}
+        for index, call in reversed(list(enumerate(self._calls))):
+            owners[index] = call.layer
+            if call.layer is None and any(word in call.function for word in _PROLOGUES):
                 result = self._root(call.arguments[-1])
-                readers = (c.layer for c in self._calls[index + 1 :] if any(self._root(a).same_as(result) for a in c.arguments[:-1]))
-                owner = next(readers, None)
-            names.append(owner.name if owner else f"{_kernel_word(call.function)}#{index}")
-        return names
+                later = range(index + 1, len(self._calls))
+                readers = (i for i in later if any(self._root(a).same_as(result) for a in self._calls[i].arguments[:-1]))
+                owners[index] = owners.get(next(readers, None))
+        calls = enumerate(self._calls)
+        return [owner.name if (owner := owners[i]) else f"{_kernel_word(call.function)}#{i}" for i, call in calls]
 
-    def _rows(self, names: Sequence[str], sizes: Mapping[str, int]) -> tuple[LayerRow, ...]:
+    def _rows(self, names: Sequence[str], steps: Sequence[Step]) -> tuple[LayerRow, ...]:
         rows: dict[str, LayerRow] = {}
+        sizes: dict[str, int] = {}
+        for step in steps:
+            sizes[step.layer] = sizes.get(step.layer, 0) + step.constant_bytes
         for call, name in zip(self._calls, names, strict=True):
             if call.layer is None and name in rows:
                 continue
@@ -222,13 +266,21 @@ class _Lowering:
                 name=name, op=layer.op, precision=layer.precision,
                 reason=self._context.reasons.get(name, "") if layer.precision == "float" else "",
                 workload=layer.workload, schedule=self._context.descriptions.get(call.function, ""),
-                size_bytes=sizes[name],
+                size_bytes=sizes[name], weight_bytes=self._weights[name],
             )  # fmt: skip
         return tuple(rows.values())
 
 
 def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _size(var: relax.Var) -> int:
+    return prod(int(d) for d in var.ty.shape) * np.dtype(str(var.ty.dtype)).itemsize
+
+
+def _is_bits(var: relax.Var) -> bool:
+    return str(var.ty.dtype) in ("uint8", "uint32")
 
 
 def _kernel_word(function: str) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from b2nn_tvm.deploy.program import LayerRow, TensorSpec
 from b2nn_tvm.document import read_document, write_document
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.rewrite_log import Rewrite
 from b2nn_tvm.targets.target import TargetInfo
 
 FILE = "manifest.json"
 KIND = "b2nn-manifest"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,22 @@ class LibraryInfo:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Where the library's bytes go: constants of binary layers (packed weights, scales, thresholds), all other
-    constants, machine code, the rest (tables, symbols, padding)."""
+    """Where the bytes of the file ``library`` go; all others add up to it.
+
+    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) are those of binary layers; ``tables`` is loaded data that
+    is neither: literals of the code, names of layers, unwinding. ``linking`` is symbols, relocations and the like.
+    """
 
     library: int
+    packed_weights: int
     binary_constants: int
+    float_weights: int
     other_constants: int
-    code: int
-    other: int
+    kernel_code: int
+    runtime_code: int
+    tables: int
+    linking: int
+    padding: int
 
 
 @dataclass(frozen=True)
@@ -63,10 +72,16 @@ class BuildInfo:
 
 @dataclass(frozen=True)
 class StepRow:
-    """One kernel call and the layer it is booked under."""
+    """One kernel call: what ``Step`` in program.py says of it."""
 
     symbol: str
     layer: str
+    operations: tuple[str, ...]
+    schedule: str
+    outputs: tuple[str, ...]
+    output_bytes: int
+    constant_bytes: int
+    workspace_bytes: int
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,7 @@ class Manifest:
     outputs: tuple[TensorSpec, ...]
     layers: tuple[LayerRow, ...]
     steps: tuple[StepRow, ...]
+    rewrites: tuple[Rewrite, ...]
     sizes: Sizes
     memory: Memory
 
@@ -97,23 +113,29 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
         )
     body = read_document(folder / FILE, KIND, VERSION, _SCHEMA)
     tensors = lambda rows: tuple(TensorSpec(row["name"], tuple(row["shape"]), row["dtype"]) for row in rows)
-    target = {key: tuple(value) if isinstance(value, list) else value for key, value in body["target"].items()}
     return Manifest(
         library=LibraryInfo(**body["library"]),
-        target=TargetInfo(**target),
+        target=TargetInfo(**_tuples(body["target"])),
         build=BuildInfo(**body["build"]),
         inputs=tensors(body["inputs"]),
         outputs=tensors(body["outputs"]),
         layers=tuple(LayerRow(**row) for row in body["layers"]),
-        steps=tuple(StepRow(**row) for row in body["steps"]),
+        steps=tuple(StepRow(**_tuples(row)) for row in body["steps"]),
+        rewrites=tuple(Rewrite(**row) for row in body["rewrites"]),
         sizes=Sizes(**body["sizes"]),
         memory=Memory(**body["memory"]),
     )
 
 
+def _tuples(row: dict) -> dict:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
 def _object(row: type, **special: dict) -> dict:
     """The JSON schema of a dataclass of strings and counts: all fields, no others."""
-    plain = {"str": {"type": "string"}, "int": {"type": "integer", "minimum": 0}, "tuple[str, ...]": _STRINGS}
+    plain = {
+        "str": {"type": "string"}, "int": {"type": "integer", "minimum": 0}, "bool": {"type": "boolean"}, "tuple[str, ...]": _STRINGS,
+    }  # fmt: skip
     properties = {field.name: special.get(field.name) or plain[field.type] for field in fields(row)}
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
@@ -131,8 +153,9 @@ _SCHEMA = {
         "outputs": _rows(TensorSpec, shape=_SHAPE),
         "layers": _rows(LayerRow),
         "steps": _rows(StepRow),
+        "rewrites": _rows(Rewrite),
         "sizes": _object(Sizes),
         "memory": _object(Memory),
     },
-    "required": ["library", "target", "build", "inputs", "outputs", "layers", "steps", "sizes", "memory"],
+    "required": ["library", "target", "build", "inputs", "outputs", "layers", "steps", "rewrites", "sizes", "memory"],
 }

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from b2nn_tvm.rewrite_log import Rewrite
+
 
 class Storage(StrEnum):
     """Where a kernel's argument lives."""
@@ -39,11 +41,21 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call. ``symbol`` is ``int symbol(void*, ...)``, 0 on success; ``layer`` is the row it is booked under."""
+    """One kernel call. ``symbol`` is ``int symbol(void*, ...)``, 0 on success; ``layer`` is the row it is booked under.
+
+    ``operations`` are those that the kernel does, in order, ``outputs`` the types of the tensors that it writes, "bits" where they are
+    packed signs. ``constant_bytes`` counts constants that no step before reads; ``workspace_bytes`` is scratch memory per thread.
+    """
 
     symbol: str
     layer: str
     arguments: tuple[Argument, ...]
+    operations: tuple[str, ...] = ()
+    schedule: str = ""
+    outputs: tuple[str, ...] = ()
+    output_bytes: int = 0
+    constant_bytes: int = 0
+    workspace_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,8 @@ class LayerRow:
     """One layer of the network as it was compiled.
 
     ``precision`` is "binary" or "float"; ``reason`` says why a convolution stayed float, else it is empty;
-    ``workload`` is a ConvWorkload key or empty; ``size_bytes`` counts its constants in the library.
+    ``workload`` is a ConvWorkload key or empty; ``size_bytes`` counts its constants in the library, ``weight_bytes`` its weights
+    (packed, if it is binary) among them.
     """
 
     name: str
@@ -61,6 +74,7 @@ class LayerRow:
     workload: str
     schedule: str
     size_bytes: int
+    weight_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ class Program:
     """A compiled network: kernels are in an object file of the target, this is everything else.
 
     Arena and constants are 64-byte aligned, as are all offsets into them. Kernels with scratch memory take it from
-    ``TVMBackendAllocWorkspace``; ``workspace_bytes`` bounds what one call holds at a time.
+    ``TVMBackendAllocWorkspace``; ``workspace_bytes`` bounds what one call holds at a time. ``rewrites`` say how it came to be.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -78,3 +92,4 @@ class Program:
     arena_bytes: int
     workspace_bytes: int
     constants: bytes
+    rewrites: tuple[Rewrite, ...] = ()

@@ -150,7 +150,10 @@ def test_the_layers_say_what_was_decided(tmp_path):
         assert (rows["fc"].op, rows["fc"].precision, rows["fc"].workload) == ("dense", "float", "dense_n1_k175_o3")
         total = sum(row.size_bytes for row in artifact.layers)
         sizes = artifact.manifest.sizes
-        assert 0 <= sizes.binary_constants + sizes.other_constants - total < 64 * len(artifact.layers)
+        constants = sizes.packed_weights + sizes.binary_constants + sizes.float_weights + sizes.other_constants
+        assert constants == total
+        assert sizes.packed_weights == rows["block.conv"].weight_bytes
+        assert sizes.float_weights == sum(row.weight_bytes for row in rows.values() if row.precision == "float")
         assert {step.layer for step in artifact.manifest.steps} == set(rows)
 
 

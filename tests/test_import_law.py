@@ -18,7 +18,7 @@ STANDARD = frozenset(sys.stdlib_module_names)
 GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
 NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
 TORCH_HALF = NUMERIC | {"state", "mixbin", "models", "data", "export", "onnx_function"}
-IMPORTER = NUMERIC | {"passes", "layer_names", "onnx_file", "onnx_fold", "onnx_converters", "onnx_binary_ops"}
+IMPORTER = NUMERIC | {"passes", "layer_names", "rewrite_log", "onnx_file", "onnx_fold", "onnx_converters", "onnx_binary_ops"}
 TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle", "torch_pruning"}
 COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler", "verify"}
 EVERYTHING = TORCH_HALF | COMPILER_HALF | {"loop", "report"}
@@ -32,7 +32,8 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "document": (GROUND, {"jsonschema"}),
     "state": (GROUND | {"document"}, set()),
     "layer_names": (GROUND, {"numpy"}),
-    "layer_book": (GROUND | {"layer_names"}, {"numpy"}),
+    "rewrite_log": (GROUND | {"layer_names"}, {"numpy"}),
+    "layer_book": (GROUND | {"layer_names", "rewrite_log"}, {"numpy"}),
     "plan": (NUMERIC, {"numpy"}),
     "cost": (NUMERIC, {"numpy", "scipy"}),
     "cost_fit": (NUMERIC, {"numpy", "scipy"}),
@@ -52,7 +53,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "onnx_binary_ops": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "targets": (GROUND | {"targets"}, {"tvm"}),
     "schedules": (NUMERIC | {"ops", "targets", "schedules"}, {"numpy", "tvm", "tvm_ffi"}),
-    "deploy": (NUMERIC | {"layer_names", "layer_book", "targets", "deploy"}, {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"}),
+    "deploy": (NUMERIC | {"layer_names", "layer_book", "rewrite_log", "targets", "deploy"}, {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"}),
     "compiler": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
     "verify": (COMPILER_HALF, {"numpy", "onnx", "onnxruntime"}),
     "loop": (EVERYTHING, TRAINING | {"onnx"}),

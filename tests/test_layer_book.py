@@ -31,7 +31,7 @@ def test_a_layer_is_found_by_one_of_its_kernels_constants():
     packed = np.arange(8, dtype=np.uint32)
     enter(notes, packed)
     assert notes.find([np.zeros(3), np.arange(7, dtype=np.uint32)]) is None
-    assert notes.find([np.zeros(3), packed.copy()]) == KernelLayer("conv1", "conv2d", "float", "w")
+    assert notes.find([np.zeros(3), packed.copy()]) == KernelLayer("conv1", "conv2d", "float", "w", 32)
     assert notes.find([packed]) is None  # each layer has one kernel
 
 

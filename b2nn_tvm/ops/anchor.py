@@ -8,6 +8,7 @@ from __future__ import annotations
 from b2nn_tvm.workload import ConvWorkload
 
 OP, WORKLOAD = "b2nn.op", "b2nn.workload"
+OPERATIONS = "b2nn.operations"  # attribute of a function: the operations that were fused into it, in order
 
 
 def mark(op: str, workload: ConvWorkload | str, **numbers: int) -> dict[str, str | int]:

@@ -19,23 +19,24 @@ from b2nn_tvm.passes.hoist_input_scale import HoistInputScale
 from b2nn_tvm.passes.merge_pad import MergePad
 from b2nn_tvm.passes.sink_sign import SinkSign
 from b2nn_tvm.passes.split_binary_weights import SplitBinaryWeights
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
-def canonicalize_binary_convs() -> tvm.transform.Pass:
-    """The passes from an imported network to the canonical form, in their order."""
+def canonicalize_binary_convs(log: RewriteLog | None = None) -> tvm.transform.Pass:
+    """The passes from an imported network to the canonical form, in their order; ``log`` learns what they did."""
     return tvm.transform.Sequential(
         [
             relax.transform.DecomposeOpsForInference(),
             relax.transform.FoldConstant(),
             relax.transform.CanonicalizeBindings(),
             AlignConstants(),
-            FoldAffine(),  # before the signs: a batch norm in front of a sign is an affine map, not a threshold
-            CanonicalizeSign(),
-            HoistInputScale(),
-            SinkSign(),
-            MergePad(),
-            SplitBinaryWeights(),
-            FoldAffine(),  # again: now with alpha and the scale of the signs
+            FoldAffine(log),  # before the signs: a batch norm in front of a sign is an affine map, not a threshold
+            CanonicalizeSign(log),
+            HoistInputScale(log),
+            SinkSign(log),
+            MergePad(log),
+            SplitBinaryWeights(log),
+            FoldAffine(log),  # again: now with alpha and the scale of the signs
             relax.transform.CanonicalizeBindings(),
             relax.transform.DeadCodeElimination(),
         ],

@@ -20,8 +20,10 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, dtype, op_name, per_channel, rewrite_calls, shape, uniform
 from b2nn_tvm.passes.step_function import step_function
+from b2nn_tvm.rewrite_log import RewriteLog
 
 _BIASED = ("relax.nn.conv2d", "relax.matmul", "relax.multiply", "relax.divide")
 
@@ -30,8 +32,12 @@ _BIASED = ("relax.nn.conv2d", "relax.matmul", "relax.multiply", "relax.divide")
 class CanonicalizeSign:
     """Rewrite the spellings of a sign to R.sign; ternary signs and 0/1 activations stay as they are."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return rewrite_calls(module, _canonical)
+        recorder = Recorder(self._log, "CanonicalizeSign", "a comparison in front of it is read as the sign of its input")
+        return rewrite_calls(module, _canonical, recorder)
 
 
 def _canonical(call: relax.Call, site: Site) -> relax.Expr | None:

@@ -12,12 +12,14 @@ import tvm
 from tvm import relax
 
 from b2nn_tvm.passes.align_constants import AlignConstants
+from b2nn_tvm.passes.reshape_transpose import ReshapeTranspose
 from b2nn_tvm.passes.sink_sign import SinkSign
 from b2nn_tvm.passes.sink_transpose import SinkTranspose
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
-def convert_layout() -> tvm.transform.Pass:
-    """The passes that turn a network in canonical form, NCHW, into the same in NHWC and HWIO."""
+def convert_layout(log: RewriteLog | None = None) -> tvm.transform.Pass:
+    """The passes that turn a network in canonical form, NCHW, into the same in NHWC and HWIO; ``log`` learns what they did."""
     return tvm.transform.Sequential(
         [
             AlignConstants(),
@@ -25,7 +27,8 @@ def convert_layout() -> tvm.transform.Pass:
             relax.transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
             relax.transform.CanonicalizeBindings(),
             SinkTranspose(),
-            SinkSign(),
+            SinkSign(log),
+            ReshapeTranspose(),
             relax.transform.EliminateCommonSubexpr(),
             relax.transform.CanonicalizeBindings(),
             relax.transform.DeadCodeElimination(),

@@ -16,7 +16,9 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from b2nn_tvm.passes.recorder import BEFORE, Recorder
 from b2nn_tvm.passes.rewriting import calls, constant, dtype, op_name, per_channel, shape
+from b2nn_tvm.rewrite_log import RewriteLog
 
 _AFFINE = ("relax.multiply", "relax.divide", "relax.add", "relax.subtract")
 
@@ -25,8 +27,12 @@ _AFFINE = ("relax.multiply", "relax.divide", "relax.add", "relax.subtract")
 class FoldAffine:
     """Fold chains of constant affine operators on float32 tensors, through values that have no other reader."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return _Mutator(module).transform()
+        did = "scales, shifts and batch norms behind it are one multiplication and one addition"
+        return _Mutator(module, Recorder(self._log, "FoldAffine", did, of=BEFORE)).transform()
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +47,10 @@ class _Chain:
 
 @mutator
 class _Mutator(PyExprMutator):
-    def __init__(self, module: tvm.IRModule):
+    def __init__(self, module: tvm.IRModule, recorder: Recorder):
         super().__init__(module)
         self._module = module
+        self._recorder = recorder
         self._folded: dict[relax.Var, _Chain] = {}
         self._current: _Chain | None = None
 
@@ -51,6 +58,9 @@ class _Mutator(PyExprMutator):
         for name, function in self._module.functions_items():
             if isinstance(function, relax.Function):
                 self._folded = _chains(function)
+                self._recorder.start(function)
+                for var in self._folded:
+                    self._recorder.enter(var, applied=True)
                 changed = self.visit_expr(function)
                 self.builder_.update_func(name, relax.analysis.remove_all_unused(changed))
         return self.builder_.get().with_attrs(dict(self._module.attrs or {}))

@@ -15,30 +15,37 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.recorder import BEFORE, Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, op_name, reads, rewrite_calls, shape
 from b2nn_tvm.passes.signs import is_binary_conv
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @tvm.transform.module_pass(opt_level=0, name="FoldThreshold")
 class FoldThreshold:
     """Rewrite sign(affine(binary conv)) whose convolution and affine map have this one reader."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = Recorder(self._log, "FoldThreshold", "scale, shift and sign behind it are one comparison of integers", of=BEFORE)
         count = reads(module["main"])
         single = lambda expr: isinstance(expr, relax.Var) and count[expr] == 1
-        return rewrite_calls(module, lambda call, site: _fold(call, site, single))
+        return rewrite_calls(module, lambda call, site: _fold(call, site, single), recorder)
 
 
 def _fold(call: relax.Call, site: Site, single: Callable[[relax.Expr], bool]) -> relax.Expr | None:
-    if op_name(call) != "relax.sign" or not single(call.args[0]):
+    if op_name(call) != "relax.sign":
         return None
     value, threshold = call.args[0], 0.0
     before = site.definition(value)
     if op_name(before) == "relax.subtract" and constant(before.args[1]) is not None:
         threshold = constant(before.args[1])
         value, before = before.args[0], site.definition(before.args[0])
-    affine = _affine(value, site, single)
+    affine = _affine(value, site, single) if single(call.args[0]) else None
     if affine is None:
+        site.note(*_obstacle(value, site))
         return None
     conv, gain, bias = affine
     weight = constant(conv.args[1])
@@ -83,6 +90,18 @@ def _affine(
     if not found or not single(value) or not is_binary_conv(step, site.definition) or step.attrs.data_layout != "NHWC":
         return None
     return step, gain, bias
+
+
+def _obstacle(value: relax.Expr, site: Site) -> tuple[str, relax.Call | None]:
+    """Why the sign of a value stays a comparison of floats, and of which binary convolution; empty where none is near."""
+    step = site.definition(value)
+    summed = op_name(step) == "relax.add" and constant(step.args[1]) is None
+    for arg in step.args if summed else [value]:
+        affine = _affine(arg, site, lambda expr: True)
+        if affine is not None:
+            why = "another tensor is added behind it" if summed else "its result is read as floats, too"
+            return f"{why}, so its sign stays a comparison of floats", affine[0]
+    return "", None
 
 
 def _per_channel(value: np.ndarray, full: tuple[int, ...]) -> bool:

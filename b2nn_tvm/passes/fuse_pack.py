@@ -9,6 +9,7 @@ BORDERED of the function) lives in memory of its own, zero from the start, that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tvm
@@ -16,23 +17,41 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.ops.anchor import OP
+from b2nn_tvm.layer_book import LayerBook
+from b2nn_tvm.ops.anchor import OP, OPERATIONS
 from b2nn_tvm.ops.pack_signs import BORDERED, PADDING, pack_interior
 from b2nn_tvm.ops.vector_layout import VectorLayout
-from b2nn_tvm.passes.rewriting import calls, op_name, reads
+from b2nn_tvm.passes.rewriting import calls, constant, op_name, reads
 
+Enter = Callable[[list[relax.Call], "relax.Call | None", str], None]
 FUSABLE = ("bconv2d_words", "bconv2d_bytes", "bconv2d_lookup", "conv2d", "winograd_conv2d")
 
 
 class FusePack:
-    """The pass; it stands after FuseTIR."""
+    """The pass; it stands after FuseTIR. ``book`` knows the layers, and learns which packing was fused and which was not, and why."""
 
-    def __init__(self, layout: VectorLayout):
+    def __init__(self, layout: VectorLayout, book: LayerBook | None = None):
         self._layout = layout
+        self._book = book
 
     def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
-        pairs = _find_pairs(module, self._layout)
+        pairs = _find_pairs(module, self._layout, self._enter)
         return _Fuser(module, pairs).transform() if pairs else module
+
+    def _enter(self, readers: list[relax.Call], producer: relax.Call | None, obstacle: str) -> None:
+        """Record for each layer that reads packed signs who packs them."""
+        if self._book is None or self._book.log is None:
+            return
+        reason = f"the packing of its input is part of {self._name(producer)}"
+        if obstacle:
+            reason = f"its input is packed by a kernel of its own: {obstacle}"
+        for reader in readers:
+            self._book.log.record("FusePack", self._name(reader), reason, applied=not obstacle)
+
+    def _name(self, call: relax.Call | None) -> str:
+        """The layer that a call of a function is, empty where it is none."""
+        arguments = () if call is None else call.args[1]
+        return self._book.name_of(value for argument in arguments if (value := constant(argument)) is not None)
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ class _Pair:
     keep: bool
 
 
-def _find_pairs(module: tvm.IRModule, layout: VectorLayout) -> dict[relax.Var, _Pair]:
+def _find_pairs(module: tvm.IRModule, layout: VectorLayout, enter: Enter) -> dict[relax.Var, _Pair]:
     main = module["main"]
     made: dict[relax.Var, relax.Call] = {}
     readers = reads(main)
@@ -54,25 +73,41 @@ def _find_pairs(module: tvm.IRModule, layout: VectorLayout) -> dict[relax.Var, _
         made[var] = call
         if _function(module, call) is not None and PADDING in (_function(module, call).attrs or {}):
             packs.setdefault(call.args[1][0], (var, call))
-    return {
-        y: _Pair(made[y], call, packed, readers[y] > 1)
-        for y, (packed, call) in packs.items()
-        if isinstance(y, relax.DataflowVar) and y in made and _can_fuse(module, made[y], call, layout)
-    }
+    pairs = {}
+    for y, (packed, call) in packs.items():
+        obstacle = _obstacle(module, made.get(y), call, layout)
+        if not obstacle and isinstance(y, relax.DataflowVar):
+            pairs[y] = _Pair(made[y], call, packed, readers[y] > 1)
+        enter(_layers_that_read(packed, made), made.get(y), obstacle)
+    return pairs
+
+
+def _layers_that_read(packed: relax.Var, made: dict[relax.Var, relax.Call]) -> list[relax.Call]:
+    """The calls that read packed signs, as they are or pooled."""
+    reading = lambda call, var: op_name(call) == "relax.call_tir" and any(var.same_as(field) for field in call.args[1])
+    found = [(var, call) for var, call in made.items() if reading(call, packed)]
+    pools = [var for var, call in found if "pool_bits" in call.args[0].name_hint]
+    return [call for var, call in found if var not in pools] + [call for var in pools for call in _layers_that_read(var, made)]
 
 
 def _function(module: tvm.IRModule, call: relax.Call) -> tirx.PrimFunc | None:
     return module[call.args[0]] if op_name(call) == "relax.call_tir" else None
 
 
-def _can_fuse(module: tvm.IRModule, producer: relax.Call, pack: relax.Call, layout: VectorLayout) -> bool:
-    function = _function(module, producer)
-    if function is None or not isinstance(producer.ty, relax.TensorType) or BORDERED in (function.attrs or {}):
-        return False
+def _obstacle(module: tvm.IRModule, producer: relax.Call | None, pack: relax.Call, layout: VectorLayout) -> str:
+    """Why a packing cannot be part of the call that computes what it packs; empty where it can."""
+    function = None if producer is None else _function(module, producer)
+    if function is None:
+        return "what it packs is an input of the network"
+    if _anchor(function) not in FUSABLE:
+        return f"what it packs comes from {producer.args[0].name_hint}, which is no convolution"
     *padding, pad_value = (int(value) for value in _function(module, pack).attrs[PADDING])
+    if any(padding) and pad_value == 1:
+        return "its border is of ones"
     channels = int(producer.ty.shape[3])
-    whole_vectors = channels % layout.float_lanes == 0
-    return (not any(padding) or pad_value != 1) and whole_vectors and layout.packs_in_tiles(channels) and _anchor(function) in FUSABLE
+    if channels % layout.float_lanes or not layout.packs_in_tiles(channels):
+        return f"{channels} channels are not whole vectors and words"
+    return ""
 
 
 def _anchor(function: tirx.PrimFunc) -> str:
@@ -139,5 +174,6 @@ def compose(producer: tirx.PrimFunc, pack: tirx.PrimFunc, packed: relax.TensorTy
         [*block.alloc_buffers, *([] if keep else [y])],
     )  # fmt: skip
     parameters = [*producer.params[:-1], threshold, *([y] if keep else []), bits]
-    attrs = {"tirx.noalias": True, **({BORDERED: True} if any(padding) else {})}
+    words = [*producer.attrs.get(OPERATIONS, ()), *pack.attrs.get(OPERATIONS, ())]
+    attrs = {"tirx.noalias": True, OPERATIONS: words, **({BORDERED: True} if any(padding) else {})}
     return tirx.PrimFunc(parameters, SBlockRealize([], tirx.const(True), root)).with_attrs(attrs)

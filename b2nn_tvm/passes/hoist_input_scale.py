@@ -10,16 +10,22 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, dtype, op_name, rewrite_calls, uniform
 from b2nn_tvm.passes.signs import is_signed, make_pad, match_pad
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @tvm.transform.module_pass(opt_level=0, name="HoistInputScale")
 class HoistInputScale:
     """Move a scalar factor of signs behind the convolution that reads them."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return rewrite_calls(module, _hoist)
+        recorder = Recorder(self._log, "HoistInputScale", "the scale of its input signs is applied behind it")
+        return rewrite_calls(module, _hoist, recorder)
 
 
 def _hoist(call: relax.Call, site: Site) -> relax.Expr | None:

@@ -13,7 +13,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from b2nn_tvm.passes.rewriting import calls, definitions, dtype, op_name
+from b2nn_tvm.passes.rewriting import calls, definitions, dtype, op_name, variables
 from b2nn_tvm.passes.signs import is_binary_conv
 
 
@@ -73,15 +73,16 @@ class _Mutator(PyExprMutator):
 
 
 def _binary_readers(function: relax.Function) -> set[relax.Var]:
-    """The variables of the binary convolutions, and of the paddings that only they read."""
-    definition = definitions(function)
-    binary = {var for var, call in calls(function) if is_binary_conv(call, definition)}
-    pads = {call.args[0] for var, call in calls(function) if var in binary}
+    """The variables of the binary convolutions, and of the paddings and poolings between a sign and nothing but them."""
+    definition, bound = definitions(function), dict(calls(function))
+    users: dict[relax.Var, set[relax.Var | None]] = {var: {None} for var in variables(function.body.body)}
     for block in function.body.blocks:
         for binding in block.bindings:
-            if binding.var not in binary and isinstance(binding.value, relax.Call):
-                pads -= {arg for arg in binding.value.args if isinstance(arg, relax.Var)}
-            elif isinstance(binding.value, (relax.Var, relax.Tuple)):
-                fields = binding.value.fields if isinstance(binding.value, relax.Tuple) else [binding.value]
-                pads -= {field for field in fields if isinstance(field, relax.Var)}
-    return binary | pads
+            for var in variables(binding.value):
+                users.setdefault(var, set()).add(binding.var)
+    readers, new = set(), {var for var, call in bound.items() if is_binary_conv(call, definition)}
+    while new:
+        readers |= new
+        before = {bound[var].args[0] for var in new}
+        new = {var for var in before if var in bound and op_name(bound[var]) != "relax.sign" and users[var] <= readers}
+    return readers

@@ -15,9 +15,13 @@ from tvm import relax, topi
 from b2nn_tvm.layer_book import LayerBook
 from b2nn_tvm.ops import bit_layout
 from b2nn_tvm.ops.bconv2d import bconv2d
+from b2nn_tvm.ops.bconv2d_lookup import lookup_table, to_nibbles
 from b2nn_tvm.ops.pack_signs import WORD_BITS, pack_signs
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.passes.lower_pooled_signs import lower_pooled_signs
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_calls, shape
+from b2nn_tvm.passes.signs import PooledSigns, match_pooled_signs
 from b2nn_tvm.workload import ConvWorkload
 
 OUT_ELEMENTWISE_FUSABLE = 4  # relax's OpPatternKind of a convolution
@@ -25,12 +29,14 @@ OUT_ELEMENTWISE_FUSABLE = 4  # relax's OpPatternKind of a convolution
 
 @dataclass(frozen=True)
 class BinaryInput:
-    """What stands before a binary convolution: the float tensor, its thresholds per channel, and the padding of its signs."""
+    """What stands before a binary convolution: the float tensor, its thresholds per channel, the padding of its signs, and their
+    max pooling, if any."""
 
     source: relax.Expr
     threshold: np.ndarray
     padding: tuple[int, int, int, int]
     pad_value: int
+    pooled: PooledSigns | None = None
 
 
 class LowerBinaryConv2d:
@@ -42,7 +48,7 @@ class LowerBinaryConv2d:
         self._packed: dict[tuple, relax.Var] = {}
 
     def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
-        return rewrite_calls(module, self._lower)
+        return rewrite_calls(module, self._lower, Recorder(self._book.log, "LowerBinaryConv2d", "lowered to popcounts of packed bits"))
 
     def _lower(self, call: relax.Call, site: Site) -> relax.Expr | None:
         if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or int(call.attrs.groups) != 1:
@@ -54,32 +60,41 @@ class LowerBinaryConv2d:
         if found is None:
             return None
         signs = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
-        workload = conv_workload(call, found.source, padding=found.padding)
+        workload = conv_workload(call, found.pooled.pool if found.pooled else found.source, padding=found.padding)
         lanes = self._layout.binary_lanes(workload.out_channels)
         packed_weight = bit_layout.pack_weights(signs.astype(np.int8), word=self._layout.word, lanes=lanes)
+        if self._layout.lookup:
+            packed_weight = to_nibbles(packed_weight)
         self._book.enter(packed_weight, signs, op="conv2d", precision="binary", workload=workload.key)
         border = bit_layout.border(signs, workload, pad_value=found.pad_value, lanes=lanes)
         arguments = [self._pack(found, site), relax.const(packed_weight)]
+        if self._layout.lookup:
+            arguments.append(relax.const(lookup_table(lanes)))
         if not border.uniform:
             arguments += [relax.const(border.table), relax.const(border.rows), relax.const(border.columns)]
         single = int(border.table.flat[0])
 
-        def compute(x, w, table=single, rows=None, columns=None):
-            return topi.cast(bconv2d(x, w, table, rows, columns, workload=workload), "float32")
+        def compute(x, w, *others):
+            table, *others = others if self._layout.lookup else (None, *others)
+            constant, *classes = others or (single,)
+            return topi.cast(bconv2d(x, w, constant, *classes, workload=workload, table=table), "float32")
 
         return site.call_te(compute, *arguments, name="bconv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
 
     def _pack(self, found: BinaryInput, site: Site) -> relax.Var:
         """The packed form of an input: made once, however many convolutions read it."""
-        key = (found.source, found.threshold.tobytes(), found.padding, found.pad_value == 1)
+        key = (found.source, found.threshold.tobytes(), found.padding, found.pad_value == 1, found.pooled and found.pooled.pool)
         if key not in self._packed:
             batch, height, width, channels = shape(found.source)
-            top, left, bottom, right = found.padding
+            top, left, bottom, right = padding = (0, 0, 0, 0) if found.pooled else found.padding
             words = -(-channels // WORD_BITS[self._layout.word])
-            kernel = pack_signs((batch, height, width, channels), found.padding, word=self._layout.word, pad_value=found.pad_value)
+            kernel = pack_signs((batch, height, width, channels), padding, word=self._layout.word, pad_value=found.pad_value)
             out = relax.TensorType((batch, height + top + bottom, width + left + right, words), self._layout.word)
             call = site.call_kernel(kernel, found.source, relax.const(found.threshold), name="pack_signs", out=out)
             self._packed[key] = site.emit(call)
+            if found.pooled:
+                pool = lower_pooled_signs(found.pooled, self._packed[key], site, border=found.padding, pad_value=found.pad_value)
+                self._packed[key] = site.emit(pool)
         return self._packed[key]
 
 
@@ -94,6 +109,8 @@ def match_binary_input(call: relax.Call, site: Site) -> BinaryInput | None:
             return None
         padding, pad_value = (width[2], width[4], width[3], width[5]), int(value)
         data = site.definition(data.args[0])
+    pooled = match_pooled_signs(data, site.definition)
+    data = pooled.sign if pooled else data
     if op_name(data) != "relax.sign":
         return None
     source = data.args[0]
@@ -105,7 +122,7 @@ def match_binary_input(call: relax.Call, site: Site) -> BinaryInput | None:
         if limit is not None and limit.size in (1, channels) and limit.shape[-1:] in ((), (1,), (channels,)):
             threshold = np.broadcast_to(limit.reshape(-1), channels).astype(np.float32)
             source = before.args[0]
-    return BinaryInput(source, threshold, padding, pad_value)
+    return BinaryInput(source, threshold, padding, pad_value, pooled)
 
 
 def conv_workload(call: relax.Call, source: relax.Expr, *, padding: tuple[int, ...]) -> ConvWorkload:

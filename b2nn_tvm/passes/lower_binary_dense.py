@@ -11,15 +11,21 @@ import tvm
 from tvm import relax
 
 from b2nn_tvm.layer_names import split_sign_and_scale
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, op_name, rewrite_calls, shape
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerBinaryDense")
 class LowerBinaryDense:
     """Rewrite dense layers whose input is a sign and whose weights have one magnitude per output."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return rewrite_calls(module, _rewrite)
+        recorder = Recorder(self._log, "LowerBinaryDense", "is binary: signs by weights of ±alpha, as a convolution of one pixel")
+        return rewrite_calls(module, _rewrite, recorder)
 
 
 def _rewrite(call: relax.Call, site: Site) -> relax.Expr | None:

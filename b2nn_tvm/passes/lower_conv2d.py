@@ -17,6 +17,7 @@ from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles, transform_weights, winograd_conv2d
 from b2nn_tvm.passes.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE, conv_workload
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_calls, shape
 from b2nn_tvm.workload import ConvWorkload
 
@@ -36,7 +37,7 @@ class LowerConv2d:
         self._book = book
 
     def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
-        return rewrite_calls(module, self._lower)
+        return rewrite_calls(module, self._lower, Recorder(self._book.log, "LowerConv2d", "lowered to a dense layer"))
 
     def _lower(self, call: relax.Call, site: Site) -> relax.Expr | None:
         if op_name(call) == "relax.nn.conv2d" and call.attrs.data_layout == "NHWC":
@@ -51,8 +52,11 @@ class LowerConv2d:
             return None
         filters = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
         workload = conv_workload(call, call.args[0], padding=ints(call.attrs.padding))
-        if _suits_winograd(workload):
+        obstacle = winograd_obstacle(workload)
+        if not obstacle:
+            site.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
             return self._winograd(call, site, filters, workload)
+        site.note(f"lowered to a direct convolution: {obstacle}")
         depthwise = workload.groups == workload.in_channels == workload.out_channels
         x = _padded(call.args[0], workload.padding, site)
         lanes = _group_lanes(self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups)
@@ -92,16 +96,22 @@ class LowerConv2d:
         )
 
 
-def _suits_winograd(workload: ConvWorkload) -> bool:
-    """Where F(2 x 2, 3 x 3) was faster than the direct form, down to 16 channels on 32 x 32 pixels.
+def winograd_obstacle(workload: ConvWorkload) -> str:
+    """Why a layer is not lowered to F(2 x 2, 3 x 3); empty where that was faster than the direct form.
 
     Its weights are 16/9 as large: a layer with many weights for few pixels is bound by reading them, and stays direct.
     """
-    plain = workload.kernel == (3, 3) and workload.stride == (1, 1) and workload.dilation == (1, 1) and workload.groups == 1
-    if not plain or min(workload.in_channels, workload.out_channels) < WINOGRAD_CHANNELS:
-        return False
+    if workload.groups != 1:
+        return f"it has {workload.groups} groups"
+    for word, value, wanted in (("kernel", workload.kernel, 3), ("stride", workload.stride, 1), ("dilation", workload.dilation, 1)):
+        if value != (wanted, wanted):
+            return f"its {word} is {value[0]}x{value[1]}, Winograd wants {wanted}x{wanted}"
+    if min(workload.in_channels, workload.out_channels) < WINOGRAD_CHANNELS:
+        return f"it has fewer than {WINOGRAD_CHANNELS} channels"
     pixels = workload.batch * workload.out_height * workload.out_width
-    return pixels >= WINOGRAD_PIXELS or workload.in_channels * workload.out_channels <= WINOGRAD_CACHED_FILTERS
+    if pixels < WINOGRAD_PIXELS and workload.in_channels * workload.out_channels > WINOGRAD_CACHED_FILTERS:
+        return f"Winograd's weights, 16/9 as many, would be read for {pixels} pixels only"
+    return ""
 
 
 def _padded(x: relax.Expr, padding: tuple[int, int, int, int], site: Site) -> relax.Expr:

@@ -13,16 +13,22 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_calls
 from b2nn_tvm.passes.signs import Pad, make_pad, match_pad, spatial_axes
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @tvm.transform.module_pass(opt_level=0, name="MergePad")
 class MergePad:
     """Merge zero padding into convolutions, and padding in front of a sign behind it."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return rewrite_calls(module, _merge)
+        recorder = Recorder(self._log, "MergePad", "padding in front of it is its own, applied to the signs")
+        return rewrite_calls(module, _merge, recorder)
 
 
 def _merge(call: relax.Call, site: Site) -> relax.Expr | None:

@@ -15,51 +15,59 @@ from b2nn_tvm.passes.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.classify_convs import ConvClass, classify_convs
 from b2nn_tvm.passes.convert_layout import convert_layout
 from b2nn_tvm.passes.copy_outputs import CopyOutputs
+from b2nn_tvm.passes.fold_activation import FoldActivation
 from b2nn_tvm.passes.fold_threshold import FoldThreshold
 from b2nn_tvm.passes.fuse_pack import FusePack
+from b2nn_tvm.passes.label_kernels import label_kernels, operations
 from b2nn_tvm.passes.legalize_sign import LegalizeSign
 from b2nn_tvm.passes.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower_binary_dense import LowerBinaryDense
 from b2nn_tvm.passes.lower_conv2d import LowerConv2d
+from b2nn_tvm.passes.pool_signs import PoolSigns
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """A network as calls of fused, unscheduled functions; ``convs`` says which convolutions became binary, and why not."""
+    """A network as calls of fused, unscheduled functions; ``convs`` says which convolutions became binary, and why not,
+    ``log`` what the passes did and what they left."""
 
     module: tvm.IRModule
     book: LayerBook
     convs: tuple[ConvClass, ...]
+    log: RewriteLog
 
 
 def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target.Target) -> Kernels:
     """Canonicalize, convert to NHWC, lower to our operators with their data in ``layout``, and fuse."""
-    canonical = canonicalize_binary_convs()(imported.module)
+    log = RewriteLog(imported.layers)
+    canonical = canonicalize_binary_convs(log)(imported.module)
     convs = classify_convs(canonical, layers=imported.layers)
-    module = convert_layout()(canonical)
-    book = LayerBook(LayerNamer(imported.layers), binary=[conv.name for conv in convs if conv.binary])
-    module = LowerBinaryDense()(module)
-    module = FoldThreshold()(module)
+    for conv in convs:
+        reason = "is binary" if conv.binary else f"stays float: {conv.reason}"
+        log.record("ClassifyConvs", conv.name, reason, applied=conv.binary)
+    module = convert_layout(log)(canonical)
+    book = LayerBook(LayerNamer(imported.layers), binary=[conv.name for conv in convs if conv.binary], log=log)
+    module = LowerBinaryDense(log)(module)
+    module = FoldActivation(log)(module)
+    module = PoolSigns(log)(module)
+    module = FoldActivation(log)(module)
+    module = FoldThreshold(log)(module)
     module = LowerBinaryConv2d(layout, book)(module)
     module = LegalizeSign()(module)
     module = LowerConv2d(layout, book)(module)
     with target:
-        module = _fuse()(module)
-    module = CopyOutputs()(FusePack(layout)(module))
-    return Kernels(module, book, convs)
+        grouped = _group()(module)
+        module = label_kernels(_fuse()(grouped), operations(grouped))
+    module = CopyOutputs()(FusePack(layout, book)(module))
+    return Kernels(module, book, convs, log)
+
+
+def _group() -> tvm.transform.Pass:
+    transform = relax.transform
+    passes = (transform.FoldConstant(), transform.LegalizeOps(), transform.AnnotateTIROpPattern(), transform.FoldConstant())
+    return tvm.transform.Sequential([*passes, transform.FuseOps()], name="group")
 
 
 def _fuse() -> tvm.transform.Pass:
-    transform = relax.transform
-    return tvm.transform.Sequential(
-        [
-            transform.FoldConstant(),
-            transform.LegalizeOps(),
-            transform.AnnotateTIROpPattern(),
-            transform.FoldConstant(),
-            transform.FuseOps(),
-            transform.FuseTIR(),
-            transform.DeadCodeElimination(),
-        ],
-        name="fuse",
-    )
+    return tvm.transform.Sequential([relax.transform.FuseTIR(), relax.transform.DeadCodeElimination()], name="fuse")

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 from tvm.relax.expr_functor import PyExprMutator, mutator
+
+if TYPE_CHECKING:
+    from b2nn_tvm.passes.recorder import Recorder
 
 Definition = Callable[[relax.Expr], relax.Expr]
 Rule = Callable[[relax.Call, "Site"], "relax.Expr | None"]
@@ -23,6 +27,15 @@ class Site:
 
     def __init__(self, builder: relax.BlockBuilder):
         self._builder = builder
+        self.var: relax.Var | None = None  # what the call is bound to in the function as it was
+        self.reason, self.layer = "", None
+
+    def note(self, reason: str, layer: relax.Call | None = None) -> None:
+        """Say for the log why the rule applies here or, where it goes on to return None, why it does not.
+
+        ``layer`` is the convolution or dense layer concerned, where the recorder would not find it from the call.
+        """
+        self.reason, self.layer = reason, layer
 
     def definition(self, expr: relax.Expr) -> relax.Expr:
         """What ``expr`` was bound to if it is a variable of this function, else ``expr``."""
@@ -47,9 +60,12 @@ class Site:
         return relax.call_tir(self._builder.add_func(function, name), list(arguments), out_ty=out)
 
 
-def rewrite_calls(module: tvm.IRModule, rule: Rule) -> tvm.IRModule:
-    """Apply ``rule`` to every operator call of every Relax function, then drop what has become unused."""
-    return _RuleMutator(module, rule).transform()
+def rewrite_calls(module: tvm.IRModule, rule: Rule, recorder: Recorder | None = None) -> tvm.IRModule:
+    """Apply ``rule`` to every operator call of every Relax function, then drop what has become unused.
+
+    What it rewrote, and what it noted of calls that it left, goes to ``recorder``.
+    """
+    return _RuleMutator(module, rule, recorder).transform()
 
 
 def definitions(function: relax.Function) -> Definition:
@@ -74,11 +90,20 @@ def calls(function: relax.Function) -> Iterator[tuple[relax.Var, relax.Call]]:
 
 def reads(function: relax.Function) -> Counter[relax.Var]:
     """How often each variable of a function is read, in tuples and as a result, too."""
-    found: Counter[relax.Var] = Counter(_variables(function.body.body))
+    found: Counter[relax.Var] = Counter(variables(function.body.body))
     for block in function.body.blocks:
         for binding in block.bindings:
-            found.update(_variables(binding.value))
+            found.update(variables(binding.value))
     return found
+
+
+def variables(expr: relax.Expr) -> Iterator[relax.Var]:
+    """The variables that an expression is made of."""
+    if isinstance(expr, relax.Var):
+        yield expr
+    parts = expr.args if isinstance(expr, relax.Call) else expr.fields if isinstance(expr, relax.Tuple) else ()
+    for part in parts:
+        yield from variables(part)
 
 
 def op_name(expr: relax.Expr) -> str:
@@ -124,34 +149,35 @@ def ints(values: Sequence) -> tuple[int, ...]:
     return tuple(int(v) for v in values)
 
 
-def _variables(expr: relax.Expr) -> Iterator[relax.Var]:
-    """The variables that an expression is made of."""
-    if isinstance(expr, relax.Var):
-        yield expr
-    parts = expr.args if isinstance(expr, relax.Call) else expr.fields if isinstance(expr, relax.Tuple) else ()
-    for part in parts:
-        yield from _variables(part)
-
-
 @mutator
 class _RuleMutator(PyExprMutator):
-    def __init__(self, module: tvm.IRModule, rule: Rule):
+    def __init__(self, module: tvm.IRModule, rule: Rule, recorder: Recorder | None):
         super().__init__(module)
         self._module = module
         self._rule = rule
+        self._recorder = recorder
         self._site = Site(self.builder_)
 
     def transform(self) -> tvm.IRModule:
         for name, function in self._module.functions_items():
             if isinstance(function, relax.Function):
+                if self._recorder:
+                    self._recorder.start(function)
                 changed = self.visit_expr(function)
                 self.builder_.update_func(name, relax.analysis.remove_all_unused(changed))
         return self.builder_.get().with_attrs(dict(self._module.attrs or {}))
+
+    def visit_var_binding_(self, binding: relax.VarBinding) -> None:
+        self._site.var = binding.var
+        super().visit_var_binding_(binding)
 
     def visit_call_(self, call: relax.Call) -> relax.Expr:
         visited = super().visit_call_(call)
         if not op_name(visited):
             return visited
         visited = self.builder_.normalize(visited)
+        self._site.note("")
         replacement = self._rule(visited, self._site)
+        if self._recorder and (replacement is not None or self._site.reason):
+            self._recorder.enter(self._site.var, self._site.reason, self._site.layer, applied=replacement is not None)
         return visited if replacement is None else replacement

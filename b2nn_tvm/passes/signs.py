@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import relax
 
-from b2nn_tvm.passes.rewriting import Definition, constant, dtype, ints, op_name
+from b2nn_tvm.passes.rewriting import Definition, constant, dtype, ints, op_name, shape
 
 # Operators that only move values, or pick among them in an order-preserving way.
 MOVES = ("relax.permute_dims", "relax.reshape", "relax.nn.max_pool2d", "relax.nn.pad")
@@ -38,6 +38,28 @@ def match_pad(expr: relax.Expr) -> Pad | None:
     return Pad(expr.args[0], tuple(zip(flat[::2], flat[1::2])), float(expr.attrs.pad_value))
 
 
+@dataclass(frozen=True, eq=False)
+class PooledSigns:
+    """Max-pooled signs (NHWC): ``sign`` is the call before the pooling, ``flips`` [C] is -1 where the pooled sign is turned."""
+
+    pool: relax.Call
+    sign: relax.Call
+    flips: np.ndarray
+
+
+def match_pooled_signs(expr: relax.Expr, definition: Definition) -> PooledSigns | None:
+    """The parts of ``[multiply by -1 or +1 per channel](max_pool2d(sign))`` in NHWC, None for anything else."""
+    call, flips = definition(expr), np.ones(1, np.float32)
+    if op_name(call) == "relax.multiply" and (factor := constant(call.args[1])) is not None and (np.abs(factor) == 1).all():
+        call, flips = definition(call.args[0]), factor.reshape(-1)
+    if op_name(call) != "relax.nn.max_pool2d" or str(call.attrs.layout) != "NHWC":
+        return None
+    sign, channels = definition(call.args[0]), shape(call)[3:]
+    if op_name(sign) != "relax.sign" or flips.size not in (1, *channels):
+        return None
+    return PooledSigns(call, sign, np.broadcast_to(flips, channels))
+
+
 def make_pad(data: relax.Expr, widths: tuple[tuple[int, int], ...], value: float) -> relax.Expr:
     """nn.pad with a constant value."""
     return relax.op.nn.pad(data, [w for pair in widths for w in pair], "constant", value)
@@ -62,12 +84,14 @@ def is_binary_conv(call: relax.Expr, definition: Definition) -> bool:
         return False
     data = definition(call.args[0])
     pad = match_pad(data)
+    signs = data if pad is None else definition(pad.data)
+    if op_name(signs) != "relax.sign" and match_pooled_signs(signs, definition) is None:
+        return False
     if pad is None:
-        return op_name(data) == "relax.sign"
+        return True
     spatial = spatial_axes(str(call.attrs.data_layout))
     return (
         abs(pad.value) == 1
         and not any(ints(call.attrs.padding))
         and all(w == (0, 0) for axis, w in enumerate(pad.widths) if axis not in spatial)
-        and op_name(definition(pad.data)) == "relax.sign"
     )

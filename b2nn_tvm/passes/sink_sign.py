@@ -13,16 +13,22 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, per_channel, rewrite_calls, shape, uniform
 from b2nn_tvm.passes.signs import make_pad, match_pad
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @tvm.transform.module_pass(opt_level=0, name="SinkSign")
 class SinkSign:
     """Move R.sign, with its threshold, behind transposes, reshapes and max-pooling."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return rewrite_calls(module, _sink)
+        recorder = Recorder(self._log, "SinkSign", "the sign of its input is taken behind what only moves or picks values")
+        return rewrite_calls(module, _sink, recorder)
 
 
 def _sink(call: relax.Call, site: Site) -> relax.Expr | None:

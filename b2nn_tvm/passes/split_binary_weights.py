@@ -13,16 +13,22 @@ import tvm
 from tvm import relax
 
 from b2nn_tvm.layer_names import split_sign_and_scale
+from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, dtype, op_name, rewrite_calls
 from b2nn_tvm.passes.signs import is_signed
+from b2nn_tvm.rewrite_log import RewriteLog
 
 
 @tvm.transform.module_pass(opt_level=0, name="SplitBinaryWeights")
 class SplitBinaryWeights:
     """Make the weights of every ungrouped convolution of signs -1 and +1 where they have one magnitude per channel."""
 
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return rewrite_calls(module, _split)
+        recorder = Recorder(self._log, "SplitBinaryWeights", "its weights, ±alpha, are signs and one scale per output channel")
+        return rewrite_calls(module, _split, recorder)
 
 
 def _split(call: relax.Call, site: Site) -> relax.Expr | None:

@@ -36,7 +36,7 @@ def program(*middle: str) -> Program:
         outputs=(TensorSpec("output", (1, N), "float32"), TensorSpec("tasks", (), "int32")),
         steps=tuple(steps),
         layers=(
-            LayerRow("conv1", "conv2d", "binary", "", "", "scale", 3000),
+            LayerRow("conv1", "conv2d", "binary", "", "", "scale", 3000, weight_bytes=2500),
             LayerRow("layer 0", "conv2d", "float", "its weights are not ±alpha", "", "shift", 0),
         ),
         arena_bytes=2 * 4032,

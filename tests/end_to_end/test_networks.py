@@ -144,7 +144,7 @@ def test_the_rows_name_the_chosen_layers(mixed, float_network):
     artifact = mixed.library()
     assert_rows(artifact, mixed.chosen, convolutions_of(float_network))
     assert next(row for row in artifact.layers if row.name == "fc").op == "dense"
-    assert (artifact.manifest.sizes.binary_constants > 0) == bool(mixed.chosen)
+    assert (artifact.manifest.sizes.packed_weights > 0) == bool(mixed.chosen)
 
 
 @pytest.mark.parametrize("mixed", ["two thirds"], indirect=True)

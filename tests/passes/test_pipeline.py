@@ -79,7 +79,7 @@ BETWEEN = {
     "padded with +1": ("", 64, 1, False),
     "a few channels": ("", 24, 0, False),
     "an activation": ("a = Sigmoid (a0)", 64, 0, True),
-    "max pooling": ("a = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (a0)", 64, 0, False),
+    "max pooling": ("a = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (a0)", 64, 0, True),
 }
 
 

@@ -1,0 +1,31 @@
+"""Lower the max pooling of signs to one of bits: max_pool2d(sign) [* m] on packed words is call_tir(pool_bits, words, bits of m)."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import relax
+
+from b2nn_tvm.ops.bit_layout import pack_channels
+from b2nn_tvm.ops.pool_bits import Pooling, pool_bits
+from b2nn_tvm.passes.rewriting import Site, dtype, ints, shape
+from b2nn_tvm.passes.signs import PooledSigns
+
+
+def lower_pooled_signs(
+    pooled: PooledSigns, packed: relax.Expr, site: Site, *, border: tuple[int, int, int, int], pad_value: int
+) -> relax.Expr:
+    """The packed form of pooled signs with the border (top, left, bottom, right) of the layer that reads them.
+
+    ``packed`` [N, H, W, words] are the packed signs before the pooling.
+    """
+    batch, height, width, channels = shape(pooled.pool)
+    attrs = pooled.pool.attrs
+    pooling = Pooling(
+        ints(attrs.pool_size), ints(attrs.strides), ints(attrs.padding), ints(attrs.dilation), height, width
+    )
+    word = dtype(packed)
+    kernel = pool_bits(shape(packed), pooling, border, channels=channels, word=word, pad_value=pad_value)
+    flips = pack_channels(np.where(pooled.flips < 0, 1, -1).astype(np.int8), word=word)
+    top, left, bottom, right = border
+    out = relax.TensorType((batch, height + top + bottom, width + left + right, shape(packed)[3]), word)
+    return site.call_kernel(kernel, packed, relax.const(flips), name="pool_bits", out=out)

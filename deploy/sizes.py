@@ -1,0 +1,43 @@
+"""Where every byte of a compiled library goes."""
+
+from __future__ import annotations
+
+from b2nn_tvm.deploy.elf import ElfFile
+from b2nn_tvm.deploy.manifest import Sizes
+from b2nn_tvm.deploy.program import LayerRow, Program
+
+# What tables show, in their order: the field of Sizes and what it is.
+PARTS = {
+    "packed_weights": "packed weights of binary layers",
+    "binary_constants": "scales, thresholds and borders of binary layers",
+    "float_weights": "weights of float layers",
+    "other_constants": "other constants, and their alignment",
+    "kernel_code": "code of the kernels",
+    "runtime_code": "code of the runtime",
+    "tables": "tables and literals",
+    "linking": "symbols and relocations",
+    "padding": "headers and padding",
+}
+
+
+def library_sizes(program: Program, kernels: ElfFile, library: ElfFile, *, size_bytes: int) -> Sizes:
+    """The parts of a library of ``size_bytes`` that was linked from the object file ``kernels`` and the constants of ``program``."""
+    binary = [row for row in program.layers if row.precision == "binary"]
+    packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)
+    float_weights = _weights(program.layers) - packed
+    return Sizes(
+        library=size_bytes,
+        packed_weights=packed,
+        binary_constants=of_binary - packed,
+        float_weights=float_weights,
+        other_constants=len(program.constants) - of_binary - float_weights,
+        kernel_code=kernels.code_bytes,
+        runtime_code=library.code_bytes - kernels.code_bytes,
+        tables=library.data_bytes - len(program.constants),
+        linking=library.linking_bytes,
+        padding=library.padding_bytes,
+    )
+
+
+def _weights(rows: list[LayerRow] | tuple[LayerRow, ...]) -> int:
+    return sum(row.weight_bytes for row in rows)
