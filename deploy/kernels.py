@@ -93,9 +93,9 @@ _LOWERING = [
 
 
 def _scratch_bytes(function: tirx.PrimFunc) -> int:
-    """All that a lowered kernel allocates, with room for rounding each allocation up to a cache line."""
+    """What a lowered kernel takes from the workspace, with room for rounding each allocation up to a cache line."""
     allocated = s_tir.analysis.calculate_allocated_bytes(function)
-    total = sum(int(size) for scopes in allocated.values() for size in scopes.values())
+    total = sum(int(size) for scopes in allocated.values() for scope, size in scopes.items() if scope != "local")
     return total + MAX_ALLOCATIONS * CACHE_LINE if total else 0
 
 

@@ -40,17 +40,15 @@ def schedule_lookup(sch: Schedule, blocks: Mapping[str, SBlockRV], *, tile: Tile
     _, rows, columns, *unit, half, channels, f = sch.get_loops(short)[7:]
     outer, short_lane = sch.split(channels, [None, lanes])
     sch.reorder(*unit, f, rows, columns, outer, half, short_lane)
-    sch.vectorize(short_lane)
-    for loop in (rows, columns, outer, half):
-        sch.unroll(loop)
 
     sch.set_scope(lookups, 0, "local")
-    sch.compute_at(lookups, f, preserve_unit_loops=True)
-    _, rows, columns, *unit, channels, i = sch.get_loops(lookups)[-8:]
-    outer, lookups_lane = sch.split(channels, [None, lanes])
-    sch.reorder(*unit, rows, columns, i, outer, lookups_lane)
+    sch.compute_at(lookups, columns, preserve_unit_loops=True)
+    channels, i = sch.get_loops(lookups)[-2:]
+    lookups_outer, lookups_lane = sch.split(channels, [None, lanes])
+    sch.reorder(i, lookups_outer, lookups_lane)
+    sch.vectorize(short_lane)
     sch.vectorize(lookups_lane)
-    for loop in (rows, columns, i, outer):
+    for loop in (rows, columns, outer, half, i, lookups_outer):
         sch.unroll(loop)
 
     sch.vectorize(lane)
