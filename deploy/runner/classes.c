@@ -85,4 +85,6 @@ void print_classes(void *const *outputs, const char *path, long top) {
         if (rows > 1) printf("image %lld\n", (long long)row);
         print_row((const float *)outputs[index] + row * classes, classes, labels, top);
     }
+    if (labels) free((void *)(uintptr_t)labels[0]); /* all are parts of the file's text */
+    free(labels);
 }
