@@ -14,8 +14,10 @@ from b2nn_tvm.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.artifact import Artifact
+    from b2nn_tvm.targets.target import TargetInfo
 
 TIMEOUT_S = 120.0
+BOARDS = 3  # how many of a tracker's boards are tried, where they are lost
 WORDS = (
     "local (this machine), ssh://user@host[:port] (a board that needs nothing but a login), rpc://host:port (a board that "
     "runs b2nn-device), tracker://host:port/key (one of several boards), emulator:CPU (runs AArch64 and ARMv7 libraries "
@@ -101,12 +103,20 @@ class Device(ABC):
 
     def sample(self, artifact: Artifact, *, threads: int, effort: Effort) -> Iterator[Sample]:
         """Time inferences, each as it comes: whole ones first. An emulated device is refused."""
+        self._refuse_emulated()
+        return self._sample(artifact, threads=threads, effort=effort)
+
+    def check(self, target: TargetInfo) -> None:
+        """DeviceError where times of code for ``target`` cannot be had there."""
+        self._refuse_emulated()
+        check_target(target, self.facts(), f"{self.word}: the code is")
+
+    def _refuse_emulated(self) -> None:
         if self.describe().emulated:
             raise DeviceError(
                 f"{self.word}: an emulator's time is not a latency; it only checks results. "
                 "Measure on the board itself, or with --device local where the target is this machine"
             )
-        return self._sample(artifact, threads=threads, effort=effort)
 
     def describe(self) -> DeviceDescription:
         """The device's name, CPU, clock and system."""
@@ -158,27 +168,31 @@ def open_device(word: str, *, timeout_s: float = TIMEOUT_S) -> Device:
 
 
 def check_fit(artifact: Artifact, facts: SystemFacts, word: str) -> None:
-    """DeviceError where the machine of ``facts`` cannot run the library, with the target that it takes."""
+    """DeviceError where the machine of ``facts`` cannot run the library, with what it could run."""
+    check_target(artifact.target, facts, f"{word}: {artifact.folder} is compiled")
+    library = artifact.manifest.library
+    needed = tuple(map(int, library.glibc.split("."))) if library.glibc else ()
+    if facts.glibc and facts.glibc < needed:
+        raise DeviceError(
+            f"{word}: {artifact.folder} needs the GNU C library {library.glibc}, but this device has "
+            f"{facts['libc'].removeprefix('glibc ')}; build it with the ziglang package (pip install 'b2nn-tvm[cross]'), "
+            "which builds for 2.28 and later, or update the board's system"
+        )
+
+
+def check_target(target: TargetInfo, facts: SystemFacts, what: str) -> None:
+    """DeviceError, beginning with ``what``, where the machine of ``facts`` cannot run code for ``target``."""
     from b2nn_tvm.targets import target as targets
 
-    target, board = artifact.target, describe(word, facts)
-    is_for = f"{word}: {artifact.folder} is compiled for target {target.name} ({target.description}), but this device"
+    board = describe("", facts)
+    what = f"{what} for target {target.name} ({target.description}), but this device"
     if board.arch != target.arch:
         known = [name for name in targets.names() if name != targets.NATIVE and targets.get(name).arch == board.arch]
         remedy = f"compile it with --target {' or '.join(known)}" if known else "no target fits it"
         bits = " in 32 bits" if facts.arch != facts["machine"] else ""
-        raise DeviceError(f"{is_for} runs {board.arch}{bits} ({board.label}); {remedy}")
+        raise DeviceError(f"{what} runs {board.arch}{bits} ({board.label}); {remedy}")
     missing = [flag for flag in target.requires if flag not in facts.features]
-    if facts.emulated or not facts.features:  # what /proc tells is not of this CPU
-        missing = []
-    if missing:
+    if missing and facts.features and not facts.emulated:  # what an emulated one's /proc tells is of another machine
         raise DeviceError(
-            f"{is_for} ({board.label}) lacks {', '.join(missing)}; compile it for a target that asks for less"
-        )
-    needed = tuple(map(int, artifact.manifest.library.glibc.split("."))) if artifact.manifest.library.glibc else ()
-    if facts.glibc and facts.glibc < needed:
-        raise DeviceError(
-            f"{word}: {artifact.folder} needs the GNU C library {artifact.manifest.library.glibc}, but this device has "
-            f"{facts['libc'].removeprefix('glibc ')}; build it with the ziglang package (pip install 'b2nn-tvm[cross]'), "
-            "which builds for 2.28 and later, or update the board's system"
+            f"{what} ({board.label}) lacks {', '.join(missing)}; compile it for a target that asks for less"
         )

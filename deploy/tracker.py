@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from b2nn_tvm.deploy.device import BOARDS
 from b2nn_tvm.deploy.patience import call_within
 from b2nn_tvm.deploy.rpc import CONNECT_S, RpcDevice, tvm_rpc
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.artifact import Artifact
-
-ATTEMPTS = 3
 
 
 class TrackerDevice(RpcDevice):
@@ -36,7 +35,7 @@ class TrackerDevice(RpcDevice):
         return found[1].strip("[]"), int(found[2])
 
     def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(BOARDS - 1):
             with contextlib.suppress(DeviceLost):  # the tracker hands out another one
                 return super().run(artifact, inputs, threads=threads)
         return super().run(artifact, inputs, threads=threads)
@@ -67,7 +66,7 @@ class TrackerDevice(RpcDevice):
     def _request(self, rpc: ModuleType) -> Any:
         tracker = rpc.connect_tracker(*self._address)
         try:
-            return tracker.request(self.key, max_retry=ATTEMPTS)
+            return tracker.request(self.key, max_retry=BOARDS)
         finally:
             tracker.close()
 

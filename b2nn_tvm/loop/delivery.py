@@ -87,7 +87,7 @@ def _deliver(
             "accuracy": right / images,
             "agreeing": agreeing,
             "images": images,
-            "device": device.board or device.cpu,
+            "device": device.label,
             "isa": measurements[-1].isa,
         }
 
@@ -103,18 +103,18 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> list[Measu
 
 def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
     """(right answers, answers equal to the torch model's, images) over the test set, one image at a time on the device."""
-    device = open_device(job.settings.device)
     right = agreeing = images = 0
     model.eval()
-    for batch, labels in job.data.test_loader():
-        with torch.inference_mode():
-            expected = model(batch).argmax(1).numpy()
-        for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
-            outputs = device.run(artifact, {"input": np.ascontiguousarray(image[None])}, threads=job.settings.threads)
-            found = int(outputs["output"].argmax())
-            right += found == int(label)
-            agreeing += found == int(answer)
-            images += 1
+    with open_device(job.settings.device) as device:
+        for batch, labels in job.data.test_loader():
+            with torch.inference_mode():
+                expected = model(batch).argmax(1).numpy()
+            for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
+                outputs = device.run(artifact, {"input": np.ascontiguousarray(image[None])}, threads=job.settings.threads)
+                found = int(outputs["output"].argmax())
+                right += found == int(label)
+                agreeing += found == int(answer)
+                images += 1
     return right, agreeing, images
 
 

@@ -67,14 +67,15 @@ def network_row(job: Job, time: NetworkTime) -> NetworkRow:
 
 def machine(job: Job) -> list[str]:
     """What tells one machine's times from another's: board, CPU and operating system of the device."""
-    found = open_device(job.settings.device).describe()
+    with open_device(job.settings.device) as device:
+        found = device.describe()
     return [found.name, found.board, found.cpu, found.system]
 
 
 def _time(job: Job, artifact: Artifact) -> dict[str, Any]:
     settings = job.settings
     found = measure(artifact, device=settings.device, threads=settings.threads)
-    device = found.device.board or found.device.cpu
+    device = found.device.label
     precisions = {row.name: row.precision for row in artifact.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
     rows = [

@@ -132,9 +132,12 @@ def search(
 
 
 def _check_device(device: str, target: str) -> None:
-    open_device(device)
     info = targets.get(target)
-    if device == "local" and not info.runs_here:
+    if device != "local":
+        with open_device(device) as board:
+            board.check(info)
+        return
+    if not info.runs_here:
         raise DeviceError(
             f"times are measured on device local, which cannot run code for target {target} (it lacks {', '.join(info.missing)}); measure on a device "
             f"that can, or search for target native and add {target} with also"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import helper
 
-from b2nn_tvm import compile_model
-from tests.cli.conftest import Run, assert_refused
+from b2nn_tvm import compile_model, load, measure
+from b2nn_tvm.cost_table import CostTable
+from b2nn_tvm.deploy.device import open_device
+from b2nn_tvm.deploy.system import describe, read_facts
+from tests.board_process import BoardProcess
+from tests.cli.conftest import Run, assert_refused, save_graph
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +24,27 @@ def library(small_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("library") / "small"
     compile_model(small_onnx, output=folder, verify=False).close()
     return folder
+
+
+@pytest.fixture(scope="module")
+def library_of_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two float convolutions and a binary one between, of some hundred microseconds."""
+    draw = np.random.default_rng(0)
+    constants = {
+        "w1": draw.standard_normal((32, 16, 3, 3)), "w2": np.where(draw.random((64, 32, 3, 3)) < 0.5, -1, 1),
+        "w3": draw.standard_normal((32, 64, 3, 3)), "zero": 0, "one": 1, "minus": -1,
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["input", "w1"], ["a"], name="first", pads=[1, 1, 1, 1]),
+        helper.make_node("GreaterOrEqual", ["a", "zero"], ["positive"]),
+        helper.make_node("Where", ["positive", "one", "minus"], ["sign"]),
+        helper.make_node("Conv", ["sign", "w2"], ["b"], name="middle", pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["b", "w3"], ["output"], name="last", pads=[1, 1, 1, 1]),
+    ]
+    folder = tmp_path_factory.mktemp("size")
+    path = save_graph(folder / "net.onnx", nodes, constants, [1, 16, 32, 32], [1, 32, 32, 32])
+    compile_model(path, output=folder / "net", verify=False).close()
+    return folder / "net"
 
 
 def test_prints_whole_and_layers(run: Run, library: Path) -> None:
@@ -35,6 +63,40 @@ def test_json(run: Run, library: Path) -> None:
     assert 0 < document["min_ms"] <= document["p10_ms"] <= document["median_ms"] <= document["p90_ms"]
     assert {"stem", "block", "fc"} <= {layer["name"] for layer in document["per_layer"]}
     assert sum(layer["share"] for layer in document["per_layer"]) == pytest.approx(1)
+
+
+def test_a_table_says_what_was_measured_on(run: Run, library: Path, ssh) -> None:
+    done = run("profile", library, "--runs", "5", "--device", "ssh://raspberrypi.local")
+    assert done.returncode == 0, done.stderr
+    assert f"device: ssh://raspberrypi.local ({describe('', read_facts()).cpu}, {len(os.sched_getaffinity(0))} CPUs, Linux" in done.stdout
+    assert ssh.left_behind() == []
+
+
+def test_times_go_to_a_table_and_a_finished_run_is_kept(run: Run, library: Path, tmp_path: Path) -> None:
+    words = ("profile", library, "--runs", "20", "--costs", "costs.json", "--json")
+    first = run(*words)
+    assert first.returncode == 0, first.stderr
+    table = CostTable.load(tmp_path / "costs.json")
+    assert {row.layer for row in table.layers} >= {"stem", "block", "fc"} and len(table.networks) == 1
+    assert {row.precision for row in table.layers if row.layer == "block"} == {"binary"}
+    again = run(*words, "--resume")
+    assert json.loads(again.stdout)["per_layer"] == json.loads(first.stdout)["per_layer"]
+    assert json.loads(run(*words).stdout)["per_layer"] != json.loads(first.stdout)["per_layer"]
+
+
+def test_a_run_that_is_interrupted_goes_on(run: Run, library: Path, tmp_path: Path) -> None:
+    """Ctrl-C after 30 samples; the timer is in the command's own process."""
+    before = (
+        "from b2nn_tvm.deploy.profiling import Journal; add = Journal.add\n"
+        "def interrupt(self, sample):\n    add(self, sample)\n    if len(self.samples) == 30: raise KeyboardInterrupt\n"
+        "Journal.add = interrupt"
+    )
+    words = ("profile", library, "--runs", "50", "--costs", "costs.json")
+    done = run(*words, before=before)
+    assert done.returncode == 130 and "add --resume to go on from there" in done.stderr
+    assert CostTable.load(tmp_path / "costs.json").networks[0].runs == 30
+    done = run(*words, "--resume", "--json")
+    assert (json.loads(done.stdout)["runs"], json.loads(done.stdout)["profiles"]) == (80, 50)
 
 
 def test_a_device_that_is_not_there(run: Run, library: Path) -> None:
@@ -66,3 +128,26 @@ def test_a_damaged_library(run: Run, library: Path, tmp_path: Path) -> None:
 def test_wrong_usage_is_status_2(run: Run, library: Path) -> None:
     assert run("profile", library, "--runs", "0").returncode == 2
     assert run("profile").returncode == 2
+    assert run("profile", library, "--resume").returncode == 2
+    assert run("profile", library, "--timeout", "0").returncode == 2
+
+
+@pytest.mark.timing
+def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Path, ssh, tmp_path: Path) -> None:
+    """Medians of the same kernels on the same CPU: what differs is the process they run in, and who looks on."""
+    board = BoardProcess(tmp_path)
+    try:
+        tables = {}
+        for word in ("local", ssh.word, board.word):
+            with load(library_of_size) as artifact, open_device(word) as device:
+                tables[word] = min((measure(artifact, device=device, runs=60) for _ in range(3)), key=lambda found: found.median_ms)
+    finally:
+        board.stop()
+    local = tables.pop("local")
+    for word, found in tables.items():
+        assert found.median_ms == pytest.approx(local.median_ms, rel=0.3), word
+        assert [row.name for row in found.per_layer] == [row.name for row in local.per_layer]
+        for there, here in zip(found.per_layer, local.per_layer):
+            if here.share > 0.05:  # smaller ones last microseconds
+                assert there.min_ms == pytest.approx(here.min_ms, rel=0.4), (word, here.name)
+                assert there.share == pytest.approx(here.share, abs=0.1), (word, here.name)

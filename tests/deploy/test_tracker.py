@@ -55,9 +55,9 @@ def test_boards_are_lent_and_given_back(address, boards, artifact, x):
     assert [board.left_behind() for board in boards] == [[], []]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "hung"])
-def test_another_board_takes_over(address, boards, artifact, x, number):
-    with open_device(f"tracker://{address}/pair", timeout_s=2) as device:
+@pytest.mark.parametrize(("number", "timeout_s"), [(signal.SIGKILL, 30), (signal.SIGSTOP, 4)], ids=["dead", "hung"])
+def test_another_board_takes_over(address, boards, artifact, x, number, timeout_s):
+    with open_device(f"tracker://{address}/pair", timeout_s=timeout_s) as device:
         device.run(artifact, {"input": x})
         lost = serving(boards)
         lost.signal(number)

@@ -1,0 +1,42 @@
+"""b2nn-device: what it serves, and what it refuses to open to others."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import psutil
+import pytest
+
+from b2nn_tvm.deploy.device import open_device
+from tests.board_process import BoardProcess
+from tests.cli.conftest import Run, assert_refused
+
+
+def test_other_machines_need_an_explicit_flag(run: Run) -> None:
+    done = run("device", "--host", "0.0.0.0")
+    assert done.returncode == 2
+    assert "lets other machines run any code on this board; add --trust-network" in " ".join(done.stderr.split())
+    assert "ssh -N -L 9090:127.0.0.1:9090" in " ".join(done.stderr.split())
+
+
+def test_with_the_flag_it_warns(tmp_path: Path) -> None:
+    board = BoardProcess(tmp_path, "--host", "0.0.0.0", "--trust-network")
+    try:
+        assert board.log == f"warning: every machine that reaches 0.0.0.0:{board.port} can run any code on this board\n"
+        listening = [each.laddr.ip for each in psutil.Process(board.processes()[0].pid).net_connections(kind="tcp")]
+        assert listening == ["0.0.0.0"]
+        with open_device(board.word) as device:
+            assert device.describe().cpus > 0
+    finally:
+        board.stop()
+
+
+def test_a_port_that_is_taken(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert_refused(run("device", "--port", taken.getsockname()[1]), "the port is taken", "choose another --port")
+
+
+@pytest.mark.parametrize("words", [("--tracker", "desk:9190"), ("--key", "rpi4"), ("--tracker", "desk", "--key", "rpi4"), ("--port", "0")])
+def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
+    assert run("device", *words).returncode == 2
