@@ -19,6 +19,7 @@ from b2nn_tvm.schedules.direct import schedule_direct
 from b2nn_tvm.schedules.epilogue import inline_epilogue, word_channels_of
 from b2nn_tvm.schedules.generic import schedule_generic
 from b2nn_tvm.schedules.lookup import schedule_lookup
+from b2nn_tvm.schedules.popcount_kernel import VECTOR
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.vector_unit import VectorUnit
@@ -26,7 +27,7 @@ from b2nn_tvm.schedules.winograd import schedule_winograd
 
 PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
 HELPERS = (
-    "bconv2d_partial", "bconv2d_pairs", "bconv2d_lookups", "bconv2d_short",
+    "bconv2d_pairs", "bconv2d_lookups", "bconv2d_short",
     "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior",
 )  # fmt: skip
 UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
@@ -93,7 +94,7 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
         recorded = records.tile(anchor.op, anchor.workload, anchor.lanes)
         recorded = recorded if recorded in tiles else None
         tile = recorded or tiles[0]
-        apply_tile(sch, anchor, tile)
+        apply_tile(sch, anchor, tile, vector_unit=vector_unit)
         description = f"{anchor.op} {tile.word} ({'tuned' if recorded else 'default'})"
     scheduled = sch.mod["main"].with_attr("tirx.is_scheduled", True)
     return scheduled, description
@@ -101,7 +102,7 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
 
 def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """The tiles worth measuring for this anchor, the default first: where it ends with packing, those that make whole words."""
-    found = vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks)
+    found = vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks, anchor.lanes)
     if anchor.kind == "winograd":
         return found
     multiple = 2 if anchor.op == "bconv2d_lookup" else 1  # rows are looked up in pairs
@@ -110,12 +111,11 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     )
 
 
-def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile) -> None:
-    """Schedule the anchor and all that was fused to it with this tile."""
+def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: VectorUnit) -> None:
+    """Schedule the anchor and all that was fused to it with this tile of a vector unit's."""
     parallel = anchor.updates >= PARALLEL_UPDATES
-    if anchor.op == "bconv2d_bytes":
-        partial = _marked(sch)["bconv2d_partial"]
-        schedule_byte_popcount(sch, anchor.block, partial, tile=tile, lanes=anchor.lanes, parallel=parallel)
+    if anchor.op == "bconv2d_bytes" and vector_unit.popcount:
+        schedule_byte_popcount(sch, anchor.block, vector_unit=vector_unit, tile=tile, lanes=anchor.lanes, parallel=parallel)
     elif anchor.op == "bconv2d_lookup":
         schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, parallel=parallel)
     elif anchor.op == "winograd_conv2d":
@@ -135,8 +135,8 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             continue
         lanes = int(sch.get(block).annotations["b2nn.lanes"])
         extents = _extents(sch, block)
-        counted = marked.get("bconv2d_partial", marked.get("bconv2d_lookups", block))  # the block of the innermost loop
-        updates = prod(_extents(sch, counted)) // lanes
+        counted = marked.get("bconv2d_lookups", block)  # the block of the innermost loop
+        updates = prod(_extents(sch, counted)) // (VECTOR if op == "bconv2d_bytes" else lanes)
         outputs = extents[5 if op == "winograd_conv2d" else 3]
         workload = _annotation(sch, block, WORKLOAD)
         return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, updates, word_channels_of(sch))

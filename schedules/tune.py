@@ -20,7 +20,7 @@ from tvm.s_tir import Schedule
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.schedules.metaschedule import in_process
 from b2nn_tvm.schedules.records import Record, Records, read_records
-from b2nn_tvm.schedules.rules import Anchor, apply_tile, candidates, find_anchor
+from b2nn_tvm.schedules.rules import Anchor, apply_tile, candidates, find_anchor, unit
 from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.vector_unit import VectorUnit
 from b2nn_tvm.targets.target import TargetInfo
@@ -90,7 +90,7 @@ def measure_tiles(
     def space(sch: Schedule) -> None:
         decision = next(order, 0)
         chosen = sch.sample_categorical(list(range(len(tiles))), [1 / len(tiles)] * len(tiles), decision=decision)
-        apply_tile(sch, find_anchor(sch), tiles[int(sch.get(chosen))])
+        apply_tile(sch, find_anchor(sch), tiles[int(sch.get(chosen))], vector_unit=unit(target.vector))
 
     with tempfile.TemporaryDirectory() as folder, _quiet(), tvm.target.Target(target.tvm_target()):
         database = meta_schedule.tune_tir(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.schedules.popcount_kernel import PopcountKernel
 from b2nn_tvm.schedules.tile import Tile, tiles
+
+NARROW_CHANNELS = 32  # output channels to a row of tiles of a Winograd convolution
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,31 @@ class RegisterTile:
 
 @dataclass(frozen=True)
 class VectorUnit:
-    """An instruction set: how it shapes the data, and what fits its registers, by kind of kernel."""
+    """An instruction set: how it shapes the data, what fits its registers, by kind of kernel, and the assembly of the binary
+    convolution in bytes, where it has that."""
 
     name: str
     layout: VectorLayout
     float: RegisterTile
     binary: RegisterTile
     winograd: RegisterTile
+    popcount: type[PopcountKernel] | None = None
 
-    def candidates(self, kind: str, height: int, width: int, blocks: int) -> tuple[Tile, ...]:
+    def candidates(self, kind: str, height: int, width: int, blocks: int, lanes: int = 1) -> tuple[Tile, ...]:
         """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first."""
         limits: RegisterTile = getattr(self, kind)
         fitting = tiles(height, width, blocks, accumulators=limits.accumulators)
-        return tuple(sorted(fitting, key=lambda tile: _order(tile, limits)))
+        aim = _aim(limits, kind, blocks, lanes)
+        return tuple(sorted(fitting, key=lambda tile: _order(tile, aim)))
+
+
+def _aim(limits: RegisterTile, kind: str, blocks: int, lanes: int) -> RegisterTile:
+    """Pixels in place of vectors of channels that a narrow layer does not have; of a narrow Winograd layer fewer rows of
+    tiles: what they share, the weights, is small."""
+    taken = min(blocks, limits.blocks)
+    pixels = min(limits.pixels * limits.blocks // taken, limits.accumulators // taken)
+    rows = min(limits.rows, max(1, blocks * lanes // NARROW_CHANNELS)) if kind == "winograd" else limits.rows
+    return replace(limits, pixels=pixels, rows=rows)
 
 
 def _order(tile: Tile, aim: RegisterTile) -> tuple[int, ...]:

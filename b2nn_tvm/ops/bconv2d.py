@@ -3,7 +3,7 @@
 Three forms of the same sum, one per kind of vector unit:
 
 - words: uint32 lanes, one popcount per lane straight into int32 (AVX-512 VPOPCNTDQ);
-- bytes: uint8 lanes summed in uint8 over at most 31 bytes (31 * 8 = 248), then widened (NEON ``cnt``);
+- bytes: uint8 lanes, summed in uint16 (NEON ``cnt``; in int32 where a filter has more bits than that holds);
 - look-up: nibbles of two rows at a time through a table (AVX2 and AVX-512 ``vpshufb``, see ops/bconv2d_lookup.py).
 
 Popcounts are cast to int32 before any subtraction: TVM marks unsigned arithmetic as not wrapping.
@@ -18,7 +18,6 @@ from b2nn_tvm.ops.bconv2d_lookup import count_by_lookup
 from b2nn_tvm.ops.conv2d import crop_channels
 from b2nn_tvm.workload import ConvWorkload
 
-MAX_BYTES_IN_UINT8 = 31
 MAX_BITS_IN_UINT16 = 65535
 
 
@@ -41,7 +40,8 @@ def bconv2d(
     if table is not None:
         count = count_by_lookup(x, weight, table, workload=workload)
     else:
-        count = _count_bytes(x, weight, workload) if x.dtype == "uint8" else _count_words(x, weight, workload)
+        short = workload.in_channels * workload.kernel[0] * workload.kernel[1] <= MAX_BITS_IN_UINT16
+        count = (_count_bytes if x.dtype == "uint8" and short else _count_words)(x, weight, workload)
     shape = (workload.batch, workload.out_height, workload.out_width, int(weight.shape[0]) * lanes)
 
     def dot(n, h, w, o):
@@ -68,37 +68,17 @@ def _count_words(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.
 
 
 def _count_bytes(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.Tensor:
+    """The plain sum; the schedule replaces it by a micro-kernel, which sums short runs of bytes in uint8."""
     blocks, kernel_height, kernel_width, size, lanes = (int(extent) for extent in weight.shape)
-    columns, chunk = byte_chunk(kernel_width, size)
-    kh = te.reduce_axis((0, kernel_height), "kh")
-    kw = te.reduce_axis((0, kernel_width // columns), "kw")
-    c = te.reduce_axis((0, size // chunk), "c")
-    i, j = te.reduce_axis((0, columns), "i"), te.reduce_axis((0, chunk), "j")
+    kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, kernel_width), "kw")
+    c = te.reduce_axis((0, size), "c")
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
-    spatial = (workload.batch, workload.out_height, workload.out_width, blocks * lanes)
-    total = "uint16" if workload.in_channels * kernel_height * kernel_width <= MAX_BITS_IN_UINT16 else "int32"
-    partial = te.compute(
-        (*spatial, kernel_height, kernel_width // columns, size // chunk),
-        lambda n, h, w, o, a, b, d: te.sum(
-            tirx.popcount(
-                x[n, h * sh + a * dh, w * sw + (b * columns + i) * dw, d * chunk + j]
-                ^ weight[o // lanes, a, b * columns + i, d * chunk + j, o % lanes]
-            ),
-            axis=[i, j],
-        ),
-        name="partial",
-        attrs=mark("bconv2d_partial", workload),
-    )
     return te.compute(
-        spatial,
-        lambda n, h, w, o: te.sum(partial[n, h, w, o, kh, kw, c].astype(total), axis=[kh, kw, c]),
+        (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
+        lambda n, h, w, o: te.sum(
+            tirx.popcount(x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]).astype("uint16"),
+            axis=[kh, kw, c],
+        ),
         name="bconv2d",
-        attrs=mark("bconv2d_bytes", workload, lanes=lanes),
+        attrs=mark("bconv2d_bytes", workload, lanes=lanes, stride_h=sh, stride_w=sw, dilation_h=dh, dilation_w=dw),
     )
-
-
-def byte_chunk(kernel_width: int, size: int) -> tuple[int, int]:
-    """(kernel columns, channel bytes) summed in uint8 before a widening: as many as fit."""
-    chunk = max(n for n in range(1, MAX_BYTES_IN_UINT8 + 1) if size % n == 0)
-    whole_row = kernel_width * chunk <= MAX_BYTES_IN_UINT8 and chunk == size
-    return (kernel_width if whole_row else 1), chunk

@@ -9,19 +9,27 @@ from dataclasses import dataclass
 class VectorLayout:
     """``float_lanes``: float32 lanes of a register; ``word``: the element type of packed bits ("uint32" or "uint8", see
     ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words; ``lookup``: whether bytes are counted by table look-up
-    (ops/bconv2d_lookup.py)."""
+    (ops/bconv2d_lookup.py); ``binary_register``: filters of a register where such a vector may be several, else 0."""
 
     float_lanes: int
     word: str
     max_binary_lanes: int
     lookup: bool = False
+    binary_register: int = 0
 
     def binary_lanes(self, outputs: int) -> int:
         """Filters per vector for a layer of this many outputs: no wider than the layer needs, at least 16."""
         lanes = self.max_binary_lanes
+        if self.binary_register:
+            return self._registers(-(-outputs // self.binary_register)) * self.binary_register
         while lanes > 16 and lanes >= 2 * outputs:
             lanes //= 2
         return lanes
+
+    def _registers(self, needed: int) -> int:
+        """Registers per vector that make the fewest operations: three for each, absent filters included, and a broadcast for all."""
+        most = self.max_binary_lanes // self.binary_register
+        return min(range(most, 0, -1), key=lambda count: -(-needed // count) * (3 * count + 1))
 
     def conv_lanes(self, outputs: int) -> int:
         """Output channels per vector of a float layer: half vectors where a whole one would be half empty."""

@@ -1,10 +1,10 @@
-"""The sums of the binary convolution cannot overflow, and the chunks of the byte form are as long as they may be."""
+"""The sums of the binary convolution cannot overflow."""
 
 import numpy as np
 import pytest
 from tvm import te
 
-from b2nn_tvm.ops.bconv2d import MAX_BYTES_IN_UINT8, bconv2d, byte_chunk
+from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bit_layout import pack_channels, pack_weights
 from b2nn_tvm.schedules.rules import unit
 from b2nn_tvm.workload import ConvWorkload
@@ -29,17 +29,3 @@ def test_the_largest_sums_are_exact(channels, kernel, target):
     assert result.shape == (1, 1, 2, 16)
     np.testing.assert_array_equal(result[..., ::2], -count)
     np.testing.assert_array_equal(result[..., 1::2], count)
-
-
-@pytest.mark.parametrize("kernel_width", [1, 2, 3, 5, 7, 11])
-def test_a_chunk_divides_the_bytes_and_cannot_overflow(kernel_width):
-    for size in range(1, 200):
-        columns, chunk = byte_chunk(kernel_width, size)
-        assert size % chunk == 0 and columns in (1, kernel_width)
-        assert columns == 1 or chunk == size
-        assert columns * chunk <= MAX_BYTES_IN_UINT8
-        assert not any(size % longer == 0 for longer in range(chunk + 1, MAX_BYTES_IN_UINT8 + 1))
-
-
-def test_the_longest_chunk_cannot_overflow_a_byte():
-    assert 8 * MAX_BYTES_IN_UINT8 <= np.iinfo(np.uint8).max < 8 * (MAX_BYTES_IN_UINT8 + 1)

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 _LABEL = re.compile(r"^([.\w$]+):")
-_COMMENT = re.compile(r"\s*(?://|#\s).*$")
-_BRANCH = re.compile(r"(?:j\w+|b|b\.\w+|cbn?z|tbn?z)\s(?:.*,\s*)?([.\w$]+)$")
+_COMMENT = re.compile(r"\s*(?://|#\s|@).*$")
+_BRANCH = re.compile(r"(?:j\w+|b(?:\.?\w\w)?|cbn?z|tbn?z)\s(?:.*,\s*)?([.\w$]+)$")
 
 
 @dataclass(frozen=True)

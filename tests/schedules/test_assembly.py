@@ -10,7 +10,6 @@ from functools import cache
 import pytest
 import tvm
 
-from b2nn_tvm.ops.bconv2d import byte_chunk
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.rules import schedule_function, unit
@@ -89,26 +88,6 @@ def test_without_vpopcntdq_nibbles_of_two_rows_are_looked_up(stage, isa, registe
     assert loop.count(rf"vmovdq\w+ .*, %{register}\d+") <= lookups + 1
     assert spills(loop) == 0
     assert not re.search(r"\tpopcnt", text)
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_neon_takes_three_operations(stage):
-    loop = innermost_loop(assembly("arm", binary_conv, STAGES[stage]), "cnt")
-    updates = loop.count(r"cnt v\d+\.16b")
-    assert updates >= 8 and loop.count("cnt") == updates
-    assert loop.count(r"eor v\d+\.16b") == updates
-    assert loop.count(r"add v\d+\.16b") <= updates
-    arithmetic = r"(?!ld)\w+ v\d+\."  # everything that works on vectors and is no load
-    assert loop.count(arithmetic) <= 3.3 * updates
-    assert loop.count(r"ld1r|dup") <= updates / 4  # takes a vector slot, too: four vectors of filters share one
-    assert spills(loop) == 0
-
-
-def test_neon_widens_each_partial_sum_once():
-    """At seven columns of 512 channels the widening stands in the innermost loop: two halves for 16 bytes."""
-    loop = innermost_loop(assembly("arm", binary_conv, STAGES[512]), "cnt")
-    assert byte_chunk(3, 64) == (1, 16)
-    assert loop.count(r"uaddw2? v\d+\.8h") == 2 * loop.count("cnt") / 16
 
 
 @pytest.mark.parametrize("make", [float_conv, winograd])

@@ -50,7 +50,7 @@ def test_the_tile_is_read_from_the_fastest_trial(native, monkeypatch):
     expected = {}
     for tile in tiles:
         sch = Schedule(function.with_attr("global_symbol", "main"))
-        apply_tile(sch, find_anchor(sch), tile)
+        apply_tile(sch, find_anchor(sch), tile, vector_unit=unit(native.vector))
         expected[tile] = code_size(tvm.tirx.build(sch.mod, target=native.tvm_target()))
     smallest = min(expected, key=expected.__getitem__)
     assert smallest != tiles[0] and len(set(expected.values())) == len(tiles)

@@ -1,0 +1,69 @@
+"""The inner loops of the ARM kernels: operations for the work, counted in the text, and cycles by llvm-mca's models (static estimates)."""
+
+import re
+from functools import cache
+
+import pytest
+import tvm
+
+from b2nn_tvm.deploy.llvm_tools import find_llvm_tools
+from b2nn_tvm.errors import ToolchainError
+from b2nn_tvm.schedules.records import Records
+from b2nn_tvm.schedules.rules import schedule_function, unit
+from b2nn_tvm.targets.target import get
+from b2nn_tvm.workload import ConvWorkload
+from tests.schedules.assembly import Loop, innermost_loop
+from tests.schedules.functions import binary_conv
+
+STAGES = {
+    channels: ConvWorkload(1, channels, size, size, channels, (3, 3), padding=(1, 1, 1, 1))
+    for channels, size in ((64, 56), (128, 28), (256, 14), (512, 7))
+}
+AARCH64 = ("arm", "rpi3", "rpi4", "rpi5")
+ARITHMETIC = {"aarch64": r"(?!ld|st)\w+ v\d+\.", "armv7l": r"v(?!ld|st)[\w.]+ q\d+"}
+# Cycles for 4,096 binary MACs: three operations of 128 bits at one (A53) or two a cycle, and a quarter more; of the A72 less.
+CYCLES = {"cortex-a53": 1.25 * 96, "cortex-a72": 53, "cortex-a76": 1.25 * 48}
+
+
+@cache
+def inner_loop(name: str, workload: ConvWorkload) -> Loop:
+    info = get(name)
+    vector_unit = unit(info.vector)
+    function, _ = schedule_function(
+        binary_conv(workload, vector_unit.layout), vector_unit=vector_unit, records=Records(vector_unit.name)
+    )
+    module = tvm.IRModule({"main": function.with_attr("global_symbol", "main")})
+    return innermost_loop(tvm.tirx.build(module, target=info.tvm_target()).inspect_source("asm"), "v?cnt")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("name", [*AARCH64, "armv7"])
+def test_binary_macs_take_three_operations_and_a_quarter(name, stage):
+    loop, arch = inner_loop(name, STAGES[stage]), get(name).arch
+    xor, count, add, spread = {
+        "aarch64": (r"eor v\d+\.16b", r"cnt v\d+\.16b", r"add v\d+\.16b", r"dup v\d+\.16b"),
+        "armv7l": (r"veor q", r"vcnt\.8 q", r"vadd\.i8 q", r"vdup\.8 q"),
+    }[arch]
+    updates = loop.count(count)
+    assert updates >= 8 * 24
+    assert loop.count(xor) == updates
+    assert loop.count(spread) == updates / 4  # four vectors of filters share a broadcast
+    arithmetic = loop.count(ARITHMETIC[arch])
+    assert arithmetic == loop.count(f"{xor}|{count}|{add}|{spread}") <= 3.3 * updates
+    sums = updates - loop.count(add)  # of each, the first popcount is the sum
+    assert updates / sums <= 31  # bytes of eight bits that are summed in uint8
+    assert not any(re.search(r"\bsp\b", instruction) for instruction in loop.instructions)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("name", AARCH64)
+def test_cycles_are_near_the_bound_of_the_cpu(name, stage):
+    """The code for all 64-bit boards on each of them, the others on their own."""
+    try:
+        tools = find_llvm_tools()
+    except ToolchainError as error:
+        pytest.skip(str(error))
+    loop = inner_loop(name, STAGES[stage])
+    for cpu in CYCLES if name == "arm" else (get(name).mcpu,):
+        (cycles,) = tools.cycles([loop.instructions], triple="aarch64", cpu=cpu)
+        assert cycles * 4096 / (128 * loop.count("cnt")) <= CYCLES[cpu], cpu
