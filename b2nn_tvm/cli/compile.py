@@ -29,18 +29,20 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--input-shape", "input_shapes", multiple=True, metavar="NAME=1x3x32x32", help="Fix the shape of an input that is dynamic.")
 @click.option("--sign-zero", type=click.Choice(["+1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
 @click.option("--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else.")
-@click.option("--explain", is_flag=True, help="Say of every convolution what was decided and why.")
+@click.option("--explain", is_flag=True, help="Say what was fused into each kernel, and what each pass decided and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--list-targets", is_flag=True, is_eager=True, expose_value=False, callback=_list_targets, help="List the targets and stop.")
 @click.version_option(__version__)
 def main(model, target, output, tune, verify, input_shapes, sign_zero, bundle, explain, as_json) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
 
-    Writes the library, its manifest and a C header into DIR and prints one row per layer.
+    Writes the library, its manifest and a C header into DIR and prints one row per layer and where the bytes go.
     """
+    from dataclasses import asdict
     from pathlib import Path
 
     import b2nn_tvm
+    from b2nn_tvm.cli import explanation
     from b2nn_tvm.cli import output as out
 
     folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
@@ -67,17 +69,14 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, bundle, e
     for line in skipped:
         out.print_note(line)
     if as_json:
-        out.print_json(_as_document(artifact, folder, files))
+        bundled = {"bundle": [asdict(file) for file in files]} if files else {}
+        out.print_json({**explanation.as_document(artifact, str(folder)), **bundled})
         return
-    columns = ("layer", "precision", "workload", "schedule", "bytes", "stays float because")
-    rows = [
-        (row.name, row.precision, _short(row.workload), row.schedule, str(row.size_bytes), row.reason) for row in artifact.layers
-    ]
-    out.print_table(f"{model} for {artifact.target.name} ({artifact.target.mcpu})", columns, rows)
+    explanation.print_layers(artifact, f"{model} for {artifact.target.name} ({artifact.target.mcpu})")
     if explain:
-        for row in artifact.layers:
-            if row.workload or row.reason:
-                out.print_line(f"{row.name} {'is binary' if row.precision == 'binary' else f'stays float: {row.reason}'}")
+        explanation.print_kernels(artifact)
+        explanation.print_rewrites(artifact)
+    explanation.print_sizes(artifact)
     out.print_line(f"{folder}: {_binary_count(artifact)} of {len(artifact.layers)} layers are binary")
     if bundle:
         _print_bundle(artifact, folder, files)
@@ -95,8 +94,8 @@ def _print_bundle(artifact, folder, files) -> None:
 
     rows = [(file.name, str(file.size_bytes), file.what) for file in files]
     total = sum(file.size_bytes for file in files)
-    out.print_table(f"bundle {folder}: {total} bytes", ("file", "bytes", "what it is"), rows)
-    out.print_line(f"it runs on {requirements(artifact.manifest)}")
+    out.print_table("bundle", ("file", "bytes", "what it is"), rows)
+    out.print_line(f"{folder}: {total} bytes, for {requirements(artifact.manifest)}")
     out.print_line(f"library and b2nn-run are built with {artifact.manifest.build.compiler}")
 
 
@@ -108,20 +107,8 @@ def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(map(int, parts))
 
 
-def _short(workload: str) -> str:
-    """The key without what it says of almost every convolution: batch 1, no dilation, no groups."""
-    return workload.removeprefix("conv2d_n1_").removesuffix("_d1x1_g1")
-
-
 def _binary_count(artifact) -> int:
     return sum(row.precision == "binary" for row in artifact.layers)
-
-
-def _as_document(artifact, folder, files) -> dict:
-    from dataclasses import asdict
-
-    bundle = {"bundle": [asdict(file) for file in files]} if files else {}
-    return {"folder": str(folder), "target": artifact.target.name, "layers": [asdict(row) for row in artifact.layers], **bundle}
 
 
 if __name__ == "__main__":
