@@ -30,6 +30,8 @@ from b2nn_tvm.schedules.rules import unit
 from b2nn_tvm.schedules.tune import measure_tiles, tasks
 from b2nn_tvm.targets import target as targets
 
+NOTED = 1.15  # how much slower a default tile is before it is listed
+
 
 def files(folder: Path) -> list[Path]:
     """The built-in networks, float and all binary, as ONNX files."""
@@ -65,13 +67,16 @@ def main() -> None:
                 for function, anchor, tiles in track(list(tasks(kernels.module, vector_unit, records)), f"{word}: {network_path.stem}"):
                     seconds = measure_tiles(function, tiles[: options.trials], target=target, measured=lambda _: None)
                     best = min(seconds, key=seconds.__getitem__)
-                    losses.append(seconds[tiles[0]] / seconds[best])
+                    losses.append((seconds[tiles[0]] / seconds[best], f"{anchor.op} {anchor.workload}: {tiles[0].word} -> {best.word}"))
                     milliseconds = round(seconds[best] * 1e3, 6)
                     records = records.with_record(Record(anchor.op, anchor.workload, anchor.lanes, best, milliseconds, device))
                     records.save(path)
             if losses:
-                worst, usual = max(losses), statistics.median(losses)
+                (worst, _), usual = max(losses), statistics.median(loss for loss, _ in losses)
                 console.print(f"{word}: default tiles take {usual:.2f} times (median), {worst:.2f} times (worst) the fastest of {len(losses)}")
+                for loss, which in sorted(losses, reverse=True):
+                    if loss > NOTED:
+                        console.print(f"  {loss:.2f} {which}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from b2nn_tvm.workload import ConvWorkload
 # logits of a mixed network allows; and a layer's time must not depend on whether others are binary.
 WINOGRAD_TILE = 2
 WINOGRAD_CHANNELS = 16
-WINOGRAD_PIXELS = 100
+WINOGRAD_PIXELS_PER_LANE = 6  # the wider the vectors, the sooner reading weights takes longer than multiplying them
 WINOGRAD_CACHED_FILTERS = 1 << 14  # 16 * 4 bytes each: a mebibyte, the second-level cache of a server core
 
 
@@ -52,7 +52,7 @@ class LowerConv2d:
             return None
         filters = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
         workload = conv_workload(call, call.args[0], padding=ints(call.attrs.padding))
-        obstacle = winograd_obstacle(workload)
+        obstacle = winograd_obstacle(workload, lanes=self._layout.float_lanes)
         if not obstacle:
             site.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
             return self._winograd(call, site, filters, workload)
@@ -96,8 +96,8 @@ class LowerConv2d:
         )
 
 
-def winograd_obstacle(workload: ConvWorkload) -> str:
-    """Why a layer is not lowered to F(2 x 2, 3 x 3); empty where that was faster than the direct form.
+def winograd_obstacle(workload: ConvWorkload, *, lanes: int) -> str:
+    """Why a layer is not lowered to F(2 x 2, 3 x 3) for vectors of ``lanes``; empty where that was faster than the direct form.
 
     Its weights are 16/9 as large: a layer with many weights for few pixels is bound by reading them, and stays direct.
     """
@@ -109,7 +109,7 @@ def winograd_obstacle(workload: ConvWorkload) -> str:
     if min(workload.in_channels, workload.out_channels) < WINOGRAD_CHANNELS:
         return f"it has fewer than {WINOGRAD_CHANNELS} channels"
     pixels = workload.batch * workload.out_height * workload.out_width
-    if pixels < WINOGRAD_PIXELS and workload.in_channels * workload.out_channels > WINOGRAD_CACHED_FILTERS:
+    if pixels < WINOGRAD_PIXELS_PER_LANE * lanes and workload.in_channels * workload.out_channels > WINOGRAD_CACHED_FILTERS:
         return f"Winograd's weights, 16/9 as many, would be read for {pixels} pixels only"
     return ""
 
