@@ -58,10 +58,19 @@ def test_the_default_has_the_pixels_rows_and_blocks_aimed_at():
 
 
 def test_with_one_vector_of_channels_pixels_make_up_the_default():
-    assert order_of(RegisterTile(accumulators=28, pixels=14, rows=2), 56, 56, 1)[0] == Tile(2, 7, 1)
+    assert order_of(RegisterTile(accumulators=28, pixels=14, rows=2), 56, 56, 1)[0] == Tile(2, 14, 1)
+
+
+def test_a_narrow_winograd_layer_takes_fewer_rows_of_tiles():
+    aim = RegisterTile(accumulators=16, pixels=8, rows=4)
+    tested = VectorUnit("test", unit("avx512").layout, aim, aim, aim)
+    assert tested.candidates("winograd", 16, 16, 1, 16)[0] == Tile(1, 16, 1)
+    assert tested.candidates("winograd", 28, 28, 4, 16)[0] == Tile(2, 4, 2)
+    assert tested.candidates("winograd", 16, 16, 8, 16)[0] == Tile(4, 2, 2)
+    assert tested.candidates("float", 16, 16, 1, 16)[0] == Tile(4, 4, 1)
 
 
 def test_more_pixels_than_aimed_at_are_as_bad_as_too_few():
     """Of 13 columns there are 1 or 13 at a time: 13 is 3 above an aim of 10 and 1 is 9 below; to 5, 1 is closer."""
-    assert order_of(RegisterTile(accumulators=28, pixels=10, rows=1), 1, 13, 1)[0] == Tile(1, 13, 1)
-    assert order_of(RegisterTile(accumulators=28, pixels=5, rows=1), 1, 13, 1)[0] == Tile(1, 1, 1)
+    assert order_of(RegisterTile(accumulators=28, pixels=10, rows=1, blocks=1), 1, 13, 1)[0] == Tile(1, 13, 1)
+    assert order_of(RegisterTile(accumulators=28, pixels=5, rows=1, blocks=1), 1, 13, 1)[0] == Tile(1, 1, 1)
