@@ -1,4 +1,4 @@
-"""b2nn-run as it is started on a board: tensors in files, the best classes, rows of times, and what it refuses."""
+"""b2nn-run prints the best classes, says what it is, and refuses what does not fit this machine."""
 
 from __future__ import annotations
 
@@ -6,138 +6,19 @@ import json
 import platform
 import re
 import shutil
-import signal
 import subprocess
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.build import LIBRARY, RUNNER, RUNNER_SOURCES, RUNTIME, build_library
 from b2nn_tvm.deploy.manifest import read_manifest
-from b2nn_tvm.deploy.measure import Measurement
-from b2nn_tvm.deploy.system import Conditions, DeviceDescription, cpu_name
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.version import __version__
 from tests.deploy.handmade import N, expected, program
-
-
-def start(net: Path, *words: object, **options) -> subprocess.CompletedProcess:
-    command = [net / RUNNER, *map(str, words)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, **options)
-
-
-def refused(net: Path, *words: object, status: int = 1) -> str:
-    """The one line that says what is wrong."""
-    done = start(net, *words)
-    assert (done.returncode, done.stdout) == (status, ""), done
-    (line,) = done.stderr.splitlines()
-    return line
-
-
-@pytest.fixture
-def files(tmp_path):
-    return lambda: [tmp_path / "out.npy", tmp_path / "tasks.npy"]
-
-
-def output_words(paths) -> list[object]:
-    return [word for path in paths for word in ("--output", path)]
-
-
-# ---- tensors in files
-
-
-@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
-def test_npy_goes_in_and_out(net, x, tmp_path, files, version):
-    with open(tmp_path / "x.npy", "wb") as file:
-        np.lib.format.write_array(file, x, version=version)
-    done = start(net, "--input", tmp_path / "x.npy", *output_words(files()))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    result, tasks = map(np.load, files())
-    np.testing.assert_array_equal(result, expected(x) + 1)
-    assert (result.shape, result.dtype, tasks.shape, tasks.dtype, int(tasks)) == ((1, N), "float32", (), "int32", 1)
-    raw = files()[0].read_bytes()
-    assert (raw[:8], raw[127:128]) == (b"\x93NUMPY\x01\x00", b"\n")  # the values start on a multiple of 64
-
-
-def test_raw_values_go_in_and_out(net, x, tmp_path):
-    x.tofile(tmp_path / "x.f32")
-    outputs = output_words([tmp_path / "out", tmp_path / "tasks"])
-    assert start(net, "--input", tmp_path / "x.f32", "--threads", 3, *outputs).returncode == 0
-    np.testing.assert_array_equal(np.fromfile(tmp_path / "out", "float32")[None], expected(x) + 1)
-    assert np.fromfile(tmp_path / "tasks", "int32") == [3]
-
-
-def test_a_row_has_no_order(net, x, tmp_path, files):
-    np.save(tmp_path / "x.npy", np.asfortranarray(x))
-    assert start(net, "--input", tmp_path / "x.npy", *output_words(files())).returncode == 0
-    np.testing.assert_array_equal(np.load(files()[0]), expected(x) + 1)
-
-
-WRONG = {
-    "float64": (
-        np.zeros((1, N)),
-        'input input takes float32, the file holds float64; convert it with .astype("float32")',
-    ),
-    "big-endian": (np.zeros((1, N), ">f4"), "input input takes float32, the file holds >f4; convert"),
-    "no numbers": (np.zeros(N, [("a", "f4")]), "the values of this .npy file are no plain numbers"),
-    "one axis": (np.zeros(N, "f4"), "input input takes shape 1x1000, the file holds 1000"),
-    "an axis more": (np.zeros((1, N, 1), "f4"), "input input takes shape 1x1000, the file holds 1x1000x1"),
-    "another extent": (np.zeros((2, N), "f4"), "input input takes shape 1x1000, the file holds 2x1000"),
-    "a scalar": (np.zeros((), "f4"), "input input takes shape 1x1000, the file holds scalar"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_wrong_arrays_are_named(net, tmp_path, case):
-    array, message = WRONG[case]
-    np.save(tmp_path / "x.npy", array)
-    assert refused(net, "--input", tmp_path / "x.npy").startswith(f"error: {tmp_path / 'x.npy'}: {message}")
-
-
-def npy(array: np.ndarray) -> bytes:
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {array.shape}, }}\n".encode()
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + array.tobytes()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda b: b[:-1], "input input takes 4000 bytes (float32, 1x1000), the file holds fewer"),
-        (lambda b: b + b"\0", "input input takes 4000 bytes (float32, 1x1000), the file holds more"),
-        (lambda b: b[:30], "the file ends within the header"),
-        (lambda b: b[:7], "a version of the .npy format that this program does not know"),
-        (lambda b: b[:6] + b"\x09" + b[7:], "a version of the .npy format that this program does not know"),
-        (lambda b: b[:6] + b"\x02\x00" + b"\xff" * 4 + b[12:], "the header of this .npy file is damaged"),
-        (lambda b: b.replace(b"'shape'", b"'shame'"), "the header of this .npy file is damaged"),
-        (lambda b: b.replace(b"(1, 1000)", b"(1, lots)"), "input input takes shape 1x1000, the file holds 1"),
-        (lambda b: b.replace(b": False", b": True "), "the values of this .npy file are in column-major order"),
-        (lambda b: b[8:], "this is no .npy file; raw values need another ending"),
-        (lambda b: b"", "this is no .npy file; raw values need another ending"),
-    ],
-)
-def test_damaged_files_are_named(net, x, tmp_path, change, message):
-    (tmp_path / "x.npy").write_bytes(change(npy(x)))
-    assert refused(net, "--input", tmp_path / "x.npy").startswith(f"error: {tmp_path / 'x.npy'}: {message}")
-
-
-def test_files_that_are_not_there_are_named(net, x, tmp_path):
-    none = tmp_path / "none" / "x"
-    assert (
-        refused(net, "--input", none)
-        == f"error: {none}: cannot open this file for input input: No such file or directory"
-    )
-    outputs = output_words([none, tmp_path / "tasks"])
-    assert (
-        refused(net, *outputs) == f"error: {none}: cannot open this file for output output: No such file or directory"
-    )
-    full = output_words(["/dev/full", tmp_path / "tasks"])
-    assert refused(net, *full) == "error: /dev/full: cannot write output output: No space left on device"
-
-
-# ---- the best classes
+from tests.deploy.runner_process import refused, start
 
 
 def best(done: subprocess.CompletedProcess) -> list[tuple[int, float, str]]:
@@ -204,102 +85,6 @@ def test_other_outputs_are_no_classes(workshop, x):
     assert len(lines) == 12
 
 
-# ---- times
-
-
-def rows_of(text: str) -> list[dict]:
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def test_rows_and_statistics(net, tmp_path, files):
-    done = start(net, "--profile", "--runs", 12, "--profiles", 4, "--threads", 2, *output_words(files()))
-    assert (done.returncode, done.stderr) == (0, "")
-    first, *middle, last = rows_of(done.stdout)
-    manifest = read_manifest(net)
-    assert (first["row"], first["kind"], first["format_version"]) == ("start", "b2nn-profile", 1)
-    assert (first["model_id"], first["abi_version"]) == (manifest.library.model_id, manifest.library.abi_version)
-    assert (first["threads"], first["warmup"]) == (2, 3)
-    assert first["step_layers"] == [step.layer for step in manifest.steps]
-    runs = np.array([row["ms"] for row in middle if row["row"] == "run"])
-    steps = np.array([row["ms"] for row in middle if row["row"] == "steps"])
-    assert (runs.shape, steps.shape, [row["row"] for row in middle[:12]]) == ((12,), (4, 4), ["run"] * 12)
-    assert last["row"] == "end"
-    assert [last[f"{name}_ms"] for name in ("p10", "median", "p90", "min")] == pytest.approx(
-        [*np.percentile(runs, [10, 50, 90]), runs.min()], abs=2e-6
-    )
-    assert last["spread"] == pytest.approx((last["p90_ms"] - last["p10_ms"]) / last["median_ms"], rel=1e-2, abs=1e-5)
-    medians = np.median(steps, axis=0)  # every step has a layer of its own
-    assert [row["name"] for row in last["per_layer"]] == first["step_layers"]
-    assert [row["median_ms"] for row in last["per_layer"]] == pytest.approx(medians, abs=2e-6)
-    assert [row["min_ms"] for row in last["per_layer"]] == pytest.approx(steps.min(axis=0), abs=2e-6)
-    assert [row["share"] for row in last["per_layer"]] == pytest.approx(medians / medians.sum(), abs=1e-2)
-    assert int(np.load(files()[1])) == 2  # outputs are those of the last run
-
-
-def test_the_last_row_is_a_measurement(net):
-    last = rows_of(start(net, "--profile", "--runs", 2).stdout)[-1]
-    assert set(last) - {"row"} == set(Measurement.__dataclass_fields__)
-    device = DeviceDescription(**last["device"])
-    assert (device.arch, device.emulated) == (platform.machine(), False)
-    assert device.cpus >= 1 and device.memory_mib > 0 and device.cpu
-    assert Conditions(**last["conditions"]).mhz >= 0
-    assert (last["target"], last["isa"], last["runs"], last["profiles"]) == ("native", "avx2", 2, 2)
-
-
-def test_steps_of_one_layer_are_summed(workshop):
-    base = program("shift_one", "shift_one")
-    steps = tuple(replace(step, layer='the "only" one') for step in base.steps)
-    build_library(replace(base, steps=steps), workshop.kernels(), workshop.target(), workshop.folder / "one layer")
-    rows = rows_of(start(workshop.folder / "one layer", "--profile", "--runs", 3).stdout)
-    sums = [sum(row["ms"]) for row in rows if row["row"] == "steps"]
-    (layer,) = rows[-1]["per_layer"]
-    assert (layer["name"], layer["share"]) == ('the "only" one', 1)
-    assert layer["median_ms"] == pytest.approx(np.median(sums), abs=5e-6)
-
-
-def test_it_repeats_for_the_seconds_asked_for(net):
-    begun = time.monotonic()
-    rows = rows_of(start(net, "--profile", "--seconds", "0.05").stdout)
-    assert time.monotonic() - begun < 5
-    assert sum(row["row"] == "run" for row in rows) >= 10
-    assert sum(row["row"] == "steps" for row in rows) >= 5
-
-
-@pytest.mark.parametrize(("runs", "profiles"), [(0, 2), (2, 0), (0, 0)])
-def test_what_was_not_measured_has_no_figure(net, runs, profiles):
-    last = rows_of(start(net, "--profile", "--runs", runs, "--profiles", profiles).stdout)[-1]
-    assert (last["median_ms"] is None, last["runs"]) == (runs == 0, runs)
-    assert (last["per_layer"] == []) == (profiles == 0)
-
-
-def test_rows_come_while_it_runs(net):
-    """What was measured before the end is there, line by line, when the process is killed."""
-    with subprocess.Popen(
-        [net / RUNNER, "--profile", "--seconds", "600"], stdout=subprocess.PIPE, text=True
-    ) as process:
-        rows = [json.loads(process.stdout.readline()) for _ in range(30)]
-        process.send_signal(signal.SIGKILL)
-        process.stdout.read()
-    assert [row["row"] for row in rows] == ["start"] + ["run"] * 29
-
-
-def test_a_full_disk_is_an_error(net):
-    with open("/dev/full", "w") as full:
-        for words in (["--profile"], [], ["--describe"]):
-            done = subprocess.run([net / RUNNER, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-            assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "error: cannot write to stdout")
-
-
-def test_a_failing_kernel_is_named(workshop, x, tmp_path):
-    folder = workshop.build("fail_if_negative", "shift_one", name="runner fails")
-    np.ones_like(x).tofile(tmp_path / "x")
-    message = "error: step 1 (fail_if_negative, layer layer 0) failed with status 7"
-    assert refused(folder, "--input", tmp_path / "x") == message
-    done = start(folder, "--input", tmp_path / "x", "--profile")
-    assert (done.returncode, done.stderr) == (1, f"{message}\n")
-    assert [row["row"] for row in rows_of(done.stdout)] == ["start"]
-
-
 # ---- what it says of itself
 
 
@@ -327,12 +112,6 @@ def test_help_names_every_option(net):
     options = set(re.findall(r'"(--[a-z]+)"', source))
     assert options == set(re.findall(r"--[a-z]+", start(net, "--help").stdout))
     assert len(options) == 13
-
-
-def test_parts_of_arm_have_the_same_names_in_c_and_python():
-    table = re.findall(r'\{(0x[0-9a-f]{3}), +"([^"]+)"\}', (RUNNER_SOURCES / "board.c").read_text())
-    assert len(table) == 16
-    assert [cpu_name(f"CPU part\t: {part}\n") for part, _ in table] == [name for _, name in table]
 
 
 # ---- what it refuses
