@@ -44,10 +44,14 @@ for name in ("b2nn-compile", "b2nn-profile", "b2nn-search"):
 save_network(Path("smoke.onnx"))
 rows = json.loads(command("b2nn-compile", "smoke.onnx", "--target", "native", "-o", "native", "--json"))["layers"]
 assert [row["precision"] for row in rows if row["name"] == "conv"] == ["binary"], rows
-command("b2nn-compile", "smoke.onnx", "--target", "arm", "-o", "arm")
+command("b2nn-compile", "smoke.onnx", "--target", "arm", "--bundle", "-o", "arm")
+assert Path("arm", "classify.py").is_file() and Path("arm", "README.txt").is_file()
 assert json.loads(command("b2nn-profile", "native", "--runs", "20", "--json"))["median_ms"] > 0
 
 image = np.random.default_rng(1).standard_normal((1, 16, 8, 8), dtype=np.float32)
 expected = onnxruntime.InferenceSession("smoke.onnx").run(None, {"input": image})[0]
 np.testing.assert_array_equal(b2nn_tvm.load("native").run({"input": image})["output"], expected)
+np.save("image.npy", image)
+command("native/b2nn-run", "--input", "image.npy", "--output", "output.npy")
+np.testing.assert_array_equal(np.load("output.npy"), expected)
 print("smoke: passed")

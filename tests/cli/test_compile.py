@@ -29,9 +29,12 @@ def test_compiles_into_a_folder_and_prints_the_layers(run: Run, small_onnx: Path
 
 
 def test_json_is_all_of_stdout(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    done = run("compile", small_onnx, "-o", "out", "--json")
+    done = run("compile", small_onnx, "-o", "out", "--json", "--bundle")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
+    files = {file["name"]: file["size_bytes"] for file in document["bundle"]}
+    assert files == {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()}
+    assert {"b2nn-run", "classify.c", "classify.py", "README.txt"} < set(files)
     row = next(row for row in document["layers"] if row["name"] == "block")
     assert row["precision"] == "binary" and row["workload"].startswith("conv2d_n1_c16_h8_w8_o32")
     assert set(row) == {"name", "op", "precision", "reason", "workload", "schedule", "size_bytes", "weight_bytes"}
