@@ -15,6 +15,7 @@ from tvm import relax
 from b2nn_tvm.passes.align_constants import AlignConstants
 from b2nn_tvm.passes.canonicalize_sign import CanonicalizeSign
 from b2nn_tvm.passes.fold_affine import FoldAffine
+from b2nn_tvm.passes.fold_constants import FoldConstants
 from b2nn_tvm.passes.hoist_input_scale import HoistInputScale
 from b2nn_tvm.passes.merge_pad import MergePad
 from b2nn_tvm.passes.sink_sign import SinkSign
@@ -27,7 +28,7 @@ def canonicalize_binary_convs(log: RewriteLog | None = None) -> tvm.transform.Pa
     return tvm.transform.Sequential(
         [
             relax.transform.DecomposeOpsForInference(),
-            relax.transform.FoldConstant(),
+            FoldConstants(),
             relax.transform.CanonicalizeBindings(),
             AlignConstants(),
             FoldAffine(log),  # before the signs: a batch norm in front of a sign is an affine map, not a threshold
