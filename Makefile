@@ -10,7 +10,7 @@ PIP_ARGS ?=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench arm-emulator arm-board ssh-server wheel lint clean
+.PHONY: help setup demo test bench arm-emulator arm-board llvm-tools ssh-server wheel lint clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,7 @@ demo: setup ## the whole loop on a small data set on this machine, into build/de
 
 test: setup ## all tests; the timing ones run last and alone, the ARM ones where the emulator can be had
 	$(MAKE) arm-board || echo 'no ARM emulator or no system for it: their tests will be skipped'
+	$(MAKE) llvm-tools || echo 'no llvm-mca 19: the tests that estimate cycles will be skipped'
 	$(MAKE) ssh-server || echo 'no ssh server: its tests will be skipped'
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not timing"
 	$(BIN)/python -m pytest -m timing
@@ -43,6 +44,9 @@ arm-emulator: setup ## the emulated ARM board that tests run on, into build/arm-
 
 arm-board: arm-emulator ## Python and TVM's runtime for the emulated board, into build/arm-board (150 MB of packages and wheels)
 	$(BIN)/python -m tests.arm.setup_board
+
+llvm-tools: setup ## llvm-mca, which estimates the cycles of ARM kernels, into build/llvm-tools (no root, Debian's packages)
+	$(BIN)/python -m tests.arm.setup_llvm_tools
 
 ssh-server: setup ## an ssh server for tests, into build/ssh-server (no root, Debian's packages)
 	$(BIN)/python -m tests.setup_ssh_server

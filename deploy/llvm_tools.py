@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from b2nn_tvm.deploy.qemu import DEFAULT_FOLDER, FOLDER_VARIABLE
 from b2nn_tvm.errors import ToolchainError
 
 VERSION = 19
+FOLDER_VARIABLE = "B2NN_LLVM_TOOLS"
+DEFAULT_FOLDER = Path("build") / "llvm-tools"
 ITERATIONS = 100
 # LLVM 19 gives Cortex-A76 the model of Cortex-A57, with half of its vector units; Neoverse-N1 is the same core for servers.
 MODELS = {"cortex-a76": "neoverse-n1"}
@@ -70,17 +71,17 @@ def _relocatable(instruction: str) -> str:
 
 
 def model(cpu: str, triple: str) -> str:
-    """The name under which LLVM has its model of ``cpu``."""
+    """The name under which LLVM has its model of ``cpu``, or of the nearest that it has."""
     return (MODELS if triple.startswith("aarch64") else MODELS_32).get(cpu, cpu)
 
 
 @cache
 def find_llvm_tools() -> LlvmTools:
-    """Version 19 of the tools: of the folder that ``make arm-emulator`` fills, else installed in the system.
+    """Version 19 of the tools: of the folder that ``make llvm-tools`` fills, else installed in the system.
 
     Raises ToolchainError with the remedies: other versions have other models, and their figures cannot be compared.
     """
-    folder = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER).absolute() / "llvm"
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER).absolute()
     if (folder / "bin" / "llvm-mca").is_file():
         return LlvmTools(folder / "bin", folder / "lib")
     installed = Path(f"/usr/lib/llvm-{VERSION}/bin")
@@ -91,5 +92,5 @@ def find_llvm_tools() -> LlvmTools:
         if all((place / tool).is_file() for tool in ("llvm-mca", "llvm-objdump")):
             return LlvmTools(place, None)
     raise ToolchainError(
-        f'no llvm-mca and llvm-objdump of version {VERSION}; get them with "make arm-emulator" or "apt install llvm-{VERSION}"'
+        f'no llvm-mca and llvm-objdump of version {VERSION}; get them with "make llvm-tools" or "apt install llvm-{VERSION}"'
     )

@@ -16,7 +16,7 @@ import tvm
 
 from b2nn_tvm.deploy.instruction_counts import Executed, execute_counted
 from b2nn_tvm.deploy.kernels import build_object
-from b2nn_tvm.deploy.llvm_tools import LlvmTools, model
+from b2nn_tvm.deploy.llvm_tools import LlvmTools
 
 if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
@@ -32,7 +32,6 @@ class StaticCost:
 
     instructions: int
     cycles: float | None
-    model: str
 
     @property
     def score(self) -> float:
@@ -45,20 +44,21 @@ def static_cost(function: tvm.tirx.PrimFunc, target: TargetInfo, *, tools: LlvmT
 
     Raises DeviceError where there is no emulator of the target, ToolchainError where there is no compiler for it.
     """
-    module = tvm.IRModule({"main": function})
-    kernel = build_object(module, target.tvm_target(), prefix="b2nn_")
+    executed = execute_function(function, target)
+    return StaticCost(executed.instructions, cycles_of(executed, target, tools) if tools else None)
+
+
+def execute_function(function: tvm.tirx.PrimFunc, target: TargetInfo) -> Executed:
+    """What one call of a scheduled function executes under the emulator; errors as ``static_cost``."""
+    kernel = build_object(tvm.IRModule({"main": function}), target.tvm_target(), prefix="b2nn_")
     sizes = [prod(map(int, p.ty.shape)) * np.dtype(str(p.ty.dtype)).itemsize for p in function.params]
-    executed = execute_counted(kernel.code, "b2nn_main", buffers=sizes, scratch=kernel.workspace_bytes, target=target)
-    if tools is None:
-        return StaticCost(executed.instructions, None, "")
-    return StaticCost(executed.instructions, cycles_of(executed, target, tools), model(target.mcpu, target.triple))
+    return execute_counted(kernel.code, "b2nn_main", buffers=sizes, scratch=kernel.workspace_bytes, target=target)
 
 
-def cycles_of(executed: Executed, target: TargetInfo, tools: LlvmTools) -> float:
-    """The cycles of all runs of instructions, each in its steady state."""
+def cycles_of(executed: Executed, target: TargetInfo, tools: LlvmTools, *, cpu: str = "") -> float:
+    """The cycles of all runs of instructions, each in its steady state, on ``cpu`` (default: the target's own)."""
     blocks = basic_blocks(executed, tools)
-    triple = "aarch64" if target.arch == "aarch64" else "armv7"
-    turns = tools.cycles([text for text, _ in blocks], triple=triple, cpu=target.mcpu)
+    turns = tools.cycles([text for text, _ in blocks], triple=target.triple, cpu=cpu or target.mcpu)
     return sum(cycles * executions for cycles, (_, executions) in zip(turns, blocks, strict=True))
 
 
