@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,10 @@ from b2nn_tvm.deploy.build import LIBRARY, LIBRARY_SOURCES, RUNNER, write_source
 from b2nn_tvm.deploy.elf import read_elf
 from b2nn_tvm.deploy.qemu import find_emulator
 from b2nn_tvm.deploy.toolchain import find_toolchain
+from tests.deploy.elf_image import read_image
 from tests.deploy.handmade import KERNELS, program
 
 TARGETS = ("native", "arm", "armv7")
-LOAD, DYNAMIC, GNU_STACK = 1, 2, 0x6474E551
-NEEDED, SONAME, STRTAB = 1, 14, 5
 # Of the system's C library, under the names that it has on one machine or another.
 C_LIBRARY = {"libc.so.6", "libm.so.6", "libpthread.so.0"}
 LOADERS = {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "ld-linux-armhf.so.3"}
@@ -32,44 +29,6 @@ ELSEWHERE = {
     "__libc_start_main",
 }
 OLDER = {"__xstat"}  # stat() of glibc before 2.33
-
-
-@dataclass(frozen=True)
-class Image:
-    """What the loader reads: alignments of the segments, whether the stack is executable, and names."""
-
-    alignments: tuple[int, ...]
-    executable_stack: bool
-    needed: frozenset[str]
-    soname: str
-
-
-def read_image(path: Path) -> Image:
-    content = path.read_bytes()
-    wide = content[4] == 2
-    table, size, count = (
-        (struct.unpack_from("<Q", content, 32)[0], *struct.unpack_from("<HH", content, 54))
-        if wide
-        else (struct.unpack_from("<I", content, 28)[0], *struct.unpack_from("<HH", content, 42))
-    )
-    segments = []
-    for at in range(table, table + size * count, size):
-        if wide:
-            kind, flags, offset, address, _, length, _, align = struct.unpack_from("<IIQQQQQQ", content, at)
-        else:
-            kind, offset, address, _, length, _, flags, align = struct.unpack_from("<IIIIIIII", content, at)
-        segments.append((kind, flags, offset, address, length, align))
-    (dynamic,) = [segment for segment in segments if segment[0] == DYNAMIC]
-    entries = list(struct.iter_unpack("<qQ" if wide else "<iI", content[dynamic[2] : dynamic[2] + dynamic[4]]))
-    strings = next(value for tag, value in entries if tag == STRTAB)
-    offset = next(strings - s[3] + s[2] for s in segments if s[0] == LOAD and s[3] <= strings < s[3] + s[4])
-    text = lambda at: content[offset + at : content.index(b"\0", offset + at)].decode()
-    return Image(
-        alignments=tuple(segment[5] for segment in segments if segment[0] == LOAD),
-        executable_stack=any(segment[0] == GNU_STACK and segment[1] & 1 for segment in segments),
-        needed=frozenset(text(value) for tag, value in entries if tag == NEEDED),
-        soname=next((text(value) for tag, value in entries if tag == SONAME), ""),
-    )
 
 
 @pytest.fixture(params=TARGETS)
@@ -98,7 +57,7 @@ def test_segments_fit_pages_of_16_kib(folder):
     least = 4096 if "native" in folder.name and os.uname().machine == "x86_64" else 16384
     for file in (LIBRARY, RUNNER):
         image = read_image(folder / file)
-        assert min(image.alignments) >= least
+        assert min(segment.alignment for segment in image.loaded) >= least
         assert not image.executable_stack
 
 

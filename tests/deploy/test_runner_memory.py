@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,12 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.build import LIBRARY, LIBRARY_SOURCES, RUNNER, RUNNER_SOURCES, write_runner_sources, write_sources
-from b2nn_tvm.reference import pack, sign
 from b2nn_tvm.targets import target as targets
 from tests.deploy.handmade import KERNELS, N, program
-from tests.onnx_models import BINARY_CONV2D, model, save
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 C = ("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-I.")
@@ -80,25 +76,3 @@ def test_compiled_kernels_stay_within_their_memory(small_network, tmp_path, thre
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == run(small_network / RUNNER).stdout
-
-
-@pytest.fixture(scope="module")
-def small_network(tmp_path_factory) -> Path:
-    draw = lambda *shape: np.random.default_rng(shape).standard_normal(shape).astype("float32")
-    nodes = """
-        a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (input, w1)
-        b = b2nn.BinaryConv2d <kernel_shape = [3, 3], strides = [2, 2], dilations = [1, 1], pads = [1, 1, 1, 1],
-            pad_value = 0.0, channels = 35> (a, w2, s2, t2)
-        c = GlobalAveragePool (b)
-        d = Flatten (c)
-        output = Gemm (d, w3)
-    """
-    constants = {
-        "w1": draw(35, 3, 3, 3), "w2": pack(sign(draw(37, 3, 3, 35))), "s2": np.abs(draw(37)), "t2": draw(35), "w3": draw(37, 10)
-    }  # fmt: skip
-    outputs = "float[1,10] output"
-    made = model(nodes, constants, inputs="float[1,3,11,13] input", outputs=outputs, functions=BINARY_CONV2D)
-    folder = tmp_path_factory.mktemp("valgrind")
-    compile_model(save(folder, made), target="x86", output=folder / "net", verify=False).close()
-    assert platform.machine() == "x86_64"
-    return folder / "net"
