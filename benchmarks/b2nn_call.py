@@ -20,4 +20,4 @@ def load(*, folder: str, threads: int, channels_last: bool):
         )
     results = [aligned_empty(spec.shape, spec.dtype) for spec in artifact.outputs]
     instance = artifact.instance(threads=threads)
-    return lambda: instance.run(given, results), lambda: results[0]
+    return instance.bind(given, results), lambda: results[0]

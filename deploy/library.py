@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,17 +63,29 @@ class Instance:
         self.threads = functions.b2nn_model_threads(model)
         self._step_count = functions.b2nn_step_count()
 
+    def bind(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Callable[[], float]:
+        """``run`` for arrays that stay where they are: their addresses are taken once. Values may change between calls."""
+        tables, elapsed = (_addresses(inputs), _addresses(outputs)), ctypes.c_double()
+        kept, pointer = (inputs, outputs), ctypes.byref(elapsed)
+
+        def run() -> float:
+            self._call(self._functions.b2nn_model_run_timed, *tables, pointer)
+            return elapsed.value
+
+        run.arrays = kept  # they must outlive the addresses
+        return run
+
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
         """Compute ``outputs`` in place; return the wall time in milliseconds. The arrays must fit: no check is made."""
         elapsed = ctypes.c_double()
-        self._call(self._functions.b2nn_model_run_timed, inputs, outputs, ctypes.byref(elapsed))
+        self._call(self._functions.b2nn_model_run_timed, _addresses(inputs), _addresses(outputs), ctypes.byref(elapsed))
         return elapsed.value
 
     def profile(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> np.ndarray:
         """The same, and return the milliseconds of each step."""
         steps = np.zeros(self._step_count)
         pointer = steps.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-        self._call(self._functions.b2nn_model_run_profiled, inputs, outputs, pointer)
+        self._call(self._functions.b2nn_model_run_profiled, _addresses(inputs), _addresses(outputs), pointer)
         return steps
 
     def close(self) -> None:
@@ -82,13 +94,16 @@ class Instance:
             self._destroy()
 
     def _call(self, function, inputs, outputs, times) -> None:
-        table = lambda arrays: (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
         with self._lock:
             if not self._destroy.alive:
                 raise DeviceError("this compiled network has been closed; load it again")
-            if status := function(self._model, table(inputs), table(outputs), times):
+            if status := function(self._model, inputs, outputs, times):
                 text = self._functions.b2nn_model_error(self._model) or self._functions.b2nn_status_text(status)
                 raise DeviceError(f"the compiled network failed: {text.decode()}")
+
+
+def _addresses(arrays: Sequence[np.ndarray]) -> ctypes.Array:
+    return (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -15,20 +15,27 @@ from b2nn_tvm.ops.anchor import mark
 
 WORD_BITS = {"uint8": 8, "uint32": 32}
 OPAQUE = 8  # relax's OpPatternKind: never fused, never rescheduled
-PADDING = "b2nn.padding"  # attribute of the function: (top, left, bottom, right, pad value)
-BORDERED = "b2nn.bordered_output"  # attribute of a function that leaves the border of its last output as it is: zero
+PADDING = "b2nn.padding"  # attribute of a function that packs whole images: (top, left, bottom, right, pad value)
+# Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it is: zero.
+BORDERED = "b2nn.bordered_output"
 PARALLEL_ELEMENTS = 1 << 16  # below, waking a second thread costs more than it saves
 
 
 def pack_signs(
-    shape: tuple[int, int, int, int], padding: tuple[int, int, int, int], *, word: str, pad_value: int
+    shape: tuple[int, int, int, int],
+    padding: tuple[int, int, int, int],
+    *,
+    word: str,
+    pad_value: int,
+    stride: tuple[int, int] = (1, 1),
 ) -> tirx.PrimFunc:
     """A scheduled function (x float32 [N, H, W, C], threshold float32 [C], y word [N, H + pads, W + pads, words]).
 
     ``padding`` is (top, left, bottom, right). A padded pixel has the bits of ``pad_value`` +1 in the channels that exist,
-    else 0. Tail bits are 0.
+    else 0. Tail bits are 0. With a ``stride`` every so many rows and columns of x are packed only.
     """
-    batch, height, width, channels = shape
+    batch, in_height, in_width, channels = shape
+    (row_step, column_step), height, width = stride, -(-in_height // stride[0]), -(-in_width // stride[1])
     top, left, bottom, right = padding
     bits = WORD_BITS[word]
     full, tail = divmod(channels, bits)
@@ -43,20 +50,25 @@ def pack_signs(
         return tirx.all(r >= top, r < top + height, q >= left, q < left + width)
 
     def value(x, limit, n, r, q, c, count):
-        return _word(lambda first, lanes: _at_least(x, limit, (n, r - top, q - left), c * bits + first, lanes), word, count)
+        return _word(lambda first, lanes: _at_least(x, limit, pixel(n, r, q), c * bits + first, lanes), word, count)
+
+    def pixel(n, r, q):
+        return n, (r - top) * row_step, (q - left) * column_step
 
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("pack")
         x_ptr, limit_ptr, y_ptr = T.arg("x_ptr", T.handle()), T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
-        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE, PADDING: [*padding, pad_value]})
-        x = T.match_buffer(x_ptr, (batch, height, width, channels), "float32")
+        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE})
+        if stride == (1, 1):
+            T.func_attr({PADDING: [*padding, pad_value]})
+        x = T.match_buffer(x_ptr, shape, "float32")
         limit = T.match_buffer(limit_ptr, (channels,), "float32")
         y = T.match_buffer(y_ptr, (batch, rows, columns, words), word)
         with loop(batch * rows) as nr, T.serial(columns) as q, T.sblock("pack_signs"):
             n = T.axis.spatial(batch, nr // rows)
             r = T.axis.spatial(rows, nr % rows)
             c_q = T.axis.spatial(columns, q)
-            T.reads(x[0:batch, 0:height, 0:width, 0:channels], limit[0:channels])
+            T.reads(x[0:batch, 0:in_height, 0:in_width, 0:channels], limit[0:channels])
             T.writes(y[n, r, c_q, 0:words])
             T.sblock_attr(annotations)
             with T.If(inside(r, c_q)):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tvm
@@ -67,7 +67,10 @@ class LowerBinaryConv2d:
             packed_weight = to_nibbles(packed_weight)
         self._book.enter(packed_weight, signs, op="conv2d", precision="binary", workload=workload.key)
         border = bit_layout.border(signs, workload, pad_value=found.pad_value, lanes=lanes)
-        arguments = [self._pack(found, site), relax.const(packed_weight)]
+        step = workload.stride if skips_pixels(workload) and not found.pooled else (1, 1)
+        if step != (1, 1):
+            workload = replace(workload, in_height=workload.out_height, in_width=workload.out_width, stride=(1, 1))
+        arguments = [self._pack(found, step, site), relax.const(packed_weight)]
         if self._layout.lookup:
             arguments.append(relax.const(lookup_table(lanes)))
         if not border.uniform:
@@ -81,21 +84,30 @@ class LowerBinaryConv2d:
 
         return site.call_te(compute, *arguments, name="bconv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
 
-    def _pack(self, found: BinaryInput, site: Site) -> relax.Var:
-        """The packed form of an input: made once, however many convolutions read it."""
-        key = (found.source, found.threshold.tobytes(), found.padding, found.pad_value == 1, found.pooled and found.pooled.pool)
+    def _pack(self, found: BinaryInput, step: tuple[int, int], site: Site) -> relax.Var:
+        """The packed form of every ``step``-th row and column of an input: made once, however many convolutions read it."""
+        pool = found.pooled and found.pooled.pool
+        key = (found.source, found.threshold.tobytes(), found.padding, found.pad_value == 1, pool, step)
         if key not in self._packed:
             batch, height, width, channels = shape(found.source)
             top, left, bottom, right = padding = (0, 0, 0, 0) if found.pooled else found.padding
             words = -(-channels // WORD_BITS[self._layout.word])
-            kernel = pack_signs((batch, height, width, channels), padding, word=self._layout.word, pad_value=found.pad_value)
-            out = relax.TensorType((batch, height + top + bottom, width + left + right, words), self._layout.word)
+            kernel = pack_signs(
+                (batch, height, width, channels), padding, word=self._layout.word, pad_value=found.pad_value, stride=step
+            )
+            rows, columns = -(-height // step[0]) + top + bottom, -(-width // step[1]) + left + right
+            out = relax.TensorType((batch, rows, columns, words), self._layout.word)
             call = site.call_kernel(kernel, found.source, relax.const(found.threshold), name="pack_signs", out=out)
             self._packed[key] = site.emit(call)
             if found.pooled:
                 pool = lower_pooled_signs(found.pooled, self._packed[key], site, border=found.padding, pad_value=found.pad_value)
                 self._packed[key] = site.emit(pool)
         return self._packed[key]
+
+
+def skips_pixels(workload: ConvWorkload) -> bool:
+    """Whether there are pixels that no output reads, so that they need not be packed."""
+    return workload.kernel == (1, 1) and workload.stride != (1, 1) and not any(workload.padding)
 
 
 def match_binary_input(call: relax.Call, site: Site) -> BinaryInput | None:

@@ -92,6 +92,16 @@ def test_threads_may_share_an_artifact(artifact, x):
         list(executor.map(work, range(1, 5)))
 
 
+def test_bound_arrays_are_read_anew_at_each_call(artifact, x):
+    given, results = [np.zeros_like(x)], [np.zeros(spec.shape, spec.dtype) for spec in artifact.outputs]
+    run = artifact.instance(threads=1).bind(given, results)
+    for scale in (1, 2):
+        given[0][...] = scale * x
+        assert run() > 0
+        for spec, result in zip(artifact.outputs, results, strict=True):
+            np.testing.assert_array_equal(result, artifact.run({"input": scale * x})[spec.name])
+
+
 def test_a_closed_network_says_so(net, x):
     artifact = load(net)
     instance = artifact.instance(threads=1)

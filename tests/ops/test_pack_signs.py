@@ -57,3 +57,12 @@ def test_in_parallel_the_bits_are_the_same(target):
     word = unit(target.vector).layout.word
     packed = build(pack_signs(x.shape, (1, 1, 1, 1), word=word, pad_value=0), target)(x, limits)
     np.testing.assert_array_equal(packed, expected_words(x, limits, (1, 1, 1, 1), word, 0))
+
+
+@pytest.mark.parametrize("channels", [33, 64])
+def test_with_a_stride_only_the_pixels_that_are_read_are_packed(channels, target):
+    x, limits = activations(2, 5, 6, channels)
+    word = unit(target.vector).layout.word
+    kernel = pack_signs(x.shape, (0, 0, 0, 0), word=word, pad_value=0, stride=(2, 3))
+    np.testing.assert_array_equal(build(kernel, target)(x, limits), expected_words(x[:, ::2, ::3], limits, (0, 0, 0, 0), word, 0))
+    assert "b2nn.padding" not in kernel.attrs  # what packs a whole image only may become part of the function before

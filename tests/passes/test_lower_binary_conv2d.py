@@ -86,6 +86,16 @@ def test_the_numbers_are_those_of_the_reference(layout, pad_value, stride, dilat
     np.testing.assert_array_equal(result, reference_result)
 
 
+@LAYOUTS
+def test_pixels_that_a_1x1_convolution_skips_are_not_packed(layout):
+    weight = random_signs((1, 1, 4, 5))
+    after = lower(module(lambda x: conv(op.sign(x), weight, strides=2), SHAPE), layout)
+    (_, pack), _ = calls(after["main"])
+    assert tuple(map(int, pack.ty.shape)) == (1, 3, 3, 1)
+    x = random_input(SHAPE)
+    np.testing.assert_array_equal(run(after, x), expected(x, weight, stride=(2, 2)))
+
+
 def test_a_threshold_of_all_channels():
     weight = random_signs((1, 1, 4, 5))
     after = lower(module(lambda x: conv(op.sign(op.subtract(x, const(np.float32(0.25)))), weight), SHAPE))
