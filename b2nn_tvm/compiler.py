@@ -24,6 +24,7 @@ def compile_model(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     sign_zero: str | None = None,
     tune: int = 0,
+    device: str = "local",
     verify: bool = True,
     plan_digest: str = "",
     progress: Progress | None = None,
@@ -31,7 +32,7 @@ def compile_model(
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
 
     ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel on
-    this machine and keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared
+    ``device``, a word as ``b2nn-profile`` takes it, and keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared
     with onnxruntime before it replaces what ``output`` holds; that is left out, and said in the last phase, where this
     machine cannot run the library or onnxruntime is not installed. ``progress(phase, done, total)`` is called along the way.
 
@@ -63,13 +64,7 @@ def compile_model(
     kernels = to_kernels(imported, vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, records_path(vector_unit.name))
     if tune:
-        from b2nn_tvm.deploy.local import LocalDevice
-        from b2nn_tvm.schedules.tune import tune_module
-
-        records = tune_module(
-            kernels.module, target=info, vector_unit=vector_unit, records=records, trials=tune,
-            path=records_path(vector_unit.name), device=LocalDevice().describe().cpu, progress=report,
-        )  # fmt: skip
+        records = _tune(kernels.module, info, vector_unit, records, trials=tune, device=device, progress=report)
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
     prefix = "b2nn_kernel_"
@@ -98,6 +93,22 @@ def compile_model(
     if skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)
+
+
+def _tune(module, target: TargetInfo, vector_unit, records, *, trials: int, device: str, progress: Progress):
+    """The records with those that are measured on the device now."""
+    from b2nn_tvm.deploy.device import open_device
+    from b2nn_tvm.deploy.device_bench import DeviceBench
+    from b2nn_tvm.schedules.tune import tune_module
+
+    measure = lambda cpu, bench: tune_module(
+        module, target=target, vector_unit=vector_unit, records=records, trials=trials, path=records_path(vector_unit.name),
+        device=cpu, progress=progress, bench=bench,
+    )  # fmt: skip
+    if device == "local":  # in this process, without a library for each trial
+        return measure(open_device(device).describe().cpu, None)
+    with DeviceBench(device, target=target) as bench:
+        return measure(bench.cpu, bench)
 
 
 def _not_verified(target: TargetInfo, oracle_installed: bool) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -92,18 +93,29 @@ class Board:
 
 def put(path: str, content: bytes, append: bool) -> dict:
     """Write a file of the connection's own folder, or the next part of it."""
-    file = Path(path)
-    if file.is_absolute() or ".." in file.parts:
-        raise ValueError(f"{path} is outside this connection's folder")
+    file = _own(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "ab" if append else "wb") as out:
         out.write(content)
     return {}
 
 
+def forget(folder: str) -> dict:
+    """Remove a folder of the connection's own."""
+    shutil.rmtree(_own(folder))
+    return {}
+
+
 def get(path: str) -> bytes:
     """A file of the connection's own folder."""
-    return Path(path).read_bytes()
+    return _own(path).read_bytes()
+
+
+def _own(path: str) -> Path:
+    """Not for safety, as TVM's RPC runs whatever it is sent: so that a mistake does no harm."""
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError(f"{path} is outside this connection's folder")
+    return Path(path)
 
 
 def register() -> None:
@@ -111,7 +123,7 @@ def register() -> None:
     from tvm_ffi import register_global_func
 
     board = Board()
-    for function in (board.hello, board.start, board.poll, board.stop, put):
+    for function in (board.hello, board.start, board.poll, board.stop, put, forget):
         register_global_func(f"b2nn.{function.__name__}", _answering(function), override=True)
     register_global_func("b2nn.get", get, override=True)
 

@@ -81,10 +81,21 @@ class Device(ABC):
 
     def __init__(self, word: str) -> None:
         self.word = word
+        self._known: SystemFacts | None = None
 
     @abstractmethod
     def facts(self) -> SystemFacts:
         """What the device says about itself now."""
+
+    def known_facts(self) -> SystemFacts:
+        """The same, as it said since it was connected: what does not change in between."""
+        if self._known is None:
+            self._known = self.facts()
+        return self._known
+
+    def boards(self) -> int:
+        """How many machines like this one may be used at once, each through a device of its own."""
+        return 1
 
     @abstractmethod
     def upload(self, artifact: Artifact) -> None:
@@ -92,6 +103,10 @@ class Device(ABC):
 
         DeviceError where the device cannot run it.
         """
+
+    def forget(self, artifact: Artifact) -> None:
+        """Remove a network that was brought there, to make room; nothing where there is none."""
+        return None
 
     @abstractmethod
     def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
@@ -109,7 +124,7 @@ class Device(ABC):
     def check(self, target: TargetInfo) -> None:
         """DeviceError where times of code for ``target`` cannot be had there."""
         self._refuse_emulated()
-        check_target(target, self.facts(), f"{self.word}: the code is")
+        check_target(target, self.known_facts(), f"{self.word}: the code is")
 
     def _refuse_emulated(self) -> None:
         if self.describe().emulated:
@@ -120,7 +135,7 @@ class Device(ABC):
 
     def describe(self) -> DeviceDescription:
         """The device's name, CPU, clock and system."""
-        return describe(self.word, self.facts())
+        return describe(self.word, self.known_facts())
 
     def conditions(self) -> Conditions:
         """Clock, temperature and throttling now."""
@@ -128,7 +143,7 @@ class Device(ABC):
 
     def close(self) -> None:
         """Remove all that was brought there and end the connection, if there is one; a later call makes a new one."""
-        return None
+        self._known = None
 
     def __enter__(self) -> Self:
         return self

@@ -53,7 +53,7 @@ class RpcDevice(Device):
         folder = _folder(artifact)
         if self._session is not None and folder in self._uploaded:
             return
-        check_fit(artifact, self.facts(), self.word)
+        check_fit(artifact, self.known_facts(), self.word)
         for path in (artifact.folder / MANIFEST, artifact.library_path):
             self._put(f"{folder}/{path.name}", path.read_bytes())
         self._uploaded.add(folder)
@@ -79,7 +79,14 @@ class RpcDevice(Device):
         lines = self._lines(_folder(artifact), "profile", threads, effort)
         yield from samples(lines, word=self.word, model_id=artifact.manifest.library.model_id)
 
+    def forget(self, artifact: Artifact) -> None:
+        folder = _folder(artifact)
+        if folder in self._uploaded:
+            self._uploaded.remove(folder)
+            self._ask("forget", folder)
+
     def close(self) -> None:
+        super().close()
         self._session = None  # TVM ends the connection, and the board removes its files
         self._uploaded.clear()
 

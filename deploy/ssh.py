@@ -49,7 +49,7 @@ class SshDevice(Device):
         name = _folder(artifact)
         if name in self._uploaded:
             return
-        check_fit(artifact, self.facts(), self.word)
+        check_fit(artifact, self.known_facts(), self.word)
         archive = _pack({file.name: file.read_bytes() for file in (_runner(artifact), artifact.library_path)})
         link.call(_UNPACK.format(name=name, kib=len(archive) // 1024), send=archive)
         self._uploaded.add(name)
@@ -77,7 +77,14 @@ class SshDevice(Device):
         )
         yield from samples(lines, word=self.word, model_id=artifact.manifest.library.model_id)
 
+    def forget(self, artifact: Artifact) -> None:
+        name = _folder(artifact)
+        if name in self._uploaded:
+            self._uploaded.remove(name)
+            self._connected().call(f"rm -rf {name}")
+
     def close(self) -> None:
+        super().close()
         if self._link:
             self._link.close()
             self._link = None

@@ -42,10 +42,10 @@ class TrackerDevice(RpcDevice):
 
     def boards(self) -> int:
         """How many boards of this key the tracker knows, busy ones too."""
-        return self._known()[0]
+        return self._survey()[0]
 
     def _connect(self) -> None:
-        boards, free, keys = self._known()
+        boards, free, keys = self._survey()
         if not boards:
             others = f"it has {', '.join(keys)}" if keys else "no board has come to it"
             raise DeviceError(
@@ -70,7 +70,7 @@ class TrackerDevice(RpcDevice):
         finally:
             tracker.close()
 
-    def _known(self) -> tuple[int, int, list[str]]:
+    def _survey(self) -> tuple[int, int, list[str]]:
         """(boards of this key, those that are free, all keys) as the tracker tells."""
         try:
             socket.create_connection(self._address, timeout=CONNECT_S).close()  # TVM would try for a minute

@@ -1,4 +1,4 @@
-"""MetaSchedule without its slow start: measuring in this process, loops built by the code generator in memory.
+"""MetaSchedule without its slow start, and with a place of our own where trials are built and timed: this process, or a device.
 
 ``import tvm.s_tir.meta_schedule`` parses every GPU's tensor intrinsics, which takes 20 seconds and more; none of them is used
 here, so empty modules stand in for them while it is imported.
@@ -6,14 +6,18 @@ here, so empty modules stand in for them while it is imported.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
+from typing import Any, Protocol
 
 import numpy as np
 import tvm
+
+from b2nn_tvm.errors import B2nnError
 
 _UNUSED_INTRINSICS = ("cuda", "rocm", "hexagon", "metal", "riscv_cpu", "arm_cpu", "x86")
 
@@ -33,24 +37,53 @@ def metaschedule() -> types.ModuleType:
     return meta_schedule
 
 
-def in_process(*, repeats: int, seconds: float, measured: Callable[[float | None], None]):
-    """A builder and a runner that share loaded functions; ``measured`` is told the seconds of each trial, or None."""
+class Bench(Protocol):
+    """Where trials are built and timed."""
+
+    def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Any:
+        """A trial's library; RuntimeError, of which all of TVM's are kinds, where it cannot be built."""
+
+    def time(self, trials: Sequence[tuple[Any, Sequence]]) -> Iterator[tuple[int, float]]:
+        """(index, least seconds of one call on one thread) of each (library, description of its arguments), as they come."""
+
+
+class HereBench:
+    """This process; each trial runs for ``repeats`` times, ``seconds`` in all."""
+
+    def __init__(self, *, repeats: int, seconds: float) -> None:
+        self._repeats, self._seconds = repeats, seconds
+
+    def build(self, module: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
+        return tvm.tirx.build(module, target=target)
+
+    def time(self, trials: Sequence[tuple[tvm.runtime.Module, Sequence]]) -> Iterator[tuple[int, float]]:
+        for index, (library, arguments) in enumerate(trials):
+            yield index, _fastest(library, arguments, self._repeats, self._seconds)
+
+
+def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]):
+    """MetaSchedule, a builder and a runner of it that leave the work to ``bench``, and a list that gets what ended the work.
+
+    ``measured`` is told the seconds of each trial, or None where it could not be built.
+    """
     meta_schedule = metaschedule()
     from tvm.ir.utils import derived_object
     from tvm.s_tir.meta_schedule.builder import BuilderResult, PyBuilder
     from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerResult
 
-    libraries: dict[str, tvm.runtime.Module] = {}
+    libraries: dict[str, Any] = {}
+    failures: list[B2nnError] = []
+    names = itertools.count()
 
     @derived_object
     class Builder(PyBuilder):
         def build(self, build_inputs):
             results = []
             for item in build_inputs:
-                name = f"in-process-{len(libraries)}"
+                name = f"trial-{next(names)}"
                 try:
-                    libraries[name] = tvm.tirx.build(item.mod, target=item.target)
-                except RuntimeError as error:  # of which all of TVM's are kinds
+                    libraries[name] = bench.build(item.mod, item.target)
+                except RuntimeError as error:
                     results.append(BuilderResult(None, str(error)))
                     measured(None)
                 else:
@@ -72,15 +105,18 @@ def in_process(*, repeats: int, seconds: float, measured: Callable[[float | None
     @derived_object
     class Runner(PyRunner):
         def run(self, runner_inputs):
-            futures = []
-            for item in runner_inputs:
-                library = libraries.pop(str(item.artifact_path))
-                best = _fastest(library, item.args_info, repeats, seconds)
-                measured(best)
-                futures.append(Future(RunnerResult([best], None)))
-            return futures
+            trials = [(libraries.pop(str(item.artifact_path)), item.args_info) for item in runner_inputs]
+            seconds = {}
+            try:
+                for index, best in bench.time(trials if not failures else ()):
+                    seconds[index] = best
+                    measured(best)
+            except B2nnError as error:  # on its way through TVM it would lose its type
+                failures.append(error)
+            results = [[seconds[index]] if index in seconds else None for index in range(len(trials))]
+            return [Future(RunnerResult(best, None if best else "not timed")) for best in results]
 
-    return meta_schedule, Builder(), Runner()
+    return meta_schedule, Builder(), Runner(), failures
 
 
 def _fastest(library: tvm.runtime.Module, args_info, repeats: int, seconds: float) -> float:

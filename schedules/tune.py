@@ -18,7 +18,7 @@ from tvm import tirx
 from tvm.s_tir import Schedule
 
 from b2nn_tvm.errors import TargetError
-from b2nn_tvm.schedules.metaschedule import in_process
+from b2nn_tvm.schedules.metaschedule import Bench, HereBench, bench_parts
 from b2nn_tvm.schedules.records import Record, Records, read_records
 from b2nn_tvm.schedules.rules import Anchor, apply_tile, candidates, find_anchor, unit
 from b2nn_tvm.schedules.tile import Tile
@@ -40,22 +40,23 @@ def tune_module(
     path: Path,
     device: str,
     progress: Progress,
+    bench: Bench | None = None,
 ) -> Records:
     """Tune each convolution of an unscheduled module that has no record yet, with up to ``trials`` trials each.
 
     Each result is saved to ``path`` as it comes, so that an interrupted run goes on where it stopped; ``device`` is written
-    into the records. Raises TargetError where this machine cannot run the target's code.
+    into the records. Without a ``bench`` it is this machine that measures: TargetError where it cannot run the target's code.
     """
-    if target.missing:
+    if bench is None and target.missing:
         raise TargetError(
             f"target {target.name} cannot be tuned on this machine, which lacks {', '.join(target.missing)}; "
-            "compile without --tune for its default tiles"
+            "name the board with --device, or compile without --tune for its default tiles"
         )
     open_tasks = list(tasks(module, vector_unit, records))
     for index, (function, anchor, tiles) in enumerate(open_tasks):
         count = min(trials, len(tiles))
         measured = _counter(progress, f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}", count)
-        tile, seconds = tune_function(function, tiles[:count], target=target, measured=measured)
+        tile, seconds = tune_function(function, tiles[:count], target=target, measured=measured, bench=bench)
         record = Record(anchor.op, anchor.workload, anchor.lanes, tile, round(seconds * 1e3, 6), device)
         records = records.with_record(record)
         read_records(vector_unit.name, path).with_record(record).save(path)
@@ -70,10 +71,15 @@ def _counter(progress: Progress, phase: str, total: int) -> Callable[[float | No
 
 
 def tune_function(
-    function: tirx.PrimFunc, tiles: Sequence[Tile], *, target: TargetInfo, measured: Callable[[float | None], None]
+    function: tirx.PrimFunc,
+    tiles: Sequence[Tile],
+    *,
+    target: TargetInfo,
+    measured: Callable[[float | None], None],
+    bench: Bench | None = None,
 ) -> tuple[Tile, float]:
     """The fastest of ``tiles`` for one function on one thread, and its seconds; TargetError where none could be built."""
-    seconds = measure_tiles(function, tiles, target=target, measured=measured)
+    seconds = measure_tiles(function, tiles, target=target, measured=measured, bench=bench)
     if not seconds:
         raise TargetError(f"target {target.name}: none of {len(tiles)} tiles of a kernel could be built; compile without --tune")
     best = min(seconds, key=seconds.__getitem__)
@@ -81,10 +87,17 @@ def tune_function(
 
 
 def measure_tiles(
-    function: tirx.PrimFunc, tiles: Sequence[Tile], *, target: TargetInfo, measured: Callable[[float | None], None]
+    function: tirx.PrimFunc,
+    tiles: Sequence[Tile],
+    *,
+    target: TargetInfo,
+    measured: Callable[[float | None], None],
+    bench: Bench | None = None,
 ) -> dict[Tile, float]:
     """The seconds of one call of the function on one thread with each of ``tiles`` that could be built."""
-    meta_schedule, builder, runner = in_process(repeats=REPEATS, seconds=SECONDS, measured=measured)
+    meta_schedule, builder, runner, failures = bench_parts(
+        bench or HereBench(repeats=REPEATS, seconds=SECONDS), measured=measured
+    )
     order = iter(range(len(tiles)))
 
     def space(sch: Schedule) -> None:
@@ -108,6 +121,8 @@ def measure_tiles(
             task_scheduler="round-robin",
             seed=1,
         )
+        if failures:
+            raise failures[0]
         trials = [(_decision(record), float(record.run_secs[0])) for record in database.get_all_tuning_records()]
         return {tiles[index]: seconds for index, seconds in trials if seconds < FAILED_SECONDS}
 

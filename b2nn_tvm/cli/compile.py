@@ -25,6 +25,7 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--target", default="native", show_default=True, metavar="NAME", help="Where the library will run: arm, x86, native, ...")
 @click.option("-o", "--output", metavar="DIR", help="Folder of the library.  [default: the model's name and the target]")
 @click.option("--tune", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Tuning trials per kernel.")
+@click.option("--device", default="local", show_default=True, metavar="NAME", help="Where --tune measures; as b2nn-profile takes it.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare the library with the reference after compiling.")
 @click.option("--input-shape", "input_shapes", multiple=True, metavar="NAME=1x3x32x32", help="Fix the shape of an input that is dynamic.")
 @click.option("--sign-zero", type=click.Choice(["+1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
@@ -33,7 +34,7 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--list-targets", is_flag=True, is_eager=True, expose_value=False, callback=_list_targets, help="List the targets and stop.")
 @click.version_option(__version__)
-def main(model, target, output, tune, verify, input_shapes, sign_zero, bundle, explain, as_json) -> None:
+def main(model, target, output, tune, device, verify, input_shapes, sign_zero, bundle, explain, as_json) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
 
     Writes the library, its manifest and a C header into DIR and prints one row per layer and where the bytes go.
@@ -61,6 +62,7 @@ def main(model, target, output, tune, verify, input_shapes, sign_zero, bundle, e
             output=folder,
             verify=verify,
             tune=tune,
+            device=device,
             input_shapes=dict(map(_parse_shape, input_shapes)) or None,
             sign_zero=sign_zero,
             progress=report,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from b2nn_tvm.deploy.device import open_device
 from b2nn_tvm.deploy.local import LocalDevice
 from b2nn_tvm.deploy.profiling import profile
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
-from tests.board_process import BoardProcess, tracker
 from tests.ssh_server import SshServer
 
 
@@ -158,30 +156,3 @@ def test_a_board_over_ssh_that_is_switched_off_and_on(ssh_server_programs, monke
             assert (found.runs, found.profiles) == (kept + 5, 5)
     finally:
         server.stop()
-
-
-def test_another_board_of_the_tracker_goes_on(artifact, tmp_path):
-    pytest.importorskip("tornado", reason="TVM's tracker needs it; pip install 'b2nn-tvm[tracker]'")
-    notes = []
-    with tracker() as address:
-        boards = [BoardProcess(tmp_path, "--tracker", address, "--key", "pair") for _ in range(2)]
-        try:
-            with open_device(f"tracker://{address}/pair", timeout_s=20) as device:
-                breaking = device.sample
-
-                def sample(*arguments, **options):
-                    for count, row in enumerate(breaking(*arguments, **options)):
-                        if count == 20 and not notes:
-                            (busy,) = (board for board in boards if len(board.processes()) > 1)
-                            busy.signal(signal.SIGKILL)
-                        yield row
-
-                device.sample = sample
-                found = profile(
-                    artifact, device=device, threads=1, runs=20_000, costs=tmp_path / "costs.json", note=notes.append
-                )
-                assert found.runs >= 20_000 and found.profiles == 20_000
-                assert len(notes) == 1 and "another board goes on" in notes[0]
-        finally:
-            for board in boards:
-                board.stop()

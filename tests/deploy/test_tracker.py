@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from b2nn_tvm.deploy.artifact import load
 from b2nn_tvm.deploy.device import open_device
+from b2nn_tvm.deploy.device_bench import DeviceBench
 from b2nn_tvm.deploy.measure import measure
+from b2nn_tvm.deploy.profiling import profile
 from b2nn_tvm.errors import DeviceError, DeviceLost
+from b2nn_tvm.targets.target import get
 from tests.board_process import BoardProcess, free_port, tracker
 from tests.deploy.handmade import expected
 
@@ -26,7 +33,8 @@ def address():
 @pytest.fixture
 def boards(address, tmp_path):
     """Two boards with the key "pair"."""
-    both = [BoardProcess(tmp_path, "--tracker", address, "--key", "pair") for _ in range(2)]
+    with ThreadPoolExecutor() as starting:
+        both = list(starting.map(lambda _: BoardProcess(tmp_path, "--tracker", address, "--key", "pair"), range(2)))
     with open_device(f"tracker://{address}/pair") as device:
         deadline = time.monotonic() + 20
         while device.boards() < 2 and time.monotonic() < deadline:
@@ -63,6 +71,36 @@ def test_another_board_takes_over(address, boards, artifact, x, number, timeout_
         lost.signal(number)
         np.testing.assert_array_equal(device.run(artifact, {"input": x})["output"], expected(x) + 1)
         assert serving([board for board in boards if board is not lost])
+
+
+def test_a_measurement_goes_on_with_another_board(address, boards, artifact, tmp_path):
+    notes = []
+    with open_device(f"tracker://{address}/pair", timeout_s=30) as device:
+        breaking = device.sample
+
+        def sample(*arguments, **options):
+            for count, row in enumerate(breaking(*arguments, **options)):
+                if count == 20 and not notes:
+                    serving(boards).signal(signal.SIGKILL)
+                yield row
+
+        device.sample = sample
+        found = profile(artifact, device=device, threads=1, runs=20_000, costs=tmp_path / "costs.json", note=notes.append)
+        assert found.runs >= 20_000 and found.profiles == 20_000
+        assert len(notes) == 1 and "another board goes on" in notes[0]
+
+
+def test_boards_share_the_tuning_and_one_hangs(address, boards, artifact, tmp_path):
+    """A board stops answering with a trial in its hands, which the other one times, too."""
+    folders = [Path(shutil.copytree(artifact.folder, tmp_path / str(index))) for index in range(8)]
+    with DeviceBench(f"tracker://{address}/pair", target=get("native"), timeout_s=4) as bench:
+        found = {}
+        for index, seconds in bench.time([(load(folder), ()) for folder in folders]):
+            if not found:
+                boards[0].signal(signal.SIGSTOP)
+            found[index] = seconds
+        assert sorted(found) == list(range(8)) and all(0 < seconds < 1e-3 for seconds in found.values())
+        assert not any(folder.exists() for folder in folders)
 
 
 def test_what_is_missing_is_named(address):
