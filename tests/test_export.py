@@ -13,6 +13,7 @@ from torch import nn
 from b2nn_tvm import models, reference
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.export import export_onnx
+from b2nn_tvm.mixbin import activation
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.layers import trace
@@ -120,6 +121,17 @@ def test_two_values_per_filter_are_a_convolution_and_a_box_sum(tmp_path, form, i
         kind = "BinaryConv2d" if form == "function" and input_binary else "Conv"
         names = [name for i in range(len(Geometries.cases)) for name in (f"layers.{i}", f"layers.{i}.box_sum")]
         assert layer_nodes(path) == [(kind, name) for name in names]
+
+
+def test_every_activation_exports(tmp_path):
+    """Batch norm between them keeps sums of zero, which are ties of the next sign, apart from 0."""
+    torch.manual_seed(0)
+    group = lambda name: (BinaryConv2d(4, 4, (3, 3)), nn.BatchNorm2d(4), activation.make(name, channels=4))
+    model = lived_in(nn.Sequential(*(module for name in activation.names() for module in group(name))))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+    agree(export_onnx(model, tmp_path / "m.onnx", input_shape=(4, 14, 14)), model, image(1, 4, 14, 14))
 
 
 def test_weights_of_binary_weight_layers_are_plus_and_minus_one_behind_a_float_input(tmp_path):

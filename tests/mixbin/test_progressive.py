@@ -14,7 +14,8 @@ from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.contest import contest
 from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.loss import evaluate, mean_loss
-from b2nn_tvm.mixbin.progressive import LAYER_WISE_PRIORITY, Progression, progressive
+from b2nn_tvm.mixbin.progression import LAYER_WISE_PRIORITY, Progression
+from b2nn_tvm.mixbin.progressive import progressive
 from b2nn_tvm.mixbin.select import runners_up
 from b2nn_tvm.mixbin.selectors.greedy import Greedy
 from b2nn_tvm.mixbin.subject import Subject

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.progressive import Progression, progressive
+from b2nn_tvm.mixbin.progression import Progression
+from b2nn_tvm.mixbin.progressive import progressive
 from b2nn_tvm.mixbin.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.subject import Subject
 

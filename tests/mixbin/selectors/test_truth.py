@@ -9,7 +9,8 @@ import pytest
 from b2nn_tvm.cost import AdditiveCost
 from b2nn_tvm.mixbin import methods
 from b2nn_tvm.mixbin.pairwise import measure_interactions
-from b2nn_tvm.mixbin.progressive import Progression, progressive
+from b2nn_tvm.mixbin.progression import Progression
+from b2nn_tvm.mixbin.progressive import progressive
 from b2nn_tvm.mixbin.select import runners_up, select
 from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2
 from b2nn_tvm.mixbin.subject import Subject

@@ -1,0 +1,54 @@
+"""Layers become binary one after the other, with training in between: one driver, whose settings are several methods.
+
+    method                                         order        precision       epochs   freeze
+    Front-BN, Rear-BN                              front, rear  binary          0
+    iterative greedy (MixBin, equation 5)          greedy       binary          0
+    iterative greedy with training                 greedy       binary          E        no
+    layer-wise priority (Wang et al., ICIP 2018)   rear         weight-binary   E        yes
+    the order of any selector's scores             scores       any             any      any
+
+The driver is in progressive.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.plan import Precision
+
+ORDERS = ("front", "rear", "greedy")
+
+
+@dataclass(frozen=True)
+class Progression:
+    """How to go on, and when to stop.
+
+    ``order`` is one of ORDERS or scores, the lowest first; greedy takes the layer whose binarization on top of the
+    chosen ones gives the least loss. ``precision`` is what layers become. ``epochs`` of training follow each layer
+    (``distillation`` in 0..1 weighs the float network's answers against the labels); ``freeze`` fixes the weights of
+    layers that are done at their signs and scales, so that the rest is trained around them. ``floor`` is the least
+    validation accuracy in 0..1: the layer that falls below it is not kept. Raises InputError for what is out of range.
+    """
+
+    order: str | Mapping[str, float] = "rear"
+    precision: Precision = Precision.BINARY
+    epochs: int = 0
+    freeze: bool = False
+    distillation: float = 0.7
+    lr: float = 5e-3
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.order, str) and self.order not in ORDERS:
+            raise InputError(f"unknown order {self.order!r}; choose one of {', '.join(ORDERS)}, or give scores")
+        if self.precision == Precision.FLOAT:
+            raise InputError("layers become binary or weight-binary; float is what they are")
+        if self.epochs < 0:
+            raise InputError(f"the number of epochs after each layer is at least 0, not {self.epochs}")
+        if self.floor is not None and not 0 <= self.floor <= 1:
+            raise InputError(f"the accuracy floor is a share from 0 to 1, not {self.floor}")
+
+
+LAYER_WISE_PRIORITY = Progression("rear", Precision.WEIGHT_BINARY, epochs=2, freeze=True, distillation=0.0)
