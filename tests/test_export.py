@@ -134,15 +134,6 @@ def test_every_activation_exports(tmp_path):
     agree(export_onnx(model, tmp_path / "m.onnx", input_shape=(4, 14, 14)), model, image(1, 4, 14, 14))
 
 
-def test_weights_of_binary_weight_layers_are_plus_and_minus_one_behind_a_float_input(tmp_path):
-    model = BinaryConv2d(5, 3, (3, 3), padding=(1, 1, 1, 1), input_binary=False)
-    path = export_onnx(nn.Sequential(model, nn.BatchNorm2d(3)), tmp_path / "m.onnx", input_shape=(5, 6, 6))
-    graph = onnx.load(path).graph
-    assert [node.op_type for node in graph.node][:2] == ["Conv", "Mul"]
-    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    assert np.array_equal(tensors[graph.node[0].input[1]], reference.sign(model.weight.detach().numpy()))
-
-
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("seed", (1, 2))
 def test_random_subsets_of_a_pre_activation_network(tmp_path, form, seed):
