@@ -14,6 +14,7 @@ from b2nn_tvm.errors import DeviceError
 FOLDER_VARIABLE = "B2NN_ARM_EMULATOR"
 DEFAULT_FOLDER = Path("build") / "arm-emulator"
 TIMEOUT_S = 600
+EMULATED = ("aarch64", "armv7l")
 _QEMU = {"aarch64": "qemu-aarch64", "armv7l": "qemu-arm"}
 _GNU = {"aarch64": "aarch64-linux-gnu", "armv7l": "arm-linux-gnueabihf"}
 

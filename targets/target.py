@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +20,8 @@ class TargetInfo:
     """Where a library runs.
 
     ``vector`` is the instruction set the schedules are chosen by; ``requires`` are the CPU flags, as Linux prints them, without
-    which the library must not start; ``gnu_prefix``, ``zig_target`` and ``zig_mcpu`` say how to call a cross compiler.
+    which the library must not start; ``gnu_prefix``, ``zig_target`` and ``zig_mcpu`` say how to call a cross compiler;
+    ``emulator`` is QEMU's name of the oldest CPU among those that it is for.
     """
 
     name: str
@@ -44,8 +46,8 @@ class TargetInfo:
     @property
     def missing(self) -> tuple[str, ...]:
         """What this machine lacks to run a library of this target; empty where it runs."""
-        if platform.machine() != self.arch:
-            return (f"a CPU of architecture {self.arch} (this one is {platform.machine()})",)
+        if host_arch() != self.arch:
+            return (f"a CPU of architecture {self.arch} (this one is {host_arch()})",)
         return tuple(flag for flag in self.requires if flag not in host_flags())
 
     @property
@@ -64,6 +66,11 @@ class TargetInfo:
         return Target(fields)
 
 
+def host_arch() -> str:
+    """The architecture of this process: 32-bit systems of newer Raspberry Pis have a 64-bit kernel."""
+    return "armv7l" if platform.machine() == "aarch64" and sys.maxsize < 2**32 else platform.machine()
+
+
 @cache
 def host_flags() -> frozenset[str]:
     """The CPU's feature flags as Linux prints them, empty where they cannot be read."""
@@ -74,7 +81,8 @@ def host_flags() -> frozenset[str]:
     for line in lines:
         key, _, value = line.partition(":")
         if key.strip() in ("flags", "Features"):
-            return frozenset(value.split())
+            flags = frozenset(value.split())
+            return flags | {"neon", "vfpv4"} if "asimd" in flags else flags  # their names in 64-bit systems
     return frozenset()
 
 
@@ -100,6 +108,8 @@ def _native() -> TargetInfo:
     running = [target for target in map(get, names()[:-1]) if target.runs_here]
     if not running:
         shipped = ", ".join(names()[:-1])
-        raise TargetError(f"target native: this CPU ({platform.machine()}) runs none of the shipped targets: {shipped}; name one to build for it")
-    best = max(running, key=lambda target: len(target.requires))
+        raise TargetError(
+            f"target native: this CPU ({host_arch()}) runs none of the shipped targets: {shipped}; name one to build for it"
+        )
+    best = max(running, key=lambda target: len(target.requires))  # of equals the first, which is the least particular
     return replace(best, name=NATIVE, description=f"this machine ({best.name})")

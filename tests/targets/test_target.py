@@ -15,11 +15,11 @@ from b2nn_tvm.targets.target import NATIVE, VECTORS, TargetInfo, get, host_flags
 ROOT = Path(__file__).parents[2]
 SHIPPED = tuple(name for name in names() if name != NATIVE)
 # What LLVM must be told the CPU has, by vector unit, for the schedules to compile to the instructions they count on.
-FEATURES = {"neon": "neon", "avx2": "avx2", "avx512": "avx512bw", "avx512vpopcntdq": "avx512vpopcntdq"}
+FEATURES = {"neon": "neon", "neon_armv7": "neon", "avx2": "avx2", "avx512": "avx512bw", "avx512vpopcntdq": "avx512vpopcntdq"}
 
 
 def test_the_shipped_targets():
-    assert names() == ("arm", "x86", "x86-avx512", "x86-vpopcntdq", "native")
+    assert names() == ("arm", "armv7", "rpi3", "rpi4", "rpi5", "x86", "x86-avx512", "x86-vpopcntdq", "native")
     assert len(set(names())) == len(names())
 
 
@@ -31,8 +31,10 @@ def test_every_file_is_a_target(name):
         if field.name not in ("mattr", "float_abi"):
             assert getattr(info, field.name), field.name
     assert info.cores > 0 and isinstance(info.requires, tuple)
-    assert info.triple.startswith(info.arch) and info.zig_target.startswith(info.triple)
-    assert info.gnu_prefix == info.triple + "-"
+    assert info.triple.startswith(info.arch)
+    gnu = info.triple.replace("armv7l", "arm")  # as compilers name it
+    assert info.zig_target.startswith(gnu) and info.gnu_prefix == gnu + "-"
+    assert (info.float_abi == "hard") == info.triple.endswith("gnueabihf")  # else LLVM makes soft-float code of it
     with pytest.raises(FrozenInstanceError):
         info.name = "other"
 
@@ -46,7 +48,7 @@ def test_tvm_knows_the_target(name):
     target = info.tvm_target()
     assert (str(target.attrs["mcpu"]), int(target.attrs["num-cores"])) == (info.mcpu, info.cores)
     assert llvm_cpu_has_features(FEATURES[info.vector], target)
-    if info.vector != "neon":  # part of every AArch64
+    if info.arch == "x86_64":  # NEON is part of every AArch64
         assert not llvm_cpu_has_features(FEATURES[info.vector], replace(info, mcpu="x86-64").tvm_target())
 
 
@@ -57,7 +59,7 @@ def test_attributes_and_the_float_abi_reach_tvm():
 
 
 def test_an_unknown_word_lists_the_choices():
-    with pytest.raises(TargetError, match="unknown target 'pi'; the targets are arm, x86, .*native"):
+    with pytest.raises(TargetError, match="unknown target 'pi'; the targets are arm, armv7, rpi3, .*native"):
         get("pi")
 
 
@@ -92,13 +94,22 @@ def test_a_target_runs_where_its_flags_are(name, monkeypatch):
 def test_native_is_the_target_that_asks_most(name, monkeypatch):
     info = get(name)
     machine(monkeypatch, info.arch, frozenset(info.requires))
+    equals = [one for one in map(get, SHIPPED) if (one.arch, one.requires) == (info.arch, info.requires)]
     native = get(NATIVE)
-    assert native == replace(info, name=NATIVE, description=f"this machine ({name})")
+    assert native == replace(equals[0], name=NATIVE, description=f"this machine ({equals[0].name})")
+
+
+def test_a_32_bit_process_is_none_of_64_bits(monkeypatch):
+    """The kernel of a 32-bit Raspberry Pi OS has 64 bits on a Raspberry Pi 4."""
+    machine(monkeypatch, "aarch64", frozenset({"asimd", "neon", "vfpv4"}))
+    assert get(NATIVE).arch == "aarch64" and not get("armv7").runs_here
+    monkeypatch.setattr(module.sys, "maxsize", 2**31 - 1)
+    assert get(NATIVE).description == "this machine (armv7)" and not get("arm").runs_here
 
 
 def test_native_on_a_foreign_machine_lists_the_targets(monkeypatch):
     machine(monkeypatch, "riscv64", frozenset())
-    with pytest.raises(TargetError, match=r"target native: this CPU \(riscv64\) runs none .*: arm, x86, .*; name one"):
+    with pytest.raises(TargetError, match=r"target native: this CPU \(riscv64\) runs none .*: arm, armv7, rpi3, .*; name one"):
         get(NATIVE)
 
 
@@ -127,7 +138,8 @@ print("ran")
 
 @pytest.mark.parametrize("text, flags", [
     ("processor\t: 0\nflags\t\t: fpu avx2 fma\n\nprocessor\t: 1\nflags\t: fpu\n", {"fpu", "avx2", "fma"}),
-    ("processor\t: 0\nFeatures\t: fp asimd crc32\n", {"fp", "asimd", "crc32"}),
+    ("processor\t: 0\nFeatures\t: fp asimd crc32\n", {"fp", "asimd", "crc32", "neon", "vfpv4"}),
+    ("processor\t: 0\nFeatures\t: half neon vfpv4\n", {"half", "neon", "vfpv4"}),
     ("model name\t: flags of nothing\n", set()),
 ])  # fmt: skip
 def test_the_flags_are_those_of_the_first_processor(text, flags, monkeypatch):
