@@ -8,7 +8,7 @@
 #include "runner.h"
 
 #ifndef FILES
-#define FILES 600
+#define FILES 300
 #endif
 
 static const int64_t shape[] = {1, 3, 4, 5};
