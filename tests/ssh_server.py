@@ -24,7 +24,8 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-SetEnv TMPDIR={home}/tmp
+SetEnv TMPDIR={home}/tmp PATH={home}/bin:/usr/local/bin:/usr/bin:/bin
+Subsystem sftp internal-sftp
 """
 CLIENT = """
 Host raspberrypi.local

@@ -18,6 +18,7 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--budget", "12 parsecs"), ("12 parsecs", "ms", "KiB")),
         (("--budget", "12"), ("no unit",)),
         (("--device", "attic"), ("attic", "local")),
+        (("--device", "emulator:cortex-a72"), ("an emulator's time is not a latency",)),
         (("--target", "vax"), ("vax", "arm", "native")),
         (("--target", "arm"), ("local", "aarch64", "also")),
         (("--also", "vax"), ("vax", "arm", "native")),
