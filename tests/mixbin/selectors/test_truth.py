@@ -62,8 +62,16 @@ def test_greedy_takes_the_best_layer_at_every_step(subject, truth):
         chosen.append(step.layer)
         assert step.loss == pytest.approx(truth[chosen], abs=CLOSE)
     assert found.stopped == "no layer left" and set(found.layers) == set(NAMES)
-    scores = methods.score("greedy", subject.model, subject.batches).scores
-    assert [name for name in sorted(scores, key=scores.get)] == chosen
+
+
+def test_the_score_of_greedy_is_the_step(model, batches, truth):
+    some = NAMES[6:]
+    found = methods.score("greedy", model, batches, layers=some)
+    assert sorted(found.scores.values()) == [0.0, 1.0, 2.0, 3.0]
+    for count in range(4):
+        chosen, left = found.order[:count], set(some) - set(found.order[:count])
+        best = min(truth[[*chosen, name]] for name in left)
+        assert truth[[*chosen, found.order[count]]] <= best + CLOSE
 
 
 def test_interactions_are_what_pairs_add(interactions, truth):
