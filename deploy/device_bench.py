@@ -35,6 +35,8 @@ class DeviceBench:
     Raises DeviceError where the device cannot run the target's code, gives no true times, or is lost.
     """
 
+    unit = ""
+
     def __init__(self, word: str, *, target: TargetInfo, timeout_s: float = TIMEOUT_S) -> None:
         first = open_device(word, timeout_s=timeout_s)
         self._target = target

@@ -21,6 +21,7 @@ from b2nn_tvm.deploy.llvm_tools import LlvmTools
 if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
 
+SYMBOL = "b2nn_main"
 _BRANCH = re.compile(
     r"(?:b|b\.\w+|bl|blr|br|bx|blx|b(?:eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)|cbn?z|tbn?z|ret)\b"
 )
@@ -44,15 +45,24 @@ def static_cost(function: tvm.tirx.PrimFunc, target: TargetInfo, *, tools: LlvmT
 
     Raises DeviceError where there is no emulator of the target, ToolchainError where there is no compiler for it.
     """
-    executed = execute_function(function, target)
+    return cost_of(execute_function(function, target), target, tools)
+
+
+def cost_of(executed: Executed, target: TargetInfo, tools: LlvmTools | None) -> StaticCost:
+    """The cost of what was executed."""
     return StaticCost(executed.instructions, cycles_of(executed, target, tools) if tools else None)
 
 
 def execute_function(function: tvm.tirx.PrimFunc, target: TargetInfo) -> Executed:
     """What one call of a scheduled function executes under the emulator; errors as ``static_cost``."""
-    kernel = build_object(tvm.IRModule({"main": function}), target.tvm_target(), prefix="b2nn_")
-    sizes = [prod(map(int, p.ty.shape)) * np.dtype(str(p.ty.dtype)).itemsize for p in function.params]
-    return execute_counted(kernel.code, "b2nn_main", buffers=sizes, scratch=kernel.workspace_bytes, target=target)
+    kernel = build_object(tvm.IRModule({"main": function}), target.tvm_target(), prefix=SYMBOL.removesuffix("main"))
+    buffers = argument_bytes(function)
+    return execute_counted(kernel.code, SYMBOL, buffers=buffers, scratch=kernel.workspace_bytes, target=target)
+
+
+def argument_bytes(function: tvm.tirx.PrimFunc) -> list[int]:
+    """The sizes of a function's arguments."""
+    return [prod(map(int, p.ty.shape)) * np.dtype(str(p.ty.dtype)).itemsize for p in function.params]
 
 
 def cycles_of(executed: Executed, target: TargetInfo, tools: LlvmTools, *, cpu: str = "") -> float:

@@ -38,7 +38,9 @@ def metaschedule() -> types.ModuleType:
 
 
 class Bench(Protocol):
-    """Where trials are built and timed."""
+    """Where trials are built and timed. ``unit`` is empty where that is in seconds, else what the figures are that stand for them."""
+
+    unit: str
 
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Any:
         """A trial's library; RuntimeError, of which all of TVM's are kinds, where it cannot be built."""
@@ -49,6 +51,8 @@ class Bench(Protocol):
 
 class HereBench:
     """This process; each trial runs for ``repeats`` times, ``seconds`` in all."""
+
+    unit = ""
 
     def __init__(self, *, repeats: int, seconds: float) -> None:
         self._repeats, self._seconds = repeats, seconds

@@ -1,4 +1,6 @@
-"""Tuning records: the fastest tile that was measured for a workload, one JSON file per vector unit.
+"""Tuning records: the best tile known for a workload, one JSON file per vector unit.
+
+Most are measured. For CPUs that nobody had at hand there are estimates, which say so: a measurement takes their place.
 
 A record is keyed by operator, workload and lanes, not by the hash of a function: it holds whatever was fused behind the
 convolution, and can be read by people.
@@ -24,13 +26,16 @@ SCHEMA = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["op", "workload", "lanes", "tile", "ms", "device"],
+                "required": ["op", "workload", "lanes", "tile", "device"],
+                "oneOf": [{"required": ["ms"]}, {"required": ["estimate", "unit"]}],
                 "properties": {
                     "op": {"type": "string"},
                     "workload": {"type": "string"},
                     "lanes": {"type": "integer"},
                     "tile": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 3, "maxItems": 3},
                     "ms": {"type": "number", "exclusiveMinimum": 0},
+                    "estimate": {"type": "number", "exclusiveMinimum": 0},
+                    "unit": {"type": "string"},
                     "device": {"type": "string"},
                 },
             },
@@ -41,14 +46,27 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Record:
-    """One workload's fastest measured tile; ``ms`` on ``device``."""
+    """One workload's best tile: measured, ``ms`` on ``device``; or estimated for it, then ``ms`` is None and ``estimate`` is in
+    ``unit``, which says how."""
 
     op: str
     workload: str
     lanes: int
     tile: Tile
-    ms: float
+    ms: float | None
     device: str
+    estimate: float | None = None
+    unit: str = ""
+
+    @property
+    def measured(self) -> bool:
+        return self.ms is not None
+
+    @property
+    def figures(self) -> dict[str, float | str]:
+        """What a file says of the record beside its key and tile."""
+        known = {"ms": self.ms} if self.measured else {"estimate": self.estimate, "unit": self.unit}
+        return {**known, "device": self.device}
 
 
 @dataclass(frozen=True)
@@ -62,12 +80,20 @@ class Records:
         record = self.rows.get((op, workload, lanes))
         return record.tile if record else None
 
+    def measured(self, op: str, workload: str, lanes: int) -> bool:
+        record = self.rows.get((op, workload, lanes))
+        return record is not None and record.measured
+
     def with_record(self, record: Record) -> Records:
-        return Records(self.vector_unit, {**self.rows, (record.op, record.workload, record.lanes): record})
+        """With this record too; an estimate does not take the place of a measurement."""
+        key = (record.op, record.workload, record.lanes)
+        if self.measured(*key) and not record.measured:
+            return self
+        return Records(self.vector_unit, {**self.rows, key: record})
 
     def save(self, path: Path) -> Path:
         rows = [
-            {"op": r.op, "workload": r.workload, "lanes": r.lanes, "tile": [r.tile.rows, r.tile.columns, r.tile.blocks], "ms": r.ms, "device": r.device}
+            {"op": r.op, "workload": r.workload, "lanes": r.lanes, "tile": [r.tile.rows, r.tile.columns, r.tile.blocks], **r.figures}
             for _, r in sorted(self.rows.items())
         ]
         return write_document(path, KIND, VERSION, {"vector_unit": self.vector_unit, "records": rows})
@@ -78,8 +104,11 @@ def load_records(vector_unit: str, *paths: Path) -> Records:
 
     Raises InputError where a file is no such document, or is of another vector unit.
     """
-    files = [read_records(vector_unit, path) for path in (SHIPPED / f"{vector_unit}.json", *paths)]
-    return Records(vector_unit, {key: record for records in files for key, record in records.rows.items()})
+    records = Records(vector_unit)
+    for path in (SHIPPED / f"{vector_unit}.json", *paths):
+        for record in read_records(vector_unit, path).rows.values():
+            records = records.with_record(record)
+    return records
 
 
 def read_records(vector_unit: str, path: Path) -> Records:
@@ -95,6 +124,9 @@ def read_records(vector_unit: str, path: Path) -> Records:
     records = Records(vector_unit)
     for row in document["records"]:
         records = records.with_record(
-            Record(row["op"], row["workload"], row["lanes"], Tile(*row["tile"]), row["ms"], row["device"])
-        )
+            Record(
+                row["op"], row["workload"], row["lanes"], Tile(*row["tile"]), row.get("ms"), row["device"],
+                row.get("estimate"), row.get("unit", ""),
+            )
+        )  # fmt: skip
     return records

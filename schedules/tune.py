@@ -42,7 +42,8 @@ def tune_module(
     progress: Progress,
     bench: Bench | None = None,
 ) -> Records:
-    """Tune each convolution of an unscheduled module that has no record yet, with up to ``trials`` trials each.
+    """Tune each convolution of an unscheduled module that was not measured yet, with up to ``trials`` trials each; a ``bench``
+    that estimates leaves out those with an estimate, too.
 
     Each result is saved to ``path`` as it comes, so that an interrupted run goes on where it stopped; ``device`` is written
     into the records. Without a ``bench`` it is this machine that measures: TargetError where it cannot run the target's code.
@@ -50,14 +51,16 @@ def tune_module(
     if bench is None and target.missing:
         raise TargetError(
             f"target {target.name} cannot be tuned on this machine, which lacks {', '.join(target.missing)}; "
-            "name the board with --device, or compile without --tune for its default tiles"
+            "name the board with --device, let --device static estimate, or compile without --tune for its default tiles"
         )
-    open_tasks = list(tasks(module, vector_unit, records))
+    unit = bench.unit if bench else ""
+    open_tasks = list(tasks(module, vector_unit, records, estimates_suffice=bool(unit)))
     for index, (function, anchor, tiles) in enumerate(open_tasks):
         count = min(trials, len(tiles))
         measured = _counter(progress, f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}", count)
-        tile, seconds = tune_function(function, tiles[:count], target=target, measured=measured, bench=bench)
-        record = Record(anchor.op, anchor.workload, anchor.lanes, tile, round(seconds * 1e3, 6), device)
+        tile, cost = tune_function(function, tiles[:count], target=target, measured=measured, bench=bench)
+        figures = (None, device, round(cost), unit) if unit else (round(cost * 1e3, 6), device)
+        record = Record(anchor.op, anchor.workload, anchor.lanes, tile, *figures)
         records = records.with_record(record)
         read_records(vector_unit.name, path).with_record(record).save(path)
     return records
@@ -134,9 +137,11 @@ def _decision(record) -> int:
 
 
 def tasks(
-    module: tvm.IRModule, vector_unit: VectorUnit, records: Records
+    module: tvm.IRModule, vector_unit: VectorUnit, records: Records, *, estimates_suffice: bool = False
 ) -> Iterator[tuple[tirx.PrimFunc, Anchor, tuple[Tile, ...]]]:
-    """Each convolution of an unscheduled module that has no record, once per workload, with its candidate tiles."""
+    """Each convolution of an unscheduled module that was not measured, or estimated where that suffices, once per workload, with
+    its candidate tiles."""
+    known = (lambda *key: records.tile(*key) is not None) if estimates_suffice else records.measured
     seen = set()
     for _, function in module.functions_items():
         if not isinstance(function, tirx.PrimFunc) or "tirx.is_scheduled" in (function.attrs or {}):
@@ -145,7 +150,7 @@ def tasks(
         if anchor is None:
             continue
         key = (anchor.op, anchor.workload, anchor.lanes)
-        if key not in seen and records.tile(*key) is None:
+        if key not in seen and not known(*key):
             seen.add(key)
             yield function, anchor, candidates(anchor, vector_unit)
 

@@ -12,11 +12,16 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     if not value or context.resilient_parsing:
         return
     from b2nn_tvm.cli import output
+    from b2nn_tvm.deploy.readiness import readiness
     from b2nn_tvm.targets import target as targets
 
-    known = [targets.get(name) for name in targets.names()]
-    rows = [(each.name, each.triple, each.mcpu, each.vector, "yes" if each.runs_here else "no") for each in known]
-    output.print_table("targets", ("target", "triple", "mcpu", "vector", "runs here"), rows)
+    rows = []
+    for each in map(targets.get, targets.names()):
+        found = readiness(each)
+        runs = "yes" if found.runs else found.emulator or "no"
+        rows.append((each.name, each.triple, each.mcpu, each.vector, found.compiler or "no", runs, "\n".join(found.missing)))
+    columns = ("target", "triple", "mcpu", "vector", "compiled by", "runs here", "missing here")
+    output.print_table("targets", columns, rows)
     context.exit()
 
 
@@ -25,7 +30,7 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 @click.option("--target", default="native", show_default=True, metavar="NAME", help="Where the library will run: arm, x86, native, ...")
 @click.option("-o", "--output", metavar="DIR", help="Folder of the library.  [default: the model's name and the target]")
 @click.option("--tune", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Tuning trials per kernel.")
-@click.option("--device", default="local", show_default=True, metavar="NAME", help="Where --tune measures; as b2nn-profile takes it.")
+@click.option("--device", default="local", show_default=True, metavar="NAME", help="Where --tune measures, as of b2nn-profile; static estimates.")
 @click.option("--verify/--no-verify", default=True, show_default=True, help="Compare the library with the reference after compiling.")
 @click.option("--input-shape", "input_shapes", multiple=True, metavar="NAME=1x3x32x32", help="Fix the shape of an input that is dynamic.")
 @click.option("--sign-zero", type=click.Choice(["+1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
