@@ -3,7 +3,8 @@
     python benchmarks/tune_records.py [--target native x86 x86-avx512] [--trials 24]
 
 Goes on where it stopped: a workload with a record is not measured again. Prints how much slower the default tile is than the
-fastest measured one. Wants an idle machine.
+fastest measured one. Wants an idle machine. For a target whose code this machine cannot run (arm, armv7) the tiles are chosen by
+static cost, an estimate, and the records say so.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from rich.progress import track
 
 from b2nn_tvm import models
 from b2nn_tvm.deploy.local import LocalDevice
+from b2nn_tvm.deploy.static_bench import StaticBench
 from b2nn_tvm.export import export_onnx
 from b2nn_tvm.frontend import import_onnx
 from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.passes.pipeline import to_kernels
 from b2nn_tvm.schedules import records as shipped
-from b2nn_tvm.schedules.records import Record, load_records
+from b2nn_tvm.schedules.records import load_records
 from b2nn_tvm.schedules.rules import unit
-from b2nn_tvm.schedules.tune import measure_tiles, tasks
+from b2nn_tvm.schedules.tune import measure_tiles, record_of, tasks
 from b2nn_tvm.targets import target as targets
 
 NOTED = 1.15  # how much slower a default tile is before it is listed
@@ -53,7 +55,6 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=24, help="tiles per kernel, the default tile first")
     options = parser.parse_args()
     console = Console()
-    device = LocalDevice().describe().cpu
     with tempfile.TemporaryDirectory() as folder:
         networks = files(Path(folder))
         for word in options.target:
@@ -61,15 +62,18 @@ def main() -> None:
             vector_unit = unit(target.vector)
             path = shipped.SHIPPED / f"{vector_unit.name}.json"
             records = load_records(vector_unit.name)
+            bench = StaticBench(target) if target.missing else None
+            device, figure = (bench.cpu, bench.unit) if bench else (LocalDevice().describe().cpu, "")
             losses = []
             for network_path in networks:
                 kernels = to_kernels(import_onnx(network_path), vector_unit.layout, target.tvm_target())
-                for function, anchor, tiles in track(list(tasks(kernels.module, vector_unit, records)), f"{word}: {network_path.stem}"):
-                    seconds = measure_tiles(function, tiles[: options.trials], target=target, measured=lambda _: None)
-                    best = min(seconds, key=seconds.__getitem__)
-                    losses.append((seconds[tiles[0]] / seconds[best], f"{anchor.op} {anchor.workload}: {tiles[0].word} -> {best.word}"))
-                    milliseconds = round(seconds[best] * 1e3, 6)
-                    records = records.with_record(Record(anchor.op, anchor.workload, anchor.lanes, best, milliseconds, device))
+                open_tasks = list(tasks(kernels.module, vector_unit, records, estimates_suffice=bool(figure)))
+                for function, anchor, tiles in track(open_tasks, f"{word}: {network_path.stem}"):
+                    tried = tiles[: options.trials]
+                    costs = measure_tiles(function, tried, target=target, measured=lambda _: None, bench=bench)
+                    best = min(costs, key=costs.__getitem__)
+                    losses.append((costs[tiles[0]] / costs[best], f"{anchor.op} {anchor.workload}: {tiles[0].word} -> {best.word}"))
+                    records = records.with_record(record_of(anchor, best, costs[best], device=device, unit=figure))
                     records.save(path)
             if losses:
                 (worst, _), usual = max(losses), statistics.median(loss for loss, _ in losses)

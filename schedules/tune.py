@@ -53,17 +53,21 @@ def tune_module(
             f"target {target.name} cannot be tuned on this machine, which lacks {', '.join(target.missing)}; "
             "name the board with --device, let --device static estimate, or compile without --tune for its default tiles"
         )
-    unit = bench.unit if bench else ""
-    open_tasks = list(tasks(module, vector_unit, records, estimates_suffice=bool(unit)))
+    open_tasks = list(tasks(module, vector_unit, records, estimates_suffice=bench is not None and bool(bench.unit)))
     for index, (function, anchor, tiles) in enumerate(open_tasks):
         count = min(trials, len(tiles))
         measured = _counter(progress, f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}", count)
         tile, cost = tune_function(function, tiles[:count], target=target, measured=measured, bench=bench)
-        figures = (None, device, round(cost), unit) if unit else (round(cost * 1e3, 6), device)
-        record = Record(anchor.op, anchor.workload, anchor.lanes, tile, *figures)
+        record = record_of(anchor, tile, cost, device=device, unit=bench.unit if bench else "")
         records = records.with_record(record)
         read_records(vector_unit.name, path).with_record(record).save(path)
     return records
+
+
+def record_of(anchor: Anchor, tile: Tile, cost: float, *, device: str, unit: str) -> Record:
+    """The record of the best tile: ``cost`` in seconds, or an estimate in ``unit``."""
+    figures = (None, device, round(cost), unit) if unit else (round(cost * 1e3, 6), device)
+    return Record(anchor.op, anchor.workload, anchor.lanes, tile, *figures)
 
 
 def _counter(progress: Progress, phase: str, total: int) -> Callable[[float | None], None]:
