@@ -32,9 +32,10 @@ def compile_model(
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
 
     ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel on
-    ``device``, a word as ``b2nn-profile`` takes it, and keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared
-    with onnxruntime before it replaces what ``output`` holds; that is left out, and said in the last phase, where this
-    machine cannot run the library or onnxruntime is not installed. ``progress(phase, done, total)`` is called along the way.
+    ``device``, a word as ``b2nn-profile`` takes it, or "static", which estimates for a CPU that is not at hand, and keeps the
+    records in the user's cache. With ``verify`` the library is run on random inputs and compared with onnxruntime before it
+    replaces what ``output`` holds; that is left out, and said in the last phase, where this machine cannot run the library or
+    onnxruntime is not installed. ``progress(phase, done, total)`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -45,6 +46,7 @@ def compile_model(
     from b2nn_tvm.deploy.toolchain import find_toolchain
     from b2nn_tvm.frontend import import_onnx
     from b2nn_tvm.passes.pipeline import to_kernels
+    from b2nn_tvm.passes.zero_borders import zero_borders
     from b2nn_tvm.schedules.records import load_records
     from b2nn_tvm.schedules.rules import schedule_module, unit
     from b2nn_tvm.targets import target as targets
@@ -67,15 +69,16 @@ def compile_model(
         records = _tune(kernels.module, info, vector_unit, records, trials=tune, device=device, progress=report)
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
+    module = zero_borders(scheduled.module)
     prefix = "b2nn_kernel_"
     say("generate code")
-    kernel_object = build_object(scheduled.module, tvm_target, prefix=prefix)
+    kernel_object = build_object(module, tvm_target, prefix=prefix)
     context = LoweringContext(
         find_layer=kernels.book.find, descriptions=scheduled.descriptions, reasons={c.name: c.reason for c in kernels.convs},
         workspaces=kernel_object.workspaces, log=kernels.log,
     )  # fmt: skip
     program = lower_to_program(
-        scheduled.module, prefix=prefix, inputs=imported.input_names, outputs=imported.output_names,
+        module, prefix=prefix, inputs=imported.input_names, outputs=imported.output_names,
         workspace_bytes=kernel_object.workspace_bytes, context=context,
     )  # fmt: skip
     say("link")
@@ -99,6 +102,7 @@ def _tune(module, target: TargetInfo, vector_unit, records, *, trials: int, devi
     """The records with those that are measured on the device now."""
     from b2nn_tvm.deploy.device import open_device
     from b2nn_tvm.deploy.device_bench import DeviceBench
+    from b2nn_tvm.deploy.static_bench import WORD, StaticBench
     from b2nn_tvm.schedules.tune import tune_module
 
     measure = lambda cpu, bench: tune_module(
@@ -107,6 +111,9 @@ def _tune(module, target: TargetInfo, vector_unit, records, *, trials: int, devi
     )  # fmt: skip
     if device == "local":  # in this process, without a library for each trial
         return measure(open_device(device).describe().cpu, None)
+    if device == WORD:
+        bench = StaticBench(target)
+        return measure(bench.cpu, bench)
     with DeviceBench(device, target=target) as bench:
         return measure(bench.cpu, bench)
 

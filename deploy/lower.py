@@ -10,15 +10,15 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.deploy.arena import ALIGNMENT, Lifetime, plan
 from b2nn_tvm.deploy.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.layer_book import KernelLayer
 from b2nn_tvm.rewrite_log import RewriteLog
 
-ALIGNMENT = 64
 OPERATIONS = "b2nn.operations"  # attribute of a function: the operations that were fused into it, in order
-BORDERED = "b2nn.bordered_output"  # attribute of a function that leaves the border of its last output as it is: zero
-_IGNORED = ("relax.memory.kill_tensor", "relax.memory.kill_storage")
+# Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it is: zero.
+BORDERED = "b2nn.bordered_output"
 _PROLOGUES = ("pack_signs", "pad_input", "pool_bits")
 _PACKING = ("pack", "pool_bits")
 _VIEWS = ("relax.reshape", "relax.memory.view", "relax.flatten", "relax.expand_dims", "relax.squeeze")
@@ -56,7 +56,6 @@ def lower_to_program(
             relax.transform.ToNonDataflow(),
             relax.transform.RemovePurityChecking(),
             relax.transform.CallTIRRewrite(),
-            relax.transform.StaticPlanBlockMemory(),
             relax.transform.AttachGlobalSymbol(),
         ]
     )(module)
@@ -82,8 +81,7 @@ class _Lowering:
         self._places: dict[relax.Var, Argument] = {}
         self._aliases: dict[relax.Var, relax.Expr] = {}
         self._tuples: dict[relax.Var, relax.Tuple] = {}
-        self._storage: dict[relax.Var, int] = {}
-        self._unplanned: list[relax.Var] = []
+        self._allocated: list[relax.Var] = []
         self._arena = 0
         self._blob = bytearray()
         self._offsets: dict[bytes, int] = {}
@@ -98,8 +96,8 @@ class _Lowering:
         for block in self._main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
-        self._place_bordered()
         self._place_outputs(results, outputs)
+        self._place_others()
         names = self._book()
         steps = [self._step(call, name, names) for call, name in zip(self._calls, names, strict=True)]
         layers = self._rows(names, steps)
@@ -175,18 +173,11 @@ class _Lowering:
             outputs = tuple(var for var in roots if var not in self._written)
             self._written.update(outputs)
             self._calls.append(_Call(value.op.name_hint, tuple(value.args), outputs, self._context.find_layer(constants)))
-        elif name == "relax.memory.alloc_storage":
-            size = int(value.args[0].values[0])
-            self._storage[var] = self._arena
-            self._arena += _aligned(size)
-        elif name == "relax.memory.alloc_tensor":
-            offset = self._storage[value.args[0]] + int(value.args[1].value)
-            self._places[var] = Argument(Storage.ARENA, offset)
         elif name == "relax.builtin.alloc_tensor":
-            self._unplanned.append(var)
+            self._allocated.append(var)
         elif name in _VIEWS or _is_reshape(value):
             self._aliases[var] = value.args[1].fields[0] if _is_reshape(value) and isinstance(value.args[1], relax.Tuple) else value.args[0]
-        elif name not in _IGNORED:
+        else:
             raise UnsupportedError(f"operator {name or value.op} has no kernel that can be built into a library")
 
     def _root(self, expr: relax.Expr) -> relax.Expr:
@@ -199,36 +190,37 @@ class _Lowering:
             expr = self._tuples[expr] if expr in self._tuples else self._aliases[expr]
         return expr
 
-    def _place_bordered(self) -> None:
-        """Give outputs that rely on a border of zeros memory of their own; the arena is zero when an instance is made."""
-        for call in self._calls:
-            if BORDERED in (self._module[call.function].attrs or {}):
-                self._place_alone(self._root(call.arguments[-1]))
-
-    def _place_alone(self, var: relax.Var) -> None:
-        """Give a tensor arena memory that no other shares."""
-        self._places[var] = Argument(Storage.ARENA, self._arena)
-        self._arena += _aligned(_size(var))
-
     def _place_outputs(self, results: Sequence[relax.Expr], names: Sequence[str]) -> None:
-        """Let the kernels write results where the caller wants them, and find room for what the planner left out."""
+        """Let the kernels write results where the caller wants them."""
         taken: set[relax.Var] = set()
         for index, (result, name) in enumerate(zip(results, names, strict=True)):
             root = self._root(result)
-            place = self._places.get(root) if isinstance(root, relax.Var) else None
-            if not isinstance(root, relax.Var) or root in taken or (place and place.storage is not Storage.ARENA):
+            if not isinstance(root, relax.Var) or root in taken or root in self._places:
                 raise UnsupportedError(f"output {name!r} is an input, a constant or another output; expected a computed tensor")
             taken.add(root)
             self._places[root] = Argument(Storage.OUTPUT, index)
-        for var in self._unplanned:
-            if var not in taken:
-                self._place_alone(var)
 
     def _argument(self, expr: relax.Expr) -> Argument:
         root = self._root(expr)
         if isinstance(root, tvm.ir.GenericConst):
             return Argument(Storage.CONSTANT, self._constant(root.value.numpy()))
         return self._places[root]
+
+    def _place_others(self) -> None:
+        """Plan the arena: every tensor that is no output lives from the step that writes it to the last that reads it."""
+        used: dict[relax.Var, list[int]] = {var: [] for var in self._allocated if var not in self._places}
+        borders: dict[relax.Var, tuple] = {}
+        for index, call in enumerate(self._calls):
+            for root in filter(used.__contains__, map(self._root, call.arguments)):
+                used[root].append(index)
+            border = (self._function(call).attrs or {}).get(BORDERED)
+            if border is not None:
+                var = self._root(call.arguments[-1])
+                borders[var] = (*map(int, var.ty.shape), str(var.ty.dtype), *map(int, border))
+        variables = [var for var, steps in used.items() if steps]
+        planned = plan([Lifetime(_size(var), min(used[var]), max(used[var]), borders.get(var)) for var in variables])
+        self._arena = planned.size
+        self._places |= {var: Argument(Storage.ARENA, offset) for var, offset in zip(variables, planned.offsets, strict=True)}
 
     def _constant(self, value: np.ndarray) -> int:
         content = np.ascontiguousarray(value).tobytes()
@@ -271,10 +263,6 @@ class _Lowering:
         return tuple(rows.values())
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
 def _size(var: relax.Var) -> int:
     return prod(int(d) for d in var.ty.shape) * np.dtype(str(var.ty.dtype)).itemsize
 
@@ -284,7 +272,7 @@ def _is_bits(var: relax.Var) -> bool:
 
 
 def _kernel_word(function: str) -> str:
-    return function.removeprefix("fused_").rstrip("0123456789").rstrip("_")
+    return function.removeprefix("fused_").rstrip("0123456789").rstrip("_").removesuffix("_pad")
 
 
 def _is_reshape(call: relax.Call) -> bool:

@@ -183,7 +183,7 @@ def test_the_packing_of_a_layers_input_counts_for_it(tmp_path):
     """Rows that are not the network's layers have the operator's name and a number, and own none of its constants."""
     network = Network(
         binary("input", "a", "u", 4)
-        + "b = MaxPool <kernel_shape = [3, 3]> (a) output = Conv <pads = [1, 1, 1, 1]> (b, w)",
+        + "b = MaxPool <kernel_shape = [5, 5]> (a) output = Conv <pads = [1, 1, 1, 1]> (b, w)",
         {**binary_constants("u", 16, 4), "w": (5, 16, 3, 3)},
     )
     built = network.build()

@@ -6,29 +6,16 @@ the bit 0, as a max pooling pads with less than any value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from b2nn_tvm.ops.anchor import mark
 from b2nn_tvm.ops.pack_signs import BORDERED, OPAQUE, WORD_BITS
+from b2nn_tvm.ops.pooling import Pooling
 
 PARALLEL_WORDS = 1 << 14  # words read; below, waking a second thread costs more than it saves
 VECTOR_BITS = 512
-
-
-@dataclass(frozen=True)
-class Pooling:
-    """A max pooling of an image; ``padding`` is (top, left, bottom, right)."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    dilation: tuple[int, int]
-    out_height: int
-    out_width: int
 
 
 def pool_bits(
@@ -58,7 +45,7 @@ def pool_bits(
     ones = pad_value == 1 and any(border)
     bits = WORD_BITS[word]
     loop = T.parallel if batch * height * width * words >= PARALLEL_WORDS else T.serial
-    attributes = {BORDERED: True} if any(border) and not ones else {}
+    attributes = {BORDERED: list(border)} if any(border) and not ones else {}
 
     def inside(h, k):
         return tirx.all(h * sh + k * dh >= above, h * sh + k * dh < above + height)

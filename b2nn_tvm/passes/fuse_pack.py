@@ -75,8 +75,8 @@ def _find_pairs(module: tvm.IRModule, layout: VectorLayout, enter: Enter) -> dic
             packs.setdefault(call.args[1][0], (var, call))
     pairs = {}
     for y, (packed, call) in packs.items():
-        obstacle = _obstacle(module, made.get(y), call, layout)
-        if not obstacle and isinstance(y, relax.DataflowVar):
+        obstacle = _obstacle(module, made.get(y), call, layout) if isinstance(y, relax.DataflowVar) else "what it packs is an output of the network"
+        if not obstacle:
             pairs[y] = _Pair(made[y], call, packed, readers[y] > 1)
         enter(_layers_that_read(packed, made), made.get(y), obstacle)
     return pairs
@@ -175,5 +175,5 @@ def compose(producer: tirx.PrimFunc, pack: tirx.PrimFunc, packed: relax.TensorTy
     )  # fmt: skip
     parameters = [*producer.params[:-1], threshold, *([y] if keep else []), bits]
     words = [*producer.attrs.get(OPERATIONS, ()), *pack.attrs.get(OPERATIONS, ())]
-    attrs = {"tirx.noalias": True, OPERATIONS: words, **({BORDERED: True} if any(padding) else {})}
+    attrs = {"tirx.noalias": True, OPERATIONS: words, **({BORDERED: list(padding)} if any(padding) else {})}
     return tirx.PrimFunc(parameters, SBlockRealize([], tirx.const(True), root)).with_attrs(attrs)

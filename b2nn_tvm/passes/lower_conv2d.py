@@ -11,6 +11,7 @@ import tvm
 from tvm import relax, topi
 
 from b2nn_tvm.layer_book import LayerBook
+from b2nn_tvm.ops.border import PAD
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.dense import dense, pack_dense_weights
 from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
@@ -35,6 +36,7 @@ class LowerConv2d:
     def __init__(self, layout: VectorLayout, book: LayerBook):
         self._layout = layout
         self._book = book
+        self._padded: dict[tuple[relax.Expr, tuple[int, ...]], relax.Var] = {}
 
     def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
         return rewrite_calls(module, self._lower, Recorder(self._book.log, "LowerConv2d", "lowered to a dense layer"))
@@ -58,7 +60,7 @@ class LowerConv2d:
             return self._winograd(call, site, filters, workload)
         site.note(f"lowered to a direct convolution: {obstacle}")
         depthwise = workload.groups == workload.in_channels == workload.out_channels
-        x = _padded(call.args[0], workload.padding, site)
+        x = self._pad(call.args[0], workload.padding, site)
         lanes = _group_lanes(self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups)
         if workload.groups == 1:
             lanes = self._layout.conv_lanes(workload.out_channels)
@@ -79,9 +81,19 @@ class LowerConv2d:
     def _winograd(self, call: relax.Call, site: Site, filters: np.ndarray, workload: ConvWorkload) -> relax.Expr:
         packed = transform_weights(filters, lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE)
         self._book.enter(packed, filters, op="conv2d", precision="float", workload=workload.key)
-        x = _padded(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), site)
+        x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), site)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
         return site.call_te(compute, x, relax.const(packed), name="winograd_conv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
+
+    def _pad(self, x: relax.Expr, padding: tuple[int, int, int, int], site: Site) -> relax.Expr:
+        """The padded input of a convolution: made once, however many convolutions read it."""
+        if not any(padding):
+            return x
+        if (x, padding) not in self._padded:
+            top, left, bottom, right = padding
+            pad = lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, 0], name="pad_input")
+            self._padded[x, padding] = site.emit(site.call_te(pad, x, name="pad_input", attrs={PAD: padding}))
+        return self._padded[x, padding]
 
     def _dense(self, call: relax.Call, site: Site) -> relax.Expr | None:
         weight = constant(call.args[1])
@@ -112,14 +124,6 @@ def winograd_obstacle(workload: ConvWorkload, *, lanes: int) -> str:
     if pixels < WINOGRAD_PIXELS_PER_LANE * lanes and workload.in_channels * workload.out_channels > WINOGRAD_CACHED_FILTERS:
         return f"Winograd's weights, 16/9 as many, would be read for {pixels} pixels only"
     return ""
-
-
-def _padded(x: relax.Expr, padding: tuple[int, int, int, int], site: Site) -> relax.Expr:
-    if not any(padding):
-        return x
-    top, left, bottom, right = padding
-    call = site.call_te(lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, 0], name="pad_input"), x, name="pad_input")
-    return site.emit(call)
 
 
 def _group_lanes(layout: VectorLayout, channels: int) -> int:

@@ -6,7 +6,8 @@ import numpy as np
 from tvm import relax
 
 from b2nn_tvm.ops.bit_layout import pack_channels
-from b2nn_tvm.ops.pool_bits import Pooling, pool_bits
+from b2nn_tvm.ops.pool_bits import pool_bits
+from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.passes.rewriting import Site, dtype, ints, shape
 from b2nn_tvm.passes.signs import PooledSigns
 
@@ -19,13 +20,15 @@ def lower_pooled_signs(
     ``packed`` [N, H, W, words] are the packed signs before the pooling.
     """
     batch, height, width, channels = shape(pooled.pool)
-    attrs = pooled.pool.attrs
-    pooling = Pooling(
-        ints(attrs.pool_size), ints(attrs.strides), ints(attrs.padding), ints(attrs.dilation), height, width
-    )
-    word = dtype(packed)
+    pooling, word = pooling_of(pooled.pool), dtype(packed)
     kernel = pool_bits(shape(packed), pooling, border, channels=channels, word=word, pad_value=pad_value)
     flips = pack_channels(np.where(pooled.flips < 0, 1, -1).astype(np.int8), word=word)
     top, left, bottom, right = border
     out = relax.TensorType((batch, height + top + bottom, width + left + right, shape(packed)[3]), word)
     return site.call_kernel(kernel, packed, relax.const(flips), name="pool_bits", out=out)
+
+
+def pooling_of(call: relax.Call) -> Pooling:
+    """The geometry of an nn.max_pool2d in NHWC."""
+    attrs, (_, height, width, _) = call.attrs, shape(call)
+    return Pooling(ints(attrs.pool_size), ints(attrs.strides), ints(attrs.padding), ints(attrs.dilation), height, width)

@@ -18,11 +18,13 @@ from b2nn_tvm.passes.copy_outputs import CopyOutputs
 from b2nn_tvm.passes.fold_activation import FoldActivation
 from b2nn_tvm.passes.fold_threshold import FoldThreshold
 from b2nn_tvm.passes.fuse_pack import FusePack
+from b2nn_tvm.passes.fuse_pad import FusePad
 from b2nn_tvm.passes.label_kernels import label_kernels, operations
 from b2nn_tvm.passes.legalize_sign import LegalizeSign
 from b2nn_tvm.passes.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower_binary_dense import LowerBinaryDense
 from b2nn_tvm.passes.lower_conv2d import LowerConv2d
+from b2nn_tvm.passes.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.passes.pool_signs import PoolSigns
 from b2nn_tvm.rewrite_log import RewriteLog
 
@@ -55,11 +57,13 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     module = FoldThreshold(log)(module)
     module = LowerBinaryConv2d(layout, book)(module)
     module = LegalizeSign()(module)
+    module = LowerMaxPool2d(log)(module)
     module = LowerConv2d(layout, book)(module)
     with target:
         grouped = _group()(module)
         module = label_kernels(_fuse()(grouped), operations(grouped))
-    module = CopyOutputs()(FusePack(layout, book)(module))
+    module = FusePad(book)(FusePack(layout, book)(module))
+    module = CopyOutputs()(module)
     return Kernels(module, book, convs, log)
 
 

@@ -6,7 +6,7 @@ A rule is a pure function ``rule(call, site)``; it returns an expression, or Non
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,9 +50,11 @@ class Site:
         """Bind ``expr`` to a new variable in front of the call."""
         return self._builder.emit(expr)
 
-    def call_te(self, compute: Callable, *arguments: relax.Expr, name: str, pattern: int | None = None) -> relax.Expr:
+    def call_te(
+        self, compute: Callable, *arguments: relax.Expr, name: str, pattern: int | None = None, attrs: Mapping | None = None
+    ) -> relax.Expr:
         """A call of the function made from the tensor expression; ``pattern`` is relax's OpPatternKind where it must be told."""
-        attrs = None if pattern is None else {"op_pattern": pattern}
+        attrs = {**(attrs or {}), **({} if pattern is None else {"op_pattern": pattern})} or None
         return self._builder.call_te(compute, *arguments, primfunc_name_hint=name, primfunc_attrs=attrs)
 
     def call_kernel(self, function: tvm.tirx.PrimFunc, *arguments: relax.Expr, name: str, out: relax.TensorType) -> relax.Expr:

@@ -200,32 +200,65 @@ def test_no_tensor_is_overwritten_while_it_is_still_read(seed):
         np.testing.assert_array_equal(ours, expected.numpy())
 
 
-def test_a_bordered_output_shares_its_memory_with_nothing():
-    """Its kernel leaves the border as it is, zero since the library was loaded: nobody else may write there."""
+def bordered(body, **borders):
+    """The program of ``body`` whose kernels of these names write inside a border, and its module."""
+    module = Network(SHAPE).build(body)
+    for name, border in borders.items():
+        module.update_func(module.get_global_var(name), module[name].with_attr(BORDERED, border))
+    context = LoweringContext(lambda constants: None)
+    return lower_to_program(module, prefix="k_", inputs=["x0"], outputs=["output"], workspace_bytes=0, context=context), module
 
+
+def in_turn(*kernels):
     def body(net, x):
-        for kernel in ("negate", "negate", "negate", "double", "negate", "negate", "negate"):
+        for kernel in kernels:
             x = net.call(kernel, x)
         return x
 
-    module = Network(SHAPE).build(body)
-    module.update_func(module.get_global_var("double"), module["double"].with_attr(BORDERED, True))
-    program = lower_to_program(
-        module,
-        prefix="k_",
-        inputs=["x0"],
-        outputs=["output"],
-        workspace_bytes=0,
-        context=LoweringContext(lambda constants: None),
-    )
-    (bordered,) = [step for step in program.steps if step.symbol == "k_double"]
-    place = bordered.arguments[-1]
+    return body
+
+
+def test_a_bordered_output_shares_its_memory_with_nothing_else():
+    """Its kernel leaves the border as it is, zero since the library was loaded: nobody else may write there."""
+    body = in_turn("negate", "negate", "negate", "double", "negate", "negate", "negate")
+    program, module = bordered(body, double=[1, 1, 1, 1])
+    (bordered_step,) = [step for step in program.steps if step.symbol == "k_double"]
+    place = bordered_step.arguments[-1]
     others = [a for step in program.steps for a in step.arguments if a.storage is Storage.ARENA and a != place]
     size = 4 * SHAPE[0] * SHAPE[1]
     assert others and all(a.offset >= place.offset + size or a.offset + size <= place.offset for a in others)
     written = [step.symbol for step in program.steps if step.arguments[-1] == place]
     assert written == ["k_double"] and place.offset + size <= program.arena_bytes
     np.testing.assert_array_equal(run(program, module, data())[0], 2 * data())
+
+
+def test_outputs_with_the_same_border_share_memory_one_after_the_other():
+    """The second waits until the first has been read, also by its own kernel; the third takes the first's place."""
+    program, module = bordered(in_turn("double", "double", "double", "double", "negate"), double=[1, 1, 1, 1])
+    first, second, third, fourth = (step.arguments[-1].offset for step in program.steps[:4])
+    assert (third, fourth) == (first, second) and first != second
+    np.testing.assert_array_equal(run(program, module, data())[0], -16 * data())
+
+
+def test_a_bordered_output_that_is_read_later_keeps_its_memory():
+    def body(net, x):
+        kept = net.call("double", x)
+        for _ in range(4):
+            x = net.call("negate", net.call("double", x))
+        return net.call("add", x, kept)
+
+    program, module = bordered(body, double=[1, 1, 1, 1])
+    kept, *others = (step.arguments[-1].offset for step in program.steps if step.symbol == "k_double")
+    assert len(set(others)) == 1 and kept not in others
+    np.testing.assert_array_equal(run(program, module, data())[0], 18 * data())
+
+
+def test_outputs_with_other_borders_or_shapes_do_not_share_memory():
+    """The border of one is inside the other."""
+    names = ("double", "negate", "double", "negate", "double", "negate")
+    program, _ = bordered(in_turn(*names), double=[1, 1, 1, 1], negate=[2, 0, 1, 1])
+    double, negate = ({s.arguments[-1].offset for s in program.steps[:5] if s.symbol == f"k_{name}"} for name in names[:2])
+    assert len(double) == 1 and len(negate) == 1 and double != negate
 
 
 # ---- what cannot be lowered

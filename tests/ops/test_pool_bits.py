@@ -6,7 +6,8 @@ import pytest
 from b2nn_tvm import reference
 from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.pack_signs import BORDERED
-from b2nn_tvm.ops.pool_bits import Pooling, pool_bits
+from b2nn_tvm.ops.pool_bits import pool_bits
+from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.schedules.rules import unit
 from b2nn_tvm.targets.target import get
 from tests.ops.scheduled import build
