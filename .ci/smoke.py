@@ -39,7 +39,7 @@ def save_network(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
 
 
-for name in ("b2nn-compile", "b2nn-profile", "b2nn-search"):
+for name in ("b2nn-compile", "b2nn-profile", "b2nn-device", "b2nn-search"):
     assert "Usage" in command(name, "--help")
 save_network(Path("smoke.onnx"))
 rows = json.loads(command("b2nn-compile", "smoke.onnx", "--target", "native", "-o", "native", "--json"))["layers"]

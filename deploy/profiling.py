@@ -27,12 +27,14 @@ def profile(
     costs: Path | None = None,
     resume: bool = False,
     note: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str, int, int], None] = lambda phase, done, total: None,
 ) -> Measurement:
     """Measure with ``runs`` whole inferences, and as many with every kernel timed, and add the rows to the table ``costs``.
 
     The samples are kept beside the table, in ``<costs>.samples``. With ``resume`` those of an earlier run on the same kind of
     device count, and only the missing ones are taken. Where the device is lost, rows from what came are in the table, too; a
-    tracker's board is replaced by another. Raises what the device raises; an emulated one is refused.
+    tracker's board is replaced by another. ``progress(phase, done, total)`` counts runs some times in a second.
+    Raises what the device raises; an emulated one is refused.
     """
     if costs and costs.exists():
         CostTable.load(costs)  # a table that cannot be added to is known before the work
@@ -43,7 +45,8 @@ def profile(
         while (missing := runs - journal.complete) > 0:
             try:
                 for sample in device.sample(artifact, threads=threads, effort=Effort(runs=missing)):
-                    journal.add(sample)
+                    if journal.add(sample):
+                        progress(f"measure on {device.word}", len(journal.samples), 2 * runs)
             except DeviceLost as error:
                 lost += 1
                 if not device.spares or lost == BOARDS:
@@ -119,11 +122,14 @@ class Journal:
         whole = sum(sample.run_ms is not None for sample in self.samples)
         return min(whole, len(self.samples) - whole)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: Sample) -> bool:
+        """Keep a sample; whether it was written by now, with those before it."""
         self.samples.append(sample)
         self._pending.append(sample)
-        if time.monotonic() - self._written > _FLUSH_S:
-            self._write()
+        if time.monotonic() - self._written <= _FLUSH_S:
+            return False
+        self._write()
+        return True
 
     def close(self) -> None:
         """Write what is not written yet."""

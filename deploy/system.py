@@ -27,7 +27,7 @@ SCRIPT = "\n".join(
     [
         r"""fact() { printf '\036%s\037' "$1"; shift; "$@" 2>/dev/null; }""",
         "fact machine uname -m; fact system uname -sr; fact bits getconf LONG_BIT; fact libc getconf GNU_LIBC_VERSION",
-        "fact cpus nproc",
+        "fact cpus env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc",  # which would count what they allow
         *(f"fact {name} cat {path}" for name, path in FILES.items()),
         "fact vcgencmd vcgencmd get_throttled",
         rf"""fact thermal; for zone in {THERMAL}/thermal_zone*; do""",

@@ -127,7 +127,7 @@ def desk(tmp_path, ssh_server_programs) -> Iterator[Desk]:
     ports = {"--port 9190": f"--port 9190 --port-end {int(ports['9190']) + 1}", **ports}
     here = {
         "--target rpi4": "--target native",
-        "--tune 8": "--tune 1", "--tune 2": "--tune 1",
+        "--tune 8": "--tune 1",
         "/sys/devices/system/cpu/cpu*": f"{server.home}/cpu*",
     }
     desk = Desk(tmp_path, server, {**here, **ports})

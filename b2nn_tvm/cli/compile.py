@@ -51,6 +51,8 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
     from b2nn_tvm.cli import explanation
     from b2nn_tvm.cli import output as out
 
+    if device != "local" and not tune:
+        raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
     folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
     skipped: list[str] = []
     with out.phases() as draw:

@@ -38,9 +38,10 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
     if resume and not costs:
         raise click.UsageError("--resume needs --costs, where the earlier run kept what it measured")
     artifact = b2nn_tvm.load(folder)
-    with open_device(device, timeout_s=timeout) as where:
+    table = Path(costs) if costs else None
+    with out.phases() as progress, open_device(device, timeout_s=timeout) as where:
         found = profile(
-            artifact, device=where, threads=threads, runs=runs, costs=Path(costs) if costs else None, resume=resume, note=out.print_note
+            artifact, device=where, threads=threads, runs=runs, costs=table, resume=resume, note=out.print_note, progress=progress
         )
     for line in _doubts(found):
         out.print_note(line)

@@ -37,6 +37,13 @@ def test_a_port_that_is_taken(run: Run) -> None:
         assert_refused(run("device", "--port", taken.getsockname()[1]), "the port is taken", "choose another --port")
 
 
-@pytest.mark.parametrize("words", [("--tracker", "desk:9190"), ("--key", "rpi4"), ("--tracker", "desk", "--key", "rpi4"), ("--port", "0")])
+def test_a_device_to_compile_for_needs_tuning(run: Run) -> None:
+    done = run("compile", "net.onnx", "--device", "ssh://pi@board")
+    assert done.returncode == 2 and "--device says where --tune measures" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--tracker", "desk:9190"), ("--key", "rpi4"), ("--tracker", "desk", "--key", "rpi4"), ("--port", "0")]
+)
 def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
     assert run("device", *words).returncode == 2

@@ -204,6 +204,19 @@ def test_a_program_that_fails_says_why(ssh, net, tmp_path, script, reason):
         measure(load(replace_runner(net, tmp_path / "net", script)), device=device)
 
 
+def test_a_board_that_is_emulated_gives_no_times(own_server, artifact, x):
+    """An ARM system over a kernel of x86: it says that it is ARM, and its /proc tells of the other CPU."""
+    (own_server.home / "bin").mkdir()
+    (own_server.home / "bin" / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (own_server.home / "bin" / "uname").chmod(0o755)
+    with open_device(own_server.word) as device:
+        assert device.describe().emulated
+        with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
+            measure(artifact, device=device)
+        with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
+            device.check(artifact.target)
+
+
 def test_a_folder_without_the_program_is_refused(ssh, net, tmp_path):
     shutil.copytree(net, tmp_path / "net")
     (tmp_path / "net" / RUNNER).unlink()
