@@ -127,6 +127,7 @@ def test_targets_load_tvm_inside_a_function_only(path: Path) -> None:
         ("b2nn_tvm", {"torch", "tvm", "numpy", "onnx"}),
         ("b2nn_tvm.cli.compile", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.cli.profile", {"torch", "tvm", "numpy", "rich"}),
+        ("b2nn_tvm.cli.device", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.cli.search", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.plan", {"torch", "tvm"}),
         ("b2nn_tvm.cost", {"torch", "tvm"}),

@@ -10,9 +10,12 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.artifact import load
 from b2nn_tvm.deploy.device import open_device
+from b2nn_tvm.deploy.device_bench import DeviceBench
 from b2nn_tvm.deploy.measure import measure
+from b2nn_tvm.deploy.profiling import profile
 from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.reference import binary_conv2d, pack, sign
+from b2nn_tvm.targets.target import get
 from tests.board_process import BoardProcess
 from tests.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
@@ -75,12 +78,17 @@ def test_a_mixed_network_is_exact_there(board, network, weight, run_emulated):
     assert board.left_behind() == []
 
 
-def test_it_is_known_to_be_emulated_and_gives_no_times(board, network):
+def test_it_is_known_to_be_emulated_and_gives_no_times(board, network, tmp_path):
     with open_device(board.word) as device:
         found = device.describe()
         assert found.emulated and found.arch == "aarch64"
         with pytest.raises(DeviceError, match=f"{board.word}: an emulator's time is not a latency"):
             measure(load(network / "net"), device=device)
+        with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
+            profile(load(network / "net"), device=device, threads=1, runs=2, costs=tmp_path / "costs.json")
+    with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
+        DeviceBench(board.word, target=get("arm"))
+    assert not (tmp_path / "costs.json").exists()
 
 
 def logits(network: Path, x: np.ndarray) -> np.ndarray:
