@@ -10,7 +10,7 @@ PIP_ARGS ?=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench arm-emulator arm-board llvm-tools ssh-server wheel lint clean
+.PHONY: help setup demo test bench arm-emulator arm-board llvm-tools ssh-server larq larq-oracle wheel lint clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,7 @@ test: setup ## all tests; the timing ones run last and alone, the ARM ones where
 	$(MAKE) arm-board || echo 'no ARM emulator or no system for it: their tests will be skipped'
 	$(MAKE) llvm-tools || echo 'no llvm-mca 19: the tests that estimate cycles will be skipped'
 	$(MAKE) ssh-server || echo 'no ssh server: its tests will be skipped'
+	$(MAKE) larq-oracle || echo 'no Larq Compute Engine: the test that asks it will be skipped'
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
@@ -50,6 +51,23 @@ llvm-tools: setup ## llvm-mca, which estimates the cycles of ARM kernels, into b
 
 ssh-server: setup ## an ssh server for tests, into build/ssh-server (no root, Debian's packages)
 	$(BIN)/python -m tests.setup_ssh_server
+
+# Larq Compute Engine was built for numpy 1, so it has an environment of its own.
+LARQ := .venv-larq
+LARQ_PIP = $(LARQ)/bin/python -m pip install --quiet --constraint constraints-larq.txt
+
+larq-oracle: $(LARQ)/.oracle ## Larq Compute Engine's interpreter, which a test asks for its opinion, into .venv-larq (80 MB)
+
+larq: $(LARQ)/.converter ## its converter as well, which make bench uses; that is TensorFlow, 400 MB, for Python up to 3.11
+
+$(LARQ)/.oracle: constraints-larq.txt
+	$(PYTHON) -m venv --clear $(LARQ)
+	$(LARQ_PIP) --no-deps larq-compute-engine flatbuffers numpy
+	touch $@
+
+$(LARQ)/.converter: $(LARQ)/.oracle
+	$(LARQ_PIP) larq-compute-engine tensorflow-cpu
+	touch $@
 
 wheel: setup ## the wheel, into dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

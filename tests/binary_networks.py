@@ -6,7 +6,7 @@ They are in the plain form that any exporter writes: GreaterOrEqual, Where, [Pad
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -32,6 +32,9 @@ class Layer:
     weight: np.ndarray
     threshold: np.ndarray
 
+    def with_weight(self, weight: np.ndarray) -> Layer:
+        return replace(self, weight=weight)
+
     def expected(self, signs: np.ndarray) -> np.ndarray:
         w = self.workload
         return reference.binary_conv2d(
@@ -39,7 +42,7 @@ class Layer:
         )
 
 
-def layer(channels: int, kernel: int, variant: int) -> Layer:
+def layer(channels: int, kernel: int, variant: int, *, size: tuple[int, int] = (HEIGHT, WIDTH)) -> Layer:
     """Batch, outputs, thresholds and how lopsided the padding is change with the variant."""
     stride, dilation, pad_value = VARIANTS[variant % len(VARIANTS)]
     rng = np.random.default_rng([channels, kernel, variant])
@@ -47,7 +50,7 @@ def layer(channels: int, kernel: int, variant: int) -> Layer:
     reach = dilation * (kernel - 1)
     padding = (reach // 2, reach // 2, reach - reach // 2, reach - reach // 2 - (reach > 2 and variant % 2))
     batch = 3 if variant % 4 == 0 else 1
-    shape = (batch, channels, HEIGHT, WIDTH, outputs)
+    shape = (batch, channels, *size, outputs)
     workload = ConvWorkload(*shape, (kernel,) * 2, (stride,) * 2, padding, (dilation,) * 2)
     weight = reference.sign(rng.standard_normal((outputs, channels, kernel, kernel)))
     threshold = rng.choice(np.array([0, 0, 0.5, -0.25], np.float32), (channels, 1, 1))

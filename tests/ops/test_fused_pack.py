@@ -1,7 +1,5 @@
 """A convolution that packs its own result equals reference.py bit for bit: the float result and the packed one."""
 
-import itertools
-
 import numpy as np
 import pytest
 import tvm
@@ -17,11 +15,12 @@ from b2nn_tvm.schedules.rules import schedule_function, unit
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
 
-VARIANTS = tuple(itertools.product((1, 3), (1, 2), (False, True)))  # kernel, stride, whether the float result is read
+# kernel, stride, whether the float result is read; tests/exactness has every shape and every kind of output
+VARIANTS = ((1, 1, False), (3, 2, False), (3, 1, True), (1, 2, True))
 
 
 @pytest.mark.parametrize("isa", ["x86", "x86-avx512", "x86-vpopcntdq"])
-@pytest.mark.parametrize("outputs", [16, 32, 64, 96, 128])
+@pytest.mark.parametrize("outputs", [16, 96])
 def test_equals_the_reference(isa, outputs):
     target = get(isa)
     if target.missing:

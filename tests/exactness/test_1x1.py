@@ -1,0 +1,14 @@
+"""Binary 1x1 convolutions, compiled, equal reference.py bit for bit with every kind of output."""
+
+from functools import partial
+
+import pytest
+
+from tests.exactness.check import INSTRUCTION_SETS, check
+from tests.exactness.networks import PARTS, cross_product
+
+
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_equals_the_reference(part, isa, tmp_path):
+    check(partial(cross_product, 1, part), isa, tmp_path)
