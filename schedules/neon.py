@@ -7,8 +7,8 @@ from b2nn_tvm.schedules.vector_unit import RegisterTile, VectorUnit
 UNIT = VectorUnit(
     name="neon",
     layout=VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64, binary_register=16),
-    float=RegisterTile(accumulators=24, pixels=7, rows=1, blocks=4),  # a load for every second multiply-add
+    float=RegisterTile(accumulators=24, pixels=4, rows=1, blocks=4, latency=12),
     binary=RegisterTile(accumulators=16, pixels=8, rows=2, blocks=1),  # two groups of the micro-kernel's four pixels
-    winograd=RegisterTile(accumulators=16, pixels=8, rows=4),
+    winograd=RegisterTile(accumulators=16, pixels=4, rows=1, blocks=4, latency=12),
     popcount=A64PopcountKernel,
 )

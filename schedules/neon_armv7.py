@@ -7,8 +7,8 @@ from b2nn_tvm.schedules.vector_unit import RegisterTile, VectorUnit
 UNIT = VectorUnit(
     name="neon_armv7",
     layout=VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64, binary_register=16),
-    float=RegisterTile(accumulators=12, pixels=6, rows=2),
+    float=RegisterTile(accumulators=12, pixels=2, rows=1, blocks=4, latency=8, broadcast=2),  # that is an operation, too
     binary=RegisterTile(accumulators=16, pixels=8, rows=2, blocks=1),  # four groups of the micro-kernel's two pixels
-    winograd=RegisterTile(accumulators=8, pixels=4, rows=4),
+    winograd=RegisterTile(accumulators=8, pixels=2, rows=1, blocks=4, latency=8, broadcast=2),
     popcount=A32PopcountKernel,
 )

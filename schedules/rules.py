@@ -106,9 +106,12 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     if anchor.kind == "winograd":
         return found
     multiple = 2 if anchor.op == "bconv2d_lookup" else 1  # rows are looked up in pairs
-    return tuple(
+    found = tuple(
         tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0 and tile.rows % multiple == 0
     )
+    if anchor.op == "bconv2d_bytes":  # a micro-kernel repeats its code for each block
+        return tuple(tile for tile in found if tile.blocks == min(other.blocks for other in found))
+    return found
 
 
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: VectorUnit) -> None:

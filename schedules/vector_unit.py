@@ -15,12 +15,17 @@ NARROW_CHANNELS = 32  # output channels to a row of tiles of a Winograd convolut
 class RegisterTile:
     """For one kind of kernel: the most vectors of sums that leave room for the operands in the registers, and the output
     pixels per pass, their rows and the vectors of channels that its default tile aims at (measured on ResNet-18's four
-    stages and its stem)."""
+    stages and its stem).
+
+    Where ``latency`` is given the aim is another: that many sums, as with fewer each would wait for its last addition, and the
+    most use of each operand, the broadcast of a pixel being ``broadcast`` times as dear as a vector of weights."""
 
     accumulators: int
     pixels: int
     rows: int
     blocks: int = 2
+    latency: int = 0
+    broadcast: float = 1
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,10 @@ def _aim(limits: RegisterTile, kind: str, blocks: int, lanes: int) -> RegisterTi
     return replace(limits, pixels=pixels, rows=rows)
 
 
-def _order(tile: Tile, aim: RegisterTile) -> tuple[int, ...]:
+def _order(tile: Tile, aim: RegisterTile) -> tuple[float, ...]:
     """As many pixels and vectors of channels as aimed at, so that both operands of the inner loop are used again."""
+    if aim.latency:
+        use = tile.accumulators / (aim.broadcast * tile.pixels + tile.blocks)
+        return (-min(tile.accumulators, aim.latency), -use, abs(tile.rows - aim.rows))
     pixels = tile.pixels if tile.pixels <= aim.pixels else 2 * aim.pixels - tile.pixels
     return (-min(tile.blocks, aim.blocks) * pixels, abs(tile.blocks - aim.blocks), abs(tile.rows - aim.rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from b2nn_tvm.deploy.llvm_tools import LlvmTools
     from tests.ssh_server import SshServer
 
 
@@ -44,3 +46,17 @@ def ssh(ssh_server, monkeypatch) -> SshServer:
     """The server, and this process set up to log in there."""
     monkeypatch.setenv("B2NN_SSH", ssh_server.client)
     return ssh_server
+
+
+@pytest.fixture
+def llvm_tools(monkeypatch, pytestconfig) -> LlvmTools:
+    """llvm-mca and llvm-objdump, which estimate cycles; skips the test where they are not, and says how to get them."""
+    from b2nn_tvm.deploy.llvm_tools import FOLDER_VARIABLE, find_llvm_tools
+    from b2nn_tvm.errors import ToolchainError
+
+    if FOLDER_VARIABLE not in os.environ:
+        monkeypatch.setenv(FOLDER_VARIABLE, str(pytestconfig.rootpath / "build" / "llvm-tools"))
+    try:
+        return find_llvm_tools()
+    except ToolchainError as error:
+        pytest.skip(str(error))

@@ -1,4 +1,5 @@
-"""Compiled for ARM, run under QEMU: the shipped library gives the reference's integers, bit for bit."""
+"""Compiled for ARM, run under QEMU as the CPU of the board: the shipped library gives the reference's integers, bit for bit, and
+uses no instruction that the board lacks."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import pytest
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.reference import binary_conv2d, pack, sign
+from b2nn_tvm.targets.target import get
 from tests.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
 pytestmark = pytest.mark.emulated
@@ -53,9 +55,10 @@ def test_binary_convolutions_are_exact(tmp_path, run_emulated, case):
         np.testing.assert_array_equal(result, expected)
 
 
-@pytest.mark.parametrize("cpu", ["cortex-a53", "cortex-a72", "cortex-a76"])
-def test_a_mixed_network_agrees_with_onnxruntime(tmp_path, run_emulated, cpu):
-    """A float and a binary convolution, pooling and a dense layer: no instruction that the oldest CPU lacks."""
+@pytest.mark.parametrize("target", ["arm", "rpi3", "rpi4", "rpi5", "armv7"])
+def test_a_mixed_network_agrees_with_onnxruntime(tmp_path, run_emulated, target):
+    """A float and a binary convolution, pooling and a dense layer, on the oldest CPU of the target."""
+    cpu = get(target).emulator
     generator = np.random.default_rng(2)
     normal = lambda *shape: generator.standard_normal(shape).astype("float32")
     nodes = """
@@ -79,7 +82,7 @@ def test_a_mixed_network_agrees_with_onnxruntime(tmp_path, run_emulated, cpu):
     inputs, outputs = "float[1,3,16,16] input", "float[1,10] output"
     path = save(tmp_path, model(nodes, constants, inputs=inputs, outputs=outputs, functions=BINARY_CONV2D))
     x = normal(1, 3, 16, 16)
-    compile_model(path, target="arm", output=tmp_path / "net").close()
+    compile_model(path, target=target, output=tmp_path / "net").close()
     (result,) = run_emulated(tmp_path / "net", {"input": x}, cpu=cpu, threads=2).values()
     expected = onnxruntime_output(path, x)
     assert np.abs(result - expected).max() <= 1e-4 * np.abs(expected).max()

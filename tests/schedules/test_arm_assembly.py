@@ -6,8 +6,6 @@ from functools import cache
 import pytest
 import tvm
 
-from b2nn_tvm.deploy.llvm_tools import find_llvm_tools
-from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.rules import schedule_function, unit
 from b2nn_tvm.targets.target import get
@@ -57,13 +55,9 @@ def test_binary_macs_take_three_operations_and_a_quarter(name, stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", AARCH64)
-def test_cycles_are_near_the_bound_of_the_cpu(name, stage):
+def test_cycles_are_near_the_bound_of_the_cpu(llvm_tools, name, stage):
     """The code for all 64-bit boards on each of them, the others on their own."""
-    try:
-        tools = find_llvm_tools()
-    except ToolchainError as error:
-        pytest.skip(str(error))
     loop = inner_loop(name, STAGES[stage])
     for cpu in CYCLES if name == "arm" else (get(name).mcpu,):
-        (cycles,) = tools.cycles([loop.instructions], triple="aarch64", cpu=cpu)
+        (cycles,) = llvm_tools.cycles([loop.instructions], triple="aarch64", cpu=cpu)
         assert cycles * 4096 / (128 * loop.count("cnt")) <= CYCLES[cpu], cpu

@@ -55,6 +55,21 @@ def test_later_files_overlay_earlier_and_shipped_ones(tmp_path, monkeypatch):
     assert load_records("avx2", tmp_path / "absent.json", mine) == records_of(faster, SECOND)
 
 
+def test_a_measurement_takes_the_place_of_an_estimate_and_not_the_other_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "shipped")
+    estimate = Record("conv2d", "conv2d_n1_c8", 16, Tile(4, 4, 1), None, "cortex-a72", 12345, "cycles (static estimate), not measured")
+    records_of(estimate, SECOND).save(tmp_path / "shipped" / "avx2.json")
+    (row,) = [row for row in json.loads((tmp_path / "shipped" / "avx2.json").read_text())["records"] if row["op"] == "conv2d"]
+    assert "ms" not in row and (row["estimate"], row["unit"]) == (12345, "cycles (static estimate), not measured")
+    shipped = load_records("avx2")
+    assert shipped == records_of(estimate, SECOND)
+    assert shipped.tile("conv2d", "conv2d_n1_c8", 16) == Tile(4, 4, 1) and not shipped.measured("conv2d", "conv2d_n1_c8", 16)
+    assert shipped.with_record(FIRST) == records_of(FIRST, SECOND) == records_of(FIRST, SECOND).with_record(estimate)
+    assert load_records("avx2", records_of(FIRST).save(tmp_path / "mine.json")) == records_of(FIRST, SECOND)
+    later = records_of(estimate).save(tmp_path / "later.json")
+    assert load_records("avx2", tmp_path / "mine.json", later) == records_of(FIRST, SECOND)
+
+
 def test_without_files_there_are_no_records(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SHIPPED", tmp_path)
     assert load_records("neon", tmp_path / "absent.json") == Records("neon")

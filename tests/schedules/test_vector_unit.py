@@ -57,6 +57,14 @@ def test_the_default_has_the_pixels_rows_and_blocks_aimed_at():
     assert order_of(RegisterTile(accumulators=8, pixels=4, rows=7, blocks=4), 56, 56, 4)[0] == Tile(2, 1, 4)
 
 
+def test_where_there_is_a_latency_the_default_has_as_many_sums_and_uses_operands_most():
+    aim = RegisterTile(accumulators=24, pixels=4, rows=1, blocks=4, latency=12)
+    assert order_of(aim, 56, 56, 16)[0] == Tile(1, 4, 4)
+    assert order_of(aim, 7, 7, 32)[0] == Tile(1, 7, 2)
+    assert order_of(aim, 1, 1, 63)[0] == Tile(1, 1, 21)
+    assert order_of(RegisterTile(accumulators=12, pixels=2, rows=1, latency=8, broadcast=2), 28, 28, 8)[0] == Tile(1, 2, 4)
+
+
 def test_with_one_vector_of_channels_pixels_make_up_the_default():
     assert order_of(RegisterTile(accumulators=28, pixels=14, rows=2), 56, 56, 1)[0] == Tile(2, 14, 1)
 

@@ -1,0 +1,82 @@
+"""The assembly of the binary convolution: its registers, its sums of bytes, and the code where it is put. That it is exact is tested
+where it runs (tests/arm)."""
+
+import re
+
+import pytest
+from tvm.s_tir import Schedule
+
+from b2nn_tvm.schedules.popcount_kernel import PopcountTile, kernel_ir, popcount_tile
+from b2nn_tvm.schedules.rules import apply_tile, find_anchor, unit
+from b2nn_tvm.schedules.tile import Tile
+from b2nn_tvm.workload import ConvWorkload
+from tests.schedules.functions import binary_conv
+
+UNITS = ("neon", "neon_armv7")
+VECTOR_REGISTERS = {"neon": r"\b[vqdshb](\d+)\b", "neon_armv7": r"\bq(\d+)\b"}
+LIMITS = {"neon": 32, "neon_armv7": 16}
+KEPT = {"neon": {"x0", "x1", "x2", "x3"}, "neon_armv7": {"r0", "r1", "r2", "r3"}}
+
+
+def tile_of(size: int, *, pixels: int = 4, lanes: int = 64, kernel: int = 3, dilation: int = 1) -> PopcountTile:
+    image = (1, 9, 9, size)
+    return popcount_tile(image, (kernel, kernel), stride=(1, 1), dilation=(dilation, dilation), tile=Tile(1, pixels, 1), lanes=lanes)
+
+
+@pytest.mark.parametrize("size", range(1, 66))
+def test_the_chunks_of_a_run_are_its_bytes_and_cannot_overflow(size):
+    for kernel in (1, 3, 5):
+        for dilation in (1, 2):
+            tile = tile_of(size, kernel=kernel, dilation=dilation)
+            assert len(tile.runs) * sum(tile.chunks_of_run) == kernel * size
+            assert max(tile.chunks_of_run) * 8 <= 255
+            assert tile.chunks == kernel * len(tile.runs) * len(tile.chunks_of_run)
+
+
+@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("lanes", [16, 32, 48, 64])
+def test_the_registers_are_those_that_are_declared(name, lanes):
+    make = unit(name).popcount
+    for pixels in range(1, 9):
+        for size in (1, 2, 3, 7, 8, 12, 31, 64):
+            kernel = make(tile_of(size, pixels=pixels, lanes=lanes))
+            text = kernel.assembly()
+            assert max(map(int, re.findall(VECTOR_REGISTERS[name], text))) < LIMITS[name]
+            general = set(re.findall(r"\b(?:x\d+|r\d+|lr)\b", text))
+            assert general <= {*kernel.arguments, *kernel.clobbers}
+            written = set(re.findall(r"^(?:add|sub|mov\w?|movk|subs) (\w+),", text, re.MULTILINE))
+            assert not written & KEPT[name]  # LLVM takes the arguments to be as they were
+            assert not re.search(r"\[(?:x|r)[0-3]\](?:!|,)", text)
+            assert [number for group in kernel.groups for number in group] == list(range(pixels))
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_long_filters_are_summed_for_fewer_pixels_at_a_time(name):
+    """The sums that wait in memory stay in the first-level cache."""
+    for size in (64, 256, 512, 2048):
+        kernel = unit(name).popcount(tile_of(size, kernel=1))
+        assert kernel.scratch_bytes <= 16384 or max(map(len, kernel.groups)) == 1
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_equal_code_has_an_equal_name(name):
+    """Layers of one shape share the function, whatever is fused behind them."""
+    make = unit(name).popcount
+    first, again, other = (kernel_ir(make(tile_of(size)))[0] for size in (8, 8, 16))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("outputs, lanes", [(10, 16), (32, 32), (96, 48), (128, 64), (80, 48)])
+def test_a_vector_is_as_many_registers_as_make_the_fewest_operations(name, outputs, lanes):
+    assert unit(name).layout.binary_lanes(outputs) == lanes
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_call_stands_in_place_of_the_loops(name):
+    workload = ConvWorkload(1, 64, 8, 8, 64, (3, 3), padding=(1, 1, 1, 1))
+    sch = Schedule(binary_conv(workload, unit(name).layout))
+    apply_tile(sch, find_anchor(sch), Tile(2, 4, 1), vector_unit=unit(name))
+    text = sch.mod["main"].script()
+    assert len(re.findall(r'T.call_extern\("int32", "b2nn_popcount_\w+"', text)) == 1
+    assert "popcount(" not in text.replace("b2nn_popcount_", "")
