@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.lifetime import die_with_parent
+
 ROOT = Path(__file__).parents[1]
 START_S = 60  # an emulated one imports TVM for ten seconds and more
 
@@ -31,6 +33,7 @@ class BoardProcess:
         *words: str,
         before: str = "",
         command: tuple[str, ...] = (sys.executable,),
+        wait: bool = True,
         **environment: str,
     ) -> None:
         self.port = free_port()
@@ -43,8 +46,15 @@ class BoardProcess:
             [*command, "-c", code, "--port", str(self.port), *words],
             stdout=subprocess.PIPE,
             stderr=self._log,
+            preexec_fn=die_with_parent,
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), **environment},
         )
+        self.first_line = ""
+        if wait:
+            self.ready()
+
+    def ready(self) -> None:
+        """Wait until it serves."""
         self.first_line = self._process.stdout.readline().decode()
         if not self.first_line:
             self.stop()
@@ -103,7 +113,7 @@ def tracker() -> Iterator[str]:
         str(port + 1),
         "--silent",
     ]
-    process = subprocess.Popen(words, start_new_session=True)
+    process = subprocess.Popen(words, start_new_session=True, preexec_fn=die_with_parent)
     try:
         deadline = time.monotonic() + START_S
         while True:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.lifetime import die_with_parent
+
 USER, BOARD_UID = "pi", 54321  # who the server runs as where the tests run as root
 CONFIG = """
 ListenAddress 127.0.0.1:{port}
@@ -94,7 +96,9 @@ class SshServer:
             {"user": self.uid, "group": self.uid, "extra_groups": []} if os.getuid() == 0 and not before else {}
         )
         with (self.folder / "log").open("w") as log:
-            self._process = subprocess.Popen(command, stderr=log, start_new_session=True, cwd="/", **privileges)
+            self._process = subprocess.Popen(
+                command, stderr=log, start_new_session=True, cwd="/", preexec_fn=die_with_parent, **privileges
+            )
         deadline = time.monotonic() + 20
         while "Server listening" not in self.log:
             if self._process.poll() is not None or time.monotonic() > deadline:

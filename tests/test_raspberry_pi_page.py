@@ -24,6 +24,7 @@ from b2nn_tvm.deploy.artifact import load
 from b2nn_tvm.deploy.qemu import find_emulator
 from b2nn_tvm.errors import DeviceError
 from tests.board_process import free_port
+from tests.lifetime import die_with_parent
 from tests.ssh_server import SshServer
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900)]
@@ -93,7 +94,13 @@ class Desk:
     def _serve(self, line: str, folder: Path) -> str:
         """Start what does not end by itself, and wait until something listens."""
         self.running.append(
-            subprocess.Popen(["sh", "-c", f"exec {line}"], cwd=folder, env=self.environment, start_new_session=True)
+            subprocess.Popen(
+                ["sh", "-c", f"exec {line}"],
+                cwd=folder,
+                env=self.environment,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
         )
         port = int(re.search(r"(?:--port|-L) (\d+)", line)[1])
         deadline = time.monotonic() + 60

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +32,9 @@ def address():
 @pytest.fixture
 def boards(address, tmp_path):
     """Two boards with the key "pair"."""
-    with ThreadPoolExecutor() as starting:
-        both = list(starting.map(lambda _: BoardProcess(tmp_path, "--tracker", address, "--key", "pair"), range(2)))
+    both = [BoardProcess(tmp_path, "--tracker", address, "--key", "pair", wait=False) for _ in range(2)]
+    for board in both:
+        board.ready()
     with open_device(f"tracker://{address}/pair") as device:
         deadline = time.monotonic() + 20
         while device.boards() < 2 and time.monotonic() < deadline:
@@ -85,7 +85,9 @@ def test_a_measurement_goes_on_with_another_board(address, boards, artifact, tmp
                 yield row
 
         device.sample = sample
-        found = profile(artifact, device=device, threads=1, runs=20_000, costs=tmp_path / "costs.json", note=notes.append)
+        found = profile(
+            artifact, device=device, threads=1, runs=20_000, costs=tmp_path / "costs.json", note=notes.append
+        )
         assert found.runs >= 20_000 and found.profiles == 20_000
         assert len(notes) == 1 and "another board goes on" in notes[0]
 
