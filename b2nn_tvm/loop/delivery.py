@@ -50,18 +50,18 @@ class Delivery:
 
 
 def deliver(
-    job: Job, model: torch.nn.Module, output: Path, *, also: Sequence[str], limit_ms: float | None, plan_digest: str
+    job: Job, model: torch.nn.Module, output: Path, *, phase: str, also: Sequence[str], limit_ms: float | None, plan_digest: str
 ) -> Delivery:
     """Export and compile ``model`` for the target and for ``also``, verify, run the test set through the library, measure.
 
     Where the measured time is over ``limit_ms`` it is measured again, up to three times in all: machines have neighbours.
-    The files end up in ``output``: model.onnx, and a folder per target.
+    The files end up in ``output``: model.onnx, and a folder per target. ``phase`` is its name in the state.
     """
     targets = list(dict.fromkeys((job.settings.target, *also)))
     inputs = {"weights": model_digest(model), **job.structure(), **job.place(), "machine": machine(job), "limit": limit_ms}
     inputs |= {"targets": targets, "plan": plan_digest}
-    found = job.state.run("delivery", inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
-    _publish(job.state.files("delivery"), output, [*targets, "model.onnx"])
+    found = job.state.run(phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
+    _publish(job.state.files(phase), output, [*targets, "model.onnx"])
     found["times_ms"] = tuple(found["times_ms"])
     return Delivery(libraries={name: output / name for name in targets}, **found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,6 @@ def measured(job: Job, binary: Iterable[str]) -> NetworkTime:
     Raises UnsupportedError where the compiler left one of them float, and what the compiler and the device raise.
     """
     chosen = tuple(name for name in job.eligible if name in set(binary))
-    label = f"{len(chosen)}-of-{len(job.eligible)}-{hashlib.sha256(' '.join(chosen).encode()).hexdigest()[:8]}"
     inputs = {**job.structure(), **job.place(), "binary": list(chosen), "machine": machine(job)}
 
     def compute(folder: Path) -> dict[str, Any]:
@@ -54,9 +53,15 @@ def measured(job: Job, binary: Iterable[str]) -> NetworkTime:
         with artifact:
             return _time(job, artifact)
 
-    result = job.state.run(f"networks/{label}", inputs, compute)
+    result = job.state.run(f"networks/{label_of(job, chosen)}", inputs, compute)
     rows = tuple(CostRow(**row) for row in result.pop("layers"))
     return NetworkTime(binary=chosen, layers=rows, **result)
+
+
+def label_of(job: Job, binary: Collection[str]) -> str:
+    """A short name for a choice of layers, such as "9-of-18-1d9854b8": phases that belong to it carry it."""
+    chosen = " ".join(name for name in job.eligible if name in binary)
+    return f"{len(binary)}-of-{len(job.eligible)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
 
 
 def network_row(job: Job, time: NetworkTime) -> NetworkRow:

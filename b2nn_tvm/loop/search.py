@@ -20,6 +20,7 @@ from b2nn_tvm.loop.costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.goal import Goal
 from b2nn_tvm.loop.job import Job, Settings
+from b2nn_tvm.loop.networks import label_of
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
@@ -160,17 +161,21 @@ def _settle(
 ) -> tuple[_Choice, Trained, Delivery]:
     """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget."""
     aim = goal.limit
+    phases = []
     for _ in range(ROUNDS):
         choice = _choose(job, goal, scores, times, aim)
-        mixed = finetune_each(job, {"mixed": choice.binary}, phase="fine-tune the chosen network")["mixed"]
+        name = label_of(job, choice.binary)
+        mixed = finetune_each(job, {name: choice.binary}, phase="fine-tune the chosen network")[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
-        plan = _plan(job, choice, goal)
-        delivery = deliver(job, mixed.model, folder, also=also, limit_ms=limit_ms, plan_digest=plan.digest)
+        digest = _plan(job, choice, goal).digest
+        phases.append(f"delivery/{name}")
+        delivery = deliver(job, mixed.model, folder, phase=phases[-1], also=also, limit_ms=limit_ms, plan_digest=digest)
         if goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
-        job.state.forget("delivery")  # a time over the budget is no result to go on from
         times = choice.cost
         aim *= 0.99 * goal.limit / delivery.measured_ms
+    for phase in phases:  # the same command measures them again
+        job.state.forget(phase)
     raise BudgetError(
         f"the delivered library took {delivery.measured_ms:.4g} ms in {ROUNDS} rounds, over the budget of {goal.limit:.4g} ms, although "
         "the same layers had been measured within it: the machine is too busy to tell; run the same command again when it is idle"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -134,20 +135,22 @@ def test_wrong_usage_is_status_2(run: Run, library: Path) -> None:
 
 @pytest.mark.timing
 def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Path, ssh, tmp_path: Path) -> None:
-    """Medians of the same kernels on the same CPU: what differs is the process they run in, and who looks on."""
+    """The same kernels on the same CPU: what differs is the process they run in, and who looks on. Devices take turns, as what
+    else the machine does changes by the second."""
     board = BoardProcess(tmp_path)
+    words = ("local", ssh.word, board.word)
     try:
-        tables = {}
-        for word in ("local", ssh.word, board.word):
-            with load(library_of_size) as artifact, open_device(word) as device:
-                tables[word] = min((measure(artifact, device=device, runs=60) for _ in range(3)), key=lambda found: found.median_ms)
+        with load(library_of_size) as artifact, ExitStack() as stack:
+            devices = {word: stack.enter_context(open_device(word)) for word in words}
+            turns = [{word: measure(artifact, device=devices[word], runs=60) for word in words} for _ in range(5)]
     finally:
         board.stop()
-    local = tables.pop("local")
-    for word, found in tables.items():
-        assert found.median_ms == pytest.approx(local.median_ms, rel=0.3), word
-        assert [row.name for row in found.per_layer] == [row.name for row in local.per_layer]
-        for there, here in zip(found.per_layer, local.per_layer):
+    least = {word: min(turn[word].min_ms for turn in turns) for word in words}
+    layers = {word: [min(rows, key=lambda row: row.min_ms) for rows in zip(*(turn[word].per_layer for turn in turns))] for word in words}
+    for word in words[1:]:
+        assert least[word] == pytest.approx(least["local"], rel=0.3), word
+        assert [row.name for row in layers[word]] == [row.name for row in layers["local"]]
+        for there, here in zip(layers[word], layers["local"]):
             if here.share > 0.05:  # smaller ones last microseconds
                 assert there.min_ms == pytest.approx(here.min_ms, rel=0.4), (word, here.name)
                 assert there.share == pytest.approx(here.share, abs=0.1), (word, here.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import torch
 import b2nn_tvm
 from b2nn_tvm import data, models
 from b2nn_tvm.cost_table import CostTable
+from b2nn_tvm.deploy.measure import measure
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
+from b2nn_tvm.loop import delivery
 from b2nn_tvm.plan import Plan
 
 pytestmark = pytest.mark.timing
@@ -108,6 +111,29 @@ def test_a_second_run_does_nothing_again(found) -> None:
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert again.rows == found.rows and again.plan == found.plan
     assert time.monotonic() - begin < 30
+
+
+def test_a_round_over_the_budget_is_kept_by_a_second_run(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first choice's library takes 5 % too long wherever it is measured, as on a machine that has become busy."""
+    shutil.copytree(found.folder / "state", tmp_path / "state")
+    busy = []
+
+    def measure_late(artifact, **options):
+        measurement = measure(artifact, **options)
+        if len(busy) == delivery.MEASUREMENTS:
+            return measurement
+        busy.append(artifact)
+        return replace(measurement, median_ms=1.05 * found.limit)
+
+    monkeypatch.setattr(delivery, "measure", measure_late)
+    settings = {"data": few_digits(), "output": tmp_path, **QUICK, "epochs": 0}
+    first = b2nn_tvm.search(network(), **settings)
+    assert len(busy) == delivery.MEASUREMENTS and first.achieved <= first.limit
+    deliveries = {path: path.stat().st_mtime_ns for path in (tmp_path / "state" / "delivery").rglob("phase.json")}
+    assert len(deliveries) >= 3  # the copied one, the slow one and at least another
+    again = b2nn_tvm.search(network(), **settings)
+    assert again.rows == first.rows and again.plan == first.plan
+    assert {path: path.stat().st_mtime_ns for path in deliveries} == deliveries
 
 
 @pytest.mark.parametrize("unit", ["flops", "bytes"])
