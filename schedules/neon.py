@@ -1,14 +1,16 @@
 """AArch64 NEON: 32 registers of 4 lanes, popcount in bytes (cnt)."""
 
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.schedules.multiply_a64 import A64MultiplyKernel
 from b2nn_tvm.schedules.popcount_a64 import A64PopcountKernel
 from b2nn_tvm.schedules.vector_unit import RegisterTile, VectorUnit
 
 UNIT = VectorUnit(
     name="neon",
     layout=VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64, binary_register=16),
-    float=RegisterTile(accumulators=24, pixels=4, rows=1, blocks=4, latency=12),
+    float=RegisterTile(accumulators=28, pixels=8, rows=1, blocks=2, latency=12),
     binary=RegisterTile(accumulators=16, pixels=8, rows=2, blocks=1),  # two groups of the micro-kernel's four pixels
-    winograd=RegisterTile(accumulators=16, pixels=4, rows=1, blocks=4, latency=12),
+    winograd=RegisterTile(accumulators=28, pixels=8, rows=1, blocks=2, latency=12),
     popcount=A64PopcountKernel,
+    multiply=A64MultiplyKernel,
 )

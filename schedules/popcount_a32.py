@@ -6,45 +6,35 @@ holds them, and two pixels by four vectors of filters fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from b2nn_tvm.schedules.a32 import COUNTERS, PIXELS, VECTORS, A32Kernel, S, W, X, Y
 from b2nn_tvm.schedules.popcount_kernel import STEP, VECTOR, PopcountKernel
 
-X, W, Y, S = "r0", "r1", "r2", "r3"
-PIXELS = ("r4", "r5", "r6", "r8")
-WEIGHTS, STORED, COUNTERS, SCRATCH = "r10", "r12", ("r9", "lr"), "r4"
+WEIGHTS, STORED, SCRATCH = "r10", "r12", "r4"
 GROUP = {1: 4, 2: 3, 3: 2, 4: 2}  # pixels whose sums fit beside so many vectors of filters, of 16 registers
 AT_A_TIME = 4  # sums in uint16 that are added up at a time, two registers each
 
 
-class A32PopcountKernel(PopcountKernel):
-    arguments = (X, W, Y, S)
-    clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, *(f"q{n}" for n in range(16)))
+class A32PopcountKernel(A32Kernel, PopcountKernel):
+    clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, *VECTORS)
 
     def group_pixels(self, vectors: int) -> int:
         return GROUP[vectors]
 
     def point(self, block: int, pixels: Sequence[int]) -> None:
         for pointer, offset in zip(PIXELS, pixels):
-            self._add(pointer, X, offset)
-        self._add(WEIGHTS, W, block * self.tile.rows * len(self.tile.runs) * self.tile.run_bytes * self.tile.lanes)
+            self.add(pointer, X, offset)
+        self.add(WEIGHTS, W, block * self.tile.block_bytes)
         self.emit(f"mov {STORED}, {S}")
 
     def skip(self, count: int) -> None:
         for pointer in PIXELS[: len(self.group)] if count else ():
-            self._add(pointer, pointer, count)
-
-    def repeat(self, counter: int, times: int, body: Callable[[], None]) -> None:
-        if times < 2:
-            return body() if times else None
-        label = self.label()
-        self.emit(f"movw {COUNTERS[counter]}, #{times}", f"{label}:")
-        body()
-        self.emit(f"subs {COUNTERS[counter]}, {COUNTERS[counter]}, #1", f"bne {label}")
+            self.add(pointer, pointer, count)
 
     def chunk(self, size: int) -> None:
         """Registers: sums, broadcasts, eight bytes of each pixel (two pixels a register), results."""
-        pixels, vectors = len(self.group), self.tile.vectors
+        pixels, vectors = len(self.group), self.vectors
         sums = [f"q{n}" for n in range(pixels * vectors)]
         spread = [f"q{len(sums) + n}" for n in range(pixels)]
         held = len(sums) + pixels
@@ -73,7 +63,7 @@ class A32PopcountKernel(PopcountKernel):
         self.emit(f"vld1.8 {{d{2 * int(loaded[0][1:])}-d{2 * int(loaded[-1][1:]) + 1}}}, [{WEIGHTS}]!")
         pairs = [(v, k) for k in (*range(1, len(spread)), 0) for v in range(len(loaded))]
         self.emit(*(f"veor {made[v][k]}, {loaded[v]}, {spread[k]}" for v, k in pairs))
-        into = lambda v, k: sums[k * self.tile.vectors + chosen[v]]
+        into = lambda v, k: sums[k * self.vectors + chosen[v]]
         if start:
             self.emit(*(f"vcnt.8 {into(v, k)}, {made[v][k]}" for v, k in pairs))
             return
@@ -81,40 +71,32 @@ class A32PopcountKernel(PopcountKernel):
         self.emit(*(f"vadd.i8 {into(v, k)}, {into(v, k)}, {made[v][k]}" for v, k in pairs))
 
     def total(self, block: int, first_pixel: int) -> None:
-        count = len(self.group) * self.tile.vectors
-        width = self.tile.blocks * self.tile.vectors
+        count = len(self.group) * self.vectors
+        width = self.tile.blocks * self.vectors
         for first in range(0, count, AT_A_TIME):
             numbers = range(first, min(first + AT_A_TIME, count))
             self._add_up(numbers, stride=count * VECTOR)
             for k, n in enumerate(numbers):
-                pixel, vector = divmod(n, self.tile.vectors)
-                self._add(SCRATCH, Y, ((first_pixel + pixel) * width + block * self.tile.vectors + vector) * 2 * VECTOR)
+                pixel, vector = divmod(n, self.vectors)
+                self.add(SCRATCH, Y, ((first_pixel + pixel) * width + block * self.vectors + vector) * 2 * VECTOR)
                 self.emit(f"vst1.16 {{d{4 * k}-d{4 * k + 3}}}, [{SCRATCH}]")
 
     def _add_up(self, numbers: range, *, stride: int) -> None:
         """Registers 0, 1, ... = totals of the stored sums of these numbers, which stand ``stride`` bytes apart."""
         loads = [f"vld1.8 {{d{16 + 2 * k}-d{17 + 2 * k}}}, [{STORED}]!" for k in range(len(numbers))]
-        self._add(STORED, S, numbers.start * VECTOR)
+        self.add(STORED, S, numbers.start * VECTOR)
         self.emit(*loads)
         for k in range(len(numbers)):
             self.emit(f"vmovl.u8 q{2 * k}, d{16 + 2 * k}", f"vmovl.u8 q{2 * k + 1}, d{17 + 2 * k}")
 
         def add_next() -> None:
-            self._add(STORED, STORED, stride - len(numbers) * VECTOR)
+            self.add(STORED, STORED, stride - len(numbers) * VECTOR)
             self.emit(*loads)
             for k in range(len(numbers)):
                 low, high = 2 * k, 2 * k + 1
                 self.emit(f"vaddw.u8 q{low}, q{low}, d{16 + 2 * k}", f"vaddw.u8 q{high}, q{high}, d{17 + 2 * k}")
 
-        self.repeat(0, self.tile.chunks - 1, add_next)
-
-    def _add(self, to: str, register: str, number: int) -> None:
-        """to = register + number, of any size, eight bits at a time: that is what an instruction holds."""
-        left, name = abs(number), "add" if number >= 0 else "sub"
-        parts = [left & (0xFF << shift) for shift in (0, 8, 16, 24) if left & (0xFF << shift)]
-        for part in parts or [0]:
-            self.emit(f"{name} {to}, {register}, #{part}")
-            register = to
+        self.repeat(0, self.chunks - 1, add_next)
 
 
 def _steps(size: int) -> tuple[int, ...]:

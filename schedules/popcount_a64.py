@@ -7,45 +7,35 @@ Results are read seven and more instructions after they were made: the pixels of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from b2nn_tvm.schedules.a64 import COUNTERS, PIXELS, SCRATCH, VECTORS, A64Kernel, S, W, X, Y
 from b2nn_tvm.schedules.popcount_kernel import STEP, VECTOR, PopcountKernel
 
-X, W, Y, S = "x0", "x1", "x2", "x3"
-PIXELS = tuple(f"x{n}" for n in range(4, 12))
-WEIGHTS, STORED, COUNTERS, SCRATCH = "x12", "x13", ("x14", "x15", "x16"), "x17"
+WEIGHTS, STORED = "x12", "x13"
 GROUP = {1: 8, 2: 7, 3: 4, 4: 4}  # pixels whose sums fit beside so many vectors of filters, of 32 registers
 AT_A_TIME = 8  # sums in uint16 that are added up at a time, two registers each
 
 
-class A64PopcountKernel(PopcountKernel):
-    arguments = (X, W, Y, S)
-    clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, SCRATCH, *(f"v{n}" for n in range(32)))
+class A64PopcountKernel(A64Kernel, PopcountKernel):
+    clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, SCRATCH, *VECTORS)
 
     def group_pixels(self, vectors: int) -> int:
         return GROUP[vectors]
 
     def point(self, block: int, pixels: Sequence[int]) -> None:
         for pointer, offset in zip(PIXELS, pixels):
-            self._add(pointer, X, offset)
-        self._add(WEIGHTS, W, block * self.tile.rows * len(self.tile.runs) * self.tile.run_bytes * self.tile.lanes)
+            self.add(pointer, X, offset)
+        self.add(WEIGHTS, W, block * self.tile.block_bytes)
         self.emit(f"mov {STORED}, {S}")
 
     def skip(self, count: int) -> None:
         for pointer in PIXELS[: len(self.group)] if count else ():
-            self._add(pointer, pointer, count)
-
-    def repeat(self, counter: int, times: int, body: Callable[[], None]) -> None:
-        if times < 2:
-            return body() if times else None
-        label = self.label()
-        self.emit(f"mov {COUNTERS[counter]}, #{times}", f"{label}:")
-        body()
-        self.emit(f"subs {COUNTERS[counter]}, {COUNTERS[counter]}, #1", f"b.ne {label}")
+            self.add(pointer, pointer, count)
 
     def chunk(self, size: int) -> None:
         """Registers: sums, weights of a byte, eight bytes of each pixel (two pixels a register), broadcasts, results."""
-        pixels, vectors = len(self.group), self.tile.vectors
+        pixels, vectors = len(self.group), self.vectors
         names = iter(f"v{n}" for n in range(32))
         take = lambda count: [next(names) for _ in range(count)]
         sums, weights, bytes_ = take(pixels * vectors), take(vectors), take(-(-pixels // 2))
@@ -104,20 +94,20 @@ class A64PopcountKernel(PopcountKernel):
             else:
                 self.emit(*broadcasts, work[0], *_alternate(work[1:], loads))
         for pixel in range(0, pixels, 2):
-            self._add(PIXELS[pixel], PIXELS[pixel], size)
-        self._add(WEIGHTS, WEIGHTS, size * self.tile.lanes)
+            self.add(PIXELS[pixel], PIXELS[pixel], size)
+        self.add(WEIGHTS, WEIGHTS, size * self.tile.lanes)
         self.emit(*(f"str q{n}, [{STORED}, #{n * VECTOR}]" for n in range(len(sums))))
-        self._add(STORED, STORED, len(sums) * VECTOR)
+        self.add(STORED, STORED, len(sums) * VECTOR)
 
     def total(self, block: int, first_pixel: int) -> None:
-        count = len(self.group) * self.tile.vectors
-        width = self.tile.blocks * self.tile.vectors
+        count = len(self.group) * self.vectors
+        width = self.tile.blocks * self.vectors
         for first in range(0, count, AT_A_TIME):
             numbers = range(first, min(first + AT_A_TIME, count))
             self._add_up(numbers, stride=count * VECTOR)
             for k, n in enumerate(numbers):
-                pixel, vector = divmod(n, self.tile.vectors)
-                place = ((first_pixel + pixel) * width + block * self.tile.vectors + vector) * 2 * VECTOR
+                pixel, vector = divmod(n, self.vectors)
+                place = ((first_pixel + pixel) * width + block * self.vectors + vector) * 2 * VECTOR
                 self.emit(f"str q{2 * k}, [{Y}, #{place}]", f"str q{2 * k + 1}, [{Y}, #{place + VECTOR}]")
 
     def _add_up(self, numbers: range, *, stride: int) -> None:
@@ -128,24 +118,13 @@ class A64PopcountKernel(PopcountKernel):
             self.emit(f"ushll v{2 * k}.8h, v{16 + k}.8b, #0", f"ushll2 v{2 * k + 1}.8h, v{16 + k}.16b, #0")
 
         def add_next() -> None:
-            self._add(STORED, STORED, stride)
+            self.add(STORED, STORED, stride)
             self.emit(*loads)
             for k in range(len(numbers)):
                 low, high = 2 * k, 2 * k + 1
                 self.emit(f"uaddw v{low}.8h, v{low}.8h, v{16 + k}.8b", f"uaddw2 v{high}.8h, v{high}.8h, v{16 + k}.16b")
 
-        self.repeat(0, self.tile.chunks - 1, add_next)
-
-    def _add(self, to: str, register: str, number: int) -> None:
-        """to = register + number, of any size."""
-        size = abs(number)
-        if size < 4096:
-            self.emit(f"{'add' if number >= 0 else 'sub'} {to}, {register}, #{size}")
-            return
-        self.emit(f"mov {SCRATCH}, #{size & 0xFFFF}")
-        if size >> 16:
-            self.emit(f"movk {SCRATCH}, #{size >> 16}, lsl #16")
-        self.emit(f"{'add' if number >= 0 else 'sub'} {to}, {register}, {SCRATCH}")
+        self.repeat(0, self.chunks - 1, add_next)
 
 
 def _steps(size: int) -> list[tuple[int, int]]:

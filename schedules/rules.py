@@ -14,11 +14,12 @@ from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.ops.anchor import OP, WORKLOAD
-from b2nn_tvm.schedules.byte_popcount import schedule_byte_popcount
 from b2nn_tvm.schedules.direct import schedule_direct
 from b2nn_tvm.schedules.epilogue import inline_epilogue, word_channels_of
 from b2nn_tvm.schedules.generic import schedule_generic
+from b2nn_tvm.schedules.kernel_tiles import schedule_kernel_tiles
 from b2nn_tvm.schedules.lookup import schedule_lookup
+from b2nn_tvm.schedules.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.popcount_kernel import VECTOR
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.tile import Tile
@@ -117,17 +118,29 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: VectorUnit) -> None:
     """Schedule the anchor and all that was fused to it with this tile of a vector unit's."""
     parallel = anchor.updates >= PARALLEL_UPDATES
-    if anchor.op == "bconv2d_bytes" and vector_unit.popcount:
-        schedule_byte_popcount(sch, anchor.block, vector_unit=vector_unit, tile=tile, lanes=anchor.lanes, parallel=parallel)
-    elif anchor.op == "bconv2d_lookup":
+    kernel = _micro_kernel(sch, anchor, tile, vector_unit)
+    if anchor.op == "bconv2d_lookup":
         schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, parallel=parallel)
     elif anchor.op == "winograd_conv2d":
         m = int(sch.get(anchor.block).annotations["b2nn.m"])
         marked = _marked(sch)
         epilogue = inline_epilogue(sch, marked["winograd_half_output"])
-        schedule_winograd(sch, marked, epilogue, m=m, tile=tile, lanes=anchor.lanes, parallel=parallel)
+        schedule_winograd(sch, marked, epilogue, kernel, m=m, tile=tile, lanes=anchor.lanes, parallel=parallel)
+    elif kernel is not None:
+        float_lanes = vector_unit.layout.float_lanes
+        schedule_kernel_tiles(sch, anchor.block, kernel, tile=tile, lanes=anchor.lanes, float_lanes=float_lanes, parallel=parallel)
     else:
         schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, parallel=parallel)
+
+
+def _micro_kernel(sch: Schedule, anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
+    """The assembly that sums a tile of the anchor, where the vector unit has such."""
+    if anchor.op == "bconv2d_bytes":
+        return vector_unit.popcount
+    grouped = anchor.op == "conv2d" and int(sch.get(anchor.block).annotations["b2nn.groups"]) > 1
+    if anchor.kind == "binary" or grouped or tile.pixels == 1 or anchor.lanes != vector_unit.layout.float_lanes:
+        return None
+    return vector_unit.multiply
 
 
 def find_anchor(sch: Schedule) -> Anchor | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.schedules.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.popcount_kernel import PopcountKernel
 from b2nn_tvm.schedules.tile import Tile, tiles
 
@@ -18,7 +19,8 @@ class RegisterTile:
     stages and its stem).
 
     Where ``latency`` is given the aim is another: that many sums, as with fewer each would wait for its last addition, and the
-    most use of each operand, the broadcast of a pixel being ``broadcast`` times as dear as a vector of weights."""
+    most use of each operand up to so many pixels and vectors, the broadcast of a pixel being ``broadcast`` times as dear as a
+    vector of weights."""
 
     accumulators: int
     pixels: int
@@ -30,8 +32,8 @@ class RegisterTile:
 
 @dataclass(frozen=True)
 class VectorUnit:
-    """An instruction set: how it shapes the data, what fits its registers, by kind of kernel, and the assembly of the binary
-    convolution in bytes, where it has that."""
+    """An instruction set: how it shapes the data, what fits its registers, by kind of kernel, and the assembly that sums tiles of
+    binary convolutions in bytes and of float ones, where it has that."""
 
     name: str
     layout: VectorLayout
@@ -39,6 +41,7 @@ class VectorUnit:
     binary: RegisterTile
     winograd: RegisterTile
     popcount: type[PopcountKernel] | None = None
+    multiply: type[MicroKernel] | None = None
 
     def candidates(self, kind: str, height: int, width: int, blocks: int, lanes: int = 1) -> tuple[Tile, ...]:
         """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first."""
@@ -60,7 +63,8 @@ def _aim(limits: RegisterTile, kind: str, blocks: int, lanes: int) -> RegisterTi
 def _order(tile: Tile, aim: RegisterTile) -> tuple[float, ...]:
     """As many pixels and vectors of channels as aimed at, so that both operands of the inner loop are used again."""
     if aim.latency:
-        use = tile.accumulators / (aim.broadcast * tile.pixels + tile.blocks)
-        return (-min(tile.accumulators, aim.latency), -use, abs(tile.rows - aim.rows))
+        pixels, blocks = min(tile.pixels, aim.pixels), min(tile.blocks, aim.blocks)
+        use = pixels * blocks / (aim.broadcast * pixels + blocks)
+        return (-min(tile.accumulators, aim.latency), -use, tile.accumulators, abs(tile.rows - aim.rows))
     pixels = tile.pixels if tile.pixels <= aim.pixels else 2 * aim.pixels - tile.pixels
     return (-min(tile.blocks, aim.blocks) * pixels, abs(tile.blocks - aim.blocks), abs(tile.rows - aim.rows))

@@ -2,7 +2,8 @@
 
     for n, p0 (parallel):                                        ``rows`` rows of tiles
         for p q c0: half_input, input_transform                  (unrolled, vectors of channels)
-        for i j q0 o0: for k: product                            (``columns`` tiles x ``blocks`` vectors in registers)
+        for i j q0 o0: for k: product                            (``columns`` tiles x ``blocks`` vectors in registers, by a
+                                                                 micro-kernel where the vector unit has one)
         for p q o0: half_output, output_transform, epilogue
 
 Where few such groups of rows make the image, each of the three inner nests is a parallel loop instead.
@@ -16,13 +17,23 @@ from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.schedules.epilogue import Epilogue, attach_pack
+from b2nn_tvm.schedules.micro_kernel import MicroKernel, put_kernel
 from b2nn_tvm.schedules.tile import Tile
+from b2nn_tvm.schedules.window_tile import product_tile
 
 PARALLEL_GROUPS = 6  # groups of rows below which they would leave threads idle
 
 
 def schedule_winograd(
-    sch: Schedule, blocks: Mapping[str, SBlockRV], epilogue: Epilogue, *, m: int, tile: Tile, lanes: int, parallel: bool
+    sch: Schedule,
+    blocks: Mapping[str, SBlockRV],
+    epilogue: Epilogue,
+    kernel: type[MicroKernel] | None,
+    *,
+    m: int,
+    tile: Tile,
+    lanes: int,
+    parallel: bool,
 ) -> None:
     """Schedule the blocks of ``winograd_conv2d`` by their marks; ``epilogue`` is what follows, inlined into one block.
 
@@ -45,13 +56,15 @@ def schedule_winograd(
     _, pn, pp, pq, pi, pj, po, pk = sch.get_loops(product)[1:]
     q0, q1 = sch.split(pq, [None, tile.columns])
     po0, po1, po_lane = sch.split(po, [None, tile.blocks, lanes])
-    sch.reorder(pn, pi, pj, q0, po0, pk, pp, q1, po1, po_lane)
+    tiled = (pp, q1, po1, po_lane)
+    sch.reorder(pn, pi, pj, q0, po0, *((*tiled, pk) if kernel else (pk, *tiled)))
     total = sch.cache_write(product, 0, "local")
     sch.reverse_compute_at(total, po0, preserve_unit_loops=True)
     _unroll_vector(sch, total, 7, lanes)
-    sch.vectorize(po_lane)
-    for loop in (pp, q1, po1):
-        sch.unroll(loop)
+    if kernel is None:
+        sch.vectorize(po_lane)
+        for loop in (pp, q1, po1):
+            sch.unroll(loop)
 
     data = blocks["winograd_input"]
     sch.compute_at(data, p0, preserve_unit_loops=True)
@@ -76,7 +89,11 @@ def schedule_winograd(
     elif parallel:
         for loops in ((dn, dp, dq), (pn, pi, pj), (p1, q)):
             sch.parallel(sch.fuse(*loops))
-    sch.decompose_reduction(product, pk)
+    if kernel is None:
+        sch.decompose_reduction(product, pk)
+    else:
+        tiles_wide, size, channels = (int(sch.get(product).reads[0].source.ty.shape[axis]) for axis in (2, 3, 5))
+        put_kernel(sch, sch.blockize(pp), kernel(product_tile(tiles_wide, size, channels, tile=tile, lanes=lanes)))
 
 
 def _unroll_vector(sch: Schedule, block: SBlockRV, depth: int, lanes: int) -> None:

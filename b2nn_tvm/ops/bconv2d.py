@@ -16,6 +16,7 @@ from tvm import te, tirx
 from b2nn_tvm.ops.anchor import mark
 from b2nn_tvm.ops.bconv2d_lookup import count_by_lookup
 from b2nn_tvm.ops.conv2d import crop_channels
+from b2nn_tvm.ops.window import window_numbers
 from b2nn_tvm.workload import ConvWorkload
 
 MAX_BITS_IN_UINT16 = 65535
@@ -80,5 +81,5 @@ def _count_bytes(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.
             axis=[kh, kw, c],
         ),
         name="bconv2d",
-        attrs=mark("bconv2d_bytes", workload, lanes=lanes, stride_h=sh, stride_w=sw, dilation_h=dh, dilation_w=dw),
+        attrs=mark("bconv2d_bytes", workload, lanes=lanes, **window_numbers(workload)),
     )

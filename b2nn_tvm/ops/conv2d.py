@@ -9,6 +9,7 @@ import numpy as np
 from tvm import te
 
 from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.ops.window import window_numbers
 from b2nn_tvm.workload import ConvWorkload
 
 
@@ -33,7 +34,7 @@ def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Ten
             x[n, h * sh + kh * dh, w * sw + kw * dw, channel(o)] * weight[o // lanes, kh, kw, c, o % lanes], axis=[kh, kw, c]
         ),
         name="conv2d",
-        attrs=mark("conv2d", workload, lanes=lanes),
+        attrs=mark("conv2d", workload, lanes=lanes, groups=workload.groups, **window_numbers(workload)),
     )
     return crop_channels(y, workload.out_channels)
 

@@ -32,10 +32,10 @@ MAKE = {"binary": binary_conv, "float": float_conv, "winograd": winograd}
 # target, kernel: instructions, and cycles by CPU. A float multiply-accumulate of NEON is a quarter of an instruction.
 LIMITS = {
     ("arm", "binary", CONV): (30.7, {"cortex-a53": 32.2, "cortex-a72": 13.9, "cortex-a76": 14.1}),
-    ("arm", "float", STRIDED): (427, {"cortex-a53": 985, "cortex-a72": 259, "cortex-a76": 131}),
-    ("arm", "winograd", CONV): (204, {"cortex-a53": 455, "cortex-a72": 122, "cortex-a76": 63}),
+    ("arm", "float", STRIDED): (318, {"cortex-a53": 352, "cortex-a72": 259, "cortex-a76": 131}),
+    ("arm", "winograd", CONV): (151, {"cortex-a53": 166, "cortex-a72": 122, "cortex-a76": 63}),
     ("armv7", "binary", CONV): (30.7, {"cortex-a7": 18.4}),
-    ("armv7", "float", STRIDED): (696, {"cortex-a7": 358}),
+    ("armv7", "float", STRIDED): (375, {"cortex-a7": 188}),
 }
 
 

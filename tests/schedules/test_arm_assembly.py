@@ -1,6 +1,9 @@
 """The inner loops of the ARM kernels: operations for the work, counted in the text, and cycles by llvm-mca's models (static estimates)."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -11,7 +14,7 @@ from b2nn_tvm.schedules.rules import schedule_function, unit
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
 from tests.schedules.assembly import Loop, innermost_loop
-from tests.schedules.functions import binary_conv
+from tests.schedules.functions import binary_conv, float_conv, winograd
 
 STAGES = {
     channels: ConvWorkload(1, channels, size, size, channels, (3, 3), padding=(1, 1, 1, 1))
@@ -23,15 +26,25 @@ ARITHMETIC = {"aarch64": r"(?!ld|st)\w+ v\d+\.", "armv7l": r"v(?!ld|st)[\w.]+ q\
 CYCLES = {"cortex-a53": 1.25 * 96, "cortex-a72": 53, "cortex-a76": 1.25 * 48}
 
 
+FLOATS = {
+    **{f"{make.__name__} {channels}ch": (make, stage) for channels, stage in STAGES.items() for make in (float_conv, winograd)},
+    "stem": (float_conv, ConvWorkload(1, 3, 224, 224, 64, (7, 7), (2, 2), (3, 3, 3, 3))),
+    "strided": (float_conv, ConvWorkload(1, 64, 56, 56, 128, (3, 3), (2, 2), (1, 1, 1, 1))),
+    "projection": (float_conv, ConvWorkload(1, 256, 14, 14, 512, (1, 1), (2, 2))),
+}
+RATE = {"cortex-a53": 1, "cortex-a72": 1, "cortex-a76": 2}  # multiply-adds of four floats in a cycle
+MULTIPLY_ADD = {"aarch64": r"fmla v", "armv7l": r"vmla\.f32 q"}
+
+
 @cache
-def inner_loop(name: str, workload: ConvWorkload) -> Loop:
+def inner_loop(name: str, workload: ConvWorkload, make: Callable = binary_conv, pattern: str = "v?cnt") -> Loop:
     info = get(name)
     vector_unit = unit(info.vector)
     function, _ = schedule_function(
-        binary_conv(workload, vector_unit.layout), vector_unit=vector_unit, records=Records(vector_unit.name)
+        make(workload, vector_unit.layout), vector_unit=vector_unit, records=Records(vector_unit.name)
     )
     module = tvm.IRModule({"main": function.with_attr("global_symbol", "main")})
-    return innermost_loop(tvm.tirx.build(module, target=info.tvm_target()).inspect_source("asm"), "v?cnt")
+    return innermost_loop(tvm.tirx.build(module, target=info.tvm_target()).inspect_source("asm"), pattern)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -61,3 +74,19 @@ def test_cycles_are_near_the_bound_of_the_cpu(llvm_tools, name, stage):
     for cpu in CYCLES if name == "arm" else (get(name).mcpu,):
         (cycles,) = llvm_tools.cycles([loop.instructions], triple="aarch64", cpu=cpu)
         assert cycles * 4096 / (128 * loop.count("cnt")) <= CYCLES[cpu], cpu
+
+
+@pytest.mark.parametrize("case", FLOATS)
+@pytest.mark.parametrize("name", [*AARCH64, "armv7"])
+def test_float_convolutions_take_little_more_than_their_multiply_adds(llvm_tools, name, case):
+    """At least 70 % of what the CPU could do were there nothing but the multiply-adds, by its model and by its width."""
+    make, workload = FLOATS[case]
+    info = get(name)
+    loop = inner_loop(name, workload, make, MULTIPLY_ADD[info.arch])
+    alone = [instruction for instruction in loop.instructions if re.match(MULTIPLY_ADD[info.arch], instruction)]
+    assert len(alone) >= 56
+    assert not any(re.search(r"\bsp\b", instruction) for instruction in loop.instructions)
+    for cpu in CYCLES if name == "arm" else (info.mcpu,):
+        whole, bound = llvm_tools.cycles([loop.instructions, alone], triple=info.triple, cpu=cpu)
+        assert bound >= 0.7 * whole, cpu
+        assert len(alone) >= 0.7 * RATE.get(cpu, 0) * whole, cpu
