@@ -88,6 +88,7 @@ class _Lowering:
         self._calls: list[_Call] = []
         self._written: set[relax.Var] = set(self._main.params)
         self._weights: dict[str, int] = {}
+        self._readers: dict[relax.Var, list[str]] = {}
 
     def program(self, inputs: Sequence[str], outputs: Sequence[str], workspace_bytes: int) -> Program:
         for index, parameter in enumerate(self._main.params):
@@ -99,7 +100,8 @@ class _Lowering:
         self._place_outputs(results, outputs)
         self._place_others()
         names = self._book()
-        steps = [self._step(call, name, names) for call, name in zip(self._calls, names, strict=True)]
+        self._readers = self._readers_of_bits(names)
+        steps = [self._step(call, name) for call, name in zip(self._calls, names, strict=True)]
         layers = self._rows(names, steps)
         return Program(
             inputs=tuple(_spec(name, p) for name, p in zip(inputs, self._main.params, strict=True)),
@@ -112,13 +114,13 @@ class _Lowering:
             rewrites=self._context.log.in_order([row.name for row in layers]),
         )
 
-    def _step(self, call: _Call, name: str, names: Sequence[str]) -> Step:
+    def _step(self, call: _Call, name: str) -> Step:
         before = len(self._blob)
         arguments = tuple(map(self._argument, call.arguments))
         self._weights[name] = self._weights.get(name, 0) + self._new_weights(call, arguments, before)
         operations = tuple(map(str, self._function(call).attrs.get(OPERATIONS, ()))) or (_kernel_word(call.function),)
         packs = any(word in _PACKING for word in operations)
-        readers = dict.fromkeys(n for other, n in zip(self._calls, names) if other is not call and self._reads_bits_of(other, call))
+        readers = dict.fromkeys(reader for var in call.outputs for reader in self._readers.get(var, ()))
         return Step(
             self._prefix + call.function, name, arguments,
             operations=tuple(f"pack for {', '.join(readers)}" if word == "pack" and readers else word for word in operations),
@@ -138,9 +140,15 @@ class _Lowering:
         sizes = (self._root(e).value.numpy().nbytes for e, argument in zip(call.arguments, arguments) if new(argument))
         return call.layer.weight_bytes if call.layer and call.layer.weight_bytes in sizes else 0
 
-    def _reads_bits_of(self, reader: _Call, writer: _Call) -> bool:
-        bits = [var for var in writer.outputs if _is_bits(var)]
-        return any(self._root(argument).same_as(var) for var in bits for argument in reader.arguments)
+    def _readers_of_bits(self, names: Sequence[str]) -> dict[relax.Var, list[str]]:
+        """For every packed value the names of the calls that read it."""
+        readers = {var: [] for call in self._calls for var in call.outputs if _is_bits(var)}
+        for call, name in zip(self._calls, names):
+            own = set(call.outputs)
+            for root in map(self._root, call.arguments):
+                if isinstance(root, relax.Var) and root in readers and root not in own:
+                    readers[root].append(name)
+        return readers
 
     def _results(self) -> list[relax.Expr]:
         body = self._resolve_tuple(self._main.body.body)

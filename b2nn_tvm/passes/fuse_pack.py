@@ -9,6 +9,7 @@ BORDERED of the function) lives in memory of its own, zero from the start, that 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from b2nn_tvm.ops.pack_signs import BORDERED, PADDING, pack_interior
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.rewriting import calls, constant, op_name, reads
 
+Users = dict[relax.Var, list[tuple[relax.Var, relax.Call]]]  # the calls of functions that read a value, and their results
 Enter = Callable[[list[relax.Call], "relax.Call | None", str], None]
 FUSABLE = ("bconv2d_words", "bconv2d_bytes", "bconv2d_lookup", "conv2d", "winograd_conv2d")
 
@@ -68,9 +70,14 @@ def _find_pairs(module: tvm.IRModule, layout: VectorLayout, enter: Enter) -> dic
     main = module["main"]
     made: dict[relax.Var, relax.Call] = {}
     readers = reads(main)
+    users: Users = defaultdict(list)
     packs: dict[relax.Var, tuple[relax.Var, relax.Call]] = {}
     for var, call in calls(main):
         made[var] = call
+        if op_name(call) == "relax.call_tir":
+            for field in call.args[1]:
+                if isinstance(field, relax.Var):
+                    users[field].append((var, call))
         if _function(module, call) is not None and PADDING in (_function(module, call).attrs or {}):
             packs.setdefault(call.args[1][0], (var, call))
     pairs = {}
@@ -78,16 +85,15 @@ def _find_pairs(module: tvm.IRModule, layout: VectorLayout, enter: Enter) -> dic
         obstacle = _obstacle(module, made.get(y), call, layout) if isinstance(y, relax.DataflowVar) else "what it packs is an output of the network"
         if not obstacle:
             pairs[y] = _Pair(made[y], call, packed, readers[y] > 1)
-        enter(_layers_that_read(packed, made), made.get(y), obstacle)
+        enter(_layers_that_read(packed, users), made.get(y), obstacle)
     return pairs
 
 
-def _layers_that_read(packed: relax.Var, made: dict[relax.Var, relax.Call]) -> list[relax.Call]:
+def _layers_that_read(packed: relax.Var, users: Users) -> list[relax.Call]:
     """The calls that read packed signs, as they are or pooled."""
-    reading = lambda call, var: op_name(call) == "relax.call_tir" and any(var.same_as(field) for field in call.args[1])
-    found = [(var, call) for var, call in made.items() if reading(call, packed)]
+    found = users.get(packed, [])
     pools = [var for var, call in found if "pool_bits" in call.args[0].name_hint]
-    return [call for var, call in found if var not in pools] + [call for var in pools for call in _layers_that_read(var, made)]
+    return [call for var, call in found if var not in pools] + [call for var in pools for call in _layers_that_read(var, users)]
 
 
 def _function(module: tvm.IRModule, call: relax.Call) -> tirx.PrimFunc | None:
