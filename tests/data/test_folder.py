@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from b2nn_tvm import data
-from b2nn_tvm.data.folder import MEAN, STD
+from b2nn_tvm.data.folder_images import MEAN, STD
 from b2nn_tvm.errors import InputError
 
 COLORS = {"cat": (200, 10, 10), "dog": (10, 200, 10), "owl": (10, 10, 200)}
