@@ -1,7 +1,7 @@
 """Shapes x textures: a built-in set of drawn images, for which nothing needs to be downloaded.
 
-Each image shows one of five shapes, filled with one of four textures: 20 classes. Place, size, direction and all
-colors are random, before blotches, bars and spots, under noise; so no pixel by itself tells anything of the class.
+Each image shows one of five shapes, filled with one of four textures: 20 classes. Its place, size, direction and hues
+are random, before blotches, bars and spots, under noise; so single pixels tell little of the class.
 
 Only sums, products, quotients and square roots are taken, which IEEE 754 rounds alike everywhere, of numbers from a
 generator whose stream numpy has frozen: the pixels are the same on every machine.
@@ -24,7 +24,7 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 UNITS = 32  # the side of an image in the unit of all lengths below, whatever its size in pixels
 GRID = 5  # colors that the background is blended from, along each side
 DRAWS = 64  # random numbers per image, beside its background and its noise
-BARS, SPOTS, NOISE = 1, 3, 20
+BARS, SPOTS, NOISE = 2, 4, 32
 
 Distance = Callable[..., np.ndarray]
 
@@ -85,18 +85,15 @@ class _Scenes:
         self._y = self._x[:, None]
 
     def paint(self, outline: Distance, fill: Distance) -> None:
-        middle, step = self._color(), self._uniform(-1, 1)[:, None]
-        # Three colors, a third of the circle of all values apart in each channel: an object is seen before any other.
-        step = np.where(step < 0, step * 32 - 70, step * 32 + 70)
-        behind, inner, second = (np.mod(middle + step * times, 256) for times in (-1, 0, 1))
+        behind, second, inner = self._color(0, 90), self._color(60, 180), self._color(150, 256)
         self.image = behind + (self.image - 128) * np.float32(0.4)
         for _ in range(BARS):
             u, _ = self._axes(self._uniform(4, 28), self._uniform(4, 28))
-            self._fill(np.abs(u) - self._uniform(0.6, 1.6), self._color())
+            self._fill(np.abs(u) - self._uniform(0.6, 1.6), self._color(0, 256))
         for _ in range(SPOTS):
             u, v = self._x - self._uniform(0, 32), self._y - self._uniform(0, 32)
-            self._fill(np.sqrt(u * u + v * v) - self._uniform(1.2, 3), self._color())
-        left, top, radius = self._uniform(11, 21), self._uniform(11, 21), self._uniform(8, 12)
+            self._fill(np.sqrt(u * u + v * v) - self._uniform(1.2, 3), self._color(0, 256))
+        left, top, radius = self._uniform(11, 21), self._uniform(11, 21), self._uniform(7, 11)
         inside = self._coverage(outline(*self._axes(left, top), radius))
         period = self._uniform(5, 6)
         u, v = (axis / period for axis in self._axes(left, top))
@@ -121,7 +118,7 @@ class _Scenes:
     def _uniform(self, low: float, high: float) -> np.ndarray:
         return np.float32(low) + np.float32(high - low) * next(self._columns)
 
-    def _color(self, low: float = 0, high: float = 256) -> np.ndarray:
+    def _color(self, low: float, high: float) -> np.ndarray:
         return np.stack([self._uniform(low, high) for _ in range(3)], axis=1)
 
 

@@ -56,7 +56,6 @@ def test_what_is_none_lists_the_choices(word: str, tmp_path: Path, monkeypatch: 
     assert len(str(error.value)) < 700
 
 
-def test_a_size_is_taken_or_refused() -> None:
-    assert data.get("shapes", size=64).input_shape == (3, 64, 64)
+def test_a_size_is_refused_where_it_is_fixed() -> None:
     with pytest.raises(InputError, match="'digits': its images have a size of their own; leave out size 64"):
         data.get("digits", size=64)
