@@ -10,6 +10,7 @@ import os
 import pickle
 import struct
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,20 +140,22 @@ def test_the_archive_reads_like_the_folder(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil, message",
+    "spoil",
     [
-        (lambda raw: raw[: len(raw) // 2], "cannot be read"),
-        (lambda raw: b"no archive", "cannot be read"),
-        (lambda raw: gzip.compress(gzip.decompress(raw)[:700]), "cannot be read"),
-        (lambda raw: raw[:300] + bytes(64) + raw[364:], "cannot be read"),
+        lambda raw: raw[: len(raw) // 2],
+        lambda raw: b"no archive",
+        lambda raw: b"",
+        lambda raw: gzip.compress(gzip.decompress(raw)[:500_000]),
+        lambda raw: raw[:300] + bytes(64) + raw[364:],
+        lambda raw: raw[:-8] + bytes(4) + raw[-4:],  # the checksum
     ],
 )
-def test_damaged_archives_are_refused(root: Path, tmp_path: Path, spoil: Any, message: str) -> None:
+def test_damaged_archives_are_refused(root: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
     archive = tmp_path / "cifar.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(root, "cifar-100-python")
     archive.write_bytes(spoil(archive.read_bytes()))
-    with pytest.raises(InputError, match=f"cifar.tar.gz: .*{message}"):
+    with pytest.raises(InputError, match="cifar.tar.gz: expected CIFAR's .tar.gz, but it cannot be read"):
         data.get(str(archive))
 
 
