@@ -85,7 +85,7 @@ class _Scenes:
         self._y = self._x[:, None]
 
     def paint(self, outline: Distance, fill: Distance) -> None:
-        behind, second, inner = self._color(0, 90), self._color(60, 180), self._color(150, 256)
+        behind, second, inner = self._color(0, 90), self._color(60, 180), self._color(150, 255)
         self.image = behind + (self.image - 128) * np.float32(0.4)
         for _ in range(BARS):
             u, _ = self._axes(self._uniform(4, 28), self._uniform(4, 28))
