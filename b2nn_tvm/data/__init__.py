@@ -20,7 +20,8 @@ from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
 
 __all__ = [
-    "DataBundle", "PixelImages", "TensorImages", "cifar", "digits", "folder", "get", "names", "npz", "shapes", "sketches", "tiny_imagenet",
+    "DataBundle", "PixelImages", "TensorImages", "cifar", "digits", "folder", "get", "names", "npz", "shapes",
+    "sketches", "tiny_imagenet",
 ]  # fmt: skip
 
 _BUILT_IN: dict[str, Callable[..., DataBundle]] = {

@@ -89,9 +89,11 @@ def cifar(path: str | os.PathLike) -> DataBundle:
     form = max(_FORMS, key=lambda form: len(set(form.files) & set(contents)))
     missing = [name for name in form.files if name not in contents]
     if missing:
-        raise InputError(f"{path}: expected the files {', '.join(form.files)} of {form.name}; it lacks {', '.join(missing)}")
-    names = _class_names(contents[form.meta], form, f"{path / form.meta}")
-    part = lambda name: _images(contents[name], form, len(names), f"{path / name}")
+        raise InputError(
+            f"{path}: expected the files {', '.join(form.files)} of {form.name}; it lacks {', '.join(missing)}"
+        )
+    names = _class_names(contents[form.meta], form, str(path / form.meta))
+    part = lambda name: _images(contents[name], form, len(names), str(path / name))
     images, labels = (np.concatenate(arrays) for arrays in zip(*map(part, form.train), strict=True))
     val, train = stratified_split(labels, (max(1, len(labels) // 10),))
 

@@ -79,7 +79,8 @@ def test_the_writer_writes_as_python_2_did() -> None:
     """The opcodes at the start of the real cifar-100-python/train, and the three names that it asks for."""
     written = python2_pickle({"data": np.zeros((1, 3072), np.uint8)})
     assert written.startswith(b"\x80\x02}q\x00T\x04\x00\x00\x00data")
-    assert {line for line in (b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy\nndarray\n", b"cnumpy\ndtype\n") if line in written}
+    for name in (b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy\nndarray\n", b"cnumpy\ndtype\n"):
+        assert name in written
     assert b"numpy._core" not in written and b"_codecs" not in written
 
 
@@ -177,7 +178,7 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
         ("test", {"fine_labels": ["1"] * 100}, "but one is '1'"),
         ("test", {"fine_labels": [0] * 99}, "list of 100 labels under 'fine_labels', but it is 99"),
         ("test", {"fine_labels": None}, "but it is NoneType"),
-        ("test", {"data": np.zeros((100, 3071), np.uint8)}, r"expected uint8 \[N, 3072\] under 'data', but it is uint8 \[100, 3071\]"),
+        ("test", {"data": np.zeros((100, 3071), np.uint8)}, r"uint8 \[N, 3072\] under 'data', but.* \[100, 3071\]"),
         ("test", {"data": np.zeros((100, 3072), np.float32)}, "an array that is not uint8"),
         ("test", {"data": np.array([{}] * 100)}, "an array that is not uint8"),
         ("test", {"data": "text"}, "but it is str"),

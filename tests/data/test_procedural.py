@@ -75,7 +75,7 @@ def test_pixels_by_themselves_tell_little_of_the_class(bundle: data.DataBundle) 
 
 
 def test_convolutions_tell_it_but_not_at_once(bundle: data.DataBundle) -> None:
-    """With a layer of patches from training images as filters, which nobody trained, more than twice as many are right."""
+    """Patches of training images as filters, untrained: more than twice as many are right."""
     gray = bundle.train.images.mean(dim=1, keepdim=True)
     filters = torch.stack([image[:, 6 + n % 13 :, 6 + n // 5 :][:, :7, :7] for n, image in enumerate(gray[:64])])
     filters = filters - filters.mean(dim=(1, 2, 3), keepdim=True)

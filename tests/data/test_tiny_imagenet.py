@@ -15,7 +15,11 @@ from b2nn_tvm.data.folder_images import MEAN, STD
 from b2nn_tvm.errors import InputError
 
 # In wnids.txt's order, which is not the sorted one, and with the words of words.txt.
-CLASSES = {"n02124075": ("Egyptian cat", 60), "n01443537": ("goldfish, Carassius auratus", 120), "n04067472": ("reel", 200)}
+CLASSES = {
+    "n02124075": ("Egyptian cat", 60),
+    "n01443537": ("goldfish, Carassius auratus", 120),
+    "n04067472": ("reel", 200),
+}
 SORTED = sorted(CLASSES)
 
 
@@ -92,7 +96,10 @@ def test_words_are_not_needed(root: Path) -> None:
     assert data.tiny_imagenet(root).class_names == tuple(SORTED)
 
 
-@pytest.mark.parametrize("name", ["val_9.JPEG", "val_0.JPEG", "../../escaped.JPEG", "images/../../x.JPEG", "{}/escaped.JPEG", "..", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["val_9.JPEG", "val_0.JPEG", "../../escaped.JPEG", "images/../../x.JPEG", "{}/escaped.JPEG", "..", ""],
+)
 def test_annotations_name_only_files_that_are_there_and_each_once(root: Path, name: str) -> None:
     picture(0, gray=True).save(root.parent / "escaped.JPEG")
     annotate(root, f"{name.format(root.parent)}\t{SORTED[0]}\t0\t0\t1\t1")
@@ -121,7 +128,10 @@ def test_images_without_a_class_are_refused(root: Path) -> None:
         data.get(str(root))
 
 
-@pytest.mark.parametrize("missing", ["wnids.txt", "words.txt", "val/val_annotations.txt", "train", "val/images", "train/n04067472"])
+@pytest.mark.parametrize(
+    "missing",
+    ["wnids.txt", "words.txt", "val/val_annotations.txt", "train", "val/images", "train/n04067472"],
+)
 def test_what_is_missing_is_named(root: Path, missing: str) -> None:
     (root / missing).rename(root.parent / "elsewhere")
     with pytest.raises(InputError, match=missing.rpartition("/")[2]):
