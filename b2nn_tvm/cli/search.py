@@ -13,7 +13,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.command(cls=Command, resume=RESUME)
 @click.option("--model", required=True, metavar="NAME", help="A built-in network such as cresnet20, or your own as pkg.module:factory.")
 @click.option("--checkpoint", metavar="FILE", help="The trained float weights: a state_dict that torch.save wrote.")
-@click.option("--data", default="digits", show_default=True, metavar="NAME", help="A built-in data set, or your own as pkg.module:factory.")
+@click.option("--data", default="digits", show_default=True, metavar="NAME", help="A built-in data set, the path of one on disk, or your own as pkg.module:factory.")
 @click.option("--budget", metavar="AMOUNT", help="12ms, 40%ms, 40%flops, 300KiB, ...  [default: half-way from all binary to all float, in ms]")
 @click.option("--device", default="local", show_default=True, metavar="NAME", help="Where times are measured: local is this machine.")
 @click.option("--target", default="native", show_default=True, metavar="NAME", help="What to compile for; see b2nn-compile --list-targets.")

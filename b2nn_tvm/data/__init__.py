@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
+from b2nn_tvm.data.cifar import cifar, is_cifar
 from b2nn_tvm.data.digits import digits
-from b2nn_tvm.data.folder import folder
+from b2nn_tvm.data.folder import folder, is_folder
 from b2nn_tvm.data.npz import npz
+from b2nn_tvm.data.pixels import PixelImages
+from b2nn_tvm.data.procedural import shapes
+from b2nn_tvm.data.sketches import is_sketches, sketches
+from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
 
-__all__ = ["DataBundle", "TensorImages", "digits", "folder", "get", "names", "npz"]
+__all__ = [
+    "DataBundle", "PixelImages", "TensorImages", "cifar", "digits", "folder", "get", "names", "npz", "shapes",
+    "sketches", "tiny_imagenet",
+]  # fmt: skip
 
-_BUILT_IN: dict[str, Callable[[], DataBundle]] = {"digits": digits}
+_BUILT_IN: dict[str, Callable[..., DataBundle]] = {
+    "digits": digits,
+    "shapes": shapes,
+    "shapes64": partial(shapes, size=64),
+}
+
+# Which loader reads a path: the first that recognizes it.
+_LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] = (
+    (lambda path: path.suffix == ".npz", npz),
+    (is_cifar, cifar),
+    (is_tiny_imagenet, tiny_imagenet),
+    (is_folder, folder),
+    (is_sketches, sketches),
+)
 
 
 def names() -> tuple[str, ...]:
@@ -22,18 +46,29 @@ def names() -> tuple[str, ...]:
 
 
 def get(word: str, *, size: int | None = None) -> DataBundle:
-    """A built-in data set by its name, else the folder or .npz file of that path; ``size`` is a folder's image size.
+    """A built-in data set by its name, else what lies at that path, recognized by its layout.
 
-    Raises InputError, with the choices, where it is none of these.
+    ``size`` is the side of the images, where it can be chosen. Raises InputError, with the choices, where it is none
+    of these.
     """
-    if word in _BUILT_IN:
-        return _BUILT_IN[word]()
     path = Path(word).expanduser()
-    if path.is_dir():
-        return folder(path, **({} if size is None else {"size": size}))
-    if path.suffix == ".npz":
-        return npz(path)
-    raise InputError(
-        f"data {word!r}: expected one of {', '.join(_BUILT_IN)}, a folder with train/<class>/ and val/<class>/, "
-        "or an .npz file"
-    )
+    load = _BUILT_IN.get(word)
+    if load is None and os.path.exists(path):
+        load = next((partial(load, path) for fits, load in _LAYOUTS if fits(path)), None)
+    if load is None:
+        raise InputError(
+            f"data {word[:200]!r}: expected one of {', '.join(_BUILT_IN)}; a folder with train/<class>/ and "
+            "val/<class>/; CIFAR-100 or CIFAR-10 for Python, as a folder or .tar.gz; Tiny-ImageNet-200's folder with "
+            f"wnids.txt; a folder of sketches with <class>/*.png; or an .npz file; {_what(path)}"
+        )
+    if size is None:
+        return load()
+    if "size" not in inspect.signature(load).parameters:
+        raise InputError(f"data {word!r}: its images have a size of their own; leave out size {size}")
+    return load(size=size)
+
+
+def _what(path: Path) -> str:
+    if os.path.isdir(path):
+        return f"this folder holds {', '.join(sorted(entry.name for entry in path.iterdir())[:8]) or 'nothing'}"
+    return "this file is none of them" if os.path.exists(path) else "there is no such file or folder"

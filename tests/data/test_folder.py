@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from b2nn_tvm import data
-from b2nn_tvm.data.folder import MEAN, STD
+from b2nn_tvm.data.folder_images import MEAN, STD
 from b2nn_tvm.errors import InputError
 
 COLORS = {"cat": (200, 10, 10), "dog": (10, 200, 10), "owl": (10, 10, 200)}
@@ -51,6 +51,21 @@ def test_with_a_test_folder_each_split_is_its_folder(root):
     bundle = data.folder(root, size=8, workers=0)
     assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [6, 3, 36]
     assert next(iter(bundle.val_loader()))[0].shape == (3, 3, 8, 8)
+
+
+def test_imagenets_classes_are_the_sorted_wnids_and_its_test_images_have_none(tmp_path):
+    for wnid, level in (("n02123045", 200), ("n01440764", 20), ("n01773157", 90)):
+        for split in ("train", "val"):
+            (tmp_path / split / wnid).mkdir(parents=True)
+            for number in range(3):
+                Image.new("RGB", (12, 9), (level,) * 3).save(tmp_path / split / wnid / f"{wnid}_{number}.JPEG")
+    (tmp_path / "test").mkdir()
+    Image.new("RGB", (12, 9)).save(tmp_path / "test" / "ILSVRC2012_test_00000001.JPEG")
+    bundle = data.folder(tmp_path, size=8, workers=0)
+    assert bundle.class_names == ("n01440764", "n01773157", "n02123045")
+    images, labels = next(iter(bundle.test_loader()))
+    levels = (images.mean(dim=(2, 3)) * torch.tensor(STD) + torch.tensor(MEAN))[:, 0] * 255
+    assert torch.allclose(levels, torch.tensor([20.0, 90.0, 200.0])[labels], atol=4) and len(labels) == 9
 
 
 def test_training_images_are_cropped_anew_and_reproducibly(root):

@@ -1,0 +1,176 @@
+"""Shapes x textures: a built-in set of drawn images, for which nothing needs to be downloaded.
+
+Each image shows one of five shapes, filled with one of four textures: 20 classes. Its place, size, direction and hues
+are random, before blotches, bars and spots, under noise; so single pixels tell little of the class.
+
+Only sums, products, quotients and square roots are taken, which IEEE 754 rounds alike everywhere, of numbers from a
+generator whose stream numpy has frozen: the pixels are the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.data.pixels import PixelImages
+from b2nn_tvm.errors import InputError
+
+SIZES = (32, 64)
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+UNITS = 32  # the side of an image in the unit of all lengths below, whatever its size in pixels
+GRID = 5  # colors that the background is blended from, along each side
+DRAWS = 64  # random numbers per image, beside its background and its noise
+BARS, SPOTS, NOISE = 2, 4, 32
+
+Distance = Callable[..., np.ndarray]
+
+
+def shapes(*, size: int = 32, images: Sequence[int] = (4000, 1000, 2000), seed: int = 0) -> DataBundle:
+    """Images [3, size, size] in 20 classes, as many for training, validation and test as ``images`` says.
+
+    ``size`` 64 shows the scenes of 32 in twice the resolution. Raises InputError for another one.
+    """
+    if size not in SIZES:
+        raise InputError(f"shapes are drawn in sizes {', '.join(map(str, SIZES))}, not {size}")
+    train, val, test = (
+        PixelImages(*_draw(count, size, np.random.RandomState([seed, number])), MEAN, STD)
+        for number, count in enumerate(images)
+    )
+    return DataBundle(
+        name="shapes" if size == SIZES[0] else f"shapes{size}",
+        train=train,
+        val=val,
+        test=test,
+        class_names=tuple(_CLASSES),
+        input_shape=(3, size, size),
+        mean=MEAN,
+        std=STD,
+    )
+
+
+def _draw(count: int, size: int, source: np.random.RandomState) -> tuple[torch.Tensor, torch.Tensor]:
+    labels = source.permutation(np.arange(count, dtype=np.int64) % len(_CLASSES))
+    grid = source.randint(256, size=(count, 3, GRID, GRID), dtype=np.uint8).astype(np.float32)
+    draws = source.random_sample((count, DRAWS)).astype(np.float32)
+    pixels = np.empty((count, 3, size, size), np.uint8)
+    for label, (outline, fill) in enumerate(_CLASSES.values()):
+        rows = np.flatnonzero(labels == label)
+        noise = np.frombuffer(source.bytes(len(rows) * 3 * size * size), np.uint8).reshape(len(rows), 3, size, size)
+        scenes = _Scenes(_blotches(grid[rows], size), draws[rows])
+        scenes.paint(outline, fill)
+        noisy = scenes.image + (noise.astype(np.float32) * (2 * NOISE / 255) - NOISE)
+        pixels[rows] = np.rint(np.clip(noisy, 0, 255))
+    return torch.from_numpy(pixels), torch.from_numpy(labels)
+
+
+def _blotches(grid: np.ndarray, size: int) -> np.ndarray:
+    """Colors [N, 3, GRID, GRID] blended to [N, 3, size, size]; exact, as all are multiples of 2**-10 below 256."""
+    place = (np.arange(size) + 0.5) * ((GRID - 1) / size)
+    weights = np.maximum(1 - np.abs(place[:, None] - np.arange(GRID)), 0).astype(np.float32)
+    return weights @ grid @ weights.T
+
+
+class _Scenes:
+    """Images [N, 3, S, S] that objects are painted on one after the other; each takes the next of the ``draws``."""
+
+    def __init__(self, image: np.ndarray, draws: np.ndarray):
+        self.image = image
+        self._columns = iter(np.ascontiguousarray(draws.T)[:, :, None, None])
+        self._pixel = np.float32(UNITS / image.shape[-1])
+        self._x = (np.arange(image.shape[-1], dtype=np.float32) + np.float32(0.5)) * self._pixel
+        self._y = self._x[:, None]
+
+    def paint(self, outline: Distance, fill: Distance) -> None:
+        behind, second, inner = self._color(0, 90), self._color(60, 180), self._color(150, 255)
+        self.image = behind + (self.image - 128) * np.float32(0.4)
+        for _ in range(BARS):
+            u, _ = self._axes(self._uniform(4, 28), self._uniform(4, 28))
+            self._fill(np.abs(u) - self._uniform(0.6, 1.6), self._color(0, 256))
+        for _ in range(SPOTS):
+            u, v = self._x - self._uniform(0, 32), self._y - self._uniform(0, 32)
+            self._fill(np.sqrt(u * u + v * v) - self._uniform(1.2, 3), self._color(0, 256))
+        left, top, radius = self._uniform(11, 21), self._uniform(11, 21), self._uniform(7, 11)
+        inside = self._coverage(outline(*self._axes(left, top), radius))
+        period = self._uniform(5, 6)
+        u, v = (axis / period for axis in self._axes(left, top))
+        filled = inner + self._coverage(fill(u, v) * period)[:, None] * (second - inner)
+        self.image += inside[:, None] * (filled - self.image)
+
+    def _fill(self, distance: np.ndarray, color: np.ndarray) -> None:
+        self.image += self._coverage(distance)[:, None] * (color - self.image)
+
+    def _coverage(self, distance: np.ndarray) -> np.ndarray:
+        """How much of each pixel lies inside an outline, by its center's distance from it."""
+        return np.clip(np.float32(0.5) - distance / self._pixel, 0, 1)
+
+    def _axes(self, left: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates of all pixels around a point, turned at random."""
+        cosine, sine = self._uniform(-1, 1), self._uniform(-1, 1)
+        length = np.sqrt(cosine * cosine + sine * sine)
+        cosine, sine = cosine / length, sine / length
+        x, y = self._x - left, self._y - top
+        return x * cosine + y * sine, y * cosine - x * sine
+
+    def _uniform(self, low: float, high: float) -> np.ndarray:
+        return np.float32(low) + np.float32(high - low) * next(self._columns)
+
+    def _color(self, low: float, high: float) -> np.ndarray:
+        return np.stack([self._uniform(low, high) for _ in range(3)], axis=1)
+
+
+# The signed distance of points from an outline, in units, below 0 inside.
+
+
+def _disc(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    return np.sqrt(u * u + v * v) - radius
+
+
+def _square(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(u), np.abs(v)) - radius * np.float32(0.9)
+
+
+def _triangle(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    half_sqrt_3 = np.float32(0.8660254)
+    return np.maximum(v, np.abs(u) * half_sqrt_3 - v / 2) - radius * np.float32(0.65)
+
+
+def _ring(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    return np.abs(_disc(u, v, radius * np.float32(0.75))) - radius * np.float32(0.25)
+
+
+def _cross(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    u, v, arm = np.abs(u), np.abs(v), radius * np.float32(0.35)
+    return np.minimum(np.maximum(u - radius, v - arm), np.maximum(u - arm, v - radius))
+
+
+# The same for the second color of a texture, in periods.
+
+
+def _plain(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return np.ones_like(u)
+
+
+def _stripes(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return np.abs(_around_zero(u)) - np.float32(0.25)
+
+
+def _checks(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    rows, columns = _stripes(u, v), _stripes(v, u)
+    return np.maximum(np.minimum(rows, columns), -np.maximum(rows, columns))  # in one of both, but not in both
+
+
+def _dots(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return _disc(_around_zero(u), _around_zero(v), np.float32(0.32))
+
+
+def _around_zero(periods: np.ndarray) -> np.ndarray:
+    return periods - np.rint(periods)
+
+
+_OUTLINES = {"disc": _disc, "square": _square, "triangle": _triangle, "ring": _ring, "cross": _cross}
+_FILLS = {"plain": _plain, "striped": _stripes, "checked": _checks, "dotted": _dots}
+_CLASSES = {f"{fill} {outline}": (_OUTLINES[outline], _FILLS[fill]) for outline in _OUTLINES for fill in _FILLS}

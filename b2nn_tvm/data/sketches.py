@@ -1,0 +1,58 @@
+"""A folder per class without splits, as the sketches of TU-Berlin come (Eitz et al., SIGGRAPH 2012): <class>/*.png.
+
+Their 250 classes of 80 sketches are black on white, 1111x1111. They become gray images with the lines at 1 and the
+paper at 0, which is what convolutions pad with.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.data.folder import scan
+from b2nn_tvm.data.folder_images import SUFFIXES, Listing, View, bundle_of, decode
+from b2nn_tvm.data.split import stratified_split
+from b2nn_tvm.errors import InputError
+
+FOLDS = 3  # two to train on and one to test, as Eitz et al. and Yu et al. (Sketch-a-Net, BMVC 2015) do
+MEAN, STD = (1.0,), (-1.0,)  # turns black on white round
+LEAST_AREA = (225 / 256) ** 2  # crops for training as in Sketch-a-Net, section 3.1: 225 of 256 pixels
+
+
+def is_sketches(path: Path) -> bool:
+    """Whether it has a folder with images in it."""
+    return any(file.suffix.lower() in SUFFIXES for file in path.glob("*/*"))
+
+
+def sketches(path: str | os.PathLike, *, size: int = 225, fold: int = 0, workers: int | None = None) -> DataBundle:
+    """Read <class>/ under ``path`` as images [1, size, size]; needs Pillow. Classes are the sorted folder names.
+
+    Each class is dealt into three folds, the same on every machine: number ``fold`` is the test split, a tenth of the
+    others is held out for validation. Raises InputError where there are no images, or they have colors.
+    """
+    root = Path(path)
+    if not root.is_dir() or fold not in range(FOLDS):
+        raise InputError(f"{root}: expected a folder with a folder per class, and a fold from 0 to 2, not {fold}")
+    classes = scan(root)
+    listing = Listing.of(classes, tuple(classes))
+    _refuse_colors(listing.files[0])
+    third = len(listing.files) // FOLDS
+    folds = stratified_split(np.array(listing.labels), (third,) * (FOLDS - 1))
+    test = folds[fold]
+    rest = listing.part(np.setdiff1d(np.arange(len(listing.files)), test))
+    held, train = stratified_split(np.array(rest.labels), (max(1, len(rest.labels) // 10),))
+    listed = {"train": rest.part(train), "val": rest.part(held), "test": listing.part(test)}
+    view = View(size, MEAN, STD, center=1.0, least_area=LEAST_AREA)
+    return bundle_of(root, listed, class_names=tuple(classes), view=view, workers=workers)
+
+
+def _refuse_colors(path: Path) -> None:
+    red, green, blue = np.moveaxis(np.asarray(decode(path, "RGB")), 2, 0)
+    if (red != green).any() or (red != blue).any():
+        raise InputError(
+            f"{path}: expected gray sketches where class folders are not in train/ and val/, but this one has colors; "
+            "sort photos into train/<class>/ and val/<class>/"
+        )
