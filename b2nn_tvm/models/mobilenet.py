@@ -17,7 +17,7 @@ def mobilenet(classes: int = 1000, channels: int = 3, *, width: int = 32, activa
     """MobileNet v1; input [N, channels, H, W].
 
     583,868,416 operations at 224x224, 52,805,632 with its 13 eligible (pointwise) convolutions binary; the depthwise
-    ones stay float. ``width`` is the number of channels of the first convolution, 32 times the paper's width multiplier;
+    ones stay float. ``width`` is the number of channels of the first convolution, 32 times the paper's multiplier;
     raises InputError for an unknown activation.
     """
     return MobileNet(classes=classes, channels=channels, width=width, activation=activation)

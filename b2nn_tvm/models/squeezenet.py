@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1 (Iandola et al., 2016, and the authors' later release), with batch norm behind every convolution."""
+"""SqueezeNet 1.1 (Iandola et al., 2016, and the authors' later release), with batch norm in place of biases."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from b2nn_tvm.models.resnet import initialize
 def squeezenet(classes: int = 1000, channels: int = 3, *, width: int = 64, activation: str = "relu") -> SqueezeNet:
     """SqueezeNet 1.1 with batch norm and without dropout; input [N, channels, H, W], H and W at least 17.
 
-    354,847,784 operations at 224x224, 117,285,368 with its 24 eligible convolutions binary. ``width`` is the number of channels of the
-    first convolution, at least 4; raises InputError for an unknown activation.
+    354,847,784 operations at 224x224, 117,285,368 with its 24 eligible convolutions binary. ``width`` is the number of
+    channels of the first convolution, at least 4; raises InputError for an unknown activation.
     """
     return SqueezeNet(classes=classes, channels=channels, width=width, activation=activation)
 
