@@ -6,6 +6,7 @@ dropout: the sign of a dropped value is +1, as if it had been seen.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,19 +50,27 @@ class ConvChain(nn.Sequential):
         activation: str,
     ):
         super().__init__()
-        size = image_size
+        size = _left_of(image_size, stages)
+        if size < 1:
+            smallest = next(more for more in itertools.count(image_size) if _left_of(more, stages) > 0)
+            raise InputError(
+                f"of {image_size}x{image_size} pixels nothing is left after {len(stages)} convolutions; "
+                f"the smallest image is {smallest}x{smallest}"
+            )
         for number, stage in enumerate(stages, 1):
             pool = nn.MaxPool2d(stage.pool, 2) if stage.pool else None
             options = {"stride": stage.stride, "padding": stage.padding, "pool": pool, "activation": activation}
             self.add_module(f"conv{number}", ConvBlock(channels, stage.channels, stage.kernel, **options))
-            channels, size = stage.channels, stage.out_size(size)
-        if size < 1:
-            raise InputError(
-                f"nothing is left of {image_size}x{image_size} pixels after {len(stages)} stages; give more"
-            )
+            channels = stage.channels
         for number, width in enumerate(hidden, len(stages) + 1):
             self.add_module(f"fc{number}", ConvBlock(channels, width, size, activation=activation))
             channels, size = width, 1
         self.add_module(f"fc{len(stages) + len(hidden) + 1}", nn.Conv2d(channels, classes, size))
         self.flatten = nn.Flatten()
         initialize(self)
+
+
+def _left_of(size: int, stages: Sequence[Stage]) -> int:
+    for stage in stages:
+        size = stage.out_size(size)
+    return size
