@@ -200,6 +200,9 @@ NETWORKS: dict[str, Network] = {
         {"w": (8, 4, 1, 1), "b": (8,), "v": (4, 8, 3, 3)},
         inputs="float[1,4,1,1] input",
     ),
+    "one value spread over channels": Network(
+        "a = Conv (input, w) b = Relu (a) c = Mul (b, g) output = Sigmoid (c)", {"w": (1, 4, 9, 7), "g": (24, 1, 1)}
+    ),
     "kernels larger than the image": Network(
         "output = Conv <pads = [3, 3, 3, 3], strides = [2, 1]> (input, w)", {"w": (5, 4, 7, 5)}, inputs="float[1,4,2,3] input"
     ),

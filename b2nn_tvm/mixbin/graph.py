@@ -56,7 +56,7 @@ def capture(model: nn.Module) -> fx.GraphModule:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnsupportedError(
             f"{type(model).__name__} cannot be traced by torch.fx: {where} fails with: {reason}; "
-            "write it without control flow that depends on tensor values"
+            "write it in torch's operators, without control flow that depends on the values or shapes of tensors"
         ) from error
     for node in graph.nodes:
         node.type = None  # an annotation kept as text (PEP 563) would make the module impossible to pickle

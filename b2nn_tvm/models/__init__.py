@@ -3,68 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+from torch import nn
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.models.alexnet import alexnet
+from b2nn_tvm.models.bireal import bireal18, cresnet20
+from b2nn_tvm.models.mobilenet import mobilenet
+from b2nn_tvm.models.resnet import resnet18
+from b2nn_tvm.models.sketchanet import sketchanet
+from b2nn_tvm.models.squeezenet import squeezenet
+from b2nn_tvm.models.vgg_small import vgg_small
 
-if TYPE_CHECKING:
-    from torch import nn
-
-
-def cresnet20(
-    classes: int = 100, channels: int = 3, *, image_size: int = 32, width: int = 16, activation: str = "binrelu"
-) -> nn.Module:
-    """ResNet-20 for small images in the Bi-Real layout, the MixBin paper's cResNet-20; input [N, channels, 32, 32].
-
-    41,408,768 operations at 32x32 with 100 classes, 1,927,424 with its 18 eligible convolutions binary. ``width`` is
-    the number of channels of the first stage; raises InputError for an unknown activation.
-    """
-    from b2nn_tvm.models.bireal import BiRealNet
-
-    return BiRealNet(
-        classes=classes,
-        channels=channels,
-        image_size=image_size,
-        stem="cifar",
-        widths=(width, 2 * width, 4 * width),
-        blocks=3,
-        activation=activation,
-    )
-
-
-def resnet18(classes: int = 1000, channels: int = 3, *, width: int = 64, activation: str = "relu") -> nn.Module:
-    """ResNet-18 with torchvision's parameter names; input [N, channels, H, W], H and W at least 32.
-
-    1,821,399,040 operations at 224x224, 171,311,104 with its 16 eligible convolutions binary. ``width`` is the number
-    of channels of the first stage; raises InputError for an unknown activation.
-    """
-    from b2nn_tvm.models.resnet import ResNet
-
-    return ResNet(classes=classes, channels=channels, width=width, activation=activation)
-
-
-def bireal18(
-    classes: int = 1000, channels: int = 3, *, image_size: int = 224, width: int = 64, activation: str = "binrelu"
-) -> nn.Module:
-    """ResNet-18 in the Bi-Real layout; input [N, channels, 224, 224].
-
-    1,821,549,568 operations at 224x224, 171,461,632 with its 16 eligible convolutions binary. ``width`` is the number
-    of channels of the first stage; raises InputError for an unknown activation.
-    """
-    from b2nn_tvm.models.bireal import BiRealNet
-
-    return BiRealNet(
-        classes=classes,
-        channels=channels,
-        image_size=image_size,
-        stem="imagenet",
-        widths=(width, 2 * width, 4 * width, 8 * width),
-        blocks=2,
-        activation=activation,
-    )
-
-
-_FACTORIES: dict[str, Callable[..., nn.Module]] = {"cresnet20": cresnet20, "resnet18": resnet18, "bireal18": bireal18}
+# All are imported here: a factory that were looked up on first use would be hidden by the file of the same name.
+_FACTORIES: dict[str, Callable[..., nn.Module]] = {
+    factory.__name__: factory
+    for factory in (cresnet20, resnet18, bireal18, mobilenet, alexnet, squeezenet, sketchanet, vgg_small)
+}
 
 
 def names() -> tuple[str, ...]:

@@ -12,6 +12,44 @@ from b2nn_tvm.mixbin import activation as activations
 from b2nn_tvm.models.resnet import initialize
 
 
+def cresnet20(
+    classes: int = 100, channels: int = 3, *, image_size: int = 32, width: int = 16, activation: str = "binrelu"
+) -> BiRealNet:
+    """ResNet-20 for small images in the Bi-Real layout, the MixBin paper's cResNet-20; input [N, channels, 32, 32].
+
+    41,408,768 operations at 32x32 with 100 classes, 1,927,424 with its 18 eligible convolutions binary. ``width`` is
+    the number of channels of the first stage; raises InputError for an unknown activation.
+    """
+    return BiRealNet(
+        classes=classes,
+        channels=channels,
+        image_size=image_size,
+        stem="cifar",
+        widths=(width, 2 * width, 4 * width),
+        blocks=3,
+        activation=activation,
+    )
+
+
+def bireal18(
+    classes: int = 1000, channels: int = 3, *, image_size: int = 224, width: int = 64, activation: str = "binrelu"
+) -> BiRealNet:
+    """ResNet-18 in the Bi-Real layout; input [N, channels, 224, 224].
+
+    1,821,549,568 operations at 224x224, 171,461,632 with its 16 eligible convolutions binary. ``width`` is the number
+    of channels of the first stage; raises InputError for an unknown activation.
+    """
+    return BiRealNet(
+        classes=classes,
+        channels=channels,
+        image_size=image_size,
+        stem="imagenet",
+        widths=(width, 2 * width, 4 * width, 8 * width),
+        blocks=2,
+        activation=activation,
+    )
+
+
 class BiRealBlock(nn.Module):
     """Twice ``activation -> conv -> bn -> + shortcut``; the shortcut of a strided convolution is projected."""
 

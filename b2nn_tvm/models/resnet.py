@@ -8,6 +8,15 @@ from torch import nn
 from b2nn_tvm.mixbin import activation as activations
 
 
+def resnet18(classes: int = 1000, channels: int = 3, *, width: int = 64, activation: str = "relu") -> ResNet:
+    """ResNet-18 with torchvision's parameter names; input [N, channels, H, W], H and W at least 32.
+
+    1,821,399,040 operations at 224x224, 171,311,104 with its 16 eligible convolutions binary. ``width`` is the number
+    of channels of the first stage; raises InputError for an unknown activation.
+    """
+    return ResNet(classes=classes, channels=channels, width=width, activation=activation)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and one shortcut: relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)), one shared activation."""
 

@@ -25,6 +25,7 @@ from b2nn_tvm.passes.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower_binary_dense import LowerBinaryDense
 from b2nn_tvm.passes.lower_conv2d import LowerConv2d
 from b2nn_tvm.passes.lower_max_pool2d import LowerMaxPool2d
+from b2nn_tvm.passes.mark_broadcasts import MarkBroadcasts
 from b2nn_tvm.passes.pool_signs import PoolSigns
 from b2nn_tvm.rewrite_log import RewriteLog
 
@@ -70,7 +71,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
 def _group() -> tvm.transform.Pass:
     transform = relax.transform
     passes = (transform.FoldConstant(), transform.LegalizeOps(), transform.AnnotateTIROpPattern(), transform.FoldConstant())
-    return tvm.transform.Sequential([*passes, transform.FuseOps()], name="group")
+    return tvm.transform.Sequential([*passes, MarkBroadcasts(), transform.FuseOps()], name="group")
 
 
 def _fuse() -> tvm.transform.Pass:

@@ -98,15 +98,22 @@ def test_pre_activation_layout_leaves_the_sign_alone():
     assert_same(mixed.stage1[0](x), block.bn2(binary(block.conv2)(middle)) + middle)
 
 
+IMAGENET = (3, 224, 224)
+SHAPES = dict.fromkeys(models.names(), (3, 32, 32)) | {
+    "bireal18": IMAGENET,
+    "alexnet": IMAGENET,
+    "sketchanet": (1, 225, 225),
+}
+
+
 @pytest.mark.parametrize("name", models.names())
 def test_a_float_state_dict_loads_and_names_stay(name):
     model = models.get(name)(width=4)
-    mixed = convert(model, trace(model, (3, 224, 224) if name == "bireal18" else (3, 32, 32)).eligible)
+    eligible = trace(model, SHAPES[name]).eligible
+    mixed = convert(model, eligible)
     assert set(mixed.state_dict()) == set(model.state_dict())
     mixed.load_state_dict(model.state_dict())
-    again = convert(
-        model, trace(model, (3, 224, 224) if name == "bireal18" else (3, 32, 32)).eligible, activation="prelu"
-    )
+    again = convert(model, eligible, activation="prelu")
     again.load_state_dict(copy.deepcopy(again).state_dict())
 
 

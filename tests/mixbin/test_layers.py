@@ -216,6 +216,35 @@ def test_untraceable_models_name_the_module():
         trace(Holder(), (3, 4, 4))
 
 
+class Step(nn.Module):
+    """One function of a tensor as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (lambda x: x if x.shape[2] > 8 else -x, "control flow"),
+        (lambda x: torch.stack([row * 2 for row in x]), "cannot be iterated"),
+        (lambda x: x[: len(x)], "'len' is not supported"),
+        (lambda x: x * float(x.mean()), "not 'Proxy'"),
+    ],
+    ids=["a shape decides", "a loop over rows", "len", "a number from a tensor"],
+)
+def test_untraceable_models_say_what_fails_and_what_to_do(step, reason):
+    message = (
+        f"Sequential cannot be traced by torch.fx: its module '1' fails with: .*{reason}.*; write it in torch's op"
+    )
+    with pytest.raises(UnsupportedError, match=message):
+        trace(nn.Sequential(conv(3, 3), Step(step)), (3, 4, 4))
+
+
 def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
     with pytest.raises(InputError, match=r"Sequential does not accept an input of shape \(1, 4, 8, 8\)"):
         trace(network(), (4, 8, 8))
@@ -223,6 +252,8 @@ def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
         trace(network(), (8, 8))
     with pytest.raises(InputError, match="positive"):
         trace(network(), (3, 0, 8))
+    with pytest.raises(InputError, match=r"Bilinear does not accept .* \(1, 3, 8, 8\): .*input2"):
+        trace(nn.Bilinear(8, 8, 2), (3, 8, 8))
     with pytest.raises(
         InputError, match=r"BiRealNet does not accept an input of shape \(1, 3, 64, 64\): .* \[64, 100\]\.?$"
     ):

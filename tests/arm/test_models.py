@@ -1,0 +1,101 @@
+"""The networks of models/ with every eligible layer binary: libraries for this machine and for ARM answer as onnxruntime does.
+
+Layers of both kinds of binary weights alternate in pairs, so that each kind is followed by each. All of that in one file
+per network, since capturing it in torch takes as long as compiling it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from b2nn_tvm.compiler import compile_model
+from b2nn_tvm.deploy.artifact import Artifact, load
+from b2nn_tvm.verify import TIE, TOLERANCE, Oracle, relative_difference
+
+BINARIZERS = ("xnor", "xnor", "distribution-aware", "distribution-aware")
+# options, input, activation
+NETWORKS = {
+    "mobilenet": ({"width": 8}, (3, 32, 32), "binrelu"),
+    "alexnet": ({"width": 6, "image_size": 95}, (3, 95, 95), "prelu"),
+    "squeezenet": ({"width": 8}, (3, 47, 47), "rprelu"),
+    "sketchanet": ({"width": 6, "image_size": 105}, (1, 105, 105), "leaky_clip"),
+    "vgg_small": ({"width": 8, "image_size": 16}, (3, 16, 16), "hardtanh"),
+}
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A network's file, its binary layers by binarizer, and images of which no sign hangs on a rounding, with the answers."""
+
+    path: Path
+    binary: dict[str, str]
+    images: list[np.ndarray]
+    answers: list[dict[str, np.ndarray]]
+
+    def check(self, artifact: Artifact) -> None:
+        """The library has the layers binary that it should have, and the box sums of those that need one."""
+        boxes = {f"{name}.box_sum" for name, binarizer in self.binary.items() if binarizer == "distribution-aware"}
+        assert {row.name for row in artifact.layers if row.precision == "binary"} == set(self.binary) | boxes
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def mixed(request, tmp_path_factory) -> Mixed:
+    torch = pytest.importorskip("torch", reason="the networks are made with torch; pip install torch")
+    from b2nn_tvm import models
+    from b2nn_tvm.export import export_onnx
+    from b2nn_tvm.mixbin.batchnorm import reestimate
+    from b2nn_tvm.mixbin.convert import convert
+    from b2nn_tvm.mixbin.layers import trace
+
+    torch.manual_seed(0)
+    options, shape, activation = NETWORKS[request.param]
+    network = models.get(request.param)(classes=5, channels=shape[0], activation=activation, **options)
+    eligible = trace(network, shape).eligible
+    binary = {name: BINARIZERS[index % len(BINARIZERS)] for index, name in enumerate(eligible)}
+    for binarizer in dict.fromkeys(BINARIZERS):
+        chosen = [name for name in eligible if binary[name] == binarizer]
+        network = convert(network, chosen, activation=activation, binarizer=binarizer)
+    reestimate(network, [(torch.randn(16, *shape),)]).eval()
+    for name, parameter in network.named_parameters():
+        if ".bn." in name:  # a batch norm that does nothing would be no test
+            parameter.data.add_(torch.randn_like(parameter), alpha=0.2)
+    path = export_onnx(network, tmp_path_factory.mktemp(request.param) / "net.onnx", input_shape=shape)
+    oracle, images = Oracle(path), []
+    while len(images) < 3:
+        (image,) = torch.randn(1, 1, *shape).numpy()
+        if oracle.closest_tie({"input": image}) > TIE:
+            images.append(image)
+    answers = [oracle.run({"input": image}) for image in images]
+    with torch.no_grad():
+        for image, answer in zip(images, answers):
+            assert relative_difference({"output": network(torch.from_numpy(image)).numpy()}, answer) <= TOLERANCE
+    return Mixed(path, binary, images, answers)
+
+
+@pytest.fixture(scope="module")
+def arm_library(mixed) -> Path:
+    folder = mixed.path.with_name("arm")
+    compile_model(mixed.path, target="arm", output=folder, verify=False).close()
+    return folder
+
+
+def test_on_this_machine(mixed):
+    with compile_model(mixed.path, output=mixed.path.with_name("native"), verify=False) as artifact:
+        mixed.check(artifact)
+        for image, answer in zip(mixed.images, mixed.answers):
+            assert relative_difference(artifact.run({"input": image}), answer) <= TOLERANCE
+
+
+def test_for_arm(mixed, arm_library):
+    mixed.check(load(arm_library))
+
+
+@pytest.mark.emulated
+def test_on_an_emulated_board(mixed, arm_library, run_emulated):
+    for image, answer in zip(mixed.images, mixed.answers):
+        outputs = run_emulated(arm_library, {"input": image}, cpu="cortex-a53")
+        assert relative_difference(outputs, answer) <= TOLERANCE
