@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.data import DataBundle
+from b2nn_tvm.mixbin.layout import training_layout
 
 BATCH = 64
 EVERY_S = 180.0  # seconds between two words on the time left
@@ -65,8 +66,9 @@ def seconds_per_image(model: nn.Module, bundle: DataBundle) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        model = model.train().to(memory_format=torch.channels_last)
-        images = torch.zeros(BATCH, *bundle.input_shape).contiguous(memory_format=torch.channels_last)
+        layout = training_layout(model)
+        model = model.train().to(memory_format=layout)
+        images = torch.zeros(BATCH, *bundle.input_shape).contiguous(memory_format=layout)
         labels = torch.zeros(BATCH, dtype=torch.long)
         times = []
         for _ in range(3):  # the first one makes kernels
