@@ -23,7 +23,6 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--activations", metavar=SEVERAL, help="Activations to compare, with commas between; none for an empty list.")
 @click.option("--activation-model", metavar="NAME", help="The built-in network that they are compared in.")
 @click.option("--activation-width", metavar="N", type=POSITIVE, help="Channels of its first stage.")
-@click.option("--activation-budget", metavar="PERCENT", type=float, help="What partial binarization means there.")
 @click.option("--seeds", metavar="N", type=POSITIVE, help="Seeds 0 to N - 1.")
 @click.option("--images", metavar="N", type=COUNT, help="Training images; 0 for all.")
 @click.option("--validation", metavar="N", type=COUNT, help="Validation images; 0 for all.")
@@ -59,12 +58,14 @@ def main(preset, jobs, resume, output, as_json, **given) -> None:
         found = study(chosen, output=output, jobs=jobs, fresh=not resume, progress=progress, note=out.print_note)
     if as_json:
         out.print_json({"files": found.files, "failed": found.failed, "rows": [asdict(row) for row in found.rows]})
+        found.check()
         return
     from b2nn_tvm.study.page import summary
 
     for title, columns, rows in summary(found.rows):
         out.print_table(title, columns, rows)
     out.print_line(f"{found.folder}: {', '.join(found.files)}")
+    found.check()
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:

@@ -49,6 +49,11 @@ class Network:
             )
         return limit
 
+    @property
+    def halfway(self) -> int:
+        """The FLOPs in the middle between all binary and all float."""
+        return int(self.cost.minimum() + self.cost.full) // 2
+
     def with_binary(self, binary: Sequence[str]) -> Choice:
         """These layers as they are."""
         return Choice(tuple(binary), int(self.cost.total(binary)), False)
@@ -100,12 +105,11 @@ def method_cells(settings: StudySettings, network: Network, scores: Scores) -> I
             yield Cell("methods", SLIMMING, f"{percent:g}", seed, network, None, most)
 
 
-def activation_cells(settings: StudySettings, network: Network, scores: Scores) -> Iterator[Cell]:
-    """Nothing binary, MixBin's choice under the budget, everything binary."""
+def activation_cells(network: Network, scores: Scores) -> Iterator[Cell]:
+    """Nothing binary, MixBin's choice half-way, everything binary."""
     zero, partial, full = LEVELS
-    limit = network.limit(settings.activation_budget)
     cell = lambda level, seed, choice: Cell("activations", network.net.activation, level, seed, network, choice)
     for (_, seed), (given,) in scores.items():
         yield cell(zero, seed, network.with_binary(()))
-        yield cell(partial, seed, choose(given, network.cost, limit))
+        yield cell(partial, seed, choose(given, network.cost, network.halfway))
         yield cell(full, seed, network.with_binary(network.cost.worthwhile))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class Grid:
 
             try:
                 return self._state.run(name, items[name].inputs, compute)
-            except B2nnError as error:
+            except (B2nnError, RuntimeError) as error:  # RuntimeError: its process died
                 self.failed[name] = str(error)
                 return None
             finally:
@@ -137,14 +138,12 @@ class Grid:
 
     def _cells(self, scores: Mapping[str, dict[str, Any]]) -> Iterable[Cell]:
         """The cells whose parents could be trained."""
-        for networks, methods, cells_of in (
-            (self._main, self.settings.methods, method_cells),
-            (self._acting, ("mixbin-loss",), activation_cells),
-        ):
+        of_methods = partial(method_cells, self.settings)
+        for networks, methods, cells_of in ((self._main, self.settings.methods, of_methods), (self._acting, ("mixbin-loss",), activation_cells)):
             for network in networks:
                 names = {(method, seed): _scoring(network, method, seed) for method in methods for seed in self._seeds}
                 given = {key: scores[name]["scores"] for key, name in names.items() if name in scores}
-                for cell in cells_of(self.settings, network, given):
+                for cell in cells_of(network, given):
                     needed = {_parent(network, cell.seed), _parent(network, cell.seed, sparse=cell.choice is None)}
                     if needed <= set(self._parents):
                         yield cell
@@ -198,8 +197,7 @@ class Grid:
         return range(self.settings.seeds)
 
     def _budgets(self, network: Network) -> tuple[int, ...]:
-        percents = self.settings.budgets if network in self._main else (self.settings.activation_budget,)
-        return tuple(network.limit(percent) for percent in percents)
+        return tuple(map(network.limit, self.settings.budgets)) if network in self._main else (network.halfway,)
 
     def _work(self, network: Network, seed: int, folder: Path) -> dict[str, Any]:
         calibration = self.settings.calibration

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from b2nn_tvm.document import write_atomic
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.errors import B2nnError, InputError
 from b2nn_tvm.study import figures, table
 from b2nn_tvm.study.grid import Grid, Progress
 from b2nn_tvm.study.page import page
@@ -24,6 +24,15 @@ class StudyResult:
     rows: tuple[Row, ...]
     files: tuple[str, ...]
     failed: dict[str, str]
+
+    def check(self) -> None:
+        """Raises B2nnError where something could not be trained."""
+        if self.failed:
+            name, reason = next(iter(self.failed.items()))
+            raise B2nnError(
+                f"{len(self.failed)} pieces of work failed, and what needs them is missing from results.csv; the first was {name}: {reason}; run the "
+                "same command again to try these again"
+            )
 
 
 def study(
@@ -45,8 +54,6 @@ def study(
     quiet = lambda phase, done, total: None
     grid = Grid(settings, folder, jobs=jobs or os.cpu_count() or 1, fresh=fresh, progress=progress or quiet, note=say)
     rows = grid.run()
-    for name, reason in grid.failed.items():
-        say(f"left out: {name}: {reason}")
     if not rows:
         raise InputError(f"nothing could be trained; the first failure: {next(iter(grid.failed.values()))}")
     table.write(folder / "results.csv", rows)

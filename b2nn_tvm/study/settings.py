@@ -27,7 +27,7 @@ class StudySettings:
     ``tolerance`` percent points below the largest one under the same budget are topped up, if ``top_up``.
 
     ``activations`` are compared in ``activation_model``, whose blocks are ReLU -> conv: in the Bi-Real layout a binary layer has
-    no activation but its sign. ``activation_budget`` is what "partial" means, in percent.
+    no activation but its sign. "Partial" is MixBin's choice half-way from all binary to all float in FLOPs.
 
     Raises InputError, with the choices, for unknown names and numbers out of range.
     """
@@ -48,7 +48,6 @@ class StudySettings:
     activations: tuple[str, ...] = activation.names()
     activation_model: str = "resnet18"
     activation_width: int = 16
-    activation_budget: float = 40
 
     def __post_init__(self) -> None:
         for what, words, choices in (
@@ -59,7 +58,7 @@ class StudySettings:
             for word in words:
                 if word not in choices:
                     raise InputError(f"unknown {what} {word!r}; choose from {', '.join(choices)}")
-        for budget in (*self.budgets, self.activation_budget):
+        for budget in self.budgets:
             if not 0 < budget < 100:
                 raise InputError(f"budget {budget:g}: expected percents of the float network's FLOPs, between 0 and 100, such as 60,40,20,10")
         for what, words in (("methods", self.methods), ("budgets", self.budgets), ("activations", self.activations)):
