@@ -31,20 +31,20 @@ def choose(scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Ch
 def top_up(choice: Choice, scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Choice:
     """Spend what ``choice`` leaves of the budget, in the method's own order.
 
-    First the layer that was taken last gives way to the next ones in the order that still keep the limit and save less. Then layers
-    return to float, the most harmful first, wherever the limit allows it.
+    First layers return to float, the most harmful first, wherever the limit allows it. Then the most harmful one that is left gives way to
+    the next in the order that saves less and still keeps the limit.
     """
     ranked = sorted(cost.worthwhile, key=lambda name: (scores[name], cost.names.index(name)))
     chosen = [name for name in ranked if name in choice.binary]
-    if not chosen:
+    if cost.full <= limit:
         return choice
-    kept, last = chosen[:-1], chosen[-1]
-    smaller = [name for name in ranked if name not in chosen and cost.saving(name) < cost.saving(last)]
-    chosen = kept + next(([name] for name in smaller if cost.total([*kept, name]) <= limit), [last])
     for name in reversed(list(chosen)):
         rest = [each for each in chosen if each != name]
         if cost.total(rest) <= limit:
             chosen = rest
+    kept, last = chosen[:-1], chosen[-1]
+    smaller = [name for name in ranked if name not in choice.binary and cost.saving(name) < cost.saving(last)]
+    chosen = kept + next(([name] for name in smaller if cost.total([*kept, name]) <= limit), [last])
     binary = tuple(name for name in cost.names if name in chosen)
     return Choice(binary, int(cost.total(binary)), binary != choice.binary)
 

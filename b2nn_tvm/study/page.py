@@ -119,8 +119,8 @@ def _cost(found: Sequence[Group]) -> list[str]:
         topped = sum(row.topped_up for row in group.rows)
         lines.append(text + (f"; {topped} of {len(group.rows)} choices were topped up" if topped else "; no choice was topped up"))
     return [
-        "Achieved cost. Every choice keeps the budget. Topped up means: the choice left more of the budget unspent than others did, so its last layer "
-        "gave way to a smaller one that comes next in the method's order, or layers returned to float, the most harmful first. network-slimming is a smaller float network, which has as its limit what the costliest choice keeps and comes as near to it as whole "
+        "Achieved cost. Every choice keeps the budget. Topped up means: the choice left more of the budget unspent than others did, so layers "
+        "returned to float, the most harmful first, or the most harmful one gave way to a smaller one that comes next in the method's order. network-slimming is a smaller float network, which has as its limit what the costliest choice keeps and comes as near to it as whole "
         "channels allow.\n\n" + "\n".join(lines)
     ]
 

@@ -82,7 +82,7 @@ class StudySettings:
 
 
 PRESETS = {
-    "small": StudySettings(images=1000, validation=400, calibration=64, float_epochs=20, epochs=4),
+    "small": StudySettings(width=8, images=2000, validation=400, calibration=64, float_epochs=16, epochs=4, activation_width=8),
     "full": StudySettings(seeds=5, float_epochs=60, epochs=30),
 }
 
