@@ -61,7 +61,8 @@ class Grid:
             self._parents = self._phase("train the float networks", dict(self._parent_items()))
             scores = self._phase("score the layers", dict(self._scoring_items()))
             cells = list(self._cells(scores))
-            items = {cell.training: self._finetuning_item(cell) for cell in cells if cell.training}
+            by_seed = sorted(cells, key=lambda cell: cell.seed)  # a study that is stopped has whole seeds
+            items = {cell.training: self._finetuning_item(cell) for cell in by_seed if cell.training}
             self._clock.later = 0.0
             self._clock.plan({name: item.seconds for name, item in items.items()})
             shared = sum(bool(cell.training) for cell in cells) - len(items)
