@@ -25,12 +25,13 @@ class Clock:
         self._planned: dict[str, float] = {}
         self._done: set[str] = set()
         self._begun = self._told = time.monotonic()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.later = 0.0  # seconds of work that has no names yet
 
     def plan(self, seconds: Mapping[str, float]) -> None:
         """More work, by name."""
-        self._planned |= seconds
+        with self._lock:
+            self._planned |= seconds
 
     def drop(self, name: str) -> None:
         """Work that was on disk."""
@@ -44,12 +45,13 @@ class Clock:
             if time.monotonic() - self._told < EVERY_S:
                 return
             self._told = time.monotonic()
-        self.tell(f"{len(self._done)} of {len(self._planned)} known pieces of work are done")
+            self.tell(f"{len(self._done)} of {len(self._planned)} known pieces of work are done")
 
     def left(self) -> float:
         """Seconds left: what is planned, times how much longer than planned it took so far."""
-        finished = sum(self._planned[name] for name in self._done)
-        open_seconds = sum(self._planned.values()) - finished + self.later
+        with self._lock:
+            finished = sum(self._planned[name] for name in self._done)
+            open_seconds = sum(self._planned.values()) - finished + self.later
         spent = (time.monotonic() - self._begun) * self._size
         ratio = spent / finished if finished > 0.02 * open_seconds else 1.0
         return open_seconds * ratio / self._size
