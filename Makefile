@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-EXTRAS := train,verify,cross,tracker,test,bench
+EXTRAS := train,study,verify,cross,tracker,test,bench
 # More arguments for pip, e.g. PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' for torch without CUDA.
 PIP_ARGS ?=
 # Threads of torch that spin while they wait slow one another down where there are more of them than cores.

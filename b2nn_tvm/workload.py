@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+
+from b2nn_tvm.errors import InputError
+
+_NUMBERS = r"(\d+(?:x\d+)*)"
+_KEY = re.compile("conv2d_" + "_".join(word + _NUMBERS for word in "nchwokspdg"))
+
 
 
 @dataclass(frozen=True)
@@ -52,3 +59,13 @@ class ConvWorkload:
             f"conv2d_n{self.batch}_c{self.in_channels}_h{self.in_height}_w{self.in_width}_o{self.out_channels}"
             f"_k{pair(self.kernel)}_s{pair(self.stride)}_p{pair(self.padding)}_d{pair(self.dilation)}_g{self.groups}"
         )
+
+    @classmethod
+    def parse(cls, key: str) -> ConvWorkload:
+        """The workload of a ``key``; raises InputError where it is none."""
+        found = _KEY.fullmatch(key)
+        words = [tuple(map(int, word.split("x"))) for word in found.groups()] if found else []
+        if [len(numbers) for numbers in words] != [1, 1, 1, 1, 1, 2, 2, 4, 2, 1]:
+            raise InputError(f"{key!r} is no workload; expected a word such as {cls(1, 16, 32, 32, 16, (3, 3)).key}")
+        sizes, pairs, (groups,) = [numbers[0] for numbers in words[:5]], words[5:9], words[9]
+        return cls(*sizes, *pairs, groups)

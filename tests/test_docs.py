@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COMMANDS = ("compile", "profile", "device", "search")
+COMMANDS = ("compile", "profile", "device", "search", "study")
 
 
 def section(command: str) -> str:

@@ -58,7 +58,8 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "verify": (COMPILER_HALF, {"numpy", "onnx", "onnxruntime"}),
     "loop": (EVERYTHING, TRAINING | {"onnx"}),
     "report": (EVERYTHING, {"jinja2"}),
-    "cli": (EVERYTHING | {"cli"}, TRAINING | {"click", "rich"}),
+    "study": (TORCH_HALF | {"loop", "study", "cli"}, TRAINING | {"matplotlib"}),
+    "cli": (EVERYTHING | {"cli", "study"}, TRAINING | {"click", "rich"}),
 }
 CLI_AT_THE_TOP = {"click", "b2nn_tvm.cli.command", "b2nn_tvm.version", "b2nn_tvm.cli"}
 
@@ -129,6 +130,7 @@ def test_targets_load_tvm_inside_a_function_only(path: Path) -> None:
         ("b2nn_tvm.cli.profile", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.cli.device", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.cli.search", {"torch", "tvm", "numpy", "rich"}),
+        ("b2nn_tvm.cli.study", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.plan", {"torch", "tvm"}),
         ("b2nn_tvm.cost", {"torch", "tvm"}),
         ("b2nn_tvm.reference", {"torch", "tvm"}),

@@ -55,7 +55,7 @@ def phases() -> Iterator[ProgressCallback]:
 
 
 @contextmanager
-def progress() -> Iterator[ProgressCallback]:
+def progress(*, time_left: bool = False) -> Iterator[ProgressCallback]:
     """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase; one line per phase where stderr is no terminal."""
     from rich.console import Console
 
@@ -63,9 +63,10 @@ def progress() -> Iterator[ProgressCallback]:
     if not console.is_terminal:
         yield _phase_lines(console)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns += (TextColumn("left"), TimeRemainingColumn()) if time_left else ()
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, Any] = {}
 

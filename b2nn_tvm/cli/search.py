@@ -25,12 +25,13 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option("--epochs", default=8, show_default=True, metavar="N", type=click.IntRange(min=0), help="Epochs of fine-tuning, both stages together.")
 @click.option("--float-epochs", metavar="N", type=click.IntRange(min=0), help="Epochs of float training before.  [default: 12, with --checkpoint 0]")
 @click.option("--compare", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Fine-tune all binary and N random choices too.")
+@click.option("--plan", metavar="FILE", help="Take the layers of this plan.json, of other data perhaps, in place of scoring and selecting.")
 @click.option("--seed", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Seed of everything that is drawn.")
 @click.option("--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the plan, the network, the libraries and the report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
-def main(model, checkpoint, data, budget, device, target, also, threads, method, rule, solver, epochs, float_epochs, compare, seed, resume, output, as_json) -> None:
+def main(model, checkpoint, data, budget, device, target, also, threads, method, rule, solver, epochs, float_epochs, compare, plan, seed, resume, output, as_json) -> None:
     """Find which convolutions of a torch model become binary so that the compiled network keeps the budget on a device.
 
     Writes plan.json, model.onnx, costs.json, the libraries and a report into DIR.
@@ -60,6 +61,7 @@ def main(model, checkpoint, data, budget, device, target, also, threads, method,
             epochs=epochs,
             float_epochs=float_epochs,
             compare=compare,
+            plan=plan,
             seed=seed,
             fresh=not resume,
             progress=progress,

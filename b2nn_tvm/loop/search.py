@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from b2nn_tvm.state import State
 from b2nn_tvm.loop.training import Trained, finetune_each, train_parent
 from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.mixbin.transfer import transfer
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.targets import target as targets
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from b2nn_tvm.data import DataBundle
     from b2nn_tvm.loop.job import Progress
+    from b2nn_tvm.mixbin.layers import LayerTable
 
 ROUNDS = 3
 
@@ -60,6 +63,7 @@ def search(
     seed: int = 0,
     masks: int = 4,
     margin: float = 0.02,
+    plan: str | os.PathLike | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -71,7 +75,8 @@ def search(
     runs; ``also`` names more targets to compile the result for. ``float_epochs`` of training come before the selection (0: the
     model is trained already), ``epochs`` of fine-tuning after it. ``compare`` > 0 fine-tunes the all-binary network and so many random
     choices of the same measured time as well. ``masks`` random mixtures correct the cost model; candidates are selected
-    ``margin`` below the budget. ``progress(phase, done, total)`` is called along the way.
+    ``margin`` below the budget. With ``plan``, a plan.json that may come from another data set, nothing is scored or selected:
+    its layers become binary, and the result says whether the budget holds. ``progress(phase, done, total)`` is called along the way.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless ``fresh``.
 
@@ -89,6 +94,7 @@ def search(
     layers = trace(network, bundle.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {_reasons(layers)}")
+    given = None if plan is None else _given(plan, layers, name_of(model))
     state = State(folder / "state", fresh=fresh)
     job = Job(name_of(model), network, layers, bundle, settings, state, progress or (lambda phase, done, total: None))
 
@@ -96,18 +102,18 @@ def search(
     times = measure_cost(job)
     goal = goal or goals.milliseconds(wish, times)
     parent = train_parent(job)
-    scores = score(job, goal, times)
-    choice, mixed, delivery = _settle(job, goal, scores, times, folder, also)
+    scores = score(job, goal, times) if given is None else dict.fromkeys(job.eligible, math.nan)
+    choice, mixed, delivery = _settle(job, goal, scores, times, folder, also, given)
     rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
 
-    plan = _plan(job, choice, goal)
-    plan.save(folder / "plan.json")
+    found_plan = _plan(job, choice, goal, given)
+    found_plan.save(folder / "plan.json")
     choice.cost.table.save(folder / "costs.json")
     found = SearchResult(
         folder=folder,
         model=job.name,
-        method=f"{method}, {rule}, {solver}",
-        plan=plan,
+        method=f"{method}, {rule}, {solver}" if given is None else f"{given.method}, the plan {plan}",
+        plan=found_plan,
         budget=goal.words,
         unit=goal.unit,
         limit=goal.limit,
@@ -130,6 +136,14 @@ def search(
     )
     report.write(found)
     return found
+
+
+def _given(path: str | os.PathLike, layers: LayerTable, name: str) -> Plan:
+    """The plan of a file for this network; raises InputError where it does not fit."""
+    plan = transfer(Plan.load(path), layers, model=name)
+    if Precision.WEIGHT_BINARY in plan.layers.values():
+        raise InputError(f"{path}: expected float and binary layers, but the plan has some whose weights alone are binary, which are not compiled")
+    return plan
 
 
 def _check_device(device: str, target: str) -> None:
@@ -157,20 +171,20 @@ class _Choice:
 
 
 def _settle(
-    job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, folder: Path, also: Sequence[str]
+    job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, folder: Path, also: Sequence[str], given: Plan | None
 ) -> tuple[_Choice, Trained, Delivery]:
-    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget."""
+    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given plan once."""
     aim = goal.limit
     phases = []
     for _ in range(ROUNDS):
-        choice = _choose(job, goal, scores, times, aim)
+        choice = _choose(job, goal, scores, times, aim) if given is None else _taken(goal, times, given.binary)
         name = label_of(job, choice.binary)
         mixed = finetune_each(job, {name: choice.binary}, phase="fine-tune the chosen network")[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
-        digest = _plan(job, choice, goal).digest
+        digest = _plan(job, choice, goal, given).digest
         phases.append(f"delivery/{name}")
         delivery = deliver(job, mixed.model, folder, phase=phases[-1], also=also, limit_ms=limit_ms, plan_digest=digest)
-        if goal.unit != "ms" or delivery.measured_ms <= goal.limit:
+        if given is not None or goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
         times = choice.cost
         aim *= 0.99 * goal.limit / delivery.measured_ms
@@ -188,8 +202,14 @@ def _choose(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCo
         return _Choice(found.binary, found.predicted_ms, found.predicted_ms, found.cost, found.attempts)
     settings = job.settings
     chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=settings.rule, solver=settings.solver)
-    predicted_ms = float(times.fitted.cost.total(chosen.binary))
-    return _Choice(chosen.binary, float(chosen.achieved), predicted_ms, times, ())
+    return _taken(goal, times, chosen.binary)
+
+
+def _taken(goal: Goal, times: MeasuredCost, binary: tuple[str, ...]) -> _Choice:
+    """These layers, with what they cost by the goal's exact cost or by the fitted one."""
+    predicted_ms = float(times.fitted.cost.total(binary))
+    predicted = predicted_ms if goal.cost is None else float(goal.cost.total(binary))
+    return _Choice(binary, predicted, predicted_ms, times, ())
 
 
 def _compare(
@@ -217,11 +237,12 @@ def _compare(
     return tuple(rows), drawn
 
 
-def _plan(job: Job, choice: _Choice, goal: Goal) -> Plan:
+def _plan(job: Job, choice: _Choice, goal: Goal, given: Plan | None) -> Plan:
     chosen = set(choice.binary)
     layers = {layer.name: Precision.BINARY if layer.name in chosen else Precision.FLOAT for layer in job.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
-    return Plan(layers, workloads, job.name, job.settings.method, goal.words, choice.predicted, goal.unit)
+    method = job.settings.method if given is None else given.method
+    return Plan(layers, workloads, job.name, method, goal.words, choice.predicted, goal.unit)
 
 
 def _quality(cost: MeasuredCost) -> CostQuality:

@@ -44,7 +44,7 @@ def load_model(model: str | torch.nn.Module, data: DataBundle, *, checkpoint: st
     elif isinstance(model, str):
         torch.manual_seed(seed)
         factory = _factory(model) if _is_factory(model) else models.get(model)
-        built = factory(**_wanted(factory, data))
+        built = factory(**wanted(factory, data))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")
     else:
@@ -77,7 +77,8 @@ def _factory(word: str) -> Callable[..., Any]:
     return getattr(module, name)
 
 
-def _wanted(factory: Callable[..., Any], data: DataBundle) -> dict[str, int]:
+def wanted(factory: Callable[..., Any], data: DataBundle) -> dict[str, int]:
+    """Those of ``classes``, ``channels`` and ``image_size`` that the factory has."""
     offered = {"classes": data.classes, "channels": data.input_shape[0], "image_size": data.input_shape[1]}
     return {name: offered[name] for name in inspect.signature(factory).parameters if name in offered}
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from b2nn_tvm import errors
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.document import write_atomic
+from b2nn_tvm.loop.crew import Crew, Joint, Report
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.fingerprint import model_digest
@@ -37,6 +31,10 @@ class Task:
     seed: int
     threads: int
     folder: Path
+
+    def run(self, report: Report) -> dict[str, float]:
+        """Train and write ``weights.pt``; the accuracies in [0, 1]."""
+        return run_task(self, report)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def finetune_each(job: Job, choices: Mapping[str, tuple[str, ...]], *, phase: st
     return _train_each(job, wanted, phase)
 
 
-def run_task(task: Task, report: Callable[[int, int], None]) -> dict[str, float]:
+def run_task(task: Task, report: Report) -> dict[str, float]:
     """Train as the task says and write ``weights.pt`` into its folder; the accuracies in [0, 1]."""
     settings = {
         "epochs": task.epochs,
@@ -87,7 +85,7 @@ def run_task(task: Task, report: Callable[[int, int], None]) -> dict[str, float]
 def _train_each(job: Job, wanted: Mapping[str, tuple[torch.nn.Module, torch.nn.Module | None, int, int]], phase: str) -> dict[str, Trained]:
     cores = os.cpu_count() or 1
     parallel = min(cores, len(wanted))
-    crew = _Crew(job, phase, len(wanted))
+    joint = Joint(dict.fromkeys(wanted, 1.0), lambda share: job.progress(phase, round(100 * share), 100))
 
     def one(name: str) -> Trained:
         model, teacher, epochs, seed = wanted[name]
@@ -100,85 +98,14 @@ def _train_each(job: Job, wanted: Mapping[str, tuple[torch.nn.Module, torch.nn.M
         }
 
         def compute(folder: Path) -> dict[str, float]:
-            task = Task(model, teacher, job.data, epochs, seed, max(1, cores // parallel), folder)
-            return crew.run(name, task) if epochs else run_task(task, lambda done, total: None)
+            task = Task(model, teacher, job.data, epochs, seed, crew.threads, folder)
+            report = lambda done, total: joint.update(name, done / max(1, total))
+            return crew.run(name, task, report) if epochs else task.run(report)
 
         result = job.state.run(f"training/{name}", inputs, compute)
-        crew.finished(name)
+        joint.update(name, 1.0)
         model.load_state_dict(torch.load(job.state.files(f"training/{name}") / "weights.pt", weights_only=True))
         return Trained(model.eval(), **result)
 
-    with ThreadPoolExecutor(parallel) as pool:
-        futures = {name: pool.submit(one, name) for name in wanted}
-        try:
-            return {name: future.result() for name, future in futures.items()}
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            crew.stop()
-            raise
-
-
-class _Crew:
-    """The worker processes of one phase, and their joint progress."""
-
-    def __init__(self, job: Job, phase: str, size: int) -> None:
-        self._job, self._phase, self._size = job, phase, size
-        self._shares: dict[str, float] = {}
-        self._processes: list[subprocess.Popen] = []
-        self._stopped = False
-        self._lock = threading.Lock()
-
-    def run(self, name: str, task: Task) -> dict[str, Any]:
-        """Run one task in a process; its result, or the error it reported."""
-        import cloudpickle
-
-        packed = task.folder / "task.pickle"
-        packed.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(packed, cloudpickle.dumps(task))
-        try:
-            return self._run(name, packed, task.threads)
-        finally:
-            packed.unlink(missing_ok=True)
-
-    def finished(self, name: str) -> None:
-        self._report(name, 1.0)
-
-    def stop(self) -> None:
-        """End every worker that still runs, and start no other one."""
-        with self._lock:
-            self._stopped = True
-            for process in self._processes:
-                if process.poll() is None:
-                    process.terminate()
-
-    def _run(self, name: str, packed: Path, threads: int) -> dict[str, Any]:
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        # Threads that spin while they wait make a training 20 times slower where another process wants the cores.
-        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
-        with self._lock:
-            if self._stopped:
-                raise KeyboardInterrupt
-            command = [sys.executable, "-m", "b2nn_tvm.loop.worker", str(packed)]
-            log = open(packed.with_name("stderr.txt"), "w+", encoding="utf-8")  # noqa: SIM115 - closed below
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-            self._processes.append(process)
-        last: dict[str, Any] = {}
-        with log, process:
-            for line in process.stdout:
-                last = json.loads(line)
-                if "done" in last:
-                    self._report(name, last["done"] / max(1, last["total"]))
-            process.wait()
-            log.seek(0)
-            complaint = log.read()
-        Path(log.name).unlink()
-        if "result" in last:
-            return last["result"]
-        if "error" in last:
-            raise getattr(errors, last["kind"], errors.B2nnError)(last["error"])
-        raise RuntimeError(f"the training of {name} ended with status {process.returncode}: {complaint[-2000:]}")
-
-    def _report(self, name: str, share: float) -> None:
-        with self._lock:
-            self._shares[name] = share
-            self._job.progress(self._phase, round(100 * sum(self._shares.values()) / self._size), 100)
+    with Crew(parallel, threads=max(1, cores // parallel)) as crew:
+        return crew.each(wanted, one)

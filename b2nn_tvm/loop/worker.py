@@ -1,7 +1,7 @@
-"""Fine-tune one network in a process of its own: ``python -m b2nn_tvm.loop.worker JOB``.
+"""A process that works off tasks: ``python -m b2nn_tvm.loop.worker``, started by crew.py.
 
-JOB is a file that training.py wrote with cloudpickle, which carries models defined in a user's script or notebook. Progress
-and the outcome are JSON lines on stdout.
+Each line on stdin names, in JSON, a file that crew.py wrote with cloudpickle, which carries models defined in a user's script or
+notebook. Progress and the outcome are JSON lines on stdout.
 """
 
 from __future__ import annotations
@@ -10,29 +10,31 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import TextIO
 
 
-def main(job_file: str) -> int:
-    """Train as the job says; returns the exit status."""
+def main() -> int:
+    """Run one task after the other until there are no more; returns the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports an interruption, once
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
     import cloudpickle
 
     from b2nn_tvm.errors import B2nnError
-    from b2nn_tvm.loop.training import run_task
 
-    task = cloudpickle.loads(Path(job_file).read_bytes())
-    try:
-        result = run_task(task, lambda done, total: _say({"done": done, "total": total}))
-    except B2nnError as error:
-        _say({"error": str(error), "kind": type(error).__name__})
-        return 1
-    _say({"result": result})
+    for line in sys.stdin:
+        try:
+            task = cloudpickle.loads(Path(json.loads(line)).read_bytes())
+            result = task.run(lambda done, total: _say(answers, {"done": done, "total": total}))
+        except B2nnError as error:
+            _say(answers, {"error": str(error), "kind": type(error).__name__})
+        else:
+            _say(answers, {"result": result})
     return 0
 
 
-def _say(line: dict) -> None:
-    print(json.dumps(line), flush=True)
+def _say(answers: TextIO, line: dict) -> None:
+    print(json.dumps(line), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

@@ -20,6 +20,7 @@ from torch import nn
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.fingerprint import model_digest
+from b2nn_tvm.mixbin.layout import training_layout
 from b2nn_tvm.mixbin.loss import device_of
 from b2nn_tvm.mixbin.quiet_lightning import quiet_lightning
 from b2nn_tvm.mixbin.recipe import EpochRecord, Objective, Recipe
@@ -87,7 +88,7 @@ def fit(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-        module = TrainingModule(model.train().to(memory_format=torch.channels_last), data, objective, recipe)
+        module = TrainingModule(model.train().to(memory_format=training_layout(model)), data, objective, recipe)
         try:
             _run(trainer, module, checkpoint if checkpoint is not None and checkpoint.exists() else None)
         finally:

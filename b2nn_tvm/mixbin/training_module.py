@@ -11,6 +11,7 @@ from torch import nn
 
 from b2nn_tvm.data.bundle import DataBundle, in_order
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.layout import training_layout
 from b2nn_tvm.mixbin.recipe import EpochRecord, Objective, Recipe
 
 
@@ -18,12 +19,13 @@ class TrainingModule(L.LightningModule):
     """Trains ``model`` in place by ``recipe``; ``history`` has a record per epoch and survives in checkpoints.
 
     All that is random is drawn from the recipe's seed and the epoch, so that a resumed run equals an uninterrupted one.
-    Images and weights should be laid out channels last, which trains about a fifth faster on a CPU.
+    The model's weights should lie as ``training_layout`` says.
     """
 
     def __init__(self, model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe):
         super().__init__()
         self.model, self.data, self.objective, self.recipe = model, data, objective, recipe
+        self._layout = training_layout(model)
         self.history: list[EpochRecord] = []
 
     def train_dataloader(self):
@@ -67,7 +69,7 @@ class TrainingModule(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
 
     def _outputs(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return self.model(batch[0].contiguous(memory_format=torch.channels_last))
+        return self.model(batch[0].contiguous(memory_format=self._layout))
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["history"] = [asdict(record) for record in self.history]

@@ -30,6 +30,7 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--model", "alexnet"), ("alexnet", "cresnet20")),
         (("--model", "nowhere:net"), ("nowhere",)),
         (("--checkpoint", "absent.pt"), ("absent.pt", "no such file")),
+        (("--plan", "absent.json"), ("absent.json", "no such file")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

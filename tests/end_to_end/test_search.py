@@ -67,6 +67,22 @@ def test_the_measured_time_is_within_the_budget(found) -> None:
     assert times["binary"] < found.limit < times["float"]
 
 
+def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
+    """Digits of half the size in 5 classes: the plan's layers, no scores, and the result says whether the budget holds."""
+    bundle = data.digits()
+    small = lambda split: data.TensorImages(split.images[:64, :, ::2, ::2].contiguous(), split.labels[:64] % 5)
+    parts = {name: small(getattr(bundle, name)) for name in ("train", "val", "test")}
+    other = replace(bundle, input_shape=(3, 16, 16), class_names=tuple("abcde"), **parts)
+    model = models.cresnet20(classes=5, width=8, image_size=16)
+    moved = b2nn_tvm.search(model, data=other, output=tmp_path, budget="90%flops", plan=found.folder / "plan.json", epochs=0, masks=0)
+    assert moved.plan.binary == found.plan.binary and moved.plan.digest == found.plan.digest
+    assert moved.plan.workloads != found.plan.workloads
+    assert not (tmp_path / "state" / "scores").exists()
+    assert moved.achieved == moved.predicted <= moved.limit
+    assert json.loads((tmp_path / "report.json").read_text())["within_budget"] is True
+    assert "nan" not in (tmp_path / "report.html").read_text()
+
+
 def test_every_file_is_there_and_readable(found) -> None:
     names = {"plan.json", "costs.json", "model.onnx", "report.json", "report.html", "native", "arm", "state"}
     assert {path.name for path in found.folder.iterdir()} == names

@@ -1,0 +1,87 @@
+"""b2nn-study: methods and activations compared at equal cost, fine-tuned alike, over several seeds."""
+
+from __future__ import annotations
+
+import click
+
+from b2nn_tvm.cli.command import Command
+from b2nn_tvm.version import __version__
+
+RESUME = "finished trainings are kept; run the same command again to go on from there"
+SEVERAL = "LIST"
+COUNT = click.IntRange(min=0)
+POSITIVE = click.IntRange(min=1)
+
+
+@click.command(cls=Command, resume=RESUME)
+@click.option("--preset", default="small", show_default=True, metavar="NAME", help="small (an hour or two on two cores) or full; other options override it.")
+@click.option("--data", metavar="NAME", help="A built-in data set, a path, or your own as pkg.module:factory.")
+@click.option("--model", metavar="NAME", help="A built-in network.")
+@click.option("--width", metavar="N", type=POSITIVE, help="Channels of its first stage.")
+@click.option("--methods", metavar=SEVERAL, help="Methods to compare, with commas between; none for an empty list.")
+@click.option("--budgets", metavar=SEVERAL, help="Percents of the float network's FLOPs, such as 60,40,20,10.")
+@click.option("--activations", metavar=SEVERAL, help="Activations to compare, with commas between; none for an empty list.")
+@click.option("--activation-model", metavar="NAME", help="The built-in network that they are compared in.")
+@click.option("--activation-width", metavar="N", type=POSITIVE, help="Channels of its first stage.")
+@click.option("--seeds", metavar="N", type=POSITIVE, help="Seeds 0 to N - 1.")
+@click.option("--images", metavar="N", type=COUNT, help="Training images; 0 for all.")
+@click.option("--validation", metavar="N", type=COUNT, help="Validation images; 0 for all.")
+@click.option("--calibration", metavar="N", type=POSITIVE, help="Training images that layers are scored on.")
+@click.option("--float-epochs", metavar="N", type=POSITIVE, help="Epochs of the float parents.")
+@click.option("--epochs", metavar="N", type=POSITIVE, help="Epochs of fine-tuning, the same for all.")
+@click.option("--tolerance", metavar="POINTS", type=float, help="Percent points of the FLOPs that choices may differ by under a budget.")
+@click.option("--top-up/--as-selected", default=None, help="Spend what a choice leaves of the budget, or compare choices as they are.")
+@click.option("--jobs", metavar="N", type=POSITIVE, help="Processes side by side.  [default: one per core]")
+@click.option("--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for README.md, results.csv, the figures and the state.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@click.version_option(__version__)
+def main(preset, jobs, resume, output, as_json, **given) -> None:
+    """Compare the methods that choose binary layers, at equal cost and with equal effort, and say what can be told apart.
+
+    Writes results.csv, README.md and figures into DIR.
+    """
+    import os
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several processes share the cores
+    from dataclasses import asdict, replace
+
+    from b2nn_tvm.cli import output as out
+    from b2nn_tvm.study import settings
+    from b2nn_tvm.study.run import study
+
+    for name in ("methods", "activations"):
+        given[name] = _words(given[name])
+    given["budgets"] = _percents(given["budgets"])
+    chosen = replace(settings.preset(preset), **{name: value for name, value in given.items() if value is not None})
+    with out.progress(time_left=True) as progress:
+        found = study(chosen, output=output, jobs=jobs, fresh=not resume, progress=progress, note=out.print_note)
+    if as_json:
+        out.print_json({"files": found.files, "failed": found.failed, "rows": [asdict(row) for row in found.rows]})
+        found.check()
+        return
+    from b2nn_tvm.study.page import summary
+
+    for title, columns, rows in summary(found.rows):
+        out.print_table(title, columns, rows)
+    out.print_line(f"{found.folder}: {', '.join(found.files)}")
+    found.check()
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return () if text == "none" else tuple(word.strip() for word in text.split(","))
+
+
+def _percents(text: str | None) -> tuple[float, ...] | None:
+    from b2nn_tvm.errors import InputError
+
+    try:
+        return None if text is None else tuple(float(word.strip().removesuffix("%")) for word in text.split(","))
+    except ValueError:
+        raise InputError(f"budgets {text!r}: expected percents of the float network's FLOPs with commas between, such as 60,40,20,10") from None
+
+
+if __name__ == "__main__":
+    main()

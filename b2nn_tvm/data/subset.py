@@ -1,0 +1,41 @@
+"""Some images of a split."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from b2nn_tvm.data.batches import BatchIndex
+from b2nn_tvm.data.bundle import Batch, Images
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The images ``rows`` of ``images``, renumbered from 0; augmented as those are."""
+
+    images: Images
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: BatchIndex) -> Batch:
+        return self.images[BatchIndex(tuple(self.rows[row] for row in index.images), index.seed)]
+
+    @property
+    def augmented(self) -> bool:
+        return self.images.augmented
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(f"{self.images.digest} {self.rows}".encode()).hexdigest()
+
+
+def subset(images: Images, count: int, *, seed: int = 0) -> Images:
+    """``count`` images drawn by ``seed``, in their order; all of them for 0, or where there are no more."""
+    if count == 0 or count >= len(images):
+        return images
+    drawn = np.random.RandomState(seed).permutation(len(images))[:count]  # its stream is frozen by numpy
+    return Subset(images, tuple(np.sort(drawn).tolist()))

@@ -1,0 +1,115 @@
+"""The cells of the grid: which network is trained for each method, budget and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from b2nn_tvm.cost import AdditiveCost, flops_cost
+from b2nn_tvm.data import DataBundle
+from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.mixbin.flops import flops
+from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.study.choice import Choice, choose, equalize
+from b2nn_tvm.study.clock import seconds_per_image
+from b2nn_tvm.study.settings import LEVELS, SLIMMING, StudySettings
+from b2nn_tvm.study.tasks import Net
+
+# Scores by method and seed, one per budget, of one network.
+Scores = Mapping[tuple[str, int], Sequence[Mapping[str, float]]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture of the study: its cost in FLOPs, and the seconds that one training image takes on one thread."""
+
+    net: Net
+    cost: AdditiveCost
+    seconds: float
+
+    @classmethod
+    def of(cls, net: Net, bundle: DataBundle) -> Network:
+        model = net.build(bundle)
+        cost = flops_cost(tuple(trace(model, bundle.input_shape)), total=flops(model, bundle.input_shape))
+        return cls(net, cost, seconds_per_image(model, bundle))
+
+    @property
+    def label(self) -> str:
+        return f"{self.net.model}-{self.net.width}-{self.net.activation}"
+
+    def limit(self, percent: float) -> int:
+        """So many percent of the float FLOPs, rounded down; raises BudgetError where no choice of layers keeps it."""
+        limit = int(Fraction(percent) * Fraction(self.cost.full) / 100)
+        if self.cost.minimum() > limit:
+            least = float(100 * self.cost.minimum() / self.cost.full)
+            raise BudgetError(
+                f"budget {percent:g}: {self.net.model} keeps {least:.2f} % of its FLOPs with every eligible layer binary; choose from {least:.2f} to 100"
+            )
+        return limit
+
+    @property
+    def halfway(self) -> int:
+        """The FLOPs in the middle between all binary and all float."""
+        return int(self.cost.minimum() + self.cost.full) // 2
+
+    def with_binary(self, binary: Sequence[str]) -> Choice:
+        """These layers as they are."""
+        return Choice(tuple(binary), int(self.cost.total(binary)), False)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row to be: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead."""
+
+    part: str
+    method: str
+    budget: str
+    seed: int
+    network: Network
+    choice: Choice | None
+    limit: int = 0
+
+    @property
+    def training(self) -> str:
+        """The name of the fine-tuning that it needs, "" for the float parent. Equal choices have the same."""
+        place = f"{self.network.label}/seed-{self.seed}"
+        if self.choice is None:
+            return f"slimmed/{place}/{self.limit}"
+        if not self.choice.binary:
+            return ""
+        digest = Plan(dict.fromkeys(self.choice.binary, Precision.BINARY)).digest
+        return f"networks/{place}/{len(self.choice.binary)}-layers-{digest[:12]}"
+
+
+def method_cells(settings: StudySettings, network: Network, scores: Scores) -> Iterator[Cell]:
+    """All float and all binary; then every method under every budget, at equal cost unless that is not wanted.
+
+    Slimming gets the FLOPs that the costliest of the other methods' choices keep.
+    """
+    for seed in range(settings.seeds):
+        yield Cell("reference", "all float", "100", seed, network, network.with_binary(()))
+        yield Cell("reference", "all binary", "least", seed, network, network.with_binary(network.cost.worthwhile))
+    for index, percent in enumerate(settings.budgets):
+        limit = most = network.limit(percent)
+        given = {key: each[index] for key, each in scores.items()}
+        choices = [choose(each, network.cost, limit) for each in given.values()]
+        if settings.top_up:
+            choices = equalize(choices, list(given.values()), network.cost, limit, tolerance=settings.tolerance / 100)
+        if choices:
+            most = max(choice.flops for choice in choices)
+        for (method, seed), choice in zip(given, choices, strict=True):
+            yield Cell("methods", method, f"{percent:g}", seed, network, choice)
+        for seed in range(settings.seeds) if SLIMMING in settings.methods else ():
+            yield Cell("methods", SLIMMING, f"{percent:g}", seed, network, None, most)
+
+
+def activation_cells(network: Network, scores: Scores) -> Iterator[Cell]:
+    """Nothing binary, MixBin's choice half-way, everything binary."""
+    zero, partial, full = LEVELS
+    cell = lambda level, seed, choice: Cell("activations", network.net.activation, level, seed, network, choice)
+    for (_, seed), (given,) in scores.items():
+        yield cell(zero, seed, network.with_binary(()))
+        yield cell(partial, seed, choose(given, network.cost, network.halfway))
+        yield cell(full, seed, network.with_binary(network.cost.worthwhile))

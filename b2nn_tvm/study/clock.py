@@ -1,0 +1,82 @@
+"""How long a study takes: planned from the time of one training step, corrected by what finished work really took."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm.data import DataBundle
+from b2nn_tvm.mixbin.layout import training_layout
+
+BATCH = 64
+EVERY_S = 180.0  # seconds between two words on the time left
+
+
+class Clock:
+    """The planned seconds of each piece of work, with ``size`` of them side by side; ``say`` hears of the time left now and then."""
+
+    def __init__(self, size: int, say: Callable[[str], None]) -> None:
+        self._size, self._say = size, say
+        self._planned: dict[str, float] = {}
+        self._done: set[str] = set()
+        self._begun = self._told = time.monotonic()
+        self._lock = threading.RLock()
+        self.later = 0.0  # seconds of work that has no names yet
+
+    def plan(self, seconds: Mapping[str, float]) -> None:
+        """More work, by name."""
+        with self._lock:
+            self._planned |= seconds
+
+    def drop(self, name: str) -> None:
+        """Work that was on disk."""
+        with self._lock:
+            self._planned.pop(name, None)
+
+    def done(self, name: str) -> None:
+        """Work that was computed now."""
+        with self._lock:
+            self._done.add(name)
+            if time.monotonic() - self._told < EVERY_S:
+                return
+            self._told = time.monotonic()
+            self.tell(f"{len(self._done)} of {len(self._planned)} known pieces of work are done")
+
+    def left(self) -> float:
+        """Seconds left: what is planned, times how much longer than planned it took so far."""
+        with self._lock:
+            finished = sum(self._planned[name] for name in self._done)
+            open_seconds = sum(self._planned.values()) - finished + self.later
+        spent = (time.monotonic() - self._begun) * self._size
+        ratio = spent / finished if finished > 0.02 * open_seconds else 1.0
+        return open_seconds * ratio / self._size
+
+    def tell(self, words: str) -> None:
+        """Say how long it takes from here."""
+        seconds = self.left()
+        amount = f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
+        self._say(f"{words}; about {amount} left with {self._size} process{'es' * (self._size > 1)}")
+
+
+def seconds_per_image(model: nn.Module, bundle: DataBundle) -> float:
+    """What one training image takes on one thread of this machine: the quicker of two steps, forward and backward."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        layout = training_layout(model)
+        model = model.train().to(memory_format=layout)
+        images = torch.zeros(BATCH, *bundle.input_shape).contiguous(memory_format=layout)
+        labels = torch.zeros(BATCH, dtype=torch.long)
+        times = []
+        for _ in range(3):  # the first one makes kernels
+            begun = time.perf_counter()
+            F.cross_entropy(model(images), labels).backward()
+            times.append(time.perf_counter() - begun)
+        return min(times[1:]) / BATCH
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,229 @@
+"""Train the grid: parents, scores, choices, fine-tunings; each finished one stays on disk, several run side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from b2nn_tvm.errors import B2nnError
+from b2nn_tvm.loop.crew import Crew, Joint
+from b2nn_tvm.state import State
+from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells
+from b2nn_tvm.study.clock import Clock
+from b2nn_tvm.study.settings import SLIMMING, StudySettings
+from b2nn_tvm.study.table import Row
+from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source, Work
+
+Progress = Callable[[str, int, int], None]
+OVERHEAD = 1.3  # of a training over its bare steps: Lightning, Adam, the teacher
+SLOWEST = ("greedy-trained", "hawq-v2")  # scorings that begin first
+
+
+@dataclass(frozen=True)
+class Item:
+    """A task that runs unless it is on disk: what it depends on, how it is made for its folder, its planned seconds."""
+
+    inputs: Mapping[str, Any]
+    make: Callable[[Path], Work]
+    seconds: float
+
+
+class Grid:
+    """The trainings of one study below ``folder``/state; ``failed`` maps what could not be trained to why.
+
+    Raises InputError for data that cannot be read, BudgetError for a budget that no choice keeps, both before any work.
+    ``progress(phase, done, total)`` and ``note(text)``, with the time left, are called along the way.
+    """
+
+    def __init__(
+        self, settings: StudySettings, folder: Path, *, jobs: int, fresh: bool, progress: Progress, note: Callable[[str], None]
+    ) -> None:
+        self.settings, self.failed = settings, {}
+        self._progress, self._jobs, self._clock = progress, jobs, Clock(jobs, note)
+        self._source = Source(settings.data, settings.images, settings.validation)
+        self._bundle = self._source.load()
+        self._data = self._bundle.digest
+        main = [Net(settings.model, settings.width, "binrelu")] if settings.methods else []
+        acting = [Net(settings.activation_model, settings.activation_width, name) for name in settings.activations]
+        self._main, self._acting = ([Network.of(net, self._bundle) for net in nets] for nets in (main, acting))
+        self._limits = {network.label: self._budgets(network) for network in (*self._main, *self._acting)}
+        self._state = State(folder / "state", fresh=fresh)
+
+    def run(self) -> list[Row]:
+        """All rows, in the order of the grid; those that failed are missing."""
+        threads = max(1, (os.cpu_count() or 1) // self._jobs)
+        with Crew(self._jobs, threads=threads) as self._crew:
+            self._forecast()
+            self._parents = self._phase("train the float networks", dict(self._parent_items()))
+            scores = self._phase("score the layers", dict(self._scoring_items()))
+            cells = list(self._cells(scores))
+            by_seed = sorted(cells, key=lambda cell: cell.seed)  # a study that is stopped has whole seeds
+            items = {cell.training: self._finetuning_item(cell) for cell in by_seed if cell.training}
+            self._clock.later = 0.0
+            self._clock.plan({name: item.seconds for name, item in items.items()})
+            shared = sum(bool(cell.training) for cell in cells) - len(items)
+            self._clock.tell(f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one")
+            found = self._phase("fine-tune", items)
+        return [self._row(cell, found) for cell in cells if not cell.training or cell.training in found]
+
+    def _phase(self, title: str, items: Mapping[str, Item]) -> dict[str, dict[str, Any]]:
+        """The results by name; what fails is noted in ``failed``, and the others go on."""
+        if not items:
+            return {}
+        joint = Joint({name: item.seconds for name, item in items.items()}, lambda share: self._progress(title, round(100 * share), 100))
+        self._clock.plan({name: item.seconds for name, item in items.items()})
+
+        def one(name: str) -> dict[str, Any] | None:
+            computed = False
+
+            def compute(folder: Path) -> dict[str, Any]:
+                nonlocal computed
+                computed = True
+                return self._crew.run(name, items[name].make(folder), lambda done, total: joint.update(name, done / max(1, total)))
+
+            try:
+                return self._state.run(name, items[name].inputs, compute)
+            except (B2nnError, RuntimeError) as error:  # RuntimeError: its process died
+                self.failed[name] = str(error)
+                return None
+            finally:
+                joint.update(name, 1.0)
+                (self._clock.done if computed else self._clock.drop)(name)
+
+        return {name: result for name, result in self._crew.each(items, one).items() if result is not None}
+
+    def _forecast(self) -> None:
+        """Plan all work, the fine-tunings by their largest possible number."""
+        settings = self.settings
+        items = dict(self._parent_items()) | dict(self._scoring_items(planned=True))
+        self._clock.plan({name: item.seconds for name, item in items.items()})
+        counts = [(network, settings.seeds * (1 + len(settings.methods) * len(settings.budgets))) for network in self._main]
+        counts += [(network, 2 * settings.seeds) for network in self._acting]
+        self._clock.later = sum(count * self._training_s(network, settings.epochs) for network, count in counts)
+        self._clock.tell(f"{len(items)} float trainings and scorings, at most {sum(count for _, count in counts)} fine-tunings")
+
+    def _parent_items(self) -> Iterable[tuple[str, Item]]:
+        epochs = self.settings.float_epochs
+        kinds = [(network, False) for network in (*self._main, *self._acting)]
+        kinds += [(network, True) for network in self._main if SLIMMING in self.settings.methods]
+        for network, sparse in kinds:
+            for seed in self._seeds:
+                inputs = {"net": asdict(network.net), "data": self._data, "seed": seed, "epochs": epochs, "sparse": sparse}
+                make = lambda folder, network=network, seed=seed, sparse=sparse: Parent(
+                    **self._work(network, seed, folder), epochs=epochs, sparse=sparse
+                )
+                yield _parent(network, seed, sparse=sparse), Item(inputs, make, self._training_s(network, epochs))
+
+    def _scoring_items(self, *, planned: bool = False) -> Iterable[tuple[str, Item]]:
+        """The scorings; of parents that could not be trained there are none, unless all is only ``planned``."""
+        settings = self.settings
+        asked = [(network, method) for network in self._main for method in settings.methods if method != SLIMMING]
+        asked += [(network, "mixbin-loss") for network in self._acting]
+        for network, method in sorted(asked, key=lambda each: each[1] not in SLOWEST):
+            for seed in self._seeds:
+                parent = _parent(network, seed)
+                if not planned and parent not in self._parents:
+                    continue
+                limits = self._limits[network.label]
+                weights = "" if planned else self._parents[parent]["weights"]
+                inputs = {"parent": weights, "data": self._data, "method": method, "seed": seed, "limits": list(limits)}
+                inputs |= {"calibration": settings.calibration}
+                make = lambda folder, network=network, seed=seed, method=method, limits=limits: Scoring(
+                    **self._work(network, seed, folder), weights=self._weights(network, seed), method=method, limits=limits
+                )
+                yield _scoring(network, method, seed), Item(inputs, make, self._scoring_s(network, method))
+
+    def _cells(self, scores: Mapping[str, dict[str, Any]]) -> Iterable[Cell]:
+        """The cells whose parents could be trained."""
+        of_methods = partial(method_cells, self.settings)
+        for networks, methods, cells_of in ((self._main, self.settings.methods, of_methods), (self._acting, ("mixbin-loss",), activation_cells)):
+            for network in networks:
+                names = {(method, seed): _scoring(network, method, seed) for method in methods for seed in self._seeds}
+                given = {key: scores[name]["scores"] for key, name in names.items() if name in scores}
+                for cell in cells_of(network, given):
+                    needed = {_parent(network, cell.seed), _parent(network, cell.seed, sparse=cell.choice is None)}
+                    if needed <= set(self._parents):
+                        yield cell
+
+    def _finetuning_item(self, cell: Cell) -> Item:
+        network, seed, epochs = cell.network, cell.seed, self.settings.epochs
+        inputs = {"parent": self._parents[_parent(network, seed)]["weights"], "data": self._data, "seed": seed, "epochs": epochs}
+        inputs |= {"calibration": self.settings.calibration}
+        known = lambda folder: {**self._work(network, seed, folder), "weights": self._weights(network, seed), "epochs": epochs}
+        if cell.choice is not None:
+            inputs |= {"binary": list(cell.choice.binary)}
+            make = lambda folder: FineTuning(**known(folder), binary=cell.choice.binary)
+        else:
+            inputs |= {"sparse": self._parents[_parent(network, seed, sparse=True)]["weights"], "limit": cell.limit}
+            make = lambda folder: Slimming(**known(folder), sparse=self._weights(network, seed, sparse=True), limit=cell.limit)
+        return Item(inputs, make, self._training_s(network, epochs))
+
+    def _row(self, cell: Cell, found: Mapping[str, dict[str, Any]]) -> Row:
+        settings, network = self.settings, cell.network
+        parent = self._parents[_parent(network, cell.seed)]
+        own = found.get(cell.training, {"before": parent, "after": parent, "seconds": 0.0})
+        left = own["flops"] if cell.choice is None else cell.choice.flops
+        return Row(
+            part=cell.part,
+            method=cell.method,
+            budget=cell.budget,
+            seed=cell.seed,
+            layers=" ".join(cell.choice.binary) if cell.choice else "",
+            share=left / int(network.cost.full),
+            flops=left,
+            float_flops=int(network.cost.full),
+            topped_up=int(bool(cell.choice and cell.choice.topped_up)),
+            validation_before=own["before"]["validation"],
+            test_before=own["before"]["test"],
+            validation=own["after"]["validation"],
+            test=own["after"]["test"],
+            epochs=settings.epochs if cell.training else 0,
+            seconds=own["seconds"],
+            training=cell.training or _parent(network, cell.seed),
+            model=network.net.model,
+            width=network.net.width,
+            activation=network.net.activation,
+            data=settings.data,
+            images=len(self._bundle.train),
+            tested=len(self._bundle.test),
+            float_epochs=settings.float_epochs,
+        )
+
+    @property
+    def _seeds(self) -> range:
+        return range(self.settings.seeds)
+
+    def _budgets(self, network: Network) -> tuple[int, ...]:
+        return tuple(map(network.limit, self.settings.budgets)) if network in self._main else (network.halfway,)
+
+    def _work(self, network: Network, seed: int, folder: Path) -> dict[str, Any]:
+        calibration = self.settings.calibration
+        return {"net": network.net, "source": self._source, "seed": seed, "calibration": calibration, "folder": folder}
+
+    def _weights(self, network: Network, seed: int, *, sparse: bool = False) -> Path:
+        return self._state.files(_parent(network, seed, sparse=sparse)) / "weights.pt"
+
+    def _training_s(self, network: Network, epochs: int) -> float:
+        """Seconds of a training, its validation after each epoch and the tests before and after; forward is a third of a step."""
+        bundle = self._bundle
+        checked = (epochs + 2) * len(bundle.val) + 2 * len(bundle.test)
+        return network.seconds * (OVERHEAD * epochs * len(bundle.train) + checked / 3)
+
+    def _scoring_s(self, network: Network, method: str) -> float:
+        """Seconds of a scoring, roughly: so many steps on the calibration images, and an epoch per layer where it trains."""
+        layers = len(network.cost.names)
+        steps = {"hawq-v2": 200, "greedy": layers * layers / 4, "greedy-trained": layers * layers / 4, "mbq-second-order": 2 * layers}
+        trained = len(self._bundle.train) * layers * OVERHEAD if method == "greedy-trained" else 0
+        return network.seconds * (steps.get(method, layers / 2) * self.settings.calibration + trained)
+
+
+def _parent(network: Network, seed: int, *, sparse: bool = False) -> str:
+    return f"parents/{network.label}/seed-{seed}{'-sparse' if sparse else ''}"
+
+
+def _scoring(network: Network, method: str, seed: int) -> str:
+    return f"scores/{network.label}/seed-{seed}/{method}"

@@ -1,0 +1,72 @@
+"""A study as a function: train the grid, write results.csv, the figures and README.md."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from b2nn_tvm.document import write_atomic
+from b2nn_tvm.errors import B2nnError, InputError
+from b2nn_tvm.study import figures, table
+from b2nn_tvm.study.grid import Grid, Progress
+from b2nn_tvm.study.page import page
+from b2nn_tvm.study.settings import StudySettings
+from b2nn_tvm.study.table import Row
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The rows, in ``folder``/results.csv too, the names of the files there, and what could not be trained, with why."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    files: tuple[str, ...]
+    failed: dict[str, str]
+
+    def check(self) -> None:
+        """Raises B2nnError where something could not be trained."""
+        if self.failed:
+            name, reason = next(iter(self.failed.items()))
+            raise B2nnError(
+                f"{len(self.failed)} pieces of work failed, and what needs them is missing from results.csv; the first was {name}: {reason}; run the "
+                "same command again to try these again"
+            )
+
+
+def study(
+    settings: StudySettings,
+    *,
+    output: str | os.PathLike,
+    jobs: int | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> StudyResult:
+    """Compare what ``settings`` say, with ``jobs`` processes (default: one per core), and write all into ``output``.
+
+    Every finished training stays in ``output``/state and is used again where nothing it depends on has changed, unless
+    ``fresh``. ``progress(phase, done, total)`` and ``note(text)`` are called along the way. Raises InputError and BudgetError for what
+    cannot be used; a single training that fails is left out and named in the result.
+    """
+    folder, say = Path(output), note or (lambda text: None)
+    quiet = lambda phase, done, total: None
+    grid = Grid(settings, folder, jobs=jobs or os.cpu_count() or 1, fresh=fresh, progress=progress or quiet, note=say)
+    rows = grid.run()
+    if not rows:
+        raise InputError(f"nothing could be trained; the first failure: {next(iter(grid.failed.values()))}")
+    table.write(folder / "results.csv", rows)
+    return StudyResult(folder, tuple(rows), tuple(write_page(folder, say)), grid.failed)
+
+
+def write_page(folder: Path, note: Callable[[str], None]) -> list[str]:
+    """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; the names of all files."""
+    rows = table.read(folder / "results.csv")
+    try:
+        drawn = figures.write(folder, rows)
+    except InputError as error:
+        note(str(error))
+        drawn = []
+    write_atomic(folder / "README.md", page(rows, figures=drawn).encode())
+    return ["README.md", "results.csv", *drawn]

@@ -1,0 +1,94 @@
+"""What a study compares and with how much effort; named presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from b2nn_tvm import models
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin import activation, methods
+
+SLIMMING = "network-slimming"
+LEVELS = ("zero", "partial", "full")  # how much of a network is binary where activations are compared
+
+
+def method_names() -> tuple[str, ...]:
+    """All that may be compared: the selectors, and the structured pruning of Network Slimming."""
+    return (*methods.names(), SLIMMING)
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """One study.
+
+    ``budgets`` are percents of the float network's FLOPs; seeds are 0 to ``seeds`` - 1. The float parents train for ``float_epochs``,
+    all networks compared for ``epochs``, on ``images`` training images (0: all), with ``validation`` images to validate on (0:
+    all); tests see the whole test set. Layers are scored on ``calibration`` training images. Choices whose share of the FLOPs is more than
+    ``tolerance`` percent points below the largest one under the same budget are topped up, if ``top_up``.
+
+    ``activations`` are compared in ``activation_model``, whose blocks are ReLU -> conv: in the Bi-Real layout a binary layer has
+    no activation but its sign. "Partial" is MixBin's choice half-way from all binary to all float in FLOPs.
+
+    Raises InputError, with the choices, for unknown names and numbers out of range.
+    """
+
+    model: str = "cresnet20"
+    width: int = 16
+    data: str = "digits"
+    methods: tuple[str, ...] = method_names()
+    budgets: tuple[float, ...] = (60, 40, 20, 10)
+    seeds: int = 3
+    images: int = 0
+    validation: int = 0
+    calibration: int = 256
+    float_epochs: int = 30
+    epochs: int = 12
+    tolerance: float = 0.5
+    top_up: bool = True
+    activations: tuple[str, ...] = activation.names()
+    activation_model: str = "resnet18"
+    activation_width: int = 16
+
+    def __post_init__(self) -> None:
+        for what, words, choices in (
+            ("method", self.methods, method_names()),
+            ("activation", self.activations, activation.names()),
+            ("network", (self.model, self.activation_model), models.names()),
+        ):
+            for word in words:
+                if word not in choices:
+                    raise InputError(f"unknown {what} {word!r}; choose from {', '.join(choices)}")
+        for budget in self.budgets:
+            if not 0 < budget < 100:
+                raise InputError(f"budget {budget:g}: expected percents of the float network's FLOPs, between 0 and 100, such as 60,40,20,10")
+        for what, words in (("methods", self.methods), ("budgets", self.budgets), ("activations", self.activations)):
+            if len(set(words)) < len(words):
+                raise InputError(f"{what}: expected each one once, not {', '.join(map(str, words))}")
+        for what, value, least in (
+            ("seeds", self.seeds, 1),
+            ("width", self.width, 1),
+            ("activation_width", self.activation_width, 1),
+            ("images", self.images, 0),
+            ("validation", self.validation, 0),
+            ("calibration", self.calibration, 1),
+            ("float_epochs", self.float_epochs, 1),
+            ("epochs", self.epochs, 1),
+            ("tolerance", self.tolerance, 0),
+        ):
+            if value < least:
+                raise InputError(f"{what}: expected at least {least}, but got {value}")
+        if not (self.methods and self.budgets or self.activations):
+            raise InputError("there is nothing to compare: name methods and budgets, or activations")
+
+
+PRESETS = {
+    "small": StudySettings(data="shapes", width=8, images=1500, validation=400, calibration=64, float_epochs=16, epochs=4, activation_width=8),
+    "full": StudySettings(data="shapes", seeds=5, float_epochs=60, epochs=30),
+}
+
+
+def preset(name: str) -> StudySettings:
+    """The settings of that name; raises InputError, with the choices, for an unknown one."""
+    if name not in PRESETS:
+        raise InputError(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}")
+    return PRESETS[name]

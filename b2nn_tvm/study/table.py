@@ -1,0 +1,80 @@
+"""results.csv: a row per network that was trained for the study, all that the page and the figures are made from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from b2nn_tvm.document import write_atomic
+from b2nn_tvm.errors import InputError
+
+PARTS = ("reference", "methods", "activations")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of one seed.
+
+    ``part`` is "methods", "activations" or "reference" (all float, all binary); ``method`` is an activation's name where activations
+    are compared. ``budget`` is in percent of the float FLOPs, or a level of binarization. ``layers`` are the binary ones, by
+    name, with spaces between; ``flops`` of ``float_flops`` are left, which is ``share``; ``topped_up`` is 1 where the choice was
+    changed to spend what the budget left. Accuracies are shares in [0, 1], before and after fine-tuning; ``seconds`` are those of the
+    fine-tuning. Rows with the same ``training`` share one.
+    """
+
+    part: str
+    method: str
+    budget: str
+    seed: int
+    layers: str
+    share: float
+    flops: int
+    float_flops: int
+    topped_up: int
+    validation_before: float
+    test_before: float
+    validation: float
+    test: float
+    epochs: int
+    seconds: float
+    training: str
+    model: str
+    width: int
+    activation: str
+    data: str
+    images: int
+    tested: int
+    float_epochs: int
+
+    @property
+    def binary(self) -> tuple[str, ...]:
+        """The binary layers, in network order."""
+        return tuple(self.layers.split())
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+_TYPES = {"str": str, "int": int, "float": float}
+
+
+def write(path: Path, rows: Iterable[Row]) -> Path:
+    """Write the rows as CSV."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for row in rows:
+        values = [getattr(row, name) for name in COLUMNS]
+        table.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in values])
+    return write_atomic(path, text.getvalue().encode())
+
+
+def read(path: Path) -> tuple[Row, ...]:
+    """The rows of a CSV; raises InputError where it is none of a study."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            found = list(csv.DictReader(file))
+        return tuple(Row(**{field.name: _TYPES[field.type](row[field.name]) for field in fields(Row)}) for row in found)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected the results.csv of a study, with columns {', '.join(COLUMNS)}; {error!r}") from None

@@ -1,0 +1,186 @@
+"""What worker processes do for a study: train a parent, score its layers, fine-tune a choice, slim and fine-tune."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from b2nn_tvm import models
+from b2nn_tvm.cost import Budget, flops_cost
+from b2nn_tvm.data import DataBundle
+from b2nn_tvm.data.subset import subset
+from b2nn_tvm.document import write_atomic
+from b2nn_tvm.loop.sources import load_data, wanted
+from b2nn_tvm.mixbin import methods
+from b2nn_tvm.mixbin.batchnorm import reestimate
+from b2nn_tvm.mixbin.convert import convert
+from b2nn_tvm.mixbin.fingerprint import model_digest
+from b2nn_tvm.mixbin.flops import flops
+from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.slim import slim
+from b2nn_tvm.mixbin.slim_train import slim_train
+from b2nn_tvm.mixbin.train import evaluate, finetune, train
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set by name or path, with so many of its training and validation images (0: all)."""
+
+    data: str
+    images: int
+    validation: int
+
+    def load(self) -> DataBundle:
+        """The data set; a process loads it once."""
+        return _load(self)
+
+
+@lru_cache(maxsize=1)
+def _load(source: Source) -> DataBundle:
+    bundle = load_data(source.data)
+    return replace(bundle, train=subset(bundle.train, source.images), val=subset(bundle.val, source.validation))
+
+
+@dataclass(frozen=True)
+class Net:
+    """A built-in network of some width with one of the activations."""
+
+    model: str
+    width: int
+    activation: str
+
+    def build(self, bundle: DataBundle, *, seed: int = 0) -> nn.Module:
+        """The network for these images and classes, initialized by ``seed``."""
+        factory = models.get(self.model)
+        torch.manual_seed(seed)
+        return factory(**wanted(factory, bundle), width=self.width, activation=self.activation).eval()
+
+    def load(self, bundle: DataBundle, weights: Path) -> nn.Module:
+        """The network with the weights of a file."""
+        model = self.build(bundle)
+        model.load_state_dict(torch.load(weights, weights_only=True))
+        return model
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all tasks know: the parent's architecture, the data, the seed, where the task's files go."""
+
+    net: Net
+    source: Source
+    seed: int
+    calibration: int
+    folder: Path
+
+    @property
+    def training(self) -> dict[str, Any]:
+        return {"seed": self.seed, "threads": torch.get_num_threads(), "workdir": self.folder / "checkpoints"}
+
+
+@dataclass(frozen=True)
+class Parent(Work):
+    """Train the float network; ``sparse`` with a penalty on its batch norms' scales, for slimming."""
+
+    epochs: int
+    sparse: bool = False
+
+    def run(self, report: Report) -> dict[str, Any]:
+        """Leaves weights.pt; the result has the weights' hash, accuracies and seconds."""
+        bundle, begun = self.source.load(), time.perf_counter()
+        model = self.net.build(bundle, seed=self.seed)
+        (slim_train if self.sparse else train)(model, bundle, epochs=self.epochs, progress=report, **self.training)
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        buffer = io.BytesIO()
+        torch.save(model.state_dict(), buffer)
+        write_atomic(self.folder / "weights.pt", buffer.getvalue())
+        return {"weights": model_digest(model), **_accuracies(model, bundle), "seconds": time.perf_counter() - begun}
+
+
+@dataclass(frozen=True)
+class Scoring(Work):
+    """Score the layers of a parent by one method, once per budget (in FLOPs) where its scores depend on it."""
+
+    weights: Path
+    method: str
+    limits: tuple[int, ...]
+
+    def run(self, report: Report) -> dict[str, Any]:
+        """The scores per limit, in the order of the limits."""
+        bundle, begun = self.source.load(), time.perf_counter()
+        model = self.net.load(bundle, self.weights)
+        found: dict[int, dict[str, float]] = {}
+        for limit in self._asked():
+            options = {"data": bundle} if self.method in methods.NEED_TRAINING_DATA else {}
+            if self.method in methods.NEED_BUDGET:
+                layers = tuple(trace(model, bundle.input_shape))
+                options |= {"cost": flops_cost(layers, total=flops(model, bundle.input_shape)), "limit": limit}
+            path = self.folder / f"{limit}.json"
+            batches = bundle.calibration(self.calibration, seed=self.seed)
+            scored = methods.score(
+                self.method, model, batches, seed=self.seed, activation=self.net.activation, path=path, progress=report, **options
+            )
+            found[limit] = dict(scored.scores)
+            shutil.rmtree(f"{path}.steps", ignore_errors=True)  # networks on the way
+        last = found[self._asked()[-1]]
+        return {"scores": [found.get(limit, last) for limit in self.limits], "seconds": time.perf_counter() - begun}
+
+    def _asked(self) -> tuple[int, ...]:
+        """The budgets to score for. A greedy choice under a budget is how the one under a smaller budget begins."""
+        return self.limits if self.method == "pseudo-random" else (min(self.limits),)
+
+
+@dataclass(frozen=True)
+class FineTuning(Work):
+    """Fine-tune the parent with these layers binary, distilled from the parent."""
+
+    weights: Path
+    binary: tuple[str, ...]
+    epochs: int
+
+    def run(self, report: Report) -> dict[str, Any]:
+        """The accuracies before and after, and seconds."""
+        bundle = self.source.load()
+        teacher = self.net.load(bundle, self.weights)
+        return _finetune(self, convert(teacher, self.binary, activation=self.net.activation), teacher, bundle, report)
+
+
+@dataclass(frozen=True)
+class Slimming(Work):
+    """Slim the ``sparse`` parent to ``limit`` FLOPs and fine-tune it as the others are, distilled from the parent."""
+
+    weights: Path
+    sparse: Path
+    limit: int
+    epochs: int
+
+    def run(self, report: Report) -> dict[str, Any]:
+        """As of FineTuning, with the FLOPs that are left and the number of removed channels."""
+        bundle = self.source.load()
+        slimmed = slim(self.net.load(bundle, self.sparse), bundle.input_shape, Budget(self.limit, "flops"))
+        removed = sum(len(channels) for channels in slimmed.removed.values())
+        found = _finetune(self, slimmed.model, self.net.load(bundle, self.weights), bundle, report)
+        return {**found, "flops": int(slimmed.achieved), "removed": removed}
+
+
+def _finetune(work: FineTuning | Slimming, student: nn.Module, teacher: nn.Module, bundle: DataBundle, report: Report) -> dict[str, Any]:
+    begun = time.perf_counter()
+    reestimate(student, bundle.calibration(work.calibration, seed=work.seed))
+    before = _accuracies(student, bundle)
+    finetune(student, teacher, bundle, epochs=work.epochs, progress=report, **work.training)
+    shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
+    return {"before": before, "after": _accuracies(student, bundle), "seconds": time.perf_counter() - begun}
+
+
+def _accuracies(model: nn.Module, bundle: DataBundle) -> dict[str, float]:
+    return {"validation": evaluate(model, bundle.val_loader()), "test": evaluate(model, bundle.test_loader())}

@@ -1,0 +1,31 @@
+"""What b2nn-study says to what it cannot use; tests/study runs studies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, assert_refused
+
+WORDS = ("--data", "digits", "-o", "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--methods", "front,magic"), ("magic", "mixbin-loss", "hawq-v2", "network-slimming")),
+        (("--budgets", "sixty"), ("sixty", "60,40,20,10")),
+        (("--budgets", "40,1"), ("budget 1", "choose from", "to 100")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_refusals_are_one_line_and_leave_nothing(run: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_refused(run("study", *WORDS, *words), *parts)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("words", [("--seeds", "0"), ("--images", "many")])
+def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
+    assert run("study", *WORDS, *words).returncode == 2

@@ -1,0 +1,32 @@
+"""Settings refuse what is unknown or out of range, with the choices."""
+
+from __future__ import annotations
+
+import pytest
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin import methods
+from b2nn_tvm.study.settings import PRESETS, StudySettings, method_names, preset
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"methods": ("magic",)}, "magic.*mixbin-loss.*network-slimming"),
+        ({"activations": ("gelu",)}, "gelu.*binrelu"),
+        ({"model": "alexnet"}, "alexnet.*cresnet20"),
+        ({"budgets": (0,)}, "between 0 and 100"),
+        ({"budgets": (40, 40)}, "each one once"),
+        ({"seeds": 0}, "at least 1"),
+        ({"methods": (), "activations": ()}, "nothing to compare"),
+    ],
+)
+def test_refusals(options: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        StudySettings(**options)
+
+
+def test_presets_compare_every_method() -> None:
+    assert all(set(chosen.methods) == {*methods.names(), "network-slimming"} == set(method_names()) for chosen in PRESETS.values())
+    with pytest.raises(InputError, match="small, full"):
+        preset("huge")
