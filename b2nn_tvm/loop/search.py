@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from b2nn_tvm.deploy.device import open_device
 from b2nn_tvm.deploy.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError
 from b2nn_tvm.loop import goal as goals
+from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop.certify import Attempt, certify
 from b2nn_tvm.loop.comparison import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.costs import MeasuredCost, measure_cost
@@ -25,8 +26,10 @@ from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
 from b2nn_tvm.state import State
-from b2nn_tvm.loop.training import Trained, finetune_each, train_parent
+from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
+from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.progressive import Step
 from b2nn_tvm.mixbin.select import select
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.targets import target as targets
@@ -54,6 +57,10 @@ def search(
     method: str = "mixbin-loss",
     rule: str = "strict",
     solver: str = "sort",
+    conversion: ConversionOptions = DEFAULT,
+    progressive: str | None = None,
+    epochs_per_layer: int | None = None,
+    floor: float | None = None,
     epochs: int = 8,
     float_epochs: int = 0,
     compare: int = 0,
@@ -71,16 +78,23 @@ def search(
     runs; ``also`` names more targets to compile the result for. ``float_epochs`` of training come before the selection (0: the
     model is trained already), ``epochs`` of fine-tuning after it. ``compare`` > 0 fine-tunes the all-binary network and so many random
     choices of the same measured time as well. ``masks`` random mixtures correct the cost model; candidates are selected
-    ``margin`` below the budget. ``progress(phase, done, total)`` is called along the way.
+    ``margin`` below the budget. ``progress(phase, done, total)`` is called along the way, and its method ``detail(phase, words)``, if it
+    has one, with the loss and accuracy of each epoch.
+
+    ``conversion`` says what binary layers look like, in what is measured as in what is trained. With a ``progressive`` order ("front",
+    "rear", "greedy", "scores" of the method, "layer-wise-priority") layers become binary one after the other until the budget is kept,
+    each followed by ``epochs_per_layer`` of training (1; of layer-wise priority 2); ``floor`` is the least validation accuracy in 0..1.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless ``fresh``.
 
-    Raises BudgetError where no choice keeps the budget, InputError for what cannot be used, and what compiler and device raise.
+    Raises BudgetError where no choice keeps the budget, or the floor comes before it, InputError for what cannot be used, and what compiler and device raise.
     The selection is MixBin's (Partial Binarization of Neural Networks, algorithm 1).
     """
     wish = goals.parse(budget, rule=rule)
     folder = Path(output)
-    settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin)
+    options = (conversion, progressive, epochs_per_layer, floor)
+    settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin, *options)
+    progressions.check(settings, wish, compare)
     for word in (target, *also):  # what is unknown or missing is refused before any work
         find_toolchain(targets.get(word))
     _check_device(device, target)
@@ -96,7 +110,7 @@ def search(
     times = measure_cost(job)
     goal = goal or goals.milliseconds(wish, times)
     parent = train_parent(job)
-    scores = score(job, goal, times)
+    scores = score(job, goal, times) if settings.needs_scores else {}
     choice, mixed, delivery = _settle(job, goal, scores, times, folder, also)
     rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
 
@@ -106,7 +120,7 @@ def search(
     found = SearchResult(
         folder=folder,
         model=job.name,
-        method=f"{method}, {rule}, {solver}",
+        method=settings.selection if progressive else f"{method}, {rule}, {solver}",
         plan=plan,
         budget=goal.words,
         unit=goal.unit,
@@ -122,11 +136,13 @@ def search(
         random_ms=interval([one.time.ms for one in drawn]) if drawn else None,
         attempts=choice.attempts,
         quality=_quality(choice.cost),
-        scores=dict(scores),
+        scores=dict(scores) or _places(job, choice),
         libraries=delivery.libraries,
         device=delivery.device,
         isa=delivery.isa,
         threads=threads,
+        conversion=conversion,
+        steps=choice.steps,
     )
     report.write(found)
     return found
@@ -147,13 +163,19 @@ def _check_device(device: str, target: str) -> None:
 
 @dataclass(frozen=True)
 class _Choice:
-    """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried."""
+    """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried.
+
+    ``network`` is what a progression has trained, in ``steps``.
+    """
 
     binary: tuple[str, ...]
     predicted: float
-    predicted_ms: float
+    predicted_ms: float | None
     cost: MeasuredCost
     attempts: tuple[Attempt, ...]
+    precision: Precision = Precision.BINARY
+    network: torch.nn.Module | None = None
+    steps: tuple[Step, ...] = ()
 
 
 def _settle(
@@ -165,7 +187,11 @@ def _settle(
     for _ in range(ROUNDS):
         choice = _choose(job, goal, scores, times, aim)
         name = label_of(job, choice.binary)
-        mixed = finetune_each(job, {name: choice.binary}, phase="fine-tune the chosen network")[name]
+        phase = "fine-tune the chosen network"
+        if choice.network is not None:
+            mixed = finetune_on(job, name, choice.network, phase=phase)
+        else:
+            mixed = finetune_each(job, {name: choice.binary}, phase=phase)[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
         digest = _plan(job, choice, goal).digest
         phases.append(f"delivery/{name}")
@@ -183,6 +209,8 @@ def _settle(
 
 
 def _choose(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> _Choice:
+    if job.settings.progressive:
+        return _grow(job, goal, scores, times, aim)
     if goal.cost is None:
         found = certify(job, scores, times, aim)
         return _Choice(found.binary, found.predicted_ms, found.predicted_ms, found.cost, found.attempts)
@@ -190,6 +218,16 @@ def _choose(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCo
     chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=settings.rule, solver=settings.solver)
     predicted_ms = float(times.fitted.cost.total(chosen.binary))
     return _Choice(chosen.binary, float(chosen.achieved), predicted_ms, times, ())
+
+
+def _grow(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> _Choice:
+    grown = progressions.grow(job, goal, scores, times, aim)
+    how = job.settings.progression()
+    exact_ms = float(times.fitted.cost.total(grown.binary)) if how.precision == Precision.BINARY else None
+    predicted_ms = grown.predicted if goal.cost is None else exact_ms
+    # A progression without training has only chosen; the choice is fine-tuned like any other.
+    network = grown.found.model if how.epochs or exact_ms is None else None
+    return _Choice(grown.binary, grown.predicted, predicted_ms, grown.cost, grown.attempts, how.precision, network, grown.found.steps)
 
 
 def _compare(
@@ -211,7 +249,8 @@ def _compare(
         return tuple(rows), []
     drawn = random_choices(job, cost, choice.binary, delivery.measured_ms, count)
     wanted = {"all-binary": job.eligible, **{f"random-{one.seed}": one.binary for one in drawn}}
-    trained = finetune_each(job, wanted, phase="fine-tune the networks to compare with")
+    effort = job.settings.progression().epochs * len(choice.steps) if choice.network is not None else 0
+    trained = finetune_each(job, wanted, phase="fine-tune the networks to compare with", effort=effort)
     rows.append(row("all binary", "binary", everything[1], trained["all-binary"].accuracy))
     rows += [row("random", "random", one.time, trained[f"random-{one.seed}"].accuracy, one.seed) for one in drawn]
     return tuple(rows), drawn
@@ -219,9 +258,17 @@ def _compare(
 
 def _plan(job: Job, choice: _Choice, goal: Goal) -> Plan:
     chosen = set(choice.binary)
-    layers = {layer.name: Precision.BINARY if layer.name in chosen else Precision.FLOAT for layer in job.layers}
+    layers = {layer.name: choice.precision if layer.name in chosen else Precision.FLOAT for layer in job.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
-    return Plan(layers, workloads, job.name, job.settings.method, goal.words, choice.predicted, goal.unit)
+    settings = job.settings
+    return Plan(layers, workloads, job.name, settings.selection, goal.words, choice.predicted, goal.unit, asdict(settings.conversion))
+
+
+def _places(job: Job, choice: _Choice) -> dict[str, float]:
+    """What stands for scores where none decided: the place in which a layer became binary, and after it in the network."""
+    done = [step.layer for step in choice.steps]
+    order = [*done, *(name for name in job.eligible if name not in done)]
+    return {name: float(order.index(name)) for name in job.eligible}
 
 
 def _quality(cost: MeasuredCost) -> CostQuality:

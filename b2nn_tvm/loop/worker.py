@@ -20,9 +20,16 @@ def main(job_file: str) -> int:
     from b2nn_tvm.errors import B2nnError
     from b2nn_tvm.loop.training import run_task
 
+    class Progress:
+        def __call__(self, done: int, total: int) -> None:
+            _say({"done": done, "total": total})
+
+        def epoch(self, record) -> None:
+            _say({"loss": record.loss, "accuracy": record.accuracy})
+
     task = cloudpickle.loads(Path(job_file).read_bytes())
     try:
-        result = run_task(task, lambda done, total: _say({"done": done, "total": total}))
+        result = run_task(task, Progress())
     except B2nnError as error:
         _say({"error": str(error), "kind": type(error).__name__})
         return 1

@@ -8,7 +8,6 @@ ICLR 2020).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from torch import nn
 
@@ -19,8 +18,10 @@ from b2nn_tvm.mixbin.distill import distill_from
 from b2nn_tvm.mixbin.fit import fit
 from b2nn_tvm.mixbin.loss import device_of, evaluate
 from b2nn_tvm.mixbin.place import Place
-from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
+
+FIRST_STAGE = 0.4  # of the epochs
 
 
 def finetune(
@@ -33,11 +34,11 @@ def finetune(
     weight_decay: float = 1e-5,
     temperature: float = 2.0,
     distillation: float = 0.7,
-    first_stage: float = 0.4,
+    first_stage: float = FIRST_STAGE,
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Callable[[int, int], None] = True,
+    progress: bool | Report = True,
     threads: int | None = None,
     devices: int = 1,
     accelerator: str = "auto",

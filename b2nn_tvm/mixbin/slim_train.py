@@ -7,7 +7,6 @@ how the authors' code adds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -19,7 +18,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.batchnorm import Norm
 from b2nn_tvm.mixbin.fit import fit
 from b2nn_tvm.mixbin.place import Place
-from b2nn_tvm.mixbin.recipe import Recipe, TrainResult
+from b2nn_tvm.mixbin.recipe import Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
 
 
@@ -46,7 +45,7 @@ def slim_train(
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Callable[[int, int], None] = True,
+    progress: bool | Report = True,
     threads: int | None = None,
     devices: int = 1,
     accelerator: str = "auto",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
 
 from torch import nn
@@ -11,12 +10,12 @@ from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.mixbin.batchnorm import reestimate
 from b2nn_tvm.mixbin.loss import evaluate
 from b2nn_tvm.mixbin.place import Place
-from b2nn_tvm.mixbin.recipe import Recipe
+from b2nn_tvm.mixbin.recipe import Recipe, Report
 
 SETTLING_BATCHES = 100  # a running average over more moves by less than its noise
 
 
-def watchers(progress: bool | Callable[[int, int], None], place: Place, *, title: str, first: int, total: int) -> list:
+def watchers(progress: bool | Report, place: Place, *, title: str, first: int, total: int) -> list:
     """The Lightning callbacks that show progress; a function is not called from new processes."""
     from b2nn_tvm.mixbin.progress import StepReport, TrainingBar
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,7 @@ from b2nn_tvm.mixbin.finetune import finetune
 from b2nn_tvm.mixbin.fit import fit
 from b2nn_tvm.mixbin.loss import evaluate, logits
 from b2nn_tvm.mixbin.place import Place
-from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
 
 __all__ = ["EpochRecord", "TrainResult", "evaluate", "finetune", "logits", "train"]
@@ -42,7 +41,7 @@ def train(
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Callable[[int, int], None] = True,
+    progress: bool | Report = True,
     threads: int | None = None,
     devices: int = 1,
     accelerator: str = "auto",

@@ -31,8 +31,8 @@ class TrainingModule(L.LightningModule):
         first = self.trainer.strategy.broadcast(self.start)
         if first != self.start:
             raise InputError(
-                f"process {self.trainer.global_rank} starts from {self.start}, but the first one from {first}: seed the "
-                "network alike in all processes, and give a workdir that all machines share"
+                f"process {self.trainer.global_rank} starts from {self.start}, but the first one from {first}: seed "
+                "the network alike in all processes, and give a workdir that all machines share"
             )
 
     def train_dataloader(self):
