@@ -26,6 +26,11 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--rule", "loose", "--budget", "50%flops"), ("loose", "strict", "nearest")),
         (("--solver", "oracle"), ("oracle", "exact")),
         (("--rule", "nearest"), ("milliseconds", "strict")),
+        (("--binarizer", "magic"), ("magic", "xnor", "distribution-aware")),
+        (("--activation", "magic"), ("magic", "binrelu", "rprelu")),
+        (("--pad-value", "2"), ("0, 1 or -1", "2")),
+        (("--progressive", "sideways"), ("sideways", "front, rear, greedy, scores, layer-wise-priority")),
+        (("--floor", "0.9"), ("progressive order",)),
         (("--data", "nothing"), ("nothing", "digits")),
         (("--model", "alexnet"), ("alexnet", "cresnet20")),
         (("--model", "nowhere:net"), ("nowhere",)),
@@ -44,7 +49,7 @@ def test_an_infeasible_budget_says_what_is_possible_and_which_layers_bind(run: R
     assert not (tmp_path / "out" / "plan.json").exists()
 
 
-@pytest.mark.parametrize("words", [("--epochs", "-1"), ("--threads", "0"), ("--compare", "many")])
+@pytest.mark.parametrize("words", [("--epochs", "-1"), ("--threads", "0"), ("--floor", "2")])
 def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
     assert run("search", *WORDS, *words).returncode == 2
 
