@@ -1,4 +1,4 @@
-"""What b2nn-search says to what it cannot use; tests/end_to_end runs it to the end."""
+"""What b2nn-search says to what it cannot use; tests/end_to_end runs it to the end, in a process of its own."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ WORDS = ("--model", "cresnet20", "-o", "out")
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_refusals_are_one_line_and_leave_nothing(run: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
-    assert_refused(run("search", *WORDS, *words), *parts)
+def test_refusals_are_one_line_and_leave_nothing(here: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_refused(here("search", *WORDS, *words), *parts)
     assert os.listdir(tmp_path) == []
 
 
-def test_an_infeasible_budget_says_what_is_possible_and_which_layers_bind(run: Run, tmp_path: Path) -> None:
-    done = run("search", *WORDS, "--budget", "1%flops", "--float-epochs", "500")
+def test_an_infeasible_budget_says_what_is_possible_and_which_layers_bind(here: Run, tmp_path: Path) -> None:
+    done = here("search", *WORDS, "--budget", "1%flops", "--float-epochs", "500")
     assert_refused(done, "conv1", "stay float", "allow at least")
     assert not (tmp_path / "out" / "plan.json").exists()
 
 
 @pytest.mark.parametrize("words", [("--epochs", "-1"), ("--threads", "0"), ("--floor", "2")])
-def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
-    assert run("search", *WORDS, *words).returncode == 2
+def test_wrong_usage_is_status_2(here: Run, words: tuple[str, ...]) -> None:
+    assert here("search", *WORDS, *words).returncode == 2
 
 
 def test_model_and_output_are_required(run: Run) -> None:
