@@ -87,7 +87,8 @@ def search(
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless ``fresh``.
 
-    Raises BudgetError where no choice keeps the budget, or the floor comes before it, InputError for what cannot be used, and what compiler and device raise.
+    Raises BudgetError where no choice keeps the budget, or the floor comes before it, InputError for what cannot be used, and what
+    compiler and device raise.
     The selection is MixBin's (Partial Binarization of Neural Networks, algorithm 1).
     """
     wish = goals.parse(budget, rule=rule)

@@ -60,7 +60,7 @@ def fit(
             saving = [ModelCheckpoint(folder, name, save_on_train_epoch_end=True, enable_version_counter=False)]
             checkpoint = Path(folder) / f"{name}.ckpt"
             done = _epochs_in(checkpoint)
-        for context in (quiet_lightning(), torch.random.fork_rng(), place.computing(model)):
+        for context in (quiet_lightning(), torch.random.fork_rng(), place.cpu_threads()):
             stack.enter_context(context)
         try:
             trainer = L.Trainer(

@@ -78,13 +78,22 @@ class Place:
     @contextmanager
     def computing(self, model: nn.Module) -> Iterator[None]:
         """Inside, ``model`` is on the place's GPU where it has one, and the CPU computes with the place's threads."""
-        home, before = device_of(model), torch.get_num_threads()
+        home = device_of(model)
+        with self.cpu_threads():
+            try:
+                if self.on_cuda:
+                    model.to("cuda")
+                yield
+            finally:
+                model.to(home)
+
+    @contextmanager
+    def cpu_threads(self) -> Iterator[None]:
+        """Inside, the CPU computes with the place's threads."""
+        before = torch.get_num_threads()
         try:
             if self.threads is not None:
                 torch.set_num_threads(self.threads)
-            if self.on_cuda:
-                model.to("cuda")
             yield
         finally:
-            model.to(home)
             torch.set_num_threads(before)
