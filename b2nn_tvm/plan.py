@@ -33,6 +33,7 @@ SCHEMA = {
         "predicted": {"type": "number"},
         "unit": {"type": "string"},
         "digest": {"type": "string"},
+        "conversion": {"type": "object"},
         "layers": {
             "type": "array",
             "items": {
@@ -54,7 +55,8 @@ class Plan:
     """One precision per layer, with where it came from.
 
     ``layers`` maps module names to precisions in network order; ``workloads`` maps them to ConvWorkload keys;
-    ``budget`` is the words the user gave; ``predicted`` is the cost the selection expects, in ``unit``.
+    ``budget`` is the words the user gave; ``predicted`` is the cost the selection expects, in ``unit``;
+    ``conversion`` has the options of ``convert`` with which it was found.
     """
 
     layers: Mapping[str, Precision]
@@ -64,11 +66,17 @@ class Plan:
     budget: str = ""
     predicted: float = 0.0
     unit: str = ""
+    conversion: Mapping[str, str | int | bool] = field(default_factory=dict)
 
     @property
     def binary(self) -> tuple[str, ...]:
         """Names of the fully binary layers, in network order."""
         return tuple(name for name, precision in self.layers.items() if precision == Precision.BINARY)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Names of the layers that are not float, in network order."""
+        return tuple(name for name, precision in self.layers.items() if precision != Precision.FLOAT)
 
     @property
     def digest(self) -> str:
@@ -83,8 +91,8 @@ class Plan:
             for name, precision in self.layers.items()
         ]
         head = {"model": self.model, "method": self.method, "budget": self.budget}
-        tail = {"predicted": float(self.predicted), "unit": self.unit, "digest": self.digest, "layers": rows}
-        return write_document(path, KIND, VERSION, {**head, **tail})
+        tail = {"predicted": float(self.predicted), "unit": self.unit, "digest": self.digest}
+        return write_document(path, KIND, VERSION, {**head, **tail, "conversion": dict(self.conversion), "layers": rows})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Plan:
@@ -93,5 +101,6 @@ class Plan:
         return cls(
             layers={row["name"]: Precision(row["precision"]) for row in document["layers"]},
             workloads={row["name"]: row["workload"] for row in document["layers"] if row["workload"]},
+            conversion=document.get("conversion", {}),
             **{name: document[name] for name in ("model", "method", "budget", "predicted", "unit")},
         )

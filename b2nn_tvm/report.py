@@ -53,6 +53,10 @@ def lines(result: SearchResult) -> list[str]:
             f"cost model over {quality.networks} measured networks: leave-one-out error {quality.error:.1%} on average, {quality.worst:.1%} at "
             f"worst; adding up the layers is off by {quality.sum_error:.1%}"
         )
+    if result.steps:
+        found.append(_progression(result))
+    if result.row.binary:
+        found.append(f"binary layers have {result.conversion}")
     if result.library_accuracy is not None:
         found.append(
             f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
@@ -113,6 +117,11 @@ def _mean_cells(result: SearchResult) -> tuple[str, ...]:
     budget = _amount(result.limit, result.unit)
     accuracy = _with_interval(result.random_accuracy, 100, 2)
     return (f"mean of {len(drawn)} random", "", accuracy, budget, "-", _with_interval(result.random_ms, 1, 4), f"{size:.0f}")
+
+
+def _progression(result: SearchResult) -> str:
+    accuracies = ", ".join(f"{step.layer} {100 * step.accuracy:.1f} %" for step in result.steps)
+    return f"layers became binary one after the other, with this validation accuracy after each: {accuracies}"
 
 
 def _comparison(result: SearchResult) -> str:

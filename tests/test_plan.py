@@ -16,7 +16,7 @@ LAYERS = {
 def plan(**changes) -> Plan:
     given = {
         "layers": LAYERS, "workloads": {"a.conv1": "conv2d_n1"}, "model": "net", "method": "mixbin-loss",
-        "budget": "12ms", "predicted": 11.25, "unit": "ms",
+        "budget": "12ms", "predicted": 11.25, "unit": "ms", "conversion": {"binarizer": "xnor", "pad_value": 1},
     }  # fmt: skip
     return Plan(**(given | changes))
 
@@ -30,6 +30,7 @@ def test_a_plan_survives_the_file(tmp_path):
 
 def test_binary_names_only_fully_binary_layers():
     assert plan().binary == ("a.conv1", "b")
+    assert plan().chosen == ("a.conv1", "a.conv2", "b")
 
 
 def test_the_digest_is_of_the_layer_choice_alone():

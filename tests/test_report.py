@@ -14,6 +14,8 @@ from b2nn_tvm import report
 from b2nn_tvm.loop.certify import Attempt
 from b2nn_tvm.loop.comparison import Interval
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
+from b2nn_tvm.mixbin.conversion import ConversionOptions
+from b2nn_tvm.mixbin.progressive import Step
 from b2nn_tvm.plan import Plan, Precision
 
 
@@ -70,6 +72,14 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
     assert "359 of them" in text and "seeds 7, 9" in text
     assert "mixed 95.00 % is above the mean 91.00 ± 12.70 %" in text
     assert "exceeded by 5.0%" in "\n".join(report.lines(replace(result, achieved=2.1)))
+
+
+def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchResult) -> None:
+    steps = (Step("block.conv1", 0.3, 0.951),)
+    text = "\n".join(report.lines(replace(result, conversion=ConversionOptions("distribution-aware", "prelu", -1, True), steps=steps)))
+    assert "binary layers have distribution-aware weights, prelu in front, borders of -1, learned thresholds" in text
+    assert "one after the other, with this validation accuracy after each: block.conv1 95.1 %" in text
+    assert "one after the other" not in "\n".join(report.lines(result))
 
 
 def test_without_comparison_nothing_is_compared(result: SearchResult) -> None:

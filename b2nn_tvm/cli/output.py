@@ -55,8 +55,9 @@ def phases() -> Iterator[ProgressCallback]:
 
 
 @contextmanager
-def progress(*, time_left: bool = False) -> Iterator[ProgressCallback]:
-    """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase; one line per phase where stderr is no terminal."""
+def progress() -> Iterator[ProgressCallback]:
+    """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase, with time left and the words given to its method
+    ``detail(phase, words)``; one line per phase where stderr is no terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -65,17 +66,27 @@ def progress(*, time_left: bool = False) -> Iterator[ProgressCallback]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    columns += (TextColumn("left"), TimeRemainingColumn()) if time_left else ()
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times, TextColumn("{task.fields[detail]}"))
     with Progress(*columns, console=console) as bars:
-        tasks: dict[str, Any] = {}
+        yield _Bars(bars)
 
-        def report(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = bars.add_task(_escaped(phase), total=total)
-            bars.update(tasks[phase], completed=done, total=total)
 
-        yield report
+class _Bars:
+    """A task of ``bars``, rich's Progress, for each phase."""
+
+    def __init__(self, bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bars.add_task(_escaped(phase), total=total, detail="")
+        self._bars.update(self._tasks[phase], completed=done, total=total)
+
+    def detail(self, phase: str, words: str) -> None:
+        if phase in self._tasks:
+            self._bars.update(self._tasks[phase], detail=_escaped(words))
 
 
 def _phase_lines(console) -> ProgressCallback:

@@ -54,7 +54,7 @@ def main(preset, jobs, resume, output, as_json, **given) -> None:
         given[name] = _words(given[name])
     given["budgets"] = _percents(given["budgets"])
     chosen = replace(settings.preset(preset), **{name: value for name, value in given.items() if value is not None})
-    with out.progress(time_left=True) as progress:
+    with out.progress() as progress:
         found = study(chosen, output=output, jobs=jobs, fresh=not resume, progress=progress, note=out.print_note)
     if as_json:
         out.print_json({"files": found.files, "failed": found.failed, "rows": [asdict(row) for row in found.rows]})

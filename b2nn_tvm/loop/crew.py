@@ -17,6 +17,7 @@ from b2nn_tvm import errors
 from b2nn_tvm.document import write_atomic
 
 Report = Callable[[int, int], None]
+Tell = Callable[[float, float], None]  # the loss and the validation accuracy of an epoch
 Result = TypeVar("Result")
 
 
@@ -56,8 +57,9 @@ class Crew:
                 self._stop()
                 raise
 
-    def run(self, name: str, task: Task, report: Report) -> dict[str, Any]:
-        """The result of one task, or the error that it reported; ``report(done, total)`` is called along the way."""
+    def run(self, name: str, task: Task, report: Report, tell: Tell = lambda loss, accuracy: None) -> dict[str, Any]:
+        """The result of one task, or the error that it reported; ``report(done, total)`` is called along the way, ``tell`` after
+        each epoch."""
         import cloudpickle
 
         packed = task.folder / "task.pickle"
@@ -65,7 +67,7 @@ class Crew:
         write_atomic(packed, cloudpickle.dumps(task))
         worker = self._take()
         try:
-            last = worker.ask(packed, report)
+            last = worker.ask(packed, report, tell)
         finally:
             packed.unlink(missing_ok=True)
         if not last:
@@ -121,7 +123,7 @@ class _Worker:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
         self.process = subprocess.Popen([sys.executable, "-m", "b2nn_tvm.loop.worker"], env=environment, **pipes)
 
-    def ask(self, packed: Path, report: Report) -> dict[str, Any]:
+    def ask(self, packed: Path, report: Report, tell: Tell) -> dict[str, Any]:
         """The last line that the process says of a task; empty where it died."""
         try:
             print(json.dumps(str(packed)), file=self.process.stdin, flush=True)
@@ -129,9 +131,12 @@ class _Worker:
             return {}
         for line in self.process.stdout:
             said = json.loads(line)
-            if "done" not in said:
+            if "done" in said:
+                report(said["done"], said["total"])
+            elif "loss" in said:
+                tell(said["loss"], said["accuracy"])
+            else:
                 return said
-            report(said["done"], said["total"])
         return {}
 
     def complaint(self) -> str:

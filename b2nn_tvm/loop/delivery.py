@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def deliver(
     """
     targets = list(dict.fromkeys((job.settings.target, *also)))
     inputs = {"weights": model_digest(model), **job.structure(), **job.place(), "machine": machine(job), "limit": limit_ms}
-    inputs |= {"targets": targets, "plan": plan_digest}
+    inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
     found = job.state.run(phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
     found["times_ms"] = tuple(found["times_ms"])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.state import State
 from b2nn_tvm.mixbin import methods
+from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.progression import Progression, named
 from b2nn_tvm.mixbin.select import RULES, SOLVERS
 
 if TYPE_CHECKING:
@@ -36,6 +39,10 @@ class Settings:
     seed: int
     masks: int
     margin: float
+    conversion: ConversionOptions = DEFAULT
+    progressive: str | None = None
+    epochs_per_layer: int | None = None
+    floor: float | None = None
 
     def __post_init__(self) -> None:
         for what, word, choices in (
@@ -56,6 +63,26 @@ class Settings:
                 raise InputError(f"{what}: expected at least {least}, but got {value}")
         if not 0 <= self.margin < 1:
             raise InputError(f"margin: expected a share of the budget from 0 to below 1, but got {self.margin}")
+        if self.progressive is not None:
+            self.progression()
+            if (self.rule, self.solver) != ("strict", "sort"):
+                raise InputError("a progressive order goes on until the budget is kept: it has no other rule and no solver")
+        elif self.epochs_per_layer is not None or self.floor is not None:
+            raise InputError("epochs per layer and an accuracy floor are those of a progressive order: choose one")
+
+    def progression(self, scores: Mapping[str, float] = MappingProxyType({})) -> Progression:
+        """How layers become binary one after the other; ``scores`` are those of the method."""
+        return named(self.progressive, scores=scores, epochs=self.epochs_per_layer, floor=self.floor)
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the method's scores decide anything."""
+        return self.progressive in (None, "scores")
+
+    @property
+    def selection(self) -> str:
+        """How layers are chosen, in words."""
+        return ", ".join([f"progressive {self.progressive}"] * bool(self.progressive) + [self.method] * self.needs_scores)
 
 
 @dataclass(frozen=True)
@@ -79,6 +106,12 @@ class Job:
     def workloads(self) -> dict[str, str]:
         """Workload keys of the eligible layers."""
         return {layer.name: layer.workload.key for layer in self.layers if layer.eligible}
+
+    def tell(self, phase: str, detail: str) -> None:
+        """Say how a phase goes, in words, where ``progress`` has a method ``detail`` for them."""
+        detailed = getattr(self.progress, "detail", None)
+        if detailed:
+            detailed(phase, detail)
 
     def structure(self) -> dict[str, Any]:
         """What a network's speed depends on, for a phase's inputs: never its weights."""

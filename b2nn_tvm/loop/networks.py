@@ -17,7 +17,6 @@ from b2nn_tvm.deploy.measure import measure
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.export import export_onnx
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.mixbin.convert import convert
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,11 @@ def measured(job: Job, binary: Iterable[str]) -> NetworkTime:
     """
     chosen = tuple(name for name in job.eligible if name in set(binary))
     inputs = {**job.structure(), **job.place(), "binary": list(chosen), "machine": machine(job)}
+    inputs["conversion"] = asdict(job.settings.conversion) if chosen else None
 
     def compute(folder: Path) -> dict[str, Any]:
-        model = export_onnx(convert(job.model, chosen), folder / "model.onnx", input_shape=(1, *job.data.input_shape))
+        network = job.settings.conversion.convert(job.model, chosen)
+        model = export_onnx(network, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
         artifact = compile_model(model, target=job.settings.target, output=folder / "library", verify=False)
         _check_binary(artifact, chosen)
         with artifact:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from b2nn_tvm.loop.certify import Attempt
 from b2nn_tvm.loop.comparison import Interval
+from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.progressive import Step
 from b2nn_tvm.plan import Plan
 
 
@@ -46,7 +48,8 @@ class SearchResult:
 
     ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"), ``predicted`` and ``achieved`` are in it too;
     ``measured_ms`` is the delivered library's median time, ``library_accuracy`` its share of right answers on the
-    ``images`` of the test set, on which its answer equals the torch model's for ``agreeing``.
+    ``images`` of the test set, on which its answer equals the torch model's for ``agreeing``. ``conversion`` says what binary
+    layers look like; ``steps`` are those of a progression, in the order in which layers became binary.
     """
 
     folder: Path
@@ -72,6 +75,8 @@ class SearchResult:
     device: str
     isa: str
     threads: int
+    conversion: ConversionOptions = DEFAULT
+    steps: tuple[Step, ...] = ()
 
     @property
     def row(self) -> ResultRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def score(job: Job, goal: Goal, times: MeasuredCost) -> dict[str, float]:
     """
     settings = job.settings
     inputs = {"model": model_digest(job.model), "data": job.data.digest, "method": settings.method, "seed": settings.seed}
-    options: dict[str, Any] = {}
+    inputs["conversion"] = asdict(settings.conversion)
+    options: dict[str, Any] = {"conversion": settings.conversion}
     if settings.method in methods.NEED_BUDGET:
         cost = goal.cost or times.fitted.cost
         options |= {"cost": cost, "limit": goal.limit}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from b2nn_tvm.deploy.device import open_device
 from b2nn_tvm.deploy.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError
 from b2nn_tvm.loop import goal as goals
+from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop.certify import Attempt, certify
 from b2nn_tvm.loop.comparison import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.costs import MeasuredCost, measure_cost
@@ -26,8 +27,10 @@ from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
 from b2nn_tvm.state import State
-from b2nn_tvm.loop.training import Trained, finetune_each, train_parent
+from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
+from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.progressive import Step
 from b2nn_tvm.mixbin.select import select
 from b2nn_tvm.mixbin.transfer import transfer
 from b2nn_tvm.plan import Plan, Precision
@@ -57,6 +60,10 @@ def search(
     method: str = "mixbin-loss",
     rule: str = "strict",
     solver: str = "sort",
+    conversion: ConversionOptions = DEFAULT,
+    progressive: str | None = None,
+    epochs_per_layer: int | None = None,
+    floor: float | None = None,
     epochs: int = 8,
     float_epochs: int = 0,
     compare: int = 0,
@@ -75,17 +82,32 @@ def search(
     runs; ``also`` names more targets to compile the result for. ``float_epochs`` of training come before the selection (0: the
     model is trained already), ``epochs`` of fine-tuning after it. ``compare`` > 0 fine-tunes the all-binary network and so many random
     choices of the same measured time as well. ``masks`` random mixtures correct the cost model; candidates are selected
-    ``margin`` below the budget. With ``plan``, a plan.json that may come from another data set, nothing is scored or selected:
-    its layers become binary, and the result says whether the budget holds. ``progress(phase, done, total)`` is called along the way.
+    ``margin`` below the budget. ``progress(phase, done, total)`` is called along the way, and its method ``detail(phase, words)``, if it
+    has one, with the loss and accuracy of each epoch.
+
+    With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: its layers become binary, as its
+    conversion says where none is given, and the result says whether the budget holds.
+
+    ``conversion`` says what binary layers look like, in what is measured as in what is trained. With a ``progressive`` order ("front",
+    "rear", "greedy", "scores" of the method, "layer-wise-priority") layers become binary one after the other until the budget is kept,
+    each followed by ``epochs_per_layer`` of training (1; of layer-wise priority 2); ``floor`` is the least validation accuracy in 0..1.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless ``fresh``.
 
-    Raises BudgetError where no choice keeps the budget, InputError for what cannot be used, and what compiler and device raise.
+    Raises BudgetError where no choice keeps the budget, or the floor comes before it, InputError for what cannot be used, and what
+    compiler and device raise.
     The selection is MixBin's (Partial Binarization of Neural Networks, algorithm 1).
     """
     wish = goals.parse(budget, rule=rule)
     folder = Path(output)
-    settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin)
+    asked = None if plan is None else Plan.load(plan)
+    if asked is not None and progressive:
+        raise InputError("a plan says which layers become binary, and so does a progressive order: give one of them")
+    if asked is not None and asked.conversion and conversion == DEFAULT:
+        conversion = ConversionOptions(**asked.conversion)
+    options = (conversion, progressive, epochs_per_layer, floor)
+    settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin, *options)
+    progressions.check(settings, wish, compare)
     for word in (target, *also):  # what is unknown or missing is refused before any work
         find_toolchain(targets.get(word))
     _check_device(device, target)
@@ -94,7 +116,7 @@ def search(
     layers = trace(network, bundle.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {_reasons(layers)}")
-    given = None if plan is None else _given(plan, layers, name_of(model))
+    given = None if asked is None else _given(asked, layers, name_of(model))
     state = State(folder / "state", fresh=fresh)
     job = Job(name_of(model), network, layers, bundle, settings, state, progress or (lambda phase, done, total: None))
 
@@ -102,7 +124,7 @@ def search(
     times = measure_cost(job)
     goal = goal or goals.milliseconds(wish, times)
     parent = train_parent(job)
-    scores = score(job, goal, times) if given is None else dict.fromkeys(job.eligible, math.nan)
+    scores = score(job, goal, times) if given is None and settings.needs_scores else {}
     choice, mixed, delivery = _settle(job, goal, scores, times, folder, also, given)
     rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
 
@@ -112,7 +134,7 @@ def search(
     found = SearchResult(
         folder=folder,
         model=job.name,
-        method=f"{method}, {rule}, {solver}" if given is None else f"{given.method}, the plan {plan}",
+        method=_how(settings, given, plan),
         plan=found_plan,
         budget=goal.words,
         unit=goal.unit,
@@ -128,21 +150,23 @@ def search(
         random_ms=interval([one.time.ms for one in drawn]) if drawn else None,
         attempts=choice.attempts,
         quality=_quality(choice.cost),
-        scores=dict(scores),
+        scores=dict(scores) or (_places(job, choice) if given is None else dict.fromkeys(job.eligible, math.nan)),
         libraries=delivery.libraries,
         device=delivery.device,
         isa=delivery.isa,
         threads=threads,
+        conversion=conversion,
+        steps=choice.steps,
     )
     report.write(found)
     return found
 
 
-def _given(path: str | os.PathLike, layers: LayerTable, name: str) -> Plan:
-    """The plan of a file for this network; raises InputError where it does not fit."""
-    plan = transfer(Plan.load(path), layers, model=name)
+def _given(asked: Plan, layers: LayerTable, name: str) -> Plan:
+    """The plan for this network; raises InputError where it does not fit."""
+    plan = transfer(asked, layers, model=name)
     if Precision.WEIGHT_BINARY in plan.layers.values():
-        raise InputError(f"{path}: expected float and binary layers, but the plan has some whose weights alone are binary, which are not compiled")
+        raise InputError("expected a plan of float and binary layers, but it has some whose weights alone are binary: they save no time")
     return plan
 
 
@@ -161,13 +185,19 @@ def _check_device(device: str, target: str) -> None:
 
 @dataclass(frozen=True)
 class _Choice:
-    """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried."""
+    """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried.
+
+    ``network`` is what a progression has trained, in ``steps``.
+    """
 
     binary: tuple[str, ...]
     predicted: float
-    predicted_ms: float
+    predicted_ms: float | None
     cost: MeasuredCost
     attempts: tuple[Attempt, ...]
+    precision: Precision = Precision.BINARY
+    network: torch.nn.Module | None = None
+    steps: tuple[Step, ...] = ()
 
 
 def _settle(
@@ -179,7 +209,11 @@ def _settle(
     for _ in range(ROUNDS):
         choice = _choose(job, goal, scores, times, aim) if given is None else _taken(goal, times, given.binary)
         name = label_of(job, choice.binary)
-        mixed = finetune_each(job, {name: choice.binary}, phase="fine-tune the chosen network")[name]
+        phase = "fine-tune the chosen network"
+        if choice.network is not None:
+            mixed = finetune_on(job, name, choice.network, phase=phase)
+        else:
+            mixed = finetune_each(job, {name: choice.binary}, phase=phase)[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
         digest = _plan(job, choice, goal, given).digest
         phases.append(f"delivery/{name}")
@@ -197,6 +231,8 @@ def _settle(
 
 
 def _choose(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> _Choice:
+    if job.settings.progressive:
+        return _grow(job, goal, scores, times, aim)
     if goal.cost is None:
         found = certify(job, scores, times, aim)
         return _Choice(found.binary, found.predicted_ms, found.predicted_ms, found.cost, found.attempts)
@@ -210,6 +246,16 @@ def _taken(goal: Goal, times: MeasuredCost, binary: tuple[str, ...]) -> _Choice:
     predicted_ms = float(times.fitted.cost.total(binary))
     predicted = predicted_ms if goal.cost is None else float(goal.cost.total(binary))
     return _Choice(binary, predicted, predicted_ms, times, ())
+
+
+def _grow(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> _Choice:
+    grown = progressions.grow(job, goal, scores, times, aim)
+    how = job.settings.progression()
+    exact_ms = float(times.fitted.cost.total(grown.binary)) if how.precision == Precision.BINARY else None
+    predicted_ms = grown.predicted if goal.cost is None else exact_ms
+    # A progression without training has only chosen; the choice is fine-tuned like any other.
+    network = grown.found.model if how.epochs or exact_ms is None else None
+    return _Choice(grown.binary, grown.predicted, predicted_ms, grown.cost, grown.attempts, how.precision, network, grown.found.steps)
 
 
 def _compare(
@@ -231,7 +277,8 @@ def _compare(
         return tuple(rows), []
     drawn = random_choices(job, cost, choice.binary, delivery.measured_ms, count)
     wanted = {"all-binary": job.eligible, **{f"random-{one.seed}": one.binary for one in drawn}}
-    trained = finetune_each(job, wanted, phase="fine-tune the networks to compare with")
+    effort = job.settings.progression().epochs * len(choice.steps) if choice.network is not None else 0
+    trained = finetune_each(job, wanted, phase="fine-tune the networks to compare with", effort=effort)
     rows.append(row("all binary", "binary", everything[1], trained["all-binary"].accuracy))
     rows += [row("random", "random", one.time, trained[f"random-{one.seed}"].accuracy, one.seed) for one in drawn]
     return tuple(rows), drawn
@@ -239,10 +286,25 @@ def _compare(
 
 def _plan(job: Job, choice: _Choice, goal: Goal, given: Plan | None) -> Plan:
     chosen = set(choice.binary)
-    layers = {layer.name: Precision.BINARY if layer.name in chosen else Precision.FLOAT for layer in job.layers}
+    layers = {layer.name: choice.precision if layer.name in chosen else Precision.FLOAT for layer in job.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
-    method = job.settings.method if given is None else given.method
-    return Plan(layers, workloads, job.name, method, goal.words, choice.predicted, goal.unit)
+    settings = job.settings
+    method = settings.selection if given is None else given.method
+    return Plan(layers, workloads, job.name, method, goal.words, choice.predicted, goal.unit, asdict(settings.conversion))
+
+
+def _how(settings: Settings, given: Plan | None, file: str | os.PathLike | None) -> str:
+    """How the layers were chosen, for reports."""
+    if given is not None:
+        return f"{given.method}, the plan {file}"
+    return settings.selection if settings.progressive else f"{settings.method}, {settings.rule}, {settings.solver}"
+
+
+def _places(job: Job, choice: _Choice) -> dict[str, float]:
+    """What stands for scores where none decided: the place in which a layer became binary, and after it in the network."""
+    done = [step.layer for step in choice.steps]
+    order = [*done, *(name for name in job.eligible if name not in done)]
+    return {name: float(order.index(name)) for name in job.eligible}
 
 
 def _quality(cost: MeasuredCost) -> CostQuality:

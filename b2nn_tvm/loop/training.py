@@ -6,17 +6,18 @@ import io
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.document import write_atomic
-from b2nn_tvm.loop.crew import Crew, Joint, Report
+from b2nn_tvm.loop.crew import Crew, Joint
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.fingerprint import model_digest
+from b2nn_tvm.mixbin.finetune import FIRST_STAGE
+from b2nn_tvm.mixbin.recipe import Report
 from b2nn_tvm.mixbin.train import evaluate, finetune, train
 
 
@@ -31,6 +32,7 @@ class Task:
     seed: int
     threads: int
     folder: Path
+    first_stage: float = FIRST_STAGE
 
     def run(self, report: Report) -> dict[str, float]:
         """Train and write ``weights.pt``; the accuracies in [0, 1]."""
@@ -48,15 +50,22 @@ class Trained:
 
 def train_parent(job: Job) -> Trained:
     """The float network trained for ``float_epochs`` (as it is, where that is 0), in place of ``job.model``."""
-    trained = _train_each(job, {"parent": (job.model, None, job.settings.float_epochs, job.settings.seed)}, "train the float network")
-    return trained["parent"]
+    return _train_each(job, {"parent": Wanted(job.model, None, job.settings.float_epochs)}, "train the float network")["parent"]
 
 
-def finetune_each(job: Job, choices: Mapping[str, tuple[str, ...]], *, phase: str) -> dict[str, Trained]:
-    """Convert the parent to each choice of binary layers and fine-tune it by distillation from the parent, all with equal effort."""
-    settings = job.settings
-    wanted = {name: (convert(job.model, binary), job.model, settings.epochs, settings.seed) for name, binary in choices.items()}
+def finetune_each(job: Job, choices: Mapping[str, tuple[str, ...]], *, phase: str, effort: int = 0) -> dict[str, Trained]:
+    """Convert the parent to each choice of binary layers and fine-tune it by distillation from the parent, all with equal effort.
+
+    ``effort`` epochs come on top of the search's own: those that what it is compared with had before.
+    """
+    convert = job.settings.conversion.convert
+    wanted = {name: Wanted(convert(job.model, binary), job.model, job.settings.epochs + effort) for name, binary in choices.items()}
     return _train_each(job, wanted, phase)
+
+
+def finetune_on(job: Job, name: str, network: torch.nn.Module, *, phase: str) -> Trained:
+    """Fine-tune a network whose binary weights are trained already, by distillation from the parent, in one stage."""
+    return _train_each(job, {name: Wanted(network, job.model, job.settings.epochs, first_stage=0.0)}, phase)[name]
 
 
 def run_task(task: Task, report: Report) -> dict[str, float]:
@@ -71,7 +80,7 @@ def run_task(task: Task, report: Report) -> dict[str, float]:
     if task.teacher is None:
         train(task.model, task.data, **settings)
     else:
-        finetune(task.model, task.teacher, task.data, **settings)
+        finetune(task.model, task.teacher, task.data, first_stage=task.first_stage, **settings)
     buffer = io.BytesIO()
     torch.save(task.model.state_dict(), buffer)
     write_atomic(task.folder / "weights.pt", buffer.getvalue())
@@ -82,30 +91,43 @@ def run_task(task: Task, report: Report) -> dict[str, float]:
     }
 
 
-def _train_each(job: Job, wanted: Mapping[str, tuple[torch.nn.Module, torch.nn.Module | None, int, int]], phase: str) -> dict[str, Trained]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a phase asks of one training; the fields are Task's."""
+
+    model: torch.nn.Module
+    teacher: torch.nn.Module | None
+    epochs: int
+    first_stage: float = FIRST_STAGE
+
+
+def _train_each(job: Job, wanted: Mapping[str, Wanted], phase: str) -> dict[str, Trained]:
     cores = os.cpu_count() or 1
     parallel = min(cores, len(wanted))
     joint = Joint(dict.fromkeys(wanted, 1.0), lambda share: job.progress(phase, round(100 * share), 100))
 
     def one(name: str) -> Trained:
-        model, teacher, epochs, seed = wanted[name]
+        want, seed = wanted[name], job.settings.seed
         inputs = {
-            "start": model_digest(model),
-            "teacher": model_digest(teacher) if teacher else "",
+            "start": model_digest(want.model),
+            "teacher": model_digest(want.teacher) if want.teacher else "",
             "data": job.data.digest,
-            "epochs": epochs,
+            "epochs": want.epochs,
+            "first_stage": want.first_stage,
+            "conversion": asdict(job.settings.conversion) if want.teacher else None,
             "seed": seed,
         }
 
         def compute(folder: Path) -> dict[str, float]:
-            task = Task(model, teacher, job.data, epochs, seed, crew.threads, folder)
+            task = Task(want.model, want.teacher, job.data, want.epochs, seed, crew.threads, folder, want.first_stage)
             report = lambda done, total: joint.update(name, done / max(1, total))
-            return crew.run(name, task, report) if epochs else task.run(report)
+            tell = lambda loss, accuracy: job.tell(phase, f"{name}: loss {loss:.3f}, accuracy {accuracy:.1%}")
+            return crew.run(name, task, report, tell) if want.epochs else task.run(report)
 
         result = job.state.run(f"training/{name}", inputs, compute)
         joint.update(name, 1.0)
-        model.load_state_dict(torch.load(job.state.files(f"training/{name}") / "weights.pt", weights_only=True))
-        return Trained(model.eval(), **result)
+        want.model.load_state_dict(torch.load(job.state.files(f"training/{name}") / "weights.pt", weights_only=True))
+        return Trained(want.model.eval(), **result)
 
     with Crew(parallel, threads=max(1, cores // parallel)) as crew:
         return crew.each(wanted, one)

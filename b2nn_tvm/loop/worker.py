@@ -10,7 +10,10 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from b2nn_tvm.mixbin.recipe import EpochRecord
 
 
 def main() -> int:
@@ -21,10 +24,17 @@ def main() -> int:
 
     from b2nn_tvm.errors import B2nnError
 
+    class Progress:
+        def __call__(self, done: int, total: int) -> None:
+            _say(answers, {"done": done, "total": total})
+
+        def epoch(self, record: EpochRecord) -> None:
+            _say(answers, {"loss": record.loss, "accuracy": record.accuracy})
+
     for line in sys.stdin:
         try:
             task = cloudpickle.loads(Path(json.loads(line)).read_bytes())
-            result = task.run(lambda done, total: _say(answers, {"done": done, "total": total}))
+            result = task.run(Progress())
         except B2nnError as error:
             _say(answers, {"error": str(error), "kind": type(error).__name__})
         else:

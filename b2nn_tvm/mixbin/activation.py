@@ -63,8 +63,13 @@ def names() -> tuple[str, ...]:
     return tuple(_MAKERS)
 
 
-def make(name: str, *, channels: int) -> nn.Module:
-    """A new activation for tensors [N, channels, H, W]; raises InputError for an unknown name."""
+def check(name: str) -> None:
+    """Raises InputError, with the choices, for an unknown name."""
     if name not in _MAKERS:
         raise InputError(f"there is no activation {name!r}; choose one of {', '.join(_MAKERS)}")
+
+
+def make(name: str, *, channels: int) -> nn.Module:
+    """A new activation for tensors [N, channels, H, W]; raises InputError for an unknown name."""
+    check(name)
     return _MAKERS[name](channels)

@@ -26,6 +26,7 @@ class BinaryConv2d(nn.Module):
 
     ``weight_binary = False`` convolves the signs with the latent weights themselves, the first stage of two-stage
     training; ``input_binary = False`` leaves the input as it is and only the weights binary (hybrid networks).
+    In mixed precision it computes in float32: halves are coarser than its integers, and than its thresholds.
     Raises InputError for another pad_value or binarizer.
     """
 
@@ -107,6 +108,12 @@ class BinaryConv2d(nn.Module):
         return self.two_values.scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self._forward(x.float())
+        return self._forward(x)
+
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.input_binary:
             x = sign(x, None if self.threshold is None else self.threshold[:, None, None])
         if self.weight_binary:

@@ -14,7 +14,7 @@ from torch import nn
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.convert import convert
+from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.finetune import finetune
 from b2nn_tvm.mixbin.select import Selection
 
@@ -36,9 +36,7 @@ def contest(
     epochs: int,
     workdir: str | os.PathLike | None = None,
     progress: Callable[[int, int], None] | None = None,
-    activation: str = "binrelu",
-    pad_value: int = 0,
-    binarizer: str = "xnor",
+    conversion: ConversionOptions = DEFAULT,
     **training,
 ) -> tuple[Contender, ...]:
     """All of ``selections`` fine-tuned from the float ``model`` with equal effort, the most accurate first.
@@ -53,7 +51,7 @@ def contest(
     for index, selection in enumerate(selections):
         if progress:
             progress(index, len(selections))
-        student = convert(model, selection.binary, activation=activation, pad_value=pad_value, binarizer=binarizer)
+        student = conversion.convert(model, selection.binary)
         folder = None if workdir is None else Path(workdir) / f"contender-{index + 1:02d}"
         trained = finetune(student, model, data, epochs=epochs, workdir=folder, progress=False, **training)
         found.append(Contender(selection, student.eval(), trained.accuracy))

@@ -52,7 +52,7 @@ def convert(
     untraceable models.
     """
     binarizers.check(binarizer)
-    activations.make(activation, channels=1)  # an unknown name fails before any work
+    activations.check(activation)
     precisions = _precisions(choice)
     result = copy.deepcopy(model)
     graph_module = capture(result)

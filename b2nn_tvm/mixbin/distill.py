@@ -53,7 +53,7 @@ class Distillation:
             target = answers[0]
         else:
             with torch.no_grad():
-                target = self.teacher.to(images.device)(images)
+                target = self.teacher.to(images.device)(images).float()
         return distillation_loss(outputs, target, labels, temperature=self.temperature, weight=self.weight)
 
 

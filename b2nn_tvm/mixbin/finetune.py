@@ -8,7 +8,6 @@ ICLR 2020).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from torch import nn
 
@@ -16,10 +15,13 @@ from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.distill import distill_from
-from b2nn_tvm.mixbin.fit import Place, cpu_threads, fit
-from b2nn_tvm.mixbin.loss import evaluate
-from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.mixbin.fit import fit
+from b2nn_tvm.mixbin.loss import device_of, evaluate
+from b2nn_tvm.mixbin.place import Place
+from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
+
+FIRST_STAGE = 0.4  # of the epochs
 
 
 def finetune(
@@ -32,14 +34,15 @@ def finetune(
     weight_decay: float = 1e-5,
     temperature: float = 2.0,
     distillation: float = 0.7,
-    first_stage: float = 0.4,
+    first_stage: float = FIRST_STAGE,
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Callable[[int, int], None] = True,
+    progress: bool | Report = True,
     threads: int | None = None,
     devices: int = 1,
     accelerator: str = "auto",
+    precision: str = "auto",
 ) -> TrainResult:
     """Train ``student`` in place for ``epochs`` in all, then re-estimate its batch norms; 0 epochs only measure it.
 
@@ -52,8 +55,9 @@ def finetune(
         raise InputError(f"the first stage takes a share of the epochs from 0 to below 1, not {first_stage}")
     if epochs == 0:
         return TrainResult(evaluate(student, data.val_loader()), ())
-    place = Place(workdir, devices, accelerator, threads)
-    with cpu_threads(threads):
+    place = Place(workdir, devices, accelerator, threads, precision)
+    home = device_of(teacher)
+    with place.computing(teacher):
         objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation)
     binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
     latent = frozenset(f"{name}.weight" for name in binary)
@@ -61,7 +65,7 @@ def finetune(
     for stage, length in (_stages(epochs, first_stage) if binary else {"float": epochs}).items():
         weights_too = stage == "binary-weights"
         recipe = Recipe(stage, length, lr, weight_decay, batch, seed, latent if weights_too else frozenset())
-        watching = watchers(progress, devices, title=stage.replace("-", " "), first=len(history), total=epochs)
+        watching = watchers(progress, place, title=stage.replace("-", " "), first=len(history), total=epochs)
         for module in binary.values():
             module.weight_binary = weights_too
         try:
@@ -69,6 +73,7 @@ def finetune(
         finally:
             for module in binary.values():
                 module.weight_binary = True
+            teacher.to(home)  # it ran along where images are augmented
     return TrainResult(settle(student, data, recipe, place), history)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 
 import lightning as L
 
-Report = Callable[[int, int], None]
+from b2nn_tvm.mixbin.recipe import Report
 
 
 class TrainingBar(L.Callback):
-    """A bar with epoch, loss, validation accuracy and time left; drawn by the first process alone."""
+    """A bar with epoch, loss, validation accuracy and time left; drawn by the first process alone.
+
+    Loss and accuracy are the last epoch's; in the first one the loss is the last step's, looked at every second, since a
+    GPU must stop for it.
+    """
 
     def __init__(self, title: str):
-        self._title, self._bar = title, None
+        self._title, self._bar, self._looked = title, None, 0.0
 
     def on_train_start(self, trainer, module) -> None:
         if not trainer.is_global_zero:
@@ -31,6 +35,9 @@ class TrainingBar(L.Callback):
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_index) -> None:
         self._show(trainer, module)
+        if self._bar and not module.history and time.monotonic() > self._looked + 1:
+            self._bar.update(self._task, loss=f"{float(outputs['loss']):.3f}")
+            self._looked = time.monotonic()
 
     def on_train_end(self, trainer, module) -> None:
         self._show(trainer, module)
@@ -55,11 +62,27 @@ class TrainingBar(L.Callback):
 
 
 class StepReport(L.Callback):
-    """Calls ``report(steps done, steps in all)`` after each step; a stage starts at ``first`` of ``total`` epochs."""
+    """Calls ``report`` in the first process after each step and epoch; a stage starts at ``first`` of ``total`` epochs."""
 
     def __init__(self, report: Report, *, first: int, total: int):
         self._report, self._first, self._total = report, first, total
+        self._told = 0
+
+    def on_train_start(self, trainer, module) -> None:
+        self._told = len(module.history)  # what a resumed run has behind it was told before
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_index) -> None:
-        per_epoch = int(trainer.estimated_stepping_batches) // trainer.max_epochs
-        self._report(self._first * per_epoch + trainer.global_step, self._total * per_epoch)
+        if trainer.is_global_zero:
+            per_epoch = int(trainer.estimated_stepping_batches) // trainer.max_epochs
+            self._report(self._first * per_epoch + trainer.global_step, self._total * per_epoch)
+            self._tell(module)
+
+    def on_train_end(self, trainer, module) -> None:
+        if trainer.is_global_zero:
+            self._tell(module)
+
+    def _tell(self, module) -> None:
+        tell = getattr(self._report, "epoch", None)
+        if tell and len(module.history) > self._told:
+            self._told = len(module.history)
+            tell(module.history[-1])

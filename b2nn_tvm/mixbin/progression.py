@@ -13,12 +13,13 @@ The driver is in progressive.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.plan import Precision
 
 ORDERS = ("front", "rear", "greedy")
+WORDS = (*ORDERS, "scores", "layer-wise-priority")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,21 @@ class Progression:
             raise InputError(f"the number of epochs after each layer is at least 0, not {self.epochs}")
         if self.floor is not None and not 0 <= self.floor <= 1:
             raise InputError(f"the accuracy floor is a share from 0 to 1, not {self.floor}")
+
+
+def named(word: str, *, scores: Mapping[str, float], epochs: int | None, floor: float | None) -> Progression:
+    """The progression that one of WORDS stands for; "scores" are the given ones.
+
+    Without ``epochs``, layer-wise priority has its own number and the others one per layer. Raises InputError for an
+    unknown word and for what is out of range.
+    """
+    if word not in WORDS:
+        raise InputError(f"unknown progressive order {word!r}; choose one of {', '.join(WORDS)}")
+    if word == "layer-wise-priority":
+        chosen = LAYER_WISE_PRIORITY
+    else:
+        chosen = Progression(scores if word == "scores" else word, epochs=1)
+    return replace(chosen, floor=floor, epochs=chosen.epochs if epochs is None else epochs)
 
 
 LAYER_WISE_PRIORITY = Progression("rear", Precision.WEIGHT_BINARY, epochs=2, freeze=True, distillation=0.0)

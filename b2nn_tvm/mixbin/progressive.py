@@ -99,6 +99,7 @@ class _Driver:
         elif not isinstance(how.order, str):
             self._order.sort(key=how.order.__getitem__)
         settings = asdict(how) | {"order": how.order if isinstance(how.order, str) else dict(how.order)}
+        del settings["floor"]  # it ends a progression and changes no step
         data = "" if subject.data is None else subject.data.digest
         self._inputs = {
             "subject": subject.digest(),

@@ -7,7 +7,6 @@ how the authors' code adds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -17,8 +16,9 @@ from torch.nn import functional as F
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.batchnorm import Norm
-from b2nn_tvm.mixbin.fit import Place, fit
-from b2nn_tvm.mixbin.recipe import Recipe, TrainResult
+from b2nn_tvm.mixbin.fit import fit
+from b2nn_tvm.mixbin.place import Place
+from b2nn_tvm.mixbin.recipe import Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
 
 
@@ -45,10 +45,11 @@ def slim_train(
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Callable[[int, int], None] = True,
+    progress: bool | Report = True,
     threads: int | None = None,
     devices: int = 1,
     accelerator: str = "auto",
+    precision: str = "auto",
 ) -> TrainResult:
     """Train ``model`` in place on the labels and for small scales; the rest is as in ``train``.
 
@@ -60,7 +61,7 @@ def slim_train(
             f"slimming needs batch norms with scales and a strength above zero; there are {len(scales)}, and it is {strength}"
         )
     recipe = Recipe("sparse", epochs, lr, weight_decay, batch, seed)
-    place = Place(workdir, devices, accelerator, threads)
-    watching = watchers(progress, devices, title="train for slimming", first=0, total=epochs)
+    place = Place(workdir, devices, accelerator, threads, precision)
+    watching = watchers(progress, place, title="train for slimming", first=0, total=epochs)
     history = fit(model, data, SparseScales(strength, scales), recipe=recipe, place=place, watchers=watching)
     return TrainResult(settle(model, data, recipe, place), history)

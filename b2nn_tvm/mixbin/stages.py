@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
 
 from torch import nn
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.fit import Place, cpu_threads
 from b2nn_tvm.mixbin.loss import evaluate
-from b2nn_tvm.mixbin.recipe import Recipe
+from b2nn_tvm.mixbin.place import Place
+from b2nn_tvm.mixbin.recipe import Recipe, Report
 
 SETTLING_BATCHES = 100  # a running average over more moves by less than its noise
 
 
-def watchers(progress: bool | Callable[[int, int], None], devices: int, *, title: str, first: int, total: int) -> list:
-    """The Lightning callbacks that show progress; a function is not called from the processes of several devices."""
+def watchers(progress: bool | Report, place: Place, *, title: str, first: int, total: int) -> list:
+    """The Lightning callbacks that show progress; a function is not called from new processes."""
     from b2nn_tvm.mixbin.progress import StepReport, TrainingBar
 
     if callable(progress):
-        return [StepReport(progress, first=first, total=total)] if devices == 1 else []
+        return [StepReport(progress, first=first, total=total)] if not place.spawns else []
     return [TrainingBar(title)] if progress else []
 
 
 def settle(model: nn.Module, data: DataBundle, recipe: Recipe, place: Place) -> float:
     """Re-estimate the batch norms of the trained weights on training batches; the validation accuracy after it."""
-    with cpu_threads(place.threads):
+    with place.computing(model):
         reestimate(model, islice(data.train_loader(recipe.batch, seed=recipe.seed), SETTLING_BATCHES))
         return evaluate(model.eval(), data.val_loader())

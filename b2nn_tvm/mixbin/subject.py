@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from b2nn_tvm.cost import AdditiveCost, Number
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.convert import convert
+from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.fingerprint import batches_digest, model_digest
 from b2nn_tvm.mixbin.graph import capture
 from b2nn_tvm.mixbin.layers import layer_nodes, trace
@@ -32,18 +32,15 @@ class Subject:
     """The network whose ``layers`` (names of eligible convolutions) are to be scored; it is left as it is.
 
     ``batches`` of (images, labels) are the same for every layer; ``loss`` maps (outputs, labels) to a batch's mean.
-    ``activation``, ``pad_value`` and ``binarizer`` say what a binary layer looks like (see convert). ``cost`` and
-    ``limit`` are the budget and ``data`` what is trained on, for the methods that need them; ``seed`` is for those that
-    draw. ``path`` keeps results as they come, and what is there already is taken up if it belongs to the same question;
-    ``progress`` is called with (done, in all).
+    ``conversion`` says what a binary layer looks like. ``cost`` and ``limit`` are the budget and ``data`` what is
+    trained on, for the methods that need them; ``seed`` is for those that draw. ``path`` keeps results as they come,
+    and what is there already is taken up if it belongs to the same question; ``progress`` is called with (done, in all).
     """
 
     model: nn.Module
     batches: Batches
     layers: tuple[str, ...]
-    activation: str = "binrelu"
-    pad_value: int = 0
-    binarizer: str = "xnor"
+    conversion: ConversionOptions = DEFAULT
     loss: Loss = F.cross_entropy
     seed: int = 0
     cost: AdditiveCost | None = None
@@ -78,8 +75,7 @@ class Subject:
 
     def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> nn.Module:
         """A copy of the network (or of another ``model``) with these layers binary; without names, an untouched one."""
-        options = {"activation": self.activation, "pad_value": self.pad_value, "binarizer": self.binarizer}
-        return convert(self.model if model is None else model, choice, **options)
+        return self.conversion.convert(self.model if model is None else model, choice)
 
     def notes(self, digest: str) -> Notes:
         """Partial results beside ``path``, for methods whose layers are not finished one after the other."""
@@ -88,6 +84,6 @@ class Subject:
     def digest(self, *settings) -> str:
         """A hash of all that a measurement depends on; ``settings`` are those of the method."""
         loss = f"{self.loss.__module__}.{getattr(self.loss, '__qualname__', repr(self.loss))}"
-        words = [*settings, self.activation, self.pad_value, self.binarizer, loss]
+        words = [*settings, asdict(self.conversion), loss]
         parts = [model_digest(self.model), batches_digest(self.batches), json.dumps(words)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()

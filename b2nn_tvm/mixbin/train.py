@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +11,10 @@ from torch.nn import functional as F
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.mixbin.finetune import finetune
-from b2nn_tvm.mixbin.fit import Place, fit
+from b2nn_tvm.mixbin.fit import fit
 from b2nn_tvm.mixbin.loss import evaluate, logits
-from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.mixbin.place import Place
+from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
 
 __all__ = ["EpochRecord", "TrainResult", "evaluate", "finetune", "logits", "train"]
@@ -41,21 +41,24 @@ def train(
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Callable[[int, int], None] = True,
+    progress: bool | Report = True,
     threads: int | None = None,
     devices: int = 1,
     accelerator: str = "auto",
+    precision: str = "auto",
 ) -> TrainResult:
     """Train ``model`` in place on the labels, then re-estimate its batch norms; 0 epochs only measure it.
 
-    On one CPU the result is fixed by ``seed``. With a ``workdir`` each epoch is kept there, and the same call goes on
-    where an earlier one was stopped. ``progress`` draws a bar on stderr, or is called with (steps done, steps in all).
-    Raises InputError where a setting is out of range, a checkpoint is damaged, or the loss is no longer finite.
+    On CPUs the result is fixed by ``seed`` and the number of processes. With a ``workdir`` each epoch is kept there,
+    and the same call goes on where an earlier one was stopped. ``progress`` draws a bar on stderr, or is called with
+    (steps done, steps in all); its method ``epoch``, if it has one, gets each EpochRecord. ``devices``, ``accelerator``
+    and ``precision`` are those of Place. Raises InputError where a setting is out of range, a checkpoint is damaged, or
+    the loss is no longer finite.
     """
     if epochs == 0:
         return TrainResult(evaluate(model, data.val_loader()), ())
     recipe = Recipe("float", epochs, lr, weight_decay, batch, seed)
-    place = Place(workdir, devices, accelerator, threads)
-    watching = watchers(progress, devices, title="train", first=0, total=epochs)
+    place = Place(workdir, devices, accelerator, threads, precision)
+    watching = watchers(progress, place, title="train", first=0, total=epochs)
     history = fit(model, data, CrossEntropy(label_smoothing), recipe=recipe, place=place, watchers=watching)
     return TrainResult(settle(model, data, recipe, place), history)

@@ -19,14 +19,23 @@ class TrainingModule(L.LightningModule):
     """Trains ``model`` in place by ``recipe``; ``history`` has a record per epoch and survives in checkpoints.
 
     All that is random is drawn from the recipe's seed and the epoch, so that a resumed run equals an uninterrupted one.
-    The model's weights should lie as ``training_layout`` says.
+    The model's weights should lie as ``training_layout`` says. ``start`` says what training starts from, in words that must be
+    the same in all processes.
     """
 
-    def __init__(self, model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe):
+    def __init__(self, model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe, start: str):
         super().__init__()
-        self.model, self.data, self.objective, self.recipe = model, data, objective, recipe
+        self.model, self.data, self.objective, self.recipe, self.start = model, data, objective, recipe, start
         self._layout = training_layout(model)
         self.history: list[EpochRecord] = []
+
+    def setup(self, stage: str) -> None:
+        first = self.trainer.strategy.broadcast(self.start)
+        if first != self.start:
+            raise InputError(
+                f"process {self.trainer.global_rank} starts from {self.start}, but the first one from {first}: seed "
+                "the network alike in all processes, and give a workdir that all machines share"
+            )
 
     def train_dataloader(self):
         share = {"replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
@@ -57,6 +66,11 @@ class TrainingModule(L.LightningModule):
             )
         self.history.append(EpochRecord(self.recipe.stage, self.current_epoch + 1, loss, accuracy))
 
+    def on_train_end(self) -> None:
+        # Each process has its own running statistics, of its share; the checkpoint has the first one's.
+        for buffer in self.model.buffers():
+            buffer.copy_(self.trainer.strategy.broadcast(buffer))
+
     def configure_optimizers(self):
         kept = [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
         groups = [
@@ -69,7 +83,8 @@ class TrainingModule(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
 
     def _outputs(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return self.model(batch[0].contiguous(memory_format=self._layout))
+        # In mixed precision the outputs are halves, in which a sum of exponentials is too coarse.
+        return self.model(batch[0].contiguous(memory_format=self._layout)).float()
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["history"] = [asdict(record) for record in self.history]

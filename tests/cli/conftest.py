@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +29,21 @@ def run(tmp_path: Path) -> Run:
         return subprocess.run(
             [sys.executable, "-c", code, *map(str, words)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same in this process, which has imported torch and tvm already: for the many ways to be refused."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("OMP_WAIT_POLICY", os.environ.get("OMP_WAIT_POLICY", "PASSIVE"))
+
+    def run(command: str, *words: str) -> subprocess.CompletedProcess:
+        main = importlib.import_module(f"b2nn_tvm.cli.{command}").main
+        done = CliRunner().invoke(main, [*map(str, words)], prog_name=f"b2nn-{command}")
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
     return run
 

@@ -107,26 +107,26 @@ def test_without_onnxruntime_it_says_that_nothing_was_verified(run: Run, small_o
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
-def test_missing_file(run: Run, tmp_path: Path) -> None:
-    assert_refused(run("compile", "nothing.onnx", "-o", "out"), "nothing.onnx", "no such file")
+def test_missing_file(here: Run, tmp_path: Path) -> None:
+    assert_refused(here("compile", "nothing.onnx", "-o", "out"), "nothing.onnx", "no such file")
     assert os.listdir(tmp_path) == []
 
 
-def test_a_file_that_is_not_onnx(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_not_onnx(here: Run, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("this is no network")
-    assert_refused(run("compile", "text.onnx", "-o", "out"), "text.onnx", "onnx")
+    assert_refused(here("compile", "text.onnx", "-o", "out"), "text.onnx", "onnx")
     assert os.listdir(tmp_path) == ["text.onnx"]
 
 
-def test_unknown_target_lists_the_choices(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    assert_refused(run("compile", small_onnx, "--target", "vax", "-o", "out"), "'vax'", "arm", "x86", "native")
+def test_unknown_target_lists_the_choices(here: Run, small_onnx: Path, tmp_path: Path) -> None:
+    assert_refused(here("compile", small_onnx, "--target", "vax", "-o", "out"), "'vax'", "arm", "x86", "native")
     assert os.listdir(tmp_path) == []
 
 
-def test_unsupported_operator_is_named_with_its_node(run: Run, tmp_path: Path) -> None:
+def test_unsupported_operator_is_named_with_its_node(here: Run, tmp_path: Path) -> None:
     nodes = [helper.make_node("Det", ["input"], ["output"], name="the_determinant")]
     save_graph(tmp_path / "det.onnx", nodes, {}, [1, 4, 4], [1])
-    assert_refused(run("compile", "det.onnx", "-o", "out"), "Det", "the_determinant")
+    assert_refused(here("compile", "det.onnx", "-o", "out"), "Det", "the_determinant")
     assert os.listdir(tmp_path) == ["det.onnx"]
 
 

@@ -100,37 +100,37 @@ def test_a_run_that_is_interrupted_goes_on(run: Run, library: Path, tmp_path: Pa
     assert (json.loads(done.stdout)["runs"], json.loads(done.stdout)["profiles"]) == (80, 50)
 
 
-def test_a_device_that_is_not_there(run: Run, library: Path) -> None:
-    assert_refused(run("profile", library, "--device", "attic"), "attic", "local")
+def test_a_device_that_is_not_there(here: Run, library: Path) -> None:
+    assert_refused(here("profile", library, "--device", "attic"), "attic", "local")
 
 
-def test_an_emulator_gives_no_times(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+def test_an_emulator_gives_no_times(here: Run, small_onnx: Path, tmp_path: Path) -> None:
     compile_model(small_onnx, target="arm", output=tmp_path / "arm", verify=False).close()
-    assert_refused(run("profile", "arm", "--device", "emulator:cortex-a72"), "emulator")
+    assert_refused(here("profile", "arm", "--device", "emulator:cortex-a72"), "emulator")
 
 
-def test_a_library_of_another_architecture(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+def test_a_library_of_another_architecture(here: Run, small_onnx: Path, tmp_path: Path) -> None:
     compile_model(small_onnx, target="arm", output=tmp_path / "arm", verify=False).close()
-    assert_refused(run("profile", "arm"), "aarch64")
+    assert_refused(here("profile", "arm"), "aarch64")
 
 
-def test_a_folder_without_a_library(run: Run, tmp_path: Path) -> None:
-    assert_refused(run("profile", tmp_path), "manifest.json")
-    assert_refused(run("profile", "nowhere"), "nowhere")
+def test_a_folder_without_a_library(here: Run, tmp_path: Path) -> None:
+    assert_refused(here("profile", tmp_path), "manifest.json")
+    assert_refused(here("profile", "nowhere"), "nowhere")
 
 
-def test_a_damaged_library(run: Run, library: Path, tmp_path: Path) -> None:
+def test_a_damaged_library(here: Run, library: Path, tmp_path: Path) -> None:
     shutil.copytree(library, tmp_path / "copy")
     path = tmp_path / "copy" / "libb2nn_model.so"
     path.write_bytes(path.read_bytes()[:-1])
-    assert_refused(run("profile", "copy"), "damaged")
+    assert_refused(here("profile", "copy"), "damaged")
 
 
-def test_wrong_usage_is_status_2(run: Run, library: Path) -> None:
-    assert run("profile", library, "--runs", "0").returncode == 2
-    assert run("profile").returncode == 2
-    assert run("profile", library, "--resume").returncode == 2
-    assert run("profile", library, "--timeout", "0").returncode == 2
+def test_wrong_usage_is_status_2(here: Run, library: Path) -> None:
+    assert here("profile", library, "--runs", "0").returncode == 2
+    assert here("profile").returncode == 2
+    assert here("profile", library, "--resume").returncode == 2
+    assert here("profile", library, "--timeout", "0").returncode == 2
 
 
 @pytest.mark.timing

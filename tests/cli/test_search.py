@@ -1,4 +1,4 @@
-"""What b2nn-search says to what it cannot use; tests/end_to_end runs it to the end."""
+"""What b2nn-search says to what it cannot use; tests/end_to_end runs it to the end, in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--rule", "loose", "--budget", "50%flops"), ("loose", "strict", "nearest")),
         (("--solver", "oracle"), ("oracle", "exact")),
         (("--rule", "nearest"), ("milliseconds", "strict")),
+        (("--binarizer", "magic"), ("magic", "xnor", "distribution-aware")),
+        (("--activation", "magic"), ("magic", "binrelu", "rprelu")),
+        (("--pad-value", "2"), ("0, 1 or -1", "2")),
+        (("--progressive", "sideways"), ("sideways", "front, rear, greedy, scores, layer-wise-priority")),
+        (("--floor", "0.9"), ("progressive order",)),
         (("--data", "nothing"), ("nothing", "digits")),
         (("--model", "alexnet"), ("alexnet", "cresnet20")),
         (("--model", "nowhere:net"), ("nowhere",)),
@@ -34,20 +39,20 @@ WORDS = ("--model", "cresnet20", "-o", "out")
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_refusals_are_one_line_and_leave_nothing(run: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
-    assert_refused(run("search", *WORDS, *words), *parts)
+def test_refusals_are_one_line_and_leave_nothing(here: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_refused(here("search", *WORDS, *words), *parts)
     assert os.listdir(tmp_path) == []
 
 
-def test_an_infeasible_budget_says_what_is_possible_and_which_layers_bind(run: Run, tmp_path: Path) -> None:
-    done = run("search", *WORDS, "--budget", "1%flops", "--float-epochs", "500")
+def test_an_infeasible_budget_says_what_is_possible_and_which_layers_bind(here: Run, tmp_path: Path) -> None:
+    done = here("search", *WORDS, "--budget", "1%flops", "--float-epochs", "500")
     assert_refused(done, "conv1", "stay float", "allow at least")
     assert not (tmp_path / "out" / "plan.json").exists()
 
 
-@pytest.mark.parametrize("words", [("--epochs", "-1"), ("--threads", "0"), ("--compare", "many")])
-def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
-    assert run("search", *WORDS, *words).returncode == 2
+@pytest.mark.parametrize("words", [("--epochs", "-1"), ("--threads", "0"), ("--floor", "2")])
+def test_wrong_usage_is_status_2(here: Run, words: tuple[str, ...]) -> None:
+    assert here("search", *WORDS, *words).returncode == 2
 
 
 def test_model_and_output_are_required(run: Run) -> None:

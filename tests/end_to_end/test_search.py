@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -23,6 +24,8 @@ from b2nn_tvm.cost_table import CostTable
 from b2nn_tvm.deploy.measure import measure
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
+from b2nn_tvm.mixbin.conversion import ConversionOptions
+from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Plan
 
 pytestmark = pytest.mark.timing
@@ -40,12 +43,14 @@ def few():
     return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
 """
 QUICK = {"float_epochs": 1, "epochs": 2, "masks": 1}
+LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0, "epochs": 1, "masks": 0}
 
 
-def few_digits() -> data.DataBundle:
-    """256 images to train on; all of the test set."""
+def few_digits(*, test: int | None = None) -> data.DataBundle:
+    """256 images to train on; all of the test set, or so many of it."""
     bundle = data.digits()
-    return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
+    first = lambda split, count: data.TensorImages(split.images[:count], split.labels[:count])
+    return replace(bundle, train=first(bundle.train, 256), test=first(bundle.test, test))
 
 
 def network() -> torch.nn.Module:
@@ -160,6 +165,59 @@ def test_exact_budgets_are_kept_exactly(found, unit: str, tmp_path: Path) -> Non
         assert b2nn_tvm.flops(network(), (3, 32, 32), binary=result.plan.binary) == result.achieved
 
 
+OPTIONS = ConversionOptions("distribution-aware", "rprelu", 1, True)
+
+
+def four_layers() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return BiRealNet(classes=10, channels=3, image_size=32, stem="cifar", widths=(8, 16), blocks=1, activation="binrelu")
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    """When the phases of a search were finished."""
+    state = folder / "state"
+    return {str(path.parent.relative_to(state)): path.stat().st_mtime_ns for path in state.rglob("phase.json")}
+
+
+@pytest.fixture(scope="module")
+def layer_by_layer(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.result.SearchResult:
+    folder = tmp_path_factory.mktemp("progressive") / "out"
+    return b2nn_tvm.search(four_layers(), data=few_digits(test=32), output=folder, conversion=OPTIONS, **LAYER_BY_LAYER)
+
+
+def test_the_networks_that_are_measured_are_converted_with_the_options(layer_by_layer) -> None:
+    (folder,) = (layer_by_layer.folder / "state" / "networks").glob("4-of-4-*")
+    for file in (folder / "model.onnx", layer_by_layer.folder / "model.onnx"):
+        nodes = onnx.load(file).graph.node
+        binary = [node for node in nodes if node.op_type == "BinaryConv2d"]
+        pads = [attribute.f for node in binary for attribute in node.attribute if attribute.name == "pad_value"]
+        assert pads == [1.0] * len(binary) and all(len(node.input) == 4 for node in binary)
+        assert sum(node.op_type == "PRelu" for node in nodes) == 0  # these blocks have no activation behind their signs
+        assert len(binary) == 2 * len(layer_by_layer.plan.binary if file.parent == layer_by_layer.folder else layer_by_layer.scores)
+    assert layer_by_layer.agreeing >= layer_by_layer.images - 1
+
+
+def test_layers_became_binary_from_the_rear_until_the_budget_was_kept(layer_by_layer) -> None:
+    done = [step.layer for step in layer_by_layer.steps]
+    assert done == ["stage2.0.conv2", "stage2.0.conv1", "stage1.0.conv2", "stage1.0.conv1"][: len(done)] and 0 < len(done) < 4
+    assert set(layer_by_layer.plan.binary) == set(done) and layer_by_layer.achieved <= layer_by_layer.limit
+    saved = Plan.load(layer_by_layer.folder / "plan.json")
+    assert saved.method == "progressive rear" and ConversionOptions(**saved.conversion) == OPTIONS
+    written = json.loads((layer_by_layer.folder / "report.json").read_text())
+    assert [step["layer"] for step in written["steps"]] == done and written["conversion"]["activation"] == "rprelu"
+
+
+def test_what_other_options_change_is_done_again_and_nothing_else(layer_by_layer, tmp_path: Path) -> None:
+    shutil.copytree(layer_by_layer.folder, tmp_path / "out")
+    before = stamps(tmp_path / "out")
+    again = lambda **options: b2nn_tvm.search(four_layers(), data=few_digits(test=32), output=tmp_path / "out", **{**LAYER_BY_LAYER, **options})
+    assert again(conversion=OPTIONS, floor=0.01).steps == layer_by_layer.steps
+    assert stamps(tmp_path / "out") == before
+    assert again(epochs=0).plan.conversion == asdict(ConversionOptions())
+    after = stamps(tmp_path / "out")
+    assert {name for name in before if after[name] == before[name]} == {next(name for name in before if "0-of-4" in name), "training/parent"}
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -170,6 +228,7 @@ def test_exact_budgets_are_kept_exactly(found, unit: str, tmp_path: Path) -> Non
         ({"method": "magic"}, InputError, "mixbin-loss"),
         ({"rule": "loose", "budget": "50%flops"}, InputError, "strict"),
         ({"epochs": -1}, InputError, "epochs"),
+        ({"progressive": "layer-wise-priority"}, InputError, "saves bytes"),
         ({"data": "nothing"}, InputError, "digits"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,12 +45,28 @@ def test_a_process_trains_as_this_one_would(few_digits: DataBundle, tmp_path: Pa
     assert trained.validation_accuracy == evaluate(job.model, few_digits.val_loader())
 
 
+class Said:
+    """All that a search says of its phases."""
+
+    def __init__(self) -> None:
+        self.shares: list[int] = []
+        self.details: list[str] = []
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        self.shares.append(done)
+
+    def detail(self, phase: str, words: str) -> None:
+        self.details.append(words)
+
+
 def test_networks_side_by_side_and_again_from_disk(few_digits: DataBundle, tmp_path: Path) -> None:
-    shares: list[int] = []
-    job = make_job(few_digits, tmp_path, progress=lambda phase, done, total: shares.append(done))
+    said = Said()
+    job = make_job(few_digits, tmp_path, progress=said)
     choices = {"first": job.eligible[:2], "last": job.eligible[-2:]}
     trained = finetune_each(job, choices, phase="fine-tune")
-    assert set(trained) == set(choices) and shares[-1] == 100
+    assert set(trained) == set(choices) and said.shares[-1] == 100
+    assert {line.partition(":")[0] for line in said.details} == set(choices)
+    assert all(re.fullmatch(r"\w+: loss \d\.\d{3}, accuracy \d+\.\d%", line) for line in said.details)
     assert not list(tmp_path.rglob("checkpoints")) and not list(tmp_path.rglob("task.pickle"))
     again = make_job(few_digits, tmp_path)
     repeated = finetune_each(again, choices, phase="fine-tune")

@@ -152,3 +152,25 @@ def test_refuses_other_padding_values():
 def test_refuses_convolutions_without_a_binary_form(options, reason):
     with pytest.raises(UnsupportedError, match=reason):
         BinaryConv2d.from_conv(nn.Conv2d(4, 4, 3, **options))
+
+
+@pytest.mark.parametrize("options", [{}, {"learned_threshold": True}, {"binarizer": "distribution-aware"}])
+def test_mixed_precision_leaves_every_sum_exact(options):
+    """64 x 3 x 3 signs sum to up to 576, of which bfloat16 holds those up to 256 exactly."""
+    torch.manual_seed(0)
+    conv = BinaryConv2d(64, 8, (3, 3), padding=(1, 1, 1, 1), **options)
+    with torch.no_grad():
+        conv.weight.add_(0.05)  # most of them +1, so that sums are large
+        if conv.threshold is not None:
+            conv.threshold.uniform_(-0.01, 0.01)
+    halves = (torch.randn(2, 64, 8, 8) + 1).bfloat16().requires_grad_()
+    x = halves.detach().float().requires_grad_()
+    expected = conv(x)
+    expected.square().mean().backward()
+    gradient, conv.weight.grad = conv.weight.grad, None
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = conv(halves)
+    found.square().mean().backward()
+    assert found.dtype == torch.float32 and torch.equal(found, expected)
+    assert torch.equal(conv.weight.grad, gradient)
+    assert halves.grad.dtype == torch.bfloat16 and torch.equal(halves.grad, x.grad.bfloat16())

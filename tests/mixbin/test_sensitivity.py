@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin import methods, subject
+from b2nn_tvm.mixbin import conversion, methods
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.conversion import ConversionOptions
 from b2nn_tvm.mixbin.selectors.mixbin_grad import EPS
 from b2nn_tvm.mixbin.sensitivity import Sensitivity
 
@@ -147,9 +148,9 @@ def test_an_interrupted_measurement_goes_on_where_it_stopped(model, batches, tmp
         mixbin_loss(model, batches, path=path, progress=interrupt)
     assert list(Sensitivity.load(path).scores) == NAMES[:2]
     converted = []
-    real = subject.convert
+    real = conversion.convert
     monkeypatch.setattr(
-        subject, "convert", lambda m, names, **kw: converted.append(tuple(names)) or real(m, names, **kw)
+        conversion, "convert", lambda m, names, **kw: converted.append(tuple(names)) or real(m, names, **kw)
     )
     resumed = mixbin_loss(model, batches, path=path)
     assert converted == [(), ("conv3",)]
@@ -169,7 +170,7 @@ def test_scores_of_another_model_batch_or_method_are_not_taken_up(model, batches
     for measure_again in (
         lambda: mixbin_loss(model, batches[:1], path=path),
         lambda: mixbin_grad(model, batches, path=path),
-        lambda: mixbin_loss(model, batches, path=path, pad_value=1),
+        lambda: mixbin_loss(model, batches, path=path, conversion=ConversionOptions(pad_value=1)),
     ):
         path.write_text(json.dumps(document))
         assert 123.0 not in measure_again().scores.values()

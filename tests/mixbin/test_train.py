@@ -3,6 +3,7 @@
 import copy
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -119,18 +120,63 @@ def test_torchs_own_random_state_is_left_alone(data):
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("steps", [15, 25])
-def test_a_resumed_training_equals_an_uninterrupted_one(data, tmp_path, steps):
-    """Stopped in the second and in the third of four epochs; 10 steps each."""
-    whole, broken = network(), network()
-    expected = train(whole, data, epochs=4, batch=32, progress=False)
+@pytest.mark.parametrize(("steps", "precision"), [(15, "32"), (21, "32"), (15, "bf16-mixed")])
+def test_a_resumed_training_equals_an_uninterrupted_one(data, tmp_path, steps, precision):
+    """Stopped in the second of three epochs of 10 steps, and between the second and the third."""
+    run = lambda model, **options: train(model, data, epochs=3, batch=32, precision=precision, **options)
+    whole, broken, resumed = network(), network(), network()
+    expected = run(whole, progress=False)
     with pytest.raises(StopAfter):
-        train(broken, data, epochs=4, batch=32, workdir=tmp_path, progress=stop_after(steps))
-    calls = []
-    resumed = network()
-    result = train(resumed, data, epochs=4, batch=32, workdir=tmp_path, progress=lambda done, total: calls.append(done))
-    assert calls[0] == steps // 10 * 10 + 1 and calls[-1] == 40
-    assert same(whole, resumed) and result == expected
+        run(broken, workdir=tmp_path, progress=stop_after(steps))
+    told = Told()
+    assert run(resumed, workdir=tmp_path, progress=told) == expected
+    assert told.steps == list(range(steps // 10 * 10 + 1, 31))
+    assert tuple(told.epochs) == expected.history[steps // 10 :]
+    assert same(whole, resumed)
+
+
+class Told:
+    """All that a training says."""
+
+    def __init__(self):
+        self.steps, self.epochs = [], []
+
+    def __call__(self, done, total):
+        self.steps.append(done)
+
+    def epoch(self, record):
+        self.epochs.append(record)
+
+
+def test_mixed_precision_learns_and_is_a_training_of_its_own(data, tmp_path):
+    plain, mixed = network(), network()
+    train(plain, data, epochs=3, batch=32, workdir=tmp_path, progress=False)
+    result = train(mixed, data, epochs=3, batch=32, workdir=tmp_path, precision="bf16-mixed", progress=False)
+    assert len(list(tmp_path.iterdir())) == 2 and not same(plain, mixed)
+    assert {tensor.dtype for tensor in mixed.state_dict().values()} == {torch.float32, torch.int64}
+    assert result.accuracy > 0.6
+
+
+def test_mixed_precision_fine_tunes_binary_layers(data, teacher):
+    student = convert(teacher, ["3", "6"], learned_threshold=True)
+    result = finetune(student, teacher, data, epochs=3, batch=32, precision="bf16-mixed", progress=False)
+    assert result.accuracy > evaluate(teacher, data.val) - 0.2
+    assert student.get_parameter("6.threshold").abs().max() > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_a_gpu_trains_in_mixed_precision_and_gives_the_network_back(data, teacher):
+    moving = replace(data, train=replace(data.train, shift=1))  # the teacher runs along
+    student = convert(teacher, ["3", "6"])
+    result = finetune(student, teacher, moving, epochs=4, batch=32, accelerator="gpu", progress=False)
+    assert result.accuracy > evaluate(teacher, data.val) - 0.2
+    assert not any(tensor.is_cuda for net in (student, teacher) for tensor in net.state_dict().values())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_an_accelerator_that_is_not_there_is_refused(data):
+    with pytest.raises(InputError, match="cannot run on accelerator 'gpu'"):
+        train(network(), data, epochs=1, accelerator="gpu", progress=False)
 
 
 def test_a_finished_training_is_not_repeated(data, tmp_path):
@@ -287,7 +333,7 @@ def test_it_is_quiet_and_the_bar_goes_to_stderr(data, capfd):
     assert capfd.readouterr() == ("", "")
     train(network(), data, epochs=1, progress=True)
     printed = capfd.readouterr()
-    assert printed.out == "" and "epoch 1/1" in printed.err and "accuracy" in printed.err
+    assert printed.out == "" and re.search(r"epoch 1/1 .*loss \d\.\d{3}  accuracy \d+\.\d % 0:00:00", printed.err)
     assert len(printed.err.strip().splitlines()) == 1
 
 
@@ -332,19 +378,18 @@ if __name__ == "__main__":
 """
 
 
-def run_script(body, tmp_path, **options):
+def run_script(body, tmp_path, *launcher):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.replace("{body}", textwrap.indent(textwrap.dedent(body), "    ").strip()))
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, str(script)],
+        [sys.executable, *launcher, str(script)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
     )
 
 
@@ -379,14 +424,44 @@ def test_ctrl_c_is_passed_on_and_leaves_a_checkpoint(tmp_path):
     assert torch.load(checkpoint, weights_only=True)["epoch"] >= 1
 
 
-def test_two_processes_train_one_network(tmp_path):
+def test_two_processes_train_one_network_whoever_starts_them(tmp_path):
+    """Started by the training itself, and by torchrun, over loopback."""
     body = """
-        before = [parameter.clone() for parameter in model.parameters()]
-        result = train(model, bundle, epochs=3, batch=16, lr=1e-2, devices=2, accelerator="cpu", progress=False)
-        assert not any(torch.equal(a, b) for a, b in zip(before, model.parameters()))
-        print(len(result.history), result.accuracy, result.history[-1].loss < result.history[0].loss)
+        import hashlib, os
+        from pathlib import Path
+
+        say = lambda done, total: print("step", os.environ.get("RANK"), done, flush=True)
+        work = Path(__file__).parent / "work"
+        result = train(model, bundle, epochs=2, batch=16, lr=1e-2, devices=2, accelerator="cpu", workdir=work, progress=say)
+        falling = result.history[-1].loss < result.history[0].loss
+        state = b"".join(tensor.numpy().tobytes() for tensor in model.state_dict().values())
+        print("result", hashlib.sha256(state).hexdigest(), result, falling, len(list(work.iterdir())), flush=True)
     """
-    out, errors = run_script(body, tmp_path).communicate(timeout=120)
-    epochs, accuracy, falling = out.split()
-    assert (epochs, falling) == ("3", "True") and float(accuracy) > 0.5, errors
-    print(errors)
+    folders = [tmp_path / "spawn", tmp_path / "torchrun"]
+    for folder in folders:
+        folder.mkdir()
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    processes = [run_script(body, folders[0]), run_script(body, folders[1], *torchrun)]
+    printed = [process.communicate(timeout=400) for process in processes]
+    lines = [[line for line in out.splitlines() if line.startswith("result")] for out, _ in printed]
+    assert len(lines[0]) == 1 and len(lines[1]) == 2, printed
+    assert {*lines[0], *lines[1]} == {lines[0][0]} and lines[0][0].endswith("True 1")
+    steps = [line for line in printed[1][0].splitlines() if line.startswith("step")]
+    assert steps == [f"step 0 {done}" for done in range(1, 11)]
+    assert "step" not in printed[0][0]
+
+
+def test_processes_that_start_from_different_networks_are_refused(tmp_path):
+    body = """
+        import os
+
+        torch.nn.init.normal_(model[4].weight, generator=torch.Generator().manual_seed(int(os.environ["RANK"])))
+        try:
+            train(model, bundle, epochs=1, accelerator="cpu", progress=False)
+        except Exception as error:
+            print(type(error).__name__, error, flush=True)
+            os._exit(1)
+    """
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    out, errors = run_script(body, tmp_path, *torchrun).communicate(timeout=300)
+    assert "InputError process 1 starts from" in out and "seed the network alike" in out, errors

@@ -44,7 +44,7 @@ class AdaptiveMbq:
             if name in scores:
                 continue
             weight = curvature.weights[name]
-            change = binarize(weight, subject.binarizer).dense - weight.detach()
+            change = binarize(weight, subject.conversion.binarizer).dense - weight.detach()
             slope = _dot(gradients[name], change)
             bend = _dot(change, curvature.products({name: change})[name]) / 2 if self.order == 2 else 0.0
             scores[name] = abs(slope) if self.order == 1 else slope + bend

@@ -33,7 +33,8 @@ class BnasAmplitude:
         return f"bnas-{self.norm}"
 
     def score(self, subject: Subject) -> Sensitivity:
-        rows = {name: self._score(subject.model.get_submodule(name), subject.binarizer) for name in subject.layers}
+        layers = {name: subject.model.get_submodule(name) for name in subject.layers}
+        rows = {name: self._score(layer, subject.conversion.binarizer) for name, layer in layers.items()}
         return Sensitivity(self.name, rows)
 
     def _score(self, layer: nn.Module, binarizer: str) -> float:

@@ -57,7 +57,7 @@ class HawqV2:
         subject.progress(self.most_draws, self.most_draws)
         scores = {}
         for name, weight in curvature.weights.items():
-            lost = float((binarize(weight, subject.binarizer).dense - weight.detach()).double().square().sum())
+            lost = float((binarize(weight, subject.conversion.binarizer).dense - weight.detach()).double().square().sum())
             scores[name] = sums[name] / draws / weight.numel() * lost
         return Sensitivity(self.name, scores, subject=digest)
 
