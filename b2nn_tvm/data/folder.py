@@ -6,6 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.bundle import Batch, DataBundle
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision publishes them
@@ -53,12 +57,7 @@ class FolderImages:
     def _pixels(self, path: Path, source: np.random.Generator | None) -> np.ndarray:
         from PIL import Image
 
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from None
+        image = read_image(path)
         box, flip = _center_box(*image.size), False
         if source is not None:
             box, flip = _random_box(*image.size, source), source.random() < 0.5
@@ -104,6 +103,18 @@ def folder(path: str | os.PathLike, *, size: int = 224, workers: int | None = No
         std=STD,
         workers=min(8, os.cpu_count() or 1) if workers is None else workers,
     )
+
+
+def read_image(path: Path) -> Image.Image:
+    """The image in RGB; raises InputError, which names the file, where it is damaged or none. Needs Pillow."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            return file.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from None
 
 
 def _scan(split: Path) -> dict[str, tuple[Path, ...]]:

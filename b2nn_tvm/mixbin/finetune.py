@@ -17,7 +17,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.distill import distill_from
 from b2nn_tvm.mixbin.fit import Place, cpu_threads, fit
-from b2nn_tvm.mixbin.loss import evaluate
+from b2nn_tvm.mixbin.loss import Loss, evaluate
 from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
 
@@ -32,6 +32,7 @@ def finetune(
     weight_decay: float = 1e-5,
     temperature: float = 2.0,
     distillation: float = 0.7,
+    loss: Loss | None = None,
     first_stage: float = 0.4,
     batch: int = 64,
     seed: int = 0,
@@ -54,7 +55,7 @@ def finetune(
         return TrainResult(evaluate(student, data.val_loader()), ())
     place = Place(workdir, devices, accelerator, threads)
     with cpu_threads(threads):
-        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation)
+        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation, loss=loss)
     binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
     latent = frozenset(f"{name}.weight" for name in binary)
     history: tuple[EpochRecord, ...] = ()

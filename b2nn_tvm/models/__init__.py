@@ -64,7 +64,24 @@ def bireal18(
     )
 
 
-_FACTORIES: dict[str, Callable[..., nn.Module]] = {"cresnet20": cresnet20, "resnet18": resnet18, "bireal18": bireal18}
+def siamfc(channels: int = 3, *, width: int = 64, stem_stride: int = 2, activation: str = "binrelu") -> nn.Module:
+    """A tracker's trunk: stages 1 to 3 of ResNet-18 in the Bi-Real layout; input [N, channels, H, W].
+
+    The result is [N, 4 * width, H / stride, W / stride], rounded up, with stride = 8 * ``stem_stride``. 428,818,432
+    operations at 127x127, 20,070,400 with its 12 eligible convolutions binary. ``width`` is the number of channels of
+    the first stage; raises InputError for an unknown activation.
+    """
+    from b2nn_tvm.models.siamfc import SiamFCTrunk
+
+    return SiamFCTrunk(channels=channels, width=width, stem_stride=stem_stride, activation=activation)
+
+
+_FACTORIES: dict[str, Callable[..., nn.Module]] = {
+    "cresnet20": cresnet20,
+    "resnet18": resnet18,
+    "bireal18": bireal18,
+    "siamfc": siamfc,
+}
 
 
 def names() -> tuple[str, ...]:
