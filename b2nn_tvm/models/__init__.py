@@ -71,7 +71,7 @@ def siamfc(channels: int = 3, *, width: int = 64, stem_stride: int = 2, activati
     operations at 127x127, 20,070,400 with its 12 eligible convolutions binary. ``width`` is the number of channels of
     the first stage; raises InputError for an unknown activation.
     """
-    from b2nn_tvm.models.siamfc import SiamFCTrunk
+    from b2nn_tvm.models.siamfc_trunk import SiamFCTrunk
 
     return SiamFCTrunk(channels=channels, width=width, stem_stride=stem_stride, activation=activation)
 
