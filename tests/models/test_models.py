@@ -16,13 +16,13 @@ SMALL = {
 
 
 def test_names_and_get():
-    assert models.names() == ("cresnet20", "resnet18", "bireal18")
+    assert models.names() == ("cresnet20", "resnet18", "bireal18", "siamfc")
     assert models.get("resnet18") is models.resnet18
-    with pytest.raises(InputError, match="no network 'vgg'; choose one of cresnet20, resnet18, bireal18"):
+    with pytest.raises(InputError, match="no network 'vgg'; choose one of cresnet20, resnet18, bireal18, siamfc"):
         models.get("vgg")
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("activation", ("relu", "rprelu"))
 def test_forward_and_backward(name, activation):
     model = models.get(name)(classes=7, channels=2, activation=activation, **SMALL[name])
