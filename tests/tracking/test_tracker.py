@@ -42,8 +42,10 @@ def test_the_target_is_followed_to_within_a_pixel(noise):
         np.testing.assert_allclose(found, (x, y, 20, 24), atol=1)
 
 
-@pytest.mark.parametrize("search", [Search(), Search(scales=5, scale_step=1.025, scale_damping=0.35)])
-@pytest.mark.parametrize("growth", [1.015, 0.985])
+@pytest.mark.parametrize(
+    ("search", "growth"),
+    [(Search(upsampling=4), 1.015), (Search(5, scale_step=1.025, scale_damping=0.35, upsampling=4), 0.985)],
+)
 def test_the_size_follows_the_target(noise, search, growth):
     """By a third in 20 frames; damped, three scales reach 2.2 % a frame."""
     tracker = Tracker(averages, SIZES, search)
@@ -86,7 +88,7 @@ def test_the_middle_stays_inside_of_the_image_and_the_size_within_bounds(noise):
     drift = lambda crops: np.random.default_rng(crops.shape[2]).normal(
         size=(len(crops), 2, crops.shape[2] // 2, crops.shape[3] // 2)
     )
-    tracker = Tracker(drift, SIZES, Search(scale_step=1.9, scale_damping=1, scale_penalty=1, window=0))
+    tracker = Tracker(drift, SIZES, Search(scale_step=1.9, scale_damping=1, scale_penalty=1, window=0, upsampling=2))
     image = scene(noise, (40, 30, 20, 10))
     tracker.start(image, np.array([40, 30, 20, 10]))
     for _ in range(30):

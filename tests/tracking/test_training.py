@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from b2nn_tvm.cost import AdditiveCost
 from b2nn_tvm.mixbin import methods
+from b2nn_tvm.mixbin.batchnorm import reestimate
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.mixbin.loss import evaluate, mean_loss
@@ -55,8 +57,6 @@ def sensitivity(trained):
 
 def test_mixbin_scores_the_trunks_layers_by_the_trackers_loss(trained, sensitivity):
     """Each Delta is the rise of the logistic loss; a layer scored by hand agrees."""
-    from b2nn_tvm.mixbin.batchnorm import reestimate
-
     layers = trace(trained.net.trunk, (3, 64, 64)).eligible
     assert tuple(sensitivity.scores) == tuple(layers) and sensitivity.deltas == sensitivity.scores
     batches = trained.data.calibration(32, batch=32)
@@ -67,24 +67,28 @@ def test_mixbin_scores_the_trunks_layers_by_the_trackers_loss(trained, sensitivi
     assert sensitivity.scores[layers[4]] == pytest.approx(losses[1] - losses[0], abs=1e-5)
 
 
-@pytest.mark.parametrize("method", ["front", "bnas-relative", "mixbin-grad", "mbq-first-order"])
+@pytest.mark.parametrize(
+    "method", ["front", "bnas-relative", "mixbin-grad", "mbq-first-order", "greedy", "pseudo-random"]
+)
 def test_other_methods_take_a_tracker_too(trained, method):
-    layers = trace(trained.net.trunk, (3, 64, 64)).eligible
-    found = score(method, trained.net, trained.data.calibration(8, batch=8))
+    """By the names in the trunk, those that need a budget with the trunk's own cost."""
+    layers = ("stage1.0.conv1", "stage3.1.conv2")
+    cost = AdditiveCost("flops", 0, dict.fromkeys(layers, 64), dict.fromkeys(layers, 1))
+    batches = trained.data.calibration(4, batch=4)
+    found = score(method, trained.net, batches, layers=layers, cost=cost, limit=65)
     assert set(found.scores) == set(layers) and np.isfinite(list(found.scores.values())).all()
     if method == "bnas-relative":
-        assert found.scores == pytest.approx(
-            methods.score(method, trained.net.trunk, [(torch.zeros(1, 3, 64, 64), None)]).scores
-        )
+        alone = methods.score(method, trained.net.trunk, [(torch.zeros(1, 3, 64, 64), None)], layers=layers)
+        assert found.scores == pytest.approx(alone.scores)
 
 
 def test_a_mixed_tracker_is_fine_tuned_in_two_stages_and_learns_from_its_teacher(trained, sensitivity):
     chosen = sensitivity.order[:6]
     mixed = trained.net.convert(chosen)
-    small = replace(trained.data, train=replace(trained.data.train, pairs=96))
+    small = replace(trained.data, train=replace(trained.data.train, pairs=64))
     before = mean_loss(mixed, trained.data.test_loader(), loss=LOSS)
-    result = finetune(mixed, trained.net, small, epochs=3, lr=5e-3, batch=16, progress=False, threads=1)
-    assert [record.stage for record in result.history] == ["binary-activations", "binary-weights", "binary-weights"]
+    result = finetune(mixed, trained.net, small, epochs=2, lr=5e-3, batch=8, progress=False, threads=1)
+    assert [record.stage for record in result.history] == ["binary-activations", "binary-weights"]
     assert mean_loss(mixed, trained.data.test_loader(), loss=LOSS) < before
     binary = {name for name, module in mixed.trunk.named_modules() if isinstance(module, BinaryConv2d)}
     assert binary == set(chosen) and all(
