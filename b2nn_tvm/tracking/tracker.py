@@ -60,6 +60,7 @@ class Tracker:
         self._upsample = cubic_upsampling(sizes.response, self._search.upsampling)
         hann = np.hanning(len(self._upsample) + 2)[1:-1]
         self._window = np.outer(hann, hann) / hann.sum() ** 2
+        self._exemplar: np.ndarray | None = None
         self._penalties = np.where(self._search.factors == 1, 0, 1 - self._search.scale_penalty)
 
     def start(self, image: Image.Image, box: np.ndarray) -> None:
@@ -72,7 +73,9 @@ class Tracker:
         self._exemplar = self._embed(normalized(square[None]))[0]
 
     def update(self, image: Image.Image) -> np.ndarray:
-        """The target's box in this frame, float64 [4]; its middle stays inside of the image."""
+        """The target's box in this frame, float64 [4], its middle inside of the image; raises InputError before ``start``."""
+        if self._exemplar is None:
+            raise InputError("the tracker has seen no target yet; start it with the first frame and its box")
         sizes, search = self._sizes, self._search
         side = context_side(self._size) * sizes.search / sizes.exemplar
         crops = np.stack([crop(image, self._center, side * factor, sizes.search) for factor in search.factors])

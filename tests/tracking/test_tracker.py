@@ -103,6 +103,11 @@ def test_a_first_box_shows_a_target(box):
         Tracker(averages, SIZES).start(Image.new("RGB", (50, 50)), np.array(box))
 
 
+def test_a_tracker_starts_before_it_looks():
+    with pytest.raises(InputError, match="has seen no target yet"):
+        Tracker(averages, SIZES).update(Image.new("RGB", (50, 50)))
+
+
 @pytest.mark.parametrize("wrong", [{"scales": 2}, {"scales": 0}, {"scale_step": 0.9}, {"upsampling": 0}])
 def test_a_search_has_a_middle_scale(wrong):
     with pytest.raises(InputError, match="a search needs an odd number of scales"):
