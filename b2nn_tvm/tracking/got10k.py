@@ -139,7 +139,7 @@ def _meta(path: Path, *, public: bool) -> dict[str, str]:
         return meta
     for number, line in enumerate(_lines(path), 1):
         key, colon, value = line.partition(":")
-        if not colon and not line.startswith("["):  # a section's name
+        if not colon and line.strip() and not line.startswith("["):  # a section's name
             raise InputError(f'{path}, line {number}: expected "key: value", not {line[:80]!r}')
         if colon:
             meta[key.strip()] = value.strip()
@@ -149,15 +149,15 @@ def _meta(path: Path, *, public: bool) -> dict[str, str]:
 def _is_plain(name: str) -> bool:
     """Whether ``name`` is one step down, on every system: no path, no drive, no way up."""
     last_parts = (PurePosixPath(name).name, PureWindowsPath(name).name)
-    return name not in (".", "..") and last_parts == (name, name) and "\0" not in name
+    return name not in ("", ".", "..") and last_parts == (name, name) and "\0" not in name
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines that are not blank."""
+    """The lines up to the last one that is not blank."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         missing = isinstance(error, FileNotFoundError)
         reason = "no such file" if missing else f"cannot be read ({' '.join(str(error).split())})"
         raise InputError(f"{path}: {reason}; expected a data set in GOT-10k's layout") from None
-    return [line for line in text.splitlines() if line.strip()]
+    return text.rstrip().splitlines()

@@ -73,7 +73,10 @@ class Tracker:
         self._exemplar = self._embed(normalized(square[None]))[0]
 
     def update(self, image: Image.Image) -> np.ndarray:
-        """The target's box in this frame, float64 [4], its middle inside of the image; raises InputError before ``start``."""
+        """The target's box in this frame, float64 [4], its middle inside of the image.
+
+        Raises InputError before ``start``.
+        """
         if self._exemplar is None:
             raise InputError("the tracker has seen no target yet; start it with the first frame and its box")
         sizes, search = self._sizes, self._search

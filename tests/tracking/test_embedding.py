@@ -1,4 +1,4 @@
-"""The trunk compiled for both crops: the same boxes as with torch, frame by frame, with a float and with a mixed trunk."""
+"""The trunk compiled for both crops: the same boxes as with torch in each frame, with float and with binary layers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.tracking.embedding import library_embedding, torch_embedding
 from b2nn_tvm.tracking.tracker import Tracker, track
 
-PIXELS = (
-    1e-3  # how far boxes may differ: features agree to about 1e-6, and the highest points of responses are far apart
-)
+# Boxes move by a sixteenth of a cell or not at all: what rounding changes is seen only where two points are as high.
+PIXELS = 1e-3
 
 
 @pytest.fixture(scope="module", params=["float", "mixed"])

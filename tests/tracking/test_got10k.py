@@ -57,10 +57,10 @@ def test_an_unknown_split_is_refused(root):
 
 @pytest.mark.parametrize(
     "name",
-    ["../test/GOT-10k_Test_000001", "/etc", "..", ".", f"./{NAME}", f"{NAME}/", "C:\\videos", "a\\b", "C:", "a\0b"],
+    ["../test/GOT-10k_Test_000001", "/etc", "..", ".", f"./{NAME}", f"{NAME}/", "C:\\videos", "a\\b", "C:", "a\0b", ""],
 )
 def test_list_txt_names_folders_beside_it_and_nothing_else(root, name):
-    write(root / "train", "list.txt", NAME, name)
+    write(root / "train", "list.txt", NAME, name, NAME)
     with pytest.raises(InputError, match="list.txt, line 2: expected the name of a folder beside it") as error:
         got10k(root, "train")
     assert "\n" not in str(error.value)
@@ -87,6 +87,7 @@ def test_a_listed_sequence_that_is_not_there_is_named(root):
     [
         "1,2,3",
         "1,2,3,4,5",
+        "",
         "1 2 3 4",
         "a,2,3,4",
         "nan,2,3,4",

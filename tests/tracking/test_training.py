@@ -1,4 +1,4 @@
-"""Training, choosing layers and fine-tuning end to end: a narrow trunk on moving patches, judged on sequences it has not seen."""
+"""Training, choosing layers and fine-tuning end to end: a narrow trunk, judged on sequences that it has not seen."""
 
 from dataclasses import replace
 
