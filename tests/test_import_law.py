@@ -21,7 +21,7 @@ TORCH_HALF = NUMERIC | {"state", "mixbin", "models", "data", "export", "onnx_fun
 IMPORTER = NUMERIC | {"passes", "layer_names", "rewrite_log", "onnx_file", "onnx_fold", "onnx_converters", "onnx_binary_ops"}
 TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle", "torch_pruning"}
 COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler", "verify"}
-EVERYTHING = TORCH_HALF | COMPILER_HALF | {"loop", "report"}
+EVERYTHING = TORCH_HALF | COMPILER_HALF | {"tracking", "loop", "report"}
 
 # part: (parts of this project that it may import, packages that it may import)
 LAW: dict[str, tuple[set[str], set[str]]] = {
@@ -42,6 +42,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "mixbin": (TORCH_HALF, TRAINING),
     "models": (TORCH_HALF, TRAINING),
     "data": (TORCH_HALF, TRAINING | {"PIL"}),
+    "tracking": (TORCH_HALF | {"tracking"}, {"numpy", "torch", "PIL"}),
     "export": (TORCH_HALF, TRAINING | {"onnx", "onnxscript"}),
     "onnx_function": (TORCH_HALF, TRAINING | {"onnx"}),
     "ops": (NUMERIC | {"ops"}, {"numpy", "tvm", "tvm_ffi"}),
@@ -140,6 +141,8 @@ def test_targets_load_tvm_inside_a_function_only(path: Path) -> None:
         ("b2nn_tvm.mixbin.select", {"tvm"}),
         ("b2nn_tvm.mixbin.train", {"tvm"}),
         ("b2nn_tvm.export", {"tvm"}),
+        ("b2nn_tvm.tracking.tracker", {"tvm"}),
+        ("b2nn_tvm.tracking.scoring", {"tvm"}),
     ],
 )
 def test_importing_loads_no_package_of_the_other_half(module: str, absent: set[str]) -> None:

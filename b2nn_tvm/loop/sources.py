@@ -44,6 +44,8 @@ def load_model(model: str | torch.nn.Module, data: DataBundle, *, checkpoint: st
     elif isinstance(model, str):
         torch.manual_seed(seed)
         factory = _factory(model) if _is_factory(model) else models.get(model)
+        if not _is_factory(model) and "classes" not in inspect.signature(factory).parameters:
+            raise InputError(f"model {model!r} gives features, not class scores, and a search needs those: see docs/tracking.md")
         built = factory(**wanted(factory, data))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")

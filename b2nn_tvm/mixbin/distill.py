@@ -1,6 +1,6 @@
 """Distillation: the student learns the teacher's outputs besides the labels (Hinton et al., 2015).
 
-loss = weight * T^2 * KL(softmax(teacher / T) || softmax(student / T)) + (1 - weight) * CE(student, labels)
+loss = weight * T^2 * KL(softmax(teacher / T) || softmax(student / T)) + (1 - weight) * loss(student, labels)
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.bundle import DataBundle, Images
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.fingerprint import model_digest
-from b2nn_tvm.mixbin.loss import logits
+from b2nn_tvm.mixbin.loss import CrossEntropy, Loss, logits
 
 
 def distillation_loss(
-    student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, *, temperature: float, weight: float
+    student: torch.Tensor,
+    teacher: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    temperature: float,
+    weight: float,
+    loss: Loss = F.cross_entropy,
 ) -> torch.Tensor:
     """The scalar loss of both networks' logits [N, classes] and labels [N]; T^2 keeps the gradients' size (sec. 2)."""
     soft = F.kl_div(
@@ -28,7 +34,7 @@ def distillation_loss(
         reduction="batchmean",
         log_target=True,
     )
-    return weight * temperature**2 * soft + (1 - weight) * F.cross_entropy(student, labels)
+    return weight * temperature**2 * soft + (1 - weight) * loss(student, labels)
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Distillation:
     weight: float
     source: str
     teacher: nn.Module = field(repr=False)
+    loss: Loss = CrossEntropy()
 
     def __post_init__(self) -> None:
         if self.temperature <= 0 or not 0 <= self.weight <= 1:
@@ -54,7 +61,8 @@ class Distillation:
         else:
             with torch.no_grad():
                 target = self.teacher.to(images.device)(images).float()
-        return distillation_loss(outputs, target, labels, temperature=self.temperature, weight=self.weight)
+        how = {"temperature": self.temperature, "weight": self.weight, "loss": self.loss}
+        return distillation_loss(outputs, target, labels, **how)
 
 
 @dataclass(frozen=True)
@@ -80,13 +88,13 @@ class AnsweredImages:
 
 
 def distill_from(
-    teacher: nn.Module, data: DataBundle, *, temperature: float, weight: float
+    teacher: nn.Module, data: DataBundle, *, temperature: float, weight: float, loss: Loss | None = None
 ) -> tuple[Distillation, DataBundle]:
-    """The objective, and the data with the teacher's answers beside the training images.
+    """The objective, and the data with the teacher's answers beside the training images; ``loss`` as in ``train``.
 
     They are computed once where images look the same in each epoch; where they do not, the teacher runs along.
     """
-    objective = Distillation(temperature, weight, model_digest(teacher), teacher.eval())
+    objective = Distillation(temperature, weight, model_digest(teacher), teacher.eval(), loss or CrossEntropy())
     if data.train.augmented:
         return objective, data
     answered = AnsweredImages(data.train, logits(teacher, data.fit_loader()))

@@ -16,7 +16,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.distill import distill_from
 from b2nn_tvm.mixbin.fit import fit
-from b2nn_tvm.mixbin.loss import device_of, evaluate
+from b2nn_tvm.mixbin.loss import Loss, device_of, evaluate
 from b2nn_tvm.mixbin.place import Place
 from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
@@ -34,6 +34,7 @@ def finetune(
     weight_decay: float = 1e-5,
     temperature: float = 2.0,
     distillation: float = 0.7,
+    loss: Loss | None = None,
     first_stage: float = FIRST_STAGE,
     batch: int = 64,
     seed: int = 0,
@@ -58,7 +59,7 @@ def finetune(
     place = Place(workdir, devices, accelerator, threads, precision)
     home = device_of(teacher)
     with place.computing(teacher):
-        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation)
+        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation, loss=loss)
     binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
     latent = frozenset(f"{name}.weight" for name in binary)
     history: tuple[EpochRecord, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -15,6 +16,16 @@ from b2nn_tvm.errors import InputError
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]] | Images
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """The cross entropy of the labels, smoothed by ``smoothing`` (Szegedy et al., Rethinking Inception, section 7)."""
+
+    smoothing: float = 0.0
+
+    def __call__(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(outputs, labels, label_smoothing=self.smoothing)
 
 
 def mean_loss(model: nn.Module, batches: Batches, *, loss: Loss = F.cross_entropy) -> float:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.mixbin.finetune import finetune
 from b2nn_tvm.mixbin.fit import fit
-from b2nn_tvm.mixbin.loss import evaluate, logits
+from b2nn_tvm.mixbin.loss import CrossEntropy, Loss, evaluate, logits
 from b2nn_tvm.mixbin.place import Place
 from b2nn_tvm.mixbin.recipe import EpochRecord, Recipe, Report, TrainResult
 from b2nn_tvm.mixbin.stages import settle, watchers
@@ -21,13 +20,13 @@ __all__ = ["EpochRecord", "TrainResult", "evaluate", "finetune", "logits", "trai
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
-    """The cross entropy of the labels, smoothed by ``smoothing`` (Szegedy et al., Rethinking Inception, section 7)."""
+class Supervised:
+    """The objective of a ``loss`` of (outputs, labels)."""
 
-    smoothing: float
+    loss: Loss
 
     def __call__(self, outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return F.cross_entropy(outputs, batch[1], label_smoothing=self.smoothing)
+        return self.loss(outputs, batch[1])
 
 
 def train(
@@ -38,6 +37,7 @@ def train(
     lr: float = 3e-3,
     weight_decay: float = 1e-4,
     label_smoothing: float = 0.0,
+    loss: Loss | None = None,
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
@@ -52,7 +52,8 @@ def train(
     On CPUs the result is fixed by ``seed`` and the number of processes. With a ``workdir`` each epoch is kept there,
     and the same call goes on where an earlier one was stopped. ``progress`` draws a bar on stderr, or is called with
     (steps done, steps in all); its method ``epoch``, if it has one, gets each EpochRecord. ``devices``, ``accelerator``
-    and ``precision`` are those of Place. Raises InputError where a setting is out of range, a checkpoint is damaged, or
+    and ``precision`` are those of Place. ``loss`` takes the place of the smoothed cross entropy; its repr names it, in
+    every process the same. Raises InputError where a setting is out of range, a checkpoint is damaged, or
     the loss is no longer finite.
     """
     if epochs == 0:
@@ -60,5 +61,6 @@ def train(
     recipe = Recipe("float", epochs, lr, weight_decay, batch, seed)
     place = Place(workdir, devices, accelerator, threads, precision)
     watching = watchers(progress, place, title="train", first=0, total=epochs)
-    history = fit(model, data, CrossEntropy(label_smoothing), recipe=recipe, place=place, watchers=watching)
+    objective = Supervised(CrossEntropy(label_smoothing) if loss is None else loss)
+    history = fit(model, data, objective, recipe=recipe, place=place, watchers=watching)
     return TrainResult(settle(model, data, recipe, place), history)

@@ -11,6 +11,7 @@ from b2nn_tvm.models.alexnet import alexnet
 from b2nn_tvm.models.bireal import bireal18, cresnet20
 from b2nn_tvm.models.mobilenet import mobilenet
 from b2nn_tvm.models.resnet import resnet18
+from b2nn_tvm.models.siamfc_trunk import siamfc
 from b2nn_tvm.models.sketchanet import sketchanet
 from b2nn_tvm.models.squeezenet import squeezenet
 from b2nn_tvm.models.vgg_small import vgg_small
@@ -18,7 +19,7 @@ from b2nn_tvm.models.vgg_small import vgg_small
 # All are imported here: a factory that were looked up on first use would be hidden by the file of the same name.
 _FACTORIES: dict[str, Callable[..., nn.Module]] = {
     factory.__name__: factory
-    for factory in (cresnet20, resnet18, bireal18, mobilenet, alexnet, squeezenet, sketchanet, vgg_small)
+    for factory in (cresnet20, resnet18, bireal18, mobilenet, alexnet, squeezenet, sketchanet, vgg_small, siamfc)
 }
 
 

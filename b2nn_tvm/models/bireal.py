@@ -72,6 +72,12 @@ class BiRealBlock(nn.Module):
         return self.bn2(self.conv2(self.act2(x))) + x
 
 
+def make_stage(in_channels: int, channels: int, blocks: int, stride: int, activation: str) -> nn.Sequential:
+    """So many blocks, of which the first one has the ``stride``."""
+    first = BiRealBlock(in_channels, channels, stride, activation)
+    return nn.Sequential(first, *(BiRealBlock(channels, channels, 1, activation) for _ in range(blocks - 1)))
+
+
 class BiRealNet(nn.Module):
     """Stem without an activation, stages of pre-activation blocks, average pooling and a classifier.
 
@@ -100,12 +106,8 @@ class BiRealNet(nn.Module):
         self.stages = tuple(f"stage{index + 1}" for index in range(len(widths)))
         in_channels = widths[0]
         for stage, width in zip(self.stages, widths):
-            layers = []
-            for block in range(blocks):
-                stride = 2 if stage != "stage1" and block == 0 else 1
-                layers.append(BiRealBlock(in_channels, width, stride, activation))
-                in_channels = width
-            setattr(self, stage, nn.Sequential(*layers))
+            setattr(self, stage, make_stage(in_channels, width, blocks, 1 if stage == "stage1" else 2, activation))
+            in_channels = width
         reduction = 2 ** (len(widths) - 1) * (1 if small else 4)
         self.avgpool = nn.AvgPool2d(math.ceil(image_size / reduction))
         self.fc = nn.Linear(in_channels, classes)

@@ -32,7 +32,7 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--progressive", "sideways"), ("sideways", "front, rear, greedy, scores, layer-wise-priority")),
         (("--floor", "0.9"), ("progressive order",)),
         (("--data", "nothing"), ("nothing", "digits")),
-        (("--model", "alexnet"), ("alexnet", "cresnet20")),
+        (("--model", "lenet"), ("lenet", "cresnet20")),
         (("--model", "nowhere:net"), ("nowhere",)),
         (("--checkpoint", "absent.pt"), ("absent.pt", "no such file")),
         (("--plan", "absent.json"), ("absent.json", "no such file")),

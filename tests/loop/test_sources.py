@@ -55,6 +55,11 @@ def test_a_built_in_network_fits_the_data_and_follows_the_seed(digits) -> None:
     assert torch.equal(first.conv1.weight, again.conv1.weight) and not torch.equal(first.conv1.weight, other.conv1.weight)
 
 
+def test_a_built_in_trunk_is_no_classifier(digits) -> None:
+    with pytest.raises(InputError, match="model 'siamfc' gives features, not class scores.*docs/tracking.md"):
+        load_model("siamfc", digits, checkpoint=None, seed=0)
+
+
 def test_a_factory_gets_the_arguments_that_it_has(digits, module: str) -> None:
     model = load_model(f"{module}:net", digits, checkpoint=None, seed=0)
     assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)

@@ -14,7 +14,7 @@ from b2nn_tvm.study.settings import PRESETS, StudySettings, method_names, preset
     [
         ({"methods": ("magic",)}, "magic.*mixbin-loss.*network-slimming"),
         ({"activations": ("gelu",)}, "gelu.*binrelu"),
-        ({"model": "alexnet"}, "alexnet.*cresnet20"),
+        ({"model": "lenet"}, "lenet.*cresnet20"),
         ({"budgets": (0,)}, "between 0 and 100"),
         ({"budgets": (40, 40)}, "each one once"),
         ({"seeds": 0}, "at least 1"),

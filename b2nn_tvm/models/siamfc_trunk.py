@@ -1,0 +1,43 @@
+"""The MixBin paper's trunk for SiamFC (Bertinetto et al., ECCV 2016 workshops): ResNet-18 without its last stage.
+
+    crop -> 3x3 convolution -> max pooling -> stage1 -> stage2 -> stage3 -> features
+
+The paper counts its operations at a stem output of 64x64 and a first stage of 32x32. The stem has the stride 2 here, so
+that SiamFC's own exemplar of 127x127 pixels gives just that; with the stride 1 a crop of 64x64 does.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from b2nn_tvm.models.bireal import make_stage
+from b2nn_tvm.models.resnet import initialize
+
+
+class SiamFCTrunk(nn.Module):
+    """Stem and three stages of two blocks; crops [N, channels, H, W] to features [N, 4 * width, H', W']."""
+
+    def __init__(self, *, channels: int, width: int, stem_stride: int, activation: str):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stem_stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.stage1 = make_stage(width, width, 2, 1, activation)
+        self.stage2 = make_stage(width, 2 * width, 2, 2, activation)
+        self.stage3 = make_stage(2 * width, 4 * width, 2, 2, activation)
+        initialize(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.maxpool(self.bn1(self.conv1(x)))
+        return self.stage3(self.stage2(self.stage1(x)))
+
+
+def siamfc(channels: int = 3, *, width: int = 64, stem_stride: int = 2, activation: str = "binrelu") -> SiamFCTrunk:
+    """A tracker's trunk: stages 1 to 3 of ResNet-18 in the Bi-Real layout; input [N, channels, H, W].
+
+    The result is [N, 4 * width, H / stride, W / stride], rounded up, with stride = 8 * ``stem_stride``. 428,818,432
+    operations at 127x127, 20,070,400 with its 12 eligible convolutions binary. ``width`` is the number of channels of
+    the first stage; raises InputError for an unknown activation.
+    """
+    return SiamFCTrunk(channels=channels, width=width, stem_stride=stem_stride, activation=activation)

@@ -1,0 +1,57 @@
+"""What a tracker sees of its trunk: a function from crops to features, by torch or by compiled libraries alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.loss import device_of, evaluating
+
+# From normalized crops float32 [N, 3, H, W] to features float32 [N, C, H', W'].
+Embedding = Callable[[np.ndarray], np.ndarray]
+
+
+class Library(Protocol):
+    """What is used of a compiled network (b2nn_tvm.load)."""
+
+    @property
+    def inputs(self) -> Sequence: ...
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+
+def torch_embedding(trunk: nn.Module) -> Embedding:
+    """The trunk in evaluation mode, on its own device."""
+
+    def embed(crops: np.ndarray) -> np.ndarray:
+        with evaluating(trunk), torch.no_grad():
+            return trunk(torch.from_numpy(crops).to(device_of(trunk))).cpu().numpy()
+
+    return embed
+
+
+def library_embedding(*libraries: Library) -> Embedding:
+    """The trunk as compiled for the crop sizes that occur, each library with one input and one output.
+
+    A library that was compiled for several crops at once takes them so. The function raises InputError for crops of a
+    size or number that no library was compiled for.
+    """
+    by_size = {tuple(library.inputs[0].shape[1:]): library for library in libraries}
+
+    def embed(crops: np.ndarray) -> np.ndarray:
+        library = by_size.get(crops.shape[1:])
+        at_once = library.inputs[0].shape[0] if library else 1
+        if library is None or len(crops) % at_once:
+            compiled = ", ".join("x".join(map(str, each.inputs[0].shape)) for each in libraries) or "none"
+            raise InputError(
+                f"no library takes crops of {'x'.join(map(str, crops.shape))}; those given were compiled for {compiled}"
+            )
+        parts = [crops[first : first + at_once] for first in range(0, len(crops), at_once)]
+        answers = [library.run({library.inputs[0].name: np.ascontiguousarray(part)}) for part in parts]
+        return np.concatenate([array for answer in answers for array in answer.values()])
+
+    return embed

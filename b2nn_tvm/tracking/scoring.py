@@ -1,0 +1,65 @@
+"""Which layers of a tracker's trunk go binary: the methods that score classifiers, on pairs and with SiamFC's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from b2nn_tvm.cost import AdditiveCost
+from b2nn_tvm.mixbin import methods
+from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.selectors.selector import Selector
+from b2nn_tvm.mixbin.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.subject import Batches, Subject
+from b2nn_tvm.plan import Plan
+from b2nn_tvm.tracking.siamese import LogisticLoss, SiameseNet
+
+Value = TypeVar("Value")
+
+_TRUNK = "trunk."
+
+
+@dataclass(frozen=True)
+class SiameseSubject(Subject):
+    """A Siamese network, whose layers are called twice in one pass and are converted in the trunk therefore."""
+
+    def convert(self, choice: Plan | Iterable[str], *, model: SiameseNet | None = None) -> SiameseNet:
+        options = {"activation": self.activation, "pad_value": self.pad_value, "binarizer": self.binarizer}
+        plan = isinstance(choice, Plan)
+        in_trunk = replace(choice, layers=_bare(choice.layers)) if plan else _bare(dict.fromkeys(choice))
+        return (self.model if model is None else model).convert(in_trunk, **options)
+
+
+def score(
+    method: str | Selector,
+    net: SiameseNet,
+    batches: Batches,
+    *,
+    layers: Iterable[str] | None = None,
+    radius: float = 1.0,
+    cost: AdditiveCost | None = None,
+    **options,
+) -> Sensitivity:
+    """One score per layer (default: every eligible one), all of them by their names in the trunk.
+
+    ``batches`` are of (pairs, cells), ``radius`` is as in LogisticLoss, ``cost`` is the trunk's and ``options`` are
+    further fields of Subject. Raises InputError for an unknown method, and what the methods raise.
+    """
+    selector = methods.get(method) if isinstance(method, str) else method
+    side = net.sizes.search
+    chosen = trace(net.trunk, (3, side, side)).eligible if layers is None else layers
+    if cost is not None:
+        cost = replace(cost, float_cost=_prefixed(cost.float_cost), binary_cost=_prefixed(cost.binary_cost))
+    loss = LogisticLoss(net.sizes.response, radius)
+    layers = tuple(_prefixed(dict.fromkeys(chosen)))
+    found = selector.score(SiameseSubject.of(net, batches, layers=layers, loss=loss, cost=cost, **options))
+    return replace(found, scores=_bare(found.scores), deltas=_bare(found.deltas))
+
+
+def _prefixed(values: Mapping[str, Value]) -> dict[str, Value]:
+    return {_TRUNK + name: value for name, value in values.items()}
+
+
+def _bare(values: Mapping[str, Value]) -> dict[str, Value]:
+    return {name.removeprefix(_TRUNK): value for name, value in values.items()}

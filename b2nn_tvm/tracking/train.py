@@ -1,0 +1,27 @@
+"""Train and fine-tune a Siamese network: the loop, the stages and distillation are those of classifiers."""
+
+from __future__ import annotations
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.mixbin import train as classifiers
+from b2nn_tvm.mixbin.recipe import TrainResult
+from b2nn_tvm.tracking.siamese import LogisticLoss, SiameseNet
+
+
+def train(net: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options) -> TrainResult:
+    """Train a float network in place on pairs, with targets of this ``radius`` in cells.
+
+    ``options`` are those of mixbin.train.train, and so is what is raised. The result's accuracy is the share of pairs
+    with the highest response in the target's cell.
+    """
+    return classifiers.train(net, data, loss=LogisticLoss(net.sizes.response, radius), **options)
+
+
+def finetune(
+    student: SiameseNet, teacher: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options
+) -> TrainResult:
+    """Fine-tune a mixed network in place in two stages, distilled from the responses of the float ``teacher``.
+
+    A response counts as a distribution over its cells there. ``options`` are those of mixbin.finetune.finetune.
+    """
+    return classifiers.finetune(student, teacher, data, loss=LogisticLoss(student.sizes.response, radius), **options)
