@@ -20,7 +20,7 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 from b2nn_tvm.ops.expand_weights import EXPANDED, HALF
 from b2nn_tvm.schedules.tile import divisors
 
-RUN = 32  # weights: of a 2 x 2 Winograd filter the twelve halves of so many are 1.5 KiB
+RUN = 256  # weights: the twelve halves of so many 3x3 filters are 12 KiB
 PARALLEL_WEIGHTS = 1 << 16  # below, waking a second thread costs more than it saves
 
 

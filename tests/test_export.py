@@ -63,7 +63,7 @@ def image(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def layer_nodes(path) -> list[tuple[str, str]]:
-    operators = ("Conv", "BinaryConv2d", "Gemm")
+    operators = ("Conv", "BinaryConv2d", "WeightBinaryConv2d", "Gemm")
     return [(node.op_type, node.name) for node in onnx.load(path).graph.node if node.op_type in operators]
 
 
@@ -223,15 +223,50 @@ def test_packed_weights_are_small(tmp_path):
     assert sizes[1] > 64 * 64 * 9 * 4
 
 
-def test_weights_that_are_binary_alone_stay_one_and_minus_one(tmp_path):
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("binarizer", ["xnor", "distribution-aware"])
+def test_layers_whose_weights_alone_are_binary(tmp_path, form, binarizer):
     model = models.cresnet20(width=4, image_size=16)
-    mixed = lived_in(
-        convert(model, Plan(layers={"conv1": Precision.WEIGHT_BINARY, "stage1.0.conv1": Precision.BINARY}))
-    )
-    path = export_onnx(mixed, tmp_path / "m.onnx", input_shape=(3, 16, 16))
+    plan = Plan(layers={"conv1": Precision.WEIGHT_BINARY, "stage1.0.conv1": Precision.BINARY})
+    mixed = lived_in(convert(model, plan, binarizer=binarizer))
+    path = export_onnx(mixed, tmp_path / "m.onnx", input_shape=(3, 16, 16), form=form)
     agree(path, mixed, image(1, 3, 16, 16))
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    nodes = {name: op for op, name in layer_nodes(path)}
+    packed = form == "function"
+    assert nodes["conv1"] == ("WeightBinaryConv2d" if packed else "Conv")
+    assert nodes["stage1.0.conv1"] == ("BinaryConv2d" if packed else "Conv")
+    assert ("conv1.box_sum" in nodes) == (binarizer == "distribution-aware")
+    assert [function.name for function in model.functions] == (["BinaryConv2d", "WeightBinaryConv2d"] if packed else [])
+
+
+@pytest.mark.parametrize("pad_value", [0, 1, -1])
+def test_the_border_of_a_float_input_has_the_padding_value(tmp_path, pad_value):
+    options = {"stride": (2, 1), "padding": (0, 1, 2, 3), "dilation": (1, 2), "pad_value": pad_value}
+    conv = BinaryConv2d(9, 5, (3, 2), input_binary=False, bias=True, **options)
+    path = export_onnx(nn.Sequential(conv), tmp_path / "m.onnx", input_shape=(9, 8, 8))
+    agree(path, conv, image(1, 9, 8, 8))
+    (expected,) = run(path, image(1, 9, 8, 8))
+    node = next(node for node in onnx.load(path).graph.node if node.op_type == "WeightBinaryConv2d")
+    values = {entry.name: numpy_helper.to_array(entry) for entry in onnx.load(path).graph.initializer}
+    weight, scale = (values[name] for name in node.input[1:])
+    signs = reference.unpack(weight, 9).transpose(0, 3, 1, 2)
+    found = reference.weight_binary_conv2d(image(1, 9, 8, 8).numpy(), signs, scale, **options)
+    np.testing.assert_allclose(found + conv.bias.detach().numpy()[:, None, None], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_packed_weights_of_float_inputs_are_small(tmp_path):
+    model = nn.Sequential(BinaryConv2d(64, 64, (3, 3), input_binary=False))
+    path = export_onnx(model, tmp_path / "m.onnx", input_shape=(64, 8, 8))
+    assert path.stat().st_size < 64 * 64 * 9 / 8 + 4000
+
+
+def test_plain_weights_that_are_binary_alone_stay_one_and_minus_one(tmp_path):
+    model = models.cresnet20(width=4, image_size=16)
+    mixed = lived_in(convert(model, Plan(layers={"conv1": Precision.WEIGHT_BINARY})))
+    path = export_onnx(mixed, tmp_path / "m.onnx", input_shape=(3, 16, 16), form="plain")
     graph = onnx.load(path).graph
-    assert layer_nodes(path)[:2] == [("Conv", "conv1"), ("BinaryConv2d", "stage1.0.conv1")]
     weights = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
     assert np.array_equal(np.abs(weights[graph.node[0].input[1]]), np.ones((4, 3, 3, 3), np.float32))
 

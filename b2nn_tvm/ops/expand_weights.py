@@ -54,8 +54,8 @@ def pack_bits(weight: np.ndarray) -> np.ndarray:
 
 def _sign(bits: te.Tensor, tap: tuple, c, lane, lanes: int) -> tirx.PrimExpr:
     together = _word_bits(lanes) // lanes  # input channels of a word
-    word = bits[(*tap, c // together)].astype("uint32")
-    bit = tirx.const(1, "uint32") << (c % together * lanes + lane).astype("uint32")
+    word = bits[(*tap, c // together)].astype("uint32") >> (c % together * lanes).astype("uint32")
+    bit = tirx.const(1, "uint32") << lane.astype("uint32")
     return tirx.Select((word & bit) != tirx.const(0, "uint32"), tirx.const(1, "float32"), tirx.const(-1, "float32"))
 
 
