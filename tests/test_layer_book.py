@@ -106,13 +106,15 @@ def norm_constants(y, channels):
     return {f"{y}_g": gamma, f"{y}_b": (channels,), f"{y}_m": (channels,), f"{y}_v": np.full(channels, 4, np.float32)}
 
 
-def test_a_float_and_a_binary_layer_of_equal_weights(tmp_path):
+def test_weight_binary_and_binary_layers_of_equal_weights(tmp_path):
     network = Network(
         f"a = Conv {PADDED} (input, w) " + sign("a", "s") + f"b = Conv {PADDED} (s, w) output = Conv {PADDED} (b, w)",
         {**SIGN, "w": SIGNS},
     )
     rows = layers(tmp_path, network, ("stem", "body", "head"))
-    assert {name: row.precision for name, row in rows.items()} == {"stem": "float", "body": "binary", "head": "float"}
+    assert {name: row.precision for name, row in rows.items()} == {
+        "stem": "weight-binary", "body": "binary", "head": "weight-binary",
+    }  # fmt: skip
     assert "the input of the network" in rows["stem"].reason and "it comes from" in rows["head"].reason
 
 

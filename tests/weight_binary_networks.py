@@ -81,23 +81,36 @@ def save_layers(folder: Path) -> Path:
     return save(folder, built)
 
 
-RESNET_PLAN = {"conv1": "weight-binary", "stage1.0.conv1": "weight-binary", "stage1.0.conv2": "binary", "stage2.0.conv1": "weight-binary"}
+RESNET_PLAN = {
+    "0": "weight-binary", "3.conv1": "weight-binary", "3.conv2": "binary", "4.conv1": "float", "4.conv2": "weight-binary",
+    "4.downsample.0": "float",
+}  # fmt: skip
 
 
-def export_resnet(folder: Path, *, binarizer: str = "xnor") -> Path:
-    """A C-ResNet-20 of 16 channels by RESNET_PLAN, its other layers float; random weights and statistics of batch norm."""
+def small_resnet(binarizer: str = "xnor"):
+    """Stem, two residual blocks and a classifier in torch, by RESNET_PLAN; random statistics of batch norm. Input [3, 32, 32]."""
     import torch
+    from torch import nn
 
-    from b2nn_tvm.export import export_onnx
     from b2nn_tvm.mixbin.convert import convert
-    from b2nn_tvm.models import cresnet20
+    from b2nn_tvm.models.resnet import BasicBlock
     from b2nn_tvm.plan import Plan, Precision
 
     torch.manual_seed(0)
+    blocks = (BasicBlock(16, 16, 1, "relu"), BasicBlock(16, 32, 2, "relu"))
+    stem = (nn.Conv2d(3, 16, 7, 2, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    network = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
     plan = Plan({name: Precision(word) for name, word in RESNET_PLAN.items()})
-    mixed = convert(cresnet20(classes=10, width=16, image_size=16), plan, binarizer=binarizer)
+    mixed = convert(network, plan, binarizer=binarizer)
     for module in mixed.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.normal_(module.running_mean, std=0.2)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    return export_onnx(mixed.eval(), folder / "resnet.onnx", input_shape=(3, 16, 16))
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.2)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    return mixed.eval()
+
+
+def export_resnet(folder: Path) -> Path:
+    """``small_resnet`` as ONNX."""
+    from b2nn_tvm.export import export_onnx
+
+    return export_onnx(small_resnet(), folder / "resnet.onnx", input_shape=(3, 32, 32))
