@@ -35,8 +35,9 @@ class LibraryInfo:
 class Sizes:
     """Where the bytes of the file ``library`` go; all others add up to it.
 
-    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) are those of binary layers, ``weight_binary_weights`` are packed, too;
-    ``tables`` is loaded data that is none of these: literals of the code, names of layers, unwinding. ``linking`` is symbols, relocations and the like.
+    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) are those of binary layers,
+    ``weight_binary_weights`` are packed, too; ``tables`` is loaded data that is none of these: literals of the code, names
+    of layers, unwinding. ``linking`` is symbols, relocations and the like.
     """
 
     library: int

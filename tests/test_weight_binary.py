@@ -6,6 +6,9 @@ import torch
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.cost import bytes_cost
+from b2nn_tvm.cost_table import CostTable
+from b2nn_tvm.deploy.device import open_device
+from b2nn_tvm.deploy.profiling import profile
 from b2nn_tvm.export import export_onnx
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.verify import Oracle, relative_difference
@@ -101,3 +104,12 @@ def test_bits_make_the_library_small(tmp_path):
         assert artifact.manifest.memory.arena >= signs.nbytes
         x = {"input": np.random.default_rng(1).standard_normal((1, 256, 5, 5)).astype("f4")}
         assert relative_difference(artifact.run(x, threads=2), Oracle(path).run(x)) <= 1e-5
+
+
+def test_a_cost_table_gets_rows_of_the_layers_but_none_of_the_network(layers, tmp_path):
+    """The row of a network says which layers are binary and takes all others for float."""
+    with open_device("local") as device:
+        profile(layers, device=device, threads=1, runs=2, costs=tmp_path / "costs.json")
+    table = CostTable.load(tmp_path / "costs.json")
+    assert {row.layer: row.precision for row in table.layers if row.layer in LAYERS} == dict.fromkeys(LAYERS, "weight-binary")
+    assert table.networks == ()

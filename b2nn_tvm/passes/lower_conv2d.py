@@ -61,7 +61,7 @@ class LowerConv2d:
             site.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
             return self._winograd(call, site, filters, workload)
         site.note(f"lowered to a direct convolution: {obstacle}")
-        depthwise = workload.groups == workload.in_channels == workload.out_channels
+        depthwise = workload.groups == workload.in_channels == workload.out_channels and not has_binary_weights(call, filters)
         x = self._pad(call.args[0], workload.padding, site)
         lanes = _group_lanes(self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups)
         if workload.groups == 1:
@@ -71,7 +71,7 @@ class LowerConv2d:
             self._book.enter(packed, filters, op="conv2d", precision="float", workload=workload.key)
         else:
             packed = pack_weights(filters, lanes=lanes)
-            self._enter(packed, call, filters, workload, lanes)
+            self._enter(packed, call, filters, workload)
 
         def compute(x, w):
             if depthwise:
@@ -82,17 +82,17 @@ class LowerConv2d:
         return site.call_te(compute, x, relax.const(packed), name=name, pattern=OUT_ELEMENTWISE_FUSABLE)
 
     def _winograd(self, call: relax.Call, site: Site, filters: np.ndarray, workload: ConvWorkload) -> relax.Expr:
-        lanes = self._layout.conv_lanes(workload.out_channels)
-        packed = transform_weights(filters, lanes=lanes, m=WINOGRAD_TILE)
-        self._enter(packed, call, filters, workload, lanes)
+        packed = transform_weights(filters, lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE)
+        self._enter(packed, call, filters, workload)
         x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), site)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
         return site.call_te(compute, x, relax.const(packed), name="winograd_conv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
 
-    def _enter(self, packed: np.ndarray, call: relax.Call, filters: np.ndarray, workload: ConvWorkload, lanes: int) -> None:
+    def _enter(self, packed: np.ndarray, call: relax.Call, filters: np.ndarray, workload: ConvWorkload) -> None:
         """Note whose weights ``packed`` are, and the bits that PackWeights will put in their place where they are -1 and +1."""
-        bits = pack_bits(pack_weights(filters, lanes=lanes)) if has_binary_weights(call, filters) else None
-        precision = "float" if bits is None else "weight-binary"
+        binary = has_binary_weights(call, filters)
+        bits = pack_bits(pack_weights(filters, lanes=packed.shape[-1])) if binary else None
+        precision = "weight-binary" if binary else "float"
         self._book.enter(packed, filters, op="conv2d", precision=precision, workload=workload.key, bits=bits)
 
     def _pad(self, x: relax.Expr, padding: tuple[int, int, int, int], site: Site) -> relax.Expr:

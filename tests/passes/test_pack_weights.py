@@ -48,6 +48,7 @@ def test_weights_of_one_and_minus_one_are_a_constant_of_bits():
 CASES = {
     "direct": (SHAPE, (3, 3, 6, 20), {"strides": 2}, ["expand_weights", "conv2d"]),
     "padded": (SHAPE, (3, 3, 6, 20), {"padding": 1}, ["pad_input", "expand_weights", "conv2d"]),
+    "one channel, one filter": ((1, 9, 7, 1), (3, 3, 1, 1), {}, ["expand_weights", "conv2d"]),
     "four blocks of a 4x4 kernel": (SHAPE, (4, 4, 6, 16), {}, ["expand_weights", "conv2d"]),
     "winograd": ((1, 12, 10, 16), (3, 3, 16, 20), {}, ["expand_weights", "winograd_conv2d"]),
 }  # fmt: skip
