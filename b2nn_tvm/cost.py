@@ -160,8 +160,8 @@ def flops_cost(layers: Sequence[Layer], *, total: int) -> AdditiveCost:
 def bytes_cost(layers: Sequence[Layer], *, total: int) -> AdditiveCost:
     """The cost in bytes of stored parameters, where ``total`` is the float network's.
 
-    A float weight takes 4 bytes. A binary conv takes ceil(channels/8) bytes per tap and filter, and a 4-byte scale
-    per output channel.
+    A float weight takes 4 bytes. A conv of binary weights takes ceil(channels/8) bytes per tap and filter, and a 4-byte
+    scale per output channel, whether its input is binary or float.
     """
     float_cost = {layer.name: 4 * layer.workload.weights for layer in layers if layer.workload}
     binary_cost = {layer.name: _binary_bytes(layer.workload) for layer in layers if layer.workload}

@@ -23,7 +23,7 @@ KIND, VERSION = "costs", 1
 class CostRow:
     """One layer's measured time: median ``ms`` of ``runs`` runs; ``spread`` is (p90 - p10) / median.
 
-    ``workload`` is a ConvWorkload key, empty for what is no convolution; ``precision`` is "float" or "binary".
+    ``workload`` is a ConvWorkload key, empty for what is no convolution; ``precision`` is "float", "binary" or "weight-binary".
     """
 
     layer: str

@@ -18,12 +18,22 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.graph import batched
 from b2nn_tvm.mixbin.quiet import quiet
-from b2nn_tvm.onnx_function import DOMAIN, LAYER_MODULES, NAME, OPSET, binary_conv2d_function, deploy_form
+from b2nn_tvm.onnx_function import (
+    DOMAIN,
+    LAYER_MODULES,
+    NAME,
+    OPSET,
+    WEIGHT_NAME,
+    binary_conv2d_function,
+    deploy_form,
+    weight_binary_conv2d_function,
+)
 from b2nn_tvm.version import __version__
 
 FORMS = ("function", "plain")
 
-_LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", NAME}
+_FUNCTIONS = {NAME: binary_conv2d_function, WEIGHT_NAME: weight_binary_conv2d_function}
+_LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *_FUNCTIONS}
 
 
 def export_onnx(
@@ -33,9 +43,9 @@ def export_onnx(
 
     ``input_shape`` is [C, H, W] (batch 1) or [N, C, H, W]. The input is called "input", the output "output" (further
     ones "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
-    binary convolutions are calls of b2nn.BinaryConv2d with one bit per weight, whose definition in standard operators
-    is in the file; in the form "plain" they are standard operators on weights of +1 and -1. Both give the same
-    numbers.
+    binary convolutions are calls of b2nn.BinaryConv2d, those whose weights alone are binary of b2nn.WeightBinaryConv2d,
+    with one bit per weight and their definition in standard operators in the file; in the form "plain" they are standard
+    operators on weights of +1 and -1. Both give the same numbers.
 
     The file is complete in itself, passes onnx.checker and replaces an older one in one step. Raises InputError for
     an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where
@@ -53,8 +63,8 @@ def export_onnx(
         proto = program.model_proto
     _name_layers(proto, before_optimization, deployed)
     _strip(proto)
-    if any(node.domain == DOMAIN for node in proto.graph.node):
-        proto.functions.append(binary_conv2d_function())
+    called = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
+    proto.functions.extend(definition() for name, definition in _FUNCTIONS.items() if name in called)
     onnx.checker.check_model(proto, full_check=True)
     return write_atomic(path, proto.SerializeToString())
 

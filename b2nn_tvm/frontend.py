@@ -85,7 +85,7 @@ class _Record:
         self._layers: list[NamedLayer] = []
 
     def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping) -> None:
-        if op in ("Conv", "BinaryConv2d") and len(inputs[0].ty.shape) == 4:
+        if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) == 4:
             self._layers.append(NamedLayer(node, "conv2d", ""))
         elif op in ("Gemm", "MatMul"):
             weight = constant(inputs[1])

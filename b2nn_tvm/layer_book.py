@@ -14,7 +14,8 @@ from b2nn_tvm.rewrite_log import RewriteLog
 
 @dataclass(frozen=True)
 class KernelLayer:
-    """A layer as it was lowered: ``precision`` is "binary" or "float", ``workload`` the key; ``weight_bytes`` of packed weights."""
+    """A layer as it was lowered: ``precision`` is "binary", "weight-binary" or "float", ``workload`` the key; ``weight_bytes`` are
+    those of its weights in the library."""
 
     name: str
     op: str
@@ -32,12 +33,28 @@ class LayerBook:
         self._namer = namer
         self._binary = frozenset(binary)
         self._by_constant: dict[str, list[KernelLayer]] = {}
+        self._bits: dict[str, np.ndarray] = {}
 
-    def enter(self, packed: np.ndarray, weight: np.ndarray, *, op: str, precision: str, workload: str) -> None:
-        """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported)."""
+    def enter(
+        self, packed: np.ndarray, weight: np.ndarray, *, op: str, precision: str, workload: str, bits: np.ndarray | None = None
+    ) -> None:
+        """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported).
+
+        ``bits`` are what the library will hold in place of ``packed``.
+        """
         name = self._namer.name(weight, prefer=lambda name: (name in self._binary) == (precision == "binary"))
-        layer = KernelLayer(name, op, precision, workload, packed.nbytes)
+        layer = KernelLayer(name, op, precision, workload, (packed if bits is None else bits).nbytes)
         self._by_constant.setdefault(_digest(packed), []).append(layer)
+        if bits is not None:
+            self._bits[_digest(packed)] = bits
+
+    def take_bits(self, packed: np.ndarray) -> np.ndarray | None:
+        """The bits to hold in place of the constant ``packed``, by which its next layer is found from now on; None without any."""
+        bits = self._bits.get(_digest(packed))
+        if bits is not None:
+            layer = self._by_constant[_digest(packed)].pop(0)
+            self._by_constant.setdefault(_digest(bits), []).append(layer)
+        return bits
 
     def name_of(self, constants: Iterable[np.ndarray]) -> str:
         """The name of the next layer that ``find`` would give for these constants, which it leaves in the book; or empty."""

@@ -77,3 +77,9 @@ def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
         return None
     scale = np.where(low == high, high, rows.mean(axis=1)).astype(np.float32)
     return np.where(weight >= 0, 1, -1).astype(np.float32), scale
+
+
+def is_sign_times_scale(weight: np.ndarray) -> bool:
+    """Whether weights [O, ...] are finite, several to a channel, and of exactly one magnitude in each."""
+    rows = np.abs(weight.reshape(weight.shape[0], -1))
+    return rows.shape[1] > 1 and bool(np.isfinite(rows).all() and (rows == rows[:, :1]).all())

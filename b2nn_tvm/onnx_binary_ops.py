@@ -1,4 +1,4 @@
-"""How the ONNX operators of binary networks become Relax: BinaryConv2d (ours), BipolarQuant (QONNX) and Sign."""
+"""How the ONNX operators of binary networks become Relax: BinaryConv2d and WeightBinaryConv2d (ours), BipolarQuant (QONNX), Sign."""
 
 from __future__ import annotations
 
@@ -16,10 +16,28 @@ def binary_conv2d(bb, inputs, attrs):
     """b2nn::BinaryConv2d(x, packed weights, scale, threshold): the canonical form itself."""
     if len(inputs) != 4:
         raise InputError(f"it has the inputs x, weight, scale and threshold, but {len(inputs)} came")
+    threshold = _required(inputs[3], "threshold")
+
+    def signs(x, channels):
+        _check_per_channel("threshold", threshold, channels)
+        if threshold.any():
+            x = bb.emit(relax.op.subtract(x, relax.const(threshold.reshape(1, -1, 1, 1))))
+        return bb.emit(relax.op.sign(x))
+
+    return _packed_conv2d(bb, inputs[:3], attrs, signs)
+
+
+def weight_binary_conv2d(bb, inputs, attrs):
+    """b2nn::WeightBinaryConv2d(x, packed weights, scale): a convolution by weights of -1 and +1, and the scale."""
+    if len(inputs) != 3:
+        raise InputError(f"it has the inputs x, weight and scale, but {len(inputs)} came")
+    return _packed_conv2d(bb, inputs, attrs, lambda x, channels: x)
+
+
+def _packed_conv2d(bb, inputs, attrs, image: Callable):
+    """``image(x, channels)`` is what is padded and convolved."""
     x = inputs[0]
-    weight, scale, threshold = (
-        _required(expr, name) for expr, name in zip(inputs[1:], ("weight", "scale", "threshold"))
-    )
+    weight, scale = (_required(expr, name) for expr, name in zip(inputs[1:], ("weight", "scale")))
     kernel = _ints(attrs, "kernel_shape", 2, None)
     strides, dilations = _ints(attrs, "strides", 2, (1, 1)), _ints(attrs, "dilations", 2, (1, 1))
     pads = _ints(attrs, "pads", 4, (0, 0, 0, 0), at_least=0)
@@ -37,19 +55,15 @@ def binary_conv2d(bb, inputs, attrs):
         raise InputError(f"the unused bits of weight behind its {channels} channels are 0, but some are 1")
     if pad_value not in (0.0, 1.0, -1.0):
         raise InputError(f"pad_value is 0, 1 or -1, not {pad_value:g}")
-    for name, value, count in (("scale", scale, weight.shape[0]), ("threshold", threshold, channels)):
-        if value.shape != (count,) or value.dtype != np.float32 or not np.isfinite(value).all():
-            raise InputError(f"{name} is float32 [{count}] and finite, but {value.dtype} {list(value.shape)} came")
-    if threshold.any():
-        x = bb.emit(relax.op.subtract(x, relax.const(threshold.reshape(1, -1, 1, 1))))
-    signs = bb.emit(relax.op.sign(x))
+    _check_per_channel("scale", scale, weight.shape[0])
+    x = image(x, channels)
     if pad_value and any(pads):
         top, left, bottom, right = pads
-        signs = bb.emit(relax.op.nn.pad(signs, [0, 0, 0, 0, top, bottom, left, right], "constant", pad_value))
+        x = bb.emit(relax.op.nn.pad(x, [0, 0, 0, 0, top, bottom, left, right], "constant", pad_value))
         pads = (0, 0, 0, 0)
     dense = reference.unpack(weight, channels).transpose(0, 3, 1, 2).astype(np.float32)
     conv = relax.op.nn.conv2d(
-        signs,
+        x,
         relax.const(np.ascontiguousarray(dense)),
         strides,
         pads,
@@ -58,6 +72,11 @@ def binary_conv2d(bb, inputs, attrs):
         kernel_layout="OIHW",
     )
     return relax.op.multiply(bb.emit(conv), relax.const(scale.reshape(1, -1, 1, 1)))
+
+
+def _check_per_channel(name: str, value: np.ndarray, count: int) -> None:
+    if value.shape != (count,) or value.dtype != np.float32 or not np.isfinite(value).all():
+        raise InputError(f"{name} is float32 [{count}] and finite, but {value.dtype} {list(value.shape)} came")
 
 
 def bipolar_quant(bb, inputs, attrs):

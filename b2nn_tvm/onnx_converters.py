@@ -15,7 +15,7 @@ from tvm import relax
 from tvm.relax.frontend.onnx import onnx_frontend
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
-from b2nn_tvm.onnx_binary_ops import binary_conv2d, bipolar_quant, constant, sign
+from b2nn_tvm.onnx_binary_ops import binary_conv2d, bipolar_quant, constant, sign, weight_binary_conv2d
 
 _LOCK = threading.Lock()
 
@@ -46,6 +46,7 @@ def converters(
         "Pad": _pad,
         "Sign": sign(sign_zero),
         "Sum": _pairwise(relax.op.add),
+        "WeightBinaryConv2d": weight_binary_conv2d,
         **dict.fromkeys(_WITHOUT_KERNEL, _refuse),
     }
     interrupted: list[relax.BlockBuilder] = []
@@ -64,7 +65,7 @@ def converters(
 
 def known_ops() -> frozenset[str]:
     """The op types that can be imported."""
-    return frozenset(onnx_frontend._get_convert_map()) | {"BinaryConv2d", "BipolarQuant", "Constant"}
+    return frozenset(onnx_frontend._get_convert_map()) | {"BinaryConv2d", "BipolarQuant", "Constant", "WeightBinaryConv2d"}
 
 
 class _Converter:

@@ -13,7 +13,7 @@ from onnx import inliner
 from b2nn_tvm.errors import InputError, UnsupportedError
 
 OLDEST_OPSET = 11
-_CONVERTED_FUNCTIONS = ("BinaryConv2d", "BipolarQuant")
+_CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d", "BipolarQuant")
 _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
 

@@ -1,8 +1,8 @@
-"""Binary convolutions in ONNX: a function of standard operators, and the modules that are exported for them.
+"""Binary convolutions in ONNX: functions of standard operators, and the modules that are exported for them.
 
-The function BinaryConv2d (domain b2nn, version 1) carries its weights as bits; its body unpacks them, so that any
-ONNX runtime computes it. The plain form says the same in standard operators on weights of +1 and -1, and is the only
-one of layers whose weights alone are binary. Two values alpha and beta per filter are two convolutions of one input:
+The functions BinaryConv2d and WeightBinaryConv2d, whose input is not made a sign (domain b2nn, version 1), carry their
+weights as bits; their bodies unpack them, so that any ONNX runtime computes them. The plain form says the same in
+standard operators on weights of +1 and -1. Two values alpha and beta per filter are two convolutions of one input:
 
     y = BinaryConv2d(x, signs, (alpha - beta) / 2) + BinaryConv2d(x, a filter of ones) * (alpha + beta) / 2
 """
@@ -21,21 +21,25 @@ from b2nn_tvm.mixbin.binarizers import TwoValues
 from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.workload import ConvWorkload
 
-DOMAIN, NAME, VERSION = "b2nn", "BinaryConv2d", 1
+DOMAIN, VERSION = "b2nn", 1
+NAME, WEIGHT_NAME = "BinaryConv2d", "WeightBinaryConv2d"
 OPSET = 18
 
+_SIGNS = """
+    minus_one = Constant <value_float: float = -1.0> ()
+    thresholds = Unsqueeze (threshold, per_channel)
+    positive = GreaterOrEqual (x, thresholds)
+    image = Where (positive, one, minus_one)
+"""
 # pads are (top, left, bottom, right). The bits of ``weight`` [O, kh, kw, ceil(C/8)] lie along C, the lowest bit first.
 _BODY = """
 <opset_import: ["" : 18], domain: "b2nn">
-BinaryConv2d <kernel_shape, strides, pads, dilations, pad_value, channels> (x, weight, scale, threshold) => (y)
+NAME <kernel_shape, strides, pads, dilations, pad_value, channels> (INPUTS) => (y)
 {
     one = Constant <value_float: float = 1.0> ()
-    minus_one = Constant <value_float: float = -1.0> ()
     two = Constant <value_float: float = 2.0> ()
     per_channel = Constant <value_ints: ints = [1, 2]> ()
-    thresholds = Unsqueeze (threshold, per_channel)
-    positive = GreaterOrEqual (x, thresholds)
-    signs = Where (positive, one, minus_one)
+    IMAGE
 
     pixels = Constant <value_ints: ints = @pads> ()
     start = Constant <value_ints: ints = [0]> ()
@@ -46,7 +50,7 @@ BinaryConv2d <kernel_shape, strides, pads, dilations, pad_value, channels> (x, w
     no_pixels = Constant <value_ints: ints = [0, 0]> ()
     all_pixels = Concat <axis: int = 0> (no_pixels, before, no_pixels, after)
     value = Constant <value_float: float = @pad_value> ()
-    padded = Pad (signs, all_pixels, value)
+    padded = Pad (image, all_pixels, value)
 
     last = Constant <value_ints: ints = [-1]> ()
     bit_numbers = Constant <value_ints: ints = [0, 1, 2, 3, 4, 5, 6, 7]> ()
@@ -76,8 +80,18 @@ BinaryConv2d <kernel_shape, strides, pads, dilations, pad_value, channels> (x, w
 
 
 def binary_conv2d_function() -> onnx.FunctionProto:
-    """The function's definition, to be stored in every model that calls it."""
-    return onnx.parser.parse_function(_BODY)
+    """The definition of BinaryConv2d, to be stored in every model that calls it."""
+    return _function(NAME, "x, weight, scale, threshold", _SIGNS)
+
+
+def weight_binary_conv2d_function() -> onnx.FunctionProto:
+    """The definition of WeightBinaryConv2d, to be stored in every model that calls it."""
+    return _function(WEIGHT_NAME, "x, weight, scale", "image = Identity (x)")
+
+
+def _function(name: str, inputs: str, image: str) -> onnx.FunctionProto:
+    """``image`` are the nodes that make what is padded and convolved of x."""
+    return onnx.parser.parse_function(_BODY.replace("NAME", name).replace("INPUTS", inputs).replace("IMAGE", image))
 
 
 def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
@@ -89,7 +103,7 @@ def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
         raise InputError(
             f"layer {name} still has float weights (weight_binary is False); finish its training, then export"
         )
-    kind = _FunctionForm if form == "function" and conv.input_binary else _PlainForm
+    kind = _FunctionForm if form == "function" else _PlainForm
     return kind(conv, conv.two_values)
 
 
@@ -128,7 +142,7 @@ class _FunctionForm(_DeployForm):
         threshold = torch.zeros(conv.in_channels) if conv.threshold is None else conv.threshold.detach().clone()
         self.register_buffer("weight", torch.from_numpy(reference.pack(signs)))
         self.register_buffer("scale", values.scale)
-        self.register_buffer("threshold", threshold)
+        self.register_buffer("threshold", threshold if conv.input_binary else None)
 
     def _prepare(self, x: torch.Tensor) -> torch.Tensor:
         return x
@@ -143,9 +157,10 @@ class _FunctionForm(_DeployForm):
             "pad_value": float(self.pad_value),
             "channels": self.in_channels,
         }
+        name, thresholds = (NAME, (self.threshold,)) if self.input_binary else (WEIGHT_NAME, ())
         return torch.onnx.ops.symbolic(
-            f"{DOMAIN}::{NAME}",
-            (x, self.weight, self.scale, self.threshold),
+            f"{DOMAIN}::{name}",
+            (x, self.weight, self.scale, *thresholds),
             attributes,
             dtype=x.dtype,
             shape=(x.shape[0], self.out_channels, workload.out_height, workload.out_width),

@@ -78,6 +78,36 @@ def binary_conv2d(
     return np.ascontiguousarray(out.reshape(*out.shape[:3], outputs).transpose(0, 3, 1, 2))
 
 
+def weight_binary_conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    scale: np.ndarray,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    pad_value: int = 0,
+) -> np.ndarray:
+    """float32 [N, O, H', W'] convolution of floats x [N, C, H, W] with scale [O] * signs weight [O, C, kh, kw].
+
+    ``padding`` is (top, left, bottom, right) pixels of ``pad_value`` 0, +1 or -1 around x. Sums are float64, rounded once.
+    """
+    if pad_value not in (0, 1, -1):
+        raise ValueError(f"pad_value is 0, 1 or -1, not {pad_value}")
+    kernel = weight.shape[2:]
+    workload = ConvWorkload(*x.shape, weight.shape[0], kernel, stride, padding, dilation)
+    top, left, bottom, right = padding
+    widths = ((0, 0), (0, 0), (top, bottom), (left, right))
+    padded = np.pad(x.astype(np.float64), widths, constant_values=pad_value)
+    out = np.zeros((x.shape[0], weight.shape[0], workload.out_height, workload.out_width))
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            rows = np.arange(workload.out_height)[:, None] * stride[0] + i * dilation[0]
+            columns = np.arange(workload.out_width) * stride[1] + j * dilation[1]
+            out += np.einsum("oc,nchw->nohw", weight[:, :, i, j].astype(np.float64), padded[:, :, rows, columns])
+    return (out * np.asarray(scale, np.float64)[:, None, None]).astype(np.float32)
+
+
 def scale_channels(y: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """float32 y * scale with one scale per output channel, y int32 [N, O, H, W]: one rounding."""
     return y.astype(np.float32) * np.asarray(scale, np.float32)[:, None, None]

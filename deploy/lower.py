@@ -21,6 +21,7 @@ OPERATIONS = "b2nn.operations"  # attribute of a function: the operations that w
 BORDERED = "b2nn.bordered_output"
 _PROLOGUES = ("pack_signs", "pad_input", "pool_bits")
 _PACKING = ("pack", "pool_bits")
+_EXPANSION = "expand_weights"  # in the name of a function that makes the weights another reads
 _VIEWS = ("relax.reshape", "relax.memory.view", "relax.flatten", "relax.expand_dims", "relax.squeeze")
 
 
@@ -64,12 +65,16 @@ def lower_to_program(
 
 @dataclass
 class _Call:
-    """A kernel call on its way: arguments as Relax expressions until all of them are placed; ``outputs`` are those it writes."""
+    """A kernel call on its way: arguments as Relax expressions until all of them are placed; ``outputs`` are those it writes.
+
+    ``has_weights``: the weights of ``layer`` are a constant that it reads. Packed weights are read by the call that expands them.
+    """
 
     function: str
     arguments: tuple[relax.Expr, ...]
     outputs: tuple[relax.Var, ...]
     layer: KernelLayer | None
+    has_weights: bool
 
 
 class _Lowering:
@@ -81,6 +86,7 @@ class _Lowering:
         self._places: dict[relax.Var, Argument] = {}
         self._aliases: dict[relax.Var, relax.Expr] = {}
         self._tuples: dict[relax.Var, relax.Tuple] = {}
+        self._expanded: dict[relax.Var, KernelLayer | None] = {}
         self._allocated: list[relax.Var] = []
         self._arena = 0
         self._blob = bytearray()
@@ -138,7 +144,7 @@ class _Lowering:
         """The bytes of the layer's weights, 0 where another layer has equal ones: they are stored once."""
         new = lambda argument: argument.storage is Storage.CONSTANT and argument.offset >= before
         sizes = (self._root(e).value.numpy().nbytes for e, argument in zip(call.arguments, arguments) if new(argument))
-        return call.layer.weight_bytes if call.layer and call.layer.weight_bytes in sizes else 0
+        return call.layer.weight_bytes if call.has_weights and call.layer.weight_bytes in sizes else 0
 
     def _readers_of_bits(self, names: Sequence[str]) -> dict[relax.Var, list[str]]:
         """For every packed value the names of the calls that read it."""
@@ -180,7 +186,11 @@ class _Lowering:
             roots = dict.fromkeys(root for root in map(self._root, value.args) if isinstance(root, relax.Var))
             outputs = tuple(var for var in roots if var not in self._written)
             self._written.update(outputs)
-            self._calls.append(_Call(value.op.name_hint, tuple(value.args), outputs, self._context.find_layer(constants)))
+            layer = self._context.find_layer(constants)
+            if _EXPANSION in value.op.name_hint:
+                self._expanded.update(dict.fromkeys(outputs, layer))
+            whose = layer or next(filter(None, map(self._expanded.get, roots)), None)
+            self._calls.append(_Call(value.op.name_hint, tuple(value.args), outputs, whose, has_weights=layer is not None))
         elif name == "relax.builtin.alloc_tensor":
             self._allocated.append(var)
         elif name in _VIEWS or _is_reshape(value):
@@ -264,7 +274,7 @@ class _Lowering:
                 continue
             rows[name] = LayerRow(
                 name=name, op=layer.op, precision=layer.precision,
-                reason=self._context.reasons.get(name, "") if layer.precision == "float" else "",
+                reason=self._context.reasons.get(name, "") if layer.precision != "binary" else "",
                 workload=layer.workload, schedule=self._context.descriptions.get(call.function, ""),
                 size_bytes=sizes[name], weight_bytes=self._weights[name],
             )  # fmt: skip

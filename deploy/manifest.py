@@ -14,7 +14,7 @@ from b2nn_tvm.targets.target import TargetInfo
 
 FILE = "manifest.json"
 KIND = "b2nn-manifest"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class LibraryInfo:
 class Sizes:
     """Where the bytes of the file ``library`` go; all others add up to it.
 
-    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) are those of binary layers; ``tables`` is loaded data that
-    is neither: literals of the code, names of layers, unwinding. ``linking`` is symbols, relocations and the like.
+    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) are those of binary layers,
+    ``weight_binary_weights`` are packed, too; ``tables`` is loaded data that is none of these: literals of the code, names
+    of layers, unwinding. ``linking`` is symbols, relocations and the like.
     """
 
     library: int
     packed_weights: int
+    weight_binary_weights: int
     binary_constants: int
     float_weights: int
     other_constants: int

@@ -88,6 +88,8 @@ def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
         for each in found.per_layer
     ]
     binary = tuple(row.name for row in artifact.layers if row.precision == "binary")
+    if any(row.precision == "weight-binary" for row in artifact.layers):
+        return times  # a row of a whole network knows binary and float layers only
     model = artifact.manifest.build.model
     return [
         *times,

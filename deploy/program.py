@@ -62,9 +62,9 @@ class Step:
 class LayerRow:
     """One layer of the network as it was compiled.
 
-    ``precision`` is "binary" or "float"; ``reason`` says why a convolution stayed float, else it is empty;
-    ``workload`` is a ConvWorkload key or empty; ``size_bytes`` counts its constants in the library, ``weight_bytes`` its weights
-    (packed, if it is binary) among them.
+    ``precision`` is "binary", "weight-binary" or "float"; ``reason`` says why a convolution, or its input, stayed float, else it is
+    empty; ``workload`` is a ConvWorkload key or empty; ``size_bytes`` counts its constants in the library, ``weight_bytes`` its
+    weights (packed, if they are binary) among them.
     """
 
     name: str

@@ -9,6 +9,7 @@ from b2nn_tvm.deploy.program import LayerRow, Program
 # What tables show, in their order: the field of Sizes and what it is.
 PARTS = {
     "packed_weights": "packed weights of binary layers",
+    "weight_binary_weights": "packed weights of weight-binary layers",
     "binary_constants": "scales, thresholds and borders of binary layers",
     "float_weights": "weights of float layers",
     "other_constants": "other constants, and their alignment",
@@ -22,15 +23,17 @@ PARTS = {
 
 def library_sizes(program: Program, kernels: ElfFile, library: ElfFile, *, size_bytes: int) -> Sizes:
     """The parts of a library of ``size_bytes`` that was linked from the object file ``kernels`` and the constants of ``program``."""
-    binary = [row for row in program.layers if row.precision == "binary"]
+    binary = _rows(program, "binary")
     packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)
-    float_weights = _weights(program.layers) - packed
+    weight_binary = _weights(_rows(program, "weight-binary"))
+    float_weights = _weights(_rows(program, "float"))
     return Sizes(
         library=size_bytes,
         packed_weights=packed,
+        weight_binary_weights=weight_binary,
         binary_constants=of_binary - packed,
         float_weights=float_weights,
-        other_constants=len(program.constants) - of_binary - float_weights,
+        other_constants=len(program.constants) - of_binary - weight_binary - float_weights,
         kernel_code=kernels.code_bytes,
         runtime_code=library.code_bytes - kernels.code_bytes,
         tables=library.data_bytes - len(program.constants),
@@ -39,5 +42,9 @@ def library_sizes(program: Program, kernels: ElfFile, library: ElfFile, *, size_
     )
 
 
-def _weights(rows: list[LayerRow] | tuple[LayerRow, ...]) -> int:
+def _rows(program: Program, precision: str) -> list[LayerRow]:
+    return [row for row in program.layers if row.precision == precision]
+
+
+def _weights(rows: list[LayerRow]) -> int:
     return sum(row.weight_bytes for row in rows)

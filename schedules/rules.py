@@ -14,8 +14,10 @@ from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.ops.anchor import OP, WORKLOAD
+from b2nn_tvm.ops.expand_weights import EXPANDED, HALF
 from b2nn_tvm.schedules.direct import schedule_direct
 from b2nn_tvm.schedules.epilogue import inline_epilogue, word_channels_of
+from b2nn_tvm.schedules.expand import schedule_expand
 from b2nn_tvm.schedules.generic import schedule_generic
 from b2nn_tvm.schedules.kernel_tiles import schedule_kernel_tiles
 from b2nn_tvm.schedules.lookup import schedule_lookup
@@ -29,7 +31,7 @@ from b2nn_tvm.schedules.winograd import schedule_winograd
 PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
 HELPERS = (
     "bconv2d_pairs", "bconv2d_lookups", "bconv2d_short",
-    "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior",
+    "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior", EXPANDED, HALF,
 )  # fmt: skip
 UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
@@ -87,7 +89,10 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
     """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2"."""
     sch = Schedule(function)
     anchor = find_anchor(sch)
-    if anchor is None:
+    if EXPANDED in (marked := _marked(sch)):
+        schedule_expand(sch, marked)
+        description = "expand"
+    elif anchor is None:
         schedule_generic(sch, lanes=vector_unit.layout.float_lanes)
         description = "generic"
     else:

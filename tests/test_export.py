@@ -18,7 +18,7 @@ from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.convert import convert
 from b2nn_tvm.mixbin.layers import trace
 from b2nn_tvm.onnx_function import binary_conv2d_function
-from b2nn_tvm.plan import Plan, Precision
+from tests.weight_binary_networks import small_resnet
 
 FORMS = ("function", "plain")
 
@@ -63,7 +63,7 @@ def image(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def layer_nodes(path) -> list[tuple[str, str]]:
-    operators = ("Conv", "BinaryConv2d", "Gemm")
+    operators = ("Conv", "BinaryConv2d", "WeightBinaryConv2d", "Gemm")
     return [(node.op_type, node.name) for node in onnx.load(path).graph.node if node.op_type in operators]
 
 
@@ -223,17 +223,44 @@ def test_packed_weights_are_small(tmp_path):
     assert sizes[1] > 64 * 64 * 9 * 4
 
 
-def test_weights_that_are_binary_alone_stay_one_and_minus_one(tmp_path):
-    model = models.cresnet20(width=4, image_size=16)
-    mixed = lived_in(
-        convert(model, Plan(layers={"conv1": Precision.WEIGHT_BINARY, "stage1.0.conv1": Precision.BINARY}))
-    )
-    path = export_onnx(mixed, tmp_path / "m.onnx", input_shape=(3, 16, 16))
-    agree(path, mixed, image(1, 3, 16, 16))
-    graph = onnx.load(path).graph
-    assert layer_nodes(path)[:2] == [("Conv", "conv1"), ("BinaryConv2d", "stage1.0.conv1")]
-    weights = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
-    assert np.array_equal(np.abs(weights[graph.node[0].input[1]]), np.ones((4, 3, 3, 3), np.float32))
+@pytest.mark.parametrize(("form", "binarizer"), [("function", "distribution-aware"), ("plain", "xnor")])
+def test_layers_whose_weights_alone_are_binary(tmp_path, form, binarizer):
+    mixed = small_resnet(binarizer)
+    path = export_onnx(mixed, tmp_path / "m.onnx", input_shape=(3, 32, 32), form=form)
+    agree(path, mixed, image(1, 3, 32, 32))
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    nodes = {node.name: node for node in model.graph.node}
+    packed = form == "function"
+    assert nodes["0"].op_type == nodes["4.conv2"].op_type == ("WeightBinaryConv2d" if packed else "Conv")
+    assert nodes["3.conv2"].op_type == ("BinaryConv2d" if packed else "Conv")
+    boxes = [name for name in nodes if name.endswith("#2")]  # the filters of ones
+    assert len(boxes) == (4 if binarizer == "distribution-aware" else 0)
+    assert [function.name for function in model.functions] == (["BinaryConv2d", "WeightBinaryConv2d"] if packed else [])
+    if not packed:
+        weights = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+        assert np.array_equal(np.abs(weights[nodes["0"].input[1]]), np.ones((16, 3, 7, 7), np.float32))
+
+
+@pytest.mark.parametrize("pad_value", [0, 1])
+def test_the_border_of_a_float_input_has_the_padding_value(tmp_path, pad_value):
+    options = {"stride": (2, 1), "padding": (0, 1, 2, 3), "dilation": (1, 2), "pad_value": pad_value}
+    conv = BinaryConv2d(9, 5, (3, 2), input_binary=False, bias=True, **options)
+    path = export_onnx(nn.Sequential(conv), tmp_path / "m.onnx", input_shape=(9, 8, 8))
+    agree(path, conv, image(1, 9, 8, 8))
+    (expected,) = run(path, image(1, 9, 8, 8))
+    node = next(node for node in onnx.load(path).graph.node if node.op_type == "WeightBinaryConv2d")
+    values = {entry.name: numpy_helper.to_array(entry) for entry in onnx.load(path).graph.initializer}
+    weight, scale = (values[name] for name in node.input[1:])
+    signs = reference.unpack(weight, 9).transpose(0, 3, 1, 2)
+    found = reference.weight_binary_conv2d(image(1, 9, 8, 8).numpy(), signs, scale, **options)
+    np.testing.assert_allclose(found + conv.bias.detach().numpy()[:, None, None], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_packed_weights_of_float_inputs_are_small(tmp_path):
+    model = nn.Sequential(BinaryConv2d(64, 64, (3, 3), input_binary=False))
+    path = export_onnx(model, tmp_path / "m.onnx", input_shape=(64, 8, 8))
+    assert path.stat().st_size < 64 * 64 * 9 / 8 + 4000
 
 
 def test_exporting_prints_nothing_and_changes_nothing(tmp_path, capfd):

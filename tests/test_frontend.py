@@ -3,6 +3,7 @@ import onnx
 import pytest
 from tvm.relax.frontend.onnx import onnx_frontend
 
+from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend import import_onnx
 from b2nn_tvm.layer_names import weight_digest
@@ -342,6 +343,20 @@ def test_a_binary_convolution_with_computed_weights_or_missing_inputs(tmp_path):
         imported(tmp_path, binary_node(), {"s": GOOD["s"], "t": GOOD["t"]}, inputs=inputs)
     with pytest.raises(InputError, match="has the inputs x, weight, scale and threshold, but 3 came"):
         imported(tmp_path, binary_node().replace(", t)", ")"), GOOD)
+
+
+def test_a_weight_binary_convolution_is_one_of_its_input(tmp_path):
+    """Its border has the padding value of the floats, its scale stands behind it; no threshold, no sign."""
+    nodes = binary_node(pad_value=-1.0, pads=[1, 0, 2, 1], dilations=[1, 2]).replace("BinaryConv2d", "WeightBinaryConv2d").replace(", t)", ")")
+    found = imported(tmp_path, nodes, {name: GOOD[name] for name in "ws"})
+    (conv,) = classify_convs(found.module, layers=found.layers)
+    assert conv.weight_binary and conv.name == "WeightBinaryConv2d_0"
+    x = random_input((1, 4, 6, 5))
+    geometry = {"padding": (1, 0, 2, 1), "dilation": (1, 2), "pad_value": -1}
+    expected = reference.weight_binary_conv2d(x, SIGNS, GOOD["s"], **geometry)
+    np.testing.assert_allclose(run(found.module, x), expected, rtol=1e-6)
+    with pytest.raises(InputError, match="has the inputs x, weight and scale, but 4 came"):
+        imported(tmp_path, nodes.replace(", s)", ", s, t)"), GOOD)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 31, 32, 33, 63, 64, 65, 128])

@@ -35,6 +35,18 @@ def test_a_layer_is_found_by_one_of_its_kernels_constants():
     assert notes.find([packed]) is None  # each layer has one kernel
 
 
+def test_a_layer_whose_bits_are_stored_is_found_by_these():
+    notes = book("conv1", "conv2")
+    packed, bits = np.ones((2, 8), np.float32), np.full(2, 255, np.uint8)
+    for workload in ("first", "second"):
+        notes.enter(packed, RAMP, op="conv2d", precision="weight-binary", workload=workload, bits=bits)
+    assert notes.take_bits(np.zeros(8, np.float32)) is None
+    assert notes.take_bits(packed) is bits
+    assert notes.find([bits]) == KernelLayer("conv1", "conv2d", "weight-binary", "first", 2)
+    assert notes.find([bits]) is None  # the second still has its floats
+    assert notes.find([packed]).name == "conv2"
+
+
 def test_shape_and_type_are_part_of_a_constant():
     notes = book("conv1")
     packed = np.zeros((2, 4), np.uint32)
@@ -94,13 +106,15 @@ def norm_constants(y, channels):
     return {f"{y}_g": gamma, f"{y}_b": (channels,), f"{y}_m": (channels,), f"{y}_v": np.full(channels, 4, np.float32)}
 
 
-def test_a_float_and_a_binary_layer_of_equal_weights(tmp_path):
+def test_weight_binary_and_binary_layers_of_equal_weights(tmp_path):
     network = Network(
         f"a = Conv {PADDED} (input, w) " + sign("a", "s") + f"b = Conv {PADDED} (s, w) output = Conv {PADDED} (b, w)",
         {**SIGN, "w": SIGNS},
     )
     rows = layers(tmp_path, network, ("stem", "body", "head"))
-    assert {name: row.precision for name, row in rows.items()} == {"stem": "float", "body": "binary", "head": "float"}
+    assert {name: row.precision for name, row in rows.items()} == {
+        "stem": "weight-binary", "body": "binary", "head": "weight-binary",
+    }  # fmt: skip
     assert "the input of the network" in rows["stem"].reason and "it comes from" in rows["head"].reason
 
 

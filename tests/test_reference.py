@@ -52,6 +52,28 @@ def test_xnor_dot_is_the_integer_dot_product(channels):
     assert np.array_equal(found, (a.astype(np.int32) * b).sum(axis=1))
 
 
+@pytest.mark.parametrize("pad_value", (0, 1, -1))
+def test_weight_binary_convolution_pads_its_float_input(pad_value):
+    """One pixel of 3, weights of +1 and -1, a scale of 2: the border counts as ``pad_value``."""
+    x = np.full((1, 1, 1, 1), 3, np.float32)
+    weight = np.array([[[[1, -1, 1]]], [[[-1, 1, 1]]]], np.int8)
+    found = reference.weight_binary_conv2d(x, weight, np.array([2, 1]), padding=(0, 1, 0, 2), pad_value=pad_value)
+    p = pad_value
+    assert found.dtype == np.float32
+    assert found.tolist() == [[[[2 * (p - 3 + p), 2 * (3 - p + p)]], [[-p + 3 + p, -3 + p + p]]]]
+
+
+def test_weight_binary_convolution_is_the_sum_over_the_taps():
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((2, 3, 7, 8)), random_signs(1, 4, 3, 3, 2)
+    found = reference.weight_binary_conv2d(x, weight, np.ones(4), stride=(2, 1), dilation=(1, 3))
+    assert found.shape == (2, 4, 3, 5)
+    window = x[1, :, 2:5, 1:5:3]  # of the output pixel (1, 1)
+    np.testing.assert_allclose(found[1, :, 1, 1], (weight * window).sum(axis=(1, 2, 3)), rtol=1e-6)
+    with pytest.raises(ValueError, match="pad_value is 0, 1 or -1, not 2"):
+        reference.weight_binary_conv2d(x, weight, np.ones(4), pad_value=2)
+
+
 def test_xnor_dot_reaches_both_ends():
     ones = reference.pack(np.ones(65, np.int8))
     minus = reference.pack(-np.ones(65, np.int8))

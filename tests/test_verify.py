@@ -211,7 +211,7 @@ def test_sign_is_verified_as_it_was_compiled(tmp_path, sign_zero):
     artifact, path = compiled(SIGN, tmp_path, sign_zero=sign_zero)
     with artifact:
         assert [row.precision for row in artifact.layers if row.op == "conv2d"] == [
-            "float" if sign_zero is None else "binary"
+            "weight-binary" if sign_zero is None else "binary"
         ]
         assert verify_artifact(artifact, path, sign_zero=sign_zero) <= TOLERANCE
         for other in {None, "+1", "-1"} - {sign_zero}:

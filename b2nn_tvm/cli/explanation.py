@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def print_layers(artifact: Artifact, title: str) -> None:
-    """A row per layer: what became of it, its bytes, and why it stays float."""
-    columns = ("layer", "precision", "workload", "schedule", "weights", "other bytes", "stays float because")
+    """A row per layer: what became of it, its bytes, and why it, or its input, stays float."""
+    columns = ("layer", "precision", "workload", "schedule", "weights", "other bytes", "not binary because")
     rows = [
         (
             *(row.name, row.precision, _short(row.workload), row.schedule),

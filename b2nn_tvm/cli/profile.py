@@ -48,8 +48,12 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
     if as_json:
         out.print_json({"folder": folder, **asdict(found)})
         return
-    rows = [(layer.name, f"{layer.median_ms:.4f}", f"{layer.min_ms:.4f}", f"{layer.share:.1%}") for layer in found.per_layer]
-    out.print_table(folder, ("layer", "median ms", "min ms", "share"), rows)
+    precisions = {row.name: row.precision for row in artifact.layers}
+    rows = [
+        (layer.name, precisions.get(layer.name, ""), f"{layer.median_ms:.4f}", f"{layer.min_ms:.4f}", f"{layer.share:.1%}")
+        for layer in found.per_layer
+    ]
+    out.print_table(folder, ("layer", "precision", "median ms", "min ms", "share"), rows)
     out.print_line(
         f"whole network: median {found.median_ms:.4f} ms, p10 {found.p10_ms:.4f}, p90 {found.p90_ms:.4f}, min {found.min_ms:.4f}; "
         f"{found.runs} runs, {found.threads} thread{'s' * (found.threads > 1)}, {found.isa}, spread {found.spread:.1%}"

@@ -43,13 +43,13 @@ def winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, 
     tiles = (workload.batch, rows // m, columns // m)
     half = te.compute(
         (*tiles, size, size, channels),
-        lambda n, p, q, i, s, c: _combine(INPUT[m], i, lambda r: x[n, p * m + r, q * m + s, c]),
+        lambda n, p, q, i, s, c: combine(INPUT[m], i, lambda r: x[n, p * m + r, q * m + s, c]),
         name="half_input",
         attrs=mark("winograd_half_input", workload),
     )
     data = te.compute(
         (*tiles, size, size, channels),
-        lambda n, p, q, i, j, c: _combine(INPUT[m], j, lambda s: half[n, p, q, i, s, c]),
+        lambda n, p, q, i, j, c: combine(INPUT[m], j, lambda s: half[n, p, q, i, s, c]),
         name="input_transform",
         attrs=mark("winograd_input", workload),
     )
@@ -62,13 +62,13 @@ def winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, 
     )
     half_output = te.compute(
         (*tiles, m, size, blocks * lanes),
-        lambda n, p, q, i, j, o: _combine(OUTPUT[m], i, lambda r: product[n, p, q, r, j, o]),
+        lambda n, p, q, i, j, o: combine(OUTPUT[m], i, lambda r: product[n, p, q, r, j, o]),
         name="half_output",
         attrs=mark("winograd_half_output", workload),
     )
     y = te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
-        lambda n, h, w, o: _combine(OUTPUT[m], w % m, lambda s: half_output[n, h // m, w // m, h % m, s, o]),
+        lambda n, h, w, o: combine(OUTPUT[m], w % m, lambda s: half_output[n, h // m, w // m, h % m, s, o]),
         name="output_transform",
     )
     return crop_channels(y, workload.out_channels)
@@ -92,7 +92,7 @@ def padding_to_tiles(workload: ConvWorkload, m: int) -> tuple[int, int, int, int
     return top, left, bottom + -workload.out_height % m, right + -workload.out_width % m
 
 
-def _combine(matrix: Sequence[Sequence[float]], row, value):
+def combine(matrix: Sequence[Sequence[float]], row, value):
     """Row ``row`` of ``matrix`` times the vector ``value``; the row is known once its loop is unrolled."""
     rows = [_sum(coefficients, value) for coefficients in matrix]
     chosen = rows[-1]

@@ -1,4 +1,4 @@
-"""Say of every 2-D convolution whether it is in the canonical binary form, and if not, why."""
+"""Say of every 2-D convolution whether it is in the canonical binary form, or its weights alone are, and if not, why."""
 
 from __future__ import annotations
 
@@ -9,19 +9,30 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.layer_names import LayerNamer, NamedLayer, split_sign_and_scale
+from b2nn_tvm.layer_names import LayerNamer, NamedLayer, is_sign_times_scale, split_sign_and_scale
 from b2nn_tvm.passes.rewriting import Definition, calls, constant, definitions, dtype, ints, op_name, uniform
-from b2nn_tvm.passes.signs import is_binary_conv, is_signed, match_pad, oihw
+from b2nn_tvm.passes.signs import has_binary_weights, is_binary_conv, is_signed, match_pad, oihw
 from b2nn_tvm.passes.step_function import step_function
 
 
 @dataclass(frozen=True)
 class ConvClass:
-    """A convolution by name; ``reason`` says why it stays float and is empty if it is binary."""
+    """A convolution by name; ``reason`` says why it, or its input, stays float and is empty if it is binary.
+
+    ``weight_binary``: its input is no sign, and its weights are -1 and +1.
+    """
 
     name: str
     binary: bool
     reason: str
+    weight_binary: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """All of it in words."""
+        if self.binary:
+            return "is binary"
+        return f"{'is weight-binary' if self.weight_binary else 'stays float'}: {self.reason}"
 
 
 def classify_convs(module: tvm.IRModule, *, layers: Iterable[NamedLayer] = ()) -> tuple[ConvClass, ...]:
@@ -39,7 +50,8 @@ def classify_convs(module: tvm.IRModule, *, layers: Iterable[NamedLayer] = ()) -
         weight = constant(call.args[1])
         weight = None if weight is None else oihw(weight, str(call.attrs.kernel_layout))
         binary = is_binary_conv(call, definition)
-        found.append(ConvClass(namer.name(weight), binary, "" if binary else _reason(call, weight, definition)))
+        reason = "" if binary else _reason(call, weight, definition)
+        found.append(ConvClass(namer.name(weight), binary, reason, not binary and has_binary_weights(call, weight)))
     return tuple(found)
 
 
@@ -55,7 +67,7 @@ def _reason(call: relax.Call, weight: np.ndarray | None, definition: Definition)
         return f"grouped convolution (groups={int(call.attrs.groups)})"
     if not signed:
         data_reason = _data_reason(data, definition)
-        return data_reason if weights else f"its weights are ±alpha, but {data_reason}"
+        return data_reason if weights else f"its weights are ±alpha{_float_weights_reason(call, weight)}, but {data_reason}"
     if weights:
         return f"its input is a sign, but {weights}"
     return _padding_reason(call, data, definition)
@@ -71,6 +83,13 @@ def _weights_reason(weight: np.ndarray) -> str:
             spread = f"in output channel {channel} they go from {low:.3g} to {high:.3g} in magnitude"
             return f"its weights are not ±alpha: {spread}"
     return "its weights are not ±alpha"
+
+
+def _float_weights_reason(call: relax.Call, weight: np.ndarray) -> str:
+    """What keeps weights of ±alpha from being stored as bits where the input is no sign, empty if nothing does."""
+    if call.attrs.groups != 1:
+        return f" in {int(call.attrs.groups)} groups"
+    return "" if is_sign_times_scale(weight) or weight[0].size == 1 else " only within rounding"
 
 
 def _data_reason(data: relax.Expr, definition: Definition) -> str:

@@ -15,11 +15,13 @@ from b2nn_tvm.ops.border import PAD
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.dense import dense, pack_dense_weights
 from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
+from b2nn_tvm.ops.expand_weights import pack_bits
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles, transform_weights, winograd_conv2d
 from b2nn_tvm.passes.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE, conv_workload
 from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, ints, op_name, rewrite_calls, shape
+from b2nn_tvm.passes.signs import has_binary_weights
 from b2nn_tvm.workload import ConvWorkload
 
 # F(4 x 4) is faster still, but its error of 1e-5 turns signs behind it around more often than the 1e-4 promised for the
@@ -59,16 +61,17 @@ class LowerConv2d:
             site.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
             return self._winograd(call, site, filters, workload)
         site.note(f"lowered to a direct convolution: {obstacle}")
-        depthwise = workload.groups == workload.in_channels == workload.out_channels
+        depthwise = workload.groups == workload.in_channels == workload.out_channels and not has_binary_weights(call, filters)
         x = self._pad(call.args[0], workload.padding, site)
         lanes = _group_lanes(self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups)
         if workload.groups == 1:
             lanes = self._layout.conv_lanes(workload.out_channels)
         if depthwise:
             packed = np.ascontiguousarray(filters[:, 0].transpose(1, 2, 0))
+            self._book.enter(packed, filters, op="conv2d", precision="float", workload=workload.key)
         else:
             packed = pack_weights(filters, lanes=lanes)
-        self._book.enter(packed, filters, op="conv2d", precision="float", workload=workload.key)
+            self._enter(packed, call, filters, workload)
 
         def compute(x, w):
             if depthwise:
@@ -80,10 +83,17 @@ class LowerConv2d:
 
     def _winograd(self, call: relax.Call, site: Site, filters: np.ndarray, workload: ConvWorkload) -> relax.Expr:
         packed = transform_weights(filters, lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE)
-        self._book.enter(packed, filters, op="conv2d", precision="float", workload=workload.key)
+        self._enter(packed, call, filters, workload)
         x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), site)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
         return site.call_te(compute, x, relax.const(packed), name="winograd_conv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
+
+    def _enter(self, packed: np.ndarray, call: relax.Call, filters: np.ndarray, workload: ConvWorkload) -> None:
+        """Note whose weights ``packed`` are, and the bits that PackWeights will put in their place where they are -1 and +1."""
+        binary = has_binary_weights(call, filters)
+        bits = pack_bits(pack_weights(filters, lanes=packed.shape[-1])) if binary else None
+        precision = "weight-binary" if binary else "float"
+        self._book.enter(packed, filters, op="conv2d", precision=precision, workload=workload.key, bits=bits)
 
     def _pad(self, x: relax.Expr, padding: tuple[int, int, int, int], site: Site) -> relax.Expr:
         """The padded input of a convolution: made once, however many convolutions read it."""

@@ -26,6 +26,7 @@ from b2nn_tvm.passes.lower_binary_dense import LowerBinaryDense
 from b2nn_tvm.passes.lower_conv2d import LowerConv2d
 from b2nn_tvm.passes.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.passes.mark_broadcasts import MarkBroadcasts
+from b2nn_tvm.passes.pack_weights import PackWeights
 from b2nn_tvm.passes.pool_signs import PoolSigns
 from b2nn_tvm.rewrite_log import RewriteLog
 
@@ -47,8 +48,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     canonical = canonicalize_binary_convs(log)(imported.module)
     convs = classify_convs(canonical, layers=imported.layers)
     for conv in convs:
-        reason = "is binary" if conv.binary else f"stays float: {conv.reason}"
-        log.record("ClassifyConvs", conv.name, reason, applied=conv.binary)
+        log.record("ClassifyConvs", conv.name, conv.verdict, applied=conv.binary or conv.weight_binary)
     module = convert_layout(log)(canonical)
     book = LayerBook(LayerNamer(imported.layers), binary=[conv.name for conv in convs if conv.binary], log=log)
     module = LowerBinaryDense(log)(module)
@@ -64,7 +64,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
         grouped = _group()(module)
         module = label_kernels(_fuse()(grouped), operations(grouped))
     module = FusePad(book)(FusePack(layout, book)(module))
-    module = CopyOutputs()(module)
+    module = CopyOutputs()(PackWeights(book)(module))
     return Kernels(module, book, convs, log)
 
 

@@ -75,6 +75,13 @@ def oihw(weight: np.ndarray, layout: str) -> np.ndarray:
     return weight.transpose([layout.index(axis) for axis in "OIHW"])
 
 
+def has_binary_weights(call: relax.Call, weight: np.ndarray | None) -> bool:
+    """Whether a float32 convolution has several weights [O, I, H, W] per filter, all -1 and +1, and no groups."""
+    if weight is None or call.attrs.groups != 1 or dtype(call) != "float32":
+        return False
+    return weight[0].size > 1 and bool((np.abs(weight) == 1).all())
+
+
 def is_binary_conv(call: relax.Expr, definition: Definition) -> bool:
     """Whether a call is a convolution in canonical form: signs, padded with 0, -1 or +1, by weights of -1 and +1."""
     if op_name(call) != "relax.nn.conv2d" or call.attrs.groups != 1 or dtype(call) != "float32":

@@ -1,9 +1,11 @@
-"""Split the weights of a convolution of signs into -1, +1 and a scale per output channel.
+"""Split binary weights of a convolution into -1, +1 and a scale per output channel.
 
     R.nn.conv2d(R.sign(x), w)  ->  R.multiply(R.nn.conv2d(R.sign(x), s), alpha[1, O, 1, 1])    w = s * alpha, s = -1, +1
+    R.nn.conv2d(x, w)          ->  R.multiply(R.nn.conv2d(x, s), alpha[1, O, 1, 1])            where that is exact
 
 Exporters fold batch norm into the weights: they are then no longer -1 and +1, but still of one magnitude per output
-channel, with the signs flipped where gamma is negative. A channel of zeros gets s = +1 and alpha = 0.
+channel, with the signs flipped where gamma is negative. A channel of zeros gets s = +1 and alpha = 0. On signs the magnitudes
+may differ by what rounding does to them; on other inputs they may not: nothing there says that the weights are meant to be binary.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.layer_names import split_sign_and_scale
+from b2nn_tvm.layer_names import is_sign_times_scale, split_sign_and_scale
 from b2nn_tvm.passes.recorder import Recorder
 from b2nn_tvm.passes.rewriting import Site, constant, dtype, op_name, rewrite_calls
 from b2nn_tvm.passes.signs import is_signed
@@ -21,7 +23,7 @@ from b2nn_tvm.rewrite_log import RewriteLog
 
 @tvm.transform.module_pass(opt_level=0, name="SplitBinaryWeights")
 class SplitBinaryWeights:
-    """Make the weights of every ungrouped convolution of signs -1 and +1 where they have one magnitude per channel."""
+    """Make the weights of every ungrouped convolution -1 and +1 where they have one magnitude per channel."""
 
     def __init__(self, log: RewriteLog | None = None):
         self._log = log
@@ -36,7 +38,9 @@ def _split(call: relax.Call, site: Site) -> relax.Expr | None:
         return None
     layouts = (str(call.attrs.data_layout), str(call.attrs.kernel_layout))
     weight = constant(call.args[1])
-    if weight is None or layouts != ("NCHW", "OIHW") or not is_signed(call.args[0], site.definition):
+    if weight is None or layouts != ("NCHW", "OIHW"):
+        return None
+    if not is_signed(call.args[0], site.definition) and not is_sign_times_scale(weight):
         return None
     parts = split_sign_and_scale(weight)
     if parts is None:

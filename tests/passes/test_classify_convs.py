@@ -66,6 +66,24 @@ def test_the_reason_why_a_convolution_stays_float(reason):
     assert reason in found.reason
 
 
+# (weights, groups, is the convolution of floats weight-binary?, what is said of it)
+FLOAT_INPUTS = {
+    "signs": (SIGNS, 1, True, "is weight-binary: its weights are ±alpha, but its input is not a sign"),
+    "one weight to a filter": (SIGNS[:, :1, :1, :1], 1, False, "stays float: its weights are ±alpha, but its input"),
+    "groups": (SIGNS[:, :2], 2, False, "stays float: its weights are ±alpha in 2 groups, but its input"),
+    "rounded": (np.nextafter(SIGNS, 2 * SIGNS[::-1]), 1, False, "stays float: its weights are ±alpha only within rounding, but its input"),
+    "floats": (FLOATS, 1, False, "stays float: its input is not a sign"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FLOAT_INPUTS)
+def test_what_is_said_of_a_convolution_of_floats(case):
+    weight, groups, weight_binary, verdict = FLOAT_INPUTS[case]
+    (found,) = classify_convs(module(lambda x: conv(x, weight, groups=groups), (1, weight.shape[1] * groups, 6, 5)))
+    assert (found.binary, found.weight_binary) == (False, weight_binary)
+    assert found.verdict.startswith(verdict)
+
+
 def test_weights_that_are_no_constant():
     (found,) = classify_convs(module(lambda x, w: op.nn.conv2d(op.sign(x), w), SHAPE, SIGNS.shape))
     assert found == ConvClass("unnamed1", False, "its weights are computed at run time")

@@ -46,11 +46,25 @@ def test_signs_behind_padding_count():
 
 def test_other_convolutions_stay():
     assert_stays(SplitBinaryWeights(), lambda x: conv(op.sign(x), SIGNS))
-    assert_stays(SplitBinaryWeights(), lambda x: conv(op.nn.relu(x), SCALED))
     almost = SCALED.copy()
     almost[0, 0, 0, 0] *= 1.001
     assert_stays(SplitBinaryWeights(), lambda x: conv(op.sign(x), almost))
     assert_stays(SplitBinaryWeights(), lambda x: op.nn.conv2d(op.sign(x), const(2 * SIGNS[:2, :2]), groups=2))
+
+
+def test_on_floats_the_magnitude_must_be_exactly_one():
+    assert_becomes(
+        SplitBinaryWeights(),
+        lambda x: conv(op.nn.relu(x), SCALED),
+        lambda x: op.multiply(conv(op.nn.relu(x), SPLIT), const(ALPHA.reshape(1, 3, 1, 1))),
+    )
+    rounded = SCALED.copy()
+    rounded[0, 0, 0, 0] = np.nextafter(rounded[0, 0, 0, 0], np.float32(0))
+    assert_stays(SplitBinaryWeights(), lambda x: conv(op.nn.relu(x), rounded))
+    assert_stays(SplitBinaryWeights(), lambda x: conv(op.nn.relu(x), SIGNS))
+    assert_stays(SplitBinaryWeights(), lambda x: op.nn.conv2d(x, const(2 * SIGNS[:2, :2]), groups=2))
+    one_weight = lambda x: op.nn.conv2d(x, const(np.full((3, 1, 1, 1), 2.0)))
+    assert_stays(SplitBinaryWeights(), one_weight, (1, 1, 6, 5))
 
 
 def test_the_numbers_are_the_same():
