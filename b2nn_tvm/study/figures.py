@@ -31,7 +31,9 @@ def write(folder: Path, rows: Sequence[Row]) -> list[str]:
         raise InputError("figures need matplotlib, which is not installed: pip install 'b2nn-tvm[study]'") from None
     drawn = {}
     if groups(rows, "methods"):
-        drawn = {"accuracy.svg": accuracy(rows), "layers.svg": layers(rows)}
+        drawn["accuracy.svg"] = accuracy(rows)
+    if _choosing(rows):
+        drawn["layers.svg"] = layers(rows)
     # Text stays text, and equal numbers give equal files.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "b2nn"}):
         for name, figure in drawn.items():
@@ -64,7 +66,6 @@ def accuracy(rows: Sequence[Row]) -> Figure:
             (line,) = axes.plot(x, means, marker="o", markersize=3, label=name, color="black" if name == first else None)
             axes.fill_between(x, means - widths, means + widths, color=line.get_color(), alpha=0.12, linewidth=0)
         axes.set_xlabel("FLOPs left, %")
-        axes.set_ylim(bottom=0, top=100)
         axes.legend(fontsize="x-small", loc="lower right")
     all_axes[0].set_ylabel("test accuracy, %")
     return figure
@@ -77,7 +78,7 @@ def layers(rows: Sequence[Row]) -> Figure:
     found = groups(rows, "methods")
     everything = next((row.binary for row in rows if row.method == "all binary"), ())
     known = everything or tuple(sorted({name for row in rows if row.part == "methods" for name in row.binary}))
-    methods = [name for name in dict.fromkeys(name for group in found for name in group.methods) if name != SLIMMING]
+    methods = _choosing(rows)
     figure = Figure(figsize=(1.2 + 3.6 * len(found), 1.6 + 0.24 * len(methods)), layout="constrained")
     all_axes = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for axes, group in zip(all_axes, found, strict=True):
@@ -90,6 +91,11 @@ def layers(rows: Sequence[Row]) -> Figure:
     all_axes[0].set_ylabel("method")
     figure.colorbar(picture, ax=all_axes, label="share of seeds in which the layer is binary")
     return figure
+
+
+def _choosing(rows: Sequence[Row]) -> list[str]:
+    """The methods that choose layers."""
+    return [name for name in dict.fromkeys(name for group in groups(rows, "methods") for name in group.methods) if name != SLIMMING]
 
 
 def _share(rows: Sequence[Row], layer: str) -> float:

@@ -82,7 +82,7 @@ class StudySettings:
 
 
 PRESETS = {
-    "small": StudySettings(data="shapes", width=8, images=2000, validation=400, calibration=64, float_epochs=16, epochs=3, activation_width=8),
+    "small": StudySettings(data="shapes", width=8, images=2000, validation=400, calibration=64, float_epochs=16, epochs=3, activation_model="vgg_small", activation_width=16),
     "full": StudySettings(data="shapes", seeds=5, float_epochs=60, epochs=30),
 }
 

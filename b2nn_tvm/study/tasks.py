@@ -22,7 +22,7 @@ from b2nn_tvm.document import write_atomic
 from b2nn_tvm.loop.sources import load_data, wanted
 from b2nn_tvm.mixbin import methods
 from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.convert import convert
+from b2nn_tvm.mixbin.conversion import ConversionOptions
 from b2nn_tvm.mixbin.fingerprint import model_digest
 from b2nn_tvm.mixbin.flops import flops
 from b2nn_tvm.mixbin.layers import trace
@@ -59,6 +59,11 @@ class Net:
     model: str
     width: int
     activation: str
+
+    @property
+    def conversion(self) -> ConversionOptions:
+        """What its binary layers look like: the activation in front of them is the network's own, also where that drops the sign."""
+        return ConversionOptions(activation=self.activation)
 
     def build(self, bundle: DataBundle, *, seed: int = 0) -> nn.Module:
         """The network for these images and classes, initialized by ``seed``."""
@@ -128,7 +133,7 @@ class Scoring(Work):
             path = self.folder / f"{limit}.json"
             batches = bundle.calibration(self.calibration, seed=self.seed)
             scored = methods.score(
-                self.method, model, batches, seed=self.seed, activation=self.net.activation, path=path, progress=report, **options
+                self.method, model, batches, seed=self.seed, conversion=self.net.conversion, path=path, progress=report, **options
             )
             found[limit] = dict(scored.scores)
             shutil.rmtree(f"{path}.steps", ignore_errors=True)  # networks on the way
@@ -152,7 +157,7 @@ class FineTuning(Work):
         """The accuracies before and after, and seconds."""
         bundle = self.source.load()
         teacher = self.net.load(bundle, self.weights)
-        return _finetune(self, convert(teacher, self.binary, activation=self.net.activation), teacher, bundle, report)
+        return _finetune(self, self.net.conversion.convert(teacher, self.binary), teacher, bundle, report)
 
 
 @dataclass(frozen=True)

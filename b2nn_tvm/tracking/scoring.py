@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from b2nn_tvm.cost import AdditiveCost
@@ -25,10 +25,9 @@ class SiameseSubject(Subject):
     """A Siamese network, whose layers are called twice in one pass and are converted in the trunk therefore."""
 
     def convert(self, choice: Plan | Iterable[str], *, model: SiameseNet | None = None) -> SiameseNet:
-        options = {"activation": self.activation, "pad_value": self.pad_value, "binarizer": self.binarizer}
         plan = isinstance(choice, Plan)
         in_trunk = replace(choice, layers=_bare(choice.layers)) if plan else _bare(dict.fromkeys(choice))
-        return (self.model if model is None else model).convert(in_trunk, **options)
+        return (self.model if model is None else model).convert(in_trunk, **asdict(self.conversion))
 
 
 def score(

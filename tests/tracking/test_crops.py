@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from b2nn_tvm.data.folder import MEAN, STD
+from b2nn_tvm.data.folder_images import MEAN, STD
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.tracking.crops import center_of, context_side, crop, normalized
 
