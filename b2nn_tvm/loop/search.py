@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from b2nn_tvm.deploy.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError
 from b2nn_tvm.loop import goal as goals
 from b2nn_tvm.loop import progressive as progressions
-from b2nn_tvm.loop.certify import Attempt, certify
+from b2nn_tvm.loop.choice import Choice, choose, taken
 from b2nn_tvm.loop.comparison import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.delivery import Delivery, deliver
@@ -26,14 +26,12 @@ from b2nn_tvm.loop.networks import label_of
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
-from b2nn_tvm.state import State
 from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
 from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.progressive import Step
-from b2nn_tvm.mixbin.select import select
 from b2nn_tvm.mixbin.transfer import transfer
 from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.state import State
 from b2nn_tvm.targets import target as targets
 
 if TYPE_CHECKING:
@@ -183,31 +181,14 @@ def _check_device(device: str, target: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried.
-
-    ``network`` is what a progression has trained, in ``steps``.
-    """
-
-    binary: tuple[str, ...]
-    predicted: float
-    predicted_ms: float | None
-    cost: MeasuredCost
-    attempts: tuple[Attempt, ...]
-    precision: Precision = Precision.BINARY
-    network: torch.nn.Module | None = None
-    steps: tuple[Step, ...] = ()
-
-
 def _settle(
     job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, folder: Path, also: Sequence[str], given: Plan | None
-) -> tuple[_Choice, Trained, Delivery]:
+) -> tuple[Choice, Trained, Delivery]:
     """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given plan once."""
     aim = goal.limit
     phases = []
     for _ in range(ROUNDS):
-        choice = _choose(job, goal, scores, times, aim) if given is None else _taken(goal, times, given.binary)
+        choice = choose(job, goal, scores, times, aim) if given is None else taken(goal, times, given.binary)
         name = label_of(job, choice.binary)
         phase = "fine-tune the chosen network"
         if choice.network is not None:
@@ -230,36 +211,8 @@ def _settle(
     )
 
 
-def _choose(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> _Choice:
-    if job.settings.progressive:
-        return _grow(job, goal, scores, times, aim)
-    if goal.cost is None:
-        found = certify(job, scores, times, aim)
-        return _Choice(found.binary, found.predicted_ms, found.predicted_ms, found.cost, found.attempts)
-    settings = job.settings
-    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=settings.rule, solver=settings.solver)
-    return _taken(goal, times, chosen.binary)
-
-
-def _taken(goal: Goal, times: MeasuredCost, binary: tuple[str, ...]) -> _Choice:
-    """These layers, with what they cost by the goal's exact cost or by the fitted one."""
-    predicted_ms = float(times.fitted.cost.total(binary))
-    predicted = predicted_ms if goal.cost is None else float(goal.cost.total(binary))
-    return _Choice(binary, predicted, predicted_ms, times, ())
-
-
-def _grow(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> _Choice:
-    grown = progressions.grow(job, goal, scores, times, aim)
-    how = job.settings.progression()
-    exact_ms = float(times.fitted.cost.total(grown.binary)) if how.precision == Precision.BINARY else None
-    predicted_ms = grown.predicted if goal.cost is None else exact_ms
-    # A progression without training has only chosen; the choice is fine-tuned like any other.
-    network = grown.found.model if how.epochs or exact_ms is None else None
-    return _Choice(grown.binary, grown.predicted, predicted_ms, grown.cost, grown.attempts, how.precision, network, grown.found.steps)
-
-
 def _compare(
-    job: Job, goal: Goal, choice: _Choice, times: MeasuredCost, parent: Trained, mixed: Trained, delivery: Delivery, *, count: int
+    job: Job, goal: Goal, choice: Choice, times: MeasuredCost, parent: Trained, mixed: Trained, delivery: Delivery, *, count: int
 ) -> tuple[tuple[ResultRow, ...], list[RandomChoice]]:
     """The rows of the table; ``count`` random choices and the all-binary network are measured first, then trained side by side."""
     cost = choice.cost.fitted.cost
@@ -284,7 +237,7 @@ def _compare(
     return tuple(rows), drawn
 
 
-def _plan(job: Job, choice: _Choice, goal: Goal, given: Plan | None) -> Plan:
+def _plan(job: Job, choice: Choice, goal: Goal, given: Plan | None) -> Plan:
     chosen = set(choice.binary)
     layers = {layer.name: choice.precision if layer.name in chosen else Precision.FLOAT for layer in job.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
@@ -300,7 +253,7 @@ def _how(settings: Settings, given: Plan | None, file: str | os.PathLike | None)
     return settings.selection if settings.progressive else f"{settings.method}, {settings.rule}, {settings.solver}"
 
 
-def _places(job: Job, choice: _Choice) -> dict[str, float]:
+def _places(job: Job, choice: Choice) -> dict[str, float]:
     """What stands for scores where none decided: the place in which a layer became binary, and after it in the network."""
     done = [step.layer for step in choice.steps]
     order = [*done, *(name for name in job.eligible if name not in done)]

@@ -12,7 +12,7 @@ def training_layout(model: nn.Module) -> torch.memory_format:
     """Channels last, which trains about a fifth faster on a CPU, but not where that corrupts memory.
 
     oneDNN's gradient of a strided 1x1 convolution (torch 2.13) writes beyond its buffers where images lie channels last and have fewer than
-    8 channels: seen with 4, 6 and 7 on a CPU with AVX-512.
+    8 channels: seen with 2 to 7 on a CPU with AVX2.
     """
     broken = any(
         isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and max(module.stride) > 1 and module.in_channels < FEW
