@@ -52,9 +52,11 @@ class TrackerDevice(RpcDevice):
                 f'{self.word}: the tracker has no board with key {self.key!r}; {others}; start "b2nn-device --tracker ... --key {self.key}" '
                 "on one"
             )
+        request = _Request(self._address, self.key)
         try:
-            self._session = call_within(self._timeout_s, self._request, tvm_rpc())
+            self._session = call_within(self._timeout_s, request.session, tvm_rpc())
         except TimeoutError:
+            request.give_up()
             raise DeviceLost(
                 f"{self.word}: none of {boards} boards became free within {self._timeout_s:g} s ({free} said that they are); "
                 "wait for the others' work, or look after the boards"
@@ -63,17 +65,9 @@ class TrackerDevice(RpcDevice):
             raise DeviceLost(f"{self.word}: the tracker handed out a board that does not answer: {error}") from None
         self._shake_hands()
 
-    def _request(self, rpc: ModuleType) -> Any:
-        tracker = rpc.connect_tracker(*self._address)
-        try:
-            return tracker.request(self.key, max_retry=BOARDS)
-        finally:
-            tracker.close()
-
     def _survey(self) -> tuple[int, int, list[str]]:
         """(boards of this key, those that are free, all keys) as the tracker tells."""
         try:
-            socket.create_connection(self._address, timeout=CONNECT_S).close()  # TVM would try for a minute
             summary = call_within(CONNECT_S, self._summary, tvm_rpc())
         except (OSError, RuntimeError, TimeoutError) as error:
             raise DeviceError(
@@ -85,8 +79,40 @@ class TrackerDevice(RpcDevice):
         return servers.count(self.key), free, sorted(set(servers))
 
     def _summary(self, rpc: ModuleType) -> dict[str, Any]:
-        tracker = rpc.connect_tracker(*self._address)
+        tracker = _tracker(rpc, self._address)
         try:
             return tracker.summary()
         finally:
             tracker.close()
+
+
+class _Request:
+    """A request for a board, which can be given up while the tracker has none: else it would take one that others wait for."""
+
+    def __init__(self, address: tuple[str, int], key: str) -> None:
+        self._address, self._key = address, key
+        self._tracker: Any = None
+        self._given_up = False
+
+    def session(self, rpc: ModuleType) -> Any:
+        """A session with a board; another one is asked for where the tracker hands out one that does not answer."""
+        for left in reversed(range(BOARDS)):
+            self._tracker = _tracker(rpc, self._address)
+            try:
+                return self._tracker.request(self._key, max_retry=1)
+            except RuntimeError:
+                if self._given_up or not left:
+                    raise
+            finally:
+                self._tracker.close()
+
+    def give_up(self) -> None:
+        self._given_up = True
+        with contextlib.suppress(OSError, AttributeError):  # it may just have ended
+            self._tracker._sock.shutdown(socket.SHUT_RDWR)  # to close it would not wake the thread that waits
+
+
+def _tracker(rpc: ModuleType, address: tuple[str, int]) -> Any:
+    """A connection to the tracker; TVM would look for one that is gone for a minute."""
+    socket.create_connection(address, timeout=CONNECT_S).close()
+    return rpc.connect_tracker(*address)

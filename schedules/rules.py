@@ -143,7 +143,7 @@ def _micro_kernel(sch: Schedule, anchor: Anchor, tile: Tile, vector_unit: Vector
     if anchor.op == "bconv2d_bytes":
         return vector_unit.popcount
     grouped = anchor.op == "conv2d" and int(sch.get(anchor.block).annotations["b2nn.groups"]) > 1
-    if anchor.kind == "binary" or grouped or tile.pixels == 1 or anchor.lanes != vector_unit.layout.float_lanes:
+    if anchor.op not in ("conv2d", "winograd_conv2d") or grouped or tile.pixels == 1 or anchor.lanes != vector_unit.layout.float_lanes:
         return None
     return vector_unit.multiply
 

@@ -43,10 +43,10 @@ class Case:
         )
 
 
-def cases(channels: int, pad_values: Sequence[int], *, zeros: bool, same: bool) -> Iterator[Case]:
+def cases(channels: int, pad_values: Sequence[int], *, zeros: bool, same: bool, most: int = 4) -> Iterator[Case]:
     """Kernels, strides and dilations with each padding value; some values of x are 0 and -0.0 where ``zeros``.
 
-    The padding is as lopsided as may be, or TensorFlow's "SAME" (the odd pixel at the end) where ``same``; where the padding
+    The padding is as lopsided as may be with at most so many pixels at each end, or TensorFlow's "SAME" (the odd pixel at the end) where ``same``; where the padding
     value is 0 it is nothing at all for every other shape.
     """
     for index, ((kernel, stride, dilation), pad_value) in enumerate(itertools.product(SHAPES, pad_values)):
@@ -56,7 +56,7 @@ def cases(channels: int, pad_values: Sequence[int], *, zeros: bool, same: bool) 
             padding = (0, 0, 0, 0)
         else:
             rows, columns = (
-                _around(*extents, same=same) for extents in zip(size, kernel, stride, dilation, strict=True)
+                _around(*extents, same=same, most=most) for extents in zip(size, kernel, stride, dilation, strict=True)
             )
             padding = (rows[0], columns[0], rows[1], columns[1])
         workload = ConvWorkload(batch, channels, *size, outputs, kernel, stride, padding, dilation)
@@ -68,10 +68,10 @@ def cases(channels: int, pad_values: Sequence[int], *, zeros: bool, same: bool) 
         yield Case(workload, pad_value, x, reference.sign(rng.standard_normal((outputs, channels, *kernel))))
 
 
-def _around(size: int, kernel: int, stride: int, dilation: int, *, same: bool) -> tuple[int, int]:
+def _around(size: int, kernel: int, stride: int, dilation: int, *, same: bool, most: int) -> tuple[int, int]:
     """Pixels before and behind."""
     reach = (kernel - 1) * dilation
     if not same:
-        return min(reach, 4), reach // 2  # OpenVINO refuses more
+        return min(reach, most), min(reach // 2, most)
     total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
     return total // 2, total - total // 2

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from b2nn_tvm.targets.target import get
 from tests.oracles.cases import cases
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'b2nn-tvm[bench]'")
@@ -15,7 +16,8 @@ openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pi
 
 @pytest.mark.parametrize("channels, step", [(8, 1), (24, 1), (32, 1), (96, 1), (128, 1), (3072, 5)])
 def test_the_definition_agrees_with_openvino(channels, step):
-    for case in itertools.islice(cases(channels, (0, 1, -1), zeros=False, same=False), 0, None, step):
+    most = 2 if get("x86-avx512").missing else 4  # its kernels refuse more padding than they hold pixels
+    for case in itertools.islice(cases(channels, (0, 1, -1), zeros=False, same=False, most=most), 0, None, step):
         np.testing.assert_array_equal(case.expected(), binary_convolution(case), err_msg=case.name)
 
 
