@@ -118,7 +118,7 @@ def test_two_values_per_filter_are_a_convolution_and_a_box_sum(tmp_path, form, i
         with torch.no_grad():
             for y, expected in zip(run(path, x), model(x), strict=True):
                 np.testing.assert_allclose(y, expected.numpy(), rtol=1e-5, atol=1e-5)
-        kind = "BinaryConv2d" if form == "function" and input_binary else "Conv"
+        kind = ("BinaryConv2d" if input_binary else "WeightBinaryConv2d") if form == "function" else "Conv"
         names = [name for i in range(len(Geometries.cases)) for name in (f"layers.{i}", f"layers.{i}.box_sum")]
         assert layer_nodes(path) == [(kind, name) for name in names]
 
