@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 
@@ -27,6 +26,7 @@ from b2nn_tvm.loop import delivery
 from b2nn_tvm.mixbin.conversion import ConversionOptions
 from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Plan
+from b2nn_tvm.verify import TIE, Oracle
 
 pytestmark = pytest.mark.timing
 
@@ -107,11 +107,13 @@ def test_the_library_does_what_the_plan_says(found) -> None:
 
 
 def test_the_library_answers_as_onnxruntime_on_the_test_set(found) -> None:
-    session = onnxruntime.InferenceSession(found.folder / "model.onnx")
-    images = data.digits().test.images[:64].numpy()
+    oracle = Oracle(found.folder / "model.onnx")
+    images = [{"input": image[None]} for image in data.digits().test.images[:64].numpy()]
+    clear = [image for image in images if oracle.closest_tie(image) > TIE]  # elsewhere a rounding decides the sign
+    assert len(clear) >= 16
     with found.load() as artifact:
-        ours = np.concatenate([artifact.run({"input": image[None]})["output"] for image in images])
-    theirs = np.concatenate([session.run(None, {"input": image[None]})[0] for image in images])
+        ours = np.concatenate([artifact.run(image)["output"] for image in clear])
+    theirs = np.concatenate([oracle.run(image)["output"] for image in clear])
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
     assert (ours.argmax(1) == theirs.argmax(1)).all()
     assert found.images == 360 and found.agreeing >= 359
@@ -151,7 +153,7 @@ def test_a_round_over_the_budget_is_kept_by_a_second_run(found, tmp_path: Path, 
     first = b2nn_tvm.search(network(), **settings)
     assert len(busy) == delivery.MEASUREMENTS and first.achieved <= first.limit
     deliveries = {path: path.stat().st_mtime_ns for path in (tmp_path / "state" / "delivery").rglob("phase.json")}
-    assert len(deliveries) >= 3  # the copied one, the slow one and at least another
+    assert len(deliveries) >= 2  # the slow one, which may have the layers of the copied one, and at least another
     again = b2nn_tvm.search(network(), **settings)
     assert again.rows == first.rows and again.plan == first.plan
     assert {path: path.stat().st_mtime_ns for path in deliveries} == deliveries
