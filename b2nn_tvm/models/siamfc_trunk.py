@@ -36,8 +36,8 @@ class SiamFCTrunk(nn.Module):
 def siamfc(channels: int = 3, *, width: int = 64, stem_stride: int = 2, activation: str = "binrelu") -> SiamFCTrunk:
     """A tracker's trunk: stages 1 to 3 of ResNet-18 in the Bi-Real layout; input [N, channels, H, W].
 
-    The result is [N, 4 * width, H / stride, W / stride], rounded up, with stride = 8 * ``stem_stride``. 428,818,432
-    operations at 127x127, 20,070,400 with its 12 eligible convolutions binary. ``width`` is the number of channels of
-    the first stage; raises InputError for an unknown activation.
+    428,818,432 operations at 127x127, 20,070,400 with its 12 eligible convolutions binary. The result is
+    [N, 4 * width, H / stride, W / stride], rounded up, with stride = 8 * ``stem_stride``. ``width`` is the number of
+    channels of the first stage; raises InputError for an unknown activation.
     """
     return SiamFCTrunk(channels=channels, width=width, stem_stride=stem_stride, activation=activation)

@@ -103,6 +103,7 @@ SHAPES = {
     **dict.fromkeys(("resnet18", "bireal18", "mobilenet", "alexnet", "squeezenet"), (3, 224, 224)),
     "sketchanet": (1, 225, 225),
     "vgg_small": (3, 32, 32),
+    "siamfc": (3, 127, 127),
 }
 
 

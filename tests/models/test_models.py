@@ -25,7 +25,7 @@ NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def test_names_and_get():
-    assert models.names() == tuple(SMALL)
+    assert models.names() == (*SMALL, "siamfc")  # which is no classifier: test_siamfc_trunk.py
     assert models.get("resnet18") is models.resnet18
     with pytest.raises(InputError, match="no network 'vgg'; choose one of cresnet20, resnet18, bireal18, mobilenet"):
         models.get("vgg")
