@@ -49,6 +49,10 @@ class MicroKernel(ABC):
     def repeat(self, counter: int, times: int, body: Callable[[], None]) -> None:
         """Emit ``body`` in a loop; ``counter`` tells nested loops apart."""
 
+    @abstractmethod
+    def add(self, to: str, register: str, number: int) -> None:
+        """Emit to = register + number."""
+
     def label(self) -> str:
         self._labels += 1
         return f".Lb2nn_${{:uid}}_{self._labels}"

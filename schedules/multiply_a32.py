@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from b2nn_tvm.schedules.a32 import COUNTERS, PIXELS, VECTORS, A32Kernel, W, X, Y
+from b2nn_tvm.schedules.a32 import COUNTERS, PIXELS, VECTORS, A32Kernel, Y
 from b2nn_tvm.schedules.multiply_kernel import FLOATS, MultiplyKernel
 
 WEIGHTS = ("r10", "r12")
@@ -17,14 +17,8 @@ WEIGHTS = ("r10", "r12")
 class A32MultiplyKernel(A32Kernel, MultiplyKernel):
     clobbers = (*PIXELS, *WEIGHTS, *COUNTERS, *VECTORS)
     registers = VECTORS[8:]
+    pixel_pointers, weight_pointers = PIXELS, WEIGHTS
     most_pixels, most_blocks = 4, 2
-
-    def point(self, pixels: Sequence[int], blocks: Sequence[int]) -> None:
-        self._pixels = PIXELS[: len(pixels)]
-        for pointer, offset in zip(self._pixels, pixels):
-            self.add(pointer, X, offset)
-        for pointer, offset in zip(WEIGHTS, blocks):
-            self.add(pointer, W, offset)
 
     def clear(self, sums: Sequence[Sequence[str]]) -> None:
         self.emit(*(f"vmov.i32 {register}, #0" for of_pixel in sums for register in of_pixel))
@@ -36,7 +30,7 @@ class A32MultiplyKernel(A32Kernel, MultiplyKernel):
         self._skip(self.tile.row_stride - position)
 
     def multiply(self, sums: Sequence[Sequence[str]], count: int) -> None:
-        for pixel, pointer in enumerate(self._pixels):
+        for pixel, pointer in enumerate(self.pixels):
             floats = f"d{2 * pixel}-d{2 * pixel + 1}" if count == FLOATS else f"d{2 * pixel}[0]"
             self.emit(f"vld1.32 {{{floats}}}, [{pointer}]!")
         blocks = range(len(sums[0]))
@@ -55,5 +49,5 @@ class A32MultiplyKernel(A32Kernel, MultiplyKernel):
         self.emit(f"vst1.32 {{d{number}-d{number + 1}}}, [{PIXELS[0]}]")
 
     def _skip(self, count: int) -> None:
-        for pointer in self._pixels if count else ():
+        for pointer in self.pixels if count else ():
             self.add(pointer, pointer, count)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from b2nn_tvm.schedules.a64 import COUNTERS, PIXELS, SCRATCH, VECTORS, A64Kernel, W, X, Y
+from b2nn_tvm.schedules.a64 import COUNTERS, PIXELS, SCRATCH, VECTORS, A64Kernel, Y
 from b2nn_tvm.schedules.multiply_kernel import FLOATS, VECTOR, MultiplyKernel
 
 WEIGHTS, INDEX = ("x12", "x13"), "x17"
@@ -17,14 +17,8 @@ WEIGHTS, INDEX = ("x12", "x13"), "x17"
 class A64MultiplyKernel(A64Kernel, MultiplyKernel):
     clobbers = (*PIXELS, *WEIGHTS, *COUNTERS, SCRATCH, INDEX, *VECTORS)
     registers = VECTORS[:16]
+    pixel_pointers, weight_pointers = PIXELS, WEIGHTS
     most_pixels, most_blocks = 8, 2
-
-    def point(self, pixels: Sequence[int], blocks: Sequence[int]) -> None:
-        self._pixels = PIXELS[: len(pixels)]
-        for pointer, offset in zip(self._pixels, pixels):
-            self.add(pointer, X, offset)
-        for pointer, offset in zip(WEIGHTS, blocks):
-            self.add(pointer, W, offset)
 
     def clear(self, sums: Sequence[Sequence[str]]) -> None:
         self.emit(*(f"movi {register}.2d, #0" for of_pixel in sums for register in of_pixel))
@@ -33,7 +27,7 @@ class A64MultiplyKernel(A64Kernel, MultiplyKernel):
         self.set(INDEX, run)
 
     def next_row(self, position: int) -> None:
-        for pointer in self._pixels:
+        for pointer in self.pixels:
             self.add(pointer, pointer, self.tile.row_stride)
 
     def multiply(self, sums: Sequence[Sequence[str]], count: int) -> None:
@@ -44,7 +38,7 @@ class A64MultiplyKernel(A64Kernel, MultiplyKernel):
         for pointer, registers in zip(pointers, weights):
             self.emit(f"ld1 {{{', '.join(f'{register}.4s' for register in registers)}}}, [{pointer}]")
         advance = [f"add {pointer}, {pointer}, #{VECTOR * count}" for pointer in pointers]
-        for pointer, register in zip(self._pixels, pixels):
+        for pointer, register in zip(self.pixels, pixels):
             self.emit(f"ldr {kind}{register[1:]}, [{pointer}, {INDEX}]", *advance[:1])
             advance = advance[1:]
         self.emit(*advance, f"add {INDEX}, {INDEX}, #{4 * count}")

@@ -25,10 +25,8 @@ class MultiplyKernel(MicroKernel):
     result = "float32"
     most_pixels: int  # whose sums, with those of so many blocks, fit the registers
     most_blocks: int
-
-    @abstractmethod
-    def point(self, pixels: Sequence[int], blocks: Sequence[int]) -> None:
-        """Let the pointers show the first floats of pixels and of blocks of filters (their offsets)."""
+    pixel_pointers: Sequence[str]
+    weight_pointers: Sequence[str]
 
     @abstractmethod
     def clear(self, sums: Sequence[Sequence[str]]) -> None:
@@ -63,12 +61,21 @@ class MultiplyKernel(MicroKernel):
     def _sum(self, pixels: range, blocks: range) -> None:
         width = len(blocks)
         sums = [self.registers[first : first + width] for first in range(0, len(pixels) * width, width)]
-        self.point([self.tile.pixels[number] for number in pixels], [block * self.tile.block_bytes for block in blocks])
+        self._point([self.tile.pixels[number] for number in pixels], [block * self.tile.block_bytes for block in blocks])
         self.clear(sums)
         self.repeat(0, self.tile.rows, lambda: self._row(sums))
         for number, of_pixel in zip(pixels, sums):
             for block, register in zip(blocks, of_pixel):
                 self.store(register, VECTOR * (number * self.tile.blocks + block))
+
+    def _point(self, pixels: Sequence[int], blocks: Sequence[int]) -> None:
+        """Let the pointers show the first floats of pixels and of blocks of filters (their offsets)."""
+        image, weights, *_ = self.arguments
+        self.pixels = self.pixel_pointers[: len(pixels)]  # those in use
+        for pointer, offset in zip(self.pixels, pixels):
+            self.add(pointer, image, offset)
+        for pointer, offset in zip(self.weight_pointers, blocks):
+            self.add(pointer, weights, offset)
 
     def _row(self, sums: Sequence[Sequence[str]]) -> None:
         fours, rest = divmod(self.tile.run_bytes // 4, FLOATS)
