@@ -13,4 +13,5 @@ UNIT = VectorUnit(
     winograd=RegisterTile(accumulators=28, pixels=8, rows=1, blocks=2, latency=12),
     popcount=A64PopcountKernel,
     multiply=A64MultiplyKernel,
+    loop_sums=24,
 )

@@ -13,4 +13,5 @@ UNIT = VectorUnit(
     winograd=RegisterTile(accumulators=16, pixels=4, rows=1, blocks=2, latency=8),
     popcount=A32PopcountKernel,
     multiply=A32MultiplyKernel,
+    loop_sums=12,
 )

@@ -59,6 +59,7 @@ class Anchor:
     blocks: int
     updates: int
     word_channels: int = 1
+    groups: int = 1
 
     @property
     def kind(self) -> str:
@@ -109,6 +110,7 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
 def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """The tiles worth measuring for this anchor, the default first: where it ends with packing, those that make whole words."""
     found = vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks, anchor.lanes)
+    found = tuple(tile for tile in found if tile.accumulators <= vector_unit.loop_sums or _micro_kernel(anchor, tile, vector_unit))
     if anchor.kind == "winograd":
         return found
     multiple = 2 if anchor.op == "bconv2d_lookup" else 1  # rows are looked up in pairs
@@ -123,7 +125,7 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: VectorUnit) -> None:
     """Schedule the anchor and all that was fused to it with this tile of a vector unit's."""
     parallel = anchor.updates >= PARALLEL_UPDATES
-    kernel = _micro_kernel(sch, anchor, tile, vector_unit)
+    kernel = _micro_kernel(anchor, tile, vector_unit)
     if anchor.op == "bconv2d_lookup":
         schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, parallel=parallel)
     elif anchor.op == "winograd_conv2d":
@@ -138,12 +140,11 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
         schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, parallel=parallel)
 
 
-def _micro_kernel(sch: Schedule, anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
+def _micro_kernel(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
     """The assembly that sums a tile of the anchor, where the vector unit has such."""
     if anchor.op == "bconv2d_bytes":
         return vector_unit.popcount
-    grouped = anchor.op == "conv2d" and int(sch.get(anchor.block).annotations["b2nn.groups"]) > 1
-    if anchor.op not in ("conv2d", "winograd_conv2d") or grouped or tile.pixels == 1 or anchor.lanes != vector_unit.layout.float_lanes:
+    if anchor.op not in ("conv2d", "winograd_conv2d") or anchor.groups > 1 or tile.pixels == 1 or anchor.lanes != vector_unit.layout.float_lanes:
         return None
     return vector_unit.multiply
 
@@ -160,7 +161,8 @@ def find_anchor(sch: Schedule) -> Anchor | None:
         updates = prod(_extents(sch, counted)) // (VECTOR if op == "bconv2d_bytes" else lanes)
         outputs = extents[5 if op == "winograd_conv2d" else 3]
         workload = _annotation(sch, block, WORKLOAD)
-        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, updates, word_channels_of(sch))
+        groups = int(sch.get(block).annotations.get("b2nn.groups", 1))
+        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, updates, word_channels_of(sch), groups)
     return None
 
 

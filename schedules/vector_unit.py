@@ -33,7 +33,8 @@ class RegisterTile:
 @dataclass(frozen=True)
 class VectorUnit:
     """An instruction set: how it shapes the data, what fits its registers, by kind of kernel, and the assembly that sums tiles of
-    binary convolutions in bytes and of float ones, where it has that."""
+    binary convolutions in bytes and of float ones, where it has that; then ``loop_sums`` are the most vectors of sums of a tile
+    that no assembly sums but a loop nest, whose operands need more registers."""
 
     name: str
     layout: VectorLayout
@@ -42,6 +43,7 @@ class VectorUnit:
     winograd: RegisterTile
     popcount: type[PopcountKernel] | None = None
     multiply: type[MicroKernel] | None = None
+    loop_sums: int = 32
 
     def candidates(self, kind: str, height: int, width: int, blocks: int, lanes: int = 1) -> tuple[Tile, ...]:
         """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first."""

@@ -32,7 +32,7 @@ def float_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
     lanes = layout.conv_lanes(workload.out_channels)
     blocks = -(-workload.out_channels // lanes)
     x = te.placeholder(_padded(workload, workload.padding, workload.in_channels), name="x")
-    weight = te.placeholder((blocks, *workload.kernel, workload.in_channels, lanes), name="w")
+    weight = te.placeholder((blocks, *workload.kernel, workload.in_channels // workload.groups, lanes), name="w")
     return te.create_prim_func([x, weight, topi.nn.relu(conv2d(x, weight, workload=workload))])
 
 

@@ -90,3 +90,12 @@ def test_float_convolutions_take_little_more_than_their_multiply_adds(llvm_tools
         whole, bound = llvm_tools.cycles([loop.instructions, alone], triple=info.triple, cpu=cpu)
         assert bound >= 0.7 * whole, cpu
         assert len(alone) >= 0.7 * RATE.get(cpu, 0) * whole, cpu
+
+
+@pytest.mark.parametrize("size", [7, 8, 14, 28])
+@pytest.mark.parametrize(("name", "groups"), [("arm", 2), ("arm", 8), ("arm", 16), ("armv7", 2)])
+def test_grouped_convolutions_keep_their_sums_in_registers(name, groups, size):
+    """Their inner loops are LLVM's, not a micro-kernel's; what is on the stack there has been spilled."""
+    workload = ConvWorkload(1, 64, size, size, 64, (3, 3), padding=(1, 1, 1, 1), groups=groups)
+    loop = inner_loop(name, workload, float_conv, r"fmla v|vfma\.f32 q")
+    assert not any(re.search(r"\bsp\b", instruction) for instruction in loop.instructions)

@@ -1,5 +1,7 @@
 """Rules: which schedule a function gets, that every tile computes the same, and when threads are used."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tvm_ffi
@@ -63,6 +65,16 @@ def test_the_anchor_is_found_behind_its_helpers(make, op, kind, height, width, u
     assert (anchor.op, anchor.kind, anchor.workload) == (op, kind, SMALL.key)
     assert (anchor.height, anchor.width, anchor.updates) == (height, width, updates)
     assert anchor.blocks * anchor.lanes == 64
+
+
+def test_loop_nests_get_tiles_that_leave_registers_for_the_operands():
+    """On ARMv7, with 16 registers, where no micro-kernel sums: of grouped convolutions, and where a tile is one pixel."""
+    vector_unit = unit("neon_armv7")
+    tiles = lambda workload: candidates(find_anchor(Schedule(float_conv(workload, vector_unit.layout))), vector_unit)
+    sums = lambda workload: max(tile.accumulators for tile in tiles(workload))
+    grouped = ConvWorkload(1, 64, 6, 6, 64, (3, 3), padding=(1, 1, 1, 1), groups=8)
+    assert sums(replace(grouped, groups=1)) == 16 and sums(grouped) == 12
+    assert all(tile.pixels > 1 or tile.blocks <= 12 for tile in tiles(replace(grouped, groups=1)))
 
 
 def test_words_and_bytes_have_anchors_of_their_own():

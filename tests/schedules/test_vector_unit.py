@@ -30,6 +30,7 @@ def test_an_unknown_unit_lists_the_choices():
 def test_sums_and_operands_fit_the_registers(name, kind):
     """Beside the sums: a vector of weights, a broadcast and a product. A micro-kernel takes its tile in parts that fit."""
     tested = unit(name)
+    assert tested.multiply is None or tested.loop_sums <= REGISTERS[name] * 3 / 4
     if (tested.popcount if kind == "binary" else tested.multiply) is None:
         assert getattr(tested, kind).accumulators + 3 <= REGISTERS[name]
 
