@@ -1,6 +1,7 @@
 """The networks of models/ with every eligible layer binary: libraries for this machine and for ARM answer as onnxruntime does.
 
-Layers of both kinds of binary weights alternate in pairs, so that each kind is followed by each. All of that in one file
+Layers of both kinds of binary weights alternate in pairs, so that each kind is followed by each; one kind learns its
+thresholds. All of that in one file
 per network, since capturing it in torch takes as long as compiling it.
 """
 
@@ -19,11 +20,15 @@ from b2nn_tvm.verify import TIE, TOLERANCE, Oracle, relative_difference
 BINARIZERS = ("xnor", "xnor", "distribution-aware", "distribution-aware")
 # options, input, activation
 NETWORKS = {
+    "cresnet20": ({"width": 8, "image_size": 16}, (3, 16, 16), "binrelu"),
+    "resnet18": ({"width": 8}, (3, 64, 64), "prelu"),
+    "bireal18": ({"width": 8, "image_size": 64}, (3, 64, 64), "binrelu"),
     "mobilenet": ({"width": 8}, (3, 32, 32), "binrelu"),
     "alexnet": ({"width": 6, "image_size": 95}, (3, 95, 95), "prelu"),
     "squeezenet": ({"width": 8}, (3, 47, 47), "rprelu"),
     "sketchanet": ({"width": 6, "image_size": 105}, (1, 105, 105), "leaky_clip"),
     "vgg_small": ({"width": 8, "image_size": 16}, (3, 16, 16), "hardtanh"),
+    "siamfc": ({"width": 8}, (3, 63, 63), "rprelu"),
 }
 
 
@@ -53,15 +58,16 @@ def mixed(request, tmp_path_factory) -> Mixed:
 
     torch.manual_seed(0)
     options, shape, activation = NETWORKS[request.param]
-    network = models.get(request.param)(classes=5, channels=shape[0], activation=activation, **options)
+    head = {} if request.param == "siamfc" else {"classes": 5}
+    network = models.get(request.param)(**head, channels=shape[0], activation=activation, **options)
     eligible = trace(network, shape).eligible
     binary = {name: BINARIZERS[index % len(BINARIZERS)] for index, name in enumerate(eligible)}
     for binarizer in dict.fromkeys(BINARIZERS):
         chosen = [name for name in eligible if binary[name] == binarizer]
-        network = convert(network, chosen, activation=activation, binarizer=binarizer)
+        network = convert(network, chosen, activation=activation, binarizer=binarizer, learned_threshold=binarizer == "distribution-aware")
     reestimate(network, [(torch.randn(16, *shape),)]).eval()
     for name, parameter in network.named_parameters():
-        if ".bn." in name:  # a batch norm that does nothing would be no test
+        if ".bn" in name or name.endswith("threshold"):  # what does nothing would be no test
             parameter.data.add_(torch.randn_like(parameter), alpha=0.2)
     path = export_onnx(network, tmp_path_factory.mktemp(request.param) / "net.onnx", input_shape=shape)
     oracle, images = Oracle(path), []
@@ -74,6 +80,13 @@ def mixed(request, tmp_path_factory) -> Mixed:
         for image, answer in zip(images, answers):
             assert relative_difference({"output": network(torch.from_numpy(image)).numpy()}, answer) <= TOLERANCE
     return Mixed(path, binary, images, answers)
+
+
+def test_no_network_is_left_out():
+    pytest.importorskip("torch", reason="the networks are made with torch; pip install torch")
+    from b2nn_tvm import models
+
+    assert set(NETWORKS) == set(models.names())
 
 
 @pytest.fixture(scope="module")
