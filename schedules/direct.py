@@ -4,6 +4,8 @@
         for kh kw c:                     sums stay in registers
             for h1 w1 o1 (unrolled), lane (vector):  sum += x (broadcast) * weight
         epilogue of the tile
+
+The last tile of a row has one column only where the width is prime: the loop over w0 is cut there, so that no tile asks.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from tvm.s_tir.schedule import SBlockRV
 from b2nn_tvm.schedules.epilogue import attach_epilogue, inline_epilogue
 from b2nn_tvm.schedules.tile import Tile
 
+CUT = "pragma_loop_partition_hint"  # of TVM's pass LoopPartition
+
 
 def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, parallel: bool) -> None:
     """Schedule the block ``conv2d`` or ``bconv2d`` (words) and all that was fused behind it."""
@@ -22,6 +26,8 @@ def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, 
     h0, h1 = sch.split(h, [None, tile.rows])
     w0, w1 = sch.split(w, [None, tile.columns])
     o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
+    if int(sch.get(anchor).iter_vars[2].dom.extent) % tile.columns:
+        sch.annotate(w0, CUT, 1)
     sch.reorder(n, o0, h0, w0, *reduction, h1, w1, o1, lane)
     attach_epilogue(sch, epilogue, w0, depth=4, lanes=lanes)
     sch.vectorize(lane)

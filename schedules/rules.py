@@ -109,8 +109,9 @@ def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, recor
 
 def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """The tiles worth measuring for this anchor, the default first: where it ends with packing, those that make whole words."""
-    found = vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks, anchor.lanes)
-    found = tuple(tile for tile in found if tile.accumulators <= vector_unit.loop_sums or _micro_kernel(anchor, tile, vector_unit))
+    over = anchor.kind == "float" and _micro_kernel(anchor, vector_unit) is None  # so schedule_direct, which takes those
+    found = vector_unit.candidates(anchor.kind, anchor.height, anchor.width, anchor.blocks, anchor.lanes, over=over)
+    found = tuple(tile for tile in found if tile.accumulators <= vector_unit.loop_sums or _summed_by(anchor, tile, vector_unit))
     if anchor.kind == "winograd":
         return found
     multiple = 2 if anchor.op == "bconv2d_lookup" else 1  # rows are looked up in pairs
@@ -125,7 +126,7 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: VectorUnit) -> None:
     """Schedule the anchor and all that was fused to it with this tile of a vector unit's."""
     parallel = anchor.updates >= PARALLEL_UPDATES
-    kernel = _micro_kernel(anchor, tile, vector_unit)
+    kernel = _summed_by(anchor, tile, vector_unit)
     if anchor.op == "bconv2d_lookup":
         schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, parallel=parallel)
     elif anchor.op == "winograd_conv2d":
@@ -140,11 +141,16 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
         schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, parallel=parallel)
 
 
-def _micro_kernel(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
-    """The assembly that sums a tile of the anchor, where the vector unit has such."""
+def _summed_by(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
+    """The assembly that sums a tile of the anchor; None where loops do: of single float pixels they are as good."""
+    return None if anchor.kind != "binary" and tile.pixels == 1 else _micro_kernel(anchor, vector_unit)
+
+
+def _micro_kernel(anchor: Anchor, vector_unit: VectorUnit) -> type[MicroKernel] | None:
+    """The assembly that sums tiles of the anchor, where the vector unit has such."""
     if anchor.op == "bconv2d_bytes":
         return vector_unit.popcount
-    if anchor.op not in ("conv2d", "winograd_conv2d") or anchor.groups > 1 or tile.pixels == 1 or anchor.lanes != vector_unit.layout.float_lanes:
+    if anchor.op not in ("conv2d", "winograd_conv2d") or anchor.groups > 1 or anchor.lanes != vector_unit.layout.float_lanes:
         return None
     return vector_unit.multiply
 

@@ -31,12 +31,16 @@ def divisors(n: int) -> tuple[int, ...]:
     return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 
-def tiles(height: int, width: int, blocks: int, *, accumulators: int) -> tuple[Tile, ...]:
-    """All tiles that divide an output of height x width pixels and ``blocks`` vectors and fit the registers."""
+def tiles(height: int, width: int, blocks: int, *, accumulators: int, over: bool = False) -> tuple[Tile, ...]:
+    """All tiles that divide an output of height x width pixels and ``blocks`` vectors and fit the registers.
+
+    With ``over``, of a prime width that does not fit as a whole also those that leave one column over: nothing else divides it.
+    """
+    over = over and width > accumulators and len(divisors(width)) == 2
     return tuple(
         Tile(rows, columns, count)
         for rows in divisors(height)
-        for columns in divisors(width)
+        for columns in (*divisors(width), *(divisors(width - 1)[1:] if over else ()))
         for count in divisors(blocks)
         if rows * columns * count <= accumulators
     )

@@ -45,10 +45,13 @@ class VectorUnit:
     multiply: type[MicroKernel] | None = None
     loop_sums: int = 32
 
-    def candidates(self, kind: str, height: int, width: int, blocks: int, lanes: int = 1) -> tuple[Tile, ...]:
-        """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first."""
+    def candidates(
+        self, kind: str, height: int, width: int, blocks: int, lanes: int = 1, *, over: bool = False
+    ) -> tuple[Tile, ...]:
+        """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first; ``over`` as
+        tiles() has it."""
         limits: RegisterTile = getattr(self, kind)
-        fitting = tiles(height, width, blocks, accumulators=limits.accumulators)
+        fitting = tiles(height, width, blocks, accumulators=limits.accumulators, over=over)
         aim = _aim(limits, kind, blocks, lanes)
         return tuple(sorted(fitting, key=lambda tile: _order(tile, aim)))
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import b2nn_tvm
-from b2nn_tvm import data, models
+from b2nn_tvm import data
 from b2nn_tvm.cost_table import CostTable
 from b2nn_tvm.deploy.measure import measure
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
@@ -33,10 +33,11 @@ pytestmark = pytest.mark.timing
 ROOT = Path(__file__).parents[2]
 MODULE = """
 from dataclasses import replace
-from b2nn_tvm import data, models
+from b2nn_tvm import data
+from b2nn_tvm.models.bireal import BiRealNet
 
 def net(classes):
-    return models.cresnet20(classes=classes, width=8)
+    return BiRealNet(classes=classes, channels=3, image_size=32, stem="cifar", widths=(16, 32, 64), blocks=1, activation="binrelu")
 
 def few():
     bundle = data.digits()
@@ -53,9 +54,10 @@ def few_digits(*, test: int | None = None) -> data.DataBundle:
     return replace(bundle, train=first(bundle.train, 256), test=first(bundle.test, test))
 
 
-def network() -> torch.nn.Module:
+def network(*, classes: int = 10, image_size: int = 32, widths: tuple[int, ...] = (16, 32, 64)) -> torch.nn.Module:
+    """C-ResNet with one block to a stage: all that the loop needs, at a third of the time."""
     torch.manual_seed(0)
-    return models.cresnet20(classes=10, width=8)
+    return BiRealNet(classes=classes, channels=3, image_size=image_size, stem="cifar", widths=widths, blocks=1, activation="binrelu")
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +80,7 @@ def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     small = lambda split: data.TensorImages(split.images[:64, :, ::2, ::2].contiguous(), split.labels[:64] % 5)
     parts = {name: small(getattr(bundle, name)) for name in ("train", "val", "test")}
     other = replace(bundle, input_shape=(3, 16, 16), class_names=tuple("abcde"), **parts)
-    model = models.cresnet20(classes=5, width=8, image_size=16)
-    moved = b2nn_tvm.search(model, data=other, output=tmp_path, budget="90%flops", plan=found.folder / "plan.json", epochs=0, masks=0)
+    moved = b2nn_tvm.search(network(classes=5, image_size=16), data=other, output=tmp_path, budget="90%flops", plan=found.folder / "plan.json", epochs=0, masks=0)
     assert moved.plan.binary == found.plan.binary and moved.plan.digest == found.plan.digest
     assert moved.plan.workloads != found.plan.workloads
     assert not (tmp_path / "state" / "scores").exists()
@@ -137,14 +138,14 @@ def test_a_second_run_does_nothing_again(found) -> None:
 
 
 def test_a_round_over_the_budget_is_kept_by_a_second_run(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first choice's library takes 5 % too long wherever it is measured, as on a machine that has become busy."""
+    """The first choice's library takes 5 % too long wherever it is measured, as on a machine that has become busy; no other does."""
     shutil.copytree(found.folder / "state", tmp_path / "state")
     busy = []
 
     def measure_late(artifact, **options):
         measurement = measure(artifact, **options)
         if len(busy) == delivery.MEASUREMENTS:
-            return measurement
+            return replace(measurement, median_ms=min(measurement.median_ms, found.limit))
         busy.append(artifact)
         return replace(measurement, median_ms=1.05 * found.limit)
 
@@ -167,12 +168,8 @@ def test_exact_budgets_are_kept_exactly(found, unit: str, tmp_path: Path) -> Non
         assert b2nn_tvm.flops(network(), (3, 32, 32), binary=result.plan.binary) == result.achieved
 
 
+FOUR_LAYERS = (8, 16)
 OPTIONS = ConversionOptions("distribution-aware", "rprelu", 1, True)
-
-
-def four_layers() -> torch.nn.Module:
-    torch.manual_seed(0)
-    return BiRealNet(classes=10, channels=3, image_size=32, stem="cifar", widths=(8, 16), blocks=1, activation="binrelu")
 
 
 def stamps(folder: Path) -> dict[str, int]:
@@ -184,7 +181,7 @@ def stamps(folder: Path) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def layer_by_layer(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.result.SearchResult:
     folder = tmp_path_factory.mktemp("progressive") / "out"
-    return b2nn_tvm.search(four_layers(), data=few_digits(test=32), output=folder, conversion=OPTIONS, **LAYER_BY_LAYER)
+    return b2nn_tvm.search(network(widths=FOUR_LAYERS), data=few_digits(test=32), output=folder, conversion=OPTIONS, **LAYER_BY_LAYER)
 
 
 def test_the_networks_that_are_measured_are_converted_with_the_options(layer_by_layer) -> None:
@@ -212,7 +209,7 @@ def test_layers_became_binary_from_the_rear_until_the_budget_was_kept(layer_by_l
 def test_what_other_options_change_is_done_again_and_nothing_else(layer_by_layer, tmp_path: Path) -> None:
     shutil.copytree(layer_by_layer.folder, tmp_path / "out")
     before = stamps(tmp_path / "out")
-    again = lambda **options: b2nn_tvm.search(four_layers(), data=few_digits(test=32), output=tmp_path / "out", **{**LAYER_BY_LAYER, **options})
+    again = lambda **options: b2nn_tvm.search(network(widths=FOUR_LAYERS), data=few_digits(test=32), output=tmp_path / "out", **{**LAYER_BY_LAYER, **options})
     assert again(conversion=OPTIONS, floor=0.01).steps == layer_by_layer.steps
     assert stamps(tmp_path / "out") == before
     assert again(epochs=0).plan.conversion == asdict(ConversionOptions())

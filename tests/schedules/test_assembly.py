@@ -102,6 +102,16 @@ def test_float_convolutions_are_fused_multiply_adds_of_whole_registers(stage, is
     assert spills(loop) == 0
 
 
+@pytest.mark.parametrize("size", [13, 31, 71])
+@pytest.mark.parametrize("isa", ["x86", "x86-avx512"])
+def test_of_a_prime_width_one_column_is_left_over_and_nothing_else_suffers(isa, size):
+    """The loop over tiles is cut in front of the last one: no comparison is left in a loop, and no vector is on the stack."""
+    text = assembly(isa, float_conv, ConvWorkload(1, 64, size, size, 64, (3, 3), padding=(1, 1, 1, 1)))
+    loops = [loop for loop in innermost_loops(text) if loop.count(FMA[isa])]
+    assert max(loop.count(FMA[isa]) for loop in loops) >= 10
+    assert sum(map(spills, loops)) == 0
+
+
 @pytest.mark.parametrize("isa, multiply", [
     ("x86", r"\tvmulps\t.*%ymm"), ("x86-avx512", r"\tvmulps\t.*%zmm"), ("x86-vpopcntdq", r"\tvmulps\t.*%zmm"),
     ("arm", r"\tfmul\tv\d+\.4s"),

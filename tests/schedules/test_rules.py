@@ -55,6 +55,21 @@ def test_every_tile_computes_the_same(make, target):
     assert np.unique(results[0]).size > 10
 
 
+def test_columns_that_are_left_over_are_computed_as_well(target):
+    vector_unit = unit(target.vector)
+    function = float_conv(ConvWorkload(2, 12, 2, 31, 40, (3, 3), padding=(1, 1, 1, 1)), vector_unit.layout)
+    inputs, results = inputs_of(function), []
+    tiles = candidates(find_anchor(Schedule(function)), vector_unit)
+    over = [tile for tile in tiles if 31 % tile.columns]
+    assert over and over[0] == tiles[0]
+    for tile in (Tile(1, 1, 1), *over):
+        sch = Schedule(function)
+        apply_tile(sch, find_anchor(sch), tile, vector_unit=vector_unit)
+        results.append(build(sch.mod["main"], target)(*inputs))
+        np.testing.assert_array_equal(results[-1], results[0])
+    assert np.unique(results[0]).size > 10
+
+
 @pytest.mark.parametrize("make, op, kind, height, width, updates", [
     (binary_conv, "bconv2d_bytes", "binary", 6, 4, 2 * 24 * 64 * 9 * 5 // 16),
     (float_conv, "conv2d", "float", 6, 4, 2 * 24 * 64 * 9 * 40 // 4),

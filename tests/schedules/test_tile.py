@@ -29,3 +29,10 @@ def test_tiles_are_all_that_divide_and_fit(height, width, blocks, accumulators):
     }
     assert len(found) == len(set(found))
     assert set(found) == expected
+
+
+def test_of_a_wide_prime_width_one_column_may_be_left_over():
+    only = lambda width, **options: {tile.columns for tile in tiles(4, width, 2, accumulators=12, **options)}
+    assert only(31) == {1} and only(31, over=True) == {1, 2, 3, 5, 6, 10}
+    assert only(13, over=True) == {1, 2, 3, 4, 6, 12}
+    assert only(11, over=True) == {1, 11} and only(32, over=True) == only(32)  # a row fits, a width has divisors
