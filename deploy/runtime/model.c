@@ -18,7 +18,6 @@ struct b2nn_model {
     void **pointers;   /* the same order: what the kernels get */
     _Atomic size_t shortage; /* not 64 bits everywhere: those need a lock on some 32-bit CPUs */
     atomic_flag running;
-    pid_t process; /* worker threads do not survive fork() */
     char error[256];
 };
 
@@ -109,7 +108,6 @@ int32_t b2nn_model_create(b2nn_model **out, int32_t threads) {
     if (!model) return B2NN_ERROR_MEMORY;
     atomic_flag_clear(&model->running);
     model->thread_count = threads < B2NN_MAX_THREADS ? threads : B2NN_MAX_THREADS;
-    model->process = getpid();
     int32_t status = allocate(model);
     if (status != B2NN_OK) {
         b2nn_model_destroy(model);
@@ -121,7 +119,7 @@ int32_t b2nn_model_create(b2nn_model **out, int32_t threads) {
 
 void b2nn_model_destroy(b2nn_model *model) {
     if (!model) return;
-    if (model->pool && model->process == getpid()) b2nn_pool_destroy(model->pool);
+    if (model->pool) b2nn_pool_destroy(model->pool);
     for (int32_t i = 0; model->threads && i < model->thread_count; i++) free(model->threads[i].workspace);
     for (int32_t i = 0; model->staging && i < program->input_count + program->output_count; i++)
         free(model->staging[i]);
@@ -168,6 +166,10 @@ static int32_t call_steps(b2nn_model *model, double *step_ms) {
         int status = step->call(model->pointers, model->pointers + program->input_count, model->arena);
         if (step_ms) step_ms[i] = now_ms() - start;
         if (status == 0) continue;
+        if (status == B2NN_FORKED) {
+            snprintf(model->error, sizeof model->error, "the instance was made before fork(): its worker threads are gone");
+            return B2NN_ERROR_ARGUMENT;
+        }
         size_t shortage = atomic_load(&model->shortage);
         int length = snprintf(model->error, sizeof model->error, "step %d (%s, layer %s) failed with status %d", (int)i,
                               step->symbol, step->layer, status);
@@ -183,6 +185,7 @@ static int32_t call_steps(b2nn_model *model, double *step_ms) {
 static int32_t run_bound(b2nn_model *model, void *const *outputs, double *step_ms) {
     b2nn_thread *outer = b2nn_current;
     b2nn_current = &model->threads[0];
+    if (model->pool) b2nn_pool_enter(model->pool);
     int32_t status = call_steps(model, step_ms);
     b2nn_current = outer;
     for (int32_t i = 0; status == B2NN_OK && i < program->output_count; i++)
@@ -201,8 +204,6 @@ static int32_t run(b2nn_model *model, const void *const *inputs, void *const *ou
     atomic_store(&model->shortage, 0);
     if (!inputs || !outputs)
         snprintf(model->error, sizeof model->error, "the table of %s is a null pointer", inputs ? "outputs" : "inputs");
-    else if (model->pool && model->process != getpid())
-        snprintf(model->error, sizeof model->error, "the instance was made before fork(): its worker threads are gone");
     else if ((status = bind(model, inputs, outputs)) == B2NN_OK)
         status = run_bound(model, outputs, step_ms);
     if (run_ms) *run_ms = now_ms() - start;

@@ -52,9 +52,13 @@ typedef int (*b2nn_task)(int task_id, b2nn_task_group *group, void *data);
 
 typedef struct b2nn_pool b2nn_pool;
 
+enum { B2NN_FORKED = -0x464b }; /* the status of a launch in a child of the process that has the workers */
+
 /* threads[0] is the caller's; a worker is started for each other, on `cpus` CPUs. NULL on failure. */
 b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus);
 void b2nn_pool_destroy(b2nn_pool *pool);
+/* A run begins: the first launch in it will see whether the workers are in this process. */
+void b2nn_pool_enter(b2nn_pool *pool);
 /* Run tasks 0 .. task_count-1 and wait; 0 means one for each thread. Returns 0 or the status of a task that failed. */
 int b2nn_pool_launch(b2nn_task task, void *data, int task_count);
 

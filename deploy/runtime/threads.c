@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "program.h"
 
@@ -32,6 +33,8 @@ struct b2nn_pool {
     void *data;
     int32_t task_count;
     int crowded; /* more threads than CPUs */
+    pid_t process; /* worker threads do not survive fork() */
+    int present;   /* they are in this process: asked once a run, and not in one that needs none, as it is a system call */
     b2nn_thread *threads;
     int32_t thread_count;
     worker *workers; /* workers[i] runs as threads[i]; workers[0] is unused */
@@ -115,10 +118,15 @@ static void wait_for_workers(b2nn_pool *pool) {
     pthread_mutex_unlock(&pool->mutex);
 }
 
+void b2nn_pool_enter(b2nn_pool *pool) { pool->present = 0; }
+
+static int present(b2nn_pool *pool) { return pool->present || (pool->present = pool->process == getpid()); }
+
 int b2nn_pool_launch(b2nn_task task, void *data, int task_count) {
     b2nn_thread *self = b2nn_current;
     b2nn_pool *pool = self->pool;
     if (!pool || self->in_task) return run_tasks(self, task, data, 0, 1, task_count > 0 ? task_count : 1);
+    if (!present(pool)) return B2NN_FORKED;
     pool->task = task;
     pool->data = data;
     pool->task_count = task_count > 0 ? task_count : pool->thread_count;
@@ -155,6 +163,7 @@ b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus) {
     pool->workers = workers;
     pool->thread_count = count;
     pool->crowded = count > cpus;
+    pool->process = getpid();
     threads[0].pool = pool;
     for (int32_t i = 1; i < count; i++) {
         threads[i].pool = pool;
@@ -171,12 +180,14 @@ b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus) {
 }
 
 void b2nn_pool_destroy(b2nn_pool *pool) {
-    pool->stop = 1;
-    announce(pool);
-    for (int32_t i = 1; i < pool->thread_count; i++) pthread_join(pool->workers[i].thread, NULL);
-    pthread_cond_destroy(&pool->work);
-    pthread_cond_destroy(&pool->done);
-    pthread_mutex_destroy(&pool->mutex);
+    if (pool->process == getpid()) {
+        pool->stop = 1;
+        announce(pool);
+        for (int32_t i = 1; i < pool->thread_count; i++) pthread_join(pool->workers[i].thread, NULL);
+        pthread_cond_destroy(&pool->work);
+        pthread_cond_destroy(&pool->done);
+        pthread_mutex_destroy(&pool->mutex);
+    }
     free(pool->workers);
     free(pool);
 }
