@@ -1,6 +1,6 @@
 """Single layers: our binary and float kernels beside the other engines', in one run.
 
-    python benchmarks/conv.py [--target native] [--threads 1] [--cases stages 1x1 strided stem projections depthwise dense | all]
+    python benchmarks/conv.py [--target native] [--threads 1] [--cases stages 1x1 strided stem projections depthwise dense prime | all]
                               [--engines ...] [--json FILE] [--markdown FILE]
 
 A binary convolution is float in, float out: sign, packing, the convolution and its scale. Our kernels read and write
@@ -37,11 +37,13 @@ CASES = {
         "dw 3x3 s2 512ch 14x14": conv(14, 512, stride=2, groups=512),
     },
     "dense": {"dense 512-1000": conv(1, 512, 1, out=1000), "dense 2048-1000": conv(1, 2048, 1, out=1000)},
+    "prime": {"5x5 64-128 31x31": conv(31, 64, 5, out=128), "1x1 384-256 13x13": conv(13, 384, 1, out=256)},
     "tiny": {"3x3 32ch 8x8": conv(8, 32)},
 }
 TITLES = {
     "stages": "3x3 convolutions, ResNet-18's four stages", "1x1": "1x1 convolutions", "strided": "3x3 convolutions of stride 2",
     "projections": "1x1 projections of stride 2", "stem": "Stem", "depthwise": "Depthwise 3x3 convolutions", "dense": "Dense layers",
+    "prime": "Widths that nothing divides",
     "tiny": "To try the benchmark",
 }  # fmt: skip
 BENCH = tuple(group for group in CASES if group != "tiny")
