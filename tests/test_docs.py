@@ -88,3 +88,15 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     names = runpy.run_path(str(tmp_path / "readme.py"), init_globals=names)
     assert names["outputs"]["output"].shape == (1, 10)
     assert names["result"].achieved <= names["result"].limit
+
+
+def test_the_committed_study_says_what_its_rows_say() -> None:
+    """The page comes from the rows, and the README's table from the page."""
+    pytest.importorskip("scipy", reason="intervals are computed with scipy, of the extra train")
+    from b2nn_tvm.study import page, table
+
+    folder = ROOT / "docs" / "study"
+    written = (folder / "README.md").read_text(encoding="utf-8")
+    assert page.page(table.read(folder / "results.csv"), figures=["accuracy.svg", "layers.svg"]) == written
+    quoted = re.findall(r"^\| [\w ,()]+ ((?:\| \d+\.\d ± \d+\.\d ){4}\|)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(quoted) == 5 and all(cells in written for cells in quoted)
