@@ -31,7 +31,7 @@ test: setup ## all tests; the timing ones run last and alone, the ARM ones where
 	$(MAKE) llvm-tools || echo 'no llvm-mca 19: the tests that estimate cycles will be skipped'
 	$(MAKE) ssh-server || echo 'no ssh server: its tests will be skipped'
 	$(MAKE) larq-oracle || echo 'no Larq Compute Engine: the test that asks it will be skipped'
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not timing"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not timing"
 	$(BIN)/python -m pytest -m timing
 
 bench: setup ## layers, networks and threads beside other engines, into build/benchmarks; wants an idle machine, 12 minutes

@@ -22,6 +22,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another one."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session")
 def ssh_server_programs(pytestconfig) -> Path:
     """Where the programs of an ssh server are. Skips the test where there are none; the reason says how to get them."""

@@ -184,12 +184,18 @@ def _check_device(device: str, target: str) -> None:
 def _settle(
     job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, folder: Path, also: Sequence[str], given: Plan | None
 ) -> tuple[Choice, Trained, Delivery]:
-    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given plan once."""
+    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given plan once.
+
+    Where a wider margin leads to the same choice, it was the machine that was busy: its library is measured anew.
+    """
     aim = goal.limit
-    phases = []
+    tried: dict[str, Choice] = {}
     for _ in range(ROUNDS):
         choice = choose(job, goal, scores, times, aim) if given is None else taken(goal, times, given.binary)
         name = label_of(job, choice.binary)
+        if name in tried:
+            job.state.forget(f"delivery/{name}")
+        choice = tried.setdefault(name, choice)
         phase = "fine-tune the chosen network"
         if choice.network is not None:
             mixed = finetune_on(job, name, choice.network, phase=phase)
@@ -197,14 +203,13 @@ def _settle(
             mixed = finetune_each(job, {name: choice.binary}, phase=phase)[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
         digest = _plan(job, choice, goal, given).digest
-        phases.append(f"delivery/{name}")
-        delivery = deliver(job, mixed.model, folder, phase=phases[-1], also=also, limit_ms=limit_ms, plan_digest=digest)
+        delivery = deliver(job, mixed.model, folder, phase=f"delivery/{name}", also=also, limit_ms=limit_ms, plan_digest=digest)
         if given is not None or goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
         times = choice.cost
         aim *= 0.99 * goal.limit / delivery.measured_ms
-    for phase in phases:  # the same command measures them again
-        job.state.forget(phase)
+    for name in tried:  # the same command measures them again
+        job.state.forget(f"delivery/{name}")
     raise BudgetError(
         f"the delivered library took {delivery.measured_ms:.4g} ms in {ROUNDS} rounds, over the budget of {goal.limit:.4g} ms, although "
         "the same layers had been measured within it: the machine is too busy to tell; run the same command again when it is idle"

@@ -72,11 +72,16 @@ def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
     graph_module = capture(copy.deepcopy(model).eval())
     try:
         with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
-            _ShapeRecorder(graph_module).run(torch.empty(shape))
+            _ShapeRecorder(graph_module).run(torch.empty(shape, dtype=_dtype(model)))
     except Exception as error:
         reason = " ".join(str(error).split("While executing")[0].split())
         raise InputError(f"{type(model).__name__} does not accept an input of shape {shape}: {reason}") from error
     return graph_module
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    """That of the first parameter, as images of another one would be refused."""
+    return next((parameter.dtype for parameter in model.parameters()), torch.float32)
 
 
 def batched(input_shape: Sequence[int]) -> tuple[int, ...]:

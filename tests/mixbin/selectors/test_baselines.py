@@ -131,7 +131,7 @@ def test_a_hybrid_plan_has_three_states(batches):
     model = nn.Sequential(
         *(nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 4, 1), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.Tanh()),
         *(nn.Conv2d(4, 4, 3, groups=2), nn.Tanh(), nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-    )
+    ).double()
     subject = Subject.of(model, batches)
     assert subject.layers == ("2", "4")
     one = InputErrorMetric(1, lambda x: torch.ones(1, dtype=torch.float64), lambda total: 1.0)

@@ -48,7 +48,7 @@ def images() -> DataBundle:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    pixels = torch.tensor(pixels.reshape(-1, 1, 8, 8) / 8 - 1, dtype=torch.float32)
+    pixels = torch.tensor(pixels.reshape(-1, 1, 8, 8) / 8 - 1, dtype=torch.float64)
     part = lambda rows: TensorImages(pixels[rows], torch.tensor(labels[rows]))
     names = tuple(map(str, range(10)))
     return DataBundle(
@@ -59,7 +59,7 @@ def images() -> DataBundle:
 def trained(data: DataBundle) -> Toy:
     """Six epochs: the calibration images have a loss of about 0.1, and binarizing every layer makes it about 3."""
     torch.manual_seed(0)
-    model = Toy()
+    model = Toy().double()  # so that no rounding decides a sign
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(6):
         for x, labels in data.train_loader(100):
