@@ -1,6 +1,6 @@
 """The direct convolution: one loop nest for float32 and for packed words.
 
-    for n, o0 (parallel) h0 w0:          a tile of rows x columns pixels and ``blocks`` vectors of channels
+    for n, h0, o0 (parallel) w0:         a tile of rows x columns pixels and ``blocks`` vectors of channels
         for kh kw c:                     sums stay in registers
             for h1 w1 o1 (unrolled), lane (vector):  sum += x (broadcast) * weight
         epilogue of the tile
@@ -14,12 +14,13 @@ from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.schedules.epilogue import attach_epilogue, inline_epilogue
+from b2nn_tvm.schedules.outer_loops import OuterLoops
 from b2nn_tvm.schedules.tile import Tile
 
 CUT = "pragma_loop_partition_hint"  # of TVM's pass LoopPartition
 
 
-def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, parallel: bool) -> None:
+def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, outside: OuterLoops) -> None:
     """Schedule the block ``conv2d`` or ``bconv2d`` (words) and all that was fused behind it."""
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)
@@ -28,12 +29,11 @@ def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, 
     o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
     if int(sch.get(anchor).iter_vars[2].dom.extent) % tile.columns:
         sch.annotate(w0, CUT, 1)
-    sch.reorder(n, o0, h0, w0, *reduction, h1, w1, o1, lane)
+    around = outside.ordered(n, h0, o0)
+    sch.reorder(*around, w0, *reduction, h1, w1, o1, lane)
     attach_epilogue(sch, epilogue, w0, depth=4, lanes=lanes)
     sch.vectorize(lane)
     for loop in (h1, w1, o1):
         sch.unroll(loop)
-    outer = sch.fuse(n, o0, h0)
-    if parallel:
-        sch.parallel(outer)
+    outside.share(sch, around)
     sch.decompose_reduction(anchor, reduction[0])

@@ -13,16 +13,18 @@ from tvm.s_tir.schedule import SBlockRV
 from tvm.tirx import IterVar
 
 PARALLEL_ELEMENTS = 1 << 16  # elements read or written; below, waking a thread costs more than it saves
+AWAKE_ELEMENTS = 1 << 13  # the same where threads are awake: what one of them does alone the others must fetch from its cache
 
 
-def schedule_generic(sch: Schedule, *, lanes: int) -> None:
-    """Schedule every block of the function."""
+def schedule_generic(sch: Schedule, *, lanes: int, awake: bool) -> None:
+    """Schedule every block of the function; ``awake``: threads run in the functions beside it."""
+    parallel_elements = AWAKE_ELEMENTS if awake else PARALLEL_ELEMENTS
     root = sch.get_sblock("root")
     for block in sch.get_child_blocks(root)[:-1]:
         if not _is_reduction(sch, block) and not _is_output(sch, block):
             _inline(sch, block)
     for block in sch.get_child_blocks(root):
-        _schedule_block(sch, block, lanes)
+        _schedule_block(sch, block, lanes, parallel_elements)
 
 
 def _inline(sch: Schedule, block: SBlockRV) -> None:
@@ -33,7 +35,7 @@ def _inline(sch: Schedule, block: SBlockRV) -> None:
         return
 
 
-def _schedule_block(sch: Schedule, block: SBlockRV, lanes: int) -> None:
+def _schedule_block(sch: Schedule, block: SBlockRV, lanes: int, parallel_elements: int) -> None:
     kinds = [var.iter_type for var in sch.get(block).iter_vars]
     loops = sch.get_loops(block)
     if not loops or len(loops) != len(kinds):
@@ -54,7 +56,7 @@ def _schedule_block(sch: Schedule, block: SBlockRV, lanes: int) -> None:
     else:
         outer.append(last)
         sch.reorder(*outer, *reduction)
-    if elements >= PARALLEL_ELEMENTS:
+    if elements >= parallel_elements:
         sch.parallel(sch.fuse(*outer[:-1]) if len(outer) > 1 else outer[0])
     if reduction:
         sch.decompose_reduction(block, reduction[0])

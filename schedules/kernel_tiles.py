@@ -1,6 +1,6 @@
 """The convolution whose tiles a micro-kernel sums: TVM's loops around it, and all that follows it.
 
-    for n, o0, h0 (parallel) w0:
+    for n, h0, o0 (parallel) w0:
         micro-kernel:  sums of the tile
         epilogue of the tile
 """
@@ -13,6 +13,7 @@ from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.schedules.epilogue import attach_epilogue, inline_epilogue
 from b2nn_tvm.schedules.micro_kernel import MicroKernel, put_kernel
+from b2nn_tvm.schedules.outer_loops import OuterLoops
 from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.window_tile import window_tile
 
@@ -25,7 +26,7 @@ def schedule_kernel_tiles(
     tile: Tile,
     lanes: int,
     float_lanes: int,
-    parallel: bool,
+    outside: OuterLoops,
 ) -> None:
     """Schedule the block ``conv2d`` or ``bconv2d`` (bytes) and all that was fused behind it."""
     numbers = sch.get(anchor).annotations
@@ -35,11 +36,10 @@ def schedule_kernel_tiles(
     h0, h1 = sch.split(h, [None, tile.rows])
     w0, w1 = sch.split(w, [None, tile.columns])
     o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
-    sch.reorder(n, o0, h0, w0, h1, w1, o1, lane, *reduction)
+    around = outside.ordered(n, h0, o0)
+    sch.reorder(*around, w0, h1, w1, o1, lane, *reduction)
     attach_epilogue(sch, epilogue, w0, depth=4, lanes=float_lanes)
-    outer = sch.fuse(n, o0, h0)
-    if parallel:
-        sch.parallel(outer)
+    outside.share(sch, around)
     block = sch.blockize(h1)
     image, weights = (read.source.ty for read in sch.get(block).reads)
     batch, height, width, channels = (int(extent) for extent in image.shape)

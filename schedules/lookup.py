@@ -1,7 +1,7 @@
 """The binary convolution by table look-up: see ops/bconv2d_lookup.py for what is summed.
 
 pairs of all rows
-for n, o0, h0 (parallel) w0:
+for n, h0, o0 (parallel) w0:
     for kh kw c:
         for f:                                          at most 21 look-ups
             for h1/2 w1, i, o1 (unrolled), lane:        lookups (uint8) += shuffle(table[pair], w)
@@ -18,10 +18,11 @@ from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.schedules.epilogue import attach_epilogue, inline_epilogue
+from b2nn_tvm.schedules.outer_loops import OuterLoops
 from b2nn_tvm.schedules.tile import Tile
 
 
-def schedule_lookup(sch: Schedule, blocks: Mapping[str, SBlockRV], *, tile: Tile, lanes: int, parallel: bool) -> None:
+def schedule_lookup(sch: Schedule, blocks: Mapping[str, SBlockRV], *, tile: Tile, lanes: int, outside: OuterLoops) -> None:
     """Schedule the blocks of a look-up convolution by their marks, and all that was fused behind them.
 
     ``tile.rows`` is even: the two rows of a pair are counted together.
@@ -32,7 +33,8 @@ def schedule_lookup(sch: Schedule, blocks: Mapping[str, SBlockRV], *, tile: Tile
     h0, h1 = sch.split(h, [None, tile.rows])
     w0, w1 = sch.split(w, [None, tile.columns])
     o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
-    sch.reorder(n, o0, h0, w0, kh, kw, c, h1, w1, o1, lane)
+    around = outside.ordered(n, h0, o0)
+    sch.reorder(*around, w0, kh, kw, c, h1, w1, o1, lane)
     attach_epilogue(sch, epilogue, w0, depth=4, lanes=lanes)
 
     sch.set_scope(short, 0, "local")
@@ -54,9 +56,7 @@ def schedule_lookup(sch: Schedule, blocks: Mapping[str, SBlockRV], *, tile: Tile
     sch.vectorize(lane)
     for loop in (h1, w1, o1):
         sch.unroll(loop)
-    outermost = sch.fuse(n, o0, h0)
-    if parallel:
-        sch.parallel(outermost)
+    outside.share(sch, around)
     sch.decompose_reduction(anchor, kh)
     sch.decompose_reduction(short, f)
     sch.decompose_reduction(lookups, i)

@@ -14,4 +14,5 @@ UNIT = VectorUnit(
     popcount=A64PopcountKernel,
     multiply=A64MultiplyKernel,
     loop_sums=24,
+    near_weights=1 << 14,
 )

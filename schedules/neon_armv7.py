@@ -14,4 +14,5 @@ UNIT = VectorUnit(
     popcount=A32PopcountKernel,
     multiply=A32MultiplyKernel,
     loop_sums=12,
+    near_weights=1 << 14,
 )

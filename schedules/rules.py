@@ -22,13 +22,16 @@ from b2nn_tvm.schedules.generic import schedule_generic
 from b2nn_tvm.schedules.kernel_tiles import schedule_kernel_tiles
 from b2nn_tvm.schedules.lookup import schedule_lookup
 from b2nn_tvm.schedules.micro_kernel import MicroKernel
+from b2nn_tvm.schedules.outer_loops import OuterLoops
 from b2nn_tvm.schedules.popcount_kernel import VECTOR
 from b2nn_tvm.schedules.records import Records
 from b2nn_tvm.schedules.tile import Tile
 from b2nn_tvm.schedules.vector_unit import VectorUnit
 from b2nn_tvm.schedules.winograd import schedule_winograd
 
-PARALLEL_UPDATES = 1 << 14  # vector operations of a kernel below which waking a second thread costs more than it saves
+# Vector operations of a kernel below which waking a second thread costs more than it saves: 5 to 10 us, two a cycle in the tiles of
+# a float convolution and one or fewer elsewhere.
+PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
 HELPERS = (
     "bconv2d_pairs", "bconv2d_lookups", "bconv2d_short",
     "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior", EXPANDED, HALF,
@@ -47,7 +50,7 @@ def unit(name: str) -> VectorUnit:
 class Anchor:
     """The convolution block of a function: its operator, workload key, vector width and the output it tiles.
 
-    ``height`` x ``width`` are output pixels, or tiles of a Winograd convolution; ``updates`` are vector operations.
+    ``height`` x ``width`` are output pixels, or tiles of a Winograd convolution; ``updates`` are vector operations, ``weights`` bytes.
     """
 
     block: SBlockRV
@@ -58,6 +61,7 @@ class Anchor:
     width: int
     blocks: int
     updates: int
+    weights: int
     word_channels: int = 1
     groups: int = 1
 
@@ -65,6 +69,11 @@ class Anchor:
     def kind(self) -> str:
         """Which of the vector unit's register budgets applies: "float", "binary" or "winograd"."""
         return {"winograd_conv2d": "winograd"}.get(self.op, "binary" if self.op.startswith("bconv2d_") else "float")
+
+    @property
+    def parallel(self) -> bool:
+        """Whether there is work for a second thread."""
+        return self.updates >= (PARALLEL_FLOAT_UPDATES if self.op == "conv2d" else PARALLEL_UPDATES)
 
 
 @dataclass(frozen=True)
@@ -77,24 +86,32 @@ class Scheduled:
 
 def schedule_module(module: tvm.IRModule, *, vector_unit: VectorUnit, records: Records) -> Scheduled:
     """Schedule every function that is not scheduled yet; Relax functions pass through."""
-    functions, descriptions = {}, {}
-    for name, function in module.functions_items():
-        if not isinstance(function, tirx.PrimFunc) or "tirx.is_scheduled" in (function.attrs or {}):
-            functions[name] = function
-            continue
-        functions[name], descriptions[name.name_hint] = schedule_function(function, vector_unit=vector_unit, records=records)
+    functions, descriptions = dict(module.functions_items()), {}
+    kernels = {name: function for name, function in functions.items() if _is_open(function)}
+    anchors = [find_anchor(Schedule(function)) for function in kernels.values()]
+    awake = any(anchor is not None and anchor.parallel for anchor in anchors)
+    for name, function in kernels.items():
+        scheduled = schedule_function(function, vector_unit=vector_unit, records=records, awake=awake)
+        functions[name], descriptions[name.name_hint] = scheduled
     return Scheduled(tvm.IRModule(functions, attrs=module.attrs), descriptions)
 
 
-def schedule_function(function: tirx.PrimFunc, *, vector_unit: VectorUnit, records: Records) -> tuple[tirx.PrimFunc, str]:
-    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2"."""
+def _is_open(function: tvm.ir.BaseFunc) -> bool:
+    return isinstance(function, tirx.PrimFunc) and "tirx.is_scheduled" not in (function.attrs or {})
+
+
+def schedule_function(
+    function: tirx.PrimFunc, *, vector_unit: VectorUnit, records: Records, awake: bool = False
+) -> tuple[tirx.PrimFunc, str]:
+    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2"; ``awake``:
+    threads run in functions beside it."""
     sch = Schedule(function)
     anchor = find_anchor(sch)
     if EXPANDED in (marked := _marked(sch)):
         schedule_expand(sch, marked)
         description = "expand"
     elif anchor is None:
-        schedule_generic(sch, lanes=vector_unit.layout.float_lanes)
+        schedule_generic(sch, lanes=vector_unit.layout.float_lanes, awake=awake)
         description = "generic"
     else:
         tiles = candidates(anchor, vector_unit)
@@ -125,20 +142,20 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
 
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: VectorUnit) -> None:
     """Schedule the anchor and all that was fused to it with this tile of a vector unit's."""
-    parallel = anchor.updates >= PARALLEL_UPDATES
+    outside = OuterLoops(rows_first=anchor.weights <= vector_unit.near_weights, parallel=anchor.parallel)
     kernel = _summed_by(anchor, tile, vector_unit)
     if anchor.op == "bconv2d_lookup":
-        schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, parallel=parallel)
+        schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, outside=outside)
     elif anchor.op == "winograd_conv2d":
         m = int(sch.get(anchor.block).annotations["b2nn.m"])
         marked = _marked(sch)
         epilogue = inline_epilogue(sch, marked["winograd_half_output"])
-        schedule_winograd(sch, marked, epilogue, kernel, m=m, tile=tile, lanes=anchor.lanes, parallel=parallel)
+        schedule_winograd(sch, marked, epilogue, kernel, m=m, tile=tile, lanes=anchor.lanes, parallel=anchor.parallel)
     elif kernel is not None:
         float_lanes = vector_unit.layout.float_lanes
-        schedule_kernel_tiles(sch, anchor.block, kernel, tile=tile, lanes=anchor.lanes, float_lanes=float_lanes, parallel=parallel)
+        schedule_kernel_tiles(sch, anchor.block, kernel, tile=tile, lanes=anchor.lanes, float_lanes=float_lanes, outside=outside)
     else:
-        schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, parallel=parallel)
+        schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, outside=outside)
 
 
 def _summed_by(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
@@ -165,11 +182,22 @@ def find_anchor(sch: Schedule) -> Anchor | None:
         extents = _extents(sch, block)
         counted = marked.get("bconv2d_lookups", block)  # the block of the innermost loop
         updates = prod(_extents(sch, counted)) // (VECTOR if op == "bconv2d_bytes" else lanes)
+        weights = _weights(sch, counted)
         outputs = extents[5 if op == "winograd_conv2d" else 3]
         workload = _annotation(sch, block, WORKLOAD)
         groups = int(sch.get(block).annotations.get("b2nn.groups", 1))
-        return Anchor(block, op, workload, lanes, extents[1], extents[2], outputs // lanes, updates, word_channels_of(sch), groups)
+        return Anchor(
+            block, op, workload, lanes, extents[1], extents[2], outputs // lanes, updates, weights, word_channels_of(sch), groups
+        )
     return None
+
+
+def _weights(sch: Schedule, block: SBlockRV) -> int:
+    """The bytes of what the block reads last of the function's parameters: an image stands before it or was made inside."""
+    parameters = list(sch.mod["main"].params)
+    sources = (read.source for read in sch.get(block).reads)
+    *_, weights = (source for source in sources if any(source.same_as(parameter) for parameter in parameters))
+    return prod(map(int, weights.shape)) * tvm.runtime.DataType(str(weights.dtype)).itemsize
 
 
 def _extents(sch: Schedule, block: SBlockRV) -> list[int]:

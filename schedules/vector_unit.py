@@ -34,7 +34,9 @@ class RegisterTile:
 class VectorUnit:
     """An instruction set: how it shapes the data, what fits its registers, by kind of kernel, and the assembly that sums tiles of
     binary convolutions in bytes and of float ones, where it has that; then ``loop_sums`` are the most vectors of sums of a tile
-    that no assembly sums but a loop nest, whose operands need more registers."""
+    that no assembly sums but a loop nest, whose operands need more registers. ``near_weights`` are the bytes of weights that may be read
+    anew for each row of tiles: on x86 a part of a core's own second-level cache, on ARM half of the first-level one, as the second is far
+    and shared and an in-order core waits for it."""
 
     name: str
     layout: VectorLayout
@@ -44,6 +46,7 @@ class VectorUnit:
     popcount: type[PopcountKernel] | None = None
     multiply: type[MicroKernel] | None = None
     loop_sums: int = 32
+    near_weights: int = 1 << 17
 
     def candidates(
         self, kind: str, height: int, width: int, blocks: int, lanes: int = 1, *, over: bool = False

@@ -1,35 +1,35 @@
 /* threads.c: worker threads that live as long as the instance, and static shares of a parallel loop.
  *
- * A worker spins for a bounded number of polls after each job, as the next kernel usually follows within microseconds,
- * then sleeps on a condition variable: an idle instance costs no CPU time. The caller takes part as thread 0. Thread t
- * of T runs tasks t, t + T, t + 2T, ...; a launch from inside a task runs serially.
+ * A worker polls for a tenth of a millisecond after each share, as the next loop usually follows within that, then sleeps
+ * on a condition variable: an idle instance costs no CPU time. The caller takes part as thread 0. Share t
+ * of T is tasks t, t + T, t + 2T, ... and is offered to thread t; the caller, done with its own, takes those that are not
+ * begun, for waking a thread takes longer than many a loop. A launch from inside a task runs serially.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "program.h"
 
-/* 10 to 100 us, by the CPU's pause instruction. With more threads than CPUs, polling keeps those waited for from running:
- * then each poll lets another thread run. */
-enum { POLLS = 2000, CROWDED_POLLS = 100 };
+enum { POLL_NS = 100000, POLLS_PER_LOOK = 64 }; /* how long to poll, and how often to look at the clock */
 
 typedef struct worker {
     b2nn_pool *pool;
     int32_t index;
     pthread_t thread;
+    atomic_int offered; /* a share of the loop, until a thread takes it */
 } worker;
 
 struct b2nn_pool {
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
-    atomic_uint job;    /* counts jobs; changes under the mutex */
-    atomic_int pending; /* workers that have not finished the job */
+    int stop;           /* changes under the mutex */
+    atomic_int pending; /* shares that have been offered and are not finished */
     atomic_int status;
-    int stop;
-    b2nn_task task;
+    b2nn_task task; /* this and the next two: read by those who have taken a share */
     void *data;
     int32_t task_count;
     int crowded; /* more threads than CPUs */
@@ -42,8 +42,7 @@ struct b2nn_pool {
 
 _Thread_local b2nn_thread *b2nn_current;
 
-static int poll_limit(const b2nn_pool *pool) { return pool->crowded ? CROWDED_POLLS : POLLS; }
-
+/* With more threads than CPUs, polling keeps those waited for from running: then each poll lets another thread run. */
 static void relax(const b2nn_pool *pool) {
     if (pool->crowded) {
         sched_yield();
@@ -69,49 +68,65 @@ static int run_tasks(b2nn_thread *self, b2nn_task task, void *data, int32_t firs
     return status;
 }
 
-static unsigned next_job(b2nn_pool *pool, unsigned last) {
-    unsigned job;
-    for (int poll = 0; poll < poll_limit(pool); poll++) {
-        if ((job = atomic_load_explicit(&pool->job, memory_order_acquire)) != last) return job;
-        relax(pool);
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Whether the flag took the value while it was polled. */
+static int poll(const b2nn_pool *pool, atomic_int *flag, int value) {
+    int64_t end = 0;
+    do {
+        for (int i = 0; i < POLLS_PER_LOOK; i++) {
+            if (atomic_load_explicit(flag, memory_order_acquire) == value) return 1;
+            relax(pool);
+        }
+        if (!end) end = now_ns() + POLL_NS;
+    } while (now_ns() < end);
+    return 0;
+}
+
+/* Run the share that was offered to a worker, as thread ``self``, if no other thread has taken it. */
+static void take_share(b2nn_pool *pool, worker *of, b2nn_thread *self) {
+    if (!atomic_exchange_explicit(&of->offered, 0, memory_order_acquire)) return;
+    int status = run_tasks(self, pool->task, pool->data, of->index, pool->thread_count, pool->task_count);
+    if (status) atomic_store(&pool->status, status);
+    if (atomic_fetch_sub_explicit(&pool->pending, 1, memory_order_acq_rel) == 1 && self != pool->threads) {
+        pthread_mutex_lock(&pool->mutex);
+        pthread_cond_signal(&pool->done);
+        pthread_mutex_unlock(&pool->mutex);
     }
+}
+
+/* Wait for a share; 0 when there will be none. */
+static int await_share(worker *self) {
+    b2nn_pool *pool = self->pool;
+    if (poll(pool, &self->offered, 1)) return 1;
     pthread_mutex_lock(&pool->mutex);
-    while ((job = atomic_load_explicit(&pool->job, memory_order_acquire)) == last)
-        pthread_cond_wait(&pool->work, &pool->mutex);
+    while (!atomic_load(&self->offered) && !pool->stop) pthread_cond_wait(&pool->work, &pool->mutex);
+    int stop = pool->stop;
     pthread_mutex_unlock(&pool->mutex);
-    return job;
+    return !stop;
 }
 
 static void *work(void *argument) {
     worker *self = argument;
-    b2nn_pool *pool = self->pool;
-    b2nn_thread *thread = &pool->threads[self->index];
+    b2nn_thread *thread = &self->pool->threads[self->index];
     b2nn_current = thread;
-    for (unsigned last = 0;;) {
-        last = next_job(pool, last);
-        if (pool->stop) return NULL;
-        int status = run_tasks(thread, pool->task, pool->data, self->index, pool->thread_count, pool->task_count);
-        if (status) atomic_store(&pool->status, status);
-        if (atomic_fetch_sub_explicit(&pool->pending, 1, memory_order_acq_rel) == 1) {
-            pthread_mutex_lock(&pool->mutex);
-            pthread_cond_signal(&pool->done);
-            pthread_mutex_unlock(&pool->mutex);
-        }
-    }
+    while (await_share(self)) take_share(self->pool, self, thread);
+    return NULL;
 }
 
-static void announce(b2nn_pool *pool) {
+static void wake_workers(b2nn_pool *pool, int stop) {
     pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add_explicit(&pool->job, 1, memory_order_release);
+    pool->stop = stop;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
 }
 
 static void wait_for_workers(b2nn_pool *pool) {
-    for (int poll = 0; poll < poll_limit(pool); poll++) {
-        if (atomic_load_explicit(&pool->pending, memory_order_acquire) == 0) return;
-        relax(pool);
-    }
+    if (poll(pool, &pool->pending, 0)) return;
     pthread_mutex_lock(&pool->mutex);
     while (atomic_load_explicit(&pool->pending, memory_order_acquire) != 0)
         pthread_cond_wait(&pool->done, &pool->mutex);
@@ -132,8 +147,11 @@ int b2nn_pool_launch(b2nn_task task, void *data, int task_count) {
     pool->task_count = task_count > 0 ? task_count : pool->thread_count;
     atomic_store(&pool->status, 0);
     atomic_store(&pool->pending, pool->thread_count - 1);
-    announce(pool);
+    for (int32_t i = 1; i < pool->thread_count; i++)
+        atomic_store_explicit(&pool->workers[i].offered, 1, memory_order_release);
+    wake_workers(pool, 0);
     int status = run_tasks(self, task, data, 0, pool->thread_count, pool->task_count);
+    for (int32_t i = 1; i < pool->thread_count; i++) take_share(pool, &pool->workers[i], self);
     wait_for_workers(pool);
     return status ? status : atomic_load(&pool->status);
 }
@@ -170,7 +188,7 @@ b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus) {
         workers[i].pool = pool;
         workers[i].index = i;
         if (start(&workers[i]) != 0) {
-            /* Those that run read thread_count only after a job was announced. */
+            /* Those that run read thread_count only after they have taken a share. */
             pool->thread_count = i;
             b2nn_pool_destroy(pool);
             return NULL;
@@ -181,8 +199,7 @@ b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus) {
 
 void b2nn_pool_destroy(b2nn_pool *pool) {
     if (pool->process == getpid()) {
-        pool->stop = 1;
-        announce(pool);
+        wake_workers(pool, 1);
         for (int32_t i = 1; i < pool->thread_count; i++) pthread_join(pool->workers[i].thread, NULL);
         pthread_cond_destroy(&pool->work);
         pthread_cond_destroy(&pool->done);
