@@ -32,6 +32,7 @@ from b2nn_tvm.schedules.winograd import schedule_winograd
 # Vector operations of a kernel below which waking a second thread costs more than it saves: 5 to 10 us, two a cycle in the tiles of
 # a float convolution and one or fewer elsewhere.
 PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
+PARALLEL_PARTS_UPDATES = 1 << 17  # the same for the three parts of a Winograd convolution, which hand the whole image on
 HELPERS = (
     "bconv2d_pairs", "bconv2d_lookups", "bconv2d_short",
     "winograd_half_input", "winograd_input", "winograd_half_output", "pack_interior", EXPANDED, HALF,
@@ -150,7 +151,10 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
         m = int(sch.get(anchor.block).annotations["b2nn.m"])
         marked = _marked(sch)
         epilogue = inline_epilogue(sch, marked["winograd_half_output"])
-        schedule_winograd(sch, marked, epilogue, kernel, m=m, tile=tile, lanes=anchor.lanes, parallel=anchor.parallel)
+        schedule_winograd(
+            sch, marked, epilogue, kernel, m=m, tile=tile, lanes=anchor.lanes,
+            parallel=anchor.parallel, parallel_parts=anchor.updates >= PARALLEL_PARTS_UPDATES,
+        )  # fmt: skip
     elif kernel is not None:
         float_lanes = vector_unit.layout.float_lanes
         schedule_kernel_tiles(sch, anchor.block, kernel, tile=tile, lanes=anchor.lanes, float_lanes=float_lanes, outside=outside)

@@ -6,7 +6,8 @@
                                                                  micro-kernel where the vector unit has one)
         for p q o0: half_output, output_transform, epilogue
 
-Where few such groups of rows make the image, each of the three inner nests is a parallel loop instead.
+Where few such groups of rows make the image, each of the three inner nests is a parallel loop instead, if there is work enough that
+it pays to fetch the transformed image from other cores' caches.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def schedule_winograd(
     tile: Tile,
     lanes: int,
     parallel: bool,
+    parallel_parts: bool,
 ) -> None:
     """Schedule the blocks of ``winograd_conv2d`` by their marks; ``epilogue`` is what follows, inlined into one block.
 
@@ -86,7 +88,7 @@ def schedule_winograd(
     outer = sch.fuse(n, p0)
     if parallel and int(sch.get(outer).extent) >= PARALLEL_GROUPS:
         sch.parallel(outer)
-    elif parallel:
+    elif parallel_parts:
         for loops in ((dn, dp, dq), (pn, pi, pj), (p1, q)):
             sch.parallel(sch.fuse(*loops))
     if kernel is None:

@@ -1,9 +1,9 @@
 /* threads.c: worker threads that live as long as the instance, and static shares of a parallel loop.
  *
- * A worker polls for a tenth of a millisecond after each share, as the next loop usually follows within that, then sleeps
- * on a condition variable: an idle instance costs no CPU time. The caller takes part as thread 0. Share t
- * of T is tasks t, t + T, t + 2T, ... and is offered to thread t; the caller, done with its own, takes those that are not
- * begun, for waking a thread takes longer than many a loop. A launch from inside a task runs serially.
+ * A worker polls for a fifth of a millisecond after each share, as the next loop usually follows within that, then sleeps
+ * on a condition variable: an idle instance costs no CPU time. The caller takes part as thread 0. Share t of T is tasks
+ * t, t + T, t + 2T, ... and is offered to thread t; the caller, done with its own, takes those that are not begun, for
+ * waking a thread takes longer than many a loop. A launch from inside a task runs serially.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -14,7 +14,7 @@
 
 #include "program.h"
 
-enum { POLL_NS = 100000, POLLS_PER_LOOK = 64 }; /* how long to poll, and how often to look at the clock */
+enum { POLL_NS = 200000, POLLS_PER_LOOK = 64 }; /* how long to poll, and how often to look at the clock */
 
 typedef struct worker {
     b2nn_pool *pool;

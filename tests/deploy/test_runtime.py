@@ -85,6 +85,16 @@ def test_workers_exist_as_long_as_the_instance(net):
     assert len(os.listdir("/proc/self/task")) == before
 
 
+def test_the_caller_computes_what_no_worker_has_begun(workshop, x):
+    """Most of 64 workers that sleep are still waking when a loop of nothing is over."""
+    library, (out, tasks) = Net(workshop.build("mark_callers", name="callers")), outputs()
+    model = library.create(64)
+    threading.Event().wait(0.1)
+    assert library.run(model, x, out, tasks) == OK
+    assert out[0, 0] == 1 and out[0, 1:64].any()
+    library.c.b2nn_model_destroy(model)
+
+
 def test_an_idle_instance_uses_no_cpu_time(net, x):
     library, (out, tasks) = Net(net), outputs()
     model = library.create(4)

@@ -1,9 +1,11 @@
 """Rules: which schedule a function gets, that every tile computes the same, and when threads are used."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tvm
 import tvm_ffi
 from tvm import relax, te, tirx, topi
 from tvm.s_tir import Schedule
@@ -126,6 +128,25 @@ def test_a_recorded_tile_that_does_not_fit_is_not_used(tile):
     assert description == "bconv2d_bytes 2x4x1 (default)"
 
 
+@pytest.mark.parametrize("make, vector, channels, weights, order", [
+    (binary_conv, "avx512vpopcntdq", 64, 9 * 64 * 64 // 8, "n_h_0_o_0"),
+    (binary_conv, "avx2", 64, 9 * 64 * 64 // 4, "n_h_0_o_0"),
+    (binary_conv, "neon", 64, 9 * 64 * 64 // 8, "n_h_0_o_0"),
+    (binary_conv, "neon", 256, 9 * 256 * 256 // 8, "n_o_0_h_0"),
+    (float_conv, "avx512", 32, 9 * 32 * 32 * 4, "n_h_0_o_0"),
+    (float_conv, "avx512", 256, 9 * 256 * 256 * 4, "n_o_0_h_0"),
+])  # fmt: skip
+def test_rows_come_first_where_all_weights_stay_near(make, vector, channels, weights, order):
+    """A thread's share is whole rows then, and no weights are fetched from afar for each of them."""
+    vector_unit = unit(vector)
+    workload = ConvWorkload(1, channels, 28, 28, channels, (3, 3), padding=(1, 1, 1, 1))
+    sch = Schedule(make(workload, vector_unit.layout))
+    anchor = find_anchor(sch)
+    assert anchor.weights == weights
+    apply_tile(sch, anchor, Tile(2, 2, 2), vector_unit=vector_unit)
+    assert re.findall(r"for (\w+) in T.parallel\(", sch.mod["main"].script()) == [f"{order}_fused"]
+
+
 @pytest.mark.parametrize("make", [binary_conv, float_conv, winograd])
 def test_small_kernels_stay_on_one_thread(make):
     small = ConvWorkload(1, 16, 4, 4, 16, (3, 3), padding=(1, 1, 1, 1))
@@ -133,6 +154,16 @@ def test_small_kernels_stay_on_one_thread(make):
     for workload, loops in ((small, 0), (large, 1)):
         function, _ = schedule_function(make(workload, NEON.layout), vector_unit=NEON, records=Records("neon"))
         assert parallel_loops(function) == loops
+
+
+def test_what_stands_beside_parallel_convolutions_is_shared_out_sooner():
+    """One thread alone would write what the others then fetch from its cache; where they sleep, waking them costs more."""
+    x = te.placeholder((1, 32, 32, 16), name="x")
+    for pixels, loops in ((4, 0), (28, 1)):
+        workload = ConvWorkload(1, 64, pixels, pixels, 64, (3, 3), padding=(1, 1, 1, 1))
+        module = tvm.IRModule({"conv": binary_conv(workload, NEON.layout), "relu": te.create_prim_func([x, topi.nn.relu(x)])})
+        scheduled = schedule_module(module, vector_unit=NEON, records=Records("neon"))
+        assert [parallel_loops(scheduled.module[name]) for name in ("conv", "relu")] == [loops, loops]
 
 
 def test_a_module_is_scheduled_function_by_function():
@@ -163,9 +194,10 @@ def test_the_tiles_of_a_winograd_convolution_are_those_of_its_marked_size():
         assert (anchor.height, anchor.width, anchor.blocks) == (tiles, tiles, 4)
 
 
-@pytest.mark.parametrize("rows, loops", [(1, 1), (7, 3)])
-def test_where_few_groups_of_rows_make_the_image_winograd_shares_out_each_of_its_parts(rows, loops):
-    workload = ConvWorkload(1, 256, 14, 14, 256, (3, 3), padding=(1, 1, 1, 1))
+@pytest.mark.parametrize("channels, rows, loops", [(256, 1, 1), (256, 7, 3), (16, 1, 1), (16, 7, 0)])
+def test_where_few_groups_of_rows_make_the_image_winograd_shares_out_each_of_its_parts(channels, rows, loops):
+    """Not so where there is little work: the parts hand the whole image on."""
+    workload = ConvWorkload(1, channels, 14, 14, channels, (3, 3), padding=(1, 1, 1, 1))
     sch = Schedule(winograd(workload, NEON.layout))
     apply_tile(sch, find_anchor(sch), Tile(rows, 1, 2), vector_unit=NEON)
     assert parallel_loops(sch.mod["main"]) == loops
