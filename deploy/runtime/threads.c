@@ -75,7 +75,7 @@ static int64_t now_ns(void) {
 }
 
 /* Whether the flag took the value while it was polled. */
-static int poll(const b2nn_pool *pool, atomic_int *flag, int value) {
+static int poll_for(const b2nn_pool *pool, atomic_int *flag, int value) {
     int64_t end = 0;
     do {
         for (int i = 0; i < POLLS_PER_LOOK; i++) {
@@ -102,7 +102,7 @@ static void take_share(b2nn_pool *pool, worker *of, b2nn_thread *self) {
 /* Wait for a share; 0 when there will be none. */
 static int await_share(worker *self) {
     b2nn_pool *pool = self->pool;
-    if (poll(pool, &self->offered, 1)) return 1;
+    if (poll_for(pool, &self->offered, 1)) return 1;
     pthread_mutex_lock(&pool->mutex);
     while (!atomic_load(&self->offered) && !pool->stop) pthread_cond_wait(&pool->work, &pool->mutex);
     int stop = pool->stop;
@@ -126,7 +126,7 @@ static void wake_workers(b2nn_pool *pool, int stop) {
 }
 
 static void wait_for_workers(b2nn_pool *pool) {
-    if (poll(pool, &pool->pending, 0)) return;
+    if (poll_for(pool, &pool->pending, 0)) return;
     pthread_mutex_lock(&pool->mutex);
     while (atomic_load_explicit(&pool->pending, memory_order_acquire) != 0)
         pthread_cond_wait(&pool->done, &pool->mutex);
