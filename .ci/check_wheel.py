@@ -3,7 +3,18 @@
 import sys
 import zipfile
 
-NEEDED = ("py.typed", "report.html", "targets/arm.toml", "deploy/runtime/b2nn.h", "deploy/runner/main.c", "examples/board/classify.c", "examples/board/classify.py", "cli/compile.py", "loop/search.py", "schedules/__init__.py")
+NEEDED = (
+    "py.typed",
+    "report.html",
+    "targets/arm.toml",
+    "deploy/runtime/b2nn.h",
+    "deploy/runner/main.c",
+    "examples/board/classify.c",
+    "examples/board/classify.py",
+    "cli/compile.py",
+    "loop/search.py",
+    "schedules/__init__.py",
+)
 
 names = zipfile.ZipFile(sys.argv[1]).namelist()
 strangers = [name for name in names if not name.startswith(("b2nn_tvm/", "b2nn_tvm-"))]

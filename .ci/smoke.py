@@ -1,4 +1,6 @@
-"""With only the wheel installed: the commands answer, and a small network is compiled, run, measured and cross-built."""
+"""With only the wheel installed: the commands answer, and a small network is compiled, run, measured and
+cross-built.
+"""
 
 import importlib.util
 import json
@@ -7,8 +9,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 import b2nn_tvm

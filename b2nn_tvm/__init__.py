@@ -2,7 +2,9 @@
 
 from pathlib import Path as _Path
 
-if (_Path(__file__).parent.parent / "schedules").is_dir():  # a checkout: schedules/, targets/, deploy/ stand beside the package
+if (
+    _Path(__file__).parent.parent / "schedules"
+).is_dir():  # a checkout: schedules/, targets/, deploy/ stand beside the package
     __path__.append(str(_Path(__file__).parent.parent))
 
 from b2nn_tvm.errors import B2nnError
@@ -10,12 +12,12 @@ from b2nn_tvm.version import __version__
 
 _PUBLIC = {
     "compile_model": "b2nn_tvm.compiler",
-    "load": "b2nn_tvm.deploy.artifact",
-    "Artifact": "b2nn_tvm.deploy.artifact",
-    "measure": "b2nn_tvm.deploy.measure",
-    "Measurement": "b2nn_tvm.deploy.measure",
+    "load": "b2nn_tvm.deploy.library.artifact",
+    "Artifact": "b2nn_tvm.deploy.library.artifact",
+    "measure": "b2nn_tvm.deploy.latency.measure",
+    "Measurement": "b2nn_tvm.deploy.latency.measure",
     "search": "b2nn_tvm.loop.search",
-    "flops": "b2nn_tvm.mixbin.flops",
+    "flops": "b2nn_tvm.mixbin.network.flops",
 }
 __all__ = ["B2nnError", "__version__", *_PUBLIC]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.schedules.tiles.tile_records import user_records_path
 
 if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
@@ -31,26 +32,27 @@ def compile_model(
 ):
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
 
-    ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel on
-    ``device``, a word as ``b2nn-profile`` takes it, or "static", which estimates for a CPU that is not at hand, and keeps the
-    records in the user's cache. With ``verify`` the library is run on random inputs and compared with onnxruntime before it
-    replaces what ``output`` holds; that is left out, and said in the last phase, where this machine cannot run the library or
-    onnxruntime is not installed. ``progress(phase, done, total)`` is called along the way.
+    ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel
+    on ``device``, a word as ``b2nn-profile`` takes it, or "static", which estimates for a CPU that is not at hand, and
+    keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared with
+    onnxruntime before it replaces what ``output`` holds; that is left out, and said in the last phase, where this
+    machine cannot run the library or onnxruntime is not installed. ``progress(phase, done, total)`` is called along the
+    way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
-    from b2nn_tvm.deploy.artifact import load
-    from b2nn_tvm.deploy.build import BuildMetadata, build_library
-    from b2nn_tvm.deploy.kernels import build_object
-    from b2nn_tvm.deploy.lower import LoweringContext, lower_to_program
-    from b2nn_tvm.deploy.toolchain import find_toolchain
-    from b2nn_tvm.frontend import import_onnx
+    from b2nn_tvm.deploy.codegen.build_kernels import build_object
+    from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
+    from b2nn_tvm.deploy.library.artifact import load
+    from b2nn_tvm.deploy.library.build_library import BuildMetadata, build_library
+    from b2nn_tvm.deploy.library.toolchain import find_toolchain
+    from b2nn_tvm.frontend.import_onnx import import_onnx
+    from b2nn_tvm.passes.fuse.zero_borders import zero_borders
     from b2nn_tvm.passes.pipeline import to_kernels
-    from b2nn_tvm.passes.zero_borders import zero_borders
-    from b2nn_tvm.schedules.records import load_records
-    from b2nn_tvm.schedules.rules import schedule_module, unit
+    from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
+    from b2nn_tvm.schedules.tiles.tile_records import load_records
     from b2nn_tvm.targets import target as targets
-    from b2nn_tvm.verify import installed, verify_artifact
+    from b2nn_tvm.verification.verify_artifact import installed, verify_artifact
 
     report = progress or (lambda phase, done, total: None)
     say = lambda phase: report("compile: " + phase, 0, 1)
@@ -60,11 +62,11 @@ def compile_model(
     find_toolchain(info)  # before the work: a missing linker is known at once
     say("import")
     imported = import_onnx(onnx_path, input_shapes=input_shapes, sign_zero=sign_zero)
-    vector_unit = unit(info.vector)
+    vector_unit = vector_unit_named(info.vector)
     tvm_target = info.tvm_target()
     say("rewrite")
     kernels = to_kernels(imported, vector_unit.layout, tvm_target)
-    records = load_records(vector_unit.name, records_path(vector_unit.name))
+    records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tune:
         records = _tune(kernels.module, info, vector_unit, records, trials=tune, device=device, progress=report)
     say("schedule")
@@ -74,13 +76,20 @@ def compile_model(
     say("generate code")
     kernel_object = build_object(module, tvm_target, prefix=prefix)
     context = LoweringContext(
-        find_layer=kernels.book.find, descriptions=scheduled.descriptions, reasons={c.name: c.reason for c in kernels.convs},
-        workspaces=kernel_object.workspaces, log=kernels.log,
-    )  # fmt: skip
+        find_layer=kernels.book.find,
+        descriptions=scheduled.descriptions,
+        reasons={c.name: c.reason for c in kernels.convs},
+        workspaces=kernel_object.workspaces,
+        log=kernels.log,
+    )
     program = lower_to_program(
-        module, prefix=prefix, inputs=imported.input_names, outputs=imported.output_names,
-        workspace_bytes=kernel_object.workspace_bytes, context=context,
-    )  # fmt: skip
+        module,
+        prefix=prefix,
+        inputs=imported.input_names,
+        outputs=imported.output_names,
+        workspace_bytes=kernel_object.workspace_bytes,
+        context=context,
+    )
     say("link")
     metadata = BuildMetadata(model=Path(onnx_path).name, plan_digest=plan_digest)
 
@@ -92,7 +101,7 @@ def compile_model(
     skipped = _not_verified(info, installed()) if verify else ""
     build_library(
         program, kernel_object.code, info, output, metadata=metadata, check=check if verify and not skipped else None
-    )  # fmt: skip
+    )
     if skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)
@@ -100,15 +109,22 @@ def compile_model(
 
 def _tune(module, target: TargetInfo, vector_unit, records, *, trials: int, device: str, progress: Progress):
     """The records with those that are measured on the device now."""
-    from b2nn_tvm.deploy.device import open_device
-    from b2nn_tvm.deploy.device_bench import DeviceBench
-    from b2nn_tvm.deploy.static_bench import WORD, StaticBench
-    from b2nn_tvm.schedules.tune import tune_module
+    from b2nn_tvm.deploy.devices.open_device import open_device
+    from b2nn_tvm.deploy.estimate.static_bench import WORD, StaticBench
+    from b2nn_tvm.deploy.latency.device_bench import DeviceBench
+    from b2nn_tvm.schedules.tuning.tune import tune_module
 
     measure = lambda cpu, bench: tune_module(
-        module, target=target, vector_unit=vector_unit, records=records, trials=trials, path=records_path(vector_unit.name),
-        device=cpu, progress=progress, bench=bench,
-    )  # fmt: skip
+        module,
+        target=target,
+        vector_unit=vector_unit,
+        records=records,
+        trials=trials,
+        path=user_records_path(vector_unit.name),
+        device=cpu,
+        progress=progress,
+        bench=bench,
+    )
     if device == "local":  # in this process, without a library for each trial
         return measure(open_device(device).describe().cpu, None)
     if device == WORD:
@@ -123,9 +139,3 @@ def _not_verified(target: TargetInfo, oracle_installed: bool) -> str:
     if not target.runs_here:
         return f"this machine cannot run a library for {target.name}; it lacks {', '.join(target.missing)}"
     return "" if oracle_installed else "onnxruntime is not installed (pip install onnxruntime)"
-
-
-def records_path(vector_unit: str) -> Path:
-    """Where this user's tuning records of a vector unit are kept ($XDG_CACHE_HOME, else ~/.cache)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "b2nn-tvm" / f"{vector_unit}.json"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from b2nn_tvm.document import read_document, write_document
+from b2nn_tvm.storage.document import read_document, write_document
 
 KIND, VERSION = "plan", 1
 
@@ -92,7 +92,9 @@ class Plan:
         ]
         head = {"model": self.model, "method": self.method, "budget": self.budget}
         tail = {"predicted": float(self.predicted), "unit": self.unit, "digest": self.digest}
-        return write_document(path, KIND, VERSION, {**head, **tail, "conversion": dict(self.conversion), "layers": rows})
+        return write_document(
+            path, KIND, VERSION, {**head, **tail, "conversion": dict(self.conversion), "layers": rows}
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Plan:

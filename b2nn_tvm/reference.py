@@ -90,7 +90,8 @@ def weight_binary_conv2d(
 ) -> np.ndarray:
     """float32 [N, O, H', W'] convolution of floats x [N, C, H, W] with scale [O] * signs weight [O, C, kh, kw].
 
-    ``padding`` is (top, left, bottom, right) pixels of ``pad_value`` 0, +1 or -1 around x. Sums are float64, rounded once.
+    ``padding`` is (top, left, bottom, right) pixels of ``pad_value`` 0, +1 or -1 around x. Sums are float64, rounded
+    once.
     """
     if pad_value not in (0, 1, -1):
         raise ValueError(f"pad_value is 0, 1 or -1, not {pad_value}")

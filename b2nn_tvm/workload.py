@@ -12,10 +12,10 @@ _NUMBERS = r"(\d+(?:x\d+)*)"
 _KEY = re.compile("conv2d_" + "_".join(word + _NUMBERS for word in "nchwokspdg"))
 
 
-
 @dataclass(frozen=True)
 class ConvWorkload:
-    """A 2-D convolution: input [batch, in_channels, in_height, in_width], weights [out_channels, in_channels/groups, *kernel].
+    """A 2-D convolution: input [batch, in_channels, in_height, in_width], weights [out_channels, in_channels/groups,
+    *kernel].
 
     ``padding`` is (top, left, bottom, right) in pixels; ``kernel``, ``stride`` and ``dilation`` are (height, width).
     """

@@ -9,8 +9,8 @@ import numpy as np
 from engines import Name
 from rounds import Timing, Unavailable
 
-# Relative error, ||y - reference|| / ||reference||. A binary convolution is exact but for its scale's rounding. ncnn keeps the
-# weights of dense layers as float16 (4e-4). int8 is calibrated on little: it must be close, not good.
+# Relative error, ||y - reference|| / ||reference||. A binary convolution is exact but for its scale's rounding. ncnn
+# keeps the weights of dense layers as float16 (4e-4). int8 is calibrated on little: it must be close, not good.
 LIMITS = {"fp32": 2e-3, "int8": 0.1, "binary": 1e-5}
 
 
@@ -19,8 +19,8 @@ def drop_disagreeing(
 ) -> dict[Name, Timing | Unavailable]:
     """``outcome``, where an engine whose output is not its reference's is Unavailable, with the error as its reason.
 
-    The float and int8 forms are compared with onnxruntime's float result, or the first float one; the binary forms with ours.
-    Outputs may be channels-last. What has no file in ``outputs`` is taken as it is.
+    The float and int8 forms are compared with onnxruntime's float result, or the first float one; the binary forms with
+    ours. Outputs may be channels-last. What has no file in ``outputs`` is taken as it is.
     """
     arrays = {name: np.load(path) for name, path in outputs.items() if isinstance(outcome[name], Timing)}
     first = lambda precision, engine: next(

@@ -2,9 +2,10 @@
 
     python benchmarks/arm_static.py [--target arm rpi3 rpi4 rpi5 armv7] [--cases all|stages] [--json FILE]
 
-Instructions are counted by the emulator: exact, and the same on every run. Cycles are an estimate: llvm-mca's model of the CPU, each
-loop in its steady state, all data in the first-level cache. Neither is a time. A layer is float in, float out: of a
-binary one the packing of its input counts. Needs ``make arm-emulator`` and, for the cycles, ``make llvm-tools``.
+Instructions are counted by the emulator: exact, and the same on every run. Cycles are an estimate: llvm-mca's model of
+the CPU, each loop in its steady state, all data in the first-level cache. Neither is a time. A layer is float in, float
+out: of a binary one the packing of its input counts. Needs ``make arm-emulator`` and, for the cycles, ``make
+llvm-tools``.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from rich.progress import track
 from rich.table import Table
 from tvm import tirx
 
-from b2nn_tvm.deploy.llvm_tools import VERSION, LlvmTools, find_llvm_tools, model
-from b2nn_tvm.deploy.static_cost import cycles_of, execute_function
-from b2nn_tvm.document import write_atomic
+from b2nn_tvm.deploy.estimate.llvm_tools import VERSION, LlvmTools, find_llvm_tools, model
+from b2nn_tvm.deploy.estimate.static_cost import cycles_of, execute_function
 from b2nn_tvm.errors import ToolchainError
-from b2nn_tvm.frontend import import_onnx
+from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.pipeline import to_kernels
-from b2nn_tvm.schedules.records import load_records
-from b2nn_tvm.schedules.rules import schedule_module, unit
+from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
+from b2nn_tvm.schedules.tiles.tile_records import load_records
+from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.workload import ConvWorkload
 
@@ -56,7 +57,9 @@ FLOAT_ONLY = {
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of one precision for one target: per multiply-accumulate ``instructions`` and, for each CPU, ``cycles``."""
+    """One layer of one precision for one target: per multiply-accumulate ``instructions`` and, for each CPU,
+    ``cycles``.
+    """
 
     target: str
     case: str
@@ -76,8 +79,10 @@ def layer(case: str, workload: ConvWorkload, precision: str, target: str, tools:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layer.onnx"
         onnx.save(network, path)
-        kernels = to_kernels(import_onnx(path), unit(info.vector).layout, info.tvm_target())
-    scheduled = schedule_module(kernels.module, vector_unit=unit(info.vector), records=load_records(info.vector))
+        kernels = to_kernels(import_onnx(path), vector_unit_named(info.vector).layout, info.tvm_target())
+    scheduled = schedule_module(
+        kernels.module, vector_unit=vector_unit_named(info.vector), records=load_records(info.vector)
+    )
     functions = [f for f in scheduled.module.functions.values() if isinstance(f, tirx.PrimFunc)]
     executed = [execute_function(function, info) for function in functions]
     cpus = CPUS.get(target, (info.mcpu,)) if tools else ()
@@ -96,7 +101,9 @@ def cases(which: str) -> Iterator[tuple[str, ConvWorkload, str]]:
 
 
 def show(target: str, rows: Sequence[Row], console: Console) -> None:
-    """A table of one target: each layer's figures per thousand MACs, and how many times fewer they are for the binary one."""
+    """A table of one target: each layer's figures per thousand MACs, and how many times fewer they are for the
+    binary one.
+    """
     info = targets.get(target)
     cpus = tuple(rows[0].cycles)
     table = Table(title=f"{target} ({info.description}), for 1,000 multiply-accumulates")

@@ -6,11 +6,13 @@ import numpy as np
 from inputs import random_input
 
 import b2nn_tvm
-from b2nn_tvm.deploy.library import aligned_empty
+from b2nn_tvm.deploy.library.c_interface import aligned_empty
 
 
 def load(*, folder: str, threads: int, channels_last: bool):
-    """With ``channels_last`` the images that the library reads are channels-last; their numbers are those of the others."""
+    """With ``channels_last`` the images that the library reads are channels-last; their numbers are those of the
+    others.
+    """
     artifact = b2nn_tvm.load(folder)
     given = [aligned_empty(spec.shape, spec.dtype) for spec in artifact.inputs]
     for array in given:

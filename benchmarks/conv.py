@@ -1,11 +1,13 @@
 """Single layers: our binary and float kernels beside the other engines', in one run.
 
-    python benchmarks/conv.py [--target native] [--threads 1] [--cases stages 1x1 strided stem projections depthwise dense prime | all]
+    python benchmarks/conv.py [--target native] [--threads 1]
+        [--cases stages 1x1 strided stem projections depthwise dense prime | all]
                               [--engines ...] [--json FILE] [--markdown FILE]
 
 A binary convolution is float in, float out: sign, packing, the convolution and its scale. Our kernels read and write
-channels-last, as they do inside a network, and so does Larq; the others read and write NCHW. All get the same numbers, and
-what computes something else is not timed. With a target below this machine's level, OpenVINO is held to that target's, too.
+channels-last, as they do inside a network, and so does Larq; the others read and write NCHW. All get the same numbers,
+and what computes something else is not timed. With a target below this machine's level, OpenVINO is held to that
+target's, too.
 """
 
 from __future__ import annotations
@@ -41,11 +43,16 @@ CASES = {
     "tiny": {"3x3 32ch 8x8": conv(8, 32)},
 }
 TITLES = {
-    "stages": "3x3 convolutions, ResNet-18's four stages", "1x1": "1x1 convolutions", "strided": "3x3 convolutions of stride 2",
-    "projections": "1x1 projections of stride 2", "stem": "Stem", "depthwise": "Depthwise 3x3 convolutions", "dense": "Dense layers",
+    "stages": "3x3 convolutions, ResNet-18's four stages",
+    "1x1": "1x1 convolutions",
+    "strided": "3x3 convolutions of stride 2",
+    "projections": "1x1 projections of stride 2",
+    "stem": "Stem",
+    "depthwise": "Depthwise 3x3 convolutions",
+    "dense": "Dense layers",
     "prime": "Widths that nothing divides",
     "tiny": "To try the benchmark",
-}  # fmt: skip
+}
 BENCH = tuple(group for group in CASES if group != "tiny")
 
 
@@ -59,9 +66,16 @@ def main() -> None:
                 print(case, file=sys.stderr)
                 with tempfile.TemporaryDirectory() as folder:
                     outcome = time_layer(
-                        workload, workers, target=chosen.target, our_threads=(chosen.threads,), their_threads=(chosen.threads,),
-                        wanted=chosen.engines, rounds=chosen.rounds, seconds=chosen.seconds, folder=Path(folder),
-                    )  # fmt: skip
+                        workload,
+                        workers,
+                        target=chosen.target,
+                        our_threads=(chosen.threads,),
+                        their_threads=(chosen.threads,),
+                        wanted=chosen.engines,
+                        rounds=chosen.rounds,
+                        seconds=chosen.seconds,
+                        folder=Path(folder),
+                    )
                 report.add(TITLES[group], case, workload.macs, outcome)
     report.finish(json_path=chosen.json, markdown_path=chosen.markdown)
 

@@ -37,7 +37,8 @@ class Name:
 class Network:
     """One case in the forms from which all peers' forms are made: ONNX with float layers, and with nodes BinaryConv2d.
 
-    ``shape`` is the input's, ``binary_shape`` that of the binary form where it differs; conversions are kept in ``folder``.
+    ``shape`` is the input's, ``binary_shape`` that of the binary form where it differs; conversions are kept in
+    ``folder``.
     """
 
     plain: Path

@@ -1,8 +1,9 @@
-"""A network of binary layers in Larq Compute Engine; runs under an interpreter that has it and TensorFlow (larq_peer.py).
+"""A network of binary layers in Larq Compute Engine; runs under an interpreter that has it and TensorFlow
+(larq_peer.py).
 
-The network (larq_graph.py writes it) becomes a TensorFlow function in NHWC, which LCE's converter reads. Its binary convolutions
-pad "SAME" with zeros as TensorFlow does: with a stride of 2 and an even size that is one pixel off from ONNX's symmetric padding,
-so the numbers differ there, the work does not.
+The network (larq_graph.py writes it) becomes a TensorFlow function in NHWC, which LCE's converter reads. Its binary
+convolutions pad "SAME" with zeros as TensorFlow does: with a stride of 2 and an even size that is one pixel off from
+ONNX's symmetric padding, so the numbers differ there, the work does not.
 """
 
 from __future__ import annotations
@@ -90,15 +91,21 @@ def _flatten(_attributes, x, *_shape):
 
 
 OPERATIONS = {
-    "BinaryConv2d": _binary_conv, "Conv": _conv, "MaxPool": _max_pool, "AveragePool": _average_pool, "Gemm": _dense,
-    "BatchNormalization": _batch_norm, "Flatten": _flatten, "Reshape": _flatten,
+    "BinaryConv2d": _binary_conv,
+    "Conv": _conv,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "Gemm": _dense,
+    "BatchNormalization": _batch_norm,
+    "Flatten": _flatten,
+    "Reshape": _flatten,
     "GlobalAveragePool": lambda _, x: tf.reduce_mean(x, (1, 2), keepdims=True),
     "ReduceMean": lambda _, x, *_axes: tf.reduce_mean(x, (1, 2), keepdims=True),
     "Relu": lambda _, x: tf.nn.relu(x),
     "Clip": lambda _, x, low=None, high=None: x if low is None else tf.maximum(x, low),
     "Add": lambda _, a, b: a + b,
     "Transpose": lambda attributes, x: _same(attributes["perm"], x),
-}  # fmt: skip
+}
 
 
 def _same(order, x):

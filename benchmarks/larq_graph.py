@@ -1,4 +1,6 @@
-"""An ONNX network of binary layers -> a list of operations and an archive of arrays, which larq_call.py can read without onnx."""
+"""An ONNX network of binary layers -> a list of operations and an archive of arrays, which larq_call.py can read
+without onnx.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from b2nn_tvm import reference
 
 
 def write_graph(path: Path, output: Path) -> Path:
-    """Write ``output`` (.npz): the constants, and under "graph" the operations as JSON. Weights are HWIO, signs as +1 and -1."""
+    """Write ``output`` (.npz): the constants, and under "graph" the operations as JSON. Weights are HWIO, signs as
+    +1 and -1.
+    """
     model = onnx.load(path)
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -40,9 +44,11 @@ def write_graph(path: Path, output: Path) -> Path:
         operations.append({"type": node.op_type, "inputs": inputs, "output": node.output[0], "attributes": attributes})
     (given,) = (value for value in graph.input if value.name not in constants)
     described = {
-        "input": given.name, "shape": [d.dim_value for d in given.type.tensor_type.shape.dim],
-        "output": graph.output[0].name, "operations": operations,
-    }  # fmt: skip
+        "input": given.name,
+        "shape": [d.dim_value for d in given.type.tensor_type.shape.dim],
+        "output": graph.output[0].name,
+        "operations": operations,
+    }
     np.savez(
         output, graph=np.array(json.dumps(described)), **{f"array:{name}": value for name, value in arrays.items()}
     )

@@ -11,7 +11,9 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def larq_python() -> str:
-    """The interpreter that has it: the variable's, else .venv-larq's. Raises ModuleNotFoundError where there is none."""
+    """The interpreter that has it: the variable's, else .venv-larq's. Raises ModuleNotFoundError where there is
+    none.
+    """
     path = Path(os.environ.get(VARIABLE) or ENVIRONMENT / "bin" / "python")
     if not path.is_file():
         raise ModuleNotFoundError(f"it is not installed: `make larq`, or set {VARIABLE} to a Python that has it")

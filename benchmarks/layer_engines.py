@@ -33,7 +33,9 @@ def time_layer(
     seconds: float,
     folder: Path,
 ) -> dict[Name, Timing | Unavailable]:
-    """The time of each engine on the layer, or why there is none; binary, too, where it has no groups and reads no image."""
+    """The time of each engine on the layer, or why there is none; binary, too, where it has no groups and reads no
+    image.
+    """
     binary = workload.groups == 1 and workload.in_channels > 3
     save = lambda model, name: (onnx.save(model, folder / name), folder / name)[1]
     if is_dense(workload):

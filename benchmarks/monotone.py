@@ -20,9 +20,19 @@ LEAST = 0.01
 
 
 def walk(
-    report: Report, workers: Workers, name: str, *, orders: Sequence[str], target: str, threads: int, rounds: int, seconds: float,
-    folder: Path, layers: int | None = None, seed: int = 0,
-) -> None:  # fmt: skip
+    report: Report,
+    workers: Workers,
+    name: str,
+    *,
+    orders: Sequence[str],
+    target: str,
+    threads: int,
+    rounds: int,
+    seconds: float,
+    folder: Path,
+    layers: int | None = None,
+    seed: int = 0,
+) -> None:
     """Compile the network of every step of ``orders``, time all of them in one process, and add a note for each order.
 
     Of the order, only the first ``layers`` are made binary if that is given.

@@ -8,7 +8,9 @@ from inputs import random_input
 
 
 def load(*, param: str, shape: list, threads: int):
-    """``param`` is the text file, its weights lie beside it as .bin; ``shape`` is the input's, its batch of 1 included."""
+    """``param`` is the text file, its weights lie beside it as .bin; ``shape`` is the input's, its batch of 1
+    included.
+    """
     network = ncnn.Net()
     network.opt.num_threads = threads
     if network.load_param(param) or network.load_model(param.removesuffix(".param") + ".bin"):

@@ -1,8 +1,8 @@
 """A float network in ncnn's format -> its int8 form, as ncnn's tools make it.
 
-Those tools (ncnn2table, ncnn2int8) are not on PyPI. This does the same: weights per output channel, activations per tensor,
-scales of 127 / largest magnitude, and where a quantized convolution feeds another one directly, int8 between them.
-The format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
+Those tools (ncnn2table, ncnn2int8) are not on PyPI. This does the same: weights per output channel, activations per
+tensor, scales of 127 / largest magnitude, and where a quantized convolution feeds another one directly, int8 between
+them. The format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Layer:
 
 
 def quantize(param: Path, output: Path, *, shape: tuple[int, ...]) -> Path:
-    """Write the int8 form of the network ``param`` as ``output``, calibrated on inputs of this shape; return ``output``."""
+    """Write the int8 form of the network ``param`` as ``output``, calibrated on inputs of this shape; return
+    ``output``.
+    """
     layers = _read(param)
     weighted = [layer for layer in layers if layer.type in WEIGHTED]
     largest = _largest_activations(param, sorted({layer.bottoms[0] for layer in weighted}), shape)
@@ -73,7 +75,8 @@ def _read(param: Path) -> list[Layer]:
                 raise ValueError(f"the weights of {name} are not float32")
             if groups_key is not None and int(parameters[groups_key]) != rows:
                 raise ValueError(
-                    f"{name} is a convolution of {parameters[groups_key]} groups; only depthwise ones have scales per channel"
+                    f"{name} is a convolution of {parameters[groups_key]} groups; only depthwise ones have scales per"
+                    " channel"
                 )
             sizes = (count, rows if int(parameters.get(bias_key, 0)) else 0)
             floats = weights[position + 4 : position + 4 + 4 * sum(sizes)].view(np.float32)

@@ -1,11 +1,13 @@
 """Whole networks with random weights: ours beside the other engines, float, int8 and binary, in one run.
 
-    python benchmarks/network.py [--target native] [--threads 1] [--cases ...] [--engines ...] [--json FILE] [--markdown FILE]
+    python benchmarks/network.py [--target native] [--threads 1] [--cases ...] [--engines ...]
+        [--json FILE] [--markdown FILE]
     python benchmarks/network.py --cases monotone [--network bireal18] [--orders front-to-back back-to-front random]
 
-ResNet-18, and Bi-Real-18 with nothing, 50 and 15 % of its FLOPs left and everything eligible binary. The peers' fp32 and int8 rows
-compute the float network of the same case, the binary ones the mixed network. The case "monotone" walks from all float to all
-binary, one layer after the other, and says which steps made the network slower; it compiles some 50 networks.
+ResNet-18, and Bi-Real-18 with nothing, 50 and 15 % of its FLOPs left and everything eligible binary. The peers' fp32
+and int8 rows compute the float network of the same case, the binary ones the mixed network. The case "monotone" walks
+from all float to all binary, one layer after the other, and says which steps made the network slower; it compiles some
+50 networks.
 """
 
 from __future__ import annotations
@@ -71,16 +73,32 @@ def main() -> None:
             print(key, file=sys.stderr)
             if key == MONOTONE:
                 walk(
-                    report, workers, arguments.network, orders=arguments.orders, target=chosen.target, threads=chosen.threads,
-                    rounds=chosen.rounds, seconds=chosen.seconds, folder=folder, layers=arguments.layers,
-                )  # fmt: skip
+                    report,
+                    workers,
+                    arguments.network,
+                    orders=arguments.orders,
+                    target=chosen.target,
+                    threads=chosen.threads,
+                    rounds=chosen.rounds,
+                    seconds=chosen.seconds,
+                    folder=folder,
+                    layers=arguments.layers,
+                )
                 continue
             case = CASES[key]
             model, shape = network(case.network), SHAPES[case.network]
             outcome = time_network(
-                case.network, case.binary(model, shape=shape), workers, key=key, target=chosen.target, threads=(chosen.threads,),
-                wanted=chosen.engines, rounds=chosen.rounds, seconds=chosen.seconds, folder=folder,
-            )  # fmt: skip
+                case.network,
+                case.binary(model, shape=shape),
+                workers,
+                key=key,
+                target=chosen.target,
+                threads=(chosen.threads,),
+                wanted=chosen.engines,
+                rounds=chosen.rounds,
+                seconds=chosen.seconds,
+                folder=folder,
+            )
             size = "x".join(map(str, shape[2:]))
             report.add(f"Networks at {size}", case.title, macs(model, shape=shape), outcome)
     report.finish(json_path=chosen.json, markdown_path=chosen.markdown)

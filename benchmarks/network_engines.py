@@ -31,7 +31,8 @@ def time_network(
 ) -> dict[Name, Timing | Unavailable]:
     """The time of each engine on one of SHAPES with these layers binary, or why there is none.
 
-    All forms of the network are kept in ``folder``, those of the float network for further calls; ``key`` names the others.
+    All forms of the network are kept in ``folder``, those of the float network for further calls; ``key`` names the
+    others.
     """
     model, shape = network(name), SHAPES[name]
     plain = folder / f"{name}-float.onnx"

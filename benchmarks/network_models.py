@@ -1,4 +1,6 @@
-"""Whole networks with random weights: ResNet-18 and Bi-Real-18 at 224x224, C-ResNet-20 at 32x32, some of their layers binary."""
+"""Whole networks with random weights: ResNet-18 and Bi-Real-18 at 224x224, C-ResNet-20 at 32x32, some of their
+layers binary.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from pathlib import Path
 import torch
 
 from b2nn_tvm import models
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.convert import convert
-from b2nn_tvm.mixbin.flops import flops
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.network.flops import flops
+from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.models.bireal import BiRealNet
 
 SHAPE = (1, 3, 224, 224)

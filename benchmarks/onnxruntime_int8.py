@@ -10,7 +10,9 @@ CALIBRATION_SAMPLES = 8
 
 
 def quantize(path: Path, output: Path) -> Path:
-    """Write the static int8 form: QDQ, weights per channel and signed, activations unsigned, ranges from sample inputs."""
+    """Write the static int8 form: QDQ, weights per channel and signed, activations unsigned, ranges from sample
+    inputs.
+    """
     from onnxruntime import InferenceSession
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -29,7 +31,12 @@ def quantize(path: Path, output: Path) -> Path:
     prepared = output.with_suffix(".prepared.onnx")
     quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
     quantize_static(
-        str(prepared), str(output), Samples(), quant_format=QuantFormat.QDQ, per_channel=True,
-        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-    )  # fmt: skip
+        str(prepared),
+        str(output),
+        Samples(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
     return output

@@ -13,8 +13,8 @@ from openvino.frontend.onnx import ConversionExtension
 def load(*, path: str, threads: int):
     """Nodes BinaryConv2d become OpenVINO's BinaryConvolution.
 
-    Without the precision hint OpenVINO would compute in bfloat16 where the CPU has it. ``infer`` with arguments would look at
-    them anew in each call, which takes longer than a small layer.
+    Without the precision hint OpenVINO would compute in bfloat16 where the CPU has it. ``infer`` with arguments would
+    look at them anew in each call, which takes longer than a small layer.
     """
     kept: list[object] = []  # OpenVINO refers to the memory of the packed weights, it does not copy it
     model = onnx.load(path)
@@ -33,7 +33,9 @@ def load(*, path: str, threads: int):
 
 
 def _binary_conv(node, kept: list[object]) -> list:
-    """FakeQuantize with two levels, BinaryConvolution, scale; its channels must be a multiple of 8, its thresholds 0."""
+    """FakeQuantize with two levels, BinaryConvolution, scale; its channels must be a multiple of 8, its thresholds
+    0.
+    """
     packed = np.asarray(node.get_input(1).get_node().data)
     channels = node.get_attribute("channels")
     thresholds = np.asarray(node.get_input(3).get_node().data)

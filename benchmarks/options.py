@@ -61,6 +61,12 @@ def options(arguments: argparse.Namespace, cases: tuple[str, ...]) -> Options:
         raise SystemExit(f"error: the benchmarks run here, and target {target.name} needs {', '.join(target.missing)}")
     chosen = cases if "all" in arguments.cases else tuple(arguments.cases)
     return Options(
-        arguments.target, arguments.threads, chosen, tuple(arguments.engines), arguments.rounds, arguments.seconds,
-        arguments.json, arguments.markdown,
-    )  # fmt: skip
+        arguments.target,
+        arguments.threads,
+        chosen,
+        tuple(arguments.engines),
+        arguments.rounds,
+        arguments.seconds,
+        arguments.json,
+        arguments.markdown,
+    )

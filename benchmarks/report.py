@@ -1,4 +1,6 @@
-"""Measurements as Markdown tables, and as JSON: a header and rows ``{engine, precision, isa, case, threads, min_ms, median_ms}``."""
+"""Measurements as Markdown tables, and as JSON: a header and rows ``{engine, precision, isa, case, threads, min_ms,
+median_ms}``.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from pathlib import Path
 from engines import ENGINES, PRECISIONS, Name, machine_isa
 from rounds import Timing, Unavailable
 
-from b2nn_tvm.deploy.local import LocalDevice
-from b2nn_tvm.document import write_atomic
+from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.version import __version__
 
 BASELINE = ("onnxruntime", "fp32")
@@ -57,7 +59,9 @@ class Missing:
 
 @dataclass
 class Report:
-    """What a benchmark found: its title, one table for each of ``groups`` (heading -> cases), MACs of each case, and more text."""
+    """What a benchmark found: its title, one table for each of ``groups`` (heading -> cases), MACs of each case, and
+    more text.
+    """
 
     title: str
     groups: dict[str, list[str]] = field(default_factory=dict)
@@ -147,9 +151,14 @@ def machine() -> dict:
     """This machine's CPU, its best instruction set among those of our targets, its CPUs and its system."""
     here = LocalDevice().describe()
     return {
-        "cpu": here.cpu, "isa": machine_isa(), "cpus": here.cpus, "arch": here.arch, "system": here.system,
-        "memory_mib": here.memory_mib, "load": round(os.getloadavg()[0], 2),
-    }  # fmt: skip
+        "cpu": here.cpu,
+        "isa": machine_isa(),
+        "cpus": here.cpus,
+        "arch": here.arch,
+        "system": here.system,
+        "memory_mib": here.memory_mib,
+        "load": round(os.getloadavg()[0], 2),
+    }
 
 
 def machine_line(found: Mapping[str, str]) -> str:

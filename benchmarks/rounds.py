@@ -1,7 +1,7 @@
 """Interleaved timing: each engine in a process of its own, and they take turns.
 
-A change of the machine's speed then meets all of them, and no engine's waiting threads or caches disturb another's turn. An
-engine's process lives as long as the benchmark and may run under another interpreter (worker.py).
+A change of the machine's speed then meets all of them, and no engine's waiting threads or caches disturb another's
+turn. An engine's process lives as long as the benchmark and may run under another interpreter (worker.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ Key = TypeVar("Key", bound=Hashable)
 @dataclass(frozen=True)
 class Engine:
     """How to make the call that is timed: ``load(**arguments)`` of ``module``, a file of this folder, in a process of
-    ``python`` with the variables of ``environment``; ``distributions`` are the packages whose versions the report states.
+    ``python`` with the variables of ``environment``; ``distributions`` are the packages whose versions the report
+    states.
     """
 
     module: str
@@ -127,9 +128,14 @@ class Workers:
             except OSError as error:
                 return Unavailable(f"{engine.python} does not start: {error.strerror}")
         return worker.ask(
-            "load", name=name, module=engine.module, arguments=dict(engine.arguments),
-            distributions=list(engine.distributions), output=None if output is None else str(output), seconds=seconds,
-        )  # fmt: skip
+            "load",
+            name=name,
+            module=engine.module,
+            arguments=dict(engine.arguments),
+            distributions=list(engine.distributions),
+            output=None if output is None else str(output),
+            seconds=seconds,
+        )
 
 
 class _Worker:
@@ -140,9 +146,13 @@ class _Worker:
         with contextlib.ExitStack() as undo:
             self._stderr = undo.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(
-                [python, str(Path(__file__).with_name("worker.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=self._stderr, bufsize=0, env={**inherited, **environment},
-            )  # fmt: skip
+                [python, str(Path(__file__).with_name("worker.py"))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                bufsize=0,
+                env={**inherited, **environment},
+            )
             undo.pop_all()
 
     @property

@@ -1,8 +1,8 @@
 """Whether one thing is slower than another beyond the noise, from turns that alternated.
 
-Each round gives one comparison, of the minima of the two turns. Slower means: by more than ``least`` in the median of the rounds,
-and in so many rounds that equal speeds would show it less than once in a thousand times (one-sided sign test: 14 of 15, 10 of 10).
-Fewer than ten rounds show nothing.
+Each round gives one comparison, of the minima of the two turns. Slower means: by more than ``least`` in the median of
+the rounds, and in so many rounds that equal speeds would show it less than once in a thousand times (one-sided sign
+test: 14 of 15, 10 of 10). Fewer than ten rounds show nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ CHANCE = 1e-3
 
 @dataclass(frozen=True)
 class Comparison:
-    """``ratio`` is the median over the rounds of after / before; ``worse`` counts the rounds in which after was slower."""
+    """``ratio`` is the median over the rounds of after / before; ``worse`` counts the rounds in which after was
+    slower.
+    """
 
     ratio: float
     worse: int

@@ -2,8 +2,8 @@
 
     python benchmarks/threads.py [--target native] [--threads 2] [--cases networks layers] [--engines ...] [--json FILE]
 
-Networks run with one thread and with more, ours and the peers', all of them taking turns. Of the small layers ours do, and the
-peers run with more only.
+Networks run with one thread and with more, ours and the peers', all of them taking turns. Of the small layers ours do,
+and the peers run with more only.
 """
 
 from __future__ import annotations
@@ -26,15 +26,22 @@ from b2nn_tvm.targets import target as targets
 
 LEAST = 0.03
 NETWORKS = {
-    "ResNet-18": ("resnet18", False), "Bi-Real-18, all binary": ("bireal18", True),
-    "C-ResNet-20": ("cresnet20", False), "C-ResNet-20, all binary": ("cresnet20", True),
-}  # fmt: skip
+    "ResNet-18": ("resnet18", False),
+    "Bi-Real-18, all binary": ("bireal18", True),
+    "C-ResNet-20": ("cresnet20", False),
+    "C-ResNet-20, all binary": ("cresnet20", True),
+}
 # From C-ResNet-20's smallest to ResNet-18's: a thread more pays for some and must not cost anything for the others.
 LAYERS = {
-    "3x3 16ch 8x8": conv(8, 16), "3x3 64ch 8x8": conv(8, 64), "3x3 16ch 32x32": conv(32, 16), "1x1 64ch 7x7": conv(7, 64, 1),
-    "3x3 512ch 7x7": conv(7, 512), "dw 3x3 64ch 14x14": conv(14, 64, groups=64), "dense 64-100": conv(1, 64, 1, out=100),
+    "3x3 16ch 8x8": conv(8, 16),
+    "3x3 64ch 8x8": conv(8, 64),
+    "3x3 16ch 32x32": conv(32, 16),
+    "1x1 64ch 7x7": conv(7, 64, 1),
+    "3x3 512ch 7x7": conv(7, 512),
+    "dw 3x3 64ch 14x14": conv(14, 64, groups=64),
+    "dense 64-100": conv(1, 64, 1, out=100),
     "dense 512-1000": conv(1, 512, 1, out=1000),
-}  # fmt: skip
+}
 TINY = {"networks": {"one block": ("tiny", True)}, "layers": {"3x3 32ch 4x4": conv(4, 32)}}
 CASES = ("networks", "layers", "tiny")
 

@@ -2,9 +2,9 @@
 
     python benchmarks/tune_records.py [--target native x86 x86-avx512] [--trials 24]
 
-Goes on where it stopped: a workload with a record is not measured again. Prints how much slower the default tile is than the
-fastest measured one. Wants an idle machine. For a target whose code this machine cannot run (arm, armv7) the tiles are chosen by
-static cost, an estimate, and the records say so.
+Goes on where it stopped: a workload with a record is not measured again. Prints how much slower the default tile is
+than the fastest measured one. Wants an idle machine. For a target whose code this machine cannot run (arm, armv7) the
+tiles are chosen by static cost, an estimate, and the records say so.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from rich.console import Console
 from rich.progress import track
 
 from b2nn_tvm import models
-from b2nn_tvm.deploy.local import LocalDevice
-from b2nn_tvm.deploy.static_bench import StaticBench
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.frontend import import_onnx
-from b2nn_tvm.mixbin.convert import convert
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.deploy.estimate.static_bench import StaticBench
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.frontend.import_onnx import import_onnx
+from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.passes.pipeline import to_kernels
-from b2nn_tvm.schedules import records as shipped
-from b2nn_tvm.schedules.records import load_records
-from b2nn_tvm.schedules.rules import unit
-from b2nn_tvm.schedules.tune import measure_tiles, record_of, tasks
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
+from b2nn_tvm.schedules.tiles import tile_records as shipped
+from b2nn_tvm.schedules.tiles.tile_records import load_records
+from b2nn_tvm.schedules.tuning.tune import measure_tiles, record_of, tasks
 from b2nn_tvm.targets import target as targets
 
 NOTED = 1.15  # how much slower a default tile is before it is listed
@@ -59,7 +59,7 @@ def main() -> None:
         networks = files(Path(folder))
         for word in options.target:
             target = targets.get(word)
-            vector_unit = unit(target.vector)
+            vector_unit = vector_unit_named(target.vector)
             path = shipped.SHIPPED / f"{vector_unit.name}.json"
             records = load_records(vector_unit.name)
             bench = StaticBench(target) if target.missing else None
@@ -72,12 +72,20 @@ def main() -> None:
                     tried = tiles[: options.trials]
                     costs = measure_tiles(function, tried, target=target, measured=lambda _: None, bench=bench)
                     best = min(costs, key=costs.__getitem__)
-                    losses.append((costs[tiles[0]] / costs[best], f"{anchor.op} {anchor.workload}: {tiles[0].word} -> {best.word}"))
+                    losses.append(
+                        (
+                            costs[tiles[0]] / costs[best],
+                            f"{anchor.op} {anchor.workload}: {tiles[0].word} -> {best.word}",
+                        )
+                    )
                     records = records.with_record(record_of(anchor, best, costs[best], device=device, unit=figure))
                     records.save(path)
             if losses:
                 (worst, _), usual = max(losses), statistics.median(loss for loss, _ in losses)
-                console.print(f"{word}: default tiles take {usual:.2f} times (median), {worst:.2f} times (worst) the fastest of {len(losses)}")
+                console.print(
+                    f"{word}: default tiles take {usual:.2f} times (median), {worst:.2f} times (worst) the fastest of"
+                    f" {len(losses)}"
+                )
                 for loss, which in sorted(losses, reverse=True):
                     if loss > NOTED:
                         console.print(f"  {loss:.2f} {which}", soft_wrap=True)

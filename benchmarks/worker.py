@@ -1,8 +1,8 @@
 """One engine's process: loads calls and times them, as rounds.py asks over its standard input, one JSON object a line.
 
-Runs under any interpreter that has the engine and numpy: it imports nothing but the standard library by itself. An engine's
-module, named in the request, has ``load(**arguments)``, which returns two functions: one runs one inference, and is what is
-timed; the other returns that inference's result as an array.
+Runs under any interpreter that has the engine and numpy: it imports nothing but the standard library by itself. An
+engine's module, named in the request, has ``load(**arguments)``, which returns two functions: one runs one inference,
+and is what is timed; the other returns that inference's result as an array.
 """
 
 from __future__ import annotations

@@ -15,11 +15,15 @@ def block(channels: int) -> nn.Sequential:
 
 
 class Net(nn.Module):
-    """Plain `conv -> batch norm -> ReLU`: where a convolution becomes binary, the ReLU in front becomes one that keeps the sign."""
+    """Plain `conv -> batch norm -> ReLU`: where a convolution becomes binary, the ReLU in front becomes one that
+    keeps the sign.
+    """
 
     def __init__(self, classes: int, channels: int = 64) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, stride=4, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, channels, 3, stride=4, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+        )
         self.blocks = nn.Sequential(*(block(channels) for _ in range(4)))
         self.classifier = nn.Linear(channels, classes)
 
@@ -30,13 +34,20 @@ class Net(nn.Module):
 def main() -> None:
     data = digits()
     torch.manual_seed(0)
-    result = b2nn_tvm.search(Net(data.classes), data=data, budget="60%ms", output="build/own_network", float_epochs=4, epochs=4)
+    result = b2nn_tvm.search(
+        Net(data.classes), data=data, budget="60%ms", output="build/own_network", float_epochs=4, epochs=4
+    )
     print(f"binary: {', '.join(result.plan.binary)}")
-    print(f"{result.measured_ms:.4f} ms of {result.limit:.4f} ms; {100 * result.accuracy:.1f} % of the test images right")
+    print(
+        f"{result.measured_ms:.4f} ms of {result.limit:.4f} ms; {100 * result.accuracy:.1f} % of the test images right"
+    )
 
     with result.load() as library:
         image = data.test.images[:1].numpy()
-        print(f"the library says {library.run({'input': image})['output'].argmax()}, the label is {int(data.test.labels[0])}")
+        print(
+            f"the library says {library.run({'input': image})['output'].argmax()}, the label is"
+            f" {int(data.test.labels[0])}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A tracker from videos on disk to compiled libraries: python examples/track.py [FOLDER]
 
-FOLDER is a data set in GOT-10k's layout. Without one, small videos of moving patches are written and used, which takes about
-a minute; a real data set takes siamfc() as it is, crops of 127 and 255 pixels, and far more pairs and epochs.
+FOLDER is a data set in GOT-10k's layout. Without one, small videos of moving patches are written and used, which takes
+about a minute; a real data set takes siamfc() as it is, crops of 127 and 255 pixels, and far more pairs and epochs.
 """
 
 import sys
@@ -12,11 +12,11 @@ import torch
 
 import b2nn_tvm
 from b2nn_tvm import models
-from b2nn_tvm.cost import flops_cost, parse_budget
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.flops import flops
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.costs.additive import flops_cost, parse_budget
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.network.flops import flops
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.selection.select import select
 from b2nn_tvm.tracking.embedding import library_embedding, torch_embedding
 from b2nn_tvm.tracking.got10k import got10k
 from b2nn_tvm.tracking.metrics import tracking_score

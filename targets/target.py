@@ -19,9 +19,9 @@ NATIVE = "native"
 class TargetInfo:
     """Where a library runs.
 
-    ``vector`` is the instruction set the schedules are chosen by; ``requires`` are the CPU flags, as Linux prints them, without
-    which the library must not start; ``gnu_prefix``, ``zig_target`` and ``zig_mcpu`` say how to call a cross compiler;
-    ``emulator`` is QEMU's name of the oldest CPU among those that it is for.
+    ``vector`` is the instruction set the schedules are chosen by; ``requires`` are the CPU flags, as Linux prints them,
+    without which the library must not start; ``gnu_prefix``, ``zig_target`` and ``zig_mcpu`` say how to call a cross
+    compiler; ``emulator`` is QEMU's name of the oldest CPU among those that it is for.
     """
 
     name: str
@@ -109,7 +109,8 @@ def _native() -> TargetInfo:
     if not running:
         shipped = ", ".join(names()[:-1])
         raise TargetError(
-            f"target native: this CPU ({host_arch()}) runs none of the shipped targets: {shipped}; name one to build for it"
+            f"target native: this CPU ({host_arch()}) runs none of the shipped targets: {shipped}; name one to build"
+            " for it"
         )
     best = max(running, key=lambda target: len(target.requires))  # of equals the first, which is the least particular
     return replace(best, name=NATIVE, description=f"this machine ({best.name})")

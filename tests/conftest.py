@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from b2nn_tvm.deploy.llvm_tools import LlvmTools
-    from tests.ssh_server import SshServer
+    from b2nn_tvm.deploy.estimate.llvm_tools import LlvmTools
+    from tests.support.ssh_server import SshServer
 
 
 def pytest_configure() -> None:
-    """A shell that starts the tests in the background has them ignore SIGINT, and all their children too; some tests interrupt."""
+    """A shell that starts the tests in the background has them ignore SIGINT, and all their children too; some tests
+    interrupt.
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another one."""
+    """What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another
+    one.
+    """
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 
 
@@ -39,7 +43,7 @@ def ssh_server_programs(pytestconfig) -> Path:
 @pytest.fixture(scope="module")
 def ssh_server(ssh_server_programs) -> Iterator[SshServer]:
     """A real ssh server on loopback."""
-    from tests.ssh_server import SshServer
+    from tests.support.ssh_server import SshServer
 
     server = SshServer(ssh_server_programs)
     yield server
@@ -56,7 +60,7 @@ def ssh(ssh_server, monkeypatch) -> SshServer:
 @pytest.fixture
 def llvm_tools(monkeypatch, pytestconfig) -> LlvmTools:
     """llvm-mca and llvm-objdump, which estimate cycles; skips the test where they are not, and says how to get them."""
-    from b2nn_tvm.deploy.llvm_tools import FOLDER_VARIABLE, find_llvm_tools
+    from b2nn_tvm.deploy.estimate.llvm_tools import FOLDER_VARIABLE, find_llvm_tools
     from b2nn_tvm.errors import ToolchainError
 
     if FOLDER_VARIABLE not in os.environ:

@@ -1,4 +1,6 @@
-"""compile_model as its users call it: the operators of their networks against onnxruntime, and what is said to bad input."""
+"""compile_model as its users call it: the operators of their networks against onnxruntime, and what is said to bad
+input.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,13 @@ import onnx
 import pytest
 
 import b2nn_tvm
-from b2nn_tvm import verify
 from b2nn_tvm.compiler import PHASES, compile_model
 from b2nn_tvm.errors import InputError, TargetError, UnsupportedError, VerificationError
 from b2nn_tvm.targets.target import get
-from b2nn_tvm.verify import TOLERANCE, Oracle, relative_difference
-from tests.onnx_models import model, save
-from tests.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
+from b2nn_tvm.verification import verify_artifact as verify
+from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
+from tests.support.onnx_models import model, save
+from tests.support.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
 
 SMALL = Network("a = Conv (input, w) output = Relu (a)", {"w": (5, 4, 3, 3)})
 
@@ -26,10 +28,12 @@ def inputs_of(artifact):
     rng = np.random.default_rng(7)
     return {
         spec.name: (
-            rng.standard_normal(spec.shape)
-            if np.issubdtype(spec.dtype, np.floating)
-            else rng.integers(0, 2, spec.shape)
-        ).astype(spec.dtype)
+            (
+                rng.standard_normal(spec.shape)
+                if np.issubdtype(spec.dtype, np.floating)
+                else rng.integers(0, 2, spec.shape)
+            ).astype(spec.dtype)
+        )
         for spec in artifact.inputs
     }
 
@@ -68,8 +72,9 @@ def random_chain(seed: int) -> Network:
         kernel, stride = int(rng.choice([1, 3, 3, 5])), int(rng.choice([1, 1, 2]))
         pads = [int(p) for p in rng.integers(kernel // 2, kernel // 2 + 2, 4)]
         nodes.append(
-            f"c{i} = b2nn.BinaryConv2d <kernel_shape = [{kernel}, {kernel}], strides = [{stride}, {stride}], dilations = [1, 1], "
-            f"pads = {pads}, pad_value = {rng.choice([-1, 0, 0, 1])}.0, channels = {channels}> ({x}, w{i}, w{i}_s, w{i}_t)"
+            f"c{i} = b2nn.BinaryConv2d <kernel_shape = [{kernel}, {kernel}], strides = [{stride}, {stride}], dilations"
+            f" = [1, 1], pads = {pads}, pad_value = {rng.choice([-1, 0, 0, 1])}.0, channels = {channels}> ({x}, w{i},"
+            f" w{i}_s, w{i}_t)"
         )
         constants |= binary_constants(f"w{i}", outputs, channels, kernel=kernel)
         if rng.random() < 0.3:
@@ -233,20 +238,29 @@ def test_sign_zero_is_verified_as_compiled(tmp_path):
 # ---- what cannot be compiled
 
 UNSUPPORTED = {
-    "TopK": Network("output, indices = TopK (input, k)", {"k": np.array([2])}, outputs="float[N,C,H,W] output, int64[N,C,H,W] indices"),
+    "TopK": Network(
+        "output, indices = TopK (input, k)",
+        {"k": np.array([2])},
+        outputs="float[N,C,H,W] output, int64[N,C,H,W] indices",
+    ),
     "NonMaxSuppression": Network(
         "output = NonMaxSuppression (boxes, scores)", {}, "float[1,6,4] boxes, float[1,1,6] scores", "int64[n,3] output"
     ),
     "NonZero": Network("output = NonZero (input)", outputs="int64[4,n] output"),
     "CumSum": Network("output = CumSum (input, axis)", {"axis": np.array(1)}),
-    "ScatterND": Network("output = ScatterND (input, at, values)", {"at": np.zeros((1, 1), np.int64), "values": (1, 4, 9, 7)}),
+    "ScatterND": Network(
+        "output = ScatterND (input, at, values)", {"at": np.zeros((1, 1), np.int64), "values": (1, 4, 9, 7)}
+    ),
     "LSTM": Network(
-        "output = LSTM <hidden_size = 5> (input, w, r)", {"w": (1, 20, 3), "r": (1, 20, 5)}, "float[7,1,3] input", "float[T,D,N,C] output"
+        "output = LSTM <hidden_size = 5> (input, w, r)",
+        {"w": (1, 20, 3), "r": (1, 20, 5)},
+        "float[7,1,3] input",
+        "float[T,D,N,C] output",
     ),
     "MaxPool": Network(
         "a, indices = MaxPool <kernel_shape = [2, 2]> (input) b = Cast <to = 1> (indices) output = Add (a, b)"
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("op", UNSUPPORTED)

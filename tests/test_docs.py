@@ -22,7 +22,12 @@ def section(command: str) -> str:
 
 def options(command: str) -> set[str]:
     main = importlib.import_module(f"b2nn_tvm.cli.{command}").main
-    found = {word for parameter in main.params if isinstance(parameter, click.Option) for word in (*parameter.opts, *parameter.secondary_opts)}
+    found = {
+        word
+        for parameter in main.params
+        if isinstance(parameter, click.Option)
+        for word in (*parameter.opts, *parameter.secondary_opts)
+    }
     return found - {"--debug", "--version"}
 
 
@@ -48,21 +53,33 @@ def test_links_lead_somewhere(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_make_targets_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE)) - targets == set()
+    assert (
+        set(re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE)) - targets == set()
+    )
 
 
 @pytest.mark.parametrize("word", ["methods", "models", "data", "targets"])
 def test_choices_that_the_documents_list_are_those_of_the_code(word: str) -> None:
     module = {"methods": "mixbin.methods", "models": "models", "data": "data", "targets": "targets.target"}[word]
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") + (ROOT / "README.md").read_text(encoding="utf-8")
-    missing = [name for name in importlib.import_module(f"b2nn_tvm.{module}").names() if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") + (ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
+    missing = [
+        name
+        for name in importlib.import_module(f"b2nn_tvm.{module}").names()
+        if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    ]
     assert missing == []
 
 
 def test_the_readmes_commands_parse() -> None:
     """The words of every b2nn command in the README are accepted by its parser."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = [line.partition("#")[0].split() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    lines = [
+        line.partition("#")[0].split()
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+    ]
     calls = [words for words in lines if words and words[0].startswith("b2nn-")]
     assert len(calls) >= 3
     for name, *words in calls:
@@ -99,5 +116,9 @@ def test_the_committed_study_says_what_its_rows_say() -> None:
     folder = ROOT / "docs" / "study"
     written = (folder / "README.md").read_text(encoding="utf-8")
     assert page.page(table.read(folder / "results.csv"), figures=["accuracy.svg", "layers.svg"]) == written
-    quoted = re.findall(r"^\| [\w ,()]+ ((?:\| \d+\.\d ± \d+\.\d ){4}\|)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    quoted = re.findall(
+        r"^\| [\w ,()]+ ((?:\| \d+\.\d ± \d+\.\d ){4}\|)$",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     assert len(quoted) == 5 and all(cells in written for cells in quoted)

@@ -18,9 +18,27 @@ STANDARD = frozenset(sys.stdlib_module_names)
 GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
 NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
 TORCH_HALF = NUMERIC | {"state", "mixbin", "models", "data", "export", "onnx_function"}
-IMPORTER = NUMERIC | {"passes", "layer_names", "rewrite_log", "onnx_file", "onnx_fold", "onnx_converters", "onnx_binary_ops"}
+IMPORTER = NUMERIC | {
+    "passes",
+    "layer_names",
+    "rewrite_log",
+    "onnx_file",
+    "onnx_fold",
+    "onnx_converters",
+    "onnx_binary_ops",
+}
 TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle", "torch_pruning"}
-COMPILER_HALF = IMPORTER | {"frontend", "ops", "passes", "layer_book", "targets", "schedules", "deploy", "compiler", "verify"}
+COMPILER_HALF = IMPORTER | {
+    "frontend",
+    "ops",
+    "passes",
+    "layer_book",
+    "targets",
+    "schedules",
+    "deploy",
+    "compiler",
+    "verify",
+}
 EVERYTHING = TORCH_HALF | COMPILER_HALF | {"tracking", "loop", "report"}
 
 # part: (parts of this project that it may import, packages that it may import)
@@ -54,7 +72,10 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "onnx_binary_ops": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "targets": (GROUND | {"targets"}, {"tvm"}),
     "schedules": (NUMERIC | {"ops", "targets", "schedules"}, {"numpy", "tvm", "tvm_ffi"}),
-    "deploy": (NUMERIC | {"layer_names", "layer_book", "rewrite_log", "targets", "deploy"}, {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"}),
+    "deploy": (
+        NUMERIC | {"layer_names", "layer_book", "rewrite_log", "targets", "deploy"},
+        {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"},
+    ),
     "compiler": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
     "verify": (COMPILER_HALF, {"numpy", "onnx", "onnxruntime"}),
     "loop": (EVERYTHING, TRAINING | {"onnx"}),
@@ -97,7 +118,9 @@ def test_a_file_imports_only_what_its_row_allows(path: Path) -> None:
         where = f"{path.relative_to(ROOT)}:{line}: {part or 'the package'} may not import {module}"
         if head == "b2nn_tvm":
             target = rest.partition(".")[0]
-            known = target in LAW  # else a public name such as b2nn_tvm.compile_model, which the package loads by itself
+            known = (
+                target in LAW
+            )  # else a public name such as b2nn_tvm.compile_model, which the package loads by itself
             assert not known or target == part or target in own | GROUND - ({part} if part in GROUND else set()), where
         elif head not in STANDARD:
             assert head in packages, where
@@ -105,20 +128,36 @@ def test_a_file_imports_only_what_its_row_allows(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_are_absolute(path: Path) -> None:
-    relative = [node.lineno for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom) and node.level]
+    relative = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
     assert not relative, f"{path.relative_to(ROOT)} has relative imports in lines {relative}"
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.name)
 def test_commands_import_at_the_top_only_the_argument_parser(path: Path) -> None:
-    top = ast.Module(body=[node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)])
+    top = ast.Module(
+        body=[
+            node
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+    )
     for module, line in imports(top, path):
-        assert module in CLI_AT_THE_TOP or module.partition(".")[0] in STANDARD, f"{path.name}:{line} imports {module} at the top"
+        assert module in CLI_AT_THE_TOP or module.partition(".")[0] in STANDARD, (
+            f"{path.name}:{line} imports {module} at the top"
+        )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "targets").glob("*.py")), ids=lambda path: path.name)
 def test_targets_load_tvm_inside_a_function_only(path: Path) -> None:
-    top = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    top = [
+        node
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
     for module, line in imports(ast.Module(body=top), path):
         assert module.partition(".")[0] != "tvm", f"{path.name}:{line}"
 
@@ -133,14 +172,14 @@ def test_targets_load_tvm_inside_a_function_only(path: Path) -> None:
         ("b2nn_tvm.cli.search", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.cli.study", {"torch", "tvm", "numpy", "rich"}),
         ("b2nn_tvm.plan", {"torch", "tvm"}),
-        ("b2nn_tvm.cost", {"torch", "tvm"}),
+        ("b2nn_tvm.costs.additive", {"torch", "tvm"}),
         ("b2nn_tvm.reference", {"torch", "tvm"}),
         ("b2nn_tvm.targets", {"torch", "tvm"}),
-        ("b2nn_tvm.deploy.artifact", {"torch"}),
-        ("b2nn_tvm.deploy.measure", {"torch"}),
-        ("b2nn_tvm.mixbin.select", {"tvm"}),
-        ("b2nn_tvm.mixbin.train", {"tvm"}),
-        ("b2nn_tvm.export", {"tvm"}),
+        ("b2nn_tvm.deploy.library.artifact", {"torch"}),
+        ("b2nn_tvm.deploy.latency.measure", {"torch"}),
+        ("b2nn_tvm.mixbin.selection.select", {"tvm"}),
+        ("b2nn_tvm.mixbin.training.train", {"tvm"}),
+        ("b2nn_tvm.export.export_onnx", {"tvm"}),
         ("b2nn_tvm.tracking.tracker", {"tvm"}),
         ("b2nn_tvm.tracking.scoring", {"tvm"}),
     ],

@@ -16,7 +16,9 @@ DATA_ONLY = {"b2nn_tvm.examples.board": ROOT / "examples" / "board"}  # files fo
 
 
 def test_every_package_is_listed() -> None:
-    folders = {"b2nn_tvm": ROOT / "b2nn_tvm"} | {f"b2nn_tvm.{name}": ROOT / name for name in ("schedules", "targets", "deploy")}
+    folders = {"b2nn_tvm": ROOT / "b2nn_tvm"} | {
+        f"b2nn_tvm.{name}": ROOT / name for name in ("schedules", "targets", "deploy")
+    }
     present = set()
     for name, folder in folders.items():
         for path in folder.rglob("__init__.py"):
@@ -26,7 +28,9 @@ def test_every_package_is_listed() -> None:
 
 def test_every_file_that_is_no_code_is_package_data() -> None:
     data = PROJECT["tool"]["setuptools"]["package-data"]
-    folders = {"b2nn_tvm": ROOT / "b2nn_tvm"} | {f"b2nn_tvm.{name}": ROOT / name for name in ("schedules", "targets", "deploy")}
+    folders = {"b2nn_tvm": ROOT / "b2nn_tvm"} | {
+        f"b2nn_tvm.{name}": ROOT / name for name in ("schedules", "targets", "deploy")
+    }
     for package, folder in (folders | DATA_ONLY).items():
         matched = {path for pattern in data[package] for path in folder.glob(pattern)}
         others = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".md")}
@@ -44,9 +48,15 @@ def test_every_dependency_is_pinned_within_its_range(group: str) -> None:
         wanted = Requirement(text)
         name = re.sub(r"[-_.]+", "-", wanted.name).lower()
         assert name in pins, f"{name} is not in constraints.txt"
-        assert wanted.specifier.contains(pins[name], prereleases=True), f"constraints.txt pins {name} to {pins[name]}, which is not in {text}"
+        assert wanted.specifier.contains(pins[name], prereleases=True), (
+            f"constraints.txt pins {name} to {pins[name]}, which is not in {text}"
+        )
 
 
 def test_constraints_are_exact() -> None:
-    lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!-]+", line)] == []

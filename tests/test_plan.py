@@ -15,9 +15,15 @@ LAYERS = {
 
 def plan(**changes) -> Plan:
     given = {
-        "layers": LAYERS, "workloads": {"a.conv1": "conv2d_n1"}, "model": "net", "method": "mixbin-loss",
-        "budget": "12ms", "predicted": 11.25, "unit": "ms", "conversion": {"binarizer": "xnor", "pad_value": 1},
-    }  # fmt: skip
+        "layers": LAYERS,
+        "workloads": {"a.conv1": "conv2d_n1"},
+        "model": "net",
+        "method": "mixbin-loss",
+        "budget": "12ms",
+        "predicted": 11.25,
+        "unit": "ms",
+        "conversion": {"binarizer": "xnor", "pad_value": 1},
+    }
     return Plan(**(given | changes))
 
 

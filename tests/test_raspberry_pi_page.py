@@ -1,6 +1,7 @@
 """Every command and every piece of Python in docs/raspberry-pi.md runs, in its order.
 
-Boards are this machine behind a real ssh server and real b2nn-device processes; the emulator runs what is compiled for ARM.
+Boards are this machine behind a real ssh server and real b2nn-device processes; the emulator runs what is compiled for
+ARM.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.cost_table import CostTable
-from b2nn_tvm.deploy.artifact import load
-from b2nn_tvm.deploy.qemu import find_emulator
+from b2nn_tvm.costs.table import CostTable
+from b2nn_tvm.deploy.devices.qemu import find_emulator
+from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError
-from tests.board_process import free_port
-from tests.lifetime import die_with_parent
-from tests.ssh_server import SshServer
+from tests.support.board_process import free_port
+from tests.support.lifetime import die_with_parent
+from tests.support.ssh_server import SshServer
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900)]
 
@@ -42,7 +43,9 @@ def blocks() -> list[tuple[str, str]]:
 
 @dataclass
 class Desk:
-    """A user's machine: a home, the commands on its path, a folder to work in, and one where all stays compiled for ARM."""
+    """A user's machine: a home, the commands on its path, a folder to work in, and one where all stays compiled for
+    ARM.
+    """
 
     folder: Path
     server: SshServer

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.cost import parse_budget
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.slim import slim
+from b2nn_tvm.costs.additive import parse_budget
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.slimming.slim import slim
 from b2nn_tvm.models.bireal import BiRealNet
 
 

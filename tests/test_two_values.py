@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 
 
 class Net(nn.Module):

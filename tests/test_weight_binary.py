@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.cost import bytes_cost
-from b2nn_tvm.cost_table import CostTable
-from b2nn_tvm.deploy.device import open_device
-from b2nn_tvm.deploy.profiling import profile
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
-from b2nn_tvm.verify import Oracle, relative_difference
-from tests.onnx_models import model, save
-from tests.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
+from b2nn_tvm.costs.additive import bytes_cost
+from b2nn_tvm.costs.table import CostTable
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.latency.profile import profile
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.verification.verify_artifact import Oracle, relative_difference
+from tests.support.onnx_models import model, save
+from tests.support.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,11 @@ def test_a_layer_takes_a_bit_per_weight(name, layers):
     assert "its weights are ±alpha, but its input is not a sign" in row.reason
     filters = workload.out_channels + 15  # whole vectors
     assert workload.weights / 8 <= row.weight_bytes <= filters * workload.weights / workload.out_channels / 8 + 64
-    rules = {rewrite.rule: rewrite.reason for rewrite in layers.manifest.rewrites if rewrite.layer == name and rewrite.applied}
+    rules = {
+        rewrite.rule: rewrite.reason
+        for rewrite in layers.manifest.rewrites
+        if rewrite.layer == name and rewrite.applied
+    }
     assert rules["ClassifyConvs"].startswith("is weight-binary: ")
     assert rules["PackWeights"].startswith(f"its weights are {row.weight_bytes} bytes of bits")
     steps = [step for step in layers.manifest.steps if step.layer == name]
@@ -79,7 +83,12 @@ def test_a_network_of_float_binary_and_weight_binary_layers(tmp_path):
 @pytest.mark.parametrize(("form", "pad_value"), [("function", -1), ("plain", 0)])
 def test_two_values_per_filter_are_two_packed_convolutions(tmp_path, form, pad_value):
     torch.manual_seed(0)
-    options = {"padding": (1, 1, 1, 1), "pad_value": pad_value, "binarizer": "distribution-aware", "input_binary": False}
+    options = {
+        "padding": (1, 1, 1, 1),
+        "pad_value": pad_value,
+        "binarizer": "distribution-aware",
+        "input_binary": False,
+    }
     conv = BinaryConv2d(20, 17, (3, 3), stride=(2, 1), **options)
     torch.nn.init.normal_(conv.weight, mean=0.3)
     net = torch.nn.Sequential(conv, torch.nn.BatchNorm2d(17)).eval()
@@ -88,8 +97,9 @@ def test_two_values_per_filter_are_two_packed_convolutions(tmp_path, form, pad_v
     with compile_model(path, output=tmp_path / "library") as artifact, torch.no_grad():
         (found,) = artifact.run({"input": x.numpy()}).values()
         assert {row.name: row.precision for row in artifact.layers if row.op == "conv2d"} == {
-            "0": "weight-binary", "0.box_sum": "weight-binary",
-        }  # fmt: skip
+            "0": "weight-binary",
+            "0.box_sum": "weight-binary",
+        }
         np.testing.assert_allclose(found, net(x).numpy(), rtol=1e-4, atol=1e-4)
 
 
@@ -111,5 +121,7 @@ def test_a_cost_table_gets_rows_of_the_layers_but_none_of_the_network(layers, tm
     with open_device("local") as device:
         profile(layers, device=device, threads=1, runs=2, costs=tmp_path / "costs.json")
     table = CostTable.load(tmp_path / "costs.json")
-    assert {row.layer: row.precision for row in table.layers if row.layer in LAYERS} == dict.fromkeys(LAYERS, "weight-binary")
+    assert {row.layer: row.precision for row in table.layers if row.layer in LAYERS} == dict.fromkeys(
+        LAYERS, "weight-binary"
+    )
     assert table.networks == ()

@@ -12,14 +12,16 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     if not value or context.resilient_parsing:
         return
     from b2nn_tvm.cli import output
-    from b2nn_tvm.deploy.readiness import readiness
+    from b2nn_tvm.deploy.devices.readiness import readiness
     from b2nn_tvm.targets import target as targets
 
     rows = []
     for each in map(targets.get, targets.names()):
         found = readiness(each)
         runs = "yes" if found.runs else found.emulator or "no"
-        rows.append((each.name, each.triple, each.mcpu, each.vector, found.compiler or "no", runs, "\n".join(found.missing)))
+        rows.append(
+            (each.name, each.triple, each.mcpu, each.vector, found.compiler or "no", runs, "\n".join(found.missing))
+        )
     columns = ("target", "triple", "mcpu", "vector", "compiled by", "runs here", "missing here")
     output.print_table("targets", columns, rows)
     context.exit()
@@ -27,17 +29,59 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 
 @click.command(cls=Command, resume="nothing was written; run the same command again")
 @click.argument("model", metavar="MODEL.onnx")
-@click.option("--target", default="native", show_default=True, metavar="NAME", help="Where the library will run: arm, x86, native, ...")
-@click.option("-o", "--output", metavar="DIR", help="Folder of the library.  [default: the model's name and the target]")
-@click.option("--tune", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Tuning trials per kernel.")
-@click.option("--device", default="local", show_default=True, metavar="NAME", help="Where --tune measures, as of b2nn-profile; static estimates.")
-@click.option("--verify/--no-verify", default=True, show_default=True, help="Compare the library with the reference after compiling.")
-@click.option("--input-shape", "input_shapes", multiple=True, metavar="NAME=1x3x32x32", help="Fix the shape of an input that is dynamic.")
-@click.option("--sign-zero", type=click.Choice(["+1", "-1"]), help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.")
-@click.option("--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else.")
-@click.option("--explain", is_flag=True, help="Say what was fused into each kernel, and what each pass decided and why.")
+@click.option(
+    "--target",
+    default="native",
+    show_default=True,
+    metavar="NAME",
+    help="Where the library will run: arm, x86, native, ...",
+)
+@click.option(
+    "-o", "--output", metavar="DIR", help="Folder of the library.  [default: the model's name and the target]"
+)
+@click.option(
+    "--tune", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Tuning trials per kernel."
+)
+@click.option(
+    "--device",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where --tune measures, as of b2nn-profile; static estimates.",
+)
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Compare the library with the reference after compiling.",
+)
+@click.option(
+    "--input-shape",
+    "input_shapes",
+    multiple=True,
+    metavar="NAME=1x3x32x32",
+    help="Fix the shape of an input that is dynamic.",
+)
+@click.option(
+    "--sign-zero",
+    type=click.Choice(["+1", "-1"]),
+    help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.",
+)
+@click.option(
+    "--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else."
+)
+@click.option(
+    "--explain", is_flag=True, help="Say what was fused into each kernel, and what each pass decided and why."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--list-targets", is_flag=True, is_eager=True, expose_value=False, callback=_list_targets, help="List the targets and stop.")
+@click.option(
+    "--list-targets",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_targets,
+    help="List the targets and stop.",
+)
 @click.version_option(__version__)
 def main(model, target, output, tune, device, verify, input_shapes, sign_zero, bundle, explain, as_json) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
@@ -92,14 +136,14 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
 
 
 def _bundle(folder):
-    from b2nn_tvm.deploy.bundle import write_bundle
+    from b2nn_tvm.deploy.library.bundle import write_bundle
 
     return write_bundle(folder)
 
 
 def _print_bundle(artifact, folder, files) -> None:
     from b2nn_tvm.cli import output as out
-    from b2nn_tvm.deploy.bundle import requirements
+    from b2nn_tvm.deploy.library.bundle import requirements
 
     rows = [(file.name, str(file.size_bytes), file.what) for file in files]
     total = sum(file.size_bytes for file in files)

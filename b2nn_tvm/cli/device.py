@@ -12,29 +12,43 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @click.command(cls=Command)
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to serve on.")
-@click.option("--port", default=9090, show_default=True, metavar="N", type=click.IntRange(1, 65535), help="Port to serve on.")
-@click.option("--trust-network", is_flag=True, help="Allow an address that other machines reach: each of them may run any code here.")
+@click.option(
+    "--port", default=9090, show_default=True, metavar="N", type=click.IntRange(1, 65535), help="Port to serve on."
+)
+@click.option(
+    "--trust-network",
+    is_flag=True,
+    help="Allow an address that other machines reach: each of them may run any code here.",
+)
 @click.option("--tracker", metavar="HOST:PORT", help="Offer this board to TVM's tracker there; needs --key.")
-@click.option("--key", default="", metavar="KEY", help="The kind of board, such as rpi4, by which the tracker hands it out.")
+@click.option(
+    "--key", default="", metavar="KEY", help="The kind of board, such as rpi4, by which the tracker hands it out."
+)
 @click.version_option(__version__)
 def main(host, port, trust_network, tracker, key) -> None:
     """Serve this board over TVM's RPC, until interrupted.
 
-    TVM's RPC executes what it is sent, so by default only this board itself can connect: others come through an ssh tunnel.
+    TVM's RPC executes what it is sent, so by default only this board itself can connect: others come through an ssh
+    tunnel.
     """
     if host not in LOOPBACK and not trust_network:
         raise click.UsageError(
-            f"--host {host} lets other machines run any code on this board; add --trust-network if you trust all that reach it, or keep "
+            f"--host {host} lets other machines run any code on this board; add --trust-network if you trust all that"
+            " reach it, or keep "
             f'to 127.0.0.1 and connect through "ssh -N -L {port}:127.0.0.1:{port} user@board"'
         )
     if bool(tracker) != bool(key):
         raise click.UsageError("--tracker and --key go together")
-    from b2nn_tvm.deploy.serve import Serving
+    from b2nn_tvm.deploy.server.rpc_server import Serving
 
     if host not in LOOPBACK:
         click.echo(f"warning: every machine that reaches {host}:{port} can run any code on this board", err=True)
     with Serving(host, port, tracker=_address(tracker) if tracker else None, key=key) as serving:
-        click.echo(f"serving on {host}:{port}" + (f", as {key} of the tracker {tracker}" if tracker else "") + "; Ctrl-C ends it")
+        click.echo(
+            f"serving on {host}:{port}"
+            + (f", as {key} of the tracker {tracker}" if tracker else "")
+            + "; Ctrl-C ends it"
+        )
         serving.wait()
 
 

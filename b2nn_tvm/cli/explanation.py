@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from b2nn_tvm.cli import output
 
 if TYPE_CHECKING:
-    from b2nn_tvm.deploy.artifact import Artifact
+    from b2nn_tvm.deploy.library.artifact import Artifact
 
 
 def print_layers(artifact: Artifact, title: str) -> None:
@@ -25,7 +25,7 @@ def print_layers(artifact: Artifact, title: str) -> None:
 
 def print_sizes(artifact: Artifact) -> None:
     """Where every byte of the file goes, and what an instance allocates beside it."""
-    from b2nn_tvm.deploy.sizes import PARTS
+    from b2nn_tvm.deploy.library.sizes import PARTS
 
     sizes, memory = artifact.manifest.sizes, artifact.manifest.memory
     parts = [(text, size := getattr(sizes, field), f"{size / sizes.library:.1%}") for field, text in PARTS.items()]
@@ -34,8 +34,9 @@ def print_sizes(artifact: Artifact) -> None:
     output.print_table("where the bytes of the library go", ("part", "bytes", "share"), rows)
     activations = sum(step.output_bytes for step in artifact.manifest.steps)
     output.print_line(
-        f"memory of an instance, none of it in the file: {_bytes(memory.arena)} bytes for the {_bytes(activations)} bytes of all "
-        f"results, {_bytes(memory.staging)} for copies of inputs and outputs, {_bytes(memory.workspace_per_thread)} for each thread"
+        f"memory of an instance, none of it in the file: {_bytes(memory.arena)} bytes for the {_bytes(activations)}"
+        f" bytes of all results, {_bytes(memory.staging)} for copies of inputs and outputs,"
+        f" {_bytes(memory.workspace_per_thread)} for each thread"
     )
 
 
@@ -68,8 +69,12 @@ def as_document(artifact: Artifact, folder: str) -> dict[str, Any]:
     manifest = artifact.manifest
     tables = {name: [asdict(row) for row in getattr(manifest, name)] for name in ("layers", "steps", "rewrites")}
     return {
-        "folder": folder, "target": artifact.target.name, **tables, "sizes": asdict(manifest.sizes), "memory": asdict(manifest.memory),
-    }  # fmt: skip
+        "folder": folder,
+        "target": artifact.target.name,
+        **tables,
+        "sizes": asdict(manifest.sizes),
+        "memory": asdict(manifest.memory),
+    }
 
 
 def _bytes(count: int) -> str:

@@ -42,8 +42,9 @@ def print_note(text: str) -> None:
 
 @contextmanager
 def phases() -> Iterator[ProgressCallback]:
-    """A callback ``(phase, done, total)`` for work of a few phases: a spinner with the phase's name on stderr, and the count
-    where there is one; a line per phase where stderr is no terminal."""
+    """A callback ``(phase, done, total)`` for work of a few phases: a spinner with the phase's name on stderr, and the
+    count where there is one; a line per phase where stderr is no terminal.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -56,18 +57,32 @@ def phases() -> Iterator[ProgressCallback]:
 
 @contextmanager
 def progress() -> Iterator[ProgressCallback]:
-    """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase, with time left and the words given to its method
-    ``detail(phase, words)``; one line per phase where stderr is no terminal."""
+    """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase, with time left and the words given to
+    its method ``detail(phase, words)``; one line per phase where stderr is no terminal.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _phase_lines(console)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times, TextColumn("{task.fields[detail]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *times,
+        TextColumn("{task.fields[detail]}"),
+    )
     with Progress(*columns, console=console) as bars:
         yield _Bars(bars)
 

@@ -15,25 +15,39 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
 @click.command(cls=Command, resume=RESUME)
 @click.argument("folder", metavar="DIR")
 @click.option("--device", default="local", show_default=True, metavar="NAME", help=DEVICE)
-@click.option("--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference.")
-@click.option("--runs", default=100, show_default=True, metavar="N", type=click.IntRange(min=1), help="Timed inferences.")
-@click.option("--costs", metavar="FILE", help="Add the times to this cost table, a costs.json; samples are kept beside it.")
+@click.option(
+    "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
+)
+@click.option(
+    "--runs", default=100, show_default=True, metavar="N", type=click.IntRange(min=1), help="Timed inferences."
+)
+@click.option(
+    "--costs", metavar="FILE", help="Add the times to this cost table, a costs.json; samples are kept beside it."
+)
 @click.option("--resume", is_flag=True, help="With --costs, go on where an earlier run stopped.")
-@click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS", type=click.FloatRange(min=1), help="Longest silence of a device.")
+@click.option(
+    "--timeout",
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    help="Longest silence of a device.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
 def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None:
     """Measure the network that b2nn-compile wrote into DIR on a device.
 
-    Prints the median, the 10th and 90th percentile and the minimum of the whole network in milliseconds, and the time of every layer.
+    Prints the median, the 10th and 90th percentile and the minimum of the whole network in milliseconds, and the time
+    of every layer.
     """
     from dataclasses import asdict
     from pathlib import Path
 
     import b2nn_tvm
     from b2nn_tvm.cli import output as out
-    from b2nn_tvm.deploy.device import open_device
-    from b2nn_tvm.deploy.profiling import profile
+    from b2nn_tvm.deploy.devices.open_device import open_device
+    from b2nn_tvm.deploy.latency.profile import profile
 
     if resume and not costs:
         raise click.UsageError("--resume needs --costs, where the earlier run kept what it measured")
@@ -41,7 +55,14 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
     table = Path(costs) if costs else None
     with out.phases() as progress, open_device(device, timeout_s=timeout) as where:
         found = profile(
-            artifact, device=where, threads=threads, runs=runs, costs=table, resume=resume, note=out.print_note, progress=progress
+            artifact,
+            device=where,
+            threads=threads,
+            runs=runs,
+            costs=table,
+            resume=resume,
+            note=out.print_note,
+            progress=progress,
         )
     for line in _doubts(found):
         out.print_note(line)
@@ -50,13 +71,20 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
         return
     precisions = {row.name: row.precision for row in artifact.layers}
     rows = [
-        (layer.name, precisions.get(layer.name, ""), f"{layer.median_ms:.4f}", f"{layer.min_ms:.4f}", f"{layer.share:.1%}")
+        (
+            layer.name,
+            precisions.get(layer.name, ""),
+            f"{layer.median_ms:.4f}",
+            f"{layer.min_ms:.4f}",
+            f"{layer.share:.1%}",
+        )
         for layer in found.per_layer
     ]
     out.print_table(folder, ("layer", "precision", "median ms", "min ms", "share"), rows)
     out.print_line(
-        f"whole network: median {found.median_ms:.4f} ms, p10 {found.p10_ms:.4f}, p90 {found.p90_ms:.4f}, min {found.min_ms:.4f}; "
-        f"{found.runs} runs, {found.threads} thread{'s' * (found.threads > 1)}, {found.isa}, spread {found.spread:.1%}"
+        f"whole network: median {found.median_ms:.4f} ms, p10 {found.p10_ms:.4f}, p90 {found.p90_ms:.4f}, min"
+        f" {found.min_ms:.4f}; {found.runs} runs, {found.threads} thread{'s' * (found.threads > 1)}, {found.isa},"
+        f" spread {found.spread:.1%}"
     )
     out.print_line(f"device: {_describe(found)}")
 
@@ -65,8 +93,14 @@ def _describe(found) -> str:
     """The device in words: what is known of it, and nothing else."""
     device, now = found.device, found.conditions
     parts = [device.board, device.cpu, f"{device.cpus} CPUs" if device.cpus else "", device.system]
-    parts += [f"{now.mhz or device.max_mhz} MHz" if now.mhz or device.max_mhz else "", f"governor {device.governor}" if device.governor else ""]
-    parts += [f"{now.temperature_c:.1f} °C" if now.temperature_c is not None else "", now.throttled and f"throttled: {now.throttled}"]
+    parts += [
+        f"{now.mhz or device.max_mhz} MHz" if now.mhz or device.max_mhz else "",
+        f"governor {device.governor}" if device.governor else "",
+    ]
+    parts += [
+        f"{now.temperature_c:.1f} °C" if now.temperature_c is not None else "",
+        now.throttled and f"throttled: {now.throttled}",
+    ]
     return f"{device.name} ({', '.join(part for part in parts if part)})"
 
 
@@ -74,14 +108,19 @@ def _doubts(found) -> list[str]:
     """What makes the times worse than the device could do."""
     doubts = []
     if found.conditions.slowed:
-        doubts.append(f"the device is slowed down ({found.conditions.throttled}), so the times are too long: mend its supply or cooling")
+        doubts.append(
+            f"the device is slowed down ({found.conditions.throttled}), so the times are too long: mend its supply or"
+            " cooling"
+        )
     if found.device.governor not in ("", "performance"):
         doubts.append(
             f"the CPU's clock changes with its load (governor {found.device.governor}); for steady times: "
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
         )
     if found.spread > BUSY:
-        doubts.append(f"the times vary by {found.spread:.0%} between the 10th and the 90th percentile: was the device busy?")
+        doubts.append(
+            f"the times vary by {found.spread:.0%} between the 10th and the 90th percentile: was the device busy?"
+        )
     return doubts
 
 

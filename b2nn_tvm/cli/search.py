@@ -11,37 +11,164 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 
 
 @click.command(cls=Command, resume=RESUME)
-@click.option("--model", required=True, metavar="NAME", help="A built-in network such as cresnet20, or your own as pkg.module:factory.")
+@click.option(
+    "--model",
+    required=True,
+    metavar="NAME",
+    help="A built-in network such as cresnet20, or your own as pkg.module:factory.",
+)
 @click.option("--checkpoint", metavar="FILE", help="The trained float weights: a state_dict that torch.save wrote.")
-@click.option("--data", default="digits", show_default=True, metavar="NAME", help="A built-in data set, the path of one on disk, or your own as pkg.module:factory.")
-@click.option("--budget", metavar="AMOUNT", help="12ms, 40%ms, 40%flops, 300KiB, ...  [default: half-way from all binary to all float, in ms]")
-@click.option("--device", default="local", show_default=True, metavar="NAME", help="Where times are measured: local is this machine.")
-@click.option("--target", default="native", show_default=True, metavar="NAME", help="What to compile for; see b2nn-compile --list-targets.")
-@click.option("--also", multiple=True, metavar="NAME", help="Compile the result for this target too; may be given again.")
-@click.option("--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference.")
+@click.option(
+    "--data",
+    default="digits",
+    show_default=True,
+    metavar="NAME",
+    help="A built-in data set, the path of one on disk, or your own as pkg.module:factory.",
+)
+@click.option(
+    "--budget",
+    metavar="AMOUNT",
+    help="12ms, 40%ms, 40%flops, 300KiB, ...  [default: half-way from all binary to all float, in ms]",
+)
+@click.option(
+    "--device",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where times are measured: local is this machine.",
+)
+@click.option(
+    "--target",
+    default="native",
+    show_default=True,
+    metavar="NAME",
+    help="What to compile for; see b2nn-compile --list-targets.",
+)
+@click.option(
+    "--also", multiple=True, metavar="NAME", help="Compile the result for this target too; may be given again."
+)
+@click.option(
+    "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
+)
 @click.option("--method", default="mixbin-loss", show_default=True, metavar="NAME", help="How layers are scored.")
-@click.option("--rule", default="strict", show_default=True, metavar="NAME", help="Where the sort stops: strict, nearest or at_least.")
+@click.option(
+    "--rule",
+    default="strict",
+    show_default=True,
+    metavar="NAME",
+    help="Where the sort stops: strict, nearest or at_least.",
+)
 @click.option("--solver", default="sort", show_default=True, metavar="NAME", help="sort (MixBin's) or exact.")
-@click.option("--binarizer", default="xnor", show_default=True, metavar="NAME", help="What weights become: xnor or distribution-aware.")
-@click.option("--activation", default="binrelu", show_default=True, metavar="NAME", help="In front of binary layers, where a ReLU dropped the sign.")
-@click.option("--pad-value", default=0, show_default=True, metavar="N", type=int, help="The borders of binary layers: 0, 1 or -1.")
+@click.option(
+    "--binarizer",
+    default="xnor",
+    show_default=True,
+    metavar="NAME",
+    help="What weights become: xnor or distribution-aware.",
+)
+@click.option(
+    "--activation",
+    default="binrelu",
+    show_default=True,
+    metavar="NAME",
+    help="In front of binary layers, where a ReLU dropped the sign.",
+)
+@click.option(
+    "--pad-value", default=0, show_default=True, metavar="N", type=int, help="The borders of binary layers: 0, 1 or -1."
+)
 @click.option("--learned-threshold", is_flag=True, help="Learn where the signs change, per channel.")
-@click.option("--progressive", metavar="ORDER", help="Binarize layer by layer: front, rear, greedy, scores (the method's) or layer-wise-priority.")
-@click.option("--epochs-per-layer", metavar="N", type=click.IntRange(min=0), help="Epochs after each layer.  [default: 1, layer-wise-priority 2]")
-@click.option("--floor", metavar="SHARE", type=click.FloatRange(0, 1), help="The least validation accuracy of a progressive order, 0 to 1.")
-@click.option("--epochs", default=8, show_default=True, metavar="N", type=click.IntRange(min=0), help="Epochs of fine-tuning, both stages together.")
-@click.option("--float-epochs", metavar="N", type=click.IntRange(min=0), help="Epochs of float training before.  [default: 12, with --checkpoint 0]")
-@click.option("--compare", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Fine-tune all binary and N random choices too.")
-@click.option("--plan", metavar="FILE", help="Take the layers of this plan.json, of other data perhaps, in place of scoring and selecting.")
-@click.option("--seed", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Seed of everything that is drawn.")
-@click.option("--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew.")
-@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the plan, the network, the libraries and the report.")
+@click.option(
+    "--progressive",
+    metavar="ORDER",
+    help="Binarize layer by layer: front, rear, greedy, scores (the method's) or layer-wise-priority.",
+)
+@click.option(
+    "--epochs-per-layer",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Epochs after each layer.  [default: 1, layer-wise-priority 2]",
+)
+@click.option(
+    "--floor",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    help="The least validation accuracy of a progressive order, 0 to 1.",
+)
+@click.option(
+    "--epochs",
+    default=8,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Epochs of fine-tuning, both stages together.",
+)
+@click.option(
+    "--float-epochs",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Epochs of float training before.  [default: 12, with --checkpoint 0]",
+)
+@click.option(
+    "--compare",
+    default=0,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Fine-tune all binary and N random choices too.",
+)
+@click.option(
+    "--plan",
+    metavar="FILE",
+    help="Take the layers of this plan.json, of other data perhaps, in place of scoring and selecting.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Seed of everything that is drawn.",
+)
+@click.option(
+    "--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    help="Folder for the plan, the network, the libraries and the report.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
 def main(
-    model, checkpoint, data, budget, device, target, also, threads, method, rule, solver, binarizer, activation, pad_value, learned_threshold,
-    progressive, epochs_per_layer, floor, epochs, float_epochs, compare, plan, seed, resume, output, as_json,
-) -> None:  # fmt: skip
+    model,
+    checkpoint,
+    data,
+    budget,
+    device,
+    target,
+    also,
+    threads,
+    method,
+    rule,
+    solver,
+    binarizer,
+    activation,
+    pad_value,
+    learned_threshold,
+    progressive,
+    epochs_per_layer,
+    floor,
+    epochs,
+    float_epochs,
+    compare,
+    plan,
+    seed,
+    resume,
+    output,
+    as_json,
+) -> None:
     """Find which convolutions of a torch model become binary so that the compiled network keeps the budget on a device.
 
     Writes plan.json, model.onnx, costs.json, the libraries and a report into DIR.
@@ -51,7 +178,7 @@ def main(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's idle threads must not spin while kernels are measured
     import b2nn_tvm
     from b2nn_tvm.cli import output as out
-    from b2nn_tvm.mixbin.conversion import ConversionOptions
+    from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 
     if float_epochs is None:
         float_epochs = 0 if checkpoint else 12
@@ -81,7 +208,7 @@ def main(
             fresh=not resume,
             progress=progress,
         )
-    from b2nn_tvm import report
+    from b2nn_tvm.loop import report
 
     if as_json:
         out.print_json(report.document(result))

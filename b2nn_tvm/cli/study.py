@@ -14,13 +14,21 @@ POSITIVE = click.IntRange(min=1)
 
 
 @click.command(cls=Command, resume=RESUME)
-@click.option("--preset", default="small", show_default=True, metavar="NAME", help="small (an hour or two on two cores) or full; other options override it.")
+@click.option(
+    "--preset",
+    default="small",
+    show_default=True,
+    metavar="NAME",
+    help="small (an hour or two on two cores) or full; other options override it.",
+)
 @click.option("--data", metavar="NAME", help="A built-in data set, a path, or your own as pkg.module:factory.")
 @click.option("--model", metavar="NAME", help="A built-in network.")
 @click.option("--width", metavar="N", type=POSITIVE, help="Channels of its first stage.")
 @click.option("--methods", metavar=SEVERAL, help="Methods to compare, with commas between; none for an empty list.")
 @click.option("--budgets", metavar=SEVERAL, help="Percents of the float network's FLOPs, such as 60,40,20,10.")
-@click.option("--activations", metavar=SEVERAL, help="Activations to compare, with commas between; none for an empty list.")
+@click.option(
+    "--activations", metavar=SEVERAL, help="Activations to compare, with commas between; none for an empty list."
+)
 @click.option("--activation-model", metavar="NAME", help="The built-in network that they are compared in.")
 @click.option("--activation-width", metavar="N", type=POSITIVE, help="Channels of its first stage.")
 @click.option("--seeds", metavar="N", type=POSITIVE, help="Seeds 0 to N - 1.")
@@ -29,15 +37,29 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--calibration", metavar="N", type=POSITIVE, help="Training images that layers are scored on.")
 @click.option("--float-epochs", metavar="N", type=POSITIVE, help="Epochs of the float parents.")
 @click.option("--epochs", metavar="N", type=POSITIVE, help="Epochs of fine-tuning, the same for all.")
-@click.option("--tolerance", metavar="POINTS", type=float, help="Percent points of the FLOPs that choices may differ by under a budget.")
-@click.option("--top-up/--as-selected", default=None, help="Spend what a choice leaves of the budget, or compare choices as they are.")
+@click.option(
+    "--tolerance",
+    metavar="POINTS",
+    type=float,
+    help="Percent points of the FLOPs that choices may differ by under a budget.",
+)
+@click.option(
+    "--top-up/--as-selected",
+    default=None,
+    help="Spend what a choice leaves of the budget, or compare choices as they are.",
+)
 @click.option("--jobs", metavar="N", type=POSITIVE, help="Processes side by side.  [default: one per core]")
-@click.option("--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew.")
-@click.option("-o", "--output", required=True, metavar="DIR", help="Folder for README.md, results.csv, the figures and the state.")
+@click.option(
+    "--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew."
+)
+@click.option(
+    "-o", "--output", required=True, metavar="DIR", help="Folder for README.md, results.csv, the figures and the state."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.version_option(__version__)
 def main(preset, jobs, resume, output, as_json, **given) -> None:
-    """Compare the methods that choose binary layers, at equal cost and with equal effort, and say what can be told apart.
+    """Compare the methods that choose binary layers, at equal cost and with equal effort, and say what can be told
+    apart.
 
     Writes results.csv, README.md and figures into DIR.
     """
@@ -80,7 +102,9 @@ def _percents(text: str | None) -> tuple[float, ...] | None:
     try:
         return None if text is None else tuple(float(word.strip().removesuffix("%")) for word in text.split(","))
     except ValueError:
-        raise InputError(f"budgets {text!r}: expected percents of the float network's FLOPs with commas between, such as 60,40,20,10") from None
+        raise InputError(
+            f"budgets {text!r}: expected percents of the float network's FLOPs with commas between, such as 60,40,20,10"
+        ) from None
 
 
 if __name__ == "__main__":

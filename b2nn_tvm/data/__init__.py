@@ -20,9 +20,19 @@ from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
 
 __all__ = [
-    "DataBundle", "PixelImages", "TensorImages", "cifar", "digits", "folder", "get", "names", "npz", "shapes",
-    "sketches", "tiny_imagenet",
-]  # fmt: skip
+    "DataBundle",
+    "PixelImages",
+    "TensorImages",
+    "cifar",
+    "digits",
+    "folder",
+    "get",
+    "names",
+    "npz",
+    "shapes",
+    "sketches",
+    "tiny_imagenet",
+]
 
 _BUILT_IN: dict[str, Callable[..., DataBundle]] = {
     "digits": digits,

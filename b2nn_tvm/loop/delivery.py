@@ -1,4 +1,6 @@
-"""The finished network leaves the loop: ONNX, a library per target, checked on the test set and measured on the device."""
+"""The finished network leaves the loop: ONNX, a library per target, checked on the test set and measured on the
+device.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,13 @@ import numpy as np
 import torch
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.artifact import Artifact
-from b2nn_tvm.deploy.device import open_device
-from b2nn_tvm.deploy.measure import Measurement, measure
-from b2nn_tvm.export import export_onnx
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.latency.measure import Measurement, measure
+from b2nn_tvm.deploy.library.artifact import Artifact
+from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.networks import machine
-from b2nn_tvm.mixbin.fingerprint import model_digest
+from b2nn_tvm.loop.measure_network import machine
+from b2nn_tvm.mixbin.training.digests import model_digest
 
 MEASUREMENTS = 3
 PHASE = "export, compile and check the chosen network"
@@ -28,10 +30,11 @@ PHASE = "export, compile and check the chosen network"
 
 @dataclass(frozen=True)
 class Delivery:
-    """The library of the chosen network: its files, its median times in milliseconds in the order measured, its answers.
+    """The library of the chosen network: its files, its median times in milliseconds in the order measured, its
+    answers.
 
-    ``accuracy`` is the library's share of right answers on the ``images`` of the test set, in [0, 1]; on ``agreeing`` of
-    them its answer is the torch model's. ``libraries`` maps targets to folders, the measured one first.
+    ``accuracy`` is the library's share of right answers on the ``images`` of the test set, in [0, 1]; on ``agreeing``
+    of them its answer is the torch model's. ``libraries`` maps targets to folders, the measured one first.
     """
 
     libraries: dict[str, Path]
@@ -50,15 +53,29 @@ class Delivery:
 
 
 def deliver(
-    job: Job, model: torch.nn.Module, output: Path, *, phase: str, also: Sequence[str], limit_ms: float | None, plan_digest: str
+    job: Job,
+    model: torch.nn.Module,
+    output: Path,
+    *,
+    phase: str,
+    also: Sequence[str],
+    limit_ms: float | None,
+    plan_digest: str,
 ) -> Delivery:
-    """Export and compile ``model`` for the target and for ``also``, verify, run the test set through the library, measure.
+    """Export and compile ``model`` for the target and for ``also``, verify, run the test set through the library,
+    measure.
 
-    Where the measured time is over ``limit_ms`` it is measured again, up to three times in all: machines have neighbours.
-    The files end up in ``output``: model.onnx, and a folder per target. ``phase`` is its name in the state.
+    Where the measured time is over ``limit_ms`` it is measured again, up to three times in all: machines have
+    neighbours. The files end up in ``output``: model.onnx, and a folder per target. ``phase`` is its name in the state.
     """
     targets = list(dict.fromkeys((job.settings.target, *also)))
-    inputs = {"weights": model_digest(model), **job.structure(), **job.place(), "machine": machine(job), "limit": limit_ms}
+    inputs = {
+        "weights": model_digest(model),
+        **job.structure(),
+        **job.place(),
+        "machine": machine(job),
+        "limit": limit_ms,
+    }
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
     found = job.state.run(phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
@@ -102,7 +119,9 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> list[Measu
 
 
 def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
-    """(right answers, answers equal to the torch model's, images) over the test set, one image at a time on the device."""
+    """(right answers, answers equal to the torch model's, images) over the test set, one image at a time on the
+    device.
+    """
     right = agreeing = images = 0
     model.eval()
     with open_device(job.settings.device) as device:
@@ -110,7 +129,9 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
             with torch.inference_mode():
                 expected = model(batch).argmax(1).numpy()
             for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
-                outputs = device.run(artifact, {"input": np.ascontiguousarray(image[None])}, threads=job.settings.threads)
+                outputs = device.run(
+                    artifact, {"input": np.ascontiguousarray(image[None])}, threads=job.settings.threads
+                )
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
                 agreeing += found == int(answer)

@@ -9,24 +9,26 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.state import State
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
-from b2nn_tvm.mixbin.progression import Progression, named
-from b2nn_tvm.mixbin.select import RULES, SOLVERS
+from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.progressive.settings import Progression, named
+from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
+from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.storage.phase_cache import State
 
 if TYPE_CHECKING:
     import torch
 
     from b2nn_tvm.data import DataBundle
-    from b2nn_tvm.mixbin.layers import LayerTable
+    from b2nn_tvm.mixbin.network.layers import LayerTable
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to search; see ``search`` for the meaning and the units of each. Raises InputError for what is out of range."""
+    """How to search; see ``search`` for the meaning and the units of each. Raises InputError for what is out of
+    range.
+    """
 
     method: str
     rule: str
@@ -66,7 +68,9 @@ class Settings:
         if self.progressive is not None:
             self.progression()
             if (self.rule, self.solver) != ("strict", "sort"):
-                raise InputError("a progressive order goes on until the budget is kept: it has no other rule and no solver")
+                raise InputError(
+                    "a progressive order goes on until the budget is kept: it has no other rule and no solver"
+                )
         elif self.epochs_per_layer is not None or self.floor is not None:
             raise InputError("epochs per layer and an accuracy floor are those of a progressive order: choose one")
 
@@ -82,12 +86,16 @@ class Settings:
     @property
     def selection(self) -> str:
         """How layers are chosen, in words."""
-        return ", ".join([f"progressive {self.progressive}"] * bool(self.progressive) + [self.method] * self.needs_scores)
+        return ", ".join(
+            [f"progressive {self.progressive}"] * bool(self.progressive) + [self.method] * self.needs_scores
+        )
 
 
 @dataclass(frozen=True)
 class Job:
-    """One search. ``model`` is the float network, trained once the first phase is over; ``progress(phase, done, total)``."""
+    """One search. ``model`` is the float network, trained once the first phase is over; ``progress(phase, done,
+    total)``.
+    """
 
     name: str
     model: torch.nn.Module
@@ -116,7 +124,11 @@ class Job:
     def structure(self) -> dict[str, Any]:
         """What a network's speed depends on, for a phase's inputs: never its weights."""
         shapes = {name: list(tensor.shape) for name, tensor in self.model.state_dict().items()}
-        text = repr(self.model) + repr(sorted(shapes.items())) + repr([(layer.name, layer.workload) for layer in self.layers])
+        text = (
+            repr(self.model)
+            + repr(sorted(shapes.items()))
+            + repr([(layer.name, layer.workload) for layer in self.layers])
+        )
         return {"structure": hashlib.sha256(text.encode()).hexdigest(), "input": list(self.data.input_shape)}
 
     def place(self) -> dict[str, Any]:
@@ -124,4 +136,7 @@ class Job:
         from b2nn_tvm.targets import target
 
         chosen = asdict(self.settings)
-        return {"target": asdict(target.get(self.settings.target)), **{key: chosen[key] for key in ("device", "threads")}}
+        return {
+            "target": asdict(target.get(self.settings.target)),
+            **{key: chosen[key] for key in ("device", "threads")},
+        }

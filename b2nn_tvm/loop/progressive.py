@@ -10,15 +10,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from b2nn_tvm.cost import Budget
+from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.errors import BudgetError, InputError
-from b2nn_tvm.loop.certify import REACH, Attempt
-from b2nn_tvm.loop.costs import MeasuredCost, refit
-from b2nn_tvm.loop.goal import Goal
+from b2nn_tvm.loop.budget_goal import BudgetGoal
+from b2nn_tvm.loop.find_within_budget import REACH, Attempt
 from b2nn_tvm.loop.job import Job, Settings
-from b2nn_tvm.loop.networks import measured
-from b2nn_tvm.mixbin.progressive import Progressed, progressive
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
+from b2nn_tvm.loop.measure_network import measure_network
+from b2nn_tvm.mixbin.progressive.driver import Progressed, progressive
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.plan import Precision
 
 PHASE = "binarize layer by layer"
@@ -26,7 +26,7 @@ PHASE = "binarize layer by layer"
 
 @dataclass(frozen=True)
 class Grown:
-    """The progression that keeps the budget; ``attempts`` and ``cost`` are as in Certified."""
+    """The progression that keeps the budget; ``attempts`` and ``cost`` are as in FoundWithinBudget."""
 
     found: Progressed
     binary: tuple[str, ...]
@@ -35,48 +35,54 @@ class Grown:
     attempts: tuple[Attempt, ...]
 
 
-def check(settings: Settings, wish: Budget | None, compare: int) -> None:
+def check(settings: Settings, budget: Budget | None, compare: int) -> None:
     """Raises InputError for a budget or a comparison that a progression of binary weights cannot have."""
     if settings.progressive is None or settings.progression().precision != Precision.WEIGHT_BINARY:
         return
-    if wish is None or wish.unit != "bytes":
-        raise InputError(f"{settings.progressive} makes weights alone binary, which saves bytes: give a budget such as 300KiB")
+    if budget is None or budget.unit != "bytes":
+        raise InputError(
+            f"{settings.progressive} makes weights alone binary, which saves bytes: give a budget such as 300KiB"
+        )
     if compare:
         raise InputError(f"{settings.progressive} cannot be compared with random choices, whose inputs are binary too")
 
 
-def grow(job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, aim: float) -> Grown:
-    """Binarize layer by layer until the network keeps ``aim``, in the goal's unit.
+def grow(job: Job, goal: BudgetGoal, scores: Mapping[str, float], times: MeasuredCost, target_ms: float) -> Grown:
+    """Binarize layer by layer until the network keeps ``target_ms``, in the goal's unit.
 
-    Finished layers stay on disk whatever the aim was, so that a lower one goes on from them. Raises BudgetError where the
-    accuracy floor comes first, or all layers are not enough.
+    Finished layers stay on disk whatever the target was, so that a lower one goes on from them. Raises BudgetError
+    where the accuracy floor comes first, or all layers are not enough.
     """
     cost = goal.cost or times.fitted.cost
-    limit = aim if goal.cost else max(aim * (1 + REACH), cost.minimum())
+    limit = target_ms if goal.cost else max(target_ms * (1 + REACH), cost.minimum())
     attempts: list[Attempt] = []
     while True:
         found = _progress(job, scores, cost, limit)
         binary, predicted = found.plan.chosen, float(cost.total(found.layers))
         if found.stopped == "floor":
             raise BudgetError(
-                f"with {len(binary)} binary layers the network is expected at {predicted:.4g} {cost.unit}, over {limit:.4g}, and one "
-                f"more brings the validation accuracy below the floor of {job.settings.floor}: allow more {cost.unit}, or a lower floor"
+                f"with {len(binary)} binary layers the network is expected at {predicted:.4g} {cost.unit}, over"
+                f" {limit:.4g}, and one more brings the validation accuracy below the floor of {job.settings.floor}:"
+                f" allow more {cost.unit}, or a lower floor"
             )
         if goal.cost:
             return Grown(found, binary, predicted, times, ())
-        time = measured(job, binary)
+        time = measure_network(job, binary)
         attempts.append(Attempt(binary, predicted, time.ms, found.steps[-1].loss if found.steps else 0.0))
         times = refit(job, (*times.times, time))
-        if time.ms <= aim:
+        if time.ms <= target_ms:
             return Grown(found, binary, predicted, times, tuple(attempts))
         if predicted <= cost.minimum():
-            raise BudgetError(f"all layers binary, the network was measured at {time.ms:.4g} ms: allow at least that, not {aim:.4g} ms")
+            raise BudgetError(
+                f"all layers binary, the network was measured at {time.ms:.4g} ms: allow at least that, not"
+                f" {target_ms:.4g} ms"
+            )
         limit = math.nextafter(predicted, 0)
 
 
 def _progress(job: Job, scores: Mapping[str, float], cost, limit: float) -> Progressed:
     settings = job.settings
-    subject = Subject.of(
+    task = ScoringTask.of(
         job.model,
         job.data.calibration(seed=settings.seed),
         layers=job.eligible,
@@ -87,4 +93,4 @@ def _progress(job: Job, scores: Mapping[str, float], cost, limit: float) -> Prog
         data=job.data,
         progress=lambda done, total: job.progress(PHASE, done, total),
     )
-    return progressive(subject, settings.progression(scores), folder=job.state.files("progressive"))
+    return progressive(task, settings.progression(scores), folder=job.state.files("progressive"))

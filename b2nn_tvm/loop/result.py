@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from b2nn_tvm.loop.certify import Attempt
-from b2nn_tvm.loop.comparison import Interval
-from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
-from b2nn_tvm.mixbin.progressive import Step
+from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.find_within_budget import Attempt
+from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.plan import Plan
 
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One network: its share of right answers on the test set in [0, 1], its predicted and measured median time, its library's size.
+    """One network: its share of right answers on the test set in [0, 1], its predicted and measured median time, its
+    library's size.
 
     ``role`` is "float", "mixed", "binary" or "random"; ``seed`` is that of a random choice of layers.
     """
@@ -31,7 +32,8 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class CostQuality:
-    """How good the predicted times were: mean and worst relative leave-one-out error of the fit over ``networks`` measured networks.
+    """How good the predicted times were: mean and worst relative leave-one-out error of the fit over ``networks``
+    measured networks.
 
     ``sum_error`` is the mean relative error of simply adding up the layers.
     """
@@ -46,10 +48,10 @@ class CostQuality:
 class SearchResult:
     """The outcome of a search; every file it names lies below ``folder``.
 
-    ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"), ``predicted`` and ``achieved`` are in it too;
-    ``measured_ms`` is the delivered library's median time, ``library_accuracy`` its share of right answers on the
-    ``images`` of the test set, on which its answer equals the torch model's for ``agreeing``. ``conversion`` says what binary
-    layers look like; ``steps`` are those of a progression, in the order in which layers became binary.
+    ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"), ``predicted`` and ``achieved`` are in it
+    too; ``measured_ms`` is the delivered library's median time, ``library_accuracy`` its share of right answers on the
+    ``images`` of the test set, on which its answer equals the torch model's for ``agreeing``. ``conversion`` says what
+    binary layers look like; ``steps`` are those of a progression, in the order in which layers became binary.
     """
 
     folder: Path
@@ -97,6 +99,6 @@ class SearchResult:
 
     def load(self):
         """The compiled network, ready to run here."""
-        from b2nn_tvm.deploy.artifact import load
+        from b2nn_tvm.deploy.library.artifact import load
 
         return load(self.libraries[next(iter(self.libraries))])

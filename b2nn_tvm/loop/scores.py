@@ -7,23 +7,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from b2nn_tvm.loop.costs import MeasuredCost
-from b2nn_tvm.loop.goal import Goal
+from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.fingerprint import model_digest
+from b2nn_tvm.loop.measure_costs import MeasuredCost
+from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.training.digests import model_digest
 
 PHASE = "score the layers"
 
 
-def score(job: Job, goal: Goal, times: MeasuredCost) -> dict[str, float]:
+def score(job: Job, goal: BudgetGoal, times: MeasuredCost) -> dict[str, float]:
     """The score of every eligible layer by the search's method: the lowest is binarized first.
 
-    Every layer is scored on the same calibration batches; an interrupted scoring goes on where it stopped. Methods whose
-    order depends on the budget get the goal's exact cost, or the milliseconds measured so far.
+    Every layer is scored on the same calibration batches; an interrupted scoring goes on where it stopped. Methods
+    whose order depends on the budget get the goal's exact cost, or the milliseconds measured so far.
     """
     settings = job.settings
-    inputs = {"model": model_digest(job.model), "data": job.data.digest, "method": settings.method, "seed": settings.seed}
+    inputs = {
+        "model": model_digest(job.model),
+        "data": job.data.digest,
+        "method": settings.method,
+        "seed": settings.seed,
+    }
     inputs["conversion"] = asdict(settings.conversion)
     options: dict[str, Any] = {"conversion": settings.conversion}
     if settings.method in methods.NEED_BUDGET:
@@ -44,7 +49,9 @@ def score(job: Job, goal: Goal, times: MeasuredCost) -> dict[str, float]:
             progress=lambda done, total: job.progress(PHASE, done, total),
             **options,
         )
-        shutil.rmtree(folder / "sensitivity.json.steps", ignore_errors=True)  # networks on the way, as large as the model
+        shutil.rmtree(
+            folder / "sensitivity.json.steps", ignore_errors=True
+        )  # networks on the way, as large as the model
         return {"scores": dict(found.scores)}
 
     found = job.state.run("scores", inputs, compute)["scores"]

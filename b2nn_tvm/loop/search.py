@@ -9,29 +9,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from b2nn_tvm import report
-from b2nn_tvm.cost import Budget
-from b2nn_tvm.deploy.device import open_device
-from b2nn_tvm.deploy.toolchain import find_toolchain
+from b2nn_tvm.costs.additive import Budget
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError
-from b2nn_tvm.loop import goal as goals
+from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop import progressive as progressions
-from b2nn_tvm.loop.choice import Choice, choose, taken
-from b2nn_tvm.loop.comparison import RandomChoice, interval, random_choices
-from b2nn_tvm.loop.costs import MeasuredCost, measure_cost
+from b2nn_tvm.loop import report
+from b2nn_tvm.loop.budget_goal import BudgetGoal
+from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose
+from b2nn_tvm.loop.compare_random import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.delivery import Delivery, deliver
-from b2nn_tvm.loop.goal import Goal
 from b2nn_tvm.loop.job import Job, Settings
-from b2nn_tvm.loop.networks import label_of
+from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
+from b2nn_tvm.loop.measure_network import label_of
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
 from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
-from b2nn_tvm.mixbin.conversion import DEFAULT, ConversionOptions
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.transfer import transfer
+from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.conversion.transfer import transfer
+from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
-from b2nn_tvm.state import State
+from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.targets import target as targets
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from b2nn_tvm.data import DataBundle
     from b2nn_tvm.loop.job import Progress
-    from b2nn_tvm.mixbin.layers import LayerTable
+    from b2nn_tvm.mixbin.network.layers import LayerTable
 
 ROUNDS = 3
 
@@ -72,40 +72,46 @@ def search(
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> SearchResult:
-    """Find which convolutions become binary so that the compiled network keeps ``budget``, and deliver it in ``output``.
+    """Find which convolutions become binary so that the compiled network keeps ``budget``, and deliver it in
+    ``output``.
 
-    ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` a DataBundle, a built-in set's name, a
-    path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like; None is half-way from all binary to all float in
-    milliseconds. Milliseconds are medians of one inference with ``threads`` threads on ``device``, where code for ``target``
-    runs; ``also`` names more targets to compile the result for. ``float_epochs`` of training come before the selection (0: the
-    model is trained already), ``epochs`` of fine-tuning after it. ``compare`` > 0 fine-tunes the all-binary network and so many random
-    choices of the same measured time as well. ``masks`` random mixtures correct the cost model; candidates are selected
-    ``margin`` below the budget. ``progress(phase, done, total)`` is called along the way, and its method ``detail(phase, words)``, if it
-    has one, with the loss and accuracy of each epoch.
+    ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` a DataBundle, a built-in
+    set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like; None is half-way from all
+    binary to all float in milliseconds. Milliseconds are medians of one inference with ``threads`` threads on
+    ``device``, where code for ``target`` runs; ``also`` names more targets to compile the result for. ``float_epochs``
+    of training come before the selection (0: the model is trained already), ``epochs`` of fine-tuning after it.
+    ``compare`` > 0 fine-tunes the all-binary network and so many random choices of the same measured time as well.
+    ``masks`` random mixtures correct the cost model; candidates are selected ``margin`` below the budget.
+    ``progress(phase, done, total)`` is called along the way, and its method ``detail(phase, words)``, if it has one,
+    with the loss and accuracy of each epoch.
 
-    With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: its layers become binary, as its
-    conversion says where none is given, and the result says whether the budget holds.
+    With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: its layers become
+    binary, as its conversion says where none is given, and the result says whether the budget holds.
 
-    ``conversion`` says what binary layers look like, in what is measured as in what is trained. With a ``progressive`` order ("front",
-    "rear", "greedy", "scores" of the method, "layer-wise-priority") layers become binary one after the other until the budget is kept,
-    each followed by ``epochs_per_layer`` of training (1; of layer-wise priority 2); ``floor`` is the least validation accuracy in 0..1.
+    ``conversion`` says what binary layers look like, in what is measured as in what is trained. With a ``progressive``
+    order ("front", "rear", "greedy", "scores" of the method, "layer-wise-priority") layers become binary one after the
+    other until the budget is kept, each followed by ``epochs_per_layer`` of training (1; of layer-wise priority 2);
+    ``floor`` is the least validation accuracy in 0..1.
 
-    Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless ``fresh``.
+    Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless
+    ``fresh``.
 
-    Raises BudgetError where no choice keeps the budget, or the floor comes before it, InputError for what cannot be used, and what
-    compiler and device raise.
-    The selection is MixBin's (Partial Binarization of Neural Networks, algorithm 1).
+    Raises BudgetError where no choice keeps the budget, or the floor comes before it, InputError for what cannot be
+    used, and what compiler and device raise. The selection is MixBin's (Partial Binarization of Neural Networks,
+    algorithm 1).
     """
-    wish = goals.parse(budget, rule=rule)
+    budget = goals.parse_goal(budget, rule=rule)
     folder = Path(output)
-    asked = None if plan is None else Plan.load(plan)
-    if asked is not None and progressive:
+    loaded_plan = None if plan is None else Plan.load(plan)
+    if loaded_plan is not None and progressive:
         raise InputError("a plan says which layers become binary, and so does a progressive order: give one of them")
-    if asked is not None and asked.conversion and conversion == DEFAULT:
-        conversion = ConversionOptions(**asked.conversion)
+    if loaded_plan is not None and loaded_plan.conversion and conversion == DEFAULT:
+        conversion = ConversionOptions(**loaded_plan.conversion)
     options = (conversion, progressive, epochs_per_layer, floor)
-    settings = Settings(method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin, *options)
-    progressions.check(settings, wish, compare)
+    settings = Settings(
+        method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin, *options
+    )
+    progressions.check(settings, budget, compare)
     for word in (target, *also):  # what is unknown or missing is refused before any work
         find_toolchain(targets.get(word))
     _check_device(device, target)
@@ -114,25 +120,25 @@ def search(
     layers = trace(network, bundle.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {_reasons(layers)}")
-    given = None if asked is None else _given(asked, layers, name_of(model))
+    imported_plan = None if loaded_plan is None else _imported_plan(loaded_plan, layers, name_of(model))
     state = State(folder / "state", fresh=fresh)
     job = Job(name_of(model), network, layers, bundle, settings, state, progress or (lambda phase, done, total: None))
 
-    goal = goals.exact(job, wish)
+    goal = goals.exact_goal(job, budget)
     times = measure_cost(job)
-    goal = goal or goals.milliseconds(wish, times)
+    goal = goal or goals.latency_goal(budget, times)
     parent = train_parent(job)
-    scores = score(job, goal, times) if given is None and settings.needs_scores else {}
-    choice, mixed, delivery = _settle(job, goal, scores, times, folder, also, given)
+    scores = score(job, goal, times) if imported_plan is None and settings.needs_scores else {}
+    choice, mixed, delivery = _choose_and_deliver(job, goal, scores, times, folder, also, imported_plan)
     rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
 
-    found_plan = _plan(job, choice, goal, given)
+    found_plan = _plan(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
     choice.cost.table.save(folder / "costs.json")
     found = SearchResult(
         folder=folder,
         model=job.name,
-        method=_how(settings, given, plan),
+        method=_method_label(settings, imported_plan, plan),
         plan=found_plan,
         budget=goal.words,
         unit=goal.unit,
@@ -148,7 +154,8 @@ def search(
         random_ms=interval([one.time.ms for one in drawn]) if drawn else None,
         attempts=choice.attempts,
         quality=_quality(choice.cost),
-        scores=dict(scores) or (_places(job, choice) if given is None else dict.fromkeys(job.eligible, math.nan)),
+        scores=dict(scores)
+        or (_places(job, choice) if imported_plan is None else dict.fromkeys(job.eligible, math.nan)),
         libraries=delivery.libraries,
         device=delivery.device,
         isa=delivery.isa,
@@ -160,11 +167,14 @@ def search(
     return found
 
 
-def _given(asked: Plan, layers: LayerTable, name: str) -> Plan:
+def _imported_plan(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
     """The plan for this network; raises InputError where it does not fit."""
-    plan = transfer(asked, layers, model=name)
+    plan = transfer(loaded_plan, layers, model=name)
     if Precision.WEIGHT_BINARY in plan.layers.values():
-        raise InputError("expected a plan of float and binary layers, but it has some whose weights alone are binary: they save no time")
+        raise InputError(
+            "expected a plan of float and binary layers, but it has some whose weights alone are binary: they save no"
+            " time"
+        )
     return plan
 
 
@@ -176,22 +186,34 @@ def _check_device(device: str, target: str) -> None:
         return
     if not info.runs_here:
         raise DeviceError(
-            f"times are measured on device local, which cannot run code for target {target} (it lacks {', '.join(info.missing)}); measure on a device "
-            f"that can, or search for target native and add {target} with also"
+            f"times are measured on device local, which cannot run code for target {target} (it lacks"
+            f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add {target}"
+            " with also"
         )
 
 
-def _settle(
-    job: Job, goal: Goal, scores: Mapping[str, float], times: MeasuredCost, folder: Path, also: Sequence[str], given: Plan | None
+def _choose_and_deliver(
+    job: Job,
+    goal: BudgetGoal,
+    scores: Mapping[str, float],
+    times: MeasuredCost,
+    folder: Path,
+    also: Sequence[str],
+    imported_plan: Plan | None,
 ) -> tuple[Choice, Trained, Delivery]:
-    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given plan once.
+    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given
+    plan once.
 
     Where a wider margin leads to the same choice, it was the machine that was busy: its library is measured anew.
     """
-    aim = goal.limit
+    target_ms = goal.limit
     tried: dict[str, Choice] = {}
     for _ in range(ROUNDS):
-        choice = choose(job, goal, scores, times, aim) if given is None else taken(goal, times, given.binary)
+        choice = (
+            choose(job, goal, scores, times, target_ms)
+            if imported_plan is None
+            else choice_of_plan(goal, times, imported_plan.binary)
+        )
         name = label_of(job, choice.binary)
         if name in tried:
             job.state.forget(f"delivery/{name}")
@@ -202,24 +224,37 @@ def _settle(
         else:
             mixed = finetune_each(job, {name: choice.binary}, phase=phase)[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
-        digest = _plan(job, choice, goal, given).digest
-        delivery = deliver(job, mixed.model, folder, phase=f"delivery/{name}", also=also, limit_ms=limit_ms, plan_digest=digest)
-        if given is not None or goal.unit != "ms" or delivery.measured_ms <= goal.limit:
+        digest = _plan(job, choice, goal, imported_plan).digest
+        delivery = deliver(
+            job, mixed.model, folder, phase=f"delivery/{name}", also=also, limit_ms=limit_ms, plan_digest=digest
+        )
+        if imported_plan is not None or goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
         times = choice.cost
-        aim *= 0.99 * goal.limit / delivery.measured_ms
+        target_ms *= 0.99 * goal.limit / delivery.measured_ms
     for name in tried:  # the same command measures them again
         job.state.forget(f"delivery/{name}")
     raise BudgetError(
-        f"the delivered library took {delivery.measured_ms:.4g} ms in {ROUNDS} rounds, over the budget of {goal.limit:.4g} ms, although "
-        "the same layers had been measured within it: the machine is too busy to tell; run the same command again when it is idle"
+        f"the delivered library took {delivery.measured_ms:.4g} ms in {ROUNDS} rounds, over the budget of"
+        f" {goal.limit:.4g} ms, although the same layers had been measured within it: the machine is too busy to tell;"
+        " run the same command again when it is idle"
     )
 
 
 def _compare(
-    job: Job, goal: Goal, choice: Choice, times: MeasuredCost, parent: Trained, mixed: Trained, delivery: Delivery, *, count: int
+    job: Job,
+    goal: BudgetGoal,
+    choice: Choice,
+    times: MeasuredCost,
+    parent: Trained,
+    mixed: Trained,
+    delivery: Delivery,
+    *,
+    count: int,
 ) -> tuple[tuple[ResultRow, ...], list[RandomChoice]]:
-    """The rows of the table; ``count`` random choices and the all-binary network are measured first, then trained side by side."""
+    """The rows of the table; ``count`` random choices and the all-binary network are measured first, then trained
+    side by side.
+    """
     cost = choice.cost.fitted.cost
     everything = times.times[0], times.times[1]
     row = lambda name, role, time, accuracy, seed=None: ResultRow(
@@ -228,7 +263,13 @@ def _compare(
     rows = [
         row("all float", "float", everything[0], parent.accuracy),
         ResultRow(
-            "mixed", "mixed", choice.binary, mixed.accuracy, choice.predicted_ms, delivery.measured_ms, delivery.size_bytes
+            "mixed",
+            "mixed",
+            choice.binary,
+            mixed.accuracy,
+            choice.predicted_ms,
+            delivery.measured_ms,
+            delivery.size_bytes,
         ),
     ]
     if not count:
@@ -242,24 +283,28 @@ def _compare(
     return tuple(rows), drawn
 
 
-def _plan(job: Job, choice: Choice, goal: Goal, given: Plan | None) -> Plan:
+def _plan(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None) -> Plan:
     chosen = set(choice.binary)
     layers = {layer.name: choice.precision if layer.name in chosen else Precision.FLOAT for layer in job.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
     settings = job.settings
-    method = settings.selection if given is None else given.method
-    return Plan(layers, workloads, job.name, method, goal.words, choice.predicted, goal.unit, asdict(settings.conversion))
+    method = settings.selection if imported_plan is None else imported_plan.method
+    return Plan(
+        layers, workloads, job.name, method, goal.words, choice.predicted, goal.unit, asdict(settings.conversion)
+    )
 
 
-def _how(settings: Settings, given: Plan | None, file: str | os.PathLike | None) -> str:
+def _method_label(settings: Settings, imported_plan: Plan | None, file: str | os.PathLike | None) -> str:
     """How the layers were chosen, for reports."""
-    if given is not None:
-        return f"{given.method}, the plan {file}"
+    if imported_plan is not None:
+        return f"{imported_plan.method}, the plan {file}"
     return settings.selection if settings.progressive else f"{settings.method}, {settings.rule}, {settings.solver}"
 
 
 def _places(job: Job, choice: Choice) -> dict[str, float]:
-    """What stands for scores where none decided: the place in which a layer became binary, and after it in the network."""
+    """What stands for scores where none decided: the place in which a layer became binary, and after it in the
+    network.
+    """
     done = [step.layer for step in choice.steps]
     order = [*done, *(name for name in job.eligible if name not in done)]
     return {name: float(order.index(name)) for name in job.eligible}

@@ -1,4 +1,6 @@
-"""From words to what a search works on: a model by name or factory, its checkpoint, a data set by name, path or factory."""
+"""From words to what a search works on: a model by name or factory, its checkpoint, a data set by name, path or
+factory.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def load_data(data: str | DataBundle) -> DataBundle:
     return bundle
 
 
-def load_model(model: str | torch.nn.Module, data: DataBundle, *, checkpoint: str | os.PathLike | None, seed: int) -> torch.nn.Module:
+def load_model(
+    model: str | torch.nn.Module, data: DataBundle, *, checkpoint: str | os.PathLike | None, seed: int
+) -> torch.nn.Module:
     """A copy of a module, a built-in network, or what ``pkg.module:factory`` returns, with the checkpoint's weights.
 
     A factory is called with those of ``classes``, ``channels`` and ``image_size`` that it has, after seeding torch.
@@ -45,7 +49,9 @@ def load_model(model: str | torch.nn.Module, data: DataBundle, *, checkpoint: st
         torch.manual_seed(seed)
         factory = _factory(model) if _is_factory(model) else models.get(model)
         if not _is_factory(model) and "classes" not in inspect.signature(factory).parameters:
-            raise InputError(f"model {model!r} gives features, not class scores, and a search needs those: see docs/tracking.md")
+            raise InputError(
+                f"model {model!r} gives features, not class scores, and a search needs those: see docs/tracking.md"
+            )
         built = factory(**wanted(factory, data))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")
@@ -92,16 +98,22 @@ def _load_weights(model: torch.nn.Module, path: Path) -> None:
         raise InputError(f"{path}: no such file; expected a state_dict that torch.save wrote") from None
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: expected a state_dict that torch.save wrote, but it cannot be read: {reason}") from None
+        raise InputError(
+            f"{path}: expected a state_dict that torch.save wrote, but it cannot be read: {reason}"
+        ) from None
     weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if not isinstance(weights, dict):
         raise InputError(f"{path}: expected a state_dict, but it holds a {type(loaded).__name__}")
     weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
     own = model.state_dict()
     missing, unknown = sorted(set(own) - set(weights)), sorted(set(weights) - set(own))
-    differing = sorted(name for name in set(own) & set(weights) if own[name].shape != getattr(weights[name], "shape", None))
+    differing = sorted(
+        name for name in set(own) & set(weights) if own[name].shape != getattr(weights[name], "shape", None)
+    )
     for what, names in (("lacks", missing), ("has unknown", unknown), ("has other shapes for", differing)):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise InputError(f"{path}: the checkpoint does not fit {type(model).__name__}: it {what} {', '.join(names[:3])}{more}")
+            raise InputError(
+                f"{path}: the checkpoint does not fit {type(model).__name__}: it {what} {', '.join(names[:3])}{more}"
+            )
     model.load_state_dict(weights)

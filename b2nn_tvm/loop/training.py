@@ -12,18 +12,20 @@ from pathlib import Path
 import torch
 
 from b2nn_tvm.data import DataBundle
-from b2nn_tvm.document import write_atomic
-from b2nn_tvm.loop.crew import Crew, Joint
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.mixbin.fingerprint import model_digest
-from b2nn_tvm.mixbin.finetune import FIRST_STAGE
-from b2nn_tvm.mixbin.recipe import Report
-from b2nn_tvm.mixbin.train import evaluate, finetune, train
+from b2nn_tvm.loop.worker_pool import CombinedProgress, WorkerPool
+from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.mixbin.training.finetune import FIRST_STAGE
+from b2nn_tvm.mixbin.training.recipe import Report
+from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
+from b2nn_tvm.storage.document import write_atomic
 
 
 @dataclass(frozen=True)
 class Task:
-    """One training: ``teacher`` is None for a float network trained from its labels, else the network to distil from."""
+    """One training: ``teacher`` is None for a float network trained from its labels, else the network to distil
+    from.
+    """
 
     model: torch.nn.Module
     teacher: torch.nn.Module | None
@@ -50,16 +52,24 @@ class Trained:
 
 def train_parent(job: Job) -> Trained:
     """The float network trained for ``float_epochs`` (as it is, where that is 0), in place of ``job.model``."""
-    return _train_each(job, {"parent": Wanted(job.model, None, job.settings.float_epochs)}, "train the float network")["parent"]
+    return _train_each(job, {"parent": Wanted(job.model, None, job.settings.float_epochs)}, "train the float network")[
+        "parent"
+    ]
 
 
-def finetune_each(job: Job, choices: Mapping[str, tuple[str, ...]], *, phase: str, effort: int = 0) -> dict[str, Trained]:
-    """Convert the parent to each choice of binary layers and fine-tune it by distillation from the parent, all with equal effort.
+def finetune_each(
+    job: Job, choices: Mapping[str, tuple[str, ...]], *, phase: str, effort: int = 0
+) -> dict[str, Trained]:
+    """Convert the parent to each choice of binary layers and fine-tune it by distillation from the parent, all with
+    equal effort.
 
     ``effort`` epochs come on top of the search's own: those that what it is compared with had before.
     """
     convert = job.settings.conversion.convert
-    wanted = {name: Wanted(convert(job.model, binary), job.model, job.settings.epochs + effort) for name, binary in choices.items()}
+    wanted = {
+        name: Wanted(convert(job.model, binary), job.model, job.settings.epochs + effort)
+        for name, binary in choices.items()
+    }
     return _train_each(job, wanted, phase)
 
 
@@ -104,7 +114,7 @@ class Wanted:
 def _train_each(job: Job, wanted: Mapping[str, Wanted], phase: str) -> dict[str, Trained]:
     cores = os.cpu_count() or 1
     parallel = min(cores, len(wanted))
-    joint = Joint(dict.fromkeys(wanted, 1.0), lambda share: job.progress(phase, round(100 * share), 100))
+    joint = CombinedProgress(dict.fromkeys(wanted, 1.0), lambda share: job.progress(phase, round(100 * share), 100))
 
     def one(name: str) -> Trained:
         want, seed = wanted[name], job.settings.seed
@@ -119,15 +129,15 @@ def _train_each(job: Job, wanted: Mapping[str, Wanted], phase: str) -> dict[str,
         }
 
         def compute(folder: Path) -> dict[str, float]:
-            task = Task(want.model, want.teacher, job.data, want.epochs, seed, crew.threads, folder, want.first_stage)
+            task = Task(want.model, want.teacher, job.data, want.epochs, seed, pool.threads, folder, want.first_stage)
             report = lambda done, total: joint.update(name, done / max(1, total))
-            tell = lambda loss, accuracy: job.tell(phase, f"{name}: loss {loss:.3f}, accuracy {accuracy:.1%}")
-            return crew.run(name, task, report, tell) if want.epochs else task.run(report)
+            on_epoch = lambda loss, accuracy: job.tell(phase, f"{name}: loss {loss:.3f}, accuracy {accuracy:.1%}")
+            return pool.run(name, task, report, on_epoch) if want.epochs else task.run(report)
 
         result = job.state.run(f"training/{name}", inputs, compute)
         joint.update(name, 1.0)
         want.model.load_state_dict(torch.load(job.state.files(f"training/{name}") / "weights.pt", weights_only=True))
         return Trained(want.model.eval(), **result)
 
-    with Crew(parallel, threads=max(1, cores // parallel)) as crew:
-        return crew.each(wanted, one)
+    with WorkerPool(parallel, threads=max(1, cores // parallel)) as pool:
+        return pool.map(wanted, one)

@@ -1,7 +1,7 @@
-"""A process that works off tasks: ``python -m b2nn_tvm.loop.worker``, started by crew.py.
+"""A process that works off tasks: ``python -m b2nn_tvm.loop.worker``, started by worker_pool.py.
 
-Each line on stdin names, in JSON, a file that crew.py wrote with cloudpickle, which carries models defined in a user's script or
-notebook. Progress and the outcome are JSON lines on stdout.
+Each line on stdin names, in JSON, a file that worker_pool.py wrote with cloudpickle, which carries models defined in a
+user's script or notebook. Progress and the outcome are JSON lines on stdout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from b2nn_tvm.mixbin.recipe import EpochRecord
+    from b2nn_tvm.mixbin.training.recipe import EpochRecord
 
 
 def main() -> int:

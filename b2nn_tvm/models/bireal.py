@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from b2nn_tvm.mixbin import activation as activations
+from b2nn_tvm.mixbin.modules import activations
 from b2nn_tvm.models.resnet import initialize
 
 

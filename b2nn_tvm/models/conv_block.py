@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from b2nn_tvm.mixbin import activation as activations
+from b2nn_tvm.mixbin.modules import activations
 
 
 class ConvBlock(nn.Module):

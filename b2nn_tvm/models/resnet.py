@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from b2nn_tvm.mixbin import activation as activations
+from b2nn_tvm.mixbin.modules import activations
 
 
 def resnet18(classes: int = 1000, channels: int = 3, *, width: int = 64, activation: str = "relu") -> ResNet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from b2nn_tvm.mixbin import activation as activations
+from b2nn_tvm.mixbin.modules import activations
 from b2nn_tvm.models.conv_block import ConvBlock
 from b2nn_tvm.models.resnet import initialize
 

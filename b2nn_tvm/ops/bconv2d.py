@@ -32,7 +32,8 @@ def bconv2d(
     workload: ConvWorkload,
     table: te.Tensor | None = None,
 ) -> te.Tensor:
-    """int32 [N, H', W', O] dot products of packed x [N, H + pads, W + pads, words] and weight [O/lanes, kh, kw, words, lanes].
+    """int32 [N, H', W', O] dot products of packed x [N, H + pads, W + pads, words] and weight [O/lanes, kh, kw, words,
+    lanes].
 
     ``constant`` is the one number of a uniform border, or its table with ``rows`` and ``columns`` (ops/bit_layout.py).
     ``table`` is that of the look-up form, whose weight holds nibbles (``to_nibbles``) in place of words.
@@ -60,7 +61,9 @@ def _count_words(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.
     return te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
-            tirx.popcount(x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]).astype("int32"),
+            tirx.popcount(
+                x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]
+            ).astype("int32"),
             axis=[kh, kw, c],
         ),
         name="bconv2d",
@@ -77,7 +80,9 @@ def _count_bytes(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.
     return te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
-            tirx.popcount(x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]).astype("uint16"),
+            tirx.popcount(
+                x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]
+            ).astype("uint16"),
             axis=[kh, kw, c],
         ),
         name="bconv2d",

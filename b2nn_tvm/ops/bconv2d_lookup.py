@@ -1,4 +1,5 @@
-"""Binary convolution by table look-up: one byte shuffle counts four channels of two output rows for a vector of filters.
+"""Binary convolution by table look-up: one byte shuffle counts four channels of two output rows for a vector of
+filters.
 
 A *pair* byte holds the same four channels of two input pixels, one above the other. It selects a row of a table whose
 entry for each nibble of weights has popcount(upper pixel xor weight) in its low and that of the lower pixel in its high
@@ -8,8 +9,8 @@ half, so that a byte shuffle of the row by the weights' nibbles (``vpshufb``) do
     short   (uint8)  = sums of whole bytes modulo 256, and of their high halves; at most 21 look-ups, so at most 252
     bconv2d (uint16) = for the lower pixel the high halves, for the upper one the bytes less 16 times those
 
-The idea of a table that the activations select and the weights index is T-MAC's (arXiv 2407.00088); two pixels to an entry
-halve the shuffles. docs/kernels.md counts the operations.
+The idea of a table that the activations select and the weights index is T-MAC's (arXiv 2407.00088); two pixels to an
+entry halve the shuffles. docs/kernels.md counts the operations.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ COLUMNS = 3  # of the kernel, looked up before the halves are taken apart: 3 * 4
 
 
 def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
-    """popcount(x xor w) [N, H' rounded up to even, W', O] of bytes x and nibbles weight [O/lanes, kh, kw, nibbles, lanes]."""
+    """popcount(x xor w) [N, H' rounded up to even, W', O] of bytes x and nibbles weight [O/lanes, kh, kw, nibbles,
+    lanes].
+    """
     blocks, kernel_height, kernel_width, nibbles, lanes = (int(extent) for extent in weight.shape)
     size, shuffle = nibbles // 2, SHUFFLES[lanes]
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
@@ -70,8 +73,9 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
 
 
 def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te.Tensor:
-    """uint8 [N, rows, W, 2 * bytes]: all low, then all high nibbles of the bytes of x, with those ``below`` rows further down
-    in the high half; nothing below the last row of x."""
+    """uint8 [N, rows, W, 2 * bytes]: all low, then all high nibbles of the bytes of x, with those ``below`` rows
+    further down in the high half; nothing below the last row of x.
+    """
     batch, height, width, size = (int(extent) for extent in x.shape)
 
     def pair(n, y, q, c):
@@ -88,7 +92,9 @@ def _byte(value: int) -> tirx.PrimExpr:
 
 
 def lookup_table(lanes: int) -> np.ndarray:
-    """uint8 [256, lanes]: for a pair byte the popcounts of both its nibbles xor 0..15, over and over for the whole vector."""
+    """uint8 [256, lanes]: for a pair byte the popcounts of both its nibbles xor 0..15, over and over for the whole
+    vector.
+    """
     pairs, nibbles = np.arange(256)[:, None], np.arange(lanes)[None] % 16
     return (np.bitwise_count((pairs & 15) ^ nibbles) + 16 * np.bitwise_count((pairs >> 4) ^ nibbles)).astype(np.uint8)
 

@@ -1,7 +1,7 @@
 """How the bits and the border of a binary convolution are laid out for the kernels (numpy, at compile time).
 
-Activations: [N, H + pads, W + pads, words], bits along the channels, tail bits 0. Weights: [O / lanes, kh, kw, words, lanes],
-so that one vector register holds the same word of ``lanes`` neighbouring filters.
+Activations: [N, H + pads, W + pads, words], bits along the channels, tail bits 0. Weights: [O / lanes, kh, kw, words,
+lanes], so that one vector register holds the same word of ``lanes`` neighbouring filters.
 """
 
 from __future__ import annotations
@@ -64,14 +64,20 @@ def border(signs: np.ndarray, workload: ConvWorkload, *, pad_value: int, lanes: 
         inside_rows = np.ones((workload.out_height, kernel_height), bool)
         inside_columns = np.ones((workload.out_width, kernel_width), bool)
     else:
-        inside_rows = _inside(workload.out_height, workload.in_height, kernel_height, workload.stride[0], top, workload.dilation[0])
-        inside_columns = _inside(workload.out_width, workload.in_width, kernel_width, workload.stride[1], left, workload.dilation[1])
+        inside_rows = _inside(
+            workload.out_height, workload.in_height, kernel_height, workload.stride[0], top, workload.dilation[0]
+        )
+        inside_columns = _inside(
+            workload.out_width, workload.in_width, kernel_width, workload.stride[1], left, workload.dilation[1]
+        )
     row_kinds, rows = np.unique(inside_rows, axis=0, return_inverse=True)
     column_kinds, columns = np.unique(inside_columns, axis=0, return_inverse=True)
     ones = (signs > 0).sum(axis=1, dtype=np.int32)
     inside = (row_kinds[:, None, :, None] & column_kinds[None, :, None, :])[:, :, None]
     constant = np.where(inside, channels, 2 * ones[None, None]).sum(axis=(3, 4), dtype=np.int32)
-    table = np.full((*constant.shape[:2], padded_outputs), constant.flat[0], np.int32)  # uniform with the absent filters, too
+    table = np.full(
+        (*constant.shape[:2], padded_outputs), constant.flat[0], np.int32
+    )  # uniform with the absent filters, too
     table[..., :outputs] = constant
     return Border(table, rows.reshape(-1).astype(np.int32), columns.reshape(-1).astype(np.int32))
 

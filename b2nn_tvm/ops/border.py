@@ -1,7 +1,7 @@
 """Tensors with a border of zeros in memory: how other functions write and read the image inside.
 
-A function that computes an image [N, H, W, C] writes into [N, H + pads, W + pads, C] by a last block, one that reads the image
-reads from there by a first one; both are elementwise, so that schedules fold them into stores and loads.
+A function that computes an image [N, H, W, C] writes into [N, H + pads, W + pads, C] by a last block, one that reads
+the image reads from there by a first one; both are elementwise, so that schedules fold them into stores and loads.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 PAD = "b2nn.pad"  # attribute of a function that does nothing but pad an image with zeros: (top, left, bottom, right)
-BORDER = "b2nn.border"  # attribute of a function that has to zero the border of its last output: (top, left, bottom, right)
+BORDER = (
+    "b2nn.border"  # attribute of a function that has to zero the border of its last output: (top, left, bottom, right)
+)
 Padding = tuple[int, int, int, int]
 
 
 def into_border(image: tirx.Var, padding: Padding) -> tirx.PrimFunc:
-    """Loops (y [N, H + pads, W + pads, C]) that copy the buffer ``image`` of another function into y; ``padding`` is (top, left,
-    bottom, right)."""
+    """Loops (y [N, H + pads, W + pads, C]) that copy the buffer ``image`` of another function into y; ``padding`` is
+    (top, left, bottom, right).
+    """
     return _copy(image, padding, inwards=True)
 
 
@@ -35,7 +38,10 @@ def _copy(image: tirx.Var, padding: Padding, *, inwards: bool) -> tirx.PrimFunc:
         pointer = T.arg("bordered_ptr", T.handle())
         shape = (i(batch), i(height + top + bottom), i(width + left + right), i(channels))
         bordered = T.match_buffer(pointer, shape, str(image.dtype))
-        with T.grid(i(batch), i(height), i(width), i(channels)) as loops, T.sblock("into_border" if inwards else "out_of_border"):
+        with (
+            T.grid(i(batch), i(height), i(width), i(channels)) as loops,
+            T.sblock("into_border" if inwards else "out_of_border"),
+        ):
             n, h, w, c = T.axis.remap("SSSS", loops)
             inner, outer = (n, h, w, c), (n, h + top, w + left, c)
             source, target = ((image, inner), (bordered, outer)) if inwards else ((bordered, outer), (image, inner))
@@ -60,5 +66,7 @@ def zeros_around(bordered: tirx.Var, padding: Padding) -> tirx.Stmt:
         for first_row, height, first_column, width in bands:
             if height and width:
                 with T.grid(batch, height, width, channels) as (n, h, w, c):
-                    T.buffer_store(bordered, tirx.const(0, str(bordered.dtype)), (n, first_row + h, first_column + w, c))
+                    T.buffer_store(
+                        bordered, tirx.const(0, str(bordered.dtype)), (n, first_row + h, first_column + w, c)
+                    )
     return builder.get().body

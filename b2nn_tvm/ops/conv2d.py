@@ -1,6 +1,6 @@
 """Float convolution in NHWC over an already padded input, the output channels in blocks of ``lanes``.
 
-    y[n, h, w, o] = sum over kh, kw, c of x[n, h*s + kh*d, w*s + kw*d, c] * weight[o / lanes, kh, kw, c, o % lanes]
+y[n, h, w, o] = sum over kh, kw, c of x[n, h*s + kh*d, w*s + kw*d, c] * weight[o / lanes, kh, kw, c, o % lanes]
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from b2nn_tvm.workload import ConvWorkload
 
 
 def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
-    """float32 [N, H', W', O] of x [N, H + pads, W + pads, C] and weight from ``pack_weights``; O is cut to the workload's.
+    """float32 [N, H', W', O] of x [N, H + pads, W + pads, C] and weight from ``pack_weights``; O is cut to the
+    workload's.
 
     With groups, ``lanes`` divides the outputs of a group, so that a vector reads one input channel.
     """
@@ -31,7 +32,8 @@ def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Ten
     y = te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
-            x[n, h * sh + kh * dh, w * sw + kw * dw, channel(o)] * weight[o // lanes, kh, kw, c, o % lanes], axis=[kh, kw, c]
+            x[n, h * sh + kh * dh, w * sw + kw * dw, channel(o)] * weight[o // lanes, kh, kw, c, o % lanes],
+            axis=[kh, kw, c],
         ),
         name="conv2d",
         attrs=mark("conv2d", workload, lanes=lanes, groups=workload.groups, **window_numbers(workload)),

@@ -1,6 +1,6 @@
 """Depthwise convolution in NHWC over an already padded input: each channel has a filter of its own.
 
-    y[n, h, w, c] = sum over kh, kw of x[n, h*s + kh*d, w*s + kw*d, c] * weight[kh, kw, c]
+y[n, h, w, c] = sum over kh, kw of x[n, h*s + kh*d, w*s + kw*d, c] * weight[kh, kw, c]
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ EXPANDED, HALF = "expand_weights", "expand_half_weights"
 
 
 def expand_weights(bits: te.Tensor, *, channels: int, lanes: int) -> te.Tensor:
-    """float32 [O / lanes, kh, kw, C, lanes] of -1 and +1, as from ``ops.conv2d.pack_weights``; bits from ``pack_bits``."""
+    """float32 [O / lanes, kh, kw, C, lanes] of -1 and +1, as from ``ops.conv2d.pack_weights``; bits from
+    ``pack_bits``.
+    """
     blocks, kernel_height, kernel_width, _ = (int(extent) for extent in bits.shape)
     return te.compute(
         (blocks, kernel_height, kernel_width, channels, lanes),
@@ -47,7 +49,9 @@ def expand_winograd_weights(bits: te.Tensor, *, channels: int, lanes: int, m: in
 
 
 def pack_bits(weight: np.ndarray) -> np.ndarray:
-    """Words [O / lanes, kh, kw, ceil(C * lanes / word bits)] of weight [O / lanes, kh, kw, C, lanes]; a bit is 1 where it is > 0."""
+    """Words [O / lanes, kh, kw, ceil(C * lanes / word bits)] of weight [O / lanes, kh, kw, C, lanes]; a bit is 1
+    where it is > 0.
+    """
     *outer, channels, lanes = weight.shape
     return pack_channels(weight.reshape(*outer, channels * lanes), word=f"uint{_word_bits(lanes)}")
 

@@ -1,7 +1,8 @@
-"""Max pooling in channels-last, written out tap by tap: one expression per pixel, into which other elementwise work can be fused.
+"""Max pooling in channels-last, written out tap by tap: one expression per pixel, into which other elementwise work can
+be fused.
 
-A tap outside the image is moved to the nearest pixel inside. That pixel belongs to the window, too, so the maximum stays the same
-and no load needs a condition.
+A tap outside the image is moved to the nearest pixel inside. That pixel belongs to the window, too, so the maximum
+stays the same and no load needs a condition.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ MAX_TAPS = 16
 
 
 def obstacle(height: int, width: int, pooling: Pooling) -> str:
-    """Why a pooling cannot be written out; empty where it can: every window, without gaps, holds a pixel of the image."""
+    """Why a pooling cannot be written out; empty where it can: every window, without gaps, holds a pixel of the
+    image.
+    """
     if pooling.kernel[0] * pooling.kernel[1] > MAX_TAPS:
         return f"a window has more than {MAX_TAPS} taps"
     if pooling.dilation != (1, 1):
@@ -25,7 +28,9 @@ def obstacle(height: int, width: int, pooling: Pooling) -> str:
         (pooling.kernel[0], pooling.stride[0], pooling.padding[0], pooling.out_height, height),
         (pooling.kernel[1], pooling.stride[1], pooling.padding[1], pooling.out_width, width),
     )
-    inside = all(before < kernel and (outputs - 1) * stride - before < size for kernel, stride, before, outputs, size in starts)
+    inside = all(
+        before < kernel and (outputs - 1) * stride - before < size for kernel, stride, before, outputs, size in starts
+    )
     return "" if inside else "a window lies outside the image"
 
 

@@ -16,7 +16,8 @@ from b2nn_tvm.ops.anchor import mark
 WORD_BITS = {"uint8": 8, "uint32": 32}
 OPAQUE = 8  # relax's OpPatternKind: never fused, never rescheduled
 PADDING = "b2nn.padding"  # attribute of a function that packs whole images: (top, left, bottom, right, pad value)
-# Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it is: zero.
+# Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it
+# is: zero.
 BORDERED = "b2nn.bordered_output"
 PARALLEL_ELEMENTS = 1 << 16  # below, waking a second thread costs more than it saves
 
@@ -31,8 +32,8 @@ def pack_signs(
 ) -> tirx.PrimFunc:
     """A scheduled function (x float32 [N, H, W, C], threshold float32 [C], y word [N, H + pads, W + pads, words]).
 
-    ``padding`` is (top, left, bottom, right). A padded pixel has the bits of ``pad_value`` +1 in the channels that exist,
-    else 0. Tail bits are 0. With a ``stride`` every so many rows and columns of x are packed only.
+    ``padding`` is (top, left, bottom, right). A padded pixel has the bits of ``pad_value`` +1 in the channels that
+    exist, else 0. Tail bits are 0. With a ``stride`` every so many rows and columns of x are packed only.
     """
     batch, in_height, in_width, channels = shape
     (row_step, column_step), height, width = stride, -(-in_height // stride[0]), -(-in_width // stride[1])
@@ -85,8 +86,11 @@ def pack_signs(
     return builder.get()
 
 
-def pack_interior(x: tirx.Var, padding: tuple[int, int, int, int], packed: tuple[int, int, int, int], *, word: str) -> tirx.PrimFunc:
-    """Loops (threshold float32 [C], y word ``packed``) that pack the buffer ``x`` of another function into the image's pixels.
+def pack_interior(
+    x: tirx.Var, padding: tuple[int, int, int, int], packed: tuple[int, int, int, int], *, word: str
+) -> tirx.PrimFunc:
+    """Loops (threshold float32 [C], y word ``packed``) that pack the buffer ``x`` of another function into the image's
+    pixels.
 
     To be put into that function, and scheduled with it: its one block reads the channels of a word and writes the word.
     """

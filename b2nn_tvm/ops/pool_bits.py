@@ -1,7 +1,7 @@
 """Max-pool packed signs: the OR of the words of each window, first down its rows, then along the row.
 
-The rows are combined a whole image row at a time, in vectors that run over pixels and words alike. What lies outside the image is
-the bit 0, as a max pooling pads with less than any value.
+The rows are combined a whole image row at a time, in vectors that run over pixels and words alike. What lies outside
+the image is the bit 0, as a max pooling pads with less than any value.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ def pool_bits(
     word: str,
     pad_value: int,
 ) -> tirx.PrimFunc:
-    """A scheduled function (x word ``shape`` [N, H, W, words], flips word [words], y word [N, H' + pads, W' + pads, words]).
+    """A scheduled function (x word ``shape`` [N, H, W, words], flips word [words], y word [N, H' + pads, W' + pads,
+    words]).
 
-    The pixels of y are the pooled ones of x, xor ``flips``. ``border`` (top, left, bottom, right) is what the next layer wants
-    around them: with ``pad_value`` +1 the bits of the ``channels`` that exist; else 0, which is left to the memory (attribute
-    BORDERED).
+    The pixels of y are the pooled ones of x, xor ``flips``. ``border`` (top, left, bottom, right) is what the next
+    layer wants around them: with ``pad_value`` +1 the bits of the ``channels`` that exist; else 0, which is left to the
+    memory (attribute BORDERED).
     """
     batch, height, width, words = shape
     out_height, out_width = pooling.out_height, pooling.out_width
@@ -40,7 +41,9 @@ def pool_bits(
     top, left, bottom, right = border
     rows, columns = out_height + top + bottom, out_width + left + right
     reach = max(before + width, (out_width - 1) * sw + (kw - 1) * dw + 1)  # pixels of a row, with what is padded
-    run = out_width * words if sw == 1 else words  # words of a result row that lie side by side in the combined row, too
+    run = (
+        out_width * words if sw == 1 else words
+    )  # words of a result row that lie side by side in the combined row, too
     lanes, out_lanes = _lanes(width * words, word), _lanes(run, word)
     ones = pad_value == 1 and any(border)
     bits = WORD_BITS[word]
@@ -54,7 +57,9 @@ def pool_bits(
         return tirx.any(r < top, r >= top + out_height, q < left, q >= left + out_width)
 
     def existing(c):
-        return tirx.Select(c < channels // bits, tirx.const((1 << bits) - 1, word), tirx.const((1 << channels % bits) - 1, word))
+        return tirx.Select(
+            c < channels // bits, tirx.const((1 << bits) - 1, word), tirx.const((1 << channels % bits) - 1, word)
+        )
 
     def widest(row, at):
         value = row[at]
@@ -78,7 +83,13 @@ def pool_bits(
             row = T.sblock_alloc_buffer((reach * words,), word)
             with T.serial(reach * words) as i:
                 T.buffer_store(row, tirx.const(0, word), (i,))
-            with T.serial(kh) as k, T.If(inside(h, k)), T.Then(), T.grid(width * words // lanes) as i, T.vectorized(lanes) as lane:
+            with (
+                T.serial(kh) as k,
+                T.If(inside(h, k)),
+                T.Then(),
+                T.grid(width * words // lanes) as i,
+                T.vectorized(lanes) as lane,
+            ):
                 at = i * lanes + lane
                 above_it = x[n, h * sh + k * dh - above, at // words, at % words]
                 T.buffer_store(row, row[before * words + at] | above_it, (before * words + at,))

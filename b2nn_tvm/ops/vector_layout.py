@@ -8,8 +8,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class VectorLayout:
     """``float_lanes``: float32 lanes of a register; ``word``: the element type of packed bits ("uint32" or "uint8", see
-    ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words; ``lookup``: whether bytes are counted by table look-up
-    (ops/bconv2d_lookup.py); ``binary_register``: filters of a register where such a vector may be several, else 0."""
+    ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words; ``lookup``: whether bytes are counted by table
+    look-up (ops/bconv2d_lookup.py); ``binary_register``: filters of a register where such a vector may be several, else
+    0.
+    """
 
     float_lanes: int
     word: str
@@ -27,7 +29,9 @@ class VectorLayout:
         return lanes
 
     def _registers(self, needed: int) -> int:
-        """Registers per vector that make the fewest operations: three for each, absent filters included, and a broadcast for all."""
+        """Registers per vector that make the fewest operations: three for each, absent filters included, and a
+        broadcast for all.
+        """
         most = self.max_binary_lanes // self.binary_register
         return min(range(most, 0, -1), key=lambda count: -(-needed // count) * (3 * count + 1))
 

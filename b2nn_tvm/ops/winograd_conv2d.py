@@ -1,8 +1,10 @@
-"""Winograd convolution F(m x m, 3 x 3) in NHWC, stride 1 (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks").
+"""Winograd convolution F(m x m, 3 x 3) in NHWC, stride 1 (Lavin & Gray, "Fast Algorithms for Convolutional Neural
+Networks").
 
     V = B^T d B of each (m + 2) x (m + 2) tile;  M = V U with U = G g G^T made at compile time;  y = A^T M A
 
-m = 4 saves three quarters of the multiplications at an error of about 1e-5, m = 2 saves 56 % at that of the direct form.
+m = 4 saves three quarters of the multiplications at an error of about 1e-5, m = 2 saves 56 % at that of the direct
+form.
 """
 
 from __future__ import annotations
@@ -18,15 +20,26 @@ from b2nn_tvm.workload import ConvWorkload
 
 INPUT = {
     2: ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
-    4: ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0), (0, 4, 0, -5, 0, 1)),
+    4: (
+        (4, 0, -5, 0, 1, 0),
+        (0, -4, -4, 1, 1, 0),
+        (0, 4, -4, -1, 1, 0),
+        (0, -2, -1, 2, 1, 0),
+        (0, 2, -1, -2, 1, 0),
+        (0, 4, 0, -5, 0, 1),
+    ),
 }  # B^T
 FILTER = {
     2: ((1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)),
     4: (
-        (1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6),
-        (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1),
+        (1 / 4, 0, 0),
+        (-1 / 6, -1 / 6, -1 / 6),
+        (-1 / 6, 1 / 6, -1 / 6),
+        (1 / 24, 1 / 12, 1 / 6),
+        (1 / 24, -1 / 12, 1 / 6),
+        (0, 0, 1),
     ),
-}  # G  # fmt: skip
+}  # G
 OUTPUT = {
     2: ((1, 1, 1, 0), (0, 1, -1, -1)),
     4: ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1)),

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 import tvm
 from tvm import relax
 
-from b2nn_tvm.frontend import ImportedModel
-from b2nn_tvm.layer_book import LayerBook
-from b2nn_tvm.layer_names import LayerNamer
+from b2nn_tvm.frontend.import_onnx import ImportedModel
 from b2nn_tvm.ops.vector_layout import VectorLayout
-from b2nn_tvm.passes.canonicalize_binary_convs import canonicalize_binary_convs
-from b2nn_tvm.passes.classify_convs import ConvClass, classify_convs
-from b2nn_tvm.passes.convert_layout import convert_layout
-from b2nn_tvm.passes.copy_outputs import CopyOutputs
-from b2nn_tvm.passes.fold_activation import FoldActivation
-from b2nn_tvm.passes.fold_threshold import FoldThreshold
-from b2nn_tvm.passes.fuse_pack import FusePack
-from b2nn_tvm.passes.fuse_pad import FusePad
-from b2nn_tvm.passes.label_kernels import label_kernels, operations
-from b2nn_tvm.passes.legalize_sign import LegalizeSign
-from b2nn_tvm.passes.lower_binary_conv2d import LowerBinaryConv2d
-from b2nn_tvm.passes.lower_binary_dense import LowerBinaryDense
-from b2nn_tvm.passes.lower_conv2d import LowerConv2d
-from b2nn_tvm.passes.lower_max_pool2d import LowerMaxPool2d
-from b2nn_tvm.passes.mark_broadcasts import MarkBroadcasts
-from b2nn_tvm.passes.pack_weights import PackWeights
-from b2nn_tvm.passes.pool_signs import PoolSigns
-from b2nn_tvm.rewrite_log import RewriteLog
+from b2nn_tvm.passes.binary.fold_activation import FoldActivation
+from b2nn_tvm.passes.binary.fold_threshold import FoldThreshold
+from b2nn_tvm.passes.binary.legalize_sign import LegalizeSign
+from b2nn_tvm.passes.binary.lower_binary_dense import LowerBinaryDense
+from b2nn_tvm.passes.binary.pool_signs import PoolSigns
+from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_binary_convs
+from b2nn_tvm.passes.canonicalize.classify_convs import ConvClass, classify_convs
+from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
+from b2nn_tvm.passes.fuse.fuse_pack import FusePack
+from b2nn_tvm.passes.fuse.fuse_pad import FusePad
+from b2nn_tvm.passes.fuse.label_kernels import label_kernels, operations
+from b2nn_tvm.passes.fuse.mark_broadcasts import MarkBroadcasts
+from b2nn_tvm.passes.fuse.pack_weights import PackWeights
+from b2nn_tvm.passes.layout.convert_layout import convert_layout
+from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
+from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
+from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
+from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
+from b2nn_tvm.provenance.layer_names import LayerNamer
+from b2nn_tvm.provenance.rewrite_log import RewriteLog
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Kernels:
     ``log`` what the passes did and what they left."""
 
     module: tvm.IRModule
-    book: LayerBook
+    book: KernelLayerIndex
     convs: tuple[ConvClass, ...]
     log: RewriteLog
 
@@ -50,7 +50,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
     for conv in convs:
         log.record("ClassifyConvs", conv.name, conv.verdict, applied=conv.binary or conv.weight_binary)
     module = convert_layout(log)(canonical)
-    book = LayerBook(LayerNamer(imported.layers), binary=[conv.name for conv in convs if conv.binary], log=log)
+    book = KernelLayerIndex(LayerNamer(imported.layers), binary=[conv.name for conv in convs if conv.binary], log=log)
     module = LowerBinaryDense(log)(module)
     module = FoldActivation(log)(module)
     module = PoolSigns(log)(module)
@@ -70,7 +70,12 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
 
 def _group() -> tvm.transform.Pass:
     transform = relax.transform
-    passes = (transform.FoldConstant(), transform.LegalizeOps(), transform.AnnotateTIROpPattern(), transform.FoldConstant())
+    passes = (
+        transform.FoldConstant(),
+        transform.LegalizeOps(),
+        transform.AnnotateTIROpPattern(),
+        transform.FoldConstant(),
+    )
     return tvm.transform.Sequential([*passes, MarkBroadcasts(), transform.FuseOps()], name="group")
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from b2nn_tvm.cost import AdditiveCost, flops_cost
+from b2nn_tvm.costs.additive import AdditiveCost, flops_cost
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import BudgetError
-from b2nn_tvm.mixbin.flops import flops
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.network.flops import flops
+from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.study.choice import Choice, choose, equalize
 from b2nn_tvm.study.clock import seconds_per_image
@@ -45,7 +45,8 @@ class Network:
         if self.cost.minimum() > limit:
             least = float(100 * self.cost.minimum() / self.cost.full)
             raise BudgetError(
-                f"budget {percent:g}: {self.net.model} keeps {least:.2f} % of its FLOPs with every eligible layer binary; choose from {least:.2f} to 100"
+                f"budget {percent:g}: {self.net.model} keeps {least:.2f} % of its FLOPs with every eligible layer"
+                f" binary; choose from {least:.2f} to 100"
             )
         return limit
 

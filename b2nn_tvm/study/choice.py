@@ -1,7 +1,7 @@
 """The layers that a method takes under a budget, and how choices come to cost the same.
 
-The sort stops at the first cost within the budget. As layers differ in size, it may leave more of the budget unspent for one
-method than for another, and the poorer network would be blamed on the method.
+The sort stops at the first cost within the budget. As layers differ in size, it may leave more of the budget unspent
+for one method than for another, and the poorer network would be blamed on the method.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.cost import AdditiveCost, Number
-from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.costs.additive import AdditiveCost, Number
+from b2nn_tvm.mixbin.selection.select import select
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def choose(scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Ch
 def top_up(choice: Choice, scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Choice:
     """Spend what ``choice`` leaves of the budget, in the method's own order.
 
-    First layers return to float, the most harmful first, wherever the limit allows it. Then the most harmful one that is left gives way to
-    the next in the order that saves less and still keeps the limit.
+    First layers return to float, the most harmful first, wherever the limit allows it. Then the most harmful one that
+    is left gives way to the next in the order that saves less and still keeps the limit.
     """
     ranked = sorted(cost.worthwhile, key=lambda name: (scores[name], cost.names.index(name)))
     chosen = [name for name in ranked if name in choice.binary]
@@ -50,11 +50,18 @@ def top_up(choice: Choice, scores: Mapping[str, float], cost: AdditiveCost, limi
 
 
 def equalize(
-    choices: Sequence[Choice], scores: Sequence[Mapping[str, float]], cost: AdditiveCost, limit: Number, *, tolerance: float
+    choices: Sequence[Choice],
+    scores: Sequence[Mapping[str, float]],
+    cost: AdditiveCost,
+    limit: Number,
+    *,
+    tolerance: float,
 ) -> list[Choice]:
-    """All choices under one budget, those topped up whose share of the FLOPs is more than ``tolerance`` below the largest one.
+    """All choices under one budget, those topped up whose share of the FLOPs is more than ``tolerance`` below the
+    largest one.
 
-    The largest one is of all choices after topping up, so that the budget is what all come close to. ``tolerance`` is a share.
+    The largest one is of all choices after topping up, so that the budget is what all come close to. ``tolerance`` is a
+    share.
     """
     topped = [top_up(choice, each, cost, limit) for choice, each in zip(choices, scores, strict=True)]
     largest = max((each.flops for each in topped), default=0)

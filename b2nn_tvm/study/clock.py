@@ -11,14 +11,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.data import DataBundle
-from b2nn_tvm.mixbin.layout import training_layout
+from b2nn_tvm.mixbin.training.memory_format import training_layout
 
 BATCH = 64
 EVERY_S = 180.0  # seconds between two words on the time left
 
 
 class Clock:
-    """The planned seconds of each piece of work, with ``size`` of them side by side; ``say`` hears of the time left now and then."""
+    """The planned seconds of each piece of work, with ``size`` of them side by side; ``say`` hears of the time left
+    now and then.
+    """
 
     def __init__(self, size: int, say: Callable[[str], None]) -> None:
         self._size, self._say = size, say
@@ -59,7 +61,13 @@ class Clock:
     def tell(self, words: str) -> None:
         """Say how long it takes from here."""
         seconds = self.left()
-        amount = f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
+        amount = (
+            f"{seconds / 3600:.1f} hours"
+            if seconds > 5400
+            else f"{seconds / 60:.0f} minutes"
+            if seconds > 90
+            else f"{seconds:.0f} seconds"
+        )
         self._say(f"{words}; about {amount} left with {self._size} process{'es' * (self._size > 1)}")
 
 

@@ -1,4 +1,6 @@
-"""The figures of a study as SVG, by matplotlib: accuracy against budget with bands, and which layers each method picks."""
+"""The figures of a study as SVG, by matplotlib: accuracy against budget with bands, and which layers each method
+picks.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from b2nn_tvm.document import write_atomic
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.loop.comparison import interval
+from b2nn_tvm.loop.compare_random import interval
+from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.study.page import groups
 from b2nn_tvm.study.settings import SLIMMING
 from b2nn_tvm.study.table import Row
@@ -24,7 +26,9 @@ PANELS = 6  # methods in one panel of the accuracy figure
 
 
 def write(folder: Path, rows: Sequence[Row]) -> list[str]:
-    """Draw what the rows hold into ``folder``; the names of the files. Raises InputError where matplotlib is missing."""
+    """Draw what the rows hold into ``folder``; the names of the files. Raises InputError where matplotlib is
+    missing.
+    """
     try:
         import matplotlib
     except ImportError:
@@ -44,7 +48,9 @@ def write(folder: Path, rows: Sequence[Row]) -> list[str]:
 
 
 def accuracy(rows: Sequence[Row]) -> Figure:
-    """Mean test accuracy against the achieved share of the FLOPs, with 95 % bands; a few methods per panel, the first in all."""
+    """Mean test accuracy against the achieved share of the FLOPs, with 95 % bands; a few methods per panel, the
+    first in all.
+    """
     from matplotlib.figure import Figure
 
     found = groups(rows, "methods")
@@ -59,11 +65,15 @@ def accuracy(rows: Sequence[Row]) -> Figure:
             for group in found:
                 own = group.of(name)
                 if own:
-                    points.append((100 * float(np.mean([row.share for row in own])), interval([100 * row.test for row in own])))
+                    points.append(
+                        (100 * float(np.mean([row.share for row in own])), interval([100 * row.test for row in own]))
+                    )
             points.sort(key=lambda point: point[0])
             x, means = [share for share, _ in points], np.array([each.mean for _, each in points])
             widths = np.array([each.half_width if math.isfinite(each.half_width) else 0.0 for _, each in points])
-            (line,) = axes.plot(x, means, marker="o", markersize=3, label=name, color="black" if name == first else None)
+            (line,) = axes.plot(
+                x, means, marker="o", markersize=3, label=name, color="black" if name == first else None
+            )
             axes.fill_between(x, means - widths, means + widths, color=line.get_color(), alpha=0.12, linewidth=0)
         axes.set_xlabel("FLOPs left, %")
         axes.legend(fontsize="x-small", loc="lower right")
@@ -95,7 +105,11 @@ def layers(rows: Sequence[Row]) -> Figure:
 
 def _choosing(rows: Sequence[Row]) -> list[str]:
     """The methods that choose layers."""
-    return [name for name in dict.fromkeys(name for group in groups(rows, "methods") for name in group.methods) if name != SLIMMING]
+    return [
+        name
+        for name in dict.fromkeys(name for group in groups(rows, "methods") for name in group.methods)
+        if name != SLIMMING
+    ]
 
 
 def _share(rows: Sequence[Row], layer: str) -> float:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.errors import B2nnError
-from b2nn_tvm.loop.crew import Crew, Joint
-from b2nn_tvm.state import State
+from b2nn_tvm.loop.worker_pool import CombinedProgress, WorkerPool
+from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells
 from b2nn_tvm.study.clock import Clock
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
@@ -40,7 +40,14 @@ class Grid:
     """
 
     def __init__(
-        self, settings: StudySettings, folder: Path, *, jobs: int, fresh: bool, progress: Progress, note: Callable[[str], None]
+        self,
+        settings: StudySettings,
+        folder: Path,
+        *,
+        jobs: int,
+        fresh: bool,
+        progress: Progress,
+        note: Callable[[str], None],
     ) -> None:
         self.settings, self.failed = settings, {}
         self._progress, self._jobs, self._clock = progress, jobs, Clock(jobs, note)
@@ -56,7 +63,7 @@ class Grid:
     def run(self) -> list[Row]:
         """All rows, in the order of the grid; those that failed are missing."""
         threads = max(1, (os.cpu_count() or 1) // self._jobs)
-        with Crew(self._jobs, threads=threads) as self._crew:
+        with WorkerPool(self._jobs, threads=threads) as self._pool:
             self._forecast()
             self._parents = self._phase("train the float networks", dict(self._parent_items()))
             scores = self._phase("score the layers", dict(self._scoring_items()))
@@ -66,7 +73,9 @@ class Grid:
             self._clock.later = 0.0
             self._clock.plan({name: item.seconds for name, item in items.items()})
             shared = sum(bool(cell.training) for cell in cells) - len(items)
-            self._clock.tell(f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one")
+            self._clock.tell(
+                f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one"
+            )
             found = self._phase("fine-tune", items)
         return [self._row(cell, found) for cell in cells if not cell.training or cell.training in found]
 
@@ -74,7 +83,10 @@ class Grid:
         """The results by name; what fails is noted in ``failed``, and the others go on."""
         if not items:
             return {}
-        joint = Joint({name: item.seconds for name, item in items.items()}, lambda share: self._progress(title, round(100 * share), 100))
+        joint = CombinedProgress(
+            {name: item.seconds for name, item in items.items()},
+            lambda share: self._progress(title, round(100 * share), 100),
+        )
         self._clock.plan({name: item.seconds for name, item in items.items()})
 
         def one(name: str) -> dict[str, Any] | None:
@@ -83,7 +95,9 @@ class Grid:
             def compute(folder: Path) -> dict[str, Any]:
                 nonlocal computed
                 computed = True
-                return self._crew.run(name, items[name].make(folder), lambda done, total: joint.update(name, done / max(1, total)))
+                return self._pool.run(
+                    name, items[name].make(folder), lambda done, total: joint.update(name, done / max(1, total))
+                )
 
             try:
                 return self._state.run(name, items[name].inputs, compute)
@@ -94,17 +108,21 @@ class Grid:
                 joint.update(name, 1.0)
                 (self._clock.done if computed else self._clock.drop)(name)
 
-        return {name: result for name, result in self._crew.each(items, one).items() if result is not None}
+        return {name: result for name, result in self._pool.map(items, one).items() if result is not None}
 
     def _forecast(self) -> None:
         """Plan all work, the fine-tunings by their largest possible number."""
         settings = self.settings
         items = dict(self._parent_items()) | dict(self._scoring_items(planned=True))
         self._clock.plan({name: item.seconds for name, item in items.items()})
-        counts = [(network, settings.seeds * (1 + len(settings.methods) * len(settings.budgets))) for network in self._main]
+        counts = [
+            (network, settings.seeds * (1 + len(settings.methods) * len(settings.budgets))) for network in self._main
+        ]
         counts += [(network, 2 * settings.seeds) for network in self._acting]
         self._clock.later = sum(count * self._training_s(network, settings.epochs) for network, count in counts)
-        self._clock.tell(f"{len(items)} float trainings and scorings, at most {sum(count for _, count in counts)} fine-tunings")
+        self._clock.tell(
+            f"{len(items)} float trainings and scorings, at most {sum(count for _, count in counts)} fine-tunings"
+        )
 
     def _parent_items(self) -> Iterable[tuple[str, Item]]:
         epochs = self.settings.float_epochs
@@ -112,7 +130,13 @@ class Grid:
         kinds += [(network, True) for network in self._main if SLIMMING in self.settings.methods]
         for network, sparse in kinds:
             for seed in self._seeds:
-                inputs = {"net": asdict(network.net), "data": self._data, "seed": seed, "epochs": epochs, "sparse": sparse}
+                inputs = {
+                    "net": asdict(network.net),
+                    "data": self._data,
+                    "seed": seed,
+                    "epochs": epochs,
+                    "sparse": sparse,
+                }
                 make = lambda folder, network=network, seed=seed, sparse=sparse: Parent(
                     **self._work(network, seed, folder), epochs=epochs, sparse=sparse
                 )
@@ -133,14 +157,20 @@ class Grid:
                 inputs = {"parent": weights, "data": self._data, "method": method, "seed": seed, "limits": list(limits)}
                 inputs |= {"calibration": settings.calibration}
                 make = lambda folder, network=network, seed=seed, method=method, limits=limits: Scoring(
-                    **self._work(network, seed, folder), weights=self._weights(network, seed), method=method, limits=limits
+                    **self._work(network, seed, folder),
+                    weights=self._weights(network, seed),
+                    method=method,
+                    limits=limits,
                 )
                 yield _scoring(network, method, seed), Item(inputs, make, self._scoring_s(network, method))
 
     def _cells(self, scores: Mapping[str, dict[str, Any]]) -> Iterable[Cell]:
         """The cells whose parents could be trained."""
         of_methods = partial(method_cells, self.settings)
-        for networks, methods, cells_of in ((self._main, self.settings.methods, of_methods), (self._acting, ("mixbin-loss",), activation_cells)):
+        for networks, methods, cells_of in (
+            (self._main, self.settings.methods, of_methods),
+            (self._acting, ("mixbin-loss",), activation_cells),
+        ):
             for network in networks:
                 names = {(method, seed): _scoring(network, method, seed) for method in methods for seed in self._seeds}
                 given = {key: scores[name]["scores"] for key, name in names.items() if name in scores}
@@ -151,15 +181,26 @@ class Grid:
 
     def _finetuning_item(self, cell: Cell) -> Item:
         network, seed, epochs = cell.network, cell.seed, self.settings.epochs
-        inputs = {"parent": self._parents[_parent(network, seed)]["weights"], "data": self._data, "seed": seed, "epochs": epochs}
+        inputs = {
+            "parent": self._parents[_parent(network, seed)]["weights"],
+            "data": self._data,
+            "seed": seed,
+            "epochs": epochs,
+        }
         inputs |= {"calibration": self.settings.calibration}
-        known = lambda folder: {**self._work(network, seed, folder), "weights": self._weights(network, seed), "epochs": epochs}
+        known = lambda folder: {
+            **self._work(network, seed, folder),
+            "weights": self._weights(network, seed),
+            "epochs": epochs,
+        }
         if cell.choice is not None:
             inputs |= {"binary": list(cell.choice.binary)}
             make = lambda folder: FineTuning(**known(folder), binary=cell.choice.binary)
         else:
             inputs |= {"sparse": self._parents[_parent(network, seed, sparse=True)]["weights"], "limit": cell.limit}
-            make = lambda folder: Slimming(**known(folder), sparse=self._weights(network, seed, sparse=True), limit=cell.limit)
+            make = lambda folder: Slimming(
+                **known(folder), sparse=self._weights(network, seed, sparse=True), limit=cell.limit
+            )
         return Item(inputs, make, self._training_s(network, epochs))
 
     def _row(self, cell: Cell, found: Mapping[str, dict[str, Any]]) -> Row:
@@ -208,15 +249,24 @@ class Grid:
         return self._state.files(_parent(network, seed, sparse=sparse)) / "weights.pt"
 
     def _training_s(self, network: Network, epochs: int) -> float:
-        """Seconds of a training, its validation after each epoch and the tests before and after; forward is a third of a step."""
+        """Seconds of a training, its validation after each epoch and the tests before and after; forward is a third
+        of a step.
+        """
         bundle = self._bundle
         checked = (epochs + 2) * len(bundle.val) + 2 * len(bundle.test)
         return network.seconds * (OVERHEAD * epochs * len(bundle.train) + checked / 3)
 
     def _scoring_s(self, network: Network, method: str) -> float:
-        """Seconds of a scoring, roughly: so many steps on the calibration images, and an epoch per layer where it trains."""
+        """Seconds of a scoring, roughly: so many steps on the calibration images, and an epoch per layer where it
+        trains.
+        """
         layers = len(network.cost.names)
-        steps = {"hawq-v2": 200, "greedy": layers * layers / 4, "greedy-trained": layers * layers / 4, "mbq-second-order": 2 * layers}
+        steps = {
+            "hawq-v2": 200,
+            "greedy": layers * layers / 4,
+            "greedy-trained": layers * layers / 4,
+            "mbq-second-order": 2 * layers,
+        }
         trained = len(self._bundle.train) * layers * OVERHEAD if method == "greedy-trained" else 0
         return network.seconds * (steps.get(method, layers / 2) * self.settings.calibration + trained)
 

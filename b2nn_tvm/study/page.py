@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.loop.comparison import interval
+from b2nn_tvm.loop.compare_random import interval
 from b2nn_tvm.study.paired import Difference, compare
 from b2nn_tvm.study.settings import LEVELS
 from b2nn_tvm.study.table import Row
@@ -38,7 +38,10 @@ class Group:
 def groups(rows: Iterable[Row], part: str) -> list[Group]:
     """One group per budget, in the order of the rows."""
     chosen = [row for row in rows if row.part == part]
-    return [Group(part, budget, tuple(row for row in chosen if row.budget == budget)) for budget in dict.fromkeys(row.budget for row in chosen)]
+    return [
+        Group(part, budget, tuple(row for row in chosen if row.budget == budget))
+        for budget in dict.fromkeys(row.budget for row in chosen)
+    ]
 
 
 def page(rows: Sequence[Row], *, figures: Sequence[str] = ()) -> str:
@@ -51,7 +54,13 @@ def page(rows: Sequence[Row], *, figures: Sequence[str] = ()) -> str:
         parts += ["### What can be told apart", _how("methods"), *_verdicts(methods, "methods")]
         parts += ["### Before fine-tuning", _before(methods)]
     if acting:
-        parts += ["## Activations", _acting_setting(acting), _means(acting, "binary layers", ()), _how("activations"), *_verdicts(acting, "activations")]
+        parts += [
+            "## Activations",
+            _acting_setting(acting),
+            _means(acting, "binary layers", ()),
+            _how("activations"),
+            *_verdicts(acting, "activations"),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,7 +72,13 @@ def summary(rows: Sequence[Row]) -> list[tuple[str, tuple[str, ...], list[tuple[
         names = dict.fromkeys(name for group in by_budget for name in group.methods)
         body = [(name, *(_mean(row.test for row in group.of(name)) for group in by_budget)) for name in names]
         if body:
-            found.append((f"{part}: test accuracy in %, mean ± half of the 95 % interval", ("", *(group.budget for group in by_budget)), body))
+            found.append(
+                (
+                    f"{part}: test accuracy in %, mean ± half of the 95 % interval",
+                    ("", *(group.budget for group in by_budget)),
+                    body,
+                )
+            )
     return found
 
 
@@ -80,16 +95,22 @@ def _setting(rows: Sequence[Row]) -> list[str]:
     seeds = sorted({row.seed for row in rows})
     hours = sum(row.seconds for row in trained.values()) / 3600
     lines = [
-        f"Data: {some.data}, {some.images} training images; accuracies are on {some.tested} test images, which nothing was chosen by. Float "
-        f"parents were trained for {some.float_epochs} epochs, one per seed, and every network was fine-tuned from its seed's parent for "
-        f"{max(row.epochs for row in rows)} epochs, distilled from it. Seeds: {', '.join(map(str, seeds))}.",
-        f"{len(rows)} rows in results.csv stand for {len(trained)} fine-tunings ({hours:.1f} hours of processes): where two methods chose the same "
-        "layers for a seed, they share one, and their difference for that seed is zero.",
+        (
+            f"Data: {some.data}, {some.images} training images; accuracies are on {some.tested} test images, which"
+            f" nothing was chosen by. Float parents were trained for {some.float_epochs} epochs, one per seed, and"
+            f" every network was fine-tuned from its seed's parent for {max(row.epochs for row in rows)} epochs,"
+            f" distilled from it. Seeds: {', '.join(map(str, seeds))}."
+        ),
+        (
+            f"{len(rows)} rows in results.csv stand for {len(trained)} fine-tunings ({hours:.1f} hours of processes):"
+            " where two methods chose the same layers for a seed, they share one, and their difference for that seed"
+            " is zero."
+        ),
     ]
     if len(seeds) < 5:
         lines.append(
-            f"With {len(seeds)} seed{'s' * (len(seeds) > 1)} intervals are wide: what is not told apart here may differ all the same, and random choices "
-            "are usually averaged over five draws at least."
+            f"With {len(seeds)} seed{'s' * (len(seeds) > 1)} intervals are wide: what is not told apart here may differ"
+            " all the same, and random choices are usually averaged over five draws at least."
         )
     return lines
 
@@ -101,7 +122,8 @@ def _means(found: Sequence[Group], title: str, rows: Sequence[Row]) -> str:
     body = [[name, *(_mean(row.test for row in group.of(name)) for group in found)] for name in names]
     text = f"Mean over the seeds ± half of the 95 % interval (Student's t), by {title}.\n\n" + _table(head, body)
     references = [
-        f"{name} ({100 * share:.2f} % of the FLOPs) {_mean(row.test for row in rows if row.part == 'reference' and row.method == name)} %"
+        f"{name} ({100 * share:.2f} % of the FLOPs)"
+        f" {_mean(row.test for row in rows if row.part == 'reference' and row.method == name)} %"
         for name, share in {row.method: row.share for row in rows if row.part == "reference"}.items()
     ]
     return text + (f"\n\nFor reference: {'; '.join(references)}." if references else "")
@@ -117,20 +139,26 @@ def _cost(found: Sequence[Group]) -> list[str]:
         if max(shares) - min(shares) >= 0.005:
             text += f" ({least.method} has the least)"
         topped = sum(row.topped_up for row in group.rows)
-        lines.append(text + (f"; {topped} of {len(group.rows)} choices were topped up" if topped else "; no choice was topped up"))
+        lines.append(
+            text
+            + (f"; {topped} of {len(group.rows)} choices were topped up" if topped else "; no choice was topped up")
+        )
     return [
-        "Achieved cost. Every choice keeps the budget. Topped up means: the choice left more of the budget unspent than others did, so layers "
-        "returned to float, the most harmful first, or the most harmful one gave way to a smaller one that comes next in the method's order. network-slimming is a smaller float network, which has as its limit what the costliest choice keeps and comes as near to it as whole "
-        "channels allow.\n\n" + "\n".join(lines)
+        "Achieved cost. Every choice keeps the budget. Topped up means: the choice left more of the budget unspent than"
+        " others did, so layers returned to float, the most harmful first, or the most harmful one gave way to a"
+        " smaller one that comes next in the method's order. network-slimming is a smaller float network, which has as"
+        " its limit what the costliest choice keeps and comes as near to it as whole channels allow.\n\n"
+        + "\n".join(lines)
     ]
 
 
 def _how(part: str) -> str:
     names = " and ".join(f"`{name}`" for name in REFERENCES[part])
     return (
-        f"Each of the others is compared with {names}, fixed beforehand, by the differences within seeds: mean difference in percent points of "
-        "test accuracy with its 95 % interval (Student's t, not adjusted). \"Better\" and \"worse\" are by p-values after Holm's correction for the "
-        "comparisons of one budget with one reference, below 0.05."
+        f"Each of the others is compared with {names}, fixed beforehand, by the differences within seeds: mean"
+        ' difference in percent points of test accuracy with its 95 % interval (Student\'s t, not adjusted). "Better"'
+        ' and "worse" are by p-values after Holm\'s correction for the comparisons of one budget with one reference,'
+        " below 0.05."
     )
 
 
@@ -156,14 +184,20 @@ def _verdict(group: Group, reference: str) -> str:
             if each_group
         )
         text += f" {len(tied)} cannot be told apart from it." if tied else ""
-    rows = [[each.method, _difference(each), f"{each.p:.3f}", f"{each.holm:.3f}", str(each.alike), each.verdict] for each in (*better, *worse, *tied)]
+    rows = [
+        [each.method, _difference(each), f"{each.p:.3f}", f"{each.holm:.3f}", str(each.alike), each.verdict]
+        for each in (*better, *worse, *tied)
+    ]
     return text + "\n\n" + _table(["method", "difference", "p", "p after Holm", "same network, seeds", ""], rows)
 
 
 def _before(found: Sequence[Group]) -> str:
     names = list(dict.fromkeys(name for group in found for name in group.methods))
     body = [[name, *(_mean(row.test_before for row in group.of(name)) for group in found)] for name in names]
-    text = "The same networks with batch-norm statistics re-estimated and nothing trained: what the scores of the methods look at.\n\n"
+    text = (
+        "The same networks with batch-norm statistics re-estimated and nothing trained: what the scores of the methods"
+        " look at.\n\n"
+    )
     return text + _table(["test accuracy, %", *(group.budget for group in found)], body)
 
 
@@ -171,8 +205,9 @@ def _acting_setting(found: Sequence[Group]) -> str:
     row = found[0].rows[0]
     shares = sorted({f"{100 * row.share:.1f}" for group in found for row in group.rows if group.budget == LEVELS[1]})
     return (
-        f"In {row.model} of width {row.width}, whose blocks are activation -> convolution; in the Bi-Real layout a binary layer has no activation but its sign. "
-        f"Nothing binary, MixBin's choice ({', '.join(shares)} % of the FLOPs), all eligible layers binary. Each activation has float parents of its own."
+        f"In {row.model} of width {row.width}, whose blocks are activation -> convolution; in the Bi-Real layout a"
+        f" binary layer has no activation but its sign. Nothing binary, MixBin's choice ({', '.join(shares)} % of the"
+        " FLOPs), all eligible layers binary. Each activation has float parents of its own."
     )
 
 
@@ -186,7 +221,11 @@ def _mean(values: Iterable[float]) -> str:
 
 def _difference(each: Difference) -> str:
     width = each.interval.half_width
-    return f"{each.interval.mean:+.1f} ± {width:.1f}" if math.isfinite(width) else f"{each.interval.mean:+.1f}, no interval"
+    return (
+        f"{each.interval.mean:+.1f} ± {width:.1f}"
+        if math.isfinite(width)
+        else f"{each.interval.mean:+.1f}, no interval"
+    )
 
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -6,17 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.loop.comparison import Interval, interval
+from b2nn_tvm.loop.compare_random import Interval, interval
 
 LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Difference:
-    """``method`` less ``reference`` by seed: the mean with its 95 % interval, the p-value of Student's paired test and Holm's.
+    """``method`` less ``reference`` by seed: the mean with its 95 % interval, the p-value of Student's paired test and
+    Holm's.
 
-    ``alike`` is the number of seeds in which both are the same network. Where all seeds differ by the same non-zero amount
-    the spread is not known: the interval is infinite, and p is 1.
+    ``alike`` is the number of seeds in which both are the same network. Where all seeds differ by the same non-zero
+    amount the spread is not known: the interval is infinite, and p is 1.
     """
 
     method: str
@@ -35,7 +36,9 @@ class Difference:
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[Interval, float]:
-    """The mean of first - second over the seeds of both, its 95 % interval, and the two-sided p-value of Student's t."""
+    """The mean of first - second over the seeds of both, its 95 % interval, and the two-sided p-value of Student's
+    t.
+    """
     from scipy.stats import t
 
     seeds = sorted(set(first) & set(second))
@@ -62,13 +65,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare(
-    accuracies: Mapping[str, Mapping[int, float]], reference: str, *, trainings: Mapping[str, Mapping[int, str]] | None = None
+    accuracies: Mapping[str, Mapping[int, float]],
+    reference: str,
+    *,
+    trainings: Mapping[str, Mapping[int, str]] | None = None,
 ) -> list[Difference]:
     """Every other method against ``reference``; ``accuracies`` and ``trainings`` are by method and seed."""
     others = [name for name in accuracies if name != reference and set(accuracies[name]) & set(accuracies[reference])]
     pairs = [paired(accuracies[name], accuracies[reference]) for name in others]
     corrected = holm([p for _, p in pairs])
-    alike = lambda name: sum(trainings[name].get(seed) == word for seed, word in trainings[reference].items()) if trainings else 0
+    alike = lambda name: (
+        sum(trainings[name].get(seed) == word for seed, word in trainings[reference].items()) if trainings else 0
+    )
     return [
         Difference(name, reference, found, p, adjusted, alike(name))
         for name, (found, p), adjusted in zip(others, pairs, corrected, strict=True)

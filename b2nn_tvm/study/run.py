@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from b2nn_tvm.document import write_atomic
 from b2nn_tvm.errors import B2nnError, InputError
+from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.study import figures, table
 from b2nn_tvm.study.grid import Grid, Progress
 from b2nn_tvm.study.page import page
@@ -18,7 +18,9 @@ from b2nn_tvm.study.table import Row
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The rows, in ``folder``/results.csv too, the names of the files there, and what could not be trained, with why."""
+    """The rows, in ``folder``/results.csv too, the names of the files there, and what could not be trained, with
+    why.
+    """
 
     folder: Path
     rows: tuple[Row, ...]
@@ -30,8 +32,8 @@ class StudyResult:
         if self.failed:
             name, reason = next(iter(self.failed.items()))
             raise B2nnError(
-                f"{len(self.failed)} pieces of work failed, and what needs them is missing from results.csv; the first was {name}: {reason}; run the "
-                "same command again to try these again"
+                f"{len(self.failed)} pieces of work failed, and what needs them is missing from results.csv; the first"
+                f" was {name}: {reason}; run the same command again to try these again"
             )
 
 
@@ -47,8 +49,8 @@ def study(
     """Compare what ``settings`` say, with ``jobs`` processes (default: one per core), and write all into ``output``.
 
     Every finished training stays in ``output``/state and is used again where nothing it depends on has changed, unless
-    ``fresh``. ``progress(phase, done, total)`` and ``note(text)`` are called along the way. Raises InputError and BudgetError for what
-    cannot be used; a single training that fails is left out and named in the result.
+    ``fresh``. ``progress(phase, done, total)`` and ``note(text)`` are called along the way. Raises InputError and
+    BudgetError for what cannot be used; a single training that fails is left out and named in the result.
     """
     folder, say = Path(output), note or (lambda text: None)
     quiet = lambda phase, done, total: None
@@ -61,7 +63,9 @@ def study(
 
 
 def write_page(folder: Path, note: Callable[[str], None]) -> list[str]:
-    """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; the names of all files."""
+    """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; the names of all
+    files.
+    """
     rows = table.read(folder / "results.csv")
     try:
         drawn = figures.write(folder, rows)

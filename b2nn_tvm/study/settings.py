@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from b2nn_tvm import models
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin import activation, methods
+from b2nn_tvm.mixbin.modules import activations as activation
+from b2nn_tvm.mixbin.selectors import registry as methods
 
 SLIMMING = "network-slimming"
 LEVELS = ("zero", "partial", "full")  # how much of a network is binary where activations are compared
@@ -21,13 +22,14 @@ def method_names() -> tuple[str, ...]:
 class StudySettings:
     """One study.
 
-    ``budgets`` are percents of the float network's FLOPs; seeds are 0 to ``seeds`` - 1. The float parents train for ``float_epochs``,
-    all networks compared for ``epochs``, on ``images`` training images (0: all), with ``validation`` images to validate on (0:
-    all); tests see the whole test set. Layers are scored on ``calibration`` training images. Choices whose share of the FLOPs is more than
-    ``tolerance`` percent points below the largest one under the same budget are topped up, if ``top_up``.
+    ``budgets`` are percents of the float network's FLOPs; seeds are 0 to ``seeds`` - 1. The float parents train for
+    ``float_epochs``, all networks compared for ``epochs``, on ``images`` training images (0: all), with ``validation``
+    images to validate on (0: all); tests see the whole test set. Layers are scored on ``calibration`` training images.
+    Choices whose share of the FLOPs is more than ``tolerance`` percent points below the largest one under the same
+    budget are topped up, if ``top_up``.
 
-    ``activations`` are compared in ``activation_model``, whose blocks are ReLU -> conv: in the Bi-Real layout a binary layer has
-    no activation but its sign. "Partial" is MixBin's choice half-way from all binary to all float in FLOPs.
+    ``activations`` are compared in ``activation_model``, whose blocks are ReLU -> conv: in the Bi-Real layout a binary
+    layer has no activation but its sign. "Partial" is MixBin's choice half-way from all binary to all float in FLOPs.
 
     Raises InputError, with the choices, for unknown names and numbers out of range.
     """
@@ -60,7 +62,10 @@ class StudySettings:
                     raise InputError(f"unknown {what} {word!r}; choose from {', '.join(choices)}")
         for budget in self.budgets:
             if not 0 < budget < 100:
-                raise InputError(f"budget {budget:g}: expected percents of the float network's FLOPs, between 0 and 100, such as 60,40,20,10")
+                raise InputError(
+                    f"budget {budget:g}: expected percents of the float network's FLOPs, between 0 and 100, such as"
+                    " 60,40,20,10"
+                )
         for what, words in (("methods", self.methods), ("budgets", self.budgets), ("activations", self.activations)):
             if len(set(words)) < len(words):
                 raise InputError(f"{what}: expected each one once, not {', '.join(map(str, words))}")
@@ -82,7 +87,17 @@ class StudySettings:
 
 
 PRESETS = {
-    "small": StudySettings(data="shapes", width=8, images=2000, validation=400, calibration=64, float_epochs=16, epochs=3, activation_model="vgg_small", activation_width=16),
+    "small": StudySettings(
+        data="shapes",
+        width=8,
+        images=2000,
+        validation=400,
+        calibration=64,
+        float_epochs=16,
+        epochs=3,
+        activation_model="vgg_small",
+        activation_width=16,
+    ),
     "full": StudySettings(data="shapes", seeds=5, float_epochs=60, epochs=30),
 }
 

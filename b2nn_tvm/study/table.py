@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from b2nn_tvm.document import write_atomic
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.storage.document import write_atomic
 
 PARTS = ("reference", "methods", "activations")
 
@@ -18,11 +18,11 @@ PARTS = ("reference", "methods", "activations")
 class Row:
     """One network of one seed.
 
-    ``part`` is "methods", "activations" or "reference" (all float, all binary); ``method`` is an activation's name where activations
-    are compared. ``budget`` is in percent of the float FLOPs, or a level of binarization. ``layers`` are the binary ones, by
-    name, with spaces between; ``flops`` of ``float_flops`` are left, which is ``share``; ``topped_up`` is 1 where the choice was
-    changed to spend what the budget left. Accuracies are shares in [0, 1], before and after fine-tuning; ``seconds`` are those of the
-    fine-tuning. Rows with the same ``training`` share one.
+    ``part`` is "methods", "activations" or "reference" (all float, all binary); ``method`` is an activation's name
+    where activations are compared. ``budget`` is in percent of the float FLOPs, or a level of binarization. ``layers``
+    are the binary ones, by name, with spaces between; ``flops`` of ``float_flops`` are left, which is ``share``;
+    ``topped_up`` is 1 where the choice was changed to spend what the budget left. Accuracies are shares in [0, 1],
+    before and after fine-tuning; ``seconds`` are those of the fine-tuning. Rows with the same ``training`` share one.
     """
 
     part: str
@@ -77,4 +77,6 @@ def read(path: Path) -> tuple[Row, ...]:
             found = list(csv.DictReader(file))
         return tuple(Row(**{field.name: _TYPES[field.type](row[field.name]) for field in fields(Row)}) for row in found)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: expected the results.csv of a study, with columns {', '.join(COLUMNS)}; {error!r}") from None
+        raise InputError(
+            f"{path}: expected the results.csv of a study, with columns {', '.join(COLUMNS)}; {error!r}"
+        ) from None

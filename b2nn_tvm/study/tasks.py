@@ -15,20 +15,20 @@ import torch
 from torch import nn
 
 from b2nn_tvm import models
-from b2nn_tvm.cost import Budget, flops_cost
+from b2nn_tvm.costs.additive import Budget, flops_cost
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.data.subset import subset
-from b2nn_tvm.document import write_atomic
 from b2nn_tvm.loop.sources import load_data, wanted
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.conversion import ConversionOptions
-from b2nn_tvm.mixbin.fingerprint import model_digest
-from b2nn_tvm.mixbin.flops import flops
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.slim import slim
-from b2nn_tvm.mixbin.slim_train import slim_train
-from b2nn_tvm.mixbin.train import evaluate, finetune, train
+from b2nn_tvm.mixbin.conversion.options import ConversionOptions
+from b2nn_tvm.mixbin.network.flops import flops
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.slimming.slim import slim
+from b2nn_tvm.mixbin.slimming.train_sparse import slim_train
+from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
+from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
+from b2nn_tvm.storage.document import write_atomic
 
 Report = Callable[[int, int], None]
 
@@ -62,7 +62,9 @@ class Net:
 
     @property
     def conversion(self) -> ConversionOptions:
-        """What its binary layers look like: the activation in front of them is the network's own, also where that drops the sign."""
+        """What its binary layers look like: the activation in front of them is the network's own, also where that
+        drops the sign.
+        """
         return ConversionOptions(activation=self.activation)
 
     def build(self, bundle: DataBundle, *, seed: int = 0) -> nn.Module:
@@ -133,7 +135,14 @@ class Scoring(Work):
             path = self.folder / f"{limit}.json"
             batches = bundle.calibration(self.calibration, seed=self.seed)
             scored = methods.score(
-                self.method, model, batches, seed=self.seed, conversion=self.net.conversion, path=path, progress=report, **options
+                self.method,
+                model,
+                batches,
+                seed=self.seed,
+                conversion=self.net.conversion,
+                path=path,
+                progress=report,
+                **options,
             )
             found[limit] = dict(scored.scores)
             shutil.rmtree(f"{path}.steps", ignore_errors=True)  # networks on the way
@@ -178,7 +187,9 @@ class Slimming(Work):
         return {**found, "flops": int(slimmed.achieved), "removed": removed}
 
 
-def _finetune(work: FineTuning | Slimming, student: nn.Module, teacher: nn.Module, bundle: DataBundle, report: Report) -> dict[str, Any]:
+def _finetune(
+    work: FineTuning | Slimming, student: nn.Module, teacher: nn.Module, bundle: DataBundle, report: Report
+) -> dict[str, Any]:
     begun = time.perf_counter()
     reestimate(student, bundle.calibration(work.calibration, seed=work.seed))
     before = _accuracies(student, bundle)

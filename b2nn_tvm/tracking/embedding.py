@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.loss import device_of, evaluating
+from b2nn_tvm.mixbin.training.loss import device_of, evaluating
 
 # From normalized crops float32 [N, 3, H, W] to features float32 [N, C, H', W'].
 Embedding = Callable[[np.ndarray], np.ndarray]

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
-from b2nn_tvm.cost import AdditiveCost
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.scoring.scoring_task import Batches, ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.selectors.selector import Selector
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Batches, Subject
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.tracking.siamese import LogisticLoss, SiameseNet
 
@@ -21,7 +21,7 @@ _TRUNK = "trunk."
 
 
 @dataclass(frozen=True)
-class SiameseSubject(Subject):
+class SiameseScoringTask(ScoringTask):
     """A Siamese network, whose layers are called twice in one pass and are converted in the trunk therefore."""
 
     def convert(self, choice: Plan | Iterable[str], *, model: SiameseNet | None = None) -> SiameseNet:
@@ -43,7 +43,7 @@ def score(
     """One score per layer (default: every eligible one), all of them by their names in the trunk.
 
     ``batches`` are of (pairs, cells), ``radius`` is as in LogisticLoss, ``cost`` is the trunk's and ``options`` are
-    further fields of Subject. Raises InputError for an unknown method, and what the methods raise.
+    further fields of ScoringTask. Raises InputError for an unknown method, and what the methods raise.
     """
     selector = methods.get(method) if isinstance(method, str) else method
     side = net.sizes.search
@@ -52,7 +52,7 @@ def score(
         cost = replace(cost, float_cost=_prefixed(cost.float_cost), binary_cost=_prefixed(cost.binary_cost))
     loss = LogisticLoss(net.sizes.response, radius)
     layers = tuple(_prefixed(dict.fromkeys(chosen)))
-    found = selector.score(SiameseSubject.of(net, batches, layers=layers, loss=loss, cost=cost, **options))
+    found = selector.score(SiameseScoringTask.of(net, batches, layers=layers, loss=loss, cost=cost, **options))
     return replace(found, scores=_bare(found.scores), deltas=_bare(found.deltas))
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from b2nn_tvm.mixbin.convert import convert
+from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.tracking.sizes import Sizes
 

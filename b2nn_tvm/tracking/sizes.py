@@ -8,7 +8,7 @@ from typing import Self
 from torch import nn
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.graph import capture_shapes, shape_of
+from b2nn_tvm.mixbin.network.capture import capture_shapes, shape_of
 
 
 @dataclass(frozen=True)

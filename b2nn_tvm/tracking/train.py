@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.mixbin import train as classifiers
-from b2nn_tvm.mixbin.recipe import TrainResult
+from b2nn_tvm.mixbin.training import train as classifiers
+from b2nn_tvm.mixbin.training.recipe import TrainResult
 from b2nn_tvm.tracking.siamese import LogisticLoss, SiameseNet
 
 

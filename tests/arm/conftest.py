@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.artifact import load
-from b2nn_tvm.deploy.emulator import EmulatorDevice
-from b2nn_tvm.deploy.qemu import FOLDER_VARIABLE, find_emulator
+from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
+from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE, find_emulator
+from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError
 
 Run = Callable[..., dict[str, np.ndarray]]

@@ -1,7 +1,7 @@
 """Bundles of a mixed C-ResNet-20 and of a Bi-Real-18 for 64-bit and 32-bit boards, run on each CPU that they are for.
 
-The activations around each binary convolution are outputs, too. They are stored as floats anyway, because shortcuts read
-them, so the kernels are those that ship; and from them the integers of every binary convolution are found again.
+The activations around each binary convolution are outputs, too. They are stored as floats anyway, because shortcuts
+read them, so the kernels are those that ship; and from them the integers of every binary convolution are found again.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from click.testing import CliRunner
 from b2nn_tvm import reference
 from b2nn_tvm.cli.compile import main
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.artifact import load
-from b2nn_tvm.deploy.bundle import write_bundle
-from b2nn_tvm.verify import TIE, TOLERANCE, Oracle, relative_difference
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.deploy.library.bundle import write_bundle
+from b2nn_tvm.verification.verify_artifact import TIE, TOLERANCE, Oracle, relative_difference
 
 pytestmark = pytest.mark.emulated
 
@@ -69,9 +69,9 @@ class Network:
 def network(tmp_path_factory) -> Callable[[str], Network]:
     """The network of a name; random weights, and random statistics of batch norm."""
     torch = pytest.importorskip("torch", reason="the networks are made with torch; pip install torch")
-    from b2nn_tvm.export import export_onnx
-    from b2nn_tvm.mixbin.convert import convert
-    from b2nn_tvm.mixbin.layers import trace
+    from b2nn_tvm.export.export_onnx import export_onnx
+    from b2nn_tvm.mixbin.conversion.convert import convert
+    from b2nn_tvm.mixbin.network.layers import trace
     from b2nn_tvm.models import bireal18, cresnet20
 
     @cache

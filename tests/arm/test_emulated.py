@@ -1,5 +1,6 @@
-"""Compiled for ARM, run under QEMU as the CPU of the board: the shipped library gives the reference's integers, bit for bit, and
-uses no instruction that the board lacks."""
+"""Compiled for ARM, run under QEMU as the CPU of the board: the shipped library gives the reference's integers, bit for
+bit, and uses no instruction that the board lacks.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.reference import binary_conv2d, pack, sign
 from b2nn_tvm.targets.target import get
-from tests.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
 pytestmark = pytest.mark.emulated
 

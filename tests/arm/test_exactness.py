@@ -14,8 +14,8 @@ import pytest
 
 from b2nn_tvm import reference
 from b2nn_tvm.compiler import compile_model
-from tests import binary_networks as networks
-from tests.onnx_models import save
+from tests.support import binary_networks as networks
+from tests.support.onnx_models import save
 
 pytestmark = pytest.mark.emulated
 
@@ -51,7 +51,9 @@ def test_the_cases_cover_all_variants():
     assert {one.workload.out_channels for one in layers} == set(networks.CHANNELS)
 
 
-@pytest.mark.parametrize("kernel, cpu", [(k, cpu) for k in networks.KERNELS for cpu in CPUS if k == 3 or cpu != "cortex-a7"])
+@pytest.mark.parametrize(
+    "kernel, cpu", [(k, cpu) for k in networks.KERNELS for cpu in CPUS if k == 3 or cpu != "cortex-a7"]
+)
 def test_layers_equal_the_reference(run_emulated, compiled, kernel, cpu):
     layers = networks.layers_of(kernel)
     inputs = {f"x{i}": networks.activations(networks.input_shape(one.workload), i) for i, one in enumerate(layers)}

@@ -1,4 +1,5 @@
-"""The networks of models/ with every eligible layer binary: libraries for this machine and for ARM answer as onnxruntime does.
+"""The networks of models/ with every eligible layer binary: libraries for this machine and for ARM answer as
+onnxruntime does.
 
 Layers of both kinds of binary weights alternate in pairs, so that each kind is followed by each; one kind learns its
 thresholds. All of that in one file
@@ -14,8 +15,8 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.artifact import Artifact, load
-from b2nn_tvm.verify import TIE, TOLERANCE, Oracle, relative_difference
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.verification.verify_artifact import TIE, TOLERANCE, Oracle, relative_difference
 
 BINARIZERS = ("xnor", "xnor", "distribution-aware", "distribution-aware")
 # options, input, activation
@@ -34,7 +35,9 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class Mixed:
-    """A network's file, its binary layers by binarizer, and images of which no sign hangs on a rounding, with the answers."""
+    """A network's file, its binary layers by binarizer, and images of which no sign hangs on a rounding, with the
+    answers.
+    """
 
     path: Path
     binary: dict[str, str]
@@ -51,10 +54,10 @@ class Mixed:
 def mixed(request, tmp_path_factory) -> Mixed:
     torch = pytest.importorskip("torch", reason="the networks are made with torch; pip install torch")
     from b2nn_tvm import models
-    from b2nn_tvm.export import export_onnx
-    from b2nn_tvm.mixbin.batchnorm import reestimate
-    from b2nn_tvm.mixbin.convert import convert
-    from b2nn_tvm.mixbin.layers import trace
+    from b2nn_tvm.export.export_onnx import export_onnx
+    from b2nn_tvm.mixbin.conversion.convert import convert
+    from b2nn_tvm.mixbin.network.layers import trace
+    from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 
     torch.manual_seed(0)
     options, shape, activation = NETWORKS[request.param]
@@ -64,7 +67,13 @@ def mixed(request, tmp_path_factory) -> Mixed:
     binary = {name: BINARIZERS[index % len(BINARIZERS)] for index, name in enumerate(eligible)}
     for binarizer in dict.fromkeys(BINARIZERS):
         chosen = [name for name in eligible if binary[name] == binarizer]
-        network = convert(network, chosen, activation=activation, binarizer=binarizer, learned_threshold=binarizer == "distribution-aware")
+        network = convert(
+            network,
+            chosen,
+            activation=activation,
+            binarizer=binarizer,
+            learned_threshold=binarizer == "distribution-aware",
+        )
     reestimate(network, [(torch.randn(16, *shape),)]).eval()
     for name, parameter in network.named_parameters():
         if ".bn" in name or name.endswith("threshold"):  # what does nothing would be no test

@@ -1,4 +1,6 @@
-"""The emulated board as a board: b2nn-device runs there under Python and TVM's runtime for AArch64, networks arrive over RPC."""
+"""The emulated board as a board: b2nn-device runs there under Python and TVM's runtime for AArch64, networks arrive
+over RPC.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,16 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.artifact import load
-from b2nn_tvm.deploy.device import open_device
-from b2nn_tvm.deploy.device_bench import DeviceBench
-from b2nn_tvm.deploy.measure import measure
-from b2nn_tvm.deploy.profiling import profile
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.latency.device_bench import DeviceBench
+from b2nn_tvm.deploy.latency.measure import measure
+from b2nn_tvm.deploy.latency.profile import profile
+from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.reference import binary_conv2d, pack, sign
 from b2nn_tvm.targets.target import get
-from tests.board_process import BoardProcess
-from tests.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.board_process import BoardProcess
+from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
 pytestmark = pytest.mark.emulated
 
@@ -50,7 +52,9 @@ def weight() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory, weight) -> Path:
-    """A binary convolution whose integers are an output, and a float network behind it; the folder beside the ONNX file."""
+    """A binary convolution whose integers are an output, and a float network behind it; the folder beside the ONNX
+    file.
+    """
     generator = np.random.default_rng(2)
     normal = lambda *shape: generator.standard_normal(shape).astype("float32")
     constants = {"w1": pack(weight.transpose(0, 2, 3, 1)), "s1": np.ones(24, "float32"), "t1": THRESHOLD}
@@ -66,7 +70,7 @@ def network(tmp_path_factory, weight) -> Path:
 
 def test_a_mixed_network_is_exact_there(board, network, weight, run_emulated):
     x = np.random.default_rng(3).standard_normal((1, 40, 12, 12)).astype("float32")
-    with open_device(board.word) as device:
+    with open_device(board.address) as device:
         results = device.run(load(network / "net"), {"input": x}, threads=2)
         expected = binary_conv2d(
             sign(x, THRESHOLD[:, None, None]), weight, stride=(1, 1), padding=(1, 1, 1, 1), dilation=(1, 1), pad_value=0
@@ -79,15 +83,15 @@ def test_a_mixed_network_is_exact_there(board, network, weight, run_emulated):
 
 
 def test_it_is_known_to_be_emulated_and_gives_no_times(board, network, tmp_path):
-    with open_device(board.word) as device:
+    with open_device(board.address) as device:
         found = device.describe()
         assert found.emulated and found.arch == "aarch64"
-        with pytest.raises(DeviceError, match=f"{board.word}: an emulator's time is not a latency"):
+        with pytest.raises(DeviceError, match=f"{board.address}: an emulator's time is not a latency"):
             measure(load(network / "net"), device=device)
         with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
             profile(load(network / "net"), device=device, threads=1, runs=2, costs=tmp_path / "costs.json")
     with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
-        DeviceBench(board.word, target=get("arm"))
+        DeviceBench(board.address, target=get("arm"))
     assert not (tmp_path / "costs.json").exists()
 
 

@@ -1,12 +1,14 @@
-"""Weight-binary layers on emulated boards: the reference's numbers within float rounding, and a mixed network as onnxruntime has it."""
+"""Weight-binary layers on emulated boards: the reference's numbers within float rounding, and a mixed network as
+onnxruntime has it.
+"""
 
 import numpy as np
 import pytest
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.artifact import load
-from b2nn_tvm.verify import TOLERANCE, Oracle, relative_difference
-from tests.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
+from tests.support.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
 
 pytestmark = pytest.mark.emulated
 

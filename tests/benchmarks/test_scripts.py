@@ -61,7 +61,9 @@ def checked(path: Path) -> dict:
 
 @pytest.fixture
 def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """One round of a benchmark in this process, which spares loading torch and TVM anew: its JSON document and its tables."""
+    """One round of a benchmark in this process, which spares loading torch and TVM anew: its JSON document and its
+    tables.
+    """
 
     def run(script: str, *arguments: str) -> tuple[dict, str]:
         path = tmp_path / "rows.json"

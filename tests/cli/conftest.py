@@ -23,11 +23,18 @@ Run = Callable[..., subprocess.CompletedProcess]
 def run(tmp_path: Path) -> Run:
     """Run ``b2nn-<command> words...`` in an empty folder; ``before`` is Python to run first in its process."""
 
-    def run(command: str, *words: str, before: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    def run(
+        command: str, *words: str, before: str = "", env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess:
         code = f"import sys; {before}\nsys.argv[0] = 'b2nn-{command}'\nfrom b2nn_tvm.cli.{command} import main\nmain()"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **(env or {})}
         return subprocess.run(
-            [sys.executable, "-c", code, *map(str, words)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-c", code, *map(str, words)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     return run
@@ -76,13 +83,17 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def save_graph(path: Path, nodes: list, constants: dict, input_shape: list, output_shape: list) -> Path:
     value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
     initializers = [numpy_helper.from_array(np.asarray(each, np.float32), name) for name, each in constants.items()]
-    graph = helper.make_graph(nodes, path.stem, [value("input", input_shape)], [value("output", output_shape)], initializers)
+    graph = helper.make_graph(
+        nodes, path.stem, [value("input", input_shape)], [value("output", output_shape)], initializers
+    )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
     return path
 
 
 def assert_refused(done: subprocess.CompletedProcess, *parts: str) -> None:
-    """Status 1 and exactly one line on stderr that starts with "error:" and holds all parts; phases may stand before it."""
+    """Status 1 and exactly one line on stderr that starts with "error:" and holds all parts; phases may stand before
+    it.
+    """
     assert done.returncode == 1, f"status {done.returncode}: {done.stdout}{done.stderr}"
     errors = [line for line in done.stderr.splitlines() if not line.endswith(" ...")]
     assert len(errors) == 1 and errors[0].startswith("error: "), done.stderr

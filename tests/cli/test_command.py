@@ -70,7 +70,12 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     code = "from b2nn_tvm.cli import output\nimport click\nfrom b2nn_tvm.cli.command import Command\n"
     code += "@click.command(cls=Command)\ndef main():\n    for _ in range(100000): output.print_line('x' * 100)\nmain()"
     done = subprocess.run(
-        f"{sys.executable} -c \"$CODE\" | head -1", shell=True, cwd=ROOT, env={"CODE": code, "PATH": "/usr/bin:/bin"}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+        f'{sys.executable} -c "$CODE" | head -1',
+        shell=True,
+        cwd=ROOT,
+        env={"CODE": code, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "Traceback" not in done.stderr and "error" not in done.stderr

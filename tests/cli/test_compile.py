@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 import b2nn_tvm
-from b2nn_tvm.deploy.sizes import PARTS
+from b2nn_tvm.deploy.library.sizes import PARTS
 from tests.cli.conftest import Run, assert_refused, save_graph
 
 
@@ -24,8 +24,10 @@ def test_compiles_into_a_folder_and_prints_the_layers(run: Run, small_onnx: Path
     assert any("block" in line and "binary" in line and "c16" in line for line in lines)
     with b2nn_tvm.load(tmp_path / "out") as artifact:
         assert {row.name: row.precision for row in artifact.layers if row.name in ("stem", "block", "fc")} == {
-            "stem": "float", "block": "binary", "fc": "float"
-        }  # fmt: skip
+            "stem": "float",
+            "block": "binary",
+            "fc": "float",
+        }
 
 
 def test_json_is_all_of_stdout(run: Run, small_onnx: Path, tmp_path: Path) -> None:
@@ -89,7 +91,10 @@ def test_explain_says_what_was_fused_and_what_was_decided(run: Run, small_onnx: 
 def test_lists_targets(run: Run) -> None:
     done = run("compile", "--list-targets")
     assert done.returncode == 0, done.stderr
-    assert all(any(line.strip("│┃| ").startswith(name) for line in done.stdout.splitlines()) for name in ("arm", "x86", "native"))
+    assert all(
+        any(line.strip("│┃| ").startswith(name) for line in done.stdout.splitlines())
+        for name in ("arm", "x86", "native")
+    )
 
 
 def test_cross_builds_for_arm(run: Run, small_onnx: Path, tmp_path: Path) -> None:
@@ -97,13 +102,17 @@ def test_cross_builds_for_arm(run: Run, small_onnx: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     header = (tmp_path / "out" / "libb2nn_model.so").read_bytes()[:20]
     assert header[:5] == b"\x7fELF\x02" and header[18:20] == b"\xb7\x00"  # 64-bit, EM_AARCH64
-    assert done.stderr.splitlines()[-1].startswith("note: verify: skipped, this machine cannot run a library for arm; it lacks ")
+    assert done.stderr.splitlines()[-1].startswith(
+        "note: verify: skipped, this machine cannot run a library for arm; it lacks "
+    )
 
 
 def test_without_onnxruntime_it_says_that_nothing_was_verified(run: Run, small_onnx: Path, tmp_path: Path) -> None:
     done = run("compile", small_onnx, "-o", "out", before="sys.modules['onnxruntime'] = None")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == "note: verify: skipped, onnxruntime is not installed (pip install onnxruntime)"
+    assert (
+        done.stderr.splitlines()[-1] == "note: verify: skipped, onnxruntime is not installed (pip install onnxruntime)"
+    )
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
@@ -147,7 +156,9 @@ def test_an_existing_library_survives_a_failed_compile(run: Run, small_onnx: Pat
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-@pytest.mark.parametrize("words", [("--tune", "-1"), ("--input-shape", "input=1x3xq"), ("--sign-zero", "0"), ("--nonsense",)])
+@pytest.mark.parametrize(
+    "words", [("--tune", "-1"), ("--input-shape", "input=1x3xq"), ("--sign-zero", "0"), ("--nonsense",)]
+)
 def test_wrong_usage_is_status_2(run: Run, small_onnx: Path, words: tuple[str, ...]) -> None:
     done = run("compile", small_onnx, "-o", "out", *words)
     assert done.returncode == 2

@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from b2nn_tvm.deploy.device import open_device
-from tests.board_process import BoardProcess
+from b2nn_tvm.deploy.devices.open_device import open_device
 from tests.cli.conftest import Run, assert_refused
+from tests.support.board_process import BoardProcess
 
 
 def test_other_machines_need_an_explicit_flag(run: Run) -> None:
@@ -26,7 +26,7 @@ def test_with_the_flag_it_warns(tmp_path: Path) -> None:
         assert board.log == f"warning: every machine that reaches 0.0.0.0:{board.port} can run any code on this board\n"
         listening = [each.laddr.ip for each in psutil.Process(board.processes()[0].pid).net_connections(kind="tcp")]
         assert listening == ["0.0.0.0"]
-        with open_device(board.word) as device:
+        with open_device(board.address) as device:
             assert device.describe().cpus > 0
     finally:
         board.stop()

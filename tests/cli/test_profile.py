@@ -13,11 +13,11 @@ import pytest
 from onnx import helper
 
 from b2nn_tvm import compile_model, load, measure
-from b2nn_tvm.cost_table import CostTable
-from b2nn_tvm.deploy.device import open_device
-from b2nn_tvm.deploy.system import describe, read_facts
-from tests.board_process import BoardProcess
+from b2nn_tvm.costs.table import CostTable
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from tests.cli.conftest import Run, assert_refused, save_graph
+from tests.support.board_process import BoardProcess
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +32,13 @@ def library_of_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two float convolutions and a binary one between, of some hundred microseconds."""
     draw = np.random.default_rng(0)
     constants = {
-        "w1": draw.standard_normal((32, 16, 3, 3)), "w2": np.where(draw.random((64, 32, 3, 3)) < 0.5, -1, 1),
-        "w3": draw.standard_normal((32, 64, 3, 3)), "zero": 0, "one": 1, "minus": -1,
-    }  # fmt: skip
+        "w1": draw.standard_normal((32, 16, 3, 3)),
+        "w2": np.where(draw.random((64, 32, 3, 3)) < 0.5, -1, 1),
+        "w3": draw.standard_normal((32, 64, 3, 3)),
+        "zero": 0,
+        "one": 1,
+        "minus": -1,
+    }
     nodes = [
         helper.make_node("Conv", ["input", "w1"], ["a"], name="first", pads=[1, 1, 1, 1]),
         helper.make_node("GreaterOrEqual", ["a", "zero"], ["positive"]),
@@ -69,7 +73,10 @@ def test_json(run: Run, library: Path) -> None:
 def test_a_table_says_what_was_measured_on(run: Run, library: Path, ssh) -> None:
     done = run("profile", library, "--runs", "5", "--device", "ssh://raspberrypi.local")
     assert done.returncode == 0, done.stderr
-    assert f"device: ssh://raspberrypi.local ({describe('', read_facts()).cpu}, {len(os.sched_getaffinity(0))} CPUs, Linux" in done.stdout
+    assert (
+        f"device: ssh://raspberrypi.local ({describe('', read_facts()).cpu}, {len(os.sched_getaffinity(0))} CPUs, Linux"
+        in done.stdout
+    )
     assert ssh.left_behind() == []
 
 
@@ -88,7 +95,7 @@ def test_times_go_to_a_table_and_a_finished_run_is_kept(run: Run, library: Path,
 def test_a_run_that_is_interrupted_goes_on(run: Run, library: Path, tmp_path: Path) -> None:
     """Ctrl-C after 30 samples; the timer is in the command's own process."""
     before = (
-        "from b2nn_tvm.deploy.profiling import Journal; add = Journal.add\n"
+        "from b2nn_tvm.deploy.latency.profile import Journal; add = Journal.add\n"
         "def interrupt(self, sample):\n    add(self, sample)\n    if len(self.samples) == 30: raise KeyboardInterrupt\n"
         "Journal.add = interrupt"
     )
@@ -135,10 +142,11 @@ def test_wrong_usage_is_status_2(here: Run, library: Path) -> None:
 
 @pytest.mark.timing
 def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Path, ssh, tmp_path: Path) -> None:
-    """The same kernels on the same CPU: what differs is the process they run in, and who looks on. Devices take turns, as what
-    else the machine does changes by the second."""
+    """The same kernels on the same CPU: what differs is the process they run in, and who looks on. Devices take turns,
+    as what else the machine does changes by the second.
+    """
     board = BoardProcess(tmp_path)
-    words = ("local", ssh.word, board.word)
+    words = ("local", ssh.word, board.address)
     try:
         with load(library_of_size) as artifact, ExitStack() as stack:
             devices = {word: stack.enter_context(open_device(word)) for word in words}
@@ -146,7 +154,10 @@ def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Pat
     finally:
         board.stop()
     least = {word: min(turn[word].min_ms for turn in turns) for word in words}
-    layers = {word: [min(rows, key=lambda row: row.min_ms) for rows in zip(*(turn[word].per_layer for turn in turns))] for word in words}
+    layers = {
+        word: [min(rows, key=lambda row: row.min_ms) for rows in zip(*(turn[word].per_layer for turn in turns))]
+        for word in words
+    }
     for word in words[1:]:
         assert least[word] == pytest.approx(least["local"], rel=0.3), word
         assert [row.name for row in layers[word]] == [row.name for row in layers["local"]]

@@ -39,7 +39,9 @@ WORDS = ("--model", "cresnet20", "-o", "out")
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_refusals_are_one_line_and_leave_nothing(here: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+def test_refusals_are_one_line_and_leave_nothing(
+    here: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
     assert_refused(here("search", *WORDS, *words), *parts)
     assert os.listdir(tmp_path) == []
 

@@ -21,7 +21,9 @@ WORDS = ("--data", "digits", "-o", "out")
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_refusals_are_one_line_and_leave_nothing(run: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+def test_refusals_are_one_line_and_leave_nothing(
+    run: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
     assert_refused(run("study", *WORDS, *words), *parts)
     assert os.listdir(tmp_path) == []
 

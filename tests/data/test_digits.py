@@ -51,8 +51,10 @@ def test_classes_are_balanced_in_each_split(bundle):
 def test_it_is_the_same_each_time(bundle):
     again = data.digits()
     assert (again.train.digest, again.val.digest, again.test.digest) == (
-        bundle.train.digest, bundle.val.digest, bundle.test.digest,
-    )  # fmt: skip
+        bundle.train.digest,
+        bundle.val.digest,
+        bundle.test.digest,
+    )
     assert len({again.train.digest, again.val.digest, again.test.digest}) == 3
 
 

@@ -31,7 +31,7 @@ def layout(root: Path, *files: str) -> Path:
         (["images/deep/er/1.png", "b", ".git/x"], "this folder holds .git, b, images$"),
         ([], "this folder holds nothing$"),
     ],
-)  # fmt: skip
+)
 def test_each_layout_goes_to_its_loader(tmp_path: Path, files: list[str], error: str) -> None:
     """Each loader complains in its own words of what is missing."""
     with pytest.raises(InputError, match=error):

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.artifact import Artifact, load
-from b2nn_tvm.deploy.build import LIBRARY, build_library
-from b2nn_tvm.deploy.bundle import write_bundle
-from b2nn_tvm.deploy.qemu import FOLDER_VARIABLE, find_emulator
-from b2nn_tvm.deploy.toolchain import find_toolchain
+from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE, find_emulator
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
+from b2nn_tvm.deploy.library.bundle import write_bundle
+from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import DeviceError, ToolchainError
 from b2nn_tvm.reference import pack, sign
 from tests.deploy.handmade import N, Workshop, program
-from tests.onnx_models import BINARY_CONV2D, model, save
+from tests.support.onnx_models import BINARY_CONV2D, model, save
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,9 @@ def net(workshop) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle_for(workshop) -> Callable[[str], Path]:
-    """The bundle of a network of one input and one output by target; where that is another machine, with the C example compiled."""
+    """The bundle of a network of one input and one output by target; where that is another machine, with the C
+    example compiled.
+    """
 
     @cache
     def build(target: str) -> Path:
@@ -60,7 +62,9 @@ def bundle_for(workshop) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def small_network(tmp_path_factory) -> Path:
-    """A compiled network for x86: a float and a binary convolution of sizes that fill no vector, pooling, a dense layer."""
+    """A compiled network for x86: a float and a binary convolution of sizes that fill no vector, pooling, a dense
+    layer.
+    """
     draw = lambda *shape: np.random.default_rng(shape).standard_normal(shape).astype("float32")
     nodes = """
         a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (input, w1)
@@ -71,8 +75,12 @@ def small_network(tmp_path_factory) -> Path:
         output = Gemm (d, w3)
     """
     constants = {
-        "w1": draw(35, 3, 3, 3), "w2": pack(sign(draw(37, 3, 3, 35))), "s2": np.abs(draw(37)), "t2": draw(35), "w3": draw(37, 10)
-    }  # fmt: skip
+        "w1": draw(35, 3, 3, 3),
+        "w2": pack(sign(draw(37, 3, 3, 35))),
+        "s2": np.abs(draw(37)),
+        "t2": draw(35),
+        "w3": draw(37, 10),
+    }
     outputs = "float[1,10] output"
     made = model(nodes, constants, inputs="float[1,3,11,13] input", outputs=outputs, functions=BINARY_CONV2D)
     folder = tmp_path_factory.mktemp("small")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from b2nn_tvm.deploy.build import build_library
-from b2nn_tvm.deploy.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
-from b2nn_tvm.deploy.toolchain import find_toolchain
+from b2nn_tvm.deploy.codegen.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.targets import target as targets
 
 N = 1000

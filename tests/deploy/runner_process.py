@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from b2nn_tvm.deploy.build import RUNNER
+from b2nn_tvm.deploy.library.build_library import RUNNER
 
 
 def start(net: Path, *words: object, **options) -> subprocess.CompletedProcess:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.artifact import load
-from b2nn_tvm.deploy.library import Library, aligned_empty
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.deploy.library.c_interface import Library, aligned_empty
 from b2nn_tvm.targets import target as targets
 from tests.deploy.elf_image import WRITABLE, read_image
 
@@ -41,7 +41,9 @@ def test_instances_in_several_threads_give_equal_results(small_network):
 
 
 def test_no_arena_lies_in_the_library(small_network):
-    """What can be written to in a library holds pointers alone, on pages of its own; activations belong to instances."""
+    """What can be written to in a library holds pointers alone, on pages of its own; activations belong to
+    instances.
+    """
     manifest = load(small_network).manifest
     writable = [
         segment.bytes

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.deploy.build import LIBRARY, LIBRARY_SOURCES, RUNNER, write_sources
-from b2nn_tvm.deploy.elf import read_elf
-from b2nn_tvm.deploy.qemu import find_emulator
-from b2nn_tvm.deploy.toolchain import find_toolchain
+from b2nn_tvm.deploy.devices.qemu import find_emulator
+from b2nn_tvm.deploy.library.build_library import LIBRARY, LIBRARY_SOURCES, RUNNER, write_sources
+from b2nn_tvm.deploy.library.elf import read_elf
+from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from tests.deploy.elf_image import read_image
 from tests.deploy.handmade import KERNELS, program
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.build import LIBRARY, RUNNER, RUNNER_SOURCES, RUNTIME, build_library
-from b2nn_tvm.deploy.manifest import read_manifest
+from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, RUNNER_SOURCES, RUNTIME, build_library
+from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.version import __version__
 from tests.deploy.handmade import N, expected, program
@@ -92,8 +92,11 @@ def test_describe_tells_what_the_manifest_tells(net):
     document = json.loads(start(net, "--describe").stdout)
     manifest = read_manifest(net)
     assert document["runner"] == {
-        "abi_version": 1, "version": __version__, "arch": platform.machine(), "compiler": manifest.build.compiler
-    }  # fmt: skip
+        "abi_version": 1,
+        "version": __version__,
+        "arch": platform.machine(),
+        "compiler": manifest.build.compiler,
+    }
     library = document["library"]
     assert (library["model_id"], library["steps"]) == (manifest.library.model_id, len(manifest.steps))
     assert (library["target"], library["isa"]) == (manifest.target.name, manifest.target.vector)
@@ -180,8 +183,12 @@ def test_a_library_of_another_machine_is_named(net, tmp_path, machine):
 
 
 VERSIONS = {
-    "int b2nn_abi_version(void) { return 2; }": "the library has version 2 of the C interface, this program 1; use both from one bundle",
-    "int b2nn_abi_version(void) { return 1; }": "the library has no function b2nn_model_id: it is no compiled network, or one of an older version",
+    "int b2nn_abi_version(void) { return 2; }": (
+        "the library has version 2 of the C interface, this program 1; use both from one bundle"
+    ),
+    "int b2nn_abi_version(void) { return 1; }": (
+        "the library has no function b2nn_model_id: it is no compiled network, or one of an older version"
+    ),
     "int other(void) { return 1; }": "the library has no function b2nn_abi_version: it is no compiled network",
 }
 

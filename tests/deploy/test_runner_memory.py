@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.build import LIBRARY, LIBRARY_SOURCES, RUNNER, RUNNER_SOURCES, write_runner_sources, write_sources
+from b2nn_tvm.deploy.library.build_library import (
+    LIBRARY,
+    LIBRARY_SOURCES,
+    RUNNER,
+    RUNNER_SOURCES,
+    write_runner_sources,
+    write_sources,
+)
 from b2nn_tvm.targets import target as targets
 from tests.deploy.handmade import KERNELS, N, program
 
@@ -49,9 +56,16 @@ def test_the_ways_through_the_program_are_clean(sanitized, x, tmp_path):
     outputs = ("--output", tmp_path / "y.npy", "--output", tmp_path / "tasks")
     image = ("--input", tmp_path / "x.npy")
     for words in (
-        (), image, (*image, *outputs), (*image, "--labels", tmp_path / "labels.txt", "--top", 1000), ("--describe",),
-        ("--profile", "--runs", 200, "--threads", 3), ("--profile", "--runs", 0), ("--help",), ("--version",),
-    ):  # fmt: skip
+        (),
+        image,
+        (*image, *outputs),
+        (*image, "--labels", tmp_path / "labels.txt", "--top", 1000),
+        ("--describe",),
+        ("--profile", "--runs", 200, "--threads", 3),
+        ("--profile", "--runs", 0),
+        ("--help",),
+        ("--version",),
+    ):
         done = run(sanitized / RUNNER, *words)
         assert (done.returncode, "ERROR" in done.stderr) == (0, False), done.stderr[-3000:]
 

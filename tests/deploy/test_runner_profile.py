@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.build import RUNNER, RUNNER_SOURCES, build_library
-from b2nn_tvm.deploy.manifest import read_manifest
-from b2nn_tvm.deploy.measure import Measurement
-from b2nn_tvm.deploy.system import Conditions, DeviceDescription, cpu_name
+from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, cpu_name
+from b2nn_tvm.deploy.latency.measure import Measurement
+from b2nn_tvm.deploy.library.build_library import RUNNER, RUNNER_SOURCES, build_library
+from b2nn_tvm.deploy.library.manifest import read_manifest
 from tests.deploy.handmade import program
 from tests.deploy.runner_process import output_words, refused, start
 
@@ -48,7 +48,9 @@ def test_rows_and_statistics(net, tmp_path, outputs):
         [*np.percentile(runs, [10, 50, 90]), runs.min()], abs=2e-6
     )
     rounding = 2e-6 / last["median_ms"]  # a run takes less than a microsecond, and nanoseconds are printed
-    assert last["spread"] == pytest.approx((last["p90_ms"] - last["p10_ms"]) / last["median_ms"], rel=1e-2, abs=rounding)
+    assert last["spread"] == pytest.approx(
+        (last["p90_ms"] - last["p10_ms"]) / last["median_ms"], rel=1e-2, abs=rounding
+    )
     medians = np.median(steps, axis=0)  # every step has a layer of its own
     assert [row["name"] for row in last["per_layer"]] == first["step_layers"]
     assert [row["median_ms"] for row in last["per_layer"]] == pytest.approx(medians, abs=2e-6)

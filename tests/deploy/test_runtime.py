@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.build import LIBRARY
-from b2nn_tvm.deploy.library import aligned_empty
+from b2nn_tvm.deploy.library.build_library import LIBRARY
+from b2nn_tvm.deploy.library.c_interface import aligned_empty
 from tests.deploy.handmade import N, expected
 
 OK, ARGUMENT, MEMORY, THREAD, KERNEL, BUSY = range(6)

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.deploy.build import HEADER, LIBRARY_SOURCES, RUNNER_SOURCES, write_runner_sources, write_sources
+from b2nn_tvm.deploy.library.build_library import (
+    HEADER,
+    LIBRARY_SOURCES,
+    RUNNER_SOURCES,
+    write_runner_sources,
+    write_sources,
+)
 from tests.deploy.handmade import KERNELS, program
 
 RUNNER = tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c")))
@@ -105,4 +111,10 @@ def test_no_data_race(sources):
 def test_valgrind_finds_nothing(sources):
     if not shutil.which("valgrind"):
         pytest.skip("needs valgrind; get it with: apt install valgrind")
-    passes("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", compiled(sources, "stress-plain", "-O1", "-DROUNDS=1"))
+    passes(
+        "valgrind",
+        "--quiet",
+        "--error-exitcode=9",
+        "--leak-check=full",
+        compiled(sources, "stress-plain", "-O1", "-DROUNDS=1"),
+    )

@@ -12,14 +12,14 @@ import torch
 
 from b2nn_tvm import data, models
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.artifact import Artifact
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.convert import convert
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.train import evaluate, finetune, train
+from b2nn_tvm.deploy.library.artifact import Artifact
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
+from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
 from b2nn_tvm.targets.target import get
-from b2nn_tvm.verify import TIE, TOLERANCE, Oracle, relative_difference
+from b2nn_tvm.verification.verify_artifact import TIE, TOLERANCE, Oracle, relative_difference
 
 torch.set_num_threads(1)
 IMAGE = (3, 32, 32)
@@ -63,7 +63,9 @@ def float_network(digits) -> torch.nn.Module:
 
 
 class Mixed:
-    """The float network with some layers binary, fine-tuned; files and libraries are made when they are first asked for."""
+    """The float network with some layers binary, fine-tuned; files and libraries are made when they are first asked
+    for.
+    """
 
     def __init__(self, network: torch.nn.Module, chosen: tuple[str, ...], digits: data.DataBundle, folder: Path):
         self.chosen = chosen

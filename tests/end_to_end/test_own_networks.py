@@ -1,4 +1,6 @@
-"""A network of one's own with the structures that networks have: converted, exported, compiled, against onnxruntime and torch."""
+"""A network of one's own with the structures that networks have: converted, exported, compiled, against onnxruntime
+and torch.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.convert import convert
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.verify import TIE, TOLERANCE, Oracle, relative_difference
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
+from b2nn_tvm.verification.verify_artifact import TIE, TOLERANCE, Oracle, relative_difference
 
 SHAPE = (3, 16, 16)
 
@@ -22,7 +24,9 @@ def conv_bn(inputs: int, outputs: int, kernel: int = 3, **options) -> nn.Sequent
 
 
 class Own(nn.Module):
-    """ReLUs as functions, shared by branches, in place; poolings of three kinds, dropout, a transposed view of channels."""
+    """ReLUs as functions, shared by branches, in place; poolings of three kinds, dropout, a transposed view of
+    channels.
+    """
 
     def __init__(self):
         super().__init__()

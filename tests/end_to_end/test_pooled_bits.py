@@ -1,4 +1,6 @@
-"""Max pooling in networks of binary layers, in whichever order with batch norm and sign: the numbers of onnxruntime, exactly."""
+"""Max pooling in networks of binary layers, in whichever order with batch norm and sign: the numbers of onnxruntime,
+exactly.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import pytest
 from b2nn_tvm import reference
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.targets.target import get
-from tests.onnx_models import model, onnxruntime_output, save
+from tests.support.onnx_models import model, onnxruntime_output, save
 
 CHANNELS = 40
 POOLS = {
@@ -21,7 +23,8 @@ SIGN = "p{0} = GreaterOrEqual ({1}, zero) s{0} = Where (p{0}, one, minus) "
 
 
 def chain(pool: str, seed: int) -> onnx.ModelProto:
-    """sign - conv - pool - batch norm - sign - conv - batch norm - sign - pool - pad with +1 - conv - pool - sign - conv.
+    """sign - conv - pool - batch norm - sign - conv - batch norm - sign - pool - pad with +1 - conv - pool - sign -
+    conv.
 
     All is computed in multiples of 1/4 below 2^22, so that float sums are exact; gammas are negative and zero, too.
     """
@@ -29,19 +32,28 @@ def chain(pool: str, seed: int) -> onnx.ModelProto:
     signs = lambda *shape: reference.sign(rng.standard_normal(shape)).astype(np.float32)
     quarters = lambda size: (rng.integers(-12, 13, size) / 4).astype(np.float32)
     constants = {
-        "zero": np.float32(0), "one": np.float32(1), "minus": np.float32(-1), "pads": np.array([0, 0, 1, 1] * 2),
-        "w1": signs(CHANNELS, 6, 3, 3), "w2": signs(CHANNELS, CHANNELS, 3, 3), "w3": signs(CHANNELS, CHANNELS, 3, 3),
-        "w4": signs(5, CHANNELS, 1, 1), "g1": quarters((CHANNELS, 1, 1)), "b1": 8 * quarters((CHANNELS, 1, 1)),
-        "g2": quarters((CHANNELS, 1, 1)), "b2": 8 * quarters((CHANNELS, 1, 1)), "t": 6 * quarters((CHANNELS, 1, 1)),
-    }  # fmt: skip
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "minus": np.float32(-1),
+        "pads": np.array([0, 0, 1, 1] * 2),
+        "w1": signs(CHANNELS, 6, 3, 3),
+        "w2": signs(CHANNELS, CHANNELS, 3, 3),
+        "w3": signs(CHANNELS, CHANNELS, 3, 3),
+        "w4": signs(5, CHANNELS, 1, 1),
+        "g1": quarters((CHANNELS, 1, 1)),
+        "b1": 8 * quarters((CHANNELS, 1, 1)),
+        "g2": quarters((CHANNELS, 1, 1)),
+        "b2": 8 * quarters((CHANNELS, 1, 1)),
+        "t": 6 * quarters((CHANNELS, 1, 1)),
+    }
     nodes = (
         SIGN.format(0, "input")
         + f"c1 = Conv <pads = [1, 1, 1, 1]> (s0, w1) m1 = MaxPool <{pool}> (c1) y1 = Mul (m1, g1) z1 = Add (y1, b1) "
         + SIGN.format(1, "z1")
         + "c2 = Conv <pads = [1, 1, 1, 1]> (s1, w2) y2 = Mul (c2, g2) z2 = Add (y2, b2) "
         + SIGN.format(2, "z2")
-        + f"m2 = MaxPool <{pool}> (s2) q2 = Pad (m2, pads, one) c3 = Conv (q2, w3) r3 = Relu (c3) m3 = MaxPool <{pool}> (r3) "
-        + "p3 = GreaterOrEqual (m3, t) s3 = Where (p3, one, minus) output = Conv (s3, w4)"
+        + f"m2 = MaxPool <{pool}> (s2) q2 = Pad (m2, pads, one) c3 = Conv (q2, w3) r3 = Relu (c3) m3 = MaxPool <{pool}>"
+        " (r3) " + "p3 = GreaterOrEqual (m3, t) s3 = Where (p3, one, minus) output = Conv (s3, w4)"
     )
     return model(nodes, constants, inputs="float[1,6,25,23] input")
 

@@ -19,14 +19,14 @@ import torch
 
 import b2nn_tvm
 from b2nn_tvm import data
-from b2nn_tvm.cost_table import CostTable
-from b2nn_tvm.deploy.measure import measure
+from b2nn_tvm.costs.table import CostTable
+from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
-from b2nn_tvm.mixbin.conversion import ConversionOptions
+from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Plan
-from b2nn_tvm.verify import TIE, Oracle
+from b2nn_tvm.verification.verify_artifact import TIE, Oracle
 
 pytestmark = pytest.mark.timing
 
@@ -37,7 +37,8 @@ from b2nn_tvm import data
 from b2nn_tvm.models.bireal import BiRealNet
 
 def net(classes):
-    return BiRealNet(classes=classes, channels=3, image_size=32, stem="cifar", widths=(32,), blocks=2, activation="binrelu")
+    options = {"widths": (32,), "blocks": 2, "activation": "binrelu"}
+    return BiRealNet(classes=classes, channels=3, image_size=32, stem="cifar", **options)
 
 def few():
     bundle = data.digits()
@@ -57,7 +58,9 @@ def few_digits(*, test: int | None = None) -> data.DataBundle:
 def network(*, classes: int = 10, image_size: int = 32, widths: tuple[int, ...] = (16, 32, 64)) -> torch.nn.Module:
     """C-ResNet with one block to a stage: all that the loop needs, at a third of the time."""
     torch.manual_seed(0)
-    return BiRealNet(classes=classes, channels=3, image_size=image_size, stem="cifar", widths=widths, blocks=1, activation="binrelu")
+    return BiRealNet(
+        classes=classes, channels=3, image_size=image_size, stem="cifar", widths=widths, blocks=1, activation="binrelu"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +78,22 @@ def test_the_measured_time_is_within_the_budget(found) -> None:
 
 
 def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
-    """Digits of half the size in 5 classes: the plan's layers, no scores, and the result says whether the budget holds."""
+    """Digits of half the size in 5 classes: the plan's layers, no scores, and the result says whether the budget
+    holds.
+    """
     bundle = data.digits()
     small = lambda split: data.TensorImages(split.images[:64, :, ::2, ::2].contiguous(), split.labels[:64] % 5)
     parts = {name: small(getattr(bundle, name)) for name in ("train", "val", "test")}
     other = replace(bundle, input_shape=(3, 16, 16), class_names=tuple("abcde"), **parts)
-    moved = b2nn_tvm.search(network(classes=5, image_size=16), data=other, output=tmp_path, budget="90%flops", plan=found.folder / "plan.json", epochs=0, masks=0)
+    moved = b2nn_tvm.search(
+        network(classes=5, image_size=16),
+        data=other,
+        output=tmp_path,
+        budget="90%flops",
+        plan=found.folder / "plan.json",
+        epochs=0,
+        masks=0,
+    )
     assert moved.plan.binary == found.plan.binary and moved.plan.digest == found.plan.digest
     assert moved.plan.workloads != found.plan.workloads
     assert not (tmp_path / "state" / "scores").exists()
@@ -137,8 +150,12 @@ def test_a_second_run_does_nothing_again(found) -> None:
     assert time.monotonic() - begin < 30
 
 
-def test_a_round_over_the_budget_is_kept_by_a_second_run(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first library takes 5 % too long as often as it is measured, as on a machine that has become busy; no other one does."""
+def test_a_round_over_the_budget_is_kept_by_a_second_run(
+    found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first library takes 5 % too long as often as it is measured, as on a machine that has become busy; no
+    other one does.
+    """
     shutil.copytree(found.folder / "state", tmp_path / "state")
     busy = []
 
@@ -162,7 +179,15 @@ def test_a_round_over_the_budget_is_kept_by_a_second_run(found, tmp_path: Path, 
 
 @pytest.mark.parametrize("unit", ["flops", "bytes"])
 def test_exact_budgets_are_kept_exactly(found, unit: str, tmp_path: Path) -> None:
-    result = b2nn_tvm.search(network(), data=few_digits(test=32), output=tmp_path / unit, budget=f"50%{unit}", masks=0, epochs=0, method="front")
+    result = b2nn_tvm.search(
+        network(),
+        data=few_digits(test=32),
+        output=tmp_path / unit,
+        budget=f"50%{unit}",
+        masks=0,
+        epochs=0,
+        method="front",
+    )
     assert result.achieved <= result.limit and result.unit == unit
     if unit == "flops":
         assert b2nn_tvm.flops(network(), (3, 32, 32), binary=result.plan.binary) == result.achieved
@@ -181,7 +206,9 @@ def stamps(folder: Path) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def layer_by_layer(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.result.SearchResult:
     folder = tmp_path_factory.mktemp("progressive") / "out"
-    return b2nn_tvm.search(network(widths=FOUR_LAYERS), data=few_digits(test=32), output=folder, conversion=OPTIONS, **LAYER_BY_LAYER)
+    return b2nn_tvm.search(
+        network(widths=FOUR_LAYERS), data=few_digits(test=32), output=folder, conversion=OPTIONS, **LAYER_BY_LAYER
+    )
 
 
 def test_the_networks_that_are_measured_are_converted_with_the_options(layer_by_layer) -> None:
@@ -192,13 +219,18 @@ def test_the_networks_that_are_measured_are_converted_with_the_options(layer_by_
         pads = [attribute.f for node in binary for attribute in node.attribute if attribute.name == "pad_value"]
         assert pads == [1.0] * len(binary) and all(len(node.input) == 4 for node in binary)
         assert sum(node.op_type == "PRelu" for node in nodes) == 0  # these blocks have no activation behind their signs
-        assert len(binary) == 2 * len(layer_by_layer.plan.binary if file.parent == layer_by_layer.folder else layer_by_layer.scores)
+        assert len(binary) == 2 * len(
+            layer_by_layer.plan.binary if file.parent == layer_by_layer.folder else layer_by_layer.scores
+        )
     assert layer_by_layer.agreeing >= layer_by_layer.images - 1
 
 
 def test_layers_became_binary_from_the_rear_until_the_budget_was_kept(layer_by_layer) -> None:
     done = [step.layer for step in layer_by_layer.steps]
-    assert done == ["stage2.0.conv2", "stage2.0.conv1", "stage1.0.conv2", "stage1.0.conv1"][: len(done)] and 0 < len(done) < 4
+    assert (
+        done == ["stage2.0.conv2", "stage2.0.conv1", "stage1.0.conv2", "stage1.0.conv1"][: len(done)]
+        and 0 < len(done) < 4
+    )
     assert set(layer_by_layer.plan.binary) == set(done) and layer_by_layer.achieved <= layer_by_layer.limit
     saved = Plan.load(layer_by_layer.folder / "plan.json")
     assert saved.method == "progressive rear" and ConversionOptions(**saved.conversion) == OPTIONS
@@ -209,12 +241,17 @@ def test_layers_became_binary_from_the_rear_until_the_budget_was_kept(layer_by_l
 def test_what_other_options_change_is_done_again_and_nothing_else(layer_by_layer, tmp_path: Path) -> None:
     shutil.copytree(layer_by_layer.folder, tmp_path / "out")
     before = stamps(tmp_path / "out")
-    again = lambda **options: b2nn_tvm.search(network(widths=FOUR_LAYERS), data=few_digits(test=32), output=tmp_path / "out", **{**LAYER_BY_LAYER, **options})
+    again = lambda **options: b2nn_tvm.search(
+        network(widths=FOUR_LAYERS), data=few_digits(test=32), output=tmp_path / "out", **{**LAYER_BY_LAYER, **options}
+    )
     assert again(conversion=OPTIONS, floor=0.01).steps == layer_by_layer.steps
     assert stamps(tmp_path / "out") == before
     assert again(epochs=0).plan.conversion == asdict(ConversionOptions())
     after = stamps(tmp_path / "out")
-    assert {name for name in before if after[name] == before[name]} == {next(name for name in before if "0-of-4" in name), "training/parent"}
+    assert {name for name in before if after[name] == before[name]} == {
+        next(name for name in before if "0-of-4" in name),
+        "training/parent",
+    }
 
 
 @pytest.mark.parametrize(
@@ -241,10 +278,25 @@ def test_what_cannot_be_is_refused_before_training(options: dict, error: type, m
 
 def start(folder: Path, *words: str) -> subprocess.Popen:
     (folder / "mynets.py").write_text(MODULE)
-    command = [sys.executable, "-m", "b2nn_tvm.cli.search", "--model", "mynets:net", "--data", "mynets:few", "-o", "out", "--epochs", "1", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "b2nn_tvm.cli.search",
+        "--model",
+        "mynets:net",
+        "--data",
+        "mynets:few",
+        "-o",
+        "out",
+        "--epochs",
+        "1",
+        *words,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:

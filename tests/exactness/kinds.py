@@ -8,8 +8,8 @@ import numpy as np
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
-from tests.binary_networks import Layer
 from tests.exactness.tracer import Tracer, Value
+from tests.support.binary_networks import Layer
 
 # From the integers of a convolution to the outputs to compare.
 Kind = Callable[[Tracer, Value], tuple[Value, ...]]
@@ -65,7 +65,9 @@ def relu_and_learned_sign(t: Tracer, y: Value) -> tuple[Value, ...]:
 
 
 def reactnet_block(t: Tracer, y: Value) -> tuple[Value, ...]:
-    """Batch norm, shortcut, RPReLU and the sign of the next layer, whose threshold is learned (Liu et al., ReActNet)."""
+    """Batch norm, shortcut, RPReLU and the sign of the next layer, whose threshold is learned (Liu et al.,
+    ReActNet).
+    """
     y = t.shift(t.prelu(t.shift(t.residual(t.batch_norm(y), finite=True))))
     return y, read(t, t.learned_sign(y))
 
@@ -83,7 +85,8 @@ BITS: dict[str, Kind] = {
     "scale and bias, learned threshold": lambda t, y: (read(t, t.learned_sign(t.affine(y))),),
     "scale and bias, batch norm, sign": lambda t, y: (read(t, t.sign(t.batch_norm(t.affine(y)))),),
 }
-# A float result, and its bits for another convolution; all of them become one multiplication, one addition and a comparison.
+# A float result, and its bits for another convolution; all of them become one multiplication, one addition and a
+# comparison.
 BOTH: dict[str, Kind] = {
     "scale and bias; sign": affine_and_sign,
     "batch norm; learned threshold": batch_norm_and_learned_sign,

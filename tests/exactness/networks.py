@@ -9,9 +9,9 @@ import numpy as np
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
-from tests.binary_networks import CHANNELS, VARIANTS, Layer, activations, input_shape, layer
 from tests.exactness.kinds import BITS, BOTH, OTHERS, Kind
 from tests.exactness.tracer import Tracer, Value
+from tests.support.binary_networks import CHANNELS, VARIANTS, Layer, activations, input_shape, layer
 
 PARTS = 3  # networks of one kernel size, each with a third of the numbers of channels
 
@@ -19,8 +19,8 @@ PARTS = 3  # networks of one kernel size, each with a third of the numbers of ch
 def cells(kernel: int, part: int) -> Iterator[tuple[Layer, Mapping[str, Kind]]]:
     """Every number of channels with every stride, dilation and padding value.
 
-    Behind a third of these shapes stand all kinds of BITS, behind a third all of BOTH, because they share their code; behind the
-    rest stand the others in turn.
+    Behind a third of these shapes stand all kinds of BITS, behind a third all of BOTH, because they share their code;
+    behind the rest stand the others in turn.
     """
     turns = list(OTHERS.items())
     for position, channels in enumerate(CHANNELS):
@@ -72,10 +72,14 @@ def large_sums(seed: int) -> Tracer:
 
 # kernel, stride, (top, left, bottom, right), dilation
 RECTANGLES = (
-    ((1, 7), (1, 1), (0, 3, 0, 3), (1, 1)), ((7, 1), (2, 1), (3, 0, 3, 0), (1, 1)), ((4, 2), (1, 2), (2, 0, 1, 1), (1, 2)),
-    ((2, 2), (2, 2), (0, 0, 0, 0), (1, 1)), ((3, 5), (3, 1), (4, 0, 0, 5), (2, 1)), ((7, 7), (2, 2), (3, 3, 3, 3), (1, 1)),
+    ((1, 7), (1, 1), (0, 3, 0, 3), (1, 1)),
+    ((7, 1), (2, 1), (3, 0, 3, 0), (1, 1)),
+    ((4, 2), (1, 2), (2, 0, 1, 1), (1, 2)),
+    ((2, 2), (2, 2), (0, 0, 0, 0), (1, 1)),
+    ((3, 5), (3, 1), (4, 0, 0, 5), (2, 1)),
+    ((7, 7), (2, 2), (3, 3, 3, 3), (1, 1)),
     ((11, 3), (1, 3), (5, 1, 5, 1), (1, 1)),
-)  # fmt: skip
+)
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Binary layers at the corners, compiled, equal reference.py bit for bit: the largest sums, odd shapes, dense layers."""
+"""Binary layers at the corners, compiled, equal reference.py bit for bit: the largest sums, odd shapes, dense
+layers.
+"""
 
 import pytest
 

@@ -1,8 +1,9 @@
-"""Write an ONNX network and say what it computes, by reference.py, in one go: each call adds a node and returns its value.
+"""Write an ONNX network and say what it computes, by reference.py, in one go: each call adds a node and returns its
+value.
 
-The nodes are in the plain form that any exporter writes: GreaterOrEqual, Where, [Pad], Conv, and what stands behind. All
-constants but those of ``scale`` are small multiples of powers of two, so that float32 arithmetic is exact in any order and the
-results can be compared bit for bit.
+The nodes are in the plain form that any exporter writes: GreaterOrEqual, Where, [Pad], Conv, and what stands behind.
+All constants but those of ``scale`` are small multiples of powers of two, so that float32 arithmetic is exact in any
+order and the results can be compared bit for bit.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import numpy as np
 import onnx
 
 from b2nn_tvm import reference
-from tests.binary_networks import Layer
-from tests.onnx_models import model
+from tests.support.binary_networks import Layer
+from tests.support.onnx_models import model
 
 SIGNS = {"zero": np.float32(0), "one": np.float32(1), "minus": np.float32(-1)}
 EPSILON = 2.0**-10
@@ -31,7 +32,8 @@ class Value:
 
 
 class Tracer:
-    """The network so far. ``inputs`` are the arrays to run it with, ``expected`` its outputs for them, ``labels`` what they are.
+    """The network so far. ``inputs`` are the arrays to run it with, ``expected`` its outputs for them, ``labels`` what
+    they are.
 
     The same calls give the same network for every ``seed``; the inputs differ.
     """
@@ -51,7 +53,9 @@ class Tracer:
         return model("\n".join(self._nodes), self._initializers, inputs=inputs, outputs=outputs)
 
     def input(self, array: np.ndarray) -> Value:
-        """An input [N, C] or [N, C, H, W], which the network takes channels-last: a transposition is no part of these tests."""
+        """An input [N, C] or [N, C, H, W], which the network takes channels-last: a transposition is no part of
+        these tests.
+        """
         name = self._fresh("x")
         self.inputs[name] = _channels_last(array)
         return Value(name, array) if array.ndim == 2 else self._node(f"Transpose <perm = [0, 3, 1, 2]> ({name})", array)

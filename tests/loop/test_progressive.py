@@ -1,4 +1,6 @@
-"""Layer by layer to a budget that a made-up device measures: real networks become binary, and go on from where they were."""
+"""Layer by layer to a budget that a made-up device measures: real networks become binary, and go on from where they
+were.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +9,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from b2nn_tvm.cost import Budget, parse_budget
-from b2nn_tvm.cost_table import CostRow
+from b2nn_tvm.costs.additive import Budget, parse_budget
+from b2nn_tvm.costs.table import CostRow
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import BudgetError, InputError
-from b2nn_tvm.loop import goal as goals
+from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop import progressive as progressions
-from b2nn_tvm.loop.costs import refit
-from b2nn_tvm.loop.goal import Goal
+from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job, Settings
-from b2nn_tvm.loop.networks import NetworkTime
+from b2nn_tvm.loop.measure_costs import refit
+from b2nn_tvm.loop.measure_network import NetworkTime
 from b2nn_tvm.loop.progressive import check, grow
-from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.conversion import ConversionOptions
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.conversion.options import ConversionOptions
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Precision
-from b2nn_tvm.state import State
+from b2nn_tvm.storage.phase_cache import State
 
 NAMES = ("stage1.0.conv1", "stage1.0.conv2", "stage2.0.conv1", "stage2.0.conv2")
 REST_MS, FLOAT_MS, BINARY_MS = 0.5, 1.0, 0.1
@@ -31,9 +33,20 @@ REST_MS, FLOAT_MS, BINARY_MS = 0.5, 1.0, 0.1
 
 def settings(**changes) -> Settings:
     given = {
-        "method": "mixbin-loss", "rule": "strict", "solver": "sort", "target": "native", "device": "local", "threads": 1,
-        "epochs": 0, "float_epochs": 0, "seed": 0, "masks": 0, "margin": 0.02, "epochs_per_layer": 0, "progressive": "rear",
-    }  # fmt: skip
+        "method": "mixbin-loss",
+        "rule": "strict",
+        "solver": "sort",
+        "target": "native",
+        "device": "local",
+        "threads": 1,
+        "epochs": 0,
+        "float_epochs": 0,
+        "seed": 0,
+        "masks": 0,
+        "margin": 0.02,
+        "epochs_per_layer": 0,
+        "progressive": "rear",
+    }
     return Settings(**(given | changes))
 
 
@@ -41,12 +54,16 @@ def make_job(folder: Path, **changes) -> Job:
     torch.manual_seed(0)
     split = lambda count: TensorImages(torch.randn(count, 1, 8, 8), torch.randint(0, 3, (count,)))
     bundle = DataBundle("noise", split(48), split(32), split(8), ("a", "b", "c"), (1, 8, 8), (0,), (1,))
-    model = BiRealNet(classes=3, channels=1, image_size=8, stem="cifar", widths=(4, 8), blocks=1, activation="binrelu").eval()
+    model = BiRealNet(
+        classes=3, channels=1, image_size=8, stem="cifar", widths=(4, 8), blocks=1, activation="binrelu"
+    ).eval()
     return Job("net", model, trace(model, (1, 8, 8)), bundle, settings(**changes), State(folder), lambda *_: None)
 
 
 class Device:
-    """A network takes the sum of its layers, times ``factor`` where it is mixed: what a sum of layers cannot predict."""
+    """A network takes the sum of its layers, times ``factor`` where it is mixed: what a sum of layers cannot
+    predict.
+    """
 
     def __init__(self, factor: float = 1.0) -> None:
         self.factor, self.asked = factor, []
@@ -55,7 +72,9 @@ class Device:
         self.asked.append(tuple(binary))
         mine = {name: BINARY_MS if name in binary else FLOAT_MS for name in NAMES}
         ms = (REST_MS + sum(mine.values())) * (self.factor if 0 < len(binary) < len(NAMES) else 1)
-        row = lambda name, key, ms: CostRow(name, key, "binary" if name in binary else "float", ms, 9, 0.01, "native", "made up", 1)
+        row = lambda name, key, ms: CostRow(
+            name, key, "binary" if name in binary else "float", ms, 9, 0.01, "native", "made up", 1
+        )
         rows = [row(name, key, mine[name]) for name, key in job.workloads.items()]
         return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("conv1", "", REST_MS)))
 
@@ -63,7 +82,7 @@ class Device:
 def run(job: Job, device: Device, limit: float, monkeypatch: pytest.MonkeyPatch, scores=None):
     monkeypatch.setattr(progressions, "measured", device)
     times = refit(job, [device(job, ()), device(job, NAMES)])
-    return grow(job, Goal(f"{limit}ms", "ms", limit, None), scores or {}, times, limit)
+    return grow(job, BudgetGoal(f"{limit}ms", "ms", limit, None), scores or {}, times, limit)
 
 
 ORDER = (2, 0, 1, 3)
@@ -72,7 +91,9 @@ SCORES = {NAMES[index]: float(place) for place, index in enumerate(ORDER)}
 
 @pytest.mark.parametrize("factor", [1.0, 1.3])
 @pytest.mark.parametrize(("order", "layers"), [("front", NAMES), ("rear", NAMES[::-1]), ("scores", tuple(SCORES))])
-def test_as_few_layers_as_keep_the_measured_time(tmp_path: Path, monkeypatch, factor: float, order: str, layers: tuple) -> None:
+def test_as_few_layers_as_keep_the_measured_time(
+    tmp_path: Path, monkeypatch, factor: float, order: str, layers: tuple
+) -> None:
     """3 ms: two layers by the sum of layers, three on a device that is slower than it."""
     job, device = make_job(tmp_path, progressive=order), Device(factor)
     grown = run(job, device, 3.0, monkeypatch, SCORES)
@@ -98,7 +119,9 @@ def test_a_lower_budget_goes_on_from_the_layers_of_the_one_before(tmp_path: Path
     assert all(path.stat().st_mtime_ns != stamp for path, stamp in stamps.items())
 
 
-def test_a_floor_that_comes_before_the_budget_is_an_error_that_says_how_far_it_came(tmp_path: Path, monkeypatch) -> None:
+def test_a_floor_that_comes_before_the_budget_is_an_error_that_says_how_far_it_came(
+    tmp_path: Path, monkeypatch
+) -> None:
     with pytest.raises(BudgetError, match=r"with 0 binary layers .* 4.5 ms.*floor of 1"):
         run(make_job(tmp_path, floor=1.0), Device(), 3.0, monkeypatch)
 
@@ -107,19 +130,21 @@ def test_all_layers_that_are_not_enough_are_an_error(tmp_path: Path, monkeypatch
     monkeypatch.setattr(progressions, "measured", slow := Device())
     job = make_job(tmp_path)
     times = refit(job, [slow(job, ()), slow(job, NAMES)])
-    monkeypatch.setattr(progressions, "measured", lambda *call: NetworkTime(call[1], 2.0, 0.01, 9, 1000, "made up", "none", ()))
+    monkeypatch.setattr(
+        progressions, "measured", lambda *call: NetworkTime(call[1], 2.0, 0.01, 9, 1000, "made up", "none", ())
+    )
     with pytest.raises(BudgetError, match="all layers binary, .* 2 ms"):
-        grow(job, Goal("1ms", "ms", 1.0, None), {}, times, 1.0)
+        grow(job, BudgetGoal("1ms", "ms", 1.0, None), {}, times, 1.0)
 
 
 def test_layer_wise_priority_saves_bytes(tmp_path: Path) -> None:
-    job, wish = make_job(tmp_path, progressive="layer-wise-priority"), parse_budget("40%bytes")
-    check(job.settings, wish, compare=0)
-    goal, times = goals.exact(job, wish), refit(job, [Device()(job, ()), Device()(job, NAMES)])
+    job, budget = make_job(tmp_path, progressive="layer-wise-priority"), parse_budget("40%bytes")
+    check(job.settings, budget, compare=0)
+    goal, times = goals.exact_goal(job, budget), refit(job, [Device()(job, ()), Device()(job, NAMES)])
     grown = grow(job, goal, {}, times, goal.limit)
     assert grown.predicted <= goal.limit and grown.binary == NAMES[-len(grown.binary) :]
     assert {grown.found.plan.layers[name] for name in grown.binary} == {Precision.WEIGHT_BINARY}
-    for other, compare, message in ((None, 0, "bytes"), (Budget(1, "ms"), 0, "bytes"), (wish, 2, "random choices")):
+    for other, compare, message in ((None, 0, "bytes"), (Budget(1, "ms"), 0, "bytes"), (budget, 2, "random choices")):
         with pytest.raises(InputError, match=message):
             check(job.settings, other, compare)
 

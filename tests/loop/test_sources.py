@@ -17,7 +17,8 @@ import torch
 from b2nn_tvm import data
 
 def net(classes, image_size, width=4):
-    return torch.nn.Sequential(torch.nn.Conv2d(3, width, 3), torch.nn.Flatten(), torch.nn.Linear(width * (image_size - 2) ** 2, classes))
+    dense = torch.nn.Linear(width * (image_size - 2) ** 2, classes)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, width, 3), torch.nn.Flatten(), dense)
 
 def no_net():
     return 3
@@ -52,7 +53,9 @@ def test_a_module_is_copied_so_that_the_users_stays_as_it_is(digits) -> None:
 def test_a_built_in_network_fits_the_data_and_follows_the_seed(digits) -> None:
     first, again, other = (load_model("cresnet20", digits, checkpoint=None, seed=seed) for seed in (1, 1, 2))
     assert first(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
-    assert torch.equal(first.conv1.weight, again.conv1.weight) and not torch.equal(first.conv1.weight, other.conv1.weight)
+    assert torch.equal(first.conv1.weight, again.conv1.weight) and not torch.equal(
+        first.conv1.weight, other.conv1.weight
+    )
 
 
 def test_a_built_in_trunk_is_no_classifier(digits) -> None:
@@ -68,14 +71,21 @@ def test_a_factory_gets_the_arguments_that_it_has(digits, module: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("nosuchnet", "cresnet20"), ("nosuchmodule:net", "no module 'nosuchmodule'"), ("{}:absent", "no function 'absent'"), ("{}:no_net", "torch module")],
+    [
+        ("nosuchnet", "cresnet20"),
+        ("nosuchmodule:net", "no module 'nosuchmodule'"),
+        ("{}:absent", "no function 'absent'"),
+        ("{}:no_net", "torch module"),
+    ],
 )
 def test_models_that_are_none(digits, module: str, word: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_model(word.format(module), digits, checkpoint=None, seed=0)
 
 
-@pytest.mark.parametrize(("word", "message"), [("nosuchset", "digits"), ("{}:no_net", "DataBundle"), ("{}:absent", "no function")])
+@pytest.mark.parametrize(
+    ("word", "message"), [("nosuchset", "digits"), ("{}:no_net", "DataBundle"), ("{}:absent", "no function")]
+)
 def test_data_that_is_none(module: str, word: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_data(word.format(module))
@@ -88,7 +98,9 @@ def test_things_that_are_neither_words_nor_what_they_stand_for(digits) -> None:
         load_data(np.zeros(3))
 
 
-@pytest.mark.parametrize("wrap", [lambda weights: weights, lambda weights: {"state_dict": {f"module.{k}": v for k, v in weights.items()}}])
+@pytest.mark.parametrize(
+    "wrap", [lambda weights: weights, lambda weights: {"state_dict": {f"module.{k}": v for k, v in weights.items()}}]
+)
 def test_a_checkpoint_gives_its_weights(digits, tmp_path: Path, wrap) -> None:
     source = models.cresnet20(classes=10, width=4)
     torch.save(wrap(source.state_dict()), tmp_path / "float.pt")

@@ -14,10 +14,10 @@ from b2nn_tvm import data, models
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.job import Job, Settings
-from b2nn_tvm.state import State
 from b2nn_tvm.loop.training import finetune_each, train_parent
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.train import evaluate, train
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.training.train import evaluate, train
+from b2nn_tvm.storage.phase_cache import State
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,9 @@ def make_job(bundle: DataBundle, folder: Path, *, float_epochs: int = 1, epochs:
     torch.manual_seed(0)
     model = models.cresnet20(classes=10, width=4).eval()
     settings = Settings("mixbin-loss", "strict", "sort", "native", "local", 1, epochs, float_epochs, 0, 0, 0.02)
-    return Job("small", model, trace(model, bundle.input_shape), bundle, settings, State(folder), progress or (lambda *_: None))
+    return Job(
+        "small", model, trace(model, bundle.input_shape), bundle, settings, State(folder), progress or (lambda *_: None)
+    )
 
 
 def test_a_process_trains_as_this_one_would(few_digits: DataBundle, tmp_path: Path) -> None:
@@ -40,7 +42,10 @@ def test_a_process_trains_as_this_one_would(few_digits: DataBundle, tmp_path: Pa
     trained = train_parent(job)
     train(here, few_digits, epochs=1, seed=0, threads=os.cpu_count(), progress=False)
     assert trained.model is job.model
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(here.state_dict().values(), job.model.state_dict().values(), strict=True))
+    assert all(
+        torch.allclose(a, b, atol=1e-5)
+        for a, b in zip(here.state_dict().values(), job.model.state_dict().values(), strict=True)
+    )
     assert trained.accuracy == evaluate(job.model, few_digits.test_loader())
     assert trained.validation_accuracy == evaluate(job.model, few_digits.val_loader())
 

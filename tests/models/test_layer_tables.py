@@ -1,4 +1,6 @@
-"""Floating-point operations by hand, from the papers' layer tables, against the counter, the published totals and docs/models.md."""
+"""Floating-point operations by hand, from the papers' layer tables, against the counter, the published totals and
+docs/models.md.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm import models
-from b2nn_tvm.mixbin.flops import flops
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.network.flops import flops
+from b2nn_tvm.mixbin.network.layers import trace
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A convolution of ``inputs`` x ``kernel`` x ``kernel`` weights for each of ``outputs`` channels on ``size`` x ``size`` pixels.
+    """A convolution of ``inputs`` x ``kernel`` x ``kernel`` weights for each of ``outputs`` channels on ``size`` x
+    ``size`` pixels.
 
     ``pooled`` is the size behind a max pooling. Batch norm (2 per value) and the activation (1) follow.
     """
@@ -140,7 +143,9 @@ def test_the_page_has_all_networks_and_the_published_totals():
 
 @pytest.mark.parametrize("name", models.names())
 def test_the_counter_the_page_and_the_docstring_say_what_the_tables_say(name):
-    """The networks without a table here are the MixBin paper's, whose printed totals tests/mixbin/test_flops.py has."""
+    """The networks without a table here are the MixBin paper's, whose printed totals
+    tests/mixbin/network/test_flops.py has.
+    """
     factory, shape = models.get(name), SHAPES[name]
     model = factory()
     eligible = trace(model, shape).eligible

@@ -6,9 +6,9 @@ from torch import nn
 
 from b2nn_tvm import models
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.activation import BinReLU, RPReLU
-from b2nn_tvm.mixbin.convert import convert
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.modules.activations import BinReLU, RPReLU
+from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
 
 SMALL = {

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from b2nn_tvm import models
-from b2nn_tvm.cost import flops_cost, parse_budget
-from b2nn_tvm.mixbin.convert import convert
-from b2nn_tvm.mixbin.flops import flops
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.costs.additive import flops_cost, parse_budget
+from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.network.flops import flops
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.selection.select import select
 
 EXEMPLAR = (3, 127, 127)
 ELIGIBLE = [f"stage{stage}.{block}.conv{conv}" for stage in (1, 2, 3) for block in (0, 1) for conv in (1, 2)]

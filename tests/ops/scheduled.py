@@ -8,8 +8,8 @@ import numpy as np
 import tvm
 from tvm import te, tirx
 
-from b2nn_tvm.schedules.records import Records
-from b2nn_tvm.schedules.rules import schedule_function, unit
+from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
+from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import TargetInfo
 
 UNWRITTEN = 77
@@ -33,7 +33,7 @@ def build(function: tirx.PrimFunc, target: TargetInfo) -> Callable[..., np.ndarr
 
 def compile_tensors(tensors: Sequence[te.Tensor], target: TargetInfo) -> Callable[..., np.ndarray]:
     """The computation of the last tensor from those before it, with the default tile."""
-    vector_unit = unit(target.vector)
+    vector_unit = vector_unit_named(target.vector)
     function, _ = schedule_function(
         te.create_prim_func(list(tensors)), vector_unit=vector_unit, records=Records(vector_unit.name)
     )

@@ -5,7 +5,7 @@ import pytest
 from tvm import te, topi
 
 from b2nn_tvm.ops.conv2d import conv2d, crop_channels, pack_weights
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
 from tests.ops import float64
 from tests.ops.scheduled import compile_tensors
@@ -53,7 +53,7 @@ def test_agrees_with_float64(workload, target):
     x = normal(workload.batch, workload.in_channels, workload.in_height, workload.in_width)
     per_group = workload.in_channels // workload.groups
     weight = normal(workload.out_channels, per_group, *workload.kernel)
-    packed = pack_weights(weight, lanes=lanes_of(workload, unit(target.vector).layout))
+    packed = pack_weights(weight, lanes=lanes_of(workload, vector_unit_named(target.vector).layout))
     data, filters = placeholders(workload, packed)
     run = compile_tensors([data, filters, conv2d(data, filters, workload=workload)], target)
     result = run(padded_nhwc(x, workload), packed).transpose(0, 3, 1, 2)
@@ -72,7 +72,7 @@ def test_what_follows_is_computed_in_the_tile(outputs, target):
     normal = lambda *shape: rng.standard_normal(shape).astype(np.float32)
     x, weight = normal(3, 16, 7, 6), normal(outputs, 16, 3, 3)
     gain, bias, residual = normal(1, 1, 1, outputs), normal(1, 1, 1, outputs), normal(3, 7, 6, outputs)
-    packed = pack_weights(weight, lanes=unit(target.vector).layout.conv_lanes(outputs))
+    packed = pack_weights(weight, lanes=vector_unit_named(target.vector).layout.conv_lanes(outputs))
     data, filters = placeholders(workload, packed)
     more = [te.placeholder(array.shape, name=name) for name, array in (("g", gain), ("b", bias), ("r", residual))]
     y = conv2d(data, filters, workload=workload)

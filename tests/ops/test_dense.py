@@ -5,7 +5,7 @@ import pytest
 from tvm import te, topi
 
 from b2nn_tvm.ops.dense import dense, pack_dense_weights
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from tests.ops import float64
 from tests.ops.scheduled import compile_tensors
 
@@ -18,7 +18,7 @@ def test_agrees_with_float64(batch, inputs, outputs, target):
     x = rng.standard_normal((batch, inputs)).astype(np.float32)
     weight = rng.standard_normal((inputs, outputs)).astype(np.float32)
     bias = rng.standard_normal((1, outputs)).astype(np.float32)
-    packed = pack_dense_weights(weight, lanes=unit(target.vector).layout.conv_lanes(outputs))
+    packed = pack_dense_weights(weight, lanes=vector_unit_named(target.vector).layout.conv_lanes(outputs))
     data, filters, shift = (te.placeholder(a.shape, name=n) for n, a in (("x", x), ("w", packed), ("b", bias)))
     run = compile_tensors([data, filters, shift, topi.add(dense(data, filters, outputs=outputs), shift)], target)
     result = run(x, packed, bias)

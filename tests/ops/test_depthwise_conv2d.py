@@ -5,7 +5,7 @@ import pytest
 from tvm import te
 
 from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
 from tests.ops import float64
 from tests.ops.scheduled import compile_tensors
@@ -25,7 +25,7 @@ def test_agrees_with_float64(batch, kernel, stride, padding, dilation, channels,
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, channels, 9, 8)).astype(np.float32)
     weight = rng.standard_normal((channels, 1, *kernel)).astype(np.float32)
-    widest = unit(target.vector).layout.float_lanes
+    widest = vector_unit_named(target.vector).layout.float_lanes
     lanes = next(size for size in (16, 8, 4, 2, 1) if size <= widest and channels % size == 0)
     top, left, bottom, right = padding
     data = te.placeholder((batch, 9 + top + bottom, 8 + left + right, channels), name="x")

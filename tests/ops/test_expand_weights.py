@@ -7,19 +7,27 @@ from tvm import te
 from b2nn_tvm.ops.conv2d import pack_weights
 from b2nn_tvm.ops.expand_weights import expand_weights, expand_winograd_weights, pack_bits
 from b2nn_tvm.ops.winograd_conv2d import transform_weights
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from tests.ops.scheduled import compile_tensors
 
 # outputs, channels, kernel
 SHAPES = [
-    (64, 1, (3, 3)), (1, 3, (1, 1)), (3, 31, (3, 3)), (31, 32, (5, 5)), (33, 33, (1, 1)), (32, 64, (3, 3)), (65, 65, (3, 1)),
-]  # fmt: skip
+    (64, 1, (3, 3)),
+    (1, 3, (1, 1)),
+    (3, 31, (3, 3)),
+    (31, 32, (5, 5)),
+    (33, 33, (1, 1)),
+    (32, 64, (3, 3)),
+    (65, 65, (3, 1)),
+]
 # outputs, channels: whole vectors, absent filters, several runs, one channel to a run
 WINOGRAD = [(16, 16), (33, 64), (64, 31), (20, 65), (32, 257)]
 
 
 def signs(outputs, channels, kernel):
-    return np.where(np.random.default_rng(channels).random((outputs, channels, *kernel)) < 0.5, -1, 1).astype(np.float32)
+    return np.where(np.random.default_rng(channels).random((outputs, channels, *kernel)) < 0.5, -1, 1).astype(
+        np.float32
+    )
 
 
 def placeholder(bits):
@@ -28,17 +36,19 @@ def placeholder(bits):
 
 @pytest.mark.parametrize(("outputs", "channels", "kernel"), SHAPES)
 def test_direct(outputs, channels, kernel, target):
-    lanes = unit(target.vector).layout.conv_lanes(outputs)
+    lanes = vector_unit_named(target.vector).layout.conv_lanes(outputs)
     packed = pack_weights(signs(outputs, channels, kernel), lanes=lanes)
     bits = pack_bits(packed)
     data = placeholder(bits)
     found = compile_tensors([data, expand_weights(data, channels=channels, lanes=lanes)], target)(bits)
-    np.testing.assert_array_equal(found, np.where(packed > 0, 1, -1))  # absent filters are -1: nobody reads their results
+    np.testing.assert_array_equal(
+        found, np.where(packed > 0, 1, -1)
+    )  # absent filters are -1: nobody reads their results
 
 
 @pytest.mark.parametrize(("outputs", "channels"), WINOGRAD)
 def test_winograd(outputs, channels, target):
-    lanes = unit(target.vector).layout.conv_lanes(outputs)
+    lanes = vector_unit_named(target.vector).layout.conv_lanes(outputs)
     weight = signs(outputs, channels, (3, 3))
     expected = transform_weights(weight, lanes=lanes, m=2)
     bits = pack_bits(pack_weights(weight, lanes=lanes))

@@ -9,9 +9,9 @@ from b2nn_tvm import reference
 from b2nn_tvm.ops import bit_layout
 from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.pack_signs import pack_signs
-from b2nn_tvm.passes.fuse_pack import compose
-from b2nn_tvm.schedules.records import Records
-from b2nn_tvm.schedules.rules import schedule_function, unit
+from b2nn_tvm.passes.fuse.fuse_pack import compose
+from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
+from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
 
@@ -25,12 +25,14 @@ def test_equals_the_reference(isa, outputs):
     target = get(isa)
     if target.missing:
         pytest.skip(f"{isa} needs {', '.join(target.missing)}")
-    layout = unit(target.vector).layout
+    layout = vector_unit_named(target.vector).layout
     assert layout.packs_in_tiles(outputs)
     for index, (kernel, stride, keep) in enumerate(VARIANTS):
         rng = np.random.default_rng([outputs, index])
         channels, padding = (3, 33, 64)[index % 3], ((1, 2, 0, 1), (0, 0, 0, 0))[index % 2]
-        workload = ConvWorkload(1 + index % 2, channels, 9, 8, outputs, (kernel,) * 2, (stride,) * 2, (kernel // 2,) * 4)
+        workload = ConvWorkload(
+            1 + index % 2, channels, 9, 8, outputs, (kernel,) * 2, (stride,) * 2, (kernel // 2,) * 4
+        )
         signs = reference.sign(rng.standard_normal((workload.batch, channels, 9, 8)))
         weight = reference.sign(rng.standard_normal((outputs, channels, kernel, kernel)))
         limits = rng.integers(-3, 4, outputs).astype(np.float32)
@@ -64,10 +66,14 @@ def run(target, layout, workload, signs, weight, limits, padding, *, keep):
     words = -(-workload.out_channels // (8 * np.dtype(word).itemsize))
     packed_shape = (shape[0], shape[1] + above + below, shape[2] + before + after, words)
     function = compose(
-        te.create_prim_func([*holders, y]), pack_signs(shape, padding, word=word, pad_value=0),
-        relax.TensorType(packed_shape, word), keep=keep,
-    )  # fmt: skip
-    scheduled, description = schedule_function(function, vector_unit=unit(target.vector), records=Records(target.vector))
+        te.create_prim_func([*holders, y]),
+        pack_signs(shape, padding, word=word, pad_value=0),
+        relax.TensorType(packed_shape, word),
+        keep=keep,
+    )
+    scheduled, description = schedule_function(
+        function, vector_unit=vector_unit_named(target.vector), records=Records(target.vector)
+    )
     assert description.startswith("bconv2d")
     module = tvm.IRModule({"main": scheduled.with_attr("global_symbol", "main")})
     library = tvm.runtime.Executable(tvm.tirx.build(module, target=target.tvm_target()))

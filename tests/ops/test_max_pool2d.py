@@ -24,7 +24,9 @@ def expected(x: np.ndarray, pooling: Pooling) -> np.ndarray:
     (sh, sw), (kh, kw), (top, left) = pooling.stride, pooling.kernel, pooling.padding[:2]
     wide = np.pad(x, ((0, 0), (top, 9), (left, 9), (0, 0)), constant_values=-np.inf)
     rows = [wide[:, h * sh : h * sh + kh] for h in range(pooling.out_height)]
-    return np.stack([np.stack([r[:, :, w * sw : w * sw + kw].max((1, 2)) for w in range(pooling.out_width)], 1) for r in rows], 1)
+    return np.stack(
+        [np.stack([r[:, :, w * sw : w * sw + kw].max((1, 2)) for w in range(pooling.out_width)], 1) for r in rows], 1
+    )
 
 
 @pytest.mark.parametrize("channels", [3, 32])

@@ -6,7 +6,7 @@ import pytest
 from b2nn_tvm import reference
 from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.pack_signs import pack_signs
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from tests.ops.scheduled import build
 
 CHANNELS = (1, 3, 8, 16, 31, 32, 33, 63, 64, 65, 128)
@@ -43,7 +43,7 @@ def test_equals_the_reference(channels, word, target):
 @pytest.mark.parametrize("pad_value", [0, 1, -1])
 @pytest.mark.parametrize("channels", [31, 64, 65])
 def test_padded_pixels_have_the_bits_of_the_pad_value(channels, pad_value, target):
-    word, padding = unit(target.vector).layout.word, (2, 1, 1, 0)
+    word, padding = vector_unit_named(target.vector).layout.word, (2, 1, 1, 0)
     x, limits = activations(1, 3, 4, channels)
     packed = build(pack_signs(x.shape, padding, word=word, pad_value=pad_value), target)(x, limits)
     signs = reference.unpack(packed.view(np.uint8), channels)
@@ -54,7 +54,7 @@ def test_padded_pixels_have_the_bits_of_the_pad_value(channels, pad_value, targe
 def test_in_parallel_the_bits_are_the_same(target):
     """Large enough that its rows are divided among threads."""
     x, limits = activations(3, 20, 18, 65)
-    word = unit(target.vector).layout.word
+    word = vector_unit_named(target.vector).layout.word
     packed = build(pack_signs(x.shape, (1, 1, 1, 1), word=word, pad_value=0), target)(x, limits)
     np.testing.assert_array_equal(packed, expected_words(x, limits, (1, 1, 1, 1), word, 0))
 
@@ -62,7 +62,9 @@ def test_in_parallel_the_bits_are_the_same(target):
 @pytest.mark.parametrize("channels", [33, 64])
 def test_with_a_stride_only_the_pixels_that_are_read_are_packed(channels, target):
     x, limits = activations(2, 5, 6, channels)
-    word = unit(target.vector).layout.word
+    word = vector_unit_named(target.vector).layout.word
     kernel = pack_signs(x.shape, (0, 0, 0, 0), word=word, pad_value=0, stride=(2, 3))
-    np.testing.assert_array_equal(build(kernel, target)(x, limits), expected_words(x[:, ::2, ::3], limits, (0, 0, 0, 0), word, 0))
+    np.testing.assert_array_equal(
+        build(kernel, target)(x, limits), expected_words(x[:, ::2, ::3], limits, (0, 0, 0, 0), word, 0)
+    )
     assert "b2nn.padding" not in kernel.attrs  # what packs a whole image only may become part of the function before

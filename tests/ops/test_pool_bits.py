@@ -1,4 +1,6 @@
-"""Max pooling of packed signs is the sign of max pooling, for windows that overlap, leave gaps and hang over every border."""
+"""Max pooling of packed signs is the sign of max pooling, for windows that overlap, leave gaps and hang over every
+border.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.pack_signs import BORDERED
 from b2nn_tvm.ops.pool_bits import pool_bits
 from b2nn_tvm.ops.pooling import Pooling
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
 from tests.ops.scheduled import build
 
@@ -68,7 +70,7 @@ def test_is_the_maximum_of_the_signs(name, channels, word):
 
 
 def test_on_every_instruction_set(target):
-    assert_pools("3x3, stride 2", 64, unit(target.vector).layout.word, target)
+    assert_pools("3x3, stride 2", 64, vector_unit_named(target.vector).layout.word, target)
 
 
 @pytest.mark.parametrize("pad_value", [0, -1])

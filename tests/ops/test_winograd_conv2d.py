@@ -6,7 +6,7 @@ from tvm import te, topi
 
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.winograd_conv2d import FILTER, INPUT, OUTPUT, padding_to_tiles, transform_weights, winograd_conv2d
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
 from tests.ops import float64
 from tests.ops.scheduled import compile_tensors
@@ -36,7 +36,9 @@ def data_of(workload):
 
 
 def winograd(x, weight, workload, target, m):
-    packed = transform_weights(weight, lanes=unit(target.vector).layout.conv_lanes(workload.out_channels), m=m)
+    packed = transform_weights(
+        weight, lanes=vector_unit_named(target.vector).layout.conv_lanes(workload.out_channels), m=m
+    )
     padded = padded_nhwc(x, padding_to_tiles(workload, m))
     data, filters = te.placeholder(padded.shape, name="x"), te.placeholder(packed.shape, name="w")
     run = compile_tensors([data, filters, winograd_conv2d(data, filters, workload=workload, m=m)], target)
@@ -44,7 +46,7 @@ def winograd(x, weight, workload, target, m):
 
 
 def direct(x, weight, workload, target):
-    packed = pack_weights(weight, lanes=unit(target.vector).layout.conv_lanes(workload.out_channels))
+    packed = pack_weights(weight, lanes=vector_unit_named(target.vector).layout.conv_lanes(workload.out_channels))
     padded = padded_nhwc(x, workload.padding)
     data, filters = te.placeholder(padded.shape, name="x"), te.placeholder(packed.shape, name="w")
     run = compile_tensors([data, filters, conv2d(data, filters, workload=workload)], target)
@@ -77,7 +79,7 @@ def test_what_follows_is_computed_in_the_tile(target):
     x, weight = data_of(workload)
     rng = np.random.default_rng(1)
     gain, residual = (rng.standard_normal(shape).astype(np.float32) for shape in ((1, 1, 1, 24), (3, 7, 6, 24)))
-    packed = transform_weights(weight, lanes=unit(target.vector).layout.conv_lanes(24), m=2)
+    packed = transform_weights(weight, lanes=vector_unit_named(target.vector).layout.conv_lanes(24), m=2)
     padded = padded_nhwc(x, padding_to_tiles(workload, 2))
     arrays = {"x": padded, "w": packed, "g": gain, "r": residual}
     data, filters, scale, shortcut = inputs = [te.placeholder(a.shape, name=n) for n, a in arrays.items()]

@@ -46,8 +46,8 @@ class Case:
 def cases(channels: int, pad_values: Sequence[int], *, zeros: bool, same: bool, most: int = 4) -> Iterator[Case]:
     """Kernels, strides and dilations with each padding value; some values of x are 0 and -0.0 where ``zeros``.
 
-    The padding is as lopsided as may be with at most so many pixels at each end, or TensorFlow's "SAME" (the odd pixel at the end) where ``same``; where the padding
-    value is 0 it is nothing at all for every other shape.
+    The padding is as lopsided as may be with at most so many pixels at each end, or TensorFlow's "SAME" (the odd pixel
+    at the end) where ``same``; where the padding value is 0 it is nothing at all for every other shape.
     """
     for index, ((kernel, stride, dilation), pad_value) in enumerate(itertools.product(SHAPES, pad_values)):
         rng = np.random.default_rng([channels, index])

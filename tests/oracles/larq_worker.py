@@ -1,8 +1,10 @@
-"""Run binary convolutions in Larq Compute Engine: ``larq_worker.py CASES.npz OUTPUTS.npz``, under an interpreter that has it.
+"""Run binary convolutions in Larq Compute Engine: ``larq_worker.py CASES.npz OUTPUTS.npz``, under an interpreter that
+has it.
 
-``import larq_compute_engine`` brings in TensorFlow, for its converter. Here each convolution is written as a TFLite file
-directly, with the schema that the package ships, and run by its interpreter, a compiled module; so numpy and flatbuffers are
-all that is needed besides. An array of CASES is named "<case>/<field of Case>", one of OUTPUTS "<case>/<kernel>".
+``import larq_compute_engine`` brings in TensorFlow, for its converter. Here each convolution is written as a TFLite
+file directly, with the schema that the package ships, and run by its interpreter, a compiled module; so numpy and
+flatbuffers are all that is needed besides. An array of CASES is named "<case>/<field of Case>", one of OUTPUTS
+"<case>/<kernel>".
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ SAME, VALID = 0, 1
 class Case:
     """A convolution of the signs of ``x`` float32 [N, H, W, C] with signs ``weight`` [O, C, kh, kw].
 
-    ``same`` pads as TensorFlow's "SAME" does, with ``pad_value`` 0 or 1. The result is dot * scale [O] + bias [O] or, where
-    ``threshold`` int32 [O] is not empty, -1 where more than so many bits differ, else +1.
+    ``same`` pads as TensorFlow's "SAME" does, with ``pad_value`` 0 or 1. The result is dot * scale [O] + bias [O] or,
+    where ``threshold`` int32 [O] is not empty, -1 where more than so many bits differ, else +1.
     """
 
     x: np.ndarray
@@ -74,10 +76,15 @@ def tflite(case: Case) -> bytes:
     bits = graph.tensor((batch, height, width, -(-channels // 32)), "INT32")
     weight = graph.constant(pack(case.weight.transpose(0, 2, 3, 1)))
     options = {
-        "channels_in": channels, "dilation_height_factor": int(case.dilation[0]), "dilation_width_factor": int(case.dilation[1]),
-        "fused_activation_function": 0, "pad_values": int(case.pad_value), "padding": SAME if case.same else VALID,
-        "stride_height": int(case.stride[0]), "stride_width": int(case.stride[1]),
-    }  # fmt: skip
+        "channels_in": channels,
+        "dilation_height_factor": int(case.dilation[0]),
+        "dilation_width_factor": int(case.dilation[1]),
+        "fused_activation_function": 0,
+        "pad_values": int(case.pad_value),
+        "padding": SAME if case.same else VALID,
+        "stride_height": int(case.stride[0]),
+        "stride_width": int(case.stride[1]),
+    }
     graph.operator("LceQuantize", [x], [bits])
     if case.threshold.size:
         packed = graph.tensor((batch, out_height, out_width, -(-outputs // 32)), "INT32")
@@ -91,7 +98,9 @@ def tflite(case: Case) -> bytes:
 
 
 def pack(signs: np.ndarray) -> np.ndarray:
-    """int32 words of signs along the last axis: a bit is 1 for -1, the first channel in the lowest bit, unused bits are 0."""
+    """int32 words of signs along the last axis: a bit is 1 for -1, the first channel in the lowest bit, unused bits
+    are 0.
+    """
     full = np.zeros((*signs.shape[:-1], -(-signs.shape[-1] // 32) * 32), bool)
     full[..., : signs.shape[-1]] = signs < 0
     return np.packbits(full, axis=-1, bitorder="little").view("<i4")

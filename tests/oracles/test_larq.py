@@ -1,7 +1,7 @@
 """The definition in reference.py against a third engine: Larq Compute Engine, by both of its optimised kernels.
 
-It takes any number of channels, its sign of 0 is +1 and it pads with 0 or +1, as TensorFlow's "SAME" does. Its results are
-float32, dot * scale + bias, or bits by an integer threshold.
+It takes any number of channels, its sign of 0 is +1 and it pads with 0 or +1, as TensorFlow's "SAME" does. Its results
+are float32, dot * scale + bias, or bits by an integer threshold.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def python() -> str:
         found = larq_python()
     except ModuleNotFoundError as error:
         pytest.skip(f"Larq Compute Engine: {error}")
-    probe = "import sys, importlib.util; sys.exit(not all(map(importlib.util.find_spec, ('larq_compute_engine', 'flatbuffers', 'numpy'))))"
+    probe = (
+        "import sys, importlib.util; sys.exit(not all(map(importlib.util.find_spec, ('larq_compute_engine',"
+        " 'flatbuffers', 'numpy'))))"
+    )
     if subprocess.run([found, "-c", probe], check=False).returncode:
         pytest.skip(f"Larq Compute Engine: {found} does not have it; `make larq-oracle`")
     return found
@@ -89,9 +92,13 @@ def thresholded(case: Case, rng: np.random.Generator) -> tuple[dict[str, np.ndar
 def question(case: Case) -> dict[str, np.ndarray]:
     w = case.workload
     return {
-        "x": np.ascontiguousarray(case.x.transpose(0, 2, 3, 1)), "weight": case.weight, "stride": np.array(w.stride),
-        "dilation": np.array(w.dilation), "same": np.array(case.pad_value != 0 or any(w.padding)), "pad_value": np.array(case.pad_value),
-    }  # fmt: skip
+        "x": np.ascontiguousarray(case.x.transpose(0, 2, 3, 1)),
+        "weight": case.weight,
+        "stride": np.array(w.stride),
+        "dilation": np.array(w.dilation),
+        "same": np.array(case.pad_value != 0 or any(w.padding)),
+        "pad_value": np.array(case.pad_value),
+    }
 
 
 QUESTIONS = {"float": scaled, "bits": thresholded}

@@ -8,7 +8,8 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.rewriting import Site, dtype, op_name, rewrite_calls
+from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.relax_query import dtype, op_name
 
 SHAPE = (1, 4, 6, 5)
 
@@ -58,8 +59,8 @@ def random_signs(shape: Sequence[int], seed: int = 0) -> np.ndarray:
     return np.where(np.random.default_rng(seed).random(shape) < 0.5, -1, 1).astype(np.float32)
 
 
-def _marker(call: relax.Call, site: Site) -> relax.Expr | None:
+def _marker(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
     if op_name(call) != "relax.sign":
         return None
     zero, one, minus_one = (const(v, dtype(call)) for v in (0, 1, -1))
-    return relax.op.where(site.emit(relax.op.greater_equal(call.args[0], zero)), one, minus_one)
+    return relax.op.where(context.emit(relax.op.greater_equal(call.args[0], zero)), one, minus_one)

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from tvm import relax, tirx
 
-from b2nn_tvm.frontend import import_onnx
+from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.pipeline import to_kernels
-from b2nn_tvm.passes.rewriting import calls, op_name
-from b2nn_tvm.schedules.rules import unit
+from b2nn_tvm.relax_query import calls, op_name
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
-from tests.onnx_models import save
-from tests.onnx_networks import NETWORKS, Network, binary, binary_constants
-from tests.passes.test_fold_threshold import chain
+from tests.passes.binary.test_fold_threshold import chain
+from tests.support.onnx_models import save
+from tests.support.onnx_networks import NETWORKS, Network, binary, binary_constants
 
 TARGETS = pytest.mark.parametrize("target", ["x86-vpopcntdq", "x86", "arm"])
 
 
 def kernels(path, target="x86-vpopcntdq", **options):
     info = get(target)
-    return to_kernels(import_onnx(path, **options), unit(info.vector).layout, info.tvm_target())
+    return to_kernels(import_onnx(path, **options), vector_unit_named(info.vector).layout, info.tvm_target())
 
 
 def called(found):
@@ -56,12 +56,18 @@ def test_a_chain_of_binary_layers_has_nothing_between_them(tmp_path, target):
 def test_what_follows_a_convolution_is_part_of_it(tmp_path, target):
     """Scale, batch norm, residual and activation of a Bi-Real block are one function with the popcounts."""
     network = Network(
-        "a = Conv <pads = [1, 1, 1, 1]> (input, w)" + binary("a", "b", "u", 32)
+        "a = Conv <pads = [1, 1, 1, 1]> (input, w)"
+        + binary("a", "b", "u", 32)
         + "c = BatchNormalization (b, g, h, h, v) d = Add (c, a) e = Relu (d) output = Conv (e, x)",
         {
-            "w": (32, 4, 3, 3), **binary_constants("u", 32, 32), "g": (32,), "h": (32,), "v": np.ones(32, np.float32), "x": (5, 32, 1, 1)
+            "w": (32, 4, 3, 3),
+            **binary_constants("u", 32, 32),
+            "g": (32,),
+            "h": (32,),
+            "v": np.ones(32, np.float32),
+            "x": (5, 32, 1, 1),
         },
-    )  # fmt: skip
+    )
     found = called(kernels(save(tmp_path, network.build()), target))
     (block,) = [name for name in found if name.startswith("bconv2d")]
     assert all(word in block for word in ("multiply", "add", "relu"))
@@ -106,8 +112,9 @@ def test_a_packed_result_that_others_read_is_kept(tmp_path):
     for reader, output in readers.values():
         network = Network(
             binary("input", "a", "u", 4) + binary("a", "output", "v", 64) + reader,
-            {**binary_constants("u", 64, 4), **binary_constants("v", 8, 64)}, outputs=f"float[N,C,H,W] output, {output}",
-        )  # fmt: skip
+            {**binary_constants("u", 64, 4), **binary_constants("v", 8, 64)},
+            outputs=f"float[N,C,H,W] output, {output}",
+        )
         found = kernels(save(tmp_path, network.build()))
         (both,) = [call for _, call in calls(found.module["main"]) if packing(call.args[0].name_hint)]
         assert len(both.ty.fields) == 2

@@ -18,7 +18,9 @@ def binary_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
     words = -(-workload.in_channels // WORD_BITS[layout.word])
     blocks = -(-workload.out_channels // lanes)
     x = te.placeholder(_padded(workload, workload.padding, words), layout.word, name="x")
-    weight = te.placeholder((blocks, *workload.kernel, 2 * words if layout.lookup else words, lanes), layout.word, name="w")
+    weight = te.placeholder(
+        (blocks, *workload.kernel, 2 * words if layout.lookup else words, lanes), layout.word, name="w"
+    )
     table = [te.placeholder((256, lanes), "uint8", name="t")] if layout.lookup else []
     scale = te.placeholder((1, 1, 1, workload.out_channels), "float32", name="s")
     constant = workload.in_channels * workload.kernel[0] * workload.kernel[1]

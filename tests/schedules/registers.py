@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from b2nn_tvm.schedules.micro_kernel import MicroKernel
+from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 
 VECTOR = {"x": r"\b[vqs](\d+)\b", "r": r"\bq(\d+)\b"}  # by the first letter of general registers
 DOUBLE = r"\bd(\d+)\b"

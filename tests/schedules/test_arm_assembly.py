@@ -1,4 +1,6 @@
-"""The inner loops of the ARM kernels: operations for the work, counted in the text, and cycles by llvm-mca's models (static estimates)."""
+"""The inner loops of the ARM kernels: operations for the work, counted in the text, and cycles by llvm-mca's models
+(static estimates).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from functools import cache
 import pytest
 import tvm
 
-from b2nn_tvm.schedules.records import Records
-from b2nn_tvm.schedules.rules import schedule_function, unit
+from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
+from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
 from tests.schedules.assembly import Loop, innermost_loop
@@ -22,12 +24,17 @@ STAGES = {
 }
 AARCH64 = ("arm", "rpi3", "rpi4", "rpi5")
 ARITHMETIC = {"aarch64": r"(?!ld|st)\w+ v\d+\.", "armv7l": r"v(?!ld|st)[\w.]+ q\d+"}
-# Cycles for 4,096 binary MACs: three operations of 128 bits at one (A53) or two a cycle, and a quarter more; of the A72 less.
+# Cycles for 4,096 binary MACs: three operations of 128 bits at one (A53) or two a cycle, and a quarter more; of the A72
+# less.
 CYCLES = {"cortex-a53": 1.25 * 96, "cortex-a72": 53, "cortex-a76": 1.25 * 48}
 
 
 FLOATS = {
-    **{f"{make.__name__} {channels}ch": (make, stage) for channels, stage in STAGES.items() for make in (float_conv, winograd)},
+    **{
+        f"{make.__name__} {channels}ch": (make, stage)
+        for channels, stage in STAGES.items()
+        for make in (float_conv, winograd)
+    },
     "stem": (float_conv, ConvWorkload(1, 3, 224, 224, 64, (7, 7), (2, 2), (3, 3, 3, 3))),
     "strided": (float_conv, ConvWorkload(1, 64, 56, 56, 128, (3, 3), (2, 2), (1, 1, 1, 1))),
     "projection": (float_conv, ConvWorkload(1, 256, 14, 14, 512, (1, 1), (2, 2))),
@@ -39,7 +46,7 @@ MULTIPLY_ADD = {"aarch64": r"fmla v", "armv7l": r"vmla\.f32 q"}
 @cache
 def inner_loop(name: str, workload: ConvWorkload, make: Callable = binary_conv, pattern: str = "v?cnt") -> Loop:
     info = get(name)
-    vector_unit = unit(info.vector)
+    vector_unit = vector_unit_named(info.vector)
     function, _ = schedule_function(
         make(workload, vector_unit.layout), vector_unit=vector_unit, records=Records(vector_unit.name)
     )
@@ -79,7 +86,9 @@ def test_cycles_are_near_the_bound_of_the_cpu(llvm_tools, name, stage):
 @pytest.mark.parametrize("case", FLOATS)
 @pytest.mark.parametrize("name", [*AARCH64, "armv7"])
 def test_float_convolutions_take_little_more_than_their_multiply_adds(llvm_tools, name, case):
-    """At least 70 % of what the CPU could do were there nothing but the multiply-adds, by its model and by its width."""
+    """At least 70 % of what the CPU could do were there nothing but the multiply-adds, by its model and by its
+    width.
+    """
     make, workload = FLOATS[case]
     info = get(name)
     loop = inner_loop(name, workload, make, MULTIPLY_ADD[info.arch])

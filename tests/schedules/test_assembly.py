@@ -1,7 +1,7 @@
 """The inner loops that LLVM makes of the default tiles: which instructions, how many for the work, and none too many.
 
 What is counted is the text of one turn of the innermost loop, for the four stages of ResNet-18. Compiling for a target
-needs no such CPU, and the shipped libraries have the same loops (deploy/kernels.py lowers as TVM does).
+needs no such CPU, and the shipped libraries have the same loops (deploy/codegen/build_kernels.py lowers as TVM does).
 """
 
 import re
@@ -11,8 +11,8 @@ import pytest
 import tvm
 
 from b2nn_tvm.ops.pack_signs import pack_signs
-from b2nn_tvm.schedules.records import Records
-from b2nn_tvm.schedules.rules import schedule_function, unit
+from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
+from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
 from tests.schedules.assembly import innermost_loop, innermost_loops
@@ -33,7 +33,7 @@ FMA = {
 
 @cache
 def assembly(isa: str, make, workload: ConvWorkload) -> str:
-    vector_unit = unit(get(isa).vector)
+    vector_unit = vector_unit_named(get(isa).vector)
     function, _ = schedule_function(
         make(workload, vector_unit.layout), vector_unit=vector_unit, records=Records(vector_unit.name)
     )
@@ -77,7 +77,9 @@ def test_vpopcntdq_broadcasts_in_the_xor_where_one_vector_of_filters_reads():
 @pytest.mark.parametrize("isa, register", [("x86", "ymm"), ("x86-avx512", "zmm")])
 @pytest.mark.parametrize("stage", STAGES)
 def test_without_vpopcntdq_nibbles_of_two_rows_are_looked_up(stage, isa, register):
-    """Nine operations for three look-ups, each of 8 MACs per filter: add twice, then add both halves and the high ones."""
+    """Nine operations for three look-ups, each of 8 MACs per filter: add twice, then add both halves and the high
+    ones.
+    """
     text = assembly(isa, binary_conv, STAGES[stage])
     loop = innermost_loop(text, rf"vpshufb .*%{register}")
     lookups = loop.count(rf"vpshufb .*%{register}")
@@ -105,33 +107,43 @@ def test_float_convolutions_are_fused_multiply_adds_of_whole_registers(stage, is
 @pytest.mark.parametrize("size", [13, 31, 71])
 @pytest.mark.parametrize("isa", ["x86", "x86-avx512"])
 def test_of_a_prime_width_one_column_is_left_over_and_nothing_else_suffers(isa, size):
-    """The loop over tiles is cut in front of the last one: no comparison is left in a loop, and no vector is on the stack."""
+    """The loop over tiles is cut in front of the last one: no comparison is left in a loop, and no vector is on the
+    stack.
+    """
     text = assembly(isa, float_conv, ConvWorkload(1, 64, size, size, 64, (3, 3), padding=(1, 1, 1, 1)))
     loops = [loop for loop in innermost_loops(text) if loop.count(FMA[isa])]
     assert max(loop.count(FMA[isa]) for loop in loops) >= 10
     assert sum(map(spills, loops)) == 0
 
 
-@pytest.mark.parametrize("isa, multiply", [
-    ("x86", r"\tvmulps\t.*%ymm"), ("x86-avx512", r"\tvmulps\t.*%zmm"), ("x86-vpopcntdq", r"\tvmulps\t.*%zmm"),
-    ("arm", r"\tfmul\tv\d+\.4s"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "isa, multiply",
+    [
+        ("x86", r"\tvmulps\t.*%ymm"),
+        ("x86-avx512", r"\tvmulps\t.*%zmm"),
+        ("x86-vpopcntdq", r"\tvmulps\t.*%zmm"),
+        ("arm", r"\tfmul\tv\d+\.4s"),
+    ],
+)
 def test_the_epilogue_works_on_whole_registers(isa, multiply):
     """Each of the results of a tile is scaled once: 2 x 2 pixels of 32 filters."""
     text = assembly(isa, binary_conv, ConvWorkload(1, 64, 2, 2, 32, (3, 3), padding=(1, 1, 1, 1)))
-    lanes = unit(get(isa).vector).layout.float_lanes
+    lanes = vector_unit_named(get(isa).vector).layout.float_lanes
     assert 1 <= len(re.findall(multiply, text)) <= 4 * 32 // lanes
     assert not re.search(r"\tvmulss|\tfmul\ts\d", text)
 
 
-@pytest.mark.parametrize("isa, compare, to_bits, width", [
-    ("x86-vpopcntdq", r"vcmp\w+ps .*%zmm\d+, %k\d", r"kmovd %k\d, ", 16),
-    ("x86-avx512", r"vcmp\w+ps .*%ymm\d+, %k\d", r"kmovb %k\d, ", 8),
-    ("x86", r"vcmp\w+ps .*%ymm\d+, %ymm\d", r"vmovmskps %ymm\d+, ", 8),
-    ("arm", r"fcmge v\d+\.4s", r"addv h\d+, ", 4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "isa, compare, to_bits, width",
+    [
+        ("x86-vpopcntdq", r"vcmp\w+ps .*%zmm\d+, %k\d", r"kmovd %k\d, ", 16),
+        ("x86-avx512", r"vcmp\w+ps .*%ymm\d+, %k\d", r"kmovb %k\d, ", 8),
+        ("x86", r"vcmp\w+ps .*%ymm\d+, %ymm\d", r"vmovmskps %ymm\d+, ", 8),
+        ("arm", r"fcmge v\d+\.4s", r"addv h\d+, ", 4),
+    ],
+)
 def test_signs_are_packed_by_compares(isa, compare, to_bits, width):
-    channels, word = 128, unit(get(isa).vector).layout.word
+    channels, word = 128, vector_unit_named(get(isa).vector).layout.word
     text = emit(isa, pack_signs((1, 28, 28, channels), (1, 1, 1, 1), word=word, pad_value=0))
     loop = innermost_loop(text, compare)
     pixels = loop.count(compare) * width / channels
@@ -177,10 +189,17 @@ def test_the_parser_finds_innermost_loops():
         innermost_loop(TEXT, "fmla")
 
 
-@pytest.mark.parametrize("instruction, spilled", [
-    ("vmovaps %zmm3, 128(%rsp)", 1), ("vpxord (%rsp,%rax), %zmm1, %zmm2", 1), ("stp q18, q20, [sp, #288]", 1),
-    ("movq 8(%rsp), %rax", 0), ("vmovaps 8(%rdi), %zmm0", 0), ("ldp x9, x10, [sp, #272]", 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "instruction, spilled",
+    [
+        ("vmovaps %zmm3, 128(%rsp)", 1),
+        ("vpxord (%rsp,%rax), %zmm1, %zmm2", 1),
+        ("stp q18, q20, [sp, #288]", 1),
+        ("movq 8(%rsp), %rax", 0),
+        ("vmovaps 8(%rdi), %zmm0", 0),
+        ("ldp x9, x10, [sp, #272]", 0),
+    ],
+)
 def test_spills_are_vectors_on_the_stack(instruction, spilled):
     (loop,) = innermost_loops(f"loop:\n\t{instruction}\n\tjne loop\n")
     assert spills(loop) == spilled

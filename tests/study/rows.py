@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from b2nn_tvm.study.table import Row
 
 
-def made_up(accuracies: Mapping[str, Sequence[float]], *, part: str = "methods", budget: str = "40", layers: str = "a b") -> list[Row]:
+def made_up(
+    accuracies: Mapping[str, Sequence[float]], *, part: str = "methods", budget: str = "40", layers: str = "a b"
+) -> list[Row]:
     """A row per method and seed with this accuracy on the test set."""
     return [
         Row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from b2nn_tvm.cost import AdditiveCost
+from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.study.cells import Network, activation_cells, method_cells
 from b2nn_tvm.study.choice import Choice
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
@@ -28,7 +28,9 @@ def test_topping_up_can_be_left_out() -> None:
     scores = {("front", 0): [{"a": 2.0, "b": 1.0, "c": 0.0, "d": 3.0}], ("rear", 0): [REAR]}
     chosen = lambda top_up: {
         cell.method: cell.choice
-        for cell in method_cells(StudySettings(methods=("front", "rear"), budgets=(60,), seeds=1, top_up=top_up), NETWORK, scores)
+        for cell in method_cells(
+            StudySettings(methods=("front", "rear"), budgets=(60,), seeds=1, top_up=top_up), NETWORK, scores
+        )
     }
     assert chosen(False)["front"] == Choice(("a", "b", "c"), 50, False)
     assert chosen(True)["front"] == Choice(("a", "b"), 60, True)

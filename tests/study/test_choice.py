@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2nn_tvm.cost import AdditiveCost
+from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.study.choice import Choice, choose, equalize, top_up
 
 # Two small layers and four large ones, as in cResNet-20: binary layers cost nothing here.

@@ -49,4 +49,7 @@ def test_axes_hold_the_numbers() -> None:
     assert list(axes.lines[0].get_ydata()) == pytest.approx([55.0, 55.0])
     heat = figures.layers(rows())
     first, second, bar = heat.axes
-    assert first.images[0].get_array().tolist() == [[1, 1, 0], [1, 1, 0]] and second.images[0].get_array().tolist() == [[1, 1, 1]] * 2
+    assert (
+        first.images[0].get_array().tolist() == [[1, 1, 0], [1, 1, 0]]
+        and second.images[0].get_array().tolist() == [[1, 1, 1]] * 2
+    )

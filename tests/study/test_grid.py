@@ -9,8 +9,8 @@ import pytest
 
 from b2nn_tvm import models
 from b2nn_tvm.errors import BudgetError
-from b2nn_tvm.loop.crew import Crew
-from b2nn_tvm.mixbin.flops import flops
+from b2nn_tvm.loop.worker_pool import WorkerPool
+from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.study import table
 from b2nn_tvm.study.run import StudyResult, study
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
@@ -63,7 +63,7 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(interrupted,
 
 
 def test_a_finished_study_starts_no_process(found: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Crew, "run", lambda *_: pytest.fail("there is nothing left to do"))
+    monkeypatch.setattr(WorkerPool, "run", lambda *_: pytest.fail("there is nothing left to do"))
     notes: list[str] = []
     assert study(SETTINGS, output=found.folder, jobs=2, note=notes.append).rows == found.rows
     assert notes[0].startswith("8 float trainings and scorings, at most 14 fine-tunings")
@@ -72,8 +72,12 @@ def test_a_finished_study_starts_no_process(found: StudyResult, monkeypatch: pyt
 
 def test_there_is_a_row_for_each_cell(found: StudyResult) -> None:
     cells = [(row.part, row.method, row.budget, row.seed) for row in found.rows]
-    wanted = [("reference", "all float", "100", seed) for seed in range(2)] + [("reference", "all binary", "least", seed) for seed in range(2)]
-    wanted += [("methods", method, budget, seed) for method in SETTINGS.methods for budget in ("60", "8") for seed in range(2)]
+    wanted = [("reference", "all float", "100", seed) for seed in range(2)] + [
+        ("reference", "all binary", "least", seed) for seed in range(2)
+    ]
+    wanted += [
+        ("methods", method, budget, seed) for method in SETTINGS.methods for budget in ("60", "8") for seed in range(2)
+    ]
     assert sorted(cells) == sorted(wanted) and found.failed == {}
 
 
@@ -95,7 +99,9 @@ def test_the_achieved_flops_are_those_of_the_chosen_layers(found: StudyResult) -
         assert row.float_flops == full
         assert row.share == row.flops / row.float_flops
         if row.method == SLIMMING:
-            assert row.flops <= max(other.flops for other in found.rows if other.budget == row.budget and other.part == "methods")
+            assert row.flops <= max(
+                other.flops for other in found.rows if other.budget == row.budget and other.part == "methods"
+            )
         else:
             assert row.flops == flops(model, (3, 8, 8), row.binary)
         if row.part == "methods":

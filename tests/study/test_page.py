@@ -11,7 +11,14 @@ REFERENCE = [0.50, 0.52, 0.51, 0.53, 0.50]
 
 
 def test_a_winner_is_named_with_its_difference() -> None:
-    text = page(made_up({"mixbin-loss": REFERENCE, "greedy": [value + 0.1 + 0.001 * (seed % 2) for seed, value in enumerate(REFERENCE)]}))
+    text = page(
+        made_up(
+            {
+                "mixbin-loss": REFERENCE,
+                "greedy": [value + 0.1 + 0.001 * (seed % 2) for seed, value in enumerate(REFERENCE)],
+            }
+        )
+    )
     assert re.search(r"\*\*40 %, against mixbin-loss\.\*\* Better: greedy \(\+10\.0 ± 0\.1\)\.", text)
     assert "Nothing can be told apart" not in text
 
@@ -23,7 +30,15 @@ def test_a_loser_is_named() -> None:
 
 
 def test_a_tie_is_a_tie() -> None:
-    text = page(made_up({"mixbin-loss": REFERENCE, "greedy": [0.55, 0.48, 0.53, 0.51, 0.52], "random": [0.49, 0.54, 0.50, 0.52, 0.51]}))
+    text = page(
+        made_up(
+            {
+                "mixbin-loss": REFERENCE,
+                "greedy": [0.55, 0.48, 0.53, 0.51, 0.52],
+                "random": [0.49, 0.54, 0.50, 0.52, 0.51],
+            }
+        )
+    )
     assert text.count("Nothing can be told apart from mixbin-loss.") == 1
     assert text.count("Nothing can be told apart from random.") == 1
     assert "Better:" not in text and "Worse:" not in text
@@ -33,7 +48,9 @@ def test_an_uncorrected_winner_is_not_called_one() -> None:
     """A difference with p = 0.02 among five comparisons does not survive Holm's correction."""
     differences = [0.01, 0.03, 0.012, 0.028, 0.0]
     rivals = {f"m{index}": [0.55, 0.48, 0.53, 0.51, 0.52] for index in range(4)}
-    rows = made_up({"mixbin-loss": REFERENCE, "hawq-v2": [a + b for a, b in zip(REFERENCE, differences, strict=True)], **rivals})
+    rows = made_up(
+        {"mixbin-loss": REFERENCE, "hawq-v2": [a + b for a, b in zip(REFERENCE, differences, strict=True)], **rivals}
+    )
     text = page(rows)
     (row,) = [line for line in text.splitlines() if line.startswith("| hawq-v2 | +")]
     p, corrected = map(float, row.split(" | ")[2:4])
@@ -48,6 +65,12 @@ def test_means_and_settings_come_from_the_rows() -> None:
 
 
 def test_activations_have_their_own_reference() -> None:
-    rows = [row for level in ("zero", "full") for row in made_up({"binrelu": REFERENCE, "relu": [0.1, 0.11, 0.1, 0.12, 0.1]}, part="activations", budget=level)]
+    rows = [
+        row
+        for level in ("zero", "full")
+        for row in made_up(
+            {"binrelu": REFERENCE, "relu": [0.1, 0.11, 0.1, 0.12, 0.1]}, part="activations", budget=level
+        )
+    ]
     text = page(rows)
     assert "**Zero binarization, against binrelu.** Worse: relu (-40.6" in text and "## Methods" not in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin import methods
+from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.study.settings import PRESETS, StudySettings, method_names, preset
 
 
@@ -27,6 +27,9 @@ def test_refusals(options: dict, words: str) -> None:
 
 
 def test_presets_compare_every_method() -> None:
-    assert all(set(chosen.methods) == {*methods.names(), "network-slimming"} == set(method_names()) for chosen in PRESETS.values())
+    assert all(
+        set(chosen.methods) == {*methods.names(), "network-slimming"} == set(method_names())
+        for chosen in PRESETS.values()
+    )
     with pytest.raises(InputError, match="small, full"):
         preset("huge")

@@ -15,7 +15,13 @@ from b2nn_tvm.targets.target import NATIVE, VECTORS, TargetInfo, get, host_flags
 ROOT = Path(__file__).parents[2]
 SHIPPED = tuple(name for name in names() if name != NATIVE)
 # What LLVM must be told the CPU has, by vector unit, for the schedules to compile to the instructions they count on.
-FEATURES = {"neon": "neon", "neon_armv7": "neon", "avx2": "avx2", "avx512": "avx512bw", "avx512vpopcntdq": "avx512vpopcntdq"}
+FEATURES = {
+    "neon": "neon",
+    "neon_armv7": "neon",
+    "avx2": "avx2",
+    "avx512": "avx512bw",
+    "avx512vpopcntdq": "avx512vpopcntdq",
+}
 
 
 def test_the_shipped_targets():
@@ -109,7 +115,9 @@ def test_a_32_bit_process_is_none_of_64_bits(monkeypatch):
 
 def test_native_on_a_foreign_machine_lists_the_targets(monkeypatch):
     machine(monkeypatch, "riscv64", frozenset())
-    with pytest.raises(TargetError, match=r"target native: this CPU \(riscv64\) runs none .*: arm, armv7, rpi3, .*; name one"):
+    with pytest.raises(
+        TargetError, match=r"target native: this CPU \(riscv64\) runs none .*: arm, armv7, rpi3, .*; name one"
+    ):
         get(NATIVE)
 
 
@@ -136,12 +144,15 @@ print("ran")
     assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
 
 
-@pytest.mark.parametrize("text, flags", [
-    ("processor\t: 0\nflags\t\t: fpu avx2 fma\n\nprocessor\t: 1\nflags\t: fpu\n", {"fpu", "avx2", "fma"}),
-    ("processor\t: 0\nFeatures\t: fp asimd crc32\n", {"fp", "asimd", "crc32", "neon", "vfpv4"}),
-    ("processor\t: 0\nFeatures\t: half neon vfpv4\n", {"half", "neon", "vfpv4"}),
-    ("model name\t: flags of nothing\n", set()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, flags",
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 fma\n\nprocessor\t: 1\nflags\t: fpu\n", {"fpu", "avx2", "fma"}),
+        ("processor\t: 0\nFeatures\t: fp asimd crc32\n", {"fp", "asimd", "crc32", "neon", "vfpv4"}),
+        ("processor\t: 0\nFeatures\t: half neon vfpv4\n", {"half", "neon", "vfpv4"}),
+        ("model name\t: flags of nothing\n", set()),
+    ],
+)
 def test_the_flags_are_those_of_the_first_processor(text, flags, monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path, **_: text)
     host_flags.cache_clear()

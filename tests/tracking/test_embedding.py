@@ -10,9 +10,9 @@ import torch
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.export import export_onnx
-from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.layers import trace
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.tracking.embedding import library_embedding, torch_embedding
 from b2nn_tvm.tracking.tracker import Tracker, track
 

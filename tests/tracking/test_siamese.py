@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.tracking.siamese import SCALE, LogisticLoss, correlate
 from b2nn_tvm.tracking.tracker import correlate as correlate_numpy
 from tests.tracking.conftest import narrow_net

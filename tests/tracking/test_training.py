@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from b2nn_tvm.cost import AdditiveCost
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.loss import evaluate, mean_loss
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.training.loss import evaluate, mean_loss
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.tracking.embedding import torch_embedding
 from b2nn_tvm.tracking.metrics import tracking_score
 from b2nn_tvm.tracking.scoring import score

@@ -12,10 +12,10 @@ from typing import ClassVar
 import torch
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.binarizers import binarize
-from b2nn_tvm.mixbin.curvature import Curvature
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.modules.binarizers import binarize
+from b2nn_tvm.mixbin.scoring.curvature import Curvature
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,25 @@ class AdaptiveMbq:
     def name(self) -> str:
         return f"mbq-{self.WORDS[self.order]}-order"
 
-    def score(self, subject: Subject) -> Sensitivity:
-        found = Sensitivity.begun(subject.path, method=self.name, subject=subject.digest(self.name))
-        curvature = Curvature(subject.model, subject.layers, subject.batches, subject.loss)
+    def score(self, task: ScoringTask) -> Sensitivity:
+        found = Sensitivity.begun(task.path, method=self.name, subject=task.digest(self.name))
+        curvature = Curvature(task.model, task.layers, task.batches, task.loss)
         gradients = curvature.gradients()
         scores = dict(found.scores)
-        for name in subject.layers:
-            subject.progress(len(scores), len(subject.layers))
+        for name in task.layers:
+            task.progress(len(scores), len(task.layers))
             if name in scores:
                 continue
             weight = curvature.weights[name]
-            change = binarize(weight, subject.conversion.binarizer).dense - weight.detach()
+            change = binarize(weight, task.conversion.binarizer).dense - weight.detach()
             slope = _dot(gradients[name], change)
             bend = _dot(change, curvature.products({name: change})[name]) / 2 if self.order == 2 else 0.0
             scores[name] = abs(slope) if self.order == 1 else slope + bend
             found = Sensitivity(self.name, scores, subject=found.subject)
-            if subject.path is not None:
-                found.save(subject.path)
-        subject.progress(len(scores), len(subject.layers))
-        return Sensitivity(self.name, {name: scores[name] for name in subject.layers}, subject=found.subject)
+            if task.path is not None:
+                found.save(task.path)
+        task.progress(len(scores), len(task.layers))
+        return Sensitivity(self.name, {name: scores[name] for name in task.layers}, subject=found.subject)
 
 
 def _dot(one: torch.Tensor, two: torch.Tensor) -> float:

@@ -11,9 +11,9 @@ from typing import ClassVar
 from torch import nn
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.binarizers import binarize
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.modules.binarizers import binarize
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class BnasAmplitude:
     def name(self) -> str:
         return f"bnas-{self.norm}"
 
-    def score(self, subject: Subject) -> Sensitivity:
-        layers = {name: subject.model.get_submodule(name) for name in subject.layers}
-        rows = {name: self._score(layer, subject.conversion.binarizer) for name, layer in layers.items()}
+    def score(self, task: ScoringTask) -> Sensitivity:
+        layers = {name: task.model.get_submodule(name) for name in task.layers}
+        rows = {name: self._score(layer, task.conversion.binarizer) for name, layer in layers.items()}
         return Sensitivity(self.name, rows)
 
     def _score(self, layer: nn.Module, binarizer: str) -> float:

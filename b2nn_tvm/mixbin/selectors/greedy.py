@@ -1,4 +1,6 @@
-"""Iterative greedy: repeatedly the layer whose binarization on top of the chosen ones harms least (MixBin, equation 5)."""
+"""Iterative greedy: repeatedly the layer whose binarization on top of the chosen ones harms least (MixBin, equation
+5).
+"""
 
 from __future__ import annotations
 
@@ -6,17 +8,17 @@ import math
 from dataclasses import dataclass, replace
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.progression import Progression
-from b2nn_tvm.mixbin.progressive import progressive
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.progressive.driver import progressive
+from b2nn_tvm.mixbin.progressive.settings import Progression
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True)
 class Greedy:
     """The score is the step in which a layer is chosen; n (n + 1) / 2 networks are evaluated for n layers.
 
-    ``epochs`` of training follow each step, and then the steps end with the subject's budget, if it has one: layers
+    ``epochs`` of training follow each step, and then the steps end with the task's budget, if it has one: layers
     beyond it are ranked by the losses of the last step. Raises InputError where training lacks data.
     """
 
@@ -30,15 +32,15 @@ class Greedy:
     def name(self) -> str:
         return "greedy-trained" if self.epochs else "greedy"
 
-    def score(self, subject: Subject) -> Sensitivity:
-        if self.epochs and subject.data is None:
+    def score(self, task: ScoringTask) -> Sensitivity:
+        if self.epochs and task.data is None:
             raise InputError("the method greedy-trained trains after each step: give it data, a DataBundle")
-        whole = subject if self.epochs else replace(subject, cost=None, limit=None)
-        folder = None if subject.path is None else f"{subject.path}.steps"
+        whole = task if self.epochs else replace(task, cost=None, limit=None)
+        folder = None if task.path is None else f"{task.path}.steps"
         found = progressive(whole, Progression("greedy", epochs=self.epochs), folder=folder)
         last = found.steps[-1].losses if found.steps else {}
-        rest = [name for name in subject.in_order if name not in found.layers]
+        rest = [name for name in task.in_order if name not in found.layers]
         rest.sort(key=lambda name: last.get(name, math.inf))
         ranked = [*found.layers, *rest]
-        scores = {name: float(ranked.index(name)) for name in subject.layers}
-        return Sensitivity(self.name, scores, subject=subject.digest(self.name, self.epochs, subject.seed))
+        scores = {name: float(ranked.index(name)) for name in task.layers}
+        return Sensitivity(self.name, scores, subject=task.digest(self.name, self.epochs, task.seed))

@@ -1,7 +1,7 @@
 """HAWQ-V2: score_j = Tr(H_j) / n_j * ||Q(W_j) - W_j||^2 (Dong et al., NeurIPS 2020, equation 2.11).
 
-Tr(H_j), the trace of the Hessian of the loss in the n_j weights of layer j, is Hutchinson's estimate: the mean of
-<v, H v> over vectors v of random signs. One product with the joint Hessian serves all layers: the other layers' share of
+Tr(H_j), the trace of the Hessian of the loss in the n_j weights of layer j, is Hutchinson's estimate: the mean of <v, H
+v> over vectors v of random signs. One product with the joint Hessian serves all layers: the other layers' share of
 <v_j, (H v)_j> has the mean 0.
 """
 
@@ -14,10 +14,10 @@ from typing import ClassVar
 import torch
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.binarizers import binarize
-from b2nn_tvm.mixbin.curvature import Curvature
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.modules.binarizers import binarize
+from b2nn_tvm.mixbin.scoring.curvature import Curvature
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True)
@@ -38,26 +38,26 @@ class HawqV2:
                 f"HAWQ-V2 needs a tolerance from 0 and at least one draw, not {self.tolerance} and {self.most_draws}"
             )
 
-    def score(self, subject: Subject) -> Sensitivity:
-        digest = subject.digest(self.name, subject.seed, *subject.layers)
-        notes = subject.notes(digest)
+    def score(self, task: ScoringTask) -> Sensitivity:
+        digest = task.digest(self.name, task.seed, *task.layers)
+        notes = task.notes(digest)
         begun = notes.read()
-        sums, draws = {name: 0.0 for name in subject.layers} | begun.get("sums", {}), begun.get("draws", 0)
+        sums, draws = {name: 0.0 for name in task.layers} | begun.get("sums", {}), begun.get("draws", 0)
         settled = bool(begun.get("settled", False))
-        curvature = Curvature(subject.model, subject.layers, subject.batches, subject.loss)
+        curvature = Curvature(task.model, task.layers, task.batches, task.loss)
         while draws < self.most_draws and not settled:
-            subject.progress(draws, self.most_draws)
-            parts = trace_parts(curvature, _signs(curvature, seed=[subject.seed, draws]))
+            task.progress(draws, self.most_draws)
+            parts = trace_parts(curvature, _signs(curvature, seed=[task.seed, draws]))
             before = {name: total / max(draws, 1) for name, total in sums.items()}
             sums, draws = {name: total + parts[name] for name, total in sums.items()}, draws + 1
             settled = draws > 1 and all(
                 abs(sums[name] / draws - mean) <= self.tolerance * abs(mean) for name, mean in before.items()
             )
             notes.write({"sums": sums, "draws": draws, "settled": settled})
-        subject.progress(self.most_draws, self.most_draws)
+        task.progress(self.most_draws, self.most_draws)
         scores = {}
         for name, weight in curvature.weights.items():
-            lost = float((binarize(weight, subject.conversion.binarizer).dense - weight.detach()).double().square().sum())
+            lost = float((binarize(weight, task.conversion.binarizer).dense - weight.detach()).double().square().sum())
             scores[name] = sums[name] / draws / weight.numel() * lost
         return Sensitivity(self.name, scores, subject=digest)
 

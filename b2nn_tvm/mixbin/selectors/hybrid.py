@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.binary_conv import BinaryConv2d, unsupported
-from b2nn_tvm.mixbin.input_error import ERRORS, InputErrorMetric
-from b2nn_tvm.mixbin.layers import trace
-from b2nn_tvm.mixbin.loss import device_of, evaluating
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, unsupported
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.scoring.input_error import ERRORS, InputErrorMetric
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.training.loss import device_of, evaluating
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.plan import Plan, Precision
 
 
@@ -31,7 +31,7 @@ class Hybrid:
     """``metric`` is a name of input_error.ERRORS or a metric of one's own; ``gamma`` weighs the cost against it.
 
     ``trained`` is the trained fully binary network whose inputs are measured, as in the original; without one the
-    subject's network is made fully binary untrained, with its batch norms re-estimated. ``float_inputs`` is the largest
+    task's network is made fully binary untrained, with its batch norms re-estimated. ``float_inputs`` is the largest
     share R of the layers that keep float inputs. Raises InputError where these are out of range.
     """
 
@@ -51,24 +51,24 @@ class Hybrid:
                 f"{self.float_inputs}"
             )
 
-    def score(self, subject: Subject) -> Sensitivity:
-        errors = self.errors(subject)
-        table = trace(subject.model, subject.batches[0][0].shape[1:])
-        cheapness = {name: 1 / table[name].workload.macs for name in subject.layers}
+    def score(self, task: ScoringTask) -> Sensitivity:
+        errors = self.errors(task)
+        table = trace(task.model, task.batches[0][0].shape[1:])
+        cheapness = {name: 1 / table[name].workload.macs for name in task.layers}
         weighed = {name: value * self.gamma for name, value in _norm(cheapness).items()}
         scores = {name: value + weighed[name] for name, value in _norm(errors).items()}
         return Sensitivity(self.name, scores)
 
-    def errors(self, subject: Subject) -> dict[str, float]:
+    def errors(self, task: ScoringTask) -> dict[str, float]:
         """E_l of every layer; raises InputError where one of them is not binary in ``trained``."""
         binary = self.trained
         if binary is None:
-            binary = reestimate(subject.convert(subject.layers), subject.batches)
+            binary = reestimate(task.convert(task.layers), task.batches)
         metric = ERRORS[self.metric] if isinstance(self.metric, str) else self.metric
-        sums = {name: torch.zeros(metric.sums, dtype=torch.float64) for name in subject.layers}
+        sums = {name: torch.zeros(metric.sums, dtype=torch.float64) for name in task.layers}
         handles = []
         try:
-            for name in subject.layers:
+            for name in task.layers:
                 layer = dict(binary.named_modules()).get(name)
                 if not (isinstance(layer, BinaryConv2d) and layer.input_binary):
                     raise InputError(
@@ -76,23 +76,23 @@ class Hybrid:
                     )
                 handles.append(layer.register_forward_pre_hook(_adder(sums[name], metric)))
             with evaluating(binary), torch.no_grad():
-                for images, _ in subject.batches:
+                for images, _ in task.batches:
                     binary(images.to(device_of(binary)))
         finally:
             for handle in handles:
                 handle.remove()
         return {name: metric.value(total) for name, total in sums.items()}
 
-    def plan(self, subject: Subject, *, model: str = "") -> Plan:
+    def plan(self, task: ScoringTask, *, model: str = "") -> Plan:
         """Three states: binary inputs and weights; binary weights alone; float, for what has no binary form."""
-        scores = self.score(subject).scores
+        scores = self.score(task).scores
         keep = top_cluster(scores, self.float_inputs)
         states = {}
-        for row in trace(subject.model, subject.batches[0][0].shape[1:]):
+        for row in trace(task.model, task.batches[0][0].shape[1:]):
             if row.name in scores and row.name not in keep:
                 states[row.name] = Precision.BINARY
                 continue
-            layer = subject.model.get_submodule(row.name)
+            layer = task.model.get_submodule(row.name)
             possible = isinstance(layer, nn.Conv2d) and not unsupported(layer)
             states[row.name] = Precision.WEIGHT_BINARY if possible else Precision.FLOAT
         return Plan(states, model=model, method=self.name)

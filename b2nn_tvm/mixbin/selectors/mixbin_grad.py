@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
-from b2nn_tvm.mixbin.loss import Loss
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.scoring.shared_runs import Variant
 from b2nn_tvm.mixbin.selectors.one_by_one import one_by_one
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.shared_runs import Variant
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.training.loss import Loss
 
 EPS = 1e-6  # of the loss: far below any difference that a few hundred images can tell
 
@@ -30,12 +30,12 @@ class MixBinGrad:
     def name(self) -> str:
         return "mixbin-grad-printed-order" if self.printed_order else "mixbin-grad"
 
-    def score(self, subject: Subject) -> Sensitivity:
+    def score(self, task: ScoringTask) -> Sensitivity:
         def scoring(delta: float, variant: Variant, name: str) -> float:
-            norm = gradient_norm(variant, name, subject.loss)
+            norm = gradient_norm(variant, name, task.loss)
             return -delta * norm if self.printed_order else max(delta, EPS) * norm
 
-        return one_by_one(subject, method=self.name, scoring=scoring)
+        return one_by_one(task, method=self.name, scoring=scoring)
 
 
 def gradient_norm(variant: Variant, name: str, loss: Loss) -> float:

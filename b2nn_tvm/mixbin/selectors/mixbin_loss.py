@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.selectors.one_by_one import one_by_one
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,6 @@ class MixBinLoss:
     def name(self) -> str:
         return "mixbin-loss-printed-order" if self.printed_order else "mixbin-loss"
 
-    def score(self, subject: Subject) -> Sensitivity:
+    def score(self, task: ScoringTask) -> Sensitivity:
         sign = -1 if self.printed_order else 1
-        return one_by_one(subject, method=self.name, scoring=lambda delta, variant, name: sign * delta)
+        return one_by_one(task, method=self.name, scoring=lambda delta, variant, name: sign * delta)

@@ -6,16 +6,16 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True)
 class RandomOrder:
-    """A random order, drawn by the subject's seed; average over at least five of them before comparing."""
+    """A random order, drawn by the task's seed; average over at least five of them before comparing."""
 
     name: ClassVar[str] = "random"
 
-    def score(self, subject: Subject) -> Sensitivity:
-        source = random.Random(subject.seed)
-        return Sensitivity(self.name, {name: source.random() for name in subject.layers})
+    def score(self, task: ScoringTask) -> Sensitivity:
+        source = random.Random(task.seed)
+        return Sensitivity(self.name, {name: source.random() for name in task.layers})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,6 @@ class Rear:
 
     name: ClassVar[str] = "rear"
 
-    def score(self, subject: Subject) -> Sensitivity:
-        places = {name: float(index) for index, name in enumerate(reversed(subject.in_order))}
-        return Sensitivity(self.name, {name: places[name] for name in subject.layers})
+    def score(self, task: ScoringTask) -> Sensitivity:
+        places = {name: float(index) for index, name in enumerate(reversed(task.in_order))}
+        return Sensitivity(self.name, {name: places[name] for name in task.layers})

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 
 class Selector(Protocol):
-    """Scores the layers of a subject, the lowest to be binarized first; a frozen dataclass whose fields are options."""
+    """Scores the layers of a task, the lowest to be binarized first; a frozen dataclass whose fields are options."""
 
     @property
     def name(self) -> str:
         """The word for it in the registry."""
 
-    def score(self, subject: Subject) -> Sensitivity:
-        """One finite score per layer of the subject; raises InputError where the subject lacks what it needs."""
+    def score(self, task: ScoringTask) -> Sensitivity:
+        """One finite score per layer of the task; raises InputError where the task lacks what it needs."""

@@ -8,20 +8,20 @@ import pytest
 import torch
 from torch import nn
 
-from b2nn_tvm.cost import AdditiveCost
+from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.batchnorm import reestimate
-from b2nn_tvm.mixbin.convert import convert
-from b2nn_tvm.mixbin.input_error import InputErrorMetric
-from b2nn_tvm.mixbin.select import select
+from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.scoring.input_error import InputErrorMetric
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.selection.select import select
+from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.selectors.bnas_amplitude import BnasAmplitude
 from b2nn_tvm.mixbin.selectors.greedy import Greedy
 from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2
 from b2nn_tvm.mixbin.selectors.hybrid import Hybrid, top_cluster
 from b2nn_tvm.mixbin.selectors.pseudo_random import PseudoRandom
-from b2nn_tvm.mixbin.sensitivity import Sensitivity
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.plan import Precision
 from tests.mixbin.selectors.toy import KERNELS, NAMES
 
@@ -92,7 +92,7 @@ def test_the_budget_is_checked_again_after_the_swap(model, batches):
 
 @pytest.mark.parametrize("metric", ["rms", "relative-rms", "unsaturated"])
 def test_hybrid_joins_the_error_of_the_inputs_with_the_cost(model, batches, metric):
-    subject = Subject.of(model, batches)
+    subject = ScoringTask.of(model, batches)
     binary = reestimate(convert(model, NAMES), batches).eval()
     inputs = {}
     for name in NAMES:
@@ -132,7 +132,7 @@ def test_a_hybrid_plan_has_three_states(batches):
         *(nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 4, 1), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.Tanh()),
         *(nn.Conv2d(4, 4, 3, groups=2), nn.Tanh(), nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
     ).double()
-    subject = Subject.of(model, batches)
+    subject = ScoringTask.of(model, batches)
     assert subject.layers == ("2", "4")
     one = InputErrorMetric(1, lambda x: torch.ones(1, dtype=torch.float64), lambda total: 1.0)
     plan = Hybrid(one, float_inputs=0.5).plan(subject, model="small")  # equal errors: the cheap one keeps its input

@@ -11,9 +11,9 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.binarizers import binarize
-from b2nn_tvm.mixbin.curvature import Curvature
+from b2nn_tvm.mixbin.modules.binarizers import binarize
+from b2nn_tvm.mixbin.scoring.curvature import Curvature
+from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.selectors.adaptive_mbq import AdaptiveMbq
 from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2, trace_parts
 

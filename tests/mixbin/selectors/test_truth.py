@@ -6,14 +6,14 @@ import itertools
 
 import pytest
 
-from b2nn_tvm.cost import AdditiveCost
-from b2nn_tvm.mixbin import methods
-from b2nn_tvm.mixbin.pairwise import measure_interactions
-from b2nn_tvm.mixbin.progression import Progression
-from b2nn_tvm.mixbin.progressive import progressive
-from b2nn_tvm.mixbin.select import runners_up, select
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.mixbin.progressive.driver import progressive
+from b2nn_tvm.mixbin.progressive.settings import Progression
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.selection.select import runners_up, select
+from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2
-from b2nn_tvm.mixbin.subject import Subject
+from b2nn_tvm.mixbin.selectors.interactions import measure_interactions
 from tests.mixbin.selectors.toy import KERNELS, NAMES
 
 CLOSE = 1e-9  # of the loss: sums of float64 in another order
@@ -21,7 +21,7 @@ CLOSE = 1e-9  # of the loss: sums of float64 in another order
 
 @pytest.fixture(scope="module")
 def subject(model, batches):
-    return Subject.of(model, batches)
+    return ScoringTask.of(model, batches)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,9 @@ def test_interactions_are_what_pairs_add(interactions, truth):
 
 
 def test_exact_selection_is_the_best_of_all_subsets_by_the_measured_terms(interactions, cost, truth):
-    """With pairs the sum is a better guess of the joint loss than without, at most budgets at least as good a choice."""
+    """With pairs the sum is a better guess of the joint loss than without, at most budgets at least as good a
+    choice.
+    """
     scores, better = interactions.alone.scores, []
     for percent in (20, 35, 50, 65, 80):
         limit = cost.full * percent // 100

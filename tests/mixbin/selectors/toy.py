@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.data import DataBundle, TensorImages
-from b2nn_tvm.mixbin.activation import BinReLU
-from b2nn_tvm.mixbin.sign import sign
+from b2nn_tvm.mixbin.modules.activations import BinReLU
+from b2nn_tvm.mixbin.modules.sign import sign
 
 LAYERS = 10
 KERNELS = (3, 1, 5, 3, 3, 1, 3, 5, 3, 3)

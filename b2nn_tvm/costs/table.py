@@ -1,0 +1,164 @@
+"""Measured milliseconds, per layer and per whole network, and the file that keeps them: costs.json.
+
+Only measurements enter: an emulated or modelled number is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+from b2nn_tvm.costs.additive import AdditiveCost, Layer
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.storage.document import read_document, write_document
+
+KIND, VERSION = "costs", 1
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One layer's measured time: median ``ms`` of ``runs`` runs; ``spread`` is (p90 - p10) / median.
+
+    ``workload`` is a ConvWorkload key, empty for what is no convolution; ``precision`` is "float", "binary" or
+    "weight-binary".
+    """
+
+    layer: str
+    workload: str
+    precision: str
+    ms: float
+    runs: int
+    spread: float
+    target: str
+    device: str
+    threads: int
+    emulated: bool = False
+
+    IDENTITY: ClassVar = ("layer", "workload", "precision", "target", "device", "threads")
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """One whole network's measured time with the layers in ``binary`` binarized and all others float."""
+
+    model: str
+    binary: tuple[str, ...]
+    ms: float
+    runs: int
+    spread: float
+    target: str
+    device: str
+    threads: int
+    emulated: bool = False
+
+    IDENTITY: ClassVar = ("model", "binary", "target", "device", "threads")
+
+
+def _row_schema(kind: type) -> dict:
+    types = {"str": "string", "float": "number", "int": "integer", "bool": "boolean"}
+    names = {field.name: field.type for field in fields(kind)}
+    properties = {name: {"type": types[word]} for name, word in names.items() if word in types}
+    if "binary" in names:
+        properties["binary"] = {"type": "array", "items": {"type": "string"}}
+    properties["ms"] = {"type": "number", "minimum": 0}
+    return {"type": "object", "required": list(names), "properties": properties, "additionalProperties": False}
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["layers", "networks"],
+    "properties": {
+        "layers": {"type": "array", "items": _row_schema(CostRow)},
+        "networks": {"type": "array", "items": _row_schema(NetworkRow)},
+    },
+}
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """Measured rows. Adding a row with the same identity replaces the old one: the later measurement counts.
+
+    Raises InputError for a row that was emulated, or whose time is not a positive number.
+    """
+
+    layers: tuple[CostRow, ...] = ()
+    networks: tuple[NetworkRow, ...] = ()
+
+    def __post_init__(self) -> None:
+        for row in (*self.layers, *self.networks):
+            what = row.layer if isinstance(row, CostRow) else f"{row.model} with {len(row.binary)} binary layers"
+            if row.emulated:
+                raise InputError(
+                    f"the time of {what} on {row.device} was emulated; a cost table takes measurements only: "
+                    "measure on the device itself"
+                )
+            if not 0 <= row.ms < float("inf"):
+                raise InputError(
+                    f"the time of {what} on {row.device} is {row.ms} ms; expected a number, not below zero"
+                )
+        object.__setattr__(self, "layers", _latest(self.layers))
+        object.__setattr__(self, "networks", _latest(self.networks))
+
+    def add(self, rows: Iterable[CostRow | NetworkRow]) -> CostTable:
+        """A table with these rows too."""
+        rows = tuple(rows)
+        networks = tuple(row for row in rows if isinstance(row, NetworkRow))
+        return CostTable(self.layers + tuple(row for row in rows if isinstance(row, CostRow)), self.networks + networks)
+
+    def merge(self, other: CostTable) -> CostTable:
+        """A table with the rows of both; the other's count where both have one."""
+        return self.add(other.layers + other.networks)
+
+    def only(self, *, target: str, threads: int, device: str | None = None) -> CostTable:
+        """The rows of one target and thread count (and device, where one is named)."""
+        fits = lambda row: (row.target, row.threads) == (target, threads) and device in (None, row.device)
+        return CostTable(tuple(filter(fits, self.layers)), tuple(filter(fits, self.networks)))
+
+    def ms(self, *, layer: str, workload: str, precision: str) -> float | None:
+        """The measured time of this layer, else the median over all layers of the same workload, else None."""
+        alike = [row for row in self.layers if (row.workload, row.precision) == (workload, precision)]
+        own = [row.ms for row in alike if row.layer == layer]
+        return statistics.median(own or [row.ms for row in alike]) if alike else None
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write costs.json."""
+        body = {"layers": [asdict(row) for row in self.layers], "networks": [asdict(row) for row in self.networks]}
+        return write_document(path, KIND, VERSION, body)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> CostTable:
+        """Read costs.json; raises InputError where it is not one, or holds an emulated row."""
+        document = read_document(path, KIND, VERSION, SCHEMA)
+        networks = [NetworkRow(**{**row, "binary": tuple(row["binary"])}) for row in document["networks"]]
+        return cls(tuple(CostRow(**row) for row in document["layers"]), tuple(networks))
+
+
+def ms_cost(table: CostTable, layers: Sequence[Layer]) -> AdditiveCost:
+    """The cost in milliseconds as the plain sum of the table's rows; ``table`` holds one target and thread count.
+
+    The fixed part sums the float rows of all that is not eligible. Such sums are off by up to 1.6 times (Yao et al.,
+    HAWQ-V3, table of latencies): correct them with cost_fit.fit. Raises InputError where an eligible layer lacks a row.
+    """
+    eligible = [layer for layer in layers if layer.eligible]
+    costs: dict[str, dict[str, float]] = {"float": {}, "binary": {}}
+    for precision, found in costs.items():
+        for layer in eligible:
+            ms = table.ms(layer=layer.name, workload=layer.workload.key, precision=precision)
+            if ms is None:
+                raise InputError(
+                    f"the cost table has no {precision} time of {layer.name} ({layer.workload.key}); "
+                    "measure a network in which it is " + precision
+                )
+            found[layer.name] = ms
+    names = {layer.name for layer in eligible}
+    rest = {row.layer: row.ms for row in table.layers if row.layer not in names and row.precision == "float"}
+    return AdditiveCost("ms", sum(rest.values()), costs["float"], costs["binary"], rest)
+
+
+def _latest(rows: tuple) -> tuple:
+    """The rows without those that a later one replaces, in the order of first appearance."""
+    return tuple({tuple(getattr(row, name) for name in row.IDENTITY): row for row in rows}.values())

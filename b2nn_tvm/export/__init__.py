@@ -1,0 +1,5 @@
+"""('export_onnx', 'A torch network becomes an ONNX file.')"""
+
+from b2nn_tvm.export.export_onnx import export_onnx
+
+__all__ = ["export_onnx"]

@@ -1,0 +1,199 @@
+"""Binary convolutions in ONNX: functions of standard operators, and the modules that are exported for them.
+
+The functions BinaryConv2d and WeightBinaryConv2d, whose input is not made a sign (domain b2nn, version 1), carry their
+weights as bits; their bodies unpack them, so that any ONNX runtime computes them. The plain form says the same in
+standard operators on weights of +1 and -1. Two values alpha and beta per filter are two convolutions of one input:
+
+    y = BinaryConv2d(x, signs, (alpha - beta) / 2) + BinaryConv2d(x, a filter of ones) * (alpha + beta) / 2
+"""
+
+from __future__ import annotations
+
+import onnx
+import onnx.parser
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm import reference
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.modules.binarizers import TwoValues
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.workload import ConvWorkload
+
+DOMAIN, VERSION = "b2nn", 1
+NAME, WEIGHT_NAME = "BinaryConv2d", "WeightBinaryConv2d"
+OPSET = 18
+
+_SIGNS = """
+    minus_one = Constant <value_float: float = -1.0> ()
+    thresholds = Unsqueeze (threshold, per_channel)
+    positive = GreaterOrEqual (x, thresholds)
+    image = Where (positive, one, minus_one)
+"""
+# pads are (top, left, bottom, right). The bits of ``weight`` [O, kh, kw, ceil(C/8)] lie along C, the lowest bit first.
+_BODY = """
+<opset_import: ["" : 18], domain: "b2nn">
+NAME <kernel_shape, strides, pads, dilations, pad_value, channels> (INPUTS) => (y)
+{
+    one = Constant <value_float: float = 1.0> ()
+    two = Constant <value_float: float = 2.0> ()
+    per_channel = Constant <value_ints: ints = [1, 2]> ()
+    IMAGE
+
+    pixels = Constant <value_ints: ints = @pads> ()
+    start = Constant <value_ints: ints = [0]> ()
+    middle = Constant <value_ints: ints = [2]> ()
+    end = Constant <value_ints: ints = [4]> ()
+    before = Slice (pixels, start, middle)
+    after = Slice (pixels, middle, end)
+    no_pixels = Constant <value_ints: ints = [0, 0]> ()
+    all_pixels = Concat <axis: int = 0> (no_pixels, before, no_pixels, after)
+    value = Constant <value_float: float = @pad_value> ()
+    padded = Pad (image, all_pixels, value)
+
+    last = Constant <value_ints: ints = [-1]> ()
+    bit_numbers = Constant <value_ints: ints = [0, 1, 2, 3, 4, 5, 6, 7]> ()
+    shifts = Cast <to: int = 2> (bit_numbers)
+    bytes = Unsqueeze (weight, last)
+    shifted = BitShift <direction: string = "RIGHT"> (bytes, shifts)
+    mask_number = Constant <value_int: int = 1> ()
+    mask = Cast <to: int = 2> (mask_number)
+    bits = BitwiseAnd (shifted, mask)
+    bits_shape = Constant <value_ints: ints = [0, 0, 0, -1]> ()
+    bits_in_line = Reshape (bits, bits_shape)
+    channel_number = Constant <value_int: int = @channels> ()
+    channel_count = Reshape (channel_number, last)
+    channel_axis = Constant <value_ints: ints = [3]> ()
+    used_bits = Slice (bits_in_line, start, channel_count, channel_axis)
+    zeros_and_ones = Cast <to: int = 1> (used_bits)
+    doubled = Mul (zeros_and_ones, two)
+    centred = Sub (doubled, one)
+    weights = Transpose <perm: ints = [0, 3, 1, 2]> (centred)
+
+    sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations>
+        (padded, weights)
+    scales = Unsqueeze (scale, per_channel)
+    y = Mul (sums, scales)
+}
+"""
+
+
+def binary_conv2d_function() -> onnx.FunctionProto:
+    """The definition of BinaryConv2d, to be stored in every model that calls it."""
+    return _function(NAME, "x, weight, scale, threshold", _SIGNS)
+
+
+def weight_binary_conv2d_function() -> onnx.FunctionProto:
+    """The definition of WeightBinaryConv2d, to be stored in every model that calls it."""
+    return _function(WEIGHT_NAME, "x, weight, scale", "image = Identity (x)")
+
+
+def _function(name: str, inputs: str, image: str) -> onnx.FunctionProto:
+    """``image`` are the nodes that make what is padded and convolved of x."""
+    return onnx.parser.parse_function(_BODY.replace("NAME", name).replace("INPUTS", inputs).replace("IMAGE", image))
+
+
+def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
+    """What stands for ``conv`` during export: weights already binary, nothing to train.
+
+    Raises InputError where the layer, called ``name``, still has float weights (the first stage of training).
+    """
+    if not conv.weight_binary:
+        raise InputError(
+            f"layer {name} still has float weights (weight_binary is False); finish its training, then export"
+        )
+    kind = _FunctionForm if form == "function" else _PlainForm
+    return kind(conv, conv.two_values)
+
+
+class _DeployForm(nn.Module):
+    """The geometry of a binary convolution, under the same attribute names, without its latent weights.
+
+    Where its values have an offset, the submodule ``box_sum`` is the filter of ones: a layer of its own that reads what
+    this one has prepared.
+    """
+
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, *, of_ones: bool = False):
+        super().__init__()
+        self.in_channels, self.out_channels, self.kernel_size = conv.in_channels, len(values.signs), conv.kernel_size
+        self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
+        self.pad_value, self.input_binary, self.of_ones = conv.pad_value, conv.input_binary, of_ones
+        bias = None if conv.bias is None or of_ones else conv.bias.detach().clone()
+        self.register_buffer("bias", bias)
+        self.box_sum = None
+        if values.offset is not None:
+            ones = TwoValues(torch.ones_like(values.signs[:1]), torch.ones_like(values.scale[:1]), None)
+            self.box_sum = type(self)(conv, ones, of_ones=True)
+            self.register_buffer("offset", values.offset[:, None, None])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x if self.of_ones else self._prepare(x)
+        y = self._convolve(x)
+        if self.box_sum is not None:
+            y = y + self.box_sum(x) * self.offset
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+
+class _FunctionForm(_DeployForm):
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, **options):
+        super().__init__(conv, values, **options)
+        signs = reference.sign(values.signs.numpy()).transpose(0, 2, 3, 1)
+        threshold = torch.zeros(conv.in_channels) if conv.threshold is None else conv.threshold.detach().clone()
+        self.register_buffer("weight", torch.from_numpy(reference.pack(signs)))
+        self.register_buffer("scale", values.scale)
+        self.register_buffer("threshold", threshold if conv.input_binary else None)
+
+    def _prepare(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
+        workload = ConvWorkload(*x.shape, self.out_channels, self.kernel_size, self.stride, self.padding, self.dilation)
+        attributes = {
+            "kernel_shape": list(self.kernel_size),
+            "strides": list(self.stride),
+            "pads": list(self.padding),
+            "dilations": list(self.dilation),
+            "pad_value": float(self.pad_value),
+            "channels": self.in_channels,
+        }
+        name, thresholds = (NAME, (self.threshold,)) if self.input_binary else (WEIGHT_NAME, ())
+        return torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{name}",
+            (x, self.weight, self.scale, *thresholds),
+            attributes,
+            dtype=x.dtype,
+            shape=(x.shape[0], self.out_channels, workload.out_height, workload.out_width),
+            version=VERSION,
+        )
+
+
+class _PlainForm(_DeployForm):
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, **options):
+        super().__init__(conv, values, **options)
+        threshold = None if conv.threshold is None else conv.threshold.detach()[:, None, None].clone()
+        self.register_buffer("weight", values.signs)
+        self.register_buffer("scale", values.scale[:, None, None])
+        self.register_buffer("threshold", threshold)
+
+    def _prepare(self, x: torch.Tensor) -> torch.Tensor:
+        """The signs of the input, with the border that a convolution's own padding of zeros cannot make."""
+        if self.input_binary:
+            x = torch.where(x >= (0.0 if self.threshold is None else self.threshold), 1.0, -1.0)
+        if self._pads_itself:
+            return x
+        top, left, bottom, right = self.padding
+        return F.pad(x, (left, right, top, bottom), value=float(self.pad_value))
+
+    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
+        padding = self.padding[:2] if self._pads_itself else 0
+        y = F.conv2d(x, self.weight, None, self.stride, padding, self.dilation)
+        return y if self.of_ones else y * self.scale
+
+    @property
+    def _pads_itself(self) -> bool:
+        return self.pad_value == 0 and self.padding[:2] == self.padding[2:]
+
+
+# Modules whose nodes are layers of the network.
+LAYER_MODULES = (nn.modules.conv._ConvNd, nn.Linear, _DeployForm)

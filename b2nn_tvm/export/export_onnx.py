@@ -1,0 +1,159 @@
+"""A trained mixed network becomes one ONNX file: binary layers marked, weights as bits, torch names kept."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.export.binary_functions import (
+    DOMAIN,
+    LAYER_MODULES,
+    NAME,
+    OPSET,
+    WEIGHT_NAME,
+    binary_conv2d_function,
+    deploy_form,
+    weight_binary_conv2d_function,
+)
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.capture import batched
+from b2nn_tvm.mixbin.network.silence import quiet
+from b2nn_tvm.storage.document import write_atomic
+from b2nn_tvm.version import __version__
+
+FORMS = ("function", "plain")
+
+_FUNCTIONS = {NAME: binary_conv2d_function, WEIGHT_NAME: weight_binary_conv2d_function}
+_LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *_FUNCTIONS}
+
+
+def export_onnx(
+    model: nn.Module, path: str | os.PathLike, *, input_shape: Sequence[int], form: str = "function"
+) -> Path:
+    """Write ``model``, in evaluation mode, as ONNX (opset 18) with static shapes and return the path.
+
+    ``input_shape`` is [C, H, W] (batch 1) or [N, C, H, W]. The input is called "input", the output "output" (further
+    ones "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
+    binary convolutions are calls of b2nn.BinaryConv2d, those whose weights alone are binary of b2nn.WeightBinaryConv2d,
+    with one bit per weight and their definition in standard operators in the file; in the form "plain" they are
+    standard operators on weights of +1 and -1. Both give the same numbers.
+
+    The file is complete in itself, passes onnx.checker and replaces an older one in one step. Raises InputError for
+    an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where
+    torch cannot export the model.
+    """
+    if form not in FORMS:
+        raise InputError(f"there is no ONNX form {form!r}; choose one of {', '.join(FORMS)}")
+    shape = batched(input_shape)
+    deployed = _deployed(model, form)
+    with quiet():
+        exported = _torch_export(deployed, shape, type(model).__name__)
+        program = _onnx_export(exported, type(model).__name__)
+        before_optimization = program.model_proto
+        program.optimize()
+        proto = program.model_proto
+    _name_layers(proto, before_optimization, deployed)
+    _strip(proto)
+    called = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
+    proto.functions.extend(definition() for name, definition in _FUNCTIONS.items() if name in called)
+    onnx.checker.check_model(proto, full_check=True)
+    return write_atomic(path, proto.SerializeToString())
+
+
+def _deployed(model: nn.Module, form: str) -> nn.Module:
+    deployed = copy.deepcopy(model).cpu().float().eval()
+    if isinstance(deployed, BinaryConv2d):
+        return deploy_form(deployed, name=type(deployed).__name__, form=form)
+    for name, module in list(deployed.named_modules(remove_duplicate=False)):
+        if isinstance(module, BinaryConv2d):
+            deployed.set_submodule(name, deploy_form(module, name=name, form=form))
+    return deployed
+
+
+def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch.export.ExportedProgram:
+    example = torch.zeros(shape)
+    try:
+        with torch.no_grad():
+            model(example)
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{title} does not accept an input of shape {shape}: {reason}") from error
+    try:
+        return torch.export.export(model, (example,))
+    except Exception as error:
+        reason = " ".join(str(error).split()[:40])
+        raise UnsupportedError(f"torch.export cannot capture {title}: {reason}") from error
+
+
+def _onnx_export(exported: torch.export.ExportedProgram, title: str) -> torch.onnx.ONNXProgram:
+    outputs = len(exported.graph_signature.user_outputs)
+    try:
+        return torch.onnx.export(
+            exported,
+            (),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["output", *(f"output_{index}" for index in range(1, outputs))],
+            verbose=False,
+            optimize=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        cause = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = " ".join(str(cause).split()[:40])
+        raise UnsupportedError(f"torch.onnx cannot export {title}: {reason}") from error
+
+
+def _name_layers(proto: onnx.ModelProto, before_optimization: onnx.ModelProto, model: nn.Module) -> None:
+    """Give the nodes of layers the names of their modules.
+
+    A node's metadata tells its module, but a convolution that absorbed a batch norm carries the batch norm's: what
+    stood in front of that batch norm ``before_optimization`` is the convolution.
+    """
+    layers = {name for name, module in model.named_modules() if isinstance(module, LAYER_MODULES)}
+    producers = {output: node for node in before_optimization.graph.node for output in node.output}
+    absorbed = {
+        _scopes(node): _module_name(producers[node.input[0]])
+        for node in before_optimization.graph.node
+        if node.op_type == "BatchNormalization" and node.input[0] in producers
+    }
+    calls: Counter[str] = Counter()
+    for node in proto.graph.node:
+        name = _module_name(node)
+        name = name if name in layers else absorbed.get(_scopes(node), "")
+        if node.op_type in _LAYER_OPERATORS and name in layers:
+            calls[name] += 1
+            node.name = name if calls[name] == 1 else f"{name}#{calls[name]}"
+
+
+def _scopes(node: onnx.NodeProto) -> tuple[str, ...]:
+    """The modules around ``node``, outermost first, and the traced call itself."""
+    found = [entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"]
+    return tuple(ast.literal_eval(found[0])) if found else ()
+
+
+def _module_name(node: onnx.NodeProto) -> str:
+    scopes = _scopes(node)
+    return scopes[-2] if len(scopes) > 1 else ""
+
+
+def _strip(proto: onnx.ModelProto) -> None:
+    """Remove what tells about the machine and the source: stack traces, paths, the exporter's notes."""
+    proto.producer_name, proto.producer_version, proto.doc_string = "b2nn-tvm", __version__, ""
+    graph = proto.graph
+    graph.name = "b2nn"
+    parts = [proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]
+    for part in parts:
+        del part.metadata_props[:]
+        part.doc_string = ""

@@ -1,0 +1,5 @@
+"""('import_onnx', 'An ONNX file becomes a Relax module.')"""
+
+from b2nn_tvm.frontend.import_onnx import import_onnx
+
+__all__ = ["import_onnx"]

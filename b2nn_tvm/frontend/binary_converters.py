@@ -1,0 +1,132 @@
+"""How the ONNX operators of binary networks become Relax: BinaryConv2d and WeightBinaryConv2d (ours), BipolarQuant
+(QONNX), Sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from tvm import relax
+from tvm.ir import GenericConst
+
+from b2nn_tvm import reference
+from b2nn_tvm.errors import InputError, UnsupportedError
+
+
+def binary_conv2d(bb, inputs, attrs):
+    """b2nn::BinaryConv2d(x, packed weights, scale, threshold): the canonical form itself."""
+    if len(inputs) != 4:
+        raise InputError(f"it has the inputs x, weight, scale and threshold, but {len(inputs)} came")
+    threshold = _required(inputs[3], "threshold")
+
+    def signs(x, channels):
+        _check_per_channel("threshold", threshold, channels)
+        if threshold.any():
+            x = bb.emit(relax.op.subtract(x, relax.const(threshold.reshape(1, -1, 1, 1))))
+        return bb.emit(relax.op.sign(x))
+
+    return _packed_conv2d(bb, inputs[:3], attrs, signs)
+
+
+def weight_binary_conv2d(bb, inputs, attrs):
+    """b2nn::WeightBinaryConv2d(x, packed weights, scale): a convolution by weights of -1 and +1, and the scale."""
+    if len(inputs) != 3:
+        raise InputError(f"it has the inputs x, weight and scale, but {len(inputs)} came")
+    return _packed_conv2d(bb, inputs, attrs, lambda x, channels: x)
+
+
+def _packed_conv2d(bb, inputs, attrs, image: Callable):
+    """``image(x, channels)`` is what is padded and convolved."""
+    x = inputs[0]
+    weight, scale = (_required(expr, name) for expr, name in zip(inputs[1:], ("weight", "scale")))
+    kernel = _ints(attrs, "kernel_shape", 2, None)
+    strides, dilations = _ints(attrs, "strides", 2, (1, 1)), _ints(attrs, "dilations", 2, (1, 1))
+    pads = _ints(attrs, "pads", 4, (0, 0, 0, 0), at_least=0)
+    (channels,) = _ints({"channels": (attrs.get("channels", 0),)}, "channels", 1, None)
+    pad_value = float(attrs.get("pad_value", 0.0))
+    sizes = [int(d) for d in x.ty.shape]
+    if str(x.ty.dtype) != "float32" or len(sizes) != 4 or sizes[1] != channels:
+        raise InputError(f"x is float32 [N, {channels}, H, W], but {x.ty.dtype} {sizes} came")
+    expected = (*kernel, -(-channels // 8))
+    if weight.dtype != np.uint8 or weight.shape[1:] != expected:
+        raise InputError(
+            f"weight is uint8 [O, {', '.join(map(str, expected))}], but {weight.dtype} {list(weight.shape)} came"
+        )
+    if channels % 8 and (weight[..., -1] >> (channels % 8)).any():
+        raise InputError(f"the unused bits of weight behind its {channels} channels are 0, but some are 1")
+    if pad_value not in (0.0, 1.0, -1.0):
+        raise InputError(f"pad_value is 0, 1 or -1, not {pad_value:g}")
+    _check_per_channel("scale", scale, weight.shape[0])
+    x = image(x, channels)
+    if pad_value and any(pads):
+        top, left, bottom, right = pads
+        x = bb.emit(relax.op.nn.pad(x, [0, 0, 0, 0, top, bottom, left, right], "constant", pad_value))
+        pads = (0, 0, 0, 0)
+    dense = reference.unpack(weight, channels).transpose(0, 3, 1, 2).astype(np.float32)
+    conv = relax.op.nn.conv2d(
+        x,
+        relax.const(np.ascontiguousarray(dense)),
+        strides,
+        pads,
+        dilations,
+        data_layout="NCHW",
+        kernel_layout="OIHW",
+    )
+    return relax.op.multiply(bb.emit(conv), relax.const(scale.reshape(1, -1, 1, 1)))
+
+
+def _check_per_channel(name: str, value: np.ndarray, count: int) -> None:
+    if value.shape != (count,) or value.dtype != np.float32 or not np.isfinite(value).all():
+        raise InputError(f"{name} is float32 [{count}] and finite, but {value.dtype} {list(value.shape)} came")
+
+
+def bipolar_quant(bb, inputs, attrs):
+    """QONNX BipolarQuant(x, scale): ``where(x >= 0, scale, -scale)`` (qonnx.custom_op.general)."""
+    scale = constant(inputs[1])
+    if scale is None or not (scale > 0).all():
+        raise UnsupportedError("its scale is no positive constant")
+    x, one, minus_one = constant(inputs[0]), relax.const(np.float32(1)), relax.const(np.float32(-1))
+    if x is not None:
+        return relax.const(np.where(x >= 0, scale, -scale).astype(np.float32))
+    condition = bb.emit(relax.op.greater_equal(inputs[0], relax.const(np.float32(0))))
+    sign = bb.emit(relax.op.where(condition, one, minus_one))
+    return relax.op.multiply(sign, relax.const(scale.astype(np.float32)))
+
+
+def sign(sign_zero: str | None) -> Callable:
+    """Sign as arithmetic, because R.sign marks a sign that is +1 at 0: ``(x > 0) - (x < 0)``, or as the option says."""
+
+    def convert(bb, inputs, attrs):
+        (x,) = inputs
+        dtype = str(x.ty.dtype)
+        zero, one, minus_one = (relax.const(np.array(v, dtype)) for v in (0, 1, -1))
+        if sign_zero == "+1":
+            return relax.op.where(bb.emit(relax.op.greater_equal(x, zero)), one, minus_one)
+        if sign_zero == "-1":
+            return relax.op.where(bb.emit(relax.op.greater(x, zero)), one, minus_one)
+        parts = [
+            bb.emit(relax.op.astype(bb.emit(compare(x, zero)), dtype)) for compare in (relax.op.greater, relax.op.less)
+        ]
+        return relax.op.subtract(*parts)
+
+    return convert
+
+
+def constant(expr: relax.Expr | None) -> np.ndarray | None:
+    """The value of an input that is a constant, None for others."""
+    return expr.value.numpy() if isinstance(expr, GenericConst) else None
+
+
+def _required(expr: relax.Expr, name: str) -> np.ndarray:
+    value = constant(expr)
+    if value is None:
+        raise InputError(f"its {name} is an initializer or a constant, but it is computed at run time here")
+    return value
+
+
+def _ints(attrs, name: str, count: int, default, at_least: int = 1) -> tuple[int, ...]:
+    value = attrs.get(name, default)
+    if value is None or len(value) != count or min(value) < at_least:
+        raise InputError(f"{name} is {count} integers of at least {at_least}, but {value} came")
+    return tuple(int(v) for v in value)

@@ -1,0 +1,268 @@
+"""How some ONNX operators become Relax: those that TVM does not know, and those we need in another form.
+
+The others are imported by TVM's own converters. ``converters`` installs these for the duration of one import only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.frontend.onnx import onnx_frontend
+
+from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
+from b2nn_tvm.frontend.binary_converters import binary_conv2d, bipolar_quant, constant, sign, weight_binary_conv2d
+
+_LOCK = threading.Lock()
+
+# What TVM computes by calls into its own runtime, or by loops that no schedule fits.
+_WITHOUT_KERNEL = (
+    "AllClassNMS",
+    "CumSum",
+    "MaxUnpool",
+    "NonMaxSuppression",
+    "Scatter",
+    "ScatterElements",
+    "ScatterND",
+    "TopK",
+)
+
+
+@contextmanager
+def converters(
+    sign_zero: str | None, record: Callable[[str, str, Sequence[relax.Expr], Mapping], None]
+) -> Iterator[None]:
+    """Within this context, TVM's ONNX importer uses our converters, and names the node in its errors.
+
+    ``record(node name, op type, inputs, attributes)`` is called for every node in graph order.
+    """
+    own = {
+        "AveragePool": _explicit_padding,
+        "BatchNormalization": _batch_norm,
+        "BinaryConv2d": binary_conv2d,
+        "BipolarQuant": bipolar_quant,
+        "Clip": _clip,
+        "Conv": _conv,
+        "Dropout": _dropout,
+        "Max": _pairwise(relax.op.maximum),
+        "MaxPool": _explicit_padding,
+        "Min": _pairwise(relax.op.minimum),
+        "PRelu": _prelu,
+        "Pad": _pad,
+        "Sign": sign(sign_zero),
+        "Sum": _pairwise(relax.op.add),
+        "WeightBinaryConv2d": weight_binary_conv2d,
+        **dict.fromkeys(_WITHOUT_KERNEL, _refuse),
+    }
+    interrupted: list[relax.BlockBuilder] = []
+    with _LOCK:
+        original = onnx_frontend._get_convert_map
+        stock = original()
+        table = {op: _Converter(op, own.get(op), stock.get(op), record, interrupted) for op in {*stock, *own}}
+        onnx_frontend._get_convert_map = lambda: table
+        try:
+            yield
+        finally:
+            onnx_frontend._get_convert_map = original
+            for builder in interrupted:
+                builder._end_block()  # else its destructor warns on stderr
+
+
+def known_ops() -> frozenset[str]:
+    """The op types that can be imported."""
+    return frozenset(onnx_frontend._get_convert_map()) | {
+        "BinaryConv2d",
+        "BipolarQuant",
+        "Constant",
+        "WeightBinaryConv2d",
+    }
+
+
+class _Converter:
+    """One entry of the importer's table: our converter if it applies, else TVM's."""
+
+    def __init__(
+        self, op: str, own: Callable | None, stock: type | None, record: Callable, interrupted: list[relax.BlockBuilder]
+    ):
+        self._op, self._own, self._stock, self._record, self._interrupted = op, own, stock, record, interrupted
+
+    def get_converter(self, opset: int) -> Callable:
+        stock = self._stock.get_converter(opset) if self._stock is not None else None
+
+        def convert(bb, inputs, attrs, params):
+            node = attrs["tvm_custom"]["name"]
+            try:
+                result = self._own(bb, inputs, attrs) if self._own else None
+                if result is None:
+                    result = stock(bb, inputs, attrs, params)
+                if isinstance(result, relax.Call):
+                    result = bb.emit(result)  # now, so that the order of the file is kept
+                _check_static(result)
+                _check_count(result, attrs["tvm_custom"]["num_outputs"])
+            except B2nnError as error:
+                self._interrupted.append(bb)
+                raise type(error)(f"node {node!r} ({self._op}): {error}") from None
+            except Exception as error:
+                self._interrupted.append(bb)
+                first = str(error).strip().splitlines()[:1] or [type(error).__name__]
+                raise UnsupportedError(
+                    f"node {node!r} ({self._op}) cannot be imported: {first[0]}; simplify the model (for example with "
+                    "onnxsim) or export it with another opset"
+                ) from error
+            self._record(node, self._op, inputs, attrs)
+            return result
+
+        return convert
+
+
+def _check_static(result: relax.Expr) -> None:
+    for field in result if isinstance(result, relax.Tuple) else [result]:
+        ty = getattr(field, "ty", None)
+        if isinstance(ty, relax.TensorType):
+            dims = ty.shape
+            if dims is None or not all(isinstance(d, tvm.tirx.IntImm) for d in dims):
+                raise UnsupportedError("the shape of its output depends on values; only static shapes can be compiled")
+
+
+def _check_count(result: relax.Expr, wanted: int) -> None:
+    if wanted > 1 and isinstance(getattr(result, "ty", None), relax.TensorType):
+        raise UnsupportedError(
+            f"only the first of its {wanted} outputs can be compiled; export the model without the others"
+        )
+
+
+def _refuse(bb, inputs, attrs):
+    raise UnsupportedError(
+        "there is no kernel for it in a library; end the network before it, and compute it on the outputs"
+    )
+
+
+def _dropout(bb, inputs, attrs):
+    """Nothing, in inference: the input, and a mask of ones where one is asked for."""
+    training = constant(inputs[2]) if len(inputs) > 2 and inputs[2] is not None else np.zeros(1)
+    if training is None or training.any():
+        raise UnsupportedError("dropout in training mode; export the model in inference mode (model.eval())")
+    if attrs["tvm_custom"]["num_outputs"] == 1:
+        return inputs[0]
+    return relax.Tuple([inputs[0], relax.const(np.ones([int(d) for d in inputs[0].ty.shape], bool))])
+
+
+def _pairwise(operator: Callable) -> Callable:
+    """Max, Min and Sum of any number of inputs as a chain of binary operators, which broadcast by themselves."""
+
+    def convert(bb, inputs, attrs):
+        result = inputs[0]
+        for other in inputs[1:]:
+            result = bb.emit(operator(result, other))
+        return result
+
+    return convert
+
+
+def _clip(bb, inputs, attrs):
+    bounds = [attrs.get("min"), attrs.get("max")]
+    for position in (1, 2):
+        if len(inputs) > position and inputs[position] is not None:
+            value = constant(inputs[position])
+            if value is None:
+                return None
+            bounds[position - 1] = value.item()
+    dtype, result = str(inputs[0].ty.dtype), inputs[0]
+    for operator, bound in zip((relax.op.maximum, relax.op.minimum), bounds):
+        if bound is not None and not np.isnan(bound):  # onnxruntime takes NaN for unbounded
+            result = bb.emit(operator(result, relax.const(np.array(bound, dtype))))
+    return result
+
+
+def _prelu(bb, inputs, attrs):
+    slope = constant(inputs[1])
+    if slope is None or slope.size != 1:
+        return None
+    return relax.op.nn.leakyrelu(inputs[0], float(slope.item()))
+
+
+def _pad(bb, inputs, attrs):
+    """Constant padding with known widths as nn.pad; the rest is left to TVM."""
+    rank = len(inputs[0].ty.shape)
+    if attrs.get("mode", b"constant") != b"constant":
+        return None
+    pads, axes, value = attrs.get("pads"), range(rank), attrs.get("value", 0.0)
+    if pads is None:
+        pads = constant(inputs[1])
+        if len(inputs) > 2 and inputs[2] is not None:
+            value = constant(inputs[2])
+        if len(inputs) > 3 and inputs[3] is not None:
+            axes = constant(inputs[3])
+    if pads is None or value is None or axes is None or min(pads) < 0 or str(inputs[0].ty.dtype) != "float32":
+        return None
+    axes = [int(axis) % rank for axis in axes]
+    widths = [0] * (2 * rank)
+    for position, axis in enumerate(axes):
+        widths[2 * axis], widths[2 * axis + 1] = int(pads[position]), int(pads[position + len(axes)])
+    return relax.op.nn.pad(inputs[0], widths, "constant", float(np.asarray(value).item()))
+
+
+def _conv(bb, inputs, attrs):
+    """2-D convolutions with explicit padding, and the bias as an addition of [1, O, 1, 1]."""
+    x, weight = inputs[0], inputs[1]
+    if len(x.ty.shape) != 4:
+        return None
+    strides = tuple(attrs.get("strides", (1, 1)))
+    dilations = tuple(attrs.get("dilations", (1, 1)))
+    kernel = [int(d) for d in list(weight.ty.shape)[2:]]
+    pads = _padding(attrs, [int(d) for d in list(x.ty.shape)[2:]], kernel, strides, dilations)
+    conv = bb.emit(
+        relax.op.nn.conv2d(
+            x, weight, strides, pads, dilations, attrs.get("group", 1), data_layout="NCHW", kernel_layout="OIHW"
+        )
+    )
+    if len(inputs) < 3 or inputs[2] is None:
+        return conv
+    bias = constant(inputs[2])
+    full = relax.op.reshape(inputs[2], (1, -1, 1, 1)) if bias is None else relax.const(bias.reshape(1, -1, 1, 1))
+    return relax.op.add(conv, full)
+
+
+def _padding(attrs, sizes, kernel, strides, dilations) -> list[int]:
+    mode = attrs.get("auto_pad", b"NOTSET").decode()
+    if mode == "NOTSET":
+        return list(attrs.get("pads", (0, 0, 0, 0)))
+    if mode == "VALID":
+        return [0] * (2 * len(sizes))
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        raise InputError(f"auto_pad is NOTSET, VALID, SAME_UPPER or SAME_LOWER, not {mode!r}")
+    before, after = [], []
+    for size, taps, stride, dilation in zip(sizes, kernel, strides, dilations):
+        total = max(0, (-(-size // stride) - 1) * stride + dilation * (taps - 1) + 1 - size)
+        small, large = total // 2, total - total // 2
+        before.append(small if mode == "SAME_UPPER" else large)
+        after.append(large if mode == "SAME_UPPER" else small)
+    return before + after
+
+
+def _explicit_padding(bb, inputs, attrs):
+    """Pooling is left to TVM, but for auto_pad, of which it gets the shape wrong."""
+    if attrs.get("auto_pad", b"NOTSET") != b"NOTSET":
+        kernel = attrs["kernel_shape"]
+        sizes = [int(d) for d in list(inputs[0].ty.shape)[2:]]
+        ones = (1,) * len(kernel)
+        attrs["pads"] = _padding(attrs, sizes, kernel, attrs.get("strides", ones), attrs.get("dilations", ones))
+        del attrs["auto_pad"]
+
+
+def _batch_norm(bb, inputs, attrs):
+    """Batch norm with constant statistics as one multiplication and one addition, computed in float64."""
+    if attrs.get("training_mode", 0):
+        raise UnsupportedError("batch norm in training mode; export the model in inference mode (model.eval())")
+    constants = [constant(expr) for expr in inputs[1:5]]
+    if any(c is None for c in constants) or str(inputs[0].ty.dtype) != "float32":
+        return None
+    gamma, beta, mean, variance = (c.astype(np.float64) for c in constants)
+    scale = gamma / np.sqrt(variance + attrs.get("epsilon", 1e-5))
+    full = (1, -1) + (1,) * (len(inputs[0].ty.shape) - 2)
+    scaled = bb.emit(relax.op.multiply(inputs[0], relax.const(scale.astype(np.float32).reshape(full))))
+    return relax.op.add(scaled, relax.const((beta - mean * scale).astype(np.float32).reshape(full)))

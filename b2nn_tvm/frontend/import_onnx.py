@@ -1,0 +1,111 @@
+"""ONNX -> Relax: one function "main" in NCHW with its constants inline, and the names of its layers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.frontend.onnx import from_onnx
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.frontend.converters import converters, known_ops
+from b2nn_tvm.frontend.fold_constants import fold_constants
+from b2nn_tvm.frontend.read_onnx import check_operators, load_model
+from b2nn_tvm.frontend.read_onnx import input_shapes as static_shapes
+from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
+from b2nn_tvm.relax_query import calls, constant, op_name
+
+SIGN_ZERO = ("+1", "-1")
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A network in Relax. ``layers`` are its 2-D convolutions and dense layers in graph order."""
+
+    module: tvm.IRModule
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    layers: tuple[NamedLayer, ...]
+
+    @property
+    def conv_names(self) -> tuple[tuple[str, str], ...]:
+        """(node name, kind) in graph order."""
+        return tuple((layer.name, layer.kind) for layer in self.layers)
+
+    @property
+    def weight_digest(self) -> dict[str, list[str]]:
+        """The names of the layers with these weights, in graph order."""
+        names: dict[str, list[str]] = {}
+        for layer in self.layers:
+            names.setdefault(layer.digest, []).append(layer.name)
+        return names
+
+
+def import_onnx(
+    path: str | os.PathLike,
+    *,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    sign_zero: str | None = None,
+) -> ImportedModel:
+    """Import an ONNX file of opset 11 or newer.
+
+    ``input_shapes`` fixes what the file leaves open; an open batch is 1 by default. ``sign_zero`` says what the
+    operator Sign is at 0: "+1" or "-1", the sign of a binary network, or None, 0 as in the ONNX standard.
+
+    Raises InputError where the file is not as expected, UnsupportedError where an operator cannot be imported.
+    """
+    if sign_zero not in (None, *SIGN_ZERO):
+        raise InputError(f"sign_zero is one of {', '.join(SIGN_ZERO)}, or not given, not {sign_zero!r}")
+    model = load_model(path)
+    check_operators(model, known_ops())
+    shapes = static_shapes(model, input_shapes)
+    model = fold_constants(model, shapes, sign_zero=sign_zero)
+    record = _Record()
+    with converters(sign_zero, record), _silenced():
+        module = from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})
+    return ImportedModel(
+        module=module,
+        input_names=tuple(shapes),
+        output_names=tuple(output.name for output in model.graph.output),
+        layers=record.layers(module["main"]),
+    )
+
+
+class _Record:
+    """Collects the layers while the importer works through the nodes."""
+
+    def __init__(self):
+        self._layers: list[NamedLayer] = []
+
+    def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping) -> None:
+        if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) == 4:
+            self._layers.append(NamedLayer(node, "conv2d", ""))
+        elif op in ("Gemm", "MatMul"):
+            weight = constant(inputs[1])
+            if weight is not None and weight.ndim == 2:
+                rows = weight if attrs.get("transB", 0) else weight.T
+                self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
+
+    def layers(self, function: relax.Function) -> tuple[NamedLayer, ...]:
+        """The layers; convolutions with the digests of their weights, which stand in ``function`` in the same order."""
+        weights = (constant(call.args[1]) for _, call in calls(function) if op_name(call) == "relax.nn.conv2d")
+        return tuple(_with_digest(layer, next(weights)) if layer.kind == "conv2d" else layer for layer in self._layers)
+
+
+def _with_digest(layer: NamedLayer, weight: np.ndarray | None) -> NamedLayer:
+    return layer if weight is None else replace(layer, digest=weight_digest(weight))
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """The importer prints what it is about to raise, and warns of names it changes."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,91 @@
+"""What the chosen network is compared with: all float, all binary, and random choices at the same measured cost."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from b2nn_tvm.costs.additive import AdditiveCost, Budget
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measure_network import NetworkTime, measure_network
+from b2nn_tvm.mixbin.selection.select import select
+
+TOLERANCE = 0.03  # of the chosen network's time: what counts as the same cost
+DRAWS = 200
+PHASE = "measure random choices"
+
+
+@dataclass(frozen=True)
+class RandomChoice:
+    """A random choice of layers, reproducible from its seed, and its measured time."""
+
+    seed: int
+    binary: tuple[str, ...]
+    time: NetworkTime
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the half-width of its 95 % confidence interval (Student's t), of ``count`` values."""
+
+    mean: float
+    half_width: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} ± {self.half_width:.4f}"
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """The mean of ``values`` and its 95 % interval; infinite for a single value."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return Interval(values[0], math.inf, len(values))
+    spread = statistics.stdev(values) / math.sqrt(len(values))
+    return Interval(statistics.fmean(values), float(t.ppf(0.975, len(values) - 1)) * spread, len(values))
+
+
+def random_choices(
+    job: Job, cost: AdditiveCost, chosen: tuple[str, ...], chosen_ms: float, count: int
+) -> list[RandomChoice]:
+    """``count`` random choices whose measured time is within 3 % of the chosen layers' ``chosen_ms``.
+
+    Layers are binarized in random order until the predicted bound is kept; seeds are tried in order. Up to three times
+    as many are measured as are wanted; where too few are so close, the closest are taken.
+    """
+    picks = _draw(cost, float(cost.total(chosen)), job.settings.seed, chosen)
+    found: list[RandomChoice] = []
+    for seed, binary in picks[: 3 * count]:
+        close = [one for one in found if _distance(one, chosen_ms) <= TOLERANCE]
+        job.progress(PHASE, len(close), count)
+        if len(close) == count:
+            break
+        found.append(RandomChoice(seed, binary, measure_network(job, binary)))
+    job.progress(PHASE, count, count)
+    closest = sorted(found, key=lambda one: max(_distance(one, chosen_ms), TOLERANCE))[:count]
+    return sorted(closest, key=lambda one: one.seed)
+
+
+def _distance(one: RandomChoice, ms: float) -> float:
+    return abs(one.time.ms / ms - 1)
+
+
+def _draw(
+    cost: AdditiveCost, target: float, first_seed: int, taken: tuple[str, ...]
+) -> list[tuple[int, tuple[str, ...]]]:
+    """(seed, binary layers) of distinct random choices, those predicted within the tolerance of ``target`` first."""
+    seen = {taken}
+    picks = []
+    for seed in range(first_seed, first_seed + DRAWS):
+        draw = random.Random(seed)
+        scores = {name: draw.random() for name in cost.names}
+        bound = max(target * (1 + TOLERANCE / 2), float(cost.minimum()))
+        binary = select(scores, cost, Budget(bound, cost.unit)).binary
+        if binary not in seen:
+            seen.add(binary)
+            picks.append((max(abs(float(cost.total(binary)) / target - 1), TOLERANCE), seed, binary))
+    return [(seed, binary) for _, seed, binary in sorted(picks)]

@@ -1,0 +1,123 @@
+"""Select, build, measure, correct the cost model, until the measured time is within the budget.
+
+Weights do not change the time, so the choice is certified before the expensive fine-tuning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from b2nn_tvm.costs.additive import Budget
+from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
+from b2nn_tvm.loop.measure_network import NetworkTime, measure_network
+from b2nn_tvm.mixbin.selection.select import Selection, select
+
+ATTEMPTS = 8
+REACH = 0.05  # a candidate predicted this much over the budget may still be measured within it
+PHASE = "find the choice that keeps the budget"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One candidate: how many layers it binarizes, what the cost model said, what the device said, in milliseconds."""
+
+    binary: tuple[str, ...]
+    predicted_ms: float
+    measured_ms: float
+    harm: float
+
+
+@dataclass(frozen=True)
+class FoundWithinBudget:
+    """The chosen layers with their measurement; ``attempts`` in the order they were tried; ``cost`` is fitted to all
+    of them.
+    """
+
+    binary: tuple[str, ...]
+    predicted_ms: float
+    time: NetworkTime
+    cost: MeasuredCost
+    attempts: tuple[Attempt, ...]
+
+
+def find_within_budget(job: Job, scores: Mapping[str, float], cost: MeasuredCost, limit_ms: float) -> FoundWithinBudget:
+    """The least harmful choice found whose measured time is at most ``limit_ms``.
+
+    Candidates are taken from a margin below the limit downwards until one keeps it, then upwards while they do; each
+    measurement refines the cost model. Raises BudgetError where no candidate keeps the limit.
+    """
+    if cost.binary_ms > limit_ms and cost.fitted.cost.minimum() > limit_ms:
+        select(scores, cost.fitted.cost, Budget(limit_ms, "ms"))  # says what is possible, and which layers bind
+    attempts: list[Attempt] = []
+    times: dict[tuple[str, ...], NetworkTime] = {}
+    best: Attempt | None = None
+    for index in range(ATTEMPTS):
+        job.progress(PHASE, index, ATTEMPTS)
+        bounds = (
+            _below(limit_ms * (1 - job.settings.margin), cost)
+            if best is None
+            else _above(limit_ms, job.settings.margin)
+        )
+        chosen = _untried(job, scores, cost, bounds, times, best)
+        if chosen is None:
+            break
+        time = measure_network(job, chosen.binary)
+        attempt = Attempt(chosen.binary, float(chosen.achieved), time.ms, chosen.harm)
+        times[chosen.binary] = time
+        attempts.append(attempt)
+        cost = refit(job, (*cost.times, time))
+        if time.ms <= limit_ms:
+            best = attempt
+        elif best is not None:
+            break
+    job.progress(PHASE, ATTEMPTS, ATTEMPTS)
+    if best is None:
+        raise BudgetError(_refusal(attempts, cost, limit_ms))
+    return FoundWithinBudget(best.binary, best.predicted_ms, times[best.binary], cost, tuple(attempts))
+
+
+def _untried(
+    job: Job,
+    scores: Mapping[str, float],
+    cost: MeasuredCost,
+    bounds: Iterable[float],
+    tried: Container[tuple[str, ...]],
+    best: Attempt | None,
+) -> Selection | None:
+    """The first selection under one of the bounds that was not tried, and is less harmful than the best one so far."""
+    for bound in bounds:
+        chosen = select(
+            scores, cost.fitted.cost, Budget(bound, "ms"), rule=job.settings.rule, solver=job.settings.solver
+        )
+        if chosen.binary not in tried and (best is None or chosen.harm < best.harm):
+            return chosen
+    return None
+
+
+def _below(bound: float, cost: MeasuredCost) -> Iterator[float]:
+    """From ``bound`` down to the least possible time, in steps of a hundredth."""
+    least = float(cost.fitted.cost.minimum())
+    while bound > least:
+        yield bound
+        bound *= 0.99
+    yield math.nextafter(least, math.inf)
+
+
+def _above(limit: float, margin: float) -> Iterator[float]:
+    """From below the limit to a little over it, in steps of half a hundredth."""
+    steps = math.ceil((margin + REACH) / 0.005)
+    return (limit * (1 - margin + 0.005 * step) for step in range(steps + 1))
+
+
+def _refusal(attempts: list[Attempt], cost: MeasuredCost, limit_ms: float) -> str:
+    fastest = min([attempt.measured_ms for attempt in attempts] + [cost.binary_ms])
+    fixed = sorted(cost.fitted.cost.fixed_parts.items(), key=lambda item: -item[1])[:3]
+    named = ", ".join(f"{name} ({float(ms):.3g} ms)" for name, ms in fixed)
+    return (
+        f"no choice of layers was measured within {limit_ms:.4g} ms: the fastest took {fastest:.4g} ms, held up by"
+        f" layers that stay float: {named or 'none'}. Allow at least {fastest:.4g} ms, or change the network"
+    )

@@ -1,0 +1,69 @@
+"""The cost model of a search: exact FLOPs or bytes, or milliseconds measured on the device and fitted to whole
+networks.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from b2nn_tvm.costs.additive import AdditiveCost, bytes_cost, flops_cost
+from b2nn_tvm.costs.fit import FittedCost, fit
+from b2nn_tvm.costs.table import CostTable, ms_cost
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measure_network import NetworkTime, measure_network, network_row
+from b2nn_tvm.mixbin.network.flops import flops
+
+
+@dataclass(frozen=True)
+class MeasuredCost:
+    """Times in milliseconds: the rows per layer, the whole networks, and the additive cost fitted to both."""
+
+    table: CostTable
+    times: tuple[NetworkTime, ...]
+    fitted: FittedCost
+
+    @property
+    def float_ms(self) -> float:
+        return self.times[0].ms
+
+    @property
+    def binary_ms(self) -> float:
+        return self.times[1].ms
+
+
+def exact_cost(job: Job, unit: str) -> AdditiveCost:
+    """The cost in "flops" or "bytes", which no device needs to tell."""
+    rows = tuple(job.layers)
+    if unit == "flops":
+        return flops_cost(rows, total=flops(job.model, (1, *job.data.input_shape)))
+    return bytes_cost(rows, total=sum(4 * parameter.numel() for parameter in job.model.parameters()))
+
+
+def measure_cost(job: Job) -> MeasuredCost:
+    """Measure the all-float and the all-binary network, layer by layer, and some random mixtures as a whole.
+
+    The mixtures correct the plain sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of
+    latencies).
+    """
+    masks = _masks(job)
+    times: list[NetworkTime] = []
+    for index, mask in enumerate(masks):
+        job.progress("measure both forms of every layer", index, len(masks))
+        times.append(measure_network(job, mask))
+    job.progress("measure both forms of every layer", len(masks), len(masks))
+    return refit(job, times)
+
+
+def refit(job: Job, times: Sequence[NetworkTime]) -> MeasuredCost:
+    """The cost from these measured networks: the first two, all float and all binary, give the rows per layer."""
+    table = CostTable().add([*times[0].layers, *times[1].layers, *(network_row(job, time) for time in times)])
+    return MeasuredCost(table, tuple(times), fit(ms_cost(table, tuple(job.layers)), [time.network for time in times]))
+
+
+def _masks(job: Job) -> list[tuple[str, ...]]:
+    """All float, all binary, then seeded random halves that together switch every layer."""
+    draw = random.Random(job.settings.seed)
+    halves = [draw.sample(job.eligible, len(job.eligible) // 2) for _ in range(job.settings.masks)]
+    return [(), job.eligible, *(tuple(half) for half in halves)]

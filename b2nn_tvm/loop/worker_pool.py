@@ -1,0 +1,154 @@
+"""Worker processes that compute side by side and take the next task when they are done with one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from b2nn_tvm import errors
+from b2nn_tvm.storage.document import write_atomic
+
+Report = Callable[[int, int], None]
+OnEpoch = Callable[[float, float], None]  # the loss and the validation accuracy of an epoch
+Result = TypeVar("Result")
+
+
+class Task(Protocol):
+    """Work for a process: it goes there pickled, its files go into ``folder``, and its result is JSON-able."""
+
+    @property
+    def folder(self) -> Path: ...
+    def run(self, report: Report) -> dict[str, Any]: ...
+
+
+class WorkerPool:
+    """Up to ``size`` processes of ``threads`` threads each, started when they are needed; a context that ends them."""
+
+    def __init__(self, size: int, *, threads: int = 1) -> None:
+        self.size, self.threads = size, threads
+        self._all: list[_Worker] = []
+        self._idle: list[_Worker] = []
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *_) -> None:
+        for worker in self._all:
+            worker.close()
+
+    def map(self, names: Iterable[str], one: Callable[[str], Result]) -> dict[str, Result]:
+        """``one`` of every name, as many at a time as there are processes; the first failure ends the others."""
+        with ThreadPoolExecutor(self.size) as pool:
+            futures = {name: pool.submit(one, name) for name in names}
+            try:
+                return {name: future.result() for name, future in futures.items()}
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._stop()
+                raise
+
+    def run(
+        self, name: str, task: Task, report: Report, on_epoch: OnEpoch = lambda loss, accuracy: None
+    ) -> dict[str, Any]:
+        """The result of one task, or the error that it reported; ``report(done, total)`` is called along the way,
+        ``on_epoch`` after each epoch.
+        """
+        import cloudpickle
+
+        packed = task.folder / "task.pickle"
+        packed.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(packed, cloudpickle.dumps(task))
+        worker = self._take()
+        try:
+            last = worker.ask(packed, report, on_epoch)
+        finally:
+            packed.unlink(missing_ok=True)
+        if not last:
+            raise RuntimeError(f"the work on {name} ended with status {worker.process.wait()}: {worker.complaint()}")
+        with self._lock:
+            self._idle.append(worker)
+        if "error" in last:
+            raise getattr(errors, last["kind"], errors.B2nnError)(last["error"])
+        return last["result"]
+
+    def _take(self) -> _Worker:
+        with self._lock:
+            if self._stopped:
+                raise KeyboardInterrupt
+            if self._idle:
+                return self._idle.pop()
+            self._all.append(_Worker(self.threads))
+            return self._all[-1]
+
+    def _stop(self) -> None:
+        """End every worker that still runs, and start no other one."""
+        with self._lock:
+            self._stopped = True
+            for worker in self._all:
+                if worker.process.poll() is None:
+                    worker.process.terminate()
+
+
+class CombinedProgress:
+    """The joint progress of tasks that run side by side; ``say(share)`` in [0, 1] is called by one of them at a
+    time.
+    """
+
+    def __init__(self, weights: Mapping[str, float], say: Callable[[float], None]) -> None:
+        self._weights, self._say = weights, say
+        self._shares = dict.fromkeys(weights, 0.0)
+        self._lock = threading.Lock()
+
+    def update(self, name: str, share: float) -> None:
+        """So much of a task is done."""
+        with self._lock:
+            self._shares[name] = share
+            done = sum(self._weights[each] * share for each, share in self._shares.items())
+            self._say(done / sum(self._weights.values()))
+
+
+class _Worker:
+    """One process of worker.py."""
+
+    def __init__(self, threads: int) -> None:
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        # Threads that spin while they wait make a training 20 times slower where another process wants the cores.
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
+        self.process = subprocess.Popen([sys.executable, "-m", "b2nn_tvm.loop.worker"], env=environment, **pipes)
+
+    def ask(self, packed: Path, report: Report, on_epoch: OnEpoch) -> dict[str, Any]:
+        """The last line that the process says of a task; empty where it died."""
+        try:
+            print(json.dumps(str(packed)), file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            return {}
+        for line in self.process.stdout:
+            said = json.loads(line)
+            if "done" in said:
+                report(said["done"], said["total"])
+            elif "loss" in said:
+                on_epoch(said["loss"], said["accuracy"])
+            else:
+                return said
+        return {}
+
+    def complaint(self) -> str:
+        self._log.seek(0)
+        return self._log.read()[-2000:]
+
+    def close(self) -> None:
+        """Let the process end, which it does when it has no more tasks to read."""
+        self.process.communicate()
+        self._log.close()

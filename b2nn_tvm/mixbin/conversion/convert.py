@@ -1,0 +1,180 @@
+"""Chosen convolutions of a network become binary, and the activations in front of them keep the sign.
+
+    relu -> conv                    becomes   binrelu -> binary conv
+    x -> act -> conv -> + x         becomes   x -> binary conv -> + x          (the sign is in the convolution)
+    relu -> {conv, something else}  becomes   x -> {binrelu -> binary conv, relu -> something else}
+
+The state dict keeps its names.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+from torch import fx, nn
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.conversion.rewire import feed_binary, undo_in_place
+from b2nn_tvm.mixbin.modules import activations, binarizers, binary_conv
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.capture import (
+    activations_before,
+    capture,
+    drops_sign,
+    is_activation,
+    is_passing,
+    module_of,
+)
+from b2nn_tvm.mixbin.network.layers import ineligible, layer_nodes
+from b2nn_tvm.plan import Plan, Precision
+
+
+def convert(
+    model: nn.Module,
+    choice: Plan | Iterable[str],
+    *,
+    activation: str = "binrelu",
+    pad_value: int = 0,
+    learned_threshold: bool = False,
+    binarizer: str = "xnor",
+) -> nn.Module:
+    """A copy of ``model`` in which the chosen convolutions are BinaryConv2d under the same qualified names.
+
+    ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so.
+    ``binarizer`` says what weights become (see binarizers), where only the weights are binary too. A state dict of
+    ``model`` loads into the copy as long as neither thresholds nor activations with parameters were added.
+
+    Activations. Where the layer in front of a binary convolution drops the sign (ReLU and its kin) it becomes
+    ``activation``. Where its input also feeds a shortcut (the pre-activation layout) it is left out, because the sign
+    inside the convolution is the activation. Sign-preserving activations elsewhere stay. An activation that others
+    read as well, or that is a function or a module called in several places, is not changed for those others: they
+    were trained on it, and the harm of one binary layer should be its own. The binary convolution then gets its own
+    activation ``<name>_activation`` on the unactivated value; ReLUs in front of a max pooling move behind it, which
+    is exact. In this case, and only then, the copy is a torch.fx.GraphModule, in which the ``training`` argument of
+    functional dropout is fixed to what it was.
+
+    Raises InputError for unknown or ineligible names, unknown activations and binarizers, UnsupportedError for
+    untraceable models.
+    """
+    binarizers.check(binarizer)
+    activations.check(activation)
+    precisions = _precisions(choice)
+    result = copy.deepcopy(model)
+    graph_module = capture(result)
+    nodes = layer_nodes(graph_module)
+    _check(precisions, nodes, graph_module)
+    to_do = [
+        (name, precision)
+        for name, precision in precisions.items()
+        if precision != Precision.FLOAT and not isinstance(module_of(nodes[name], graph_module), BinaryConv2d)
+    ]
+    chosen = {nodes[name] for name, precision in to_do if precision == Precision.BINARY}
+    result = _keep_signs(result, graph_module, chosen, activation)
+    for name, precision in to_do:
+        conv = result.get_submodule(name)
+        if precision == Precision.WEIGHT_BINARY:
+            binary = BinaryConv2d.from_conv(conv, input_binary=False, binarizer=binarizer)
+        else:
+            options = {"pad_value": pad_value, "learned_threshold": learned_threshold, "binarizer": binarizer}
+            binary = BinaryConv2d.from_conv(conv, **options)
+        _replace(result, name, binary)
+    return result
+
+
+def _precisions(choice: Plan | Iterable[str]) -> dict[str, Precision]:
+    if isinstance(choice, Plan):
+        return {name: Precision(precision) for name, precision in choice.layers.items()}
+    return dict.fromkeys([choice] if isinstance(choice, str) else choice, Precision.BINARY)
+
+
+def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_module: fx.GraphModule) -> None:
+    reasons = ineligible(graph_module)
+    eligible = ", ".join(name for name in nodes if name not in reasons) or "none"
+    unknown = [name for name in precisions if name not in nodes]
+    if unknown:
+        raise InputError(f"the network has no layer {', '.join(unknown)}; its eligible layers are {eligible}")
+    for name, precision in precisions.items():
+        module = module_of(nodes[name], graph_module)
+        if isinstance(module, BinaryConv2d):
+            now = Precision.BINARY if module.input_binary else Precision.WEIGHT_BINARY
+            if precision != now:
+                raise InputError(
+                    f"layer {name} is {now} already and cannot become {precision}; convert the float network"
+                )
+        elif precision == Precision.BINARY and name in reasons:
+            raise InputError(f"layer {name} cannot be binary ({reasons[name]}); the eligible layers are {eligible}")
+        elif precision == Precision.WEIGHT_BINARY and isinstance(module, nn.Linear):
+            raise InputError(f"layer {name} is a linear layer; only convolutions can have binary weights")
+        elif precision == Precision.WEIGHT_BINARY and binary_conv.unsupported(module):
+            raise InputError(f"layer {name} cannot have binary weights: {binary_conv.unsupported(module)}")
+
+
+def _keep_signs(
+    result: nn.Module, graph_module: fx.GraphModule, chosen: set[fx.Node], activation: str
+) -> nn.Module | fx.GraphModule:
+    """``result`` or, where its graph had to change, ``graph_module``, with new activations in front of ``chosen``."""
+    rewired = undo_in_place(graph_module) if chosen else False
+    # All is decided before anything changes: new readers of a value must not look like shortcuts.
+    swaps: dict[str, nn.Module] = {}
+    feeds: list[tuple[list[fx.Node], nn.Module]] = []
+    for readers in _readers(chosen, graph_module):
+        sources = activations_before(readers[0], graph_module)
+        conv = module_of(readers[0], graph_module)
+        if sources and all(_feeds_shortcut(source, graph_module) for source in sources):
+            replacement = activations.SignFollows()
+        elif any(drops_sign(source, graph_module) for source in sources):
+            replacement = activations.make(activation, channels=conv.in_channels).to(conv.weight.device)
+        else:
+            continue
+        if len(sources) == 1 and _is_private(sources[0], chosen, graph_module):
+            swaps[sources[0].target] = replacement
+        else:
+            feeds.append((readers, replacement.train(conv.training)))
+    for readers, replacement in feeds:
+        feed_binary(graph_module, readers, activations_before(readers[0], graph_module), replacement)
+        rewired = True
+    if rewired:
+        graph_module.graph.eliminate_dead_code()
+        graph_module.graph.lint()
+        graph_module.recompile()
+        result = graph_module
+    for name, replacement in swaps.items():
+        _replace(result, name, replacement.train(result.get_submodule(name).training))
+    return result
+
+
+def _readers(chosen: set[fx.Node], graph_module: fx.GraphModule) -> list[list[fx.Node]]:
+    """The chosen convolutions in graph order, those that read the same value together."""
+    groups: dict[fx.Node, list[fx.Node]] = {}
+    for node in graph_module.graph.nodes:
+        if node in chosen:
+            groups.setdefault(node.args[0], []).append(node)
+    return list(groups.values())
+
+
+def _feeds_shortcut(source: fx.Node, graph_module: fx.GraphModule) -> bool:
+    """Whether the value in front of the activation ``source`` is read by more than activations."""
+    return any(not is_activation(user, graph_module) for user in source.args[0].users)
+
+
+def _is_private(source: fx.Node, chosen: set[fx.Node], graph_module: fx.GraphModule) -> bool:
+    """Whether the activation ``source`` is a module called once whose every reader is a chosen convolution."""
+    calls = sum(node.op == "call_module" and node.target == source.target for node in graph_module.graph.nodes)
+    if source.op != "call_module" or calls != 1:
+        return False
+    pending = list(source.users)
+    while pending:
+        user = pending.pop()
+        if user not in chosen and not is_passing(user, graph_module):
+            return False
+        pending.extend(() if user in chosen else user.users)
+    return True
+
+
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Put ``module`` in the place of the module ``name``, under each name it is registered by."""
+    old = model.get_submodule(name)
+    for other, candidate in list(model.named_modules(remove_duplicate=False)):
+        if candidate is old:
+            model.set_submodule(other, module)

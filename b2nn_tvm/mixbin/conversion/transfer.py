@@ -1,0 +1,78 @@
+"""A plan that was found with one data set, applied to a network for another.
+
+A plan knows layers by name. It fits a network whose eligible layers have the same names, and whose binary layers are
+the same convolutions but for the batch and the size of the image, which come from the data. (MixBin's tables on
+transfer: a choice found with ImageNet does as well on smaller sets as one found there.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.network.layers import LayerTable
+from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.workload import ConvWorkload
+
+MUST_MATCH = ("in_channels", "out_channels", "kernel", "stride", "padding", "dilation", "groups")
+
+
+def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
+    """``plan`` for the network whose traced ``layers`` these are: its layers, their workloads, the plan's precisions.
+
+    Layers that the plan leaves float (the first convolution and the classifier among them) may differ. Where the plan
+    gives no workload, the name alone counts. ``predicted`` is not carried over: what the network costs depends on the
+    image. Raises InputError, which names them, for layers that are missing, that may not be binary or that differ, and
+    for eligible layers of which the plan says nothing.
+    """
+    known = {layer.name: layer for layer in layers}
+    wanted = {name: precision for name, precision in plan.layers.items() if precision != Precision.FLOAT}
+    missing = [name for name in wanted if name not in known]
+    barred = [
+        f"{name} ({known[name].reason})"
+        for name, precision in wanted.items()
+        if precision == Precision.BINARY and name in known and not known[name].eligible
+    ]
+    differing = [
+        f"{name} ({difference})"
+        for name in wanted
+        if name in known and (difference := _difference(plan.workloads.get(name), known[name].workload))
+    ]
+    unnamed = [name for name in layers.eligible if name not in plan.layers]
+    problems = [
+        f"{words} {', '.join(names)}"
+        for words, names in (
+            ("the network has no", missing),
+            ("it cannot be binary:", barred),
+            ("these are other convolutions than in the plan:", differing),
+            ("the plan says nothing of", unnamed),
+        )
+        if names
+    ]
+    if problems:
+        raise InputError(
+            f"the plan{f' for {plan.model}' if plan.model else ''} does not fit this network: {'; '.join(problems)};"
+            " take the plan of a network with the same layers (only the size of images may differ), or search anew"
+        )
+    return replace(
+        plan,
+        layers={layer.name: wanted.get(layer.name, Precision.FLOAT) for layer in layers},
+        workloads={layer.name: layer.workload.key for layer in layers},
+        model=model or plan.model,
+        predicted=0.0,
+    )
+
+
+def _difference(key: str | None, workload: ConvWorkload) -> str:
+    """How the convolution differs from that of the plan, "" where it does not."""
+    if not key:
+        return ""
+    planned = ConvWorkload.parse(key)
+    pairs = ((word, getattr(planned, word), getattr(workload, word)) for word in MUST_MATCH)
+    return ", ".join(
+        f"{word.replace('_', ' ')} {_text(was)} there, {_text(now)} here" for word, was, now in pairs if was != now
+    )
+
+
+def _text(value: int | tuple[int, ...]) -> str:
+    return str(value) if isinstance(value, int) else "x".join(map(str, value))

@@ -1,0 +1,162 @@
+"""A 2-D convolution of signs: y = conv(pad(sign(x)), signs(w)) * scale, trained through latent float weights.
+
+Where the binarizer has two values alpha and beta per filter, y = conv(pad(sign(x)), signs(w)) * (alpha - beta) / 2
++ boxsum(pad(sign(x))) * (alpha + beta) / 2, the box sum being one filter of ones that all filters share.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.mixbin.modules import binarizers
+from b2nn_tvm.mixbin.modules.binarizers import TwoValues, binarize
+from b2nn_tvm.mixbin.modules.sign import sign, straight_through
+
+
+class BinaryConv2d(nn.Module):
+    """y [N, O, H', W'] = conv(pad(sign(x - threshold)), two values per filter) (+ bias), with x [N, C, H, W].
+
+    ``weight`` [O, C, kh, kw] is latent and float; ``binarizer`` says which two values stand for it ("xnor": plus and
+    minus the mean of |weight|), and they are not differentiated. ``padding`` is (top, left, bottom, right) pixels,
+    added after the sign, of ``pad_value`` 0, 1 or -1. ``learned_threshold`` adds one threshold per input channel
+    (ReActNet's RSign).
+
+    ``weight_binary = False`` convolves the signs with the latent weights themselves, the first stage of two-stage
+    training; ``input_binary = False`` leaves the input as it is and only the weights binary (hybrid networks).
+    In mixed precision it computes in float32: halves are coarser than its integers, and than its thresholds.
+    Raises InputError for another pad_value or binarizer.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: tuple[int, int],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+        dilation: tuple[int, int] = (1, 1),
+        pad_value: int = 0,
+        learned_threshold: bool = False,
+        bias: bool = False,
+        input_binary: bool = True,
+        binarizer: str = "xnor",
+    ):
+        super().__init__()
+        binarizers.check(binarizer)
+        if pad_value not in (0, 1, -1):
+            raise InputError(f"a binary convolution pads with 0, 1 or -1, not with {pad_value!r}")
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, tuple(kernel_size)
+        self.stride, self.padding, self.dilation = tuple(stride), tuple(padding), tuple(dilation)
+        self.pad_value = int(pad_value)
+        self.weight_binary = True
+        self.input_binary = input_binary
+        self.binarizer = binarizer
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *self.kernel_size))
+        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+        self.register_parameter("threshold", nn.Parameter(torch.zeros(in_channels)) if learned_threshold else None)
+        self.register_parameter("bias", nn.Parameter(torch.zeros(out_channels)) if bias else None)
+
+    @classmethod
+    def from_conv(
+        cls,
+        conv: nn.Conv2d,
+        *,
+        pad_value: int = 0,
+        learned_threshold: bool = False,
+        input_binary: bool = True,
+        binarizer: str = "xnor",
+    ) -> BinaryConv2d:
+        """The binary form of ``conv``, which keeps its weights as the latent ones (and its parameters' names).
+
+        Raises UnsupportedError for grouped convolutions and for paddings other than constant ones.
+        """
+        reason = unsupported(conv)
+        if reason:
+            raise UnsupportedError(f"{conv} cannot be made binary: {reason}; leave it float")
+        binary = cls(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            stride=conv.stride,
+            padding=explicit_padding(conv),
+            dilation=conv.dilation,
+            pad_value=pad_value,
+            learned_threshold=learned_threshold,
+            bias=conv.bias is not None,
+            input_binary=input_binary,
+            binarizer=binarizer,
+        ).to(conv.weight)
+        binary.weight.requires_grad_(conv.weight.requires_grad)
+        with torch.no_grad():
+            binary.weight.copy_(conv.weight)
+            if conv.bias is not None:
+                binary.bias.copy_(conv.bias)
+        return binary.train(conv.training)
+
+    @property
+    def two_values(self) -> TwoValues:
+        """The binary weights as signs, scale and offset, detached."""
+        return binarize(self.weight, self.binarizer)
+
+    @property
+    def scale(self) -> torch.Tensor:
+        """The scale per output channel, [O], detached."""
+        return self.two_values.scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self._forward(x.float())
+        return self._forward(x)
+
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.input_binary:
+            x = sign(x, None if self.threshold is None else self.threshold[:, None, None])
+        if self.weight_binary:
+            weights = self.two_values
+            y = self._convolve(x, straight_through(self.weight, weights.signs)) * weights.scale[:, None, None]
+            if weights.offset is not None:
+                y = y + self._convolve(x, torch.ones_like(self.weight[:1])) * weights.offset[:, None, None]
+        else:
+            y = self._convolve(x, self.weight)
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        parts.append(f"padding={self.padding}, pad_value={self.pad_value}, dilation={self.dilation}")
+        parts += [] if self.input_binary else ["input_binary=False"]
+        return ", ".join(parts + ([] if self.binarizer == "xnor" else [f"binarizer={self.binarizer!r}"]))
+
+    def _convolve(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        top, left, bottom, right = self.padding
+        if self.pad_value == 0 and (top, left) == (bottom, right):
+            return F.conv2d(x, weight, None, self.stride, (top, left), self.dilation)
+        x = F.pad(x, (left, right, top, bottom), value=float(self.pad_value))
+        return F.conv2d(x, weight, None, self.stride, 0, self.dilation)
+
+
+def unsupported(conv: nn.Conv2d) -> str:
+    """Why ``conv`` has no binary form, or an empty string."""
+    if conv.groups == conv.in_channels and conv.groups > 1:
+        return "depthwise convolution"
+    if conv.groups != 1:
+        return "grouped convolution"
+    if conv.padding_mode != "zeros":
+        return f"padding mode {conv.padding_mode!r}"
+    return ""
+
+
+def explicit_padding(conv: nn.Conv2d) -> tuple[int, int, int, int]:
+    """The padding of ``conv`` as (top, left, bottom, right); it may be given in pixels, as "same" or as "valid"."""
+    if conv.padding == "valid":
+        return (0, 0, 0, 0)
+    if conv.padding == "same":
+        # As torch does: the odd pixel goes to the bottom and the right.
+        total = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size)]
+        return (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
+    vertical, horizontal = conv.padding
+    return (vertical, horizontal, vertical, horizontal)

@@ -1,0 +1,70 @@
+"""sign(x) = +1 where x >= threshold and -1 elsewhere (NaN gives -1), with the gradients used in training."""
+
+from __future__ import annotations
+
+import torch
+
+
+def sign(x: torch.Tensor, threshold: torch.Tensor | None = None) -> torch.Tensor:
+    """Signs of activations, of x's shape and dtype; ``threshold`` broadcasts against x (per channel: shape [C, 1, 1]).
+
+    The gradient is that of a piecewise quadratic: 2 - 2|x - threshold| inside (-1, 1) and 0 outside (Liu et al.,
+    Bi-Real Net, ECCV 2018, section 3.2); the threshold's is its negative (Liu et al., ReActNet, ECCV 2020, equation
+    3).
+    """
+    if threshold is None:
+        return _ActivationSign.apply(x)
+    return _ThresholdSign.apply(x, threshold)
+
+
+def straight_through(weight: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
+    """``signs`` of weights; the gradient passes to the weights where |w| <= 1 (Courbariaux et al., BinaryNet, eq.
+    4).
+    """
+    return _StraightThrough.apply(weight, signs)
+
+
+def _plus_minus_one(positive: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return positive.to(dtype) * 2 - 1
+
+
+def _quadratic_slope(x: torch.Tensor) -> torch.Tensor:
+    return (2 - 2 * x.abs()).clamp(min=0)
+
+
+class _ActivationSign(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x):
+        context.save_for_backward(x)
+        return _plus_minus_one(x >= 0, x.dtype)
+
+    @staticmethod
+    def backward(context, gradient):
+        (x,) = context.saved_tensors
+        return gradient * _quadratic_slope(x)
+
+
+class _ThresholdSign(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x, threshold):
+        context.save_for_backward(x, threshold)
+        # Compared, not subtracted: inf - inf would be NaN, and NaN is -1.
+        return _plus_minus_one(x >= threshold, x.dtype)
+
+    @staticmethod
+    def backward(context, gradient):
+        x, threshold = context.saved_tensors
+        slope = gradient * _quadratic_slope(x - threshold)
+        return slope, -slope.sum_to_size(threshold.shape)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(context, weight, signs):
+        context.save_for_backward(weight)
+        return signs.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        (weight,) = context.saved_tensors
+        return gradient * (weight.abs() <= 1), None

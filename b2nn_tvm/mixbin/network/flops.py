@@ -1,0 +1,98 @@
+"""Floating-point operations as the MixBin paper counts them (the convention of the torchstat tool).
+
+A convolution or linear layer costs its multiply-accumulates (a convolution's bias one more per output element), a
+binary convolution 1/64 of them, batch norm 2 per element, an activation or pooling 1 per input element; all else is
+free, adaptive pooling and additions too. A module that is called several times counts once. The 1/64 is the paper's
+64-bit word, not a measurement.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.capture import MATRIX_FUNCTIONS, capture_shapes, is_activation, module_of, shape_of
+
+BINARY_SAVING = 64  # multiply-accumulates of one 64-bit xnor and popcount
+
+_POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
+_POOLING_FUNCTIONS = {F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
+
+
+@dataclass(frozen=True)
+class LayerFlops:
+    """The cost of one module or function: ``flops`` as it is; ``float_flops`` and ``binary_flops`` in either precision.
+
+    ``binary_flops`` is None for what is not a 2-D convolution module.
+    """
+
+    name: str
+    kind: str
+    flops: int
+    float_flops: int
+    binary_flops: int | None
+
+
+def flops(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = ()) -> int:
+    """The operations of one inference of ``model``, the convolutions named in ``binary`` being binary.
+
+    ``input_shape`` is [C, H, W] or [N, C, H, W]. Raises InputError for a name that is not a convolution of the model.
+    """
+    return sum(row.flops for row in flops_by_layer(model, input_shape, binary))
+
+
+def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = ()) -> tuple[LayerFlops, ...]:
+    """What ``flops`` adds up, one row per module or function that costs anything, in the order in which they run."""
+    graph_module = capture_shapes(model, input_shape)
+    # A later call of the same module replaces the earlier one, as in torchstat.
+    last_calls = {(node.target if node.op == "call_module" else node.name): node for node in graph_module.graph.nodes}
+    costs = {name: _cost(node, graph_module) for name, node in last_calls.items()}
+    convolutions = [name for name, (_, binary_cost) in costs.items() if binary_cost is not None]
+    chosen = set(binary)
+    if chosen - set(convolutions):
+        raise InputError(
+            f"not a convolution of this {type(model).__name__}: {', '.join(sorted(chosen - set(convolutions)))}; "
+            f"choose from {', '.join(convolutions)}"
+        )
+    rows = []
+    for name, (float_cost, binary_cost) in costs.items():
+        if float_cost == 0:
+            continue
+        module = module_of(last_calls[name], graph_module)
+        is_binary = name in chosen or (isinstance(module, BinaryConv2d) and module.input_binary)
+        kind = type(module).__name__ if module is not None else name
+        rows.append(LayerFlops(name, kind, binary_cost if is_binary else float_cost, float_cost, binary_cost))
+    return tuple(rows)
+
+
+def _cost(node: fx.Node, graph_module: fx.GraphModule) -> tuple[int, int | None]:
+    """Float and binary cost of one call."""
+    module = module_of(node, graph_module)
+    if isinstance(module, (nn.Conv2d, BinaryConv2d)):
+        macs = _elements(node) * module.weight[0].numel()
+        bias = 0 if module.bias is None else _elements(node)
+        return macs + bias, -(-macs // BINARY_SAVING) + bias
+    if isinstance(module, nn.modules.conv._ConvNd):
+        grid = node.args[0] if module.transposed else node
+        return _elements(grid) * module.weight[0].numel() + (0 if module.bias is None else _elements(node)), None
+    if isinstance(module, nn.Linear):
+        return _elements(node) * module.in_features, None
+    if node.op == "call_function" and node.target in MATRIX_FUNCTIONS:
+        return _elements(node) * math.prod(shape_of(node.args[1])[1:]), None
+    if isinstance(module, nn.BatchNorm2d):
+        return 2 * _elements(node.args[0]) if module.affine else 0, None
+    pools = isinstance(module, _POOLINGS) or (node.op == "call_function" and node.target in _POOLING_FUNCTIONS)
+    if pools or is_activation(node, graph_module):
+        return _elements(node.args[0]), None
+    return 0, None
+
+
+def _elements(node: fx.Node) -> int:
+    return int(torch.Size(shape_of(node)).numel())

@@ -1,0 +1,219 @@
+"""The layers of a network: their shapes, which of them may become binary, and why the others may not."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+
+from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.mixbin.modules import binary_conv
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.capture import (
+    MATRIX_FUNCTIONS,
+    activations_before,
+    capture_shapes,
+    is_activation,
+    module_of,
+    shape_of,
+)
+from b2nn_tvm.workload import ConvWorkload
+
+_ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One convolution or linear layer.
+
+    ``name`` is the qualified module name, ``kind`` the module's type, ``reason`` says why a layer is not
+    ``eligible``, and ``activation`` names the module (or function) whose output feeds the layer, "" where there is
+    none. A linear layer's workload is that of a 1x1 convolution over its rows.
+    """
+
+    name: str
+    kind: str
+    workload: ConvWorkload
+    eligible: bool
+    reason: str
+    activation: str
+
+
+@dataclass(frozen=True)
+class LayerTable:
+    """The layers of one network at one input shape, in the order in which they run."""
+
+    rows: tuple[LayerInfo, ...]
+    input_shape: tuple[int, ...]
+
+    @property
+    def eligible(self) -> list[str]:
+        """Names of the layers that may become binary."""
+        return [row.name for row in self.rows if row.eligible]
+
+    def __iter__(self) -> Iterator[LayerInfo]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> LayerInfo:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise InputError(f"there is no layer {name!r}; the layers are {', '.join(row.name for row in self.rows)}")
+
+
+def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
+    """The layers of ``model`` for an input of ``input_shape`` [C, H, W] or [N, C, H, W]; nothing is computed.
+
+    Kept float, as in the MixBin paper: the first convolution, 1x1 projections of shortcuts, depthwise and other
+    grouped convolutions, and the classifier. Raises UnsupportedError for a model that torch.fx cannot trace and
+    InputError for an input shape that does not fit.
+    """
+    graph_module = capture_shapes(model, input_shape)
+    nodes = layer_nodes(graph_module)
+    reasons = ineligible(graph_module)
+    rows = []
+    for name, node in nodes.items():
+        before = activations_before(node, graph_module)
+        rows.append(
+            LayerInfo(
+                name=name,
+                kind=type(module_of(node, graph_module)).__name__,
+                workload=_workload(node, graph_module),
+                eligible=name not in reasons,
+                reason=reasons.get(name, ""),
+                activation=", ".join(_label(activation) for activation in before),
+            )
+        )
+    (placeholder, *_) = (node for node in graph_module.graph.nodes if node.op == "placeholder")
+    return LayerTable(tuple(rows), tuple(shape_of(placeholder)))
+
+
+def layer_nodes(graph_module: fx.GraphModule) -> dict[str, fx.Node]:
+    """The first call of every convolution and linear layer, by qualified name, in the order in which they run."""
+    nodes: dict[str, fx.Node] = {}
+    for node in graph_module.graph.nodes:
+        if _is_layer(node, graph_module):
+            nodes.setdefault(node.target, node)
+    return nodes
+
+
+def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
+    """Why a layer may not become binary, by qualified name; eligible layers are not in it."""
+    ancestors = _ancestors(graph_module)
+    layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
+    final = last_layers(graph_module)
+    reasons = {}
+    for name, node in layer_nodes(graph_module).items():
+        module = module_of(node, graph_module)
+        last = name in final
+        if isinstance(module, BinaryConv2d):
+            reason = "already binary" if module.input_binary else "its weights are already binary"
+        elif isinstance(module, nn.Linear):
+            reason = "classifier" if last else "linear layer: only convolutions become binary"
+        elif binary_conv.unsupported(module):
+            reason = binary_conv.unsupported(module)
+        elif sum(other.target == name for other in layers) > 1:
+            reason = "called more than once: its weights are shared"
+        elif not ancestors[node] & layers:
+            reason = "first convolution"
+        elif last and not _normalized(node, graph_module):
+            reason = "classifier"
+        elif module.kernel_size == (1, 1) and max(module.stride) > 1:
+            reason = "strided 1x1 convolution: the projection of a shortcut"
+        elif module.kernel_size == (1, 1) and _in_shortcut(node, graph_module, ancestors, layers):
+            reason = "1x1 projection of a shortcut"
+        else:
+            continue
+        reasons[name] = reason
+    return reasons
+
+
+def last_layers(graph_module: fx.GraphModule) -> tuple[str, ...]:
+    """The layers that no other layer reads from, directly or not: their values are the network's output."""
+    ancestors = _ancestors(graph_module)
+    layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
+    with_layers_behind = {layer for node in layers for layer in ancestors[node] & layers}
+    return tuple(name for name, node in layer_nodes(graph_module).items() if node not in with_layers_behind)
+
+
+def _is_layer(node: fx.Node, graph_module: fx.GraphModule) -> bool:
+    return isinstance(module_of(node, graph_module), (nn.Conv2d, nn.Linear, BinaryConv2d))
+
+
+def _computes(node: fx.Node, graph_module: fx.GraphModule) -> bool:
+    """Whether ``node`` multiplies by weights: a layer, a convolution of another kind, or one called as a function."""
+    module = module_of(node, graph_module)
+    if node.op == "call_function":
+        return node.target in MATRIX_FUNCTIONS
+    return _is_layer(node, graph_module) or isinstance(module, nn.modules.conv._ConvNd)
+
+
+def _ancestors(graph_module: fx.GraphModule) -> dict[fx.Node, frozenset[fx.Node]]:
+    ancestors: dict[fx.Node, frozenset[fx.Node]] = {}
+    for node in graph_module.graph.nodes:
+        inputs = node.all_input_nodes
+        ancestors[node] = frozenset(inputs).union(*(ancestors[source] for source in inputs))
+    return ancestors
+
+
+def _normalized(node: fx.Node, graph_module: fx.GraphModule) -> bool:
+    """Whether batch norm reads ``node``: a last convolution that makes features (a backbone's) and not class scores."""
+    return any(
+        isinstance(module_of(user, graph_module), nn.BatchNorm2d) or user.target is F.batch_norm for user in node.users
+    )
+
+
+def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors, layers) -> bool:
+    """Whether the 1x1 convolution ``node`` is alone in the lesser one of two branches that an addition joins.
+
+    The pointwise convolutions of MobileNets are not: their shortcuts hold no layer.
+    """
+    for add in graph_module.graph.nodes:
+        if add.target not in _ADDS or len(add.all_input_nodes) != 2 or node not in ancestors[add]:
+            continue
+        left, right = ({source, *ancestors[source]} for source in add.all_input_nodes)
+        mine, other = (left - right, right - left) if node in left else (right - left, left - right)
+        if node not in mine or len(mine & layers) != 1 or not other & layers:
+            continue
+        if len(other & layers) > 1 or not any(_is_pointwise(layer, graph_module) for layer in other & layers):
+            return True
+        # Two lone 1x1 convolutions: the one with an activation in its branch is the main path.
+        if not any(is_activation(each, graph_module) for each in mine):
+            return True
+    return False
+
+
+def _is_pointwise(node: fx.Node, graph_module: fx.GraphModule) -> bool:
+    return getattr(module_of(node, graph_module), "kernel_size", None) == (1, 1)
+
+
+def _label(activation: fx.Node) -> str:
+    return activation.target if activation.op == "call_module" else activation.name
+
+
+def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
+    module = module_of(node, graph_module)
+    shape = shape_of(node.args[0])
+    if isinstance(module, nn.Linear):
+        return ConvWorkload(shape[0], module.in_features, math.prod(shape[1:-1]), 1, module.out_features, (1, 1))
+    if len(shape) != 4:
+        raise UnsupportedError(
+            f"the input of convolution {node.target!r} has shape {tuple(shape)}; expected [N, C, H, W]"
+        )
+    return ConvWorkload(
+        *shape,
+        out_channels=module.out_channels,
+        kernel=tuple(module.kernel_size),
+        stride=tuple(module.stride),
+        padding=module.padding if isinstance(module, BinaryConv2d) else binary_conv.explicit_padding(module),
+        dilation=tuple(module.dilation),
+        groups=getattr(module, "groups", 1),
+    )

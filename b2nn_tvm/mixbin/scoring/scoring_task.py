@@ -1,0 +1,90 @@
+"""What a selector looks at: a trained float network, the images it is judged on, and how layers would become binary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm.costs.additive import AdditiveCost, Number
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.network.capture import capture
+from b2nn_tvm.mixbin.network.layers import layer_nodes, trace
+from b2nn_tvm.mixbin.scoring.partial_results import PartialResults
+from b2nn_tvm.mixbin.training.digests import batches_digest, model_digest
+from b2nn_tvm.mixbin.training.loss import Loss
+from b2nn_tvm.plan import Plan
+
+Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ScoringTask:
+    """The network whose ``layers`` (names of eligible convolutions) are to be scored; it is left as it is.
+
+    ``batches`` of (images, labels) are the same for every layer; ``loss`` maps (outputs, labels) to a batch's mean.
+    ``conversion`` says what a binary layer looks like. ``cost`` and ``limit`` are the budget and ``data`` what is
+    trained on, for the methods that need them; ``seed`` is for those that draw. ``path`` keeps results as they come,
+    and what is there already is taken up if it belongs to the same question; ``progress`` is called with (done, in
+    all).
+    """
+
+    model: nn.Module
+    batches: Batches
+    layers: tuple[str, ...]
+    conversion: ConversionOptions = DEFAULT
+    loss: Loss = F.cross_entropy
+    seed: int = 0
+    cost: AdditiveCost | None = None
+    limit: Number | None = None
+    data: DataBundle | None = None
+    path: str | os.PathLike | None = None
+    progress: Progress = lambda done, total: None
+
+    @classmethod
+    def of(cls, model: nn.Module, batches: Batches, *, layers: Iterable[str] | None = None, **options) -> ScoringTask:
+        """The task with ``layers`` (default: every eligible one); ``options`` are the other fields.
+
+        Raises InputError where there are no batches or no layers.
+        """
+        if not isinstance(batches, Sequence) or not batches:
+            raise InputError(
+                "sensitivity needs a list with at least one batch (images, labels), the same for every layer"
+            )
+        chosen = trace(model, batches[0][0].shape[1:]).eligible if layers is None else layers
+        if not chosen:
+            raise InputError(f"no layer of this {type(model).__name__} can be binarized; there is nothing to score")
+        return cls(model, batches, tuple(chosen), **options)
+
+    @property
+    def in_order(self) -> tuple[str, ...]:
+        """The layers in the order in which they run; raises InputError for a name that is none."""
+        running = layer_nodes(capture(self.model))
+        unknown = [name for name in self.layers if name not in running]
+        if unknown:
+            raise InputError(f"the network has no layer {', '.join(unknown)}; its layers are {', '.join(running)}")
+        return tuple(name for name in running if name in self.layers)
+
+    def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> nn.Module:
+        """A copy of the network (or of another ``model``) with these layers binary; without names, an untouched one."""
+        return self.conversion.convert(self.model if model is None else model, choice)
+
+    def notes(self, digest: str) -> PartialResults:
+        """Partial results beside ``path``, for methods whose layers are not finished one after the other."""
+        return PartialResults(None if self.path is None else f"{self.path}.notes", digest)
+
+    def digest(self, *settings) -> str:
+        """A hash of all that a measurement depends on; ``settings`` are those of the method."""
+        loss = f"{self.loss.__module__}.{getattr(self.loss, '__qualname__', repr(self.loss))}"
+        words = [*settings, asdict(self.conversion), loss]
+        parts = [model_digest(self.model), batches_digest(self.batches), json.dumps(words)]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -1,0 +1,60 @@
+"""The runners-up of a selection are fine-tuned for a short while each, and the best of them is known by its accuracy.
+
+Scores are measured before any training, which changes the ranks of choices that are close to one another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.selection.select import Selection
+from b2nn_tvm.mixbin.training.finetune import finetune
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A choice, its fine-tuned network, and its share of right answers on the validation split."""
+
+    selection: Selection
+    model: nn.Module
+    accuracy: float
+
+
+def compare_candidates(
+    model: nn.Module,
+    selections: Sequence[Selection],
+    data: DataBundle,
+    *,
+    epochs: int,
+    workdir: str | os.PathLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    conversion: ConversionOptions = DEFAULT,
+    **training,
+) -> tuple[Candidate, ...]:
+    """All of ``selections`` fine-tuned from the float ``model`` with equal effort, the most accurate first.
+
+    Of equally accurate ones the less harmful is first. ``training`` are options of ``finetune``; with a ``workdir`` an
+    interrupted comparison goes on where it stopped. ``progress`` is called with (selections done, in all). Raises
+    InputError where there is none, and what training raises.
+    """
+    if not selections:
+        raise InputError("a comparison needs at least one selection")
+    found = []
+    for index, selection in enumerate(selections):
+        if progress:
+            progress(index, len(selections))
+        student = conversion.convert(model, selection.binary)
+        folder = None if workdir is None else Path(workdir) / f"candidate-{index + 1:02d}"
+        trained = finetune(student, model, data, epochs=epochs, workdir=folder, progress=False, **training)
+        found.append(Candidate(selection, student.eval(), trained.accuracy))
+    if progress:
+        progress(len(selections), len(selections))
+    return tuple(sorted(found, key=lambda one: (-one.accuracy, one.selection.harm)))

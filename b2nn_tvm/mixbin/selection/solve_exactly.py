@@ -1,0 +1,136 @@
+"""Exact selection: minimize the sum of harms over the chosen layers, subject to cost(chosen) <= limit.
+
+Up to 20 layers all subsets are enumerated; then dynamic programming solves whole costs, and mixed integer programming
+the rest. Whatever solved it, the answer is checked with the cost's own arithmetic, and comes with a bound that no
+choice within the limit is below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from b2nn_tvm.costs.additive import AdditiveCost, Number
+from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.mixbin.selection.mixed_integer import mixed_integer
+
+ENUMERATED_LAYERS = 20  # a million subsets: tens of megabytes, a fraction of a second
+TABLE_CELLS = 50_000_000  # of the dynamic program: one byte each
+
+Terms = Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The chosen names; no choice within the limit (other than better ones returned before it) is below ``bound``."""
+
+    chosen: tuple[str, ...]
+    bound: float
+
+
+def solve(
+    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, *, count: int = 1
+) -> tuple[Solution, ...]:
+    """The ``count`` best choices, or as many as there are, the best first; ``harms`` names what may be binarized.
+
+    ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, one of least cost
+    is taken of those with equal harm. Raises BudgetError where no choice is within the limit.
+    """
+    terms = {pair: term for pair, term in pairwise.items() if set(pair) <= set(harms)}
+    if len(harms) <= ENUMERATED_LAYERS:
+        return _enumerate(harms, cost, limit, terms, count)
+    whole = _whole_savings(harms, cost, limit) if count == 1 and not terms else None
+    if whole is not None:
+        chosen = _dynamic_program(harms, *whole)
+        return (Solution(chosen, harm_of(chosen, harms, terms)),)
+    found: list[Solution] = []
+    while len(found) < count:
+        answer = mixed_integer(harms, cost, limit, terms, without=[one.chosen for one in found])
+        if answer is None:
+            break
+        found.append(Solution(*answer))
+    if not found:
+        raise BudgetError(f"no subset of the layers costs at most {float(limit):.6g} {cost.unit}")
+    return tuple(found)
+
+
+def harm_of(chosen: tuple[str, ...], harms: Mapping[str, float], pairwise: Terms) -> float:
+    """The harm of a choice: its layers' and the terms of its pairs."""
+    pairs = [term for pair, term in pairwise.items() if set(pair) <= set(chosen)]
+    return math.fsum([harms[name] for name in chosen] + pairs)
+
+
+def _enumerate(
+    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, count: int
+) -> tuple[Solution, ...]:
+    names = list(harms)
+    terms = np.zeros((len(names), len(names)))
+    for (one, other), term in pairwise.items():
+        low, high = sorted((names.index(one), names.index(other)))
+        terms[high, low] += term
+    harm = np.zeros(1)
+    for index, name in enumerate(names):  # subset number = sum of 2^index over its members
+        harm = np.concatenate([harm, harm + harms[name] + _subset_sums(terms[index, :index])])
+    saving = _subset_sums(np.array([float(cost.saving(name)) for name in names]))
+    need = float(Fraction(cost.full) - Fraction(limit))
+    tolerance = 1e-9 * max(1.0, float(cost.full))
+    possible = np.flatnonzero(saving >= need - tolerance)
+    found: list[Solution] = []
+    for subset in possible[np.lexsort((-saving[possible], harm[possible]))]:
+        chosen = tuple(name for index, name in enumerate(names) if subset >> index & 1)
+        if cost.total(chosen) <= limit:
+            found.append(Solution(chosen, harm_of(chosen, harms, pairwise)))
+            if len(found) == count:
+                break
+    if not found:
+        raise BudgetError(f"no subset of the layers costs at most {float(limit):.6g} {cost.unit}")
+    return tuple(found)
+
+
+def _subset_sums(values: np.ndarray) -> np.ndarray:
+    """The sum over every subset, in the order of subset numbers."""
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums, sums + value])
+    return sums
+
+
+def _whole_savings(harms: Mapping[str, float], cost: AdditiveCost, limit: Number) -> tuple[dict[str, int], int] | None:
+    """Savings and the needed saving as small integers, or None where they are none or the table would be too large."""
+    exact = {name: cost.saving(name) for name in harms}
+    if any(isinstance(value, float) for value in (*exact.values(), cost.full)):
+        return None
+    need = Fraction(cost.full) - Fraction(limit)
+    scale = math.lcm(*(Fraction(value).denominator for value in exact.values()))
+    savings = {name: int(value * scale) for name, value in exact.items()}
+    divisor = math.gcd(*savings.values())
+    steps = max(0, math.ceil(need * scale / divisor))
+    if (steps + 1) * len(harms) > TABLE_CELLS:
+        return None
+    return {name: value // divisor for name, value in savings.items()}, steps
+
+
+def _dynamic_program(harms: Mapping[str, float], savings: Mapping[str, int], need: int) -> tuple[str, ...]:
+    """best[s] = least harm with which the layers so far save s, where s = need stands for need and more."""
+    best = np.full(need + 1, np.inf)
+    best[0] = 0.0
+    taken = np.zeros((len(harms), need + 1), dtype=bool)
+    full_from = []  # per layer, the state from which taking it best reaches s = need
+    for row, (name, harm) in enumerate(harms.items()):
+        step = min(savings[name], need)
+        reached = np.full(need + 1, np.inf)
+        reached[step:] = best[: need + 1 - step] + harm
+        full_from.append(need - step + int(best[need - step :].argmin()))
+        reached[need] = best[full_from[row]] + harm
+        taken[row] = reached < best
+        best = np.minimum(best, reached)
+    chosen, state = [], need
+    for row, name in reversed(list(enumerate(harms))):
+        if taken[row, state]:
+            chosen.append(name)
+            state = full_from[row] if state == need else state - savings[name]
+    return tuple(reversed(chosen))

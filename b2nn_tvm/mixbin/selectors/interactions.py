@@ -1,0 +1,60 @@
+"""What two binary layers harm together beyond the sum of their own harms: Delta_ij - Delta_i - Delta_j.
+
+Added to the scores they make the sum over a choice a better guess of its joint loss (CLADO, Deng et al., 2023, measures
+such terms for quantization, also by forward passes alone). n layers have n (n - 1) / 2 pairs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.scoring.shared_runs import SharedRuns
+from b2nn_tvm.mixbin.selectors.mixbin_loss import MixBinLoss
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """``alone`` are the layers' own harms, ``terms`` what pairs, in network order, add to them: for ``select``."""
+
+    alone: Sensitivity
+    terms: Mapping[tuple[str, str], float]
+
+
+def measure_interactions(
+    task: ScoringTask, *, pairs: Iterable[tuple[str, str]] | None = None, reach: int | None = None
+) -> Interactions:
+    """The terms of ``pairs`` (default: all), or only of layers at most ``reach`` places apart in the network.
+
+    Batch norms are re-estimated for every pair. An interrupted measurement goes on where it stopped, beside the
+    task's path. Raises InputError for pairs of layers that are not the task's.
+    """
+    names = task.in_order
+    wanted = list(itertools.combinations(names, 2)) if pairs is None else [_sorted(pair, names) for pair in pairs]
+    if reach is not None:
+        wanted = [(one, two) for one, two in wanted if names.index(two) - names.index(one) <= reach]
+    wanted.sort(key=lambda pair: (names.index(pair[0]), names.index(pair[1])))  # those that share most follow another
+    quiet = replace(task, progress=lambda done, total: None, path=task.path and f"{task.path}.alone")
+    alone = MixBinLoss().score(quiet)
+    notes = task.notes(task.digest("interactions"))
+    losses: dict[str, float] = dict(notes.read())
+    runs = SharedRuns(task.convert(()), task.batches)
+    for done, pair in enumerate(wanted):
+        task.progress(done, len(wanted))
+        if " ".join(pair) not in losses:
+            losses[" ".join(pair)] = runs.reestimated(task.convert(pair)).loss(task.loss)
+            notes.write(losses)
+    task.progress(len(wanted), len(wanted))
+    joint = {pair: losses[" ".join(pair)] - alone.reference_loss for pair in wanted}
+    return Interactions(alone, {pair: joint[pair] - sum(alone.deltas[name] for name in pair) for pair in wanted})
+
+
+def _sorted(pair: tuple[str, str], names: tuple[str, ...]) -> tuple[str, str]:
+    one, two = pair
+    if one == two or one not in names or two not in names:
+        raise InputError(f"{one} and {two} are no pair of different layers among {', '.join(names)}")
+    return (one, two) if names.index(one) < names.index(two) else (two, one)

@@ -1,0 +1,87 @@
+"""The methods that score layers, by name: one interface, the lowest score is binarized first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from torch import nn
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.scoring.score_bar import score_bar
+from b2nn_tvm.mixbin.scoring.scoring_task import Batches, Progress, ScoringTask
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
+from b2nn_tvm.mixbin.selectors.adaptive_mbq import AdaptiveMbq
+from b2nn_tvm.mixbin.selectors.bnas_amplitude import BnasAmplitude
+from b2nn_tvm.mixbin.selectors.front import Front
+from b2nn_tvm.mixbin.selectors.greedy import Greedy
+from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2
+from b2nn_tvm.mixbin.selectors.hybrid import Hybrid
+from b2nn_tvm.mixbin.selectors.mixbin_grad import MixBinGrad
+from b2nn_tvm.mixbin.selectors.mixbin_loss import MixBinLoss
+from b2nn_tvm.mixbin.selectors.pseudo_random import PseudoRandom
+from b2nn_tvm.mixbin.selectors.random_order import RandomOrder
+from b2nn_tvm.mixbin.selectors.rear import Rear
+from b2nn_tvm.mixbin.selectors.selector import Selector
+
+_SELECTORS: tuple[Callable[[], Selector], ...] = (
+    MixBinLoss,
+    MixBinGrad,
+    lambda: MixBinLoss(printed_order=True),
+    lambda: MixBinGrad(printed_order=True),
+    RandomOrder,
+    Front,
+    Rear,
+    PseudoRandom,
+    Greedy,
+    lambda: Greedy(epochs=1),
+    lambda: BnasAmplitude("raw"),
+    lambda: BnasAmplitude("per-weight"),
+    lambda: BnasAmplitude("relative"),
+    lambda: AdaptiveMbq(1),
+    lambda: AdaptiveMbq(2),
+    HawqV2,
+    Hybrid,
+)
+_REGISTRY: dict[str, Selector] = {selector.name: selector for selector in (make() for make in _SELECTORS)}
+
+# What the scores depend on besides the network, the images and the seed.
+NEED_BUDGET = frozenset({"pseudo-random", "greedy-trained"})
+NEED_TRAINING_DATA = frozenset({"greedy-trained"})
+
+
+def names() -> tuple[str, ...]:
+    """The names of all methods."""
+    return tuple(_REGISTRY)
+
+
+def get(method: str) -> Selector:
+    """The method of that name with its usual options; raises InputError, which lists the choices, for an unknown
+    one.
+    """
+    if method not in _REGISTRY:
+        raise InputError(f"unknown method {method!r}; choose one of {', '.join(_REGISTRY)}")
+    return _REGISTRY[method]
+
+
+def score(
+    method: str | Selector,
+    model: nn.Module,
+    batches: Batches,
+    *,
+    layers: Iterable[str] | None = None,
+    progress: bool | Progress = False,
+    **options,
+) -> Sensitivity:
+    """One score per layer (default: every eligible one) by the method, a name or a selector with options of its own.
+
+    ``options`` are the fields of ScoringTask: seed, cost and limit, data, path and others. Where there is a path the
+    scores end up there. ``progress`` draws a bar on stderr, or is called with (done, in all). Raises InputError for an
+    unknown method, and what the methods raise.
+    """
+    selector = get(method) if isinstance(method, str) else method
+    with score_bar(selector.name, progress) as report:
+        task = ScoringTask.of(model, batches, layers=layers, progress=report, **options)
+        found = selector.score(task)
+    if task.path is not None:
+        found.save(task.path)
+    return found

@@ -1,0 +1,68 @@
+"""Train with a penalty on batch norm scales, so that channels nobody needs lose theirs (Liu et al., Network Slimming).
+
+loss = cross entropy + strength * sum |gamma|. Its gradient is strength * sign(gamma) after every backward pass, which
+is how the authors' code adds it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.training.finish import finish_training, watchers
+from b2nn_tvm.mixbin.training.fit_stage import fit
+from b2nn_tvm.mixbin.training.hardware import Hardware
+from b2nn_tvm.mixbin.training.recipe import Recipe, Report, TrainResult
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import Norm
+
+
+@dataclass(frozen=True)
+class SparseScales:
+    """The objective; ``scales`` are the batch norms' gammas."""
+
+    strength: float
+    scales: tuple[nn.Parameter, ...] = field(repr=False)
+
+    def __call__(self, outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        penalty = sum(scale.abs().sum() for scale in self.scales)
+        return F.cross_entropy(outputs, batch[1]) + self.strength * penalty
+
+
+def slim_train(
+    model: nn.Module,
+    data: DataBundle,
+    *,
+    epochs: int,
+    strength: float = 1e-4,
+    lr: float = 3e-3,
+    weight_decay: float = 1e-4,
+    batch: int = 64,
+    seed: int = 0,
+    workdir: str | os.PathLike | None = None,
+    progress: bool | Report = True,
+    threads: int | None = None,
+    devices: int = 1,
+    accelerator: str = "auto",
+    precision: str = "auto",
+) -> TrainResult:
+    """Train ``model`` in place on the labels and for small scales; the rest is as in ``train``.
+
+    Raises InputError as ``train`` does, for a strength that is not above zero, and for a network without batch norm.
+    """
+    scales = tuple(module.weight for module in model.modules() if isinstance(module, Norm) and module.affine)
+    if not scales or not strength > 0:
+        raise InputError(
+            f"slimming needs batch norms with scales and a strength above zero; there are {len(scales)}, and it is"
+            f" {strength}"
+        )
+    recipe = Recipe("sparse", epochs, lr, weight_decay, batch, seed)
+    place = Hardware(workdir, devices, accelerator, threads, precision)
+    watching = watchers(progress, place, title="train for slimming", first=0, total=epochs)
+    history = fit(model, data, SparseScales(strength, scales), recipe=recipe, place=place, watchers=watching)
+    return TrainResult(finish_training(model, data, recipe, place), history)

@@ -1,0 +1,85 @@
+"""Fine-tune a converted network in two stages, distilled from the float network it came from.
+
+Stage 1: binary activations, float weights, weight decay. Stage 2: binary weights too, and no decay on them, since their
+size does not matter to the sign (Martinez et al., Training Binary Neural Networks with Real-to-Binary Convolutions,
+ICLR 2020).
+"""
+
+from __future__ import annotations
+
+import os
+
+from torch import nn
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.training.distill import distill_from
+from b2nn_tvm.mixbin.training.finish import finish_training, watchers
+from b2nn_tvm.mixbin.training.fit_stage import fit
+from b2nn_tvm.mixbin.training.hardware import Hardware
+from b2nn_tvm.mixbin.training.loss import Loss, device_of, evaluate
+from b2nn_tvm.mixbin.training.recipe import EpochRecord, Recipe, Report, TrainResult
+
+FIRST_STAGE = 0.4  # of the epochs
+
+
+def finetune(
+    student: nn.Module,
+    teacher: nn.Module,
+    data: DataBundle,
+    *,
+    epochs: int,
+    lr: float = 5e-3,
+    weight_decay: float = 1e-5,
+    temperature: float = 2.0,
+    distillation: float = 0.7,
+    loss: Loss | None = None,
+    first_stage: float = FIRST_STAGE,
+    batch: int = 64,
+    seed: int = 0,
+    workdir: str | os.PathLike | None = None,
+    progress: bool | Report = True,
+    threads: int | None = None,
+    devices: int = 1,
+    accelerator: str = "auto",
+    precision: str = "auto",
+) -> TrainResult:
+    """Train ``student`` in place for ``epochs`` in all, then re-estimate its batch norms; 0 epochs only measure it.
+
+    ``first_stage`` is the share of the epochs with float weights; a single epoch goes to the second stage, and a
+    student without binary layers has one stage only. ``distillation`` in 0..1 weighs the teacher's outputs, softened by
+    ``temperature``, against the labels. The rest, reproducibility and resuming included, is as in ``train``. Raises
+    InputError as ``train`` does.
+    """
+    if not 0 <= first_stage < 1:
+        raise InputError(f"the first stage takes a share of the epochs from 0 to below 1, not {first_stage}")
+    if epochs == 0:
+        return TrainResult(evaluate(student, data.val_loader()), ())
+    place = Hardware(workdir, devices, accelerator, threads, precision)
+    home = device_of(teacher)
+    with place.computing(teacher):
+        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation, loss=loss)
+    binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
+    latent = frozenset(f"{name}.weight" for name in binary)
+    history: tuple[EpochRecord, ...] = ()
+    for stage, length in (_stages(epochs, first_stage) if binary else {"float": epochs}).items():
+        weights_too = stage == "binary-weights"
+        recipe = Recipe(stage, length, lr, weight_decay, batch, seed, latent if weights_too else frozenset())
+        watching = watchers(progress, place, title=stage.replace("-", " "), first=len(history), total=epochs)
+        for module in binary.values():
+            module.weight_binary = weights_too
+        try:
+            history += fit(student, answered, objective, recipe=recipe, place=place, watchers=watching)
+        finally:
+            for module in binary.values():
+                module.weight_binary = True
+            teacher.to(home)  # it ran along where images are augmented
+    return TrainResult(finish_training(student, data, recipe, place), history)
+
+
+def _stages(epochs: int, share: float) -> dict[str, int]:
+    """Epochs per stage, each at least one where there is a choice."""
+    first = min(max(1, round(epochs * share)), epochs - 1) if share else 0
+    lengths = {"binary-activations": first, "binary-weights": epochs - first}
+    return {stage: length for stage, length in lengths.items() if length}

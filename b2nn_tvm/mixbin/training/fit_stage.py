@@ -1,0 +1,119 @@
+"""Run one stage of training: Lightning runs the loop, saves a checkpoint each epoch, and goes on from it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import pickle
+import signal
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.mixbin.training.hardware import Hardware
+from b2nn_tvm.mixbin.training.loss import device_of
+from b2nn_tvm.mixbin.training.memory_format import training_layout
+from b2nn_tvm.mixbin.training.recipe import EpochRecord, Objective, Recipe
+from b2nn_tvm.mixbin.training.silence_lightning import quiet_lightning
+
+if TYPE_CHECKING:
+    import lightning as L
+
+
+def fit(
+    model: nn.Module,
+    data: DataBundle,
+    objective: Objective,
+    *,
+    recipe: Recipe,
+    place: Hardware,
+    watchers: Sequence[L.Callback] = (),
+) -> tuple[EpochRecord, ...]:
+    """Train ``model`` in place, or go on from the checkpoint of this very run in the workdir; one record per epoch.
+
+    A checkpoint belongs to a run if start weights, data, objective, recipe and precision are the same; its name has
+    their hash. Raises InputError where a checkpoint is damaged, processes do not start alike, there is no such
+    accelerator, or the loss is no longer finite.
+    """
+    import lightning as L
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from b2nn_tvm.mixbin.training.training_module import TrainingModule
+
+    home = device_of(model)
+    with contextlib.ExitStack() as stack:
+        folder = place.workdir
+        if folder is None and place.spawns:  # the processes hand over through a file
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+        name = f"{recipe.stage}-{_run_digest(model, data, objective, recipe, place)[:16]}"
+        saving, checkpoint, done = [], None, 0
+        if folder is not None:
+            saving = [ModelCheckpoint(folder, name, save_on_train_epoch_end=True, enable_version_counter=False)]
+            checkpoint = Path(folder) / f"{name}.ckpt"
+            done = _epochs_in(checkpoint)
+        for context in (quiet_lightning(), torch.random.fork_rng(), place.cpu_threads()):
+            stack.enter_context(context)
+        try:
+            trainer = L.Trainer(
+                **place.trainer_settings(),
+                max_epochs=recipe.epochs,
+                callbacks=[*watchers, *saving],
+                enable_checkpointing=bool(saving),
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,
+            )
+        except MisconfigurationException as error:
+            raise InputError(f"training cannot run on accelerator {place.accelerator!r}: {error}") from None
+        start = f"{name} after {done} epochs"
+        module = TrainingModule(model.train().to(memory_format=training_layout(model)), data, objective, recipe, start)
+        try:
+            _run(trainer, module, checkpoint if done else None)
+        finally:
+            model.to(home, memory_format=torch.contiguous_format)
+        if not place.spawns:
+            return tuple(module.history)
+        written = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        return tuple(EpochRecord(**record) for record in written["history"])
+
+
+def _run(trainer: L.Trainer, module: L.LightningModule, checkpoint: Path | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stop:
+        # Lightning turns Ctrl-C into an exit and leaves the signal ignored from then on.
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
+
+
+def _epochs_in(checkpoint: Path) -> int:
+    if not checkpoint.exists():
+        return 0
+    try:
+        return len(torch.load(checkpoint, map_location="cpu", weights_only=True)["history"])
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"{checkpoint}: a damaged checkpoint ({reason}); delete it to start this training over"
+        ) from None
+
+
+def _run_digest(model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe, place: Hardware) -> str:
+    settings = {**asdict(recipe), "undecayed": sorted(recipe.undecayed), "objective": repr(objective)}
+    settings["precision"] = place.settled_precision
+    return hashlib.sha256("\n".join((model_digest(model), data.digest, json.dumps(settings))).encode()).hexdigest()

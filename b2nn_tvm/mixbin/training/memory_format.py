@@ -1,0 +1,24 @@
+"""How images and weights lie in memory while a network trains."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+FEW = 8  # input channels
+
+
+def training_layout(model: nn.Module) -> torch.memory_format:
+    """Channels last, which trains about a fifth faster on a CPU, but not where that corrupts memory.
+
+    oneDNN's gradient of a strided 1x1 convolution (torch 2.13) writes beyond its buffers where images lie channels last
+    and have fewer than 8 channels: seen with 2 to 7 on a CPU with AVX2.
+    """
+    broken = any(
+        isinstance(module, nn.Conv2d)
+        and module.kernel_size == (1, 1)
+        and max(module.stride) > 1
+        and module.in_channels < FEW
+        for module in model.modules()
+    )
+    return torch.contiguous_format if broken else torch.channels_last

@@ -1,0 +1,135 @@
+"""Say of every 2-D convolution whether it is in the canonical binary form, or its weights alone are, and if not,
+why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights, is_binary_conv, is_signed, match_pad, oihw
+from b2nn_tvm.passes.patterns.step_function import step_function
+from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, is_sign_times_scale, split_sign_and_scale
+from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype, ints, op_name, uniform
+
+
+@dataclass(frozen=True)
+class ConvClass:
+    """A convolution by name; ``reason`` says why it, or its input, stays float and is empty if it is binary.
+
+    ``weight_binary``: its input is no sign, and its weights are -1 and +1.
+    """
+
+    name: str
+    binary: bool
+    reason: str
+    weight_binary: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """All of it in words."""
+        if self.binary:
+            return "is binary"
+        return f"{'is weight-binary' if self.weight_binary else 'stays float'}: {self.reason}"
+
+
+def classify_convs(module: tvm.IRModule, *, layers: Iterable[NamedLayer] = ()) -> tuple[ConvClass, ...]:
+    """Classify the convolutions of "main" in graph order, in NCHW or NHWC; ``layers`` names them.
+
+    To be asked after the passes of canonicalize_binary_convs: what those could not rewrite is the reason given.
+    """
+    function = module["main"]
+    definition = definitions(function)
+    namer = LayerNamer(layers)
+    found = []
+    for _, call in calls(function):
+        if op_name(call) != "relax.nn.conv2d":
+            continue
+        weight = constant(call.args[1])
+        weight = None if weight is None else oihw(weight, str(call.attrs.kernel_layout))
+        binary = is_binary_conv(call, definition)
+        reason = "" if binary else _reason(call, weight, definition)
+        found.append(ConvClass(namer.name(weight), binary, reason, not binary and has_binary_weights(call, weight)))
+    return tuple(found)
+
+
+def _reason(call: relax.Call, weight: np.ndarray | None, definition: Definition) -> str:
+    if weight is None:
+        return "its weights are computed at run time"
+    if dtype(call) != "float32":
+        return f"its data type is {dtype(call)}, not float32"
+    data = definition(call.args[0])
+    signed = is_signed(data, definition)
+    weights = _weights_reason(weight)
+    if signed and call.attrs.groups != 1:
+        return f"grouped convolution (groups={int(call.attrs.groups)})"
+    if not signed:
+        data_reason = _data_reason(data, definition)
+        return (
+            data_reason
+            if weights
+            else f"its weights are ±alpha{_float_weights_reason(call, weight)}, but {data_reason}"
+        )
+    if weights:
+        return f"its input is a sign, but {weights}"
+    return _padding_reason(call, data, definition)
+
+
+def _weights_reason(weight: np.ndarray) -> str:
+    """Why weights [O, I, kh, kw] are no signs times a magnitude per output channel, empty if they are."""
+    if split_sign_and_scale(weight) is not None:
+        return ""
+    for channel, values in enumerate(np.abs(weight.reshape(weight.shape[0], -1))):
+        if split_sign_and_scale(values[None]) is None:
+            low, high = values.min(), values.max()
+            spread = f"in output channel {channel} they go from {low:.3g} to {high:.3g} in magnitude"
+            return f"its weights are not ±alpha: {spread}"
+    return "its weights are not ±alpha"
+
+
+def _float_weights_reason(call: relax.Call, weight: np.ndarray) -> str:
+    """What keeps weights of ±alpha from being stored as bits where the input is no sign, empty if nothing does."""
+    if call.attrs.groups != 1:
+        return f" in {int(call.attrs.groups)} groups"
+    return "" if is_sign_times_scale(weight) or weight[0].size == 1 else " only within rounding"
+
+
+def _data_reason(data: relax.Expr, definition: Definition) -> str:
+    pad = match_pad(data)
+    if pad is not None:
+        data = definition(pad.data)
+    while op_name(data) == "relax.permute_dims":
+        data = definition(data.args[0])
+    step = step_function(data, definition)
+    if step is not None:
+        below, at, above = step.values
+        if below == -above and at == 0 and above > 0:
+            return (
+                "its input comes from Sign, and Sign(0) = 0: pass sign_zero='+1' if the network was trained with a "
+                "sign that is +1 at 0"
+            )
+        values = sorted({below, at, above})
+        return f"its input has the values {', '.join(f'{v:g}' for v in values)}, not -1 and +1"
+    if op_name(data) == "relax.multiply" and is_signed(data.args[0], definition) and uniform(data.args[1]) is None:
+        return "its input is a sign that is scaled per input channel"
+    if not isinstance(data, relax.Call):
+        return "its input is not a sign: it is the input of the network"
+    source = op_name(data).removeprefix("relax.").removeprefix("nn.") or "another kernel"
+    return f"its input is not a sign: it comes from {source}"
+
+
+def _padding_reason(call: relax.Call, data: relax.Expr, definition: Definition) -> str:
+    pad = match_pad(data)
+    if pad is None:
+        return f"{op_name(data).removeprefix('relax.').removeprefix('nn.')} stands between its input's sign and it"
+    if abs(pad.value) != 1:
+        return f"its input is padded with {pad.value:g}, not with 0, -1 or +1"
+    if any(ints(call.attrs.padding)):
+        return f"its input is padded twice, with {pad.value:g} and with 0"
+    if op_name(definition(pad.data)) != "relax.sign":
+        return "its input is padded twice"
+    return "its input is padded along the batch or the channels"

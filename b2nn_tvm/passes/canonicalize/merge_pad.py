@@ -1,0 +1,93 @@
+"""Bring padding around a sign to one of two forms: zeros in the convolution itself, -1 or +1 in an nn.pad of the signs.
+
+    R.nn.conv2d(R.nn.pad(x, 0), w, padding=p)  ->  R.nn.conv2d(x, w, padding=p + widths)
+    R.sign(R.nn.pad(x, v))                     ->  R.nn.pad(R.sign(x), sign(v))
+    R.nn.pad(R.nn.pad(x, v), v)                ->  R.nn.pad(x, v)
+
+Asymmetric widths are kept. The second needs the same sign of v in all channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.passes.patterns.sign_patterns import Pad, make_pad, match_pad, spatial_axes
+from b2nn_tvm.provenance.rewrite_log import RewriteLog
+from b2nn_tvm.relax_query import constant, ints, op_name
+
+
+@tvm.transform.module_pass(opt_level=0, name="MergePad")
+class MergePad:
+    """Merge zero padding into convolutions, and padding in front of a sign behind it."""
+
+    def __init__(self, log: RewriteLog | None = None):
+        self._log = log
+
+    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = Recorder(self._log, "MergePad", "padding in front of it is its own, applied to the signs")
+        return rewrite_calls(module, _merge, recorder)
+
+
+def _merge(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    if op_name(call) == "relax.nn.conv2d":
+        return _into_conv(call, match_pad(context.definition(call.args[0])))
+    if op_name(call) == "relax.sign":
+        return _behind_sign(call, context)
+    outer = match_pad(call)
+    inner = outer and match_pad(context.definition(outer.data))
+    if inner and inner.value == outer.value and _grows(inner) and _grows(outer):
+        widths = tuple((a + c, b + d) for (a, b), (c, d) in zip(inner.widths, outer.widths))
+        return make_pad(inner.data, widths, inner.value)
+    return None
+
+
+def _into_conv(call: relax.Call, pad: Pad | None) -> relax.Expr | None:
+    if pad is None or pad.value != 0 or not _grows(pad):
+        return None
+    attrs = call.attrs
+    height, width = spatial_axes(str(attrs.data_layout))
+    if any(widths != (0, 0) for axis, widths in enumerate(pad.widths) if axis not in (height, width)):
+        return None
+    (top, bottom), (left, right) = pad.widths[height], pad.widths[width]
+    padding = [own + more for own, more in zip(ints(attrs.padding), (top, left, bottom, right))]
+    return relax.op.nn.conv2d(
+        pad.data,
+        call.args[1],
+        ints(attrs.strides),
+        padding,
+        ints(attrs.dilation),
+        int(attrs.groups),
+        str(attrs.data_layout),
+        str(attrs.kernel_layout),
+        str(attrs.out_layout),
+        attrs.out_dtype,
+    )
+
+
+def _behind_sign(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    source, threshold = call.args[0], None
+    shifted = context.definition(source)
+    if op_name(shifted) == "relax.subtract" and constant(shifted.args[1]) is not None:
+        source, threshold = shifted.args
+    pad = match_pad(context.definition(source))
+    if pad is None or not _grows(pad):
+        return None
+    above = np.float32(pad.value) >= (np.float32(0) if threshold is None else constant(threshold))
+    if above.min() != above.max() or (threshold is not None and not _constant_where_padded(threshold, pad)):
+        return None
+    inner = pad.data if threshold is None else context.emit(relax.op.subtract(pad.data, threshold))
+    return make_pad(context.emit(relax.op.sign(inner)), pad.widths, 1.0 if above.max() else -1.0)
+
+
+def _constant_where_padded(threshold: relax.Expr, pad: Pad) -> bool:
+    sizes = constant(threshold).shape
+    aligned = (1,) * (len(pad.widths) - len(sizes)) + sizes
+    return all(size == 1 or widths == (0, 0) for size, widths in zip(aligned, pad.widths))
+
+
+def _grows(pad: Pad) -> bool:
+    return all(width >= 0 for pair in pad.widths for width in pair)

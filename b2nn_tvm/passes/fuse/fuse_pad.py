@@ -1,0 +1,182 @@
+"""Let a result that a float convolution wants padded be written inside its border, so that nothing is copied.
+
+    y = call_tir(conv2d_relu, ...);  p = call_tir(pad_input, y);  z = call_tir(conv2d_add, ..., y)
+        ->  p = call_tir(conv2d_relu_pad, ...);  z = call_tir(conv2d_add', ..., p)
+
+Whoever else reads y reads the inside of p. The border is set to zero by the same function, once it is scheduled
+(zero_borders.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import tvm
+from tvm import relax, tirx
+from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.s_tir import SBlock, SBlockRealize
+
+from b2nn_tvm.ops.anchor import OP, OPERATIONS
+from b2nn_tvm.ops.border import BORDER, PAD, Padding, into_border, out_of_border
+from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
+from b2nn_tvm.relax_query import calls, constant, op_name, reads
+
+
+class FusePad:
+    """The pass; it stands behind FusePack. ``book`` knows the layers, and learns which padding was fused and which
+    was not, and why.
+    """
+
+    def __init__(self, book: KernelLayerIndex | None = None):
+        self._book = book
+
+    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
+        bordered: dict[relax.Var, _Bordered] = {}
+        for padded, call in _paddings(module):
+            image = call.args[1][0]
+            obstacle = (
+                _obstacle(module, image) if image not in bordered else "the same is padded otherwise for another layer"
+            )
+            if not obstacle:
+                bordered[image] = _Bordered(padded, call.ty, _ints(module[call.args[0]].attrs[PAD]))
+            self._enter(module, padded, obstacle)
+        return _Fuser(module, bordered).transform() if bordered else module
+
+    def _enter(self, module: tvm.IRModule, padded: relax.Var, obstacle: str) -> None:
+        if self._book is None or self._book.log is None:
+            return
+        reason = (
+            f"its input is padded by a kernel of its own: {obstacle}"
+            if obstacle
+            else "its input is computed inside its padding"
+        )
+        for call in _readers(module, padded):
+            values = (value for argument in call.args[1] if (value := constant(argument)) is not None)
+            self._book.log.record("FusePad", self._book.name_of(values), reason, applied=not obstacle)
+
+
+@dataclass(frozen=True)
+class _Bordered:
+    """What becomes of an image: it lies in ``padded``, of type ``ty``, with ``padding`` around it."""
+
+    padded: relax.Var
+    ty: relax.TensorType
+    padding: Padding
+
+
+def _paddings(module: tvm.IRModule) -> Iterator[tuple[relax.Var, relax.Call]]:
+    for var, call in calls(module["main"]):
+        if op_name(call) == "relax.call_tir" and PAD in (module[call.args[0]].attrs or {}):
+            yield var, call
+
+
+def _readers(module: tvm.IRModule, var: relax.Var) -> list[relax.Call]:
+    reading = lambda call: op_name(call) == "relax.call_tir" and any(var.same_as(field) for field in call.args[1])
+    return [call for _, call in calls(module["main"]) if reading(call)]
+
+
+def _obstacle(module: tvm.IRModule, image: relax.Expr) -> str:
+    """Why an image cannot be computed inside a border; empty where it can."""
+    made = dict(calls(module["main"])).get(image) if isinstance(image, relax.DataflowVar) else None
+    if made is None:
+        return "what it pads is an input or an output of the network, or one of two results of a kernel"
+    producer, readers = module[made.args[0]], _readers(module, image)
+    if _ends_in_plain_reduction(producer):
+        return f"what it pads comes from {made.args[0].name_hint}, which ends in a reduction"
+    if sum(image.same_as(field) for call in readers for field in call.args[1]) != reads(module["main"])[image]:
+        return "what it pads is an output of the network, too"
+    for function in (producer, *(module[call.args[0]] for call in readers)):
+        if "tirx.is_scheduled" in (function.attrs or {}) or relax.analysis.has_reshape_pattern(function):
+            return "what it pads is read or made by a kernel that knows no border"
+    return ""
+
+
+def _ends_in_plain_reduction(function: tirx.PrimFunc) -> bool:
+    """Whether the last block sums or compares, and is no convolution: what follows would have loops of its own."""
+    last = function.body.block.body
+    while not isinstance(last, SBlockRealize):
+        last = last.seq[-1] if isinstance(last, tirx.SeqStmt) else last.body
+    return last.block.init is not None and OP not in last.block.annotations
+
+
+@mutator
+class _Fuser(PyExprMutator):
+    def __init__(self, module: tvm.IRModule, bordered: dict[relax.Var, _Bordered]):
+        super().__init__(module)
+        self._module = module
+        self._bordered = bordered
+        self._padded = {each.padded: image for image, each in bordered.items()}
+        self._functions: dict[tuple, tvm.ir.GlobalVar] = {}
+
+    def transform(self) -> tvm.IRModule:
+        main = self._module.get_global_var("main")
+        self.builder_.update_func(main, relax.analysis.remove_all_unused(self.visit_expr(self._module[main])))
+        return relax.transform.DeadCodeElimination()(self.builder_.get())
+
+    def visit_var_binding_(self, binding: relax.VarBinding) -> None:
+        if binding.var in self._padded:
+            self.set_var_remap(binding.var, self.visit_expr(self._padded[binding.var]))
+            return
+        call, writes = binding.value, self._bordered.get(binding.var)
+        inside = {}
+        if op_name(call) == "relax.call_tir":
+            inside = {i: self._bordered[field] for i, field in enumerate(call.args[1]) if field in self._bordered}
+        if not inside and writes is None:
+            super().visit_var_binding_(binding)
+            return
+        function = self._function(call.args[0], {i: each.padding for i, each in inside.items()}, writes)
+        arguments = [self.visit_expr(argument) for argument in call.args[1]]
+        out = call.ty if writes is None else writes.ty
+        types = list(out.fields) if isinstance(out, relax.TupleType) else out
+        self.set_var_remap(binding.var, self.builder_.emit(relax.call_tir(function, arguments, out_ty=types)))
+
+    def _function(
+        self, name: tvm.ir.GlobalVar, inside: dict[int, Padding], writes: _Bordered | None
+    ) -> tvm.ir.GlobalVar:
+        key = (name.name_hint, tuple(inside.items()), writes and writes.padding)
+        if key not in self._functions:
+            function = self._module[name]
+            for index, padding in inside.items():
+                function = read_inside(function, index, padding)
+            function = function if writes is None else write_inside(function, writes.padding)
+            self._functions[key] = self.builder_.add_func(function, name.name_hint + ("_pad" if writes else ""))
+        return self._functions[key]
+
+
+def write_inside(function: tirx.PrimFunc, padding: Padding) -> tirx.PrimFunc:
+    """The function with its last parameter, an image, inside a border that is still to be set to zero."""
+    image = function.params[-1]
+    tail = into_border(image, padding)
+    words = [*function.attrs.get(OPERATIONS, ()), "pad"]
+    return _with(function, image, [*function.params[:-1], *tail.params], before=None, behind=tail).with_attrs(
+        {OPERATIONS: words, BORDER: list(padding)}
+    )
+
+
+def read_inside(function: tirx.PrimFunc, index: int, padding: Padding) -> tirx.PrimFunc:
+    """The function with its parameter ``index``, an image, inside a border that it does not read."""
+    image = function.params[index]
+    head = out_of_border(image, padding)
+    params = [*function.params[:index], *head.params, *function.params[index + 1 :]]
+    return _with(function, image, params, before=head, behind=None)
+
+
+def _with(
+    function: tirx.PrimFunc,
+    local: tirx.Var,
+    params: list[tirx.Var],
+    *,
+    before: tirx.PrimFunc | None,
+    behind: tirx.PrimFunc | None,
+) -> tirx.PrimFunc:
+    """The function between the blocks of two others, with other parameters and one that has become local."""
+    block = function.body.block
+    parts = [part.body.block.body for part in (before, behind) if part is not None]
+    body = tirx.SeqStmt([*parts, block.body] if before else [block.body, *parts])
+    root = SBlock([], [], [], "root", body, None, [*block.alloc_buffers, local])
+    return tirx.PrimFunc(params, SBlockRealize([], tirx.const(True), root), attrs=function.attrs)
+
+
+def _ints(values) -> Padding:
+    return tuple(int(value) for value in values)

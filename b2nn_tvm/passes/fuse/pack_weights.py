@@ -1,0 +1,65 @@
+"""Store weights of -1 and +1 as bits, and expand them in front of the convolution that reads them.
+
+    y = call_tir(conv2d, x, w const)
+        ->  w = call_tir(expand_weights, bits const);  y = call_tir(conv2d, x, w)
+
+It stands behind constant folding, which would undo it, and behind the fusions, which find layers by their weights. The
+convolution is that of a float layer: same kernel, same tiles, Winograd where that has it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.ops.expand_weights import EXPANDED, expand_weights, expand_winograd_weights
+from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
+from b2nn_tvm.relax_query import constant, op_name
+
+
+class PackWeights:
+    """The pass; ``book`` knows which weights have bits to hold in their place, and learns that these are held."""
+
+    def __init__(self, book: KernelLayerIndex):
+        self._book = book
+
+    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
+        return rewrite_calls(module, self._pack)
+
+    def _pack(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+        if op_name(call) != "relax.call_tir":
+            return None
+        function, (*arguments,), *others = call.args
+        for index, weight in enumerate(map(constant, arguments)):
+            name = "" if weight is None else self._book.name_of([weight])
+            bits = self._book.replace_with_bits(weight) if name else None
+            if bits is not None:
+                arguments[index] = context.emit(_expand(weight, bits, context))
+                self._enter(name, weight, bits)
+                return relax.Call(call.op, [function, relax.Tuple(arguments), *others], call.attrs, call.ty_args)
+        return None
+
+    def _enter(self, name: str, weight: np.ndarray, bits: np.ndarray) -> None:
+        if self._book.log is not None:
+            reason = (
+                f"its weights are {bits.nbytes} bytes of bits, expanded in each run to {weight.nbytes} bytes of floats"
+            )
+            self._book.log.record("PackWeights", name, reason, applied=True)
+
+
+def _expand(weight: np.ndarray, bits: np.ndarray, context: RewriteContext) -> relax.Expr:
+    """A call that makes ``weight``, in the layout of a direct or a Winograd convolution, of its bits [O / lanes, kh,
+    kw, words].
+    """
+    channels, lanes = weight.shape[3:]
+    direct = weight.shape[:3] == bits.shape[:3]
+
+    def compute(bits):
+        if direct:
+            return expand_weights(bits, channels=channels, lanes=lanes)
+        return expand_winograd_weights(bits, channels=channels, lanes=lanes, m=weight.shape[0] - 2)
+
+    return context.call_te(compute, relax.const(bits), name=EXPANDED, attrs={OPERATIONS: ["unpack weights"]})

@@ -1,0 +1,34 @@
+"""Let functions whose result has a border (attribute BORDER) set it to zero, before anything else that they do.
+
+It stands behind the schedules, which allow one block alone to write a tensor. The border is written in each run, so
+that a result's memory is free for others when nobody reads it any more: memory that others have just used is in the
+cache, which is worth more than the stores.
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm import tirx
+from tvm.s_tir import SBlock, SBlockRealize
+
+from b2nn_tvm.ops.border import BORDER, zeros_around
+
+
+def zero_borders(module: tvm.IRModule) -> tvm.IRModule:
+    """``module``, scheduled, with the borders of all results written."""
+    functions = {
+        name: _zeroing(function)
+        if isinstance(function, tirx.PrimFunc) and BORDER in (function.attrs or {})
+        else function
+        for name, function in module.functions_items()
+    }
+    return tvm.IRModule(functions, attrs=module.attrs)
+
+
+def _zeroing(function: tirx.PrimFunc) -> tirx.PrimFunc:
+    zeros = zeros_around(function.params[-1], tuple(int(value) for value in function.attrs[BORDER]))
+    block = function.body.block
+    root = SBlock(
+        [], [], [], block.name_hint, tirx.SeqStmt([zeros, block.body]), None, block.alloc_buffers, [], block.annotations
+    )
+    return tirx.PrimFunc(function.params, SBlockRealize([], tirx.const(True), root), function.ret_type, function.attrs)

@@ -1,0 +1,164 @@
+"""Lower float convolutions (NHWC) and dense layers to this project's operators, weights packed at compile time.
+
+nn.conv2d(x, w const)   ->  call_tir(pad, x) where padded;  call_tir(conv2d | winograd_conv2d | depthwise_conv2d, x,
+packed w) matmul(x[N, K], w const)  ->  call_tir(dense, x, packed w)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax, topi
+
+from b2nn_tvm.ops.border import PAD
+from b2nn_tvm.ops.conv2d import conv2d, pack_weights
+from b2nn_tvm.ops.dense import dense, pack_dense_weights
+from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
+from b2nn_tvm.ops.expand_weights import pack_bits
+from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles, transform_weights, winograd_conv2d
+from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.passes.lower.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE, conv_workload
+from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights
+from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
+from b2nn_tvm.relax_query import constant, ints, op_name, shape
+from b2nn_tvm.workload import ConvWorkload
+
+# F(4 x 4) is faster still, but its error of 1e-5 turns signs behind it around more often than the 1e-4 promised for the
+# logits of a mixed network allows; and a layer's time must not depend on whether others are binary.
+WINOGRAD_TILE = 2
+WINOGRAD_CHANNELS = 16
+WINOGRAD_PIXELS_PER_LANE = 6  # the wider the vectors, the sooner reading weights takes longer than multiplying them
+WINOGRAD_CACHED_FILTERS = 1 << 14  # 16 * 4 bytes each: a mebibyte, the second-level cache of a server core
+
+
+class LowerConv2d:
+    """The pass; what it does not know (weights that are no constants, say) is left to Relax."""
+
+    def __init__(self, layout: VectorLayout, book: KernelLayerIndex):
+        self._layout = layout
+        self._book = book
+        self._padded: dict[tuple[relax.Expr, tuple[int, ...]], relax.Var] = {}
+
+    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
+        return rewrite_calls(module, self._lower, Recorder(self._book.log, "LowerConv2d", "lowered to a dense layer"))
+
+    def _lower(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+        if op_name(call) == "relax.nn.conv2d" and call.attrs.data_layout == "NHWC":
+            return self._conv2d(call, context)
+        if op_name(call) == "relax.matmul":
+            return self._dense(call, context)
+        return None
+
+    def _conv2d(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+        weight = constant(call.args[1])
+        if weight is None or weight.dtype != np.float32:
+            return None
+        filters = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
+        workload = conv_workload(call, call.args[0], padding=ints(call.attrs.padding))
+        obstacle = winograd_obstacle(workload, lanes=self._layout.float_lanes)
+        if not obstacle:
+            context.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
+            return self._winograd(call, context, filters, workload)
+        context.note(f"lowered to a direct convolution: {obstacle}")
+        depthwise = workload.groups == workload.in_channels == workload.out_channels and not has_binary_weights(
+            call, filters
+        )
+        x = self._pad(call.args[0], workload.padding, context)
+        lanes = _group_lanes(
+            self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups
+        )
+        if workload.groups == 1:
+            lanes = self._layout.conv_lanes(workload.out_channels)
+        if depthwise:
+            packed = np.ascontiguousarray(filters[:, 0].transpose(1, 2, 0))
+            self._book.add(packed, filters, op="conv2d", precision="float", workload=workload.key)
+        else:
+            packed = pack_weights(filters, lanes=lanes)
+            self._enter(packed, call, filters, workload)
+
+        def compute(x, w):
+            if depthwise:
+                return depthwise_conv2d(x, w, workload=workload, lanes=lanes)
+            return conv2d(x, w, workload=workload)
+
+        name = "depthwise_conv2d" if depthwise else "conv2d"
+        return context.call_te(compute, x, relax.const(packed), name=name, pattern=OUT_ELEMENTWISE_FUSABLE)
+
+    def _winograd(
+        self, call: relax.Call, context: RewriteContext, filters: np.ndarray, workload: ConvWorkload
+    ) -> relax.Expr:
+        packed = transform_weights(filters, lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE)
+        self._enter(packed, call, filters, workload)
+        x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), context)
+        compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
+        return context.call_te(compute, x, relax.const(packed), name="winograd_conv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
+
+    def _enter(self, packed: np.ndarray, call: relax.Call, filters: np.ndarray, workload: ConvWorkload) -> None:
+        """Note whose weights ``packed`` are, and the bits that PackWeights will put in their place where they are -1
+        and +1.
+        """
+        binary = has_binary_weights(call, filters)
+        bits = pack_bits(pack_weights(filters, lanes=packed.shape[-1])) if binary else None
+        precision = "weight-binary" if binary else "float"
+        self._book.add(packed, filters, op="conv2d", precision=precision, workload=workload.key, bits=bits)
+
+    def _pad(self, x: relax.Expr, padding: tuple[int, int, int, int], context: RewriteContext) -> relax.Expr:
+        """The padded input of a convolution: made once, however many convolutions read it."""
+        if not any(padding):
+            return x
+        if (x, padding) not in self._padded:
+            top, left, bottom, right = padding
+            pad = lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, 0], name="pad_input")
+            self._padded[x, padding] = context.emit(context.call_te(pad, x, name="pad_input", attrs={PAD: padding}))
+        return self._padded[x, padding]
+
+    def _dense(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+        weight = constant(call.args[1])
+        if weight is None or weight.dtype != np.float32 or weight.ndim != 2 or len(shape(call.args[0])) != 2:
+            return None
+        outputs = weight.shape[1]
+        packed = pack_dense_weights(weight, lanes=self._layout.conv_lanes(outputs))
+        workload = f"dense_n{shape(call.args[0])[0]}_k{weight.shape[0]}_o{outputs}"
+        self._book.add(packed, np.ascontiguousarray(weight.T), op="dense", precision="float", workload=workload)
+        return context.call_te(
+            lambda x, w: dense(x, w, outputs=outputs),
+            call.args[0],
+            relax.const(packed),
+            name="dense",
+            pattern=OUT_ELEMENTWISE_FUSABLE,
+        )
+
+
+def winograd_obstacle(workload: ConvWorkload, *, lanes: int) -> str:
+    """Why a layer is not lowered to F(2 x 2, 3 x 3) for vectors of ``lanes``; empty where that was faster than the
+    direct form.
+
+    Its weights are 16/9 as large: a layer with many weights for few pixels is bound by reading them, and stays direct.
+    """
+    if workload.groups != 1:
+        return f"it has {workload.groups} groups"
+    for word, value, wanted in (
+        ("kernel", workload.kernel, 3),
+        ("stride", workload.stride, 1),
+        ("dilation", workload.dilation, 1),
+    ):
+        if value != (wanted, wanted):
+            return f"its {word} is {value[0]}x{value[1]}, Winograd wants {wanted}x{wanted}"
+    if min(workload.in_channels, workload.out_channels) < WINOGRAD_CHANNELS:
+        return f"it has fewer than {WINOGRAD_CHANNELS} channels"
+    pixels = workload.batch * workload.out_height * workload.out_width
+    if (
+        pixels < WINOGRAD_PIXELS_PER_LANE * lanes
+        and workload.in_channels * workload.out_channels > WINOGRAD_CACHED_FILTERS
+    ):
+        return f"Winograd's weights, 16/9 as many, would be read for {pixels} pixels only"
+    return ""
+
+
+def _group_lanes(layout: VectorLayout, channels: int) -> int:
+    """The widest vector that divides the channels of a group."""
+    return next(
+        lanes for lanes in (layout.float_lanes, 8, 4, 2, 1) if lanes <= layout.float_lanes and channels % lanes == 0
+    )

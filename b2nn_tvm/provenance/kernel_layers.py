@@ -1,0 +1,93 @@
+"""Which kernel came from which layer: names are lost in Relax, but each layer's packed weights are a constant of its
+own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from b2nn_tvm.provenance.layer_names import LayerNamer
+from b2nn_tvm.provenance.rewrite_log import RewriteLog
+
+
+@dataclass(frozen=True)
+class KernelLayer:
+    """A layer as it was lowered: ``precision`` is "binary", "weight-binary" or "float", ``workload`` the key;
+    ``weight_bytes`` are those of its weights in the library.
+    """
+
+    name: str
+    op: str
+    precision: str
+    workload: str
+    weight_bytes: int = 0
+
+
+class KernelLayerIndex:
+    """Gives each lowered layer its name, and finds the layer again by its packed weights; equal ones in network
+    order.
+    """
+
+    def __init__(self, namer: LayerNamer, *, binary: Collection[str] = (), log: RewriteLog | None = None):
+        """``binary`` are the names of the layers that will be lowered to binary kernels; ``log`` learns of
+        decisions.
+        """
+        self.log = log
+        self._namer = namer
+        self._binary = frozenset(binary)
+        self._by_constant: dict[str, list[KernelLayer]] = {}
+        self._bits: dict[str, np.ndarray] = {}
+
+    def add(
+        self,
+        packed: np.ndarray,
+        weight: np.ndarray,
+        *,
+        op: str,
+        precision: str,
+        workload: str,
+        bits: np.ndarray | None = None,
+    ) -> None:
+        """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported).
+
+        ``bits`` are what the library will hold in place of ``packed``.
+        """
+        name = self._namer.name(weight, prefer=lambda name: (name in self._binary) == (precision == "binary"))
+        layer = KernelLayer(name, op, precision, workload, (packed if bits is None else bits).nbytes)
+        self._by_constant.setdefault(_digest(packed), []).append(layer)
+        if bits is not None:
+            self._bits[_digest(packed)] = bits
+
+    def replace_with_bits(self, packed: np.ndarray) -> np.ndarray | None:
+        """The bits to hold in place of the constant ``packed``, by which its next layer is found from now on; None
+        without any.
+        """
+        bits = self._bits.get(_digest(packed))
+        if bits is not None:
+            layer = self._by_constant[_digest(packed)].pop(0)
+            self._by_constant.setdefault(_digest(bits), []).append(layer)
+        return bits
+
+    def name_of(self, constants: Iterable[np.ndarray]) -> str:
+        """The name of the next layer that ``find`` would give for these constants, which it leaves in the book; or
+        empty.
+        """
+        found = (layers[0].name for value in constants if (layers := self._by_constant.get(_digest(value))))
+        return next(found, "")
+
+    def find(self, constants: Sequence[np.ndarray]) -> KernelLayer | None:
+        """The layer one of whose constants is among these; each entry is given out once."""
+        for value in constants:
+            layers = self._by_constant.get(_digest(value))
+            if layers:
+                return layers.pop(0)
+        return None
+
+
+def _digest(value: np.ndarray) -> str:
+    head = f"{value.dtype}{value.shape}".encode()
+    return hashlib.sha1(head + np.ascontiguousarray(value).tobytes()).hexdigest()

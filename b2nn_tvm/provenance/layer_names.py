@@ -1,0 +1,85 @@
+"""Give layers their names back after rewriting, which keeps weights but loses names.
+
+A layer is recognised by a digest of its weights. Weights of one magnitude per output channel are digested by their
+signs alone, so that the digest is the same before and after the magnitude was split off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Relative spread of magnitudes that still counts as one magnitude: what folding (sign(w) - w) + w leaves in float32.
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class NamedLayer:
+    """A layer of the ONNX file: ``kind`` is "conv2d" or "dense"; ``digest`` is empty where weights are no constant."""
+
+    name: str
+    kind: str
+    digest: str
+
+
+class LayerNamer:
+    """Hands out the names of layers by their weights; equal weights get their names in graph order."""
+
+    def __init__(self, layers: Iterable[NamedLayer]):
+        self._names: dict[str, deque[str]] = {}
+        for layer in layers:
+            self._names.setdefault(layer.digest, deque()).append(layer.name)
+        self._unnamed = 0
+
+    def name(self, weight: np.ndarray | None, *, prefer: Callable[[str], bool] = lambda name: True) -> str:
+        """The name of the layer with these weights, [O, I, kh, kw] or [O, I]; None stands for computed weights.
+
+        Of equal weights the first name that ``prefer`` accepts is taken, else the first.
+        """
+        names = self._names.get("" if weight is None else weight_digest(weight))
+        if names:
+            chosen = next(filter(prefer, names), names[0])
+            names.remove(chosen)
+            return chosen
+        self._unnamed += 1
+        return f"unnamed{self._unnamed}"
+
+
+def weight_digest(weight: np.ndarray) -> str:
+    """SHA-1 over shape and values of float32 weights [O, ...]; over their signs where they are sign times magnitude[o].
+
+    A filter and its negative have the same digest, as folding a batch norm into a threshold may flip a filter; so have
+    a dense layer and the 1x1 convolution that it is lowered to.
+    """
+    parts = split_sign_and_scale(weight)
+    values = np.ascontiguousarray(weight if parts is None else _unflipped(parts[0]), np.float32)
+    shape = values.shape[:2] if values.shape[2:] == (1, 1) else values.shape
+    return hashlib.sha1(repr(shape).encode() + values.tobytes()).hexdigest()
+
+
+def _unflipped(signs: np.ndarray) -> np.ndarray:
+    first = signs.reshape(signs.shape[0], -1)[:, 0]
+    return signs * first.reshape(-1, *(1,) * (signs.ndim - 1))
+
+
+def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Write weights [O, ...] as signs (-1, +1; float32) times a magnitude >= 0 per channel [O], if they are that.
+
+    The sign of a channel whose weights are all 0 is +1.
+    """
+    rows = np.abs(weight.reshape(weight.shape[0], -1).astype(np.float64))
+    low, high = rows.min(axis=1), rows.max(axis=1)
+    if not np.isfinite(high).all() or (high - low > _TOLERANCE * high).any():
+        return None
+    scale = np.where(low == high, high, rows.mean(axis=1)).astype(np.float32)
+    return np.where(weight >= 0, 1, -1).astype(np.float32), scale
+
+
+def is_sign_times_scale(weight: np.ndarray) -> bool:
+    """Whether weights [O, ...] are finite, several to a channel, and of exactly one magnitude in each."""
+    rows = np.abs(weight.reshape(weight.shape[0], -1))
+    return rows.shape[1] > 1 and bool(np.isfinite(rows).all() and (rows == rows[:, :1]).all())

@@ -1,0 +1,54 @@
+"""What each pass did to which layer, and what it left as it was and why: not matching is data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One decision: the pass ``rule`` changed ``layer`` (``applied``) or left it as it was, for this ``reason``.
+
+    ``layer`` is empty where no layer is concerned.
+    """
+
+    layer: str
+    rule: str
+    applied: bool
+    reason: str
+
+
+class RewriteLog:
+    """Collects the decisions of all passes, each once, in the order in which they were made."""
+
+    def __init__(self, layers: Iterable[NamedLayer] = ()):
+        self._names: dict[str, list[str]] = {}
+        for layer in layers:
+            self._names.setdefault(layer.digest, []).append(layer.name)
+        self._next: dict[tuple[str, str], int] = {}
+        self._entries: dict[Rewrite, None] = {}
+
+    def record(self, rule: str, layer: str, reason: str, *, applied: bool) -> None:
+        """Note a decision about the layer of this name."""
+        self._entries[Rewrite(layer, rule, applied, reason)] = None
+
+    def next_layer_name(self, rule: str, weight: np.ndarray | None) -> str:
+        """The layer with these weights [O, ...]; of equal ones the next that ``rule`` has not asked for yet.
+
+        Empty where no layer has them: weights that are computed, or that an importer made.
+        """
+        digest = "" if weight is None else weight_digest(weight)
+        names = self._names.get(digest, [""])
+        turn = self._next.get((rule, digest), 0)
+        self._next[rule, digest] = turn + 1
+        return names[min(turn, len(names) - 1)]
+
+    def in_order(self, layers: Sequence[str]) -> tuple[Rewrite, ...]:
+        """The decisions by layer, in the order of ``layers``; those about no layer, or another, come last."""
+        place = {layer: index for index, layer in enumerate(layers)}
+        return tuple(sorted(self._entries, key=lambda entry: place.get(entry.layer, len(place))))

@@ -1,0 +1,208 @@
+"""Check a compiled library against onnxruntime on the very file it was made from.
+
+The file says sign as x >= threshold and binary weights as -1 and +1, so onnxruntime computes each binary convolution
+exactly (float32 sums of integers below 2^24) and is the reference of the whole network. Only the float parts may
+differ, by rounding; where an input of a sign lies within rounding of its threshold, the two may take different sides,
+and that input says nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from b2nn_tvm.errors import VerificationError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from b2nn_tvm.deploy.library.artifact import Artifact
+
+TOLERANCE = 1e-4  # of the largest magnitude of an output
+HALF_TOLERANCE = 1e-2  # the same for outputs in float16, which onnxruntime computes in float32 and we do not
+TIE = 3e-6  # of the largest magnitude of a sign's input: what float32 sums of a few thousand terms round away
+INPUTS, ATTEMPTS = 3, 12
+
+
+def installed() -> bool:
+    """Whether onnxruntime is there to verify against."""
+    return importlib.util.find_spec("onnxruntime") is not None
+
+
+def verify_artifact(artifact: Artifact, onnx_path: str | os.PathLike, *, sign_zero: str | None = None) -> float:
+    """Run both on random inputs and return the largest relative difference.
+
+    ``sign_zero`` is what the operator Sign was compiled to at 0, "+1" or "-1"; None stands for 0. Raises
+    VerificationError where they disagree on an input without ties, where too many of the inputs drawn had ties, and
+    where onnxruntime cannot run the file.
+    """
+    oracle = Oracle(onnx_path, sign_zero=sign_zero)
+    rng = np.random.default_rng(0)
+    agreed, worst = 0, 0.0
+    tolerance = HALF_TOLERANCE if any(spec.dtype == "float16" for spec in artifact.outputs) else TOLERANCE
+    for _ in range(ATTEMPTS):
+        inputs = {spec.name: _draw(spec.shape, spec.dtype, rng) for spec in artifact.inputs}
+        difference = relative_difference(artifact.run(inputs), oracle.run(inputs))
+        if difference > tolerance and oracle.closest_tie(inputs) < TIE:
+            continue
+        if difference > tolerance:
+            raise VerificationError(
+                f"the compiled library disagrees with onnxruntime on {Path(onnx_path).name}: relative difference"
+                f" {difference:.1e}, expected at most {tolerance:.0e}; this is a fault of the compiler, please report"
+                " it with the file"
+            )
+        agreed, worst = agreed + 1, max(worst, difference)
+        if agreed == INPUTS:
+            return worst
+    raise VerificationError(
+        f"the compiled library could not be checked: of {ATTEMPTS} random inputs only {agreed} of the {INPUTS} needed"
+        " were free of values within rounding of a sign's threshold; check it on your data, and compile it with"
+        " --no-verify"
+    )
+
+
+class Oracle:
+    """An ONNX file in onnxruntime on one thread, and the distance of its signs' inputs from their thresholds.
+
+    ``sign_zero`` says what Sign is at 0 where it is not 0. Raises VerificationError where onnxruntime cannot run the
+    file.
+    """
+
+    def __init__(self, onnx_path: str | os.PathLike, *, sign_zero: str | None = None):
+        self._path = Path(onnx_path)
+        self._sign_zero = sign_zero
+        self._session = self._make_session(self._model().SerializeToString() if sign_zero else str(self._path))
+        self._names = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs by name."""
+        return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
+
+    def closest_tie(self, inputs: Mapping[str, np.ndarray]) -> float:
+        """The smallest distance |x - threshold| at any sign, relative to the largest magnitude there; inf without
+        signs.
+        """
+        if self._tie_session is None:
+            return np.inf
+        names, session = self._tie_session
+        values = session.run(names, dict(inputs))
+        return min(map(_distance, values[::2], values[1::2]))
+
+    @cached_property
+    def _tie_session(self) -> tuple[list[str], InferenceSession] | None:
+        """A session that also computes x and threshold of each sign, and the names of these; None without signs."""
+        import onnx
+        from onnx import inliner
+
+        model = inliner.inline_local_functions(self._model())
+        read = [name for pair in _signs(model.graph) for name in pair]
+        if not read:
+            return None
+        names = [f"b2nn_tie_{index}" for index in range(len(read))]
+        model.graph.node.extend(_node("Identity", (source,), name) for source, name in zip(read, names))
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        return names, self._make_session(model.SerializeToString())
+
+    def _model(self):
+        """The file's content, each Sign as ``sign_zero`` says."""
+        import onnx
+
+        model = onnx.load(self._path)
+        if self._sign_zero:
+            nodes = [new for node in model.graph.node for new in _binary_sign(node, self._sign_zero)]
+            del model.graph.node[:]
+            model.graph.node.extend(nodes)
+        return model
+
+    def _make_session(self, model: str | bytes) -> InferenceSession:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no root of their own
+            reason = str(error).strip().splitlines()[0]
+            raise VerificationError(
+                f"onnxruntime cannot run {self._path.name}, so the library cannot be checked against it: {reason}; "
+                "compile it with --no-verify and check it on your data"
+            ) from None
+
+
+def relative_difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> float:
+    """The largest |ours - theirs| of any output, relative to that output's largest finite magnitude.
+
+    It is inf where shapes or types differ, or one is not finite and the other is something else.
+    """
+    worst = 0.0
+    for name, expected in theirs.items():
+        got = ours[name]
+        if got.shape != expected.shape or got.dtype != expected.dtype:
+            return float("inf")
+        got, expected = got.astype(np.float64), expected.astype(np.float64)
+        finite = np.isfinite(expected)
+        if not np.array_equal(got[~finite], expected[~finite], equal_nan=True) or not np.isfinite(got[finite]).all():
+            return float("inf")
+        scale = max(np.abs(expected[finite]).max(initial=0.0), np.finfo(np.float32).tiny)
+        worst = max(worst, float(np.abs(got[finite] - expected[finite]).max(initial=0.0)) / scale)
+    return worst
+
+
+def _signs(graph) -> list[tuple[str, str]]:
+    """(x, threshold) of each comparison, and of each Sign, to whose graph a node for the zero is added."""
+    found = []
+    for node in list(graph.node):
+        if node.op_type in ("GreaterOrEqual", "Greater", "Less", "LessOrEqual"):
+            found.append((node.input[0], node.input[1]))
+        elif node.op_type == "Sign":
+            found.append((node.input[0], f"{node.output[0]}_b2nn_zero"))
+            graph.node.append(_node("Sub", (node.output[0], node.output[0]), found[-1][1]))
+    return found
+
+
+def _distance(x: np.ndarray, threshold: np.ndarray) -> float:
+    """The smallest |x - threshold| relative to the largest of both; inf between integers, which are compared
+    exactly.
+    """
+    if not np.issubdtype(x.dtype, np.floating):
+        return np.inf
+    distance = np.abs(x - threshold)
+    scale = max(np.abs(values[np.isfinite(values)]).max(initial=0.0) for values in (x, threshold))
+    return float(np.nanmin(distance, initial=np.inf) / max(scale, np.finfo(np.float32).tiny))
+
+
+def _binary_sign(node, sign_zero: str) -> list:
+    """Sign of float32 as ``Where(x >= 0, 1, -1)``, or ``x > 0`` where it is -1 at 0; any other node as it is."""
+    from onnx import helper
+
+    if node.op_type != "Sign":
+        return [node]
+    names = zero, one, minus, above = [f"{node.output[0]}_b2nn_{word}" for word in ("zero", "one", "minus", "above")]
+    constants = (
+        helper.make_node("Constant", [], [name], value_float=value) for name, value in zip(names, (0.0, 1.0, -1.0))
+    )
+    compare = "GreaterOrEqual" if sign_zero == "+1" else "Greater"
+    return [
+        *constants,
+        _node(compare, (node.input[0], zero), above),
+        _node("Where", (above, one, minus), node.output[0]),
+    ]
+
+
+def _node(op: str, inputs: tuple[str, ...], output: str):
+    from onnx import helper
+
+    return helper.make_node(op, inputs, [output])
+
+
+def _draw(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.ndarray:
+    if np.issubdtype(np.dtype(dtype), np.floating):
+        return rng.standard_normal(shape).astype(dtype)
+    return rng.integers(0, 2, shape).astype(dtype)

@@ -1,0 +1,144 @@
+"""Program -> one C file (tensor tables and step functions) and one assembly file that holds the constants."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
+from b2nn_tvm.targets.target import TargetInfo
+
+ALIGNMENT = 64
+MODEL_SOURCE = "model_tables.c"
+CONSTANTS_SOURCE = "constants.S"
+CONSTANTS_BLOB = "constants.bin"
+
+
+def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, bytes]:
+    """Return the generated files by name: the C source, the assembly source and the blob that it includes.
+
+    ``model_id`` is what ``b2nn_model_id()`` answers; ``target`` answers for the CPU. Raises ValueError where the
+    program contradicts itself: an offset out of range or not aligned, a symbol that is no C name or is called with
+    different argument counts.
+    """
+    check_program(program)
+    arities = {step.symbol: len(step.arguments) for step in program.steps}
+    lines = ['#include "program.h"', "", "extern const uint8_t b2nn_constants[];"]
+    lines += [f"extern int {symbol}({', '.join(['void *'] * arity) or 'void'});" for symbol, arity in arities.items()]
+    lines.append("")
+    for index, step in enumerate(program.steps):
+        lines += _step_function(index, step)
+    lines += _tensor_table("inputs", program.inputs) + _tensor_table("outputs", program.outputs)
+    lines += ["static const b2nn_step steps[] = {"]
+    lines += [f"    {{step_{i}, {quote(s.symbol)}, {quote(s.layer)}}}," for i, s in enumerate(program.steps)]
+    lines += ["    {0, 0, 0},", "};", ""]
+    needed = "".join(f"{quote(feature)}, " for feature in target.requires)
+    lines += [f"static const char *const requires[] = {{{needed}0}};", "", "const b2nn_program b2nn_the_program = {"]
+    lines += [
+        f"    .model_id = {quote(model_id)},",
+        f"    .target = {quote(target.name)},",
+        f"    .isa = {quote(target.vector)},",
+        "    .requires = requires,",
+        "    .inputs = inputs,",
+        "    .outputs = outputs,",
+        "    .steps = steps,",
+        f"    .input_count = {len(program.inputs)},",
+        f"    .output_count = {len(program.outputs)},",
+        f"    .step_count = {len(program.steps)},",
+        f"    .arena_bytes = {program.arena_bytes}u,",
+        f"    .workspace_bytes = {program.workspace_bytes}u,",
+        "};",
+    ]
+    return {
+        MODEL_SOURCE: ("\n".join(lines) + "\n").encode(),
+        CONSTANTS_SOURCE: _CONSTANTS_ASSEMBLY.encode(),
+        CONSTANTS_BLOB: program.constants or bytes(ALIGNMENT),
+    }
+
+
+def check_program(program: Program) -> None:
+    """Raise ValueError where a program contradicts itself."""
+    if not program.steps:
+        raise ValueError("a program needs at least one step")
+    arities: dict[str, int] = {}
+    for index, step in enumerate(program.steps):
+        where = f"step {index} ({step.symbol})"
+        if not re.fullmatch(r"[A-Za-z_]\w*", step.symbol, re.ASCII):
+            raise ValueError(f"{where}: {step.symbol!r} is no C name")
+        if arities.setdefault(step.symbol, len(step.arguments)) != len(step.arguments):
+            raise ValueError(
+                f"{where}: called with {len(step.arguments)} arguments, before with {arities[step.symbol]}"
+            )
+        for argument in step.arguments:
+            limit = _limit(program, argument.storage)
+            if not 0 <= argument.offset < limit:
+                raise ValueError(f"{where}: {argument.storage} {argument.offset} is out of range, the limit is {limit}")
+            if argument.storage in (Storage.ARENA, Storage.CONSTANT) and argument.offset % ALIGNMENT:
+                raise ValueError(
+                    f"{where}: {argument.storage} offset {argument.offset} is not a multiple of {ALIGNMENT}"
+                )
+
+
+def size_bytes(spec: TensorSpec) -> int:
+    """Number of bytes of a dense tensor."""
+    return spec.elements * np.dtype(spec.dtype).itemsize
+
+
+def _limit(program: Program, storage: Storage) -> int:
+    return {
+        Storage.INPUT: len(program.inputs),
+        Storage.OUTPUT: len(program.outputs),
+        Storage.ARENA: program.arena_bytes,
+        Storage.CONSTANT: len(program.constants),
+    }[storage]
+
+
+def _step_function(index: int, step: Step) -> list[str]:
+    return [
+        f"static int step_{index}(void *const *inputs, void *const *outputs, uint8_t *arena) {{",
+        "    (void)inputs, (void)outputs, (void)arena;",
+        f"    return {step.symbol}({', '.join(map(_pointer, step.arguments))});",
+        "}",
+        "",
+    ]
+
+
+def _pointer(argument: Argument) -> str:
+    return {
+        Storage.INPUT: f"inputs[{argument.offset}]",
+        Storage.OUTPUT: f"outputs[{argument.offset}]",
+        Storage.ARENA: f"arena + {argument.offset}",
+        Storage.CONSTANT: f"(void *)(uintptr_t)(b2nn_constants + {argument.offset})",
+    }[argument.storage]
+
+
+def _tensor_table(name: str, specs: tuple[TensorSpec, ...]) -> list[str]:
+    lines = [
+        f"static const int64_t {name}_{i}_shape[] = {{{', '.join(map(str, spec.shape)) or '0'}}};"
+        for i, spec in enumerate(specs)
+    ]
+    lines.append(f"static const b2nn_tensor {name}[] = {{")
+    lines += [
+        f"    {{{quote(spec.name)}, {quote(spec.dtype)}, {len(spec.shape)}, {name}_{i}_shape, {size_bytes(spec)}u}},"
+        for i, spec in enumerate(specs)
+    ]
+    return [*lines, "    {0, 0, 0, 0, 0},", "};", ""]
+
+
+def quote(text: str) -> str:
+    """A C string literal: every byte beyond plain letters as three octal digits, so that nothing can end it early."""
+    plain = lambda byte: 32 <= byte < 127 and byte not in b'"\\?'
+    return '"' + "".join(chr(byte) if plain(byte) else f"\\{byte:03o}" for byte in text.encode()) + '"'
+
+
+_CONSTANTS_ASSEMBLY = f"""\
+    .section .rodata.b2nn_constants, "a", %progbits
+    .global b2nn_constants
+    .hidden b2nn_constants
+    .type b2nn_constants, %object
+    .balign {ALIGNMENT}
+b2nn_constants:
+    .incbin "{CONSTANTS_BLOB}"
+    .section .note.GNU-stack, "", %progbits
+"""

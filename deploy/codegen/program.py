@@ -1,0 +1,97 @@
+"""What the compiler hands to the builder: a straight line of kernel calls over one planned arena."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from b2nn_tvm.provenance.rewrite_log import Rewrite
+
+
+class Storage(StrEnum):
+    """Where a kernel's argument lives."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    ARENA = "arena"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One pointer: ``offset`` is in bytes for arena and constants, the tensor's index for inputs and outputs."""
+
+    storage: Storage
+    offset: int
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A named input or output: ``dtype`` as numpy names it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel call. ``symbol`` is ``int symbol(void*, ...)``, 0 on success; ``layer`` is the row it is booked under.
+
+    ``operations`` are those that the kernel does, in order, ``outputs`` the types of the tensors that it writes, "bits"
+    where they are packed signs. ``constant_bytes`` counts constants that no step before reads; ``workspace_bytes`` is
+    scratch memory per thread.
+    """
+
+    symbol: str
+    layer: str
+    arguments: tuple[Argument, ...]
+    operations: tuple[str, ...] = ()
+    schedule: str = ""
+    outputs: tuple[str, ...] = ()
+    output_bytes: int = 0
+    constant_bytes: int = 0
+    workspace_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of the network as it was compiled.
+
+    ``precision`` is "binary", "weight-binary" or "float"; ``reason`` says why a convolution, or its input, stayed
+    float, else it is empty; ``workload`` is a ConvWorkload key or empty; ``size_bytes`` counts its constants in the
+    library, ``weight_bytes`` its weights (packed, if they are binary) among them.
+    """
+
+    name: str
+    op: str
+    precision: str
+    reason: str
+    workload: str
+    schedule: str
+    size_bytes: int
+    weight_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled network: kernels are in an object file of the target, this is everything else.
+
+    Arena and constants are 64-byte aligned, as are all offsets into them. Kernels with scratch memory take it from
+    ``TVMBackendAllocWorkspace``; ``workspace_bytes`` bounds what one call holds at a time. ``rewrites`` say how it came
+    to be.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    steps: tuple[Step, ...]
+    layers: tuple[LayerRow, ...]
+    arena_bytes: int
+    workspace_bytes: int
+    constants: bytes
+    rewrites: tuple[Rewrite, ...] = ()

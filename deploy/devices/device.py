@@ -1,0 +1,101 @@
+"""Where a compiled network runs: the devices, by their word on the command line, behind one interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from b2nn_tvm.deploy.devices.compatibility import check_target
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
+from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, SystemFacts, conditions, describe
+from b2nn_tvm.errors import DeviceError
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.library.artifact import Artifact
+    from b2nn_tvm.targets.target import TargetInfo
+
+BOARDS = 3  # how many of a tracker's boards are tried, where they are lost
+
+
+class Device(ABC):
+    """A machine that runs compiled networks. Close it, or use it as a context manager: nothing of it stays there.
+
+    Every method raises DeviceError where the device is not there, disappears, or does not answer in time.
+    """
+
+    has_replacements = False  # whether another machine of the same kind may take over from one that is lost
+
+    def __init__(self, word: str) -> None:
+        self.address = word
+        self._known: SystemFacts | None = None
+
+    @abstractmethod
+    def facts(self) -> SystemFacts:
+        """What the device says about itself now."""
+
+    def known_facts(self) -> SystemFacts:
+        """The same, as it said since it was connected: what does not change in between."""
+        if self._known is None:
+            self._known = self.facts()
+        return self._known
+
+    def parallel_devices(self) -> int:
+        """How many machines like this one may be used at once, each through a device of its own."""
+        return 1
+
+    @abstractmethod
+    def upload(self, artifact: Artifact) -> None:
+        """Bring a compiled network there, once; ``run`` and ``sample`` do it by themselves.
+
+        DeviceError where the device cannot run it.
+        """
+
+    def forget(self, artifact: Artifact) -> None:
+        """Remove a network that was brought there, to make room; nothing where there is none."""
+        return None
+
+    @abstractmethod
+    def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
+        """Compute the outputs by name."""
+
+    @abstractmethod
+    def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
+        """What ``sample`` gives, on a device whose times are true."""
+
+    def sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
+        """Time inferences, each as it comes: whole ones first. An emulated device is refused."""
+        self._refuse_emulated()
+        return self._sample(artifact, threads=threads, effort=effort)
+
+    def check(self, target: TargetInfo) -> None:
+        """DeviceError where times of code for ``target`` cannot be had there."""
+        self._refuse_emulated()
+        check_target(target, self.known_facts(), f"{self.address}: the code is")
+
+    def _refuse_emulated(self) -> None:
+        if self.describe().emulated:
+            raise DeviceError(
+                f"{self.address}: an emulator's time is not a latency; it only checks results. "
+                "Measure on the board itself, or with --device local where the target is this machine"
+            )
+
+    def describe(self) -> DeviceDescription:
+        """The device's name, CPU, clock and system."""
+        return describe(self.address, self.known_facts())
+
+    def conditions(self) -> Conditions:
+        """Clock, temperature and throttling now."""
+        return conditions(self.facts())
+
+    def close(self) -> None:
+        """Remove all that was brought there and end the connection, if there is one; a later call makes a new one."""
+        self._known = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()

@@ -1,0 +1,142 @@
+"""A board over ssh: the library and b2nn-run are copied there and run; the board needs nothing but a login."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from b2nn_tvm.deploy.codegen.program import TensorSpec
+from b2nn_tvm.deploy.devices.compatibility import check_fit
+from b2nn_tvm.deploy.devices.device import Device
+from b2nn_tvm.deploy.devices.sample_rows import samples
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
+from b2nn_tvm.deploy.devices.ssh_connection import Destination, SshLink
+from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_facts
+from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.errors import DeviceError, InputError
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.library.artifact import Artifact
+
+# A shell that waits for the program can tell which signal ended it, and the link's first session can kill it.
+_RUN = "./{runner} {arguments} </dev/null & echo $! >pid; wait $!; status=$?; rm -f pid; exit $status"
+
+# tar does not always say that the disk is full.
+_UNPACK = """mkdir {name} && tar -xof - -C {name} && exit 0
+free=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')
+[ "${{free:-{kib}}}" -lt {kib} ] &&
+  echo "error: No space left on device: $PWD has $free KiB, the network takes {kib} KiB" >&2
+rm -rf {name}
+exit 1"""
+
+
+class SshDevice(Device):
+    """The board at ``ssh://[user@]host[:port]``, with the user's own keys, known_hosts and configuration of ssh."""
+
+    def __init__(self, word: str, *, timeout_s: float) -> None:
+        super().__init__(word)
+        Destination.parse(word)  # a misspelled word is known before anything is built
+        self._timeout_s = timeout_s
+        self._link: SshLink | None = None
+        self._uploaded: set[str] = set()
+
+    def facts(self) -> SystemFacts:
+        return parse_facts(self._connected().call(SCRIPT).decode(errors="replace"))
+
+    def upload(self, artifact: Artifact) -> None:
+        link = self._connected()
+        name = _folder(artifact)
+        if name in self._uploaded:
+            return
+        check_fit(artifact, self.known_facts(), self.address)
+        archive = _pack({file.name: file.read_bytes() for file in (_runner(artifact), artifact.library_path)})
+        link.call(_UNPACK.format(name=name, kib=len(archive) // 1024), send=archive)
+        self._uploaded.add(name)
+
+    def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
+        from b2nn_tvm.deploy.library.artifact import check_inputs
+
+        arrays = check_inputs(artifact.inputs, inputs)
+        self.upload(artifact)
+        files = {f"in{index}": array.tobytes() for index, array in enumerate(arrays)}
+        outputs = [f"out{index}" for index in range(len(artifact.outputs))]
+        words = [f"--input {name}" for name in files] + [f"--output {name}" for name in outputs]
+        run = _RUN.format(
+            runner=RUNNER, arguments=f"{artifact.library_path.name} --threads {threads} {' '.join(words)} 1>&2"
+        )
+        script = (
+            f"cd {_folder(artifact)} && tar -xof - && ( {run} ) && cat {' '.join(outputs)} && rm -f"
+            f" {' '.join((*files, *outputs))}"
+        )
+        return _unpack(self._connected().call(script, send=_pack(files)), artifact.outputs, self.address)
+
+    def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
+        self.upload(artifact)
+        count = f"--seconds {effort.min_seconds}" if effort.runs is None else f"--runs {effort.runs}"
+        arguments = f"{artifact.library_path.name} --profile --threads {threads} --warmup {effort.warmup} {count}"
+        lines = self._connected().lines(
+            f"cd {_folder(artifact)} && {{ {_RUN.format(runner=RUNNER, arguments=arguments)}\n}}"
+        )
+        yield from samples(lines, word=self.address, model_id=artifact.manifest.library.model_id)
+
+    def forget(self, artifact: Artifact) -> None:
+        name = _folder(artifact)
+        if name in self._uploaded:
+            self._uploaded.remove(name)
+            self._connected().call(f"rm -rf {name}")
+
+    def close(self) -> None:
+        super().close()
+        if self._link:
+            self._link.close()
+            self._link = None
+
+    def _connected(self) -> SshLink:
+        if self._link is None or not self._link.alive:
+            self.close()
+            self._uploaded.clear()
+            self._link = SshLink(self.address, timeout_s=self._timeout_s)
+        return self._link
+
+
+def _folder(artifact: Artifact) -> str:
+    """The network's folder inside the link's; a digest needs no quotes."""
+    return f"net-{artifact.manifest.library.sha256[:16]}"
+
+
+def _runner(artifact: Artifact):
+    path = artifact.folder / RUNNER
+    if not path.is_file():
+        raise InputError(
+            f"{artifact.folder}: expected the program {RUNNER} beside the library; compile the network again"
+        )
+    return path
+
+
+def _pack(files: Mapping[str, bytes]) -> bytes:
+    """A tar archive of these files, all executable."""
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    return memory.getvalue()
+
+
+def _unpack(content: bytes, specs: tuple[TensorSpec, ...], word: str) -> dict[str, np.ndarray]:
+    """The outputs, one behind the other at the end of ``content``: before them a login script may have printed
+    something.
+    """
+    sizes = [spec.elements * np.dtype(spec.dtype).itemsize for spec in specs]
+    if len(content) < sum(sizes):
+        raise DeviceError(f"{word}: expected {sum(sizes)} bytes of outputs, but only {len(content)} came; run it again")
+    arrays, at = {}, len(content) - sum(sizes)
+    for spec, size in zip(specs, sizes, strict=True):
+        arrays[spec.name] = np.frombuffer(bytearray(content[at : at + size]), spec.dtype).reshape(spec.shape)
+        at += size
+    return arrays

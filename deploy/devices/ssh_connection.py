@@ -1,0 +1,255 @@
+"""A connection to a board through the system's ssh: one login, a private folder there, commands in it.
+
+The first session makes the folder and waits on its standard input. When that ends, with ``close`` or with this process
+or with the network, it kills what still runs there and removes the folder. Further commands share the connection
+(ssh_config, ControlMaster), so that each takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from b2nn_tvm.errors import DeviceError, DeviceLost
+
+COMMAND_VARIABLE = "B2NN_SSH"
+CONNECT_S = 10
+OPTIONS = {
+    "BatchMode": "yes",  # never ask: who runs this may not be there
+    "ConnectTimeout": str(CONNECT_S),
+    "ServerAliveInterval": "5",
+    "ServerAliveCountMax": "3",
+    "ClearAllForwardings": "yes",
+    "RemoteCommand": "none",
+}
+_FAREWELL_S = 2  # a board that does not end the login by then sees the connection close, and cleans up when it can
+_READY = "b2nn-folder "
+_KEEPER = """
+umask 077
+folder=$(mktemp -d "${TMPDIR:-/tmp}/b2nn-XXXXXX") || exit 1
+end() {
+    for pid in "$folder"/*/pid; do [ -f "$pid" ] && kill -9 "$(cat "$pid")"; done 2>/dev/null
+    rm -rf "$folder"
+    exit 0
+}
+trap end HUP INT TERM PIPE
+echo "b2nn-folder $folder"
+cat >/dev/null
+end
+"""
+_REMEDIES = {
+    "Host key verification failed": (
+        'log in once with "{login}" to see and accept its key, or mend known_hosts if it changed'
+    ),
+    "Permission denied": 'a key is needed, as nobody is asked for passwords: "ssh-copy-id{options} {destination}"',
+    "Could not resolve": "check the name, or use the board's address",
+    "Connection refused": "switch the board's ssh server on (raspi-config, Interface Options), or check the port",
+}
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Who to log in as, and where; ``user`` and ``port`` are empty where ssh's own configuration says it."""
+
+    host: str
+    user: str = ""
+    port: str = ""
+
+    @classmethod
+    def parse(cls, word: str) -> Destination:
+        """``ssh://[user@]host[:port]``; the host may be an alias of ~/.ssh/config. DeviceError for anything else."""
+        found = re.fullmatch(r"ssh://(?:([^@/\s]+)@)?(\[[0-9A-Fa-f:.%]+\]|[^@:/\s\[\]]+)(?::(\d{1,5}))?/?", word)
+        if not found or any((part or "").startswith("-") for part in found.groups()):
+            raise DeviceError(f"expected ssh://user@host or ssh://user@host:port, but got {word!r}")
+        return cls(found[2].strip("[]"), found[1] or "", found[3] or "")
+
+    @property
+    def words(self) -> list[str]:
+        """The words for ssh that name it."""
+        return [*(["-p", self.port] if self.port else []), "--", f"{self.user}@{self.host}" if self.user else self.host]
+
+
+class SshLink:
+    """A login on a board and a ``folder`` there, of this process alone. Close it, or the folder stays until we end.
+
+    Any failure of the connection closes it. Raises DeviceError where there is no connection, or none for ``timeout_s``.
+    """
+
+    def __init__(self, word: str, *, timeout_s: float) -> None:
+        self.address = word
+        self.timeout_s = timeout_s
+        self._destination = Destination.parse(word)
+        self._sockets = Path(tempfile.mkdtemp(prefix="b2nn-", dir="/tmp"))  # a socket's path has at most 107 bytes
+        self._errors = tempfile.TemporaryFile()
+        self.folder = ""
+        self._keeper: subprocess.Popen | None = None
+        try:
+            self._keeper = self._start(_KEEPER, self._errors, master=True)
+            wait = min(timeout_s, 3 * CONNECT_S)
+            lines = (line for line in self._read(self._keeper, wait) if line.startswith(_READY))
+            self.folder = next(lines, "").removeprefix(_READY)
+            if not self.folder:
+                self._fail(self._keeper.wait() or 255, self._errors)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether the login still stands, as far as can be told from here."""
+        return self._keeper is not None and self._keeper.poll() is None
+
+    def call(self, script: str, *, send: bytes = b"") -> bytes:
+        """What a shell script prints that is run in the folder; DeviceError, with its last complaint, where it
+        fails.
+        """
+        allowed = self.timeout_s + len(send) / 50_000  # slow Wi-Fi gives 50 kB/s
+        with tempfile.TemporaryFile() as errors:
+            process = self._start(self._inside(script), errors)
+            try:
+                output, _ = process.communicate(send, timeout=allowed)
+            except subprocess.TimeoutExpired:
+                self._give_up(process, allowed)
+            finally:
+                _end(process)
+            if process.returncode:
+                self._fail(process.returncode, errors)
+            return output
+
+    def lines(self, script: str) -> Iterator[str]:
+        """The lines that a shell script prints, as they come; DeviceError as in ``call``, after the lines that came."""
+        with tempfile.TemporaryFile() as errors:
+            process = self._start(self._inside(script), errors)
+            finished = False
+            try:
+                process.stdin.close()
+                yield from self._read(process, self.timeout_s)
+                finished = True
+            finally:
+                if not finished:
+                    process.kill()
+                    self.close()  # ends what runs there
+                status = _end(process, kill=False)
+            if status:
+                self._fail(status, errors)
+
+    def close(self) -> None:
+        """Log out: what still runs there is killed, the folder removed."""
+        if self._keeper:
+            self._keeper.stdin.close()
+            try:
+                self._keeper.wait(_FAREWELL_S)
+            except subprocess.TimeoutExpired:
+                self._keeper.kill()
+                self._keeper.wait()
+            self._keeper.stdout.close()
+            self._keeper = None
+        self._errors.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _start(self, script: str, errors, *, master: bool = False) -> subprocess.Popen:
+        command = shlex.split(os.environ.get(COMMAND_VARIABLE, "ssh"))
+        options = {
+            **OPTIONS,
+            "ControlMaster": "yes" if master else "no",
+            "ControlPath": self._sockets / "s",
+            "ControlPersist": "no",
+        }
+        words = [
+            *command,
+            "-T",
+            "-a",
+            "-x",
+            *(f"-o{key}={value}" for key, value in options.items()),
+            *self._destination.words,
+        ]
+        try:
+            pipe = subprocess.PIPE
+            return subprocess.Popen(
+                [*words, f"exec sh -c {shlex.quote(script)}"], stdin=pipe, stdout=pipe, stderr=errors
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            raise DeviceError(
+                f'{self.address}: cannot start {command[0]!r}: {error.strerror}; install ssh ("apt install'
+                f' openssh-client"), or set {COMMAND_VARIABLE}'
+            ) from None
+
+    def _inside(self, script: str) -> str:
+        return f"cd {shlex.quote(self.folder)} && {{ {script}\n}}"
+
+    def _read(self, process: subprocess.Popen, timeout_s: float) -> Iterator[str]:
+        """Lines as they come; DeviceError where none comes for ``timeout_s``."""
+        poll, rest, descriptor = select.poll(), b"", process.stdout.fileno()
+        poll.register(descriptor, select.POLLIN)
+        while True:
+            if not poll.poll(timeout_s * 1000):
+                self._give_up(process, timeout_s)
+            chunk = os.read(descriptor, 1 << 16)
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+            if not chunk:
+                return
+
+    def _give_up(self, process: subprocess.Popen, seconds: float) -> None:
+        process.kill()
+        process.wait()
+        self.close()
+        raise DeviceLost(
+            f"{self.address}: no answer for {seconds:.0f} s, so what ran there was stopped; is the board switched on"
+            " and in reach? For a network that takes longer, allow more time"
+        )
+
+    def _fail(self, status: int, errors) -> None:
+        """Raise what a session's end means: ssh's own status is 255, a signal's is 128 more than its number."""
+        lines = _text(errors)
+        if status == 255:
+            kind = DeviceLost if self.folder else DeviceError  # who could never log in will not later
+            self.close()
+            reason = lines[-1] if lines else "the connection was lost"
+            raise kind(f"{self.address}: {reason.rstrip('.')}; {self._remedy(reason)}")
+        if 128 < status < 160:
+            raise DeviceError(f"{self.address}: {_signal(status - 128)}")
+        reason = next((line for line in lines if line.startswith("error: ")), lines[0] if lines else "")
+        reason = reason.removeprefix("error: ") or f"the command there ended with status {status}"
+        raise DeviceError(f"{self.address}: {reason}")
+
+    def _remedy(self, reason: str) -> str:
+        *options, _, destination = self._destination.words
+        login = " ".join(["ssh", *options, destination])
+        remedy = next((text for what, text in _REMEDIES.items() if what in reason), 'check that "{login}" works')
+        return remedy.format(login=login, options="".join(f" {word}" for word in options), destination=destination)
+
+
+def _end(process: subprocess.Popen, *, kill: bool = True) -> int:
+    """The status of a process that has ended, or is ended now; its pipes are closed."""
+    if kill:
+        process.kill()
+    process.stdout.close()
+    process.stdin.close()
+    return process.wait()
+
+
+def _text(errors) -> list[str]:
+    if errors is None or errors.closed:
+        return []
+    errors.seek(0)
+    return [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+
+
+def _signal(number: int) -> str:
+    """What the end of a compiled network by a signal means."""
+    return {
+        4: (
+            "the library was stopped by signal 4: it uses an instruction that this CPU lacks; compile it for this"
+            " board's target"
+        ),
+        9: "the run was killed; the board may be out of memory (dmesg tells)",
+    }.get(number, f"the library was stopped by signal {number}")

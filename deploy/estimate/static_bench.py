@@ -1,0 +1,54 @@
+"""Tuning for a CPU that is not here: a trial's score is its static cost, an estimate that a measurement replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import tvm
+
+from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_object
+from b2nn_tvm.deploy.devices.qemu import find_emulator
+from b2nn_tvm.deploy.estimate.instruction_counts import execute_counted
+from b2nn_tvm.deploy.estimate.llvm_tools import VERSION, find_llvm_tools, model
+from b2nn_tvm.deploy.estimate.static_cost import SYMBOL, argument_bytes, cost_of
+from b2nn_tvm.errors import ToolchainError
+from b2nn_tvm.targets.target import TargetInfo
+
+WORD = "static"  # for --device
+
+
+class StaticBench:
+    """Scores trials for ``target`` in llvm-mca's cycles, or in executed instructions where there is no llvm-mca.
+
+    ``cpu`` is the CPU that is estimated, ``unit`` what the figures are. Raises DeviceError where there is no emulator
+    of the target.
+    """
+
+    def __init__(self, target: TargetInfo) -> None:
+        find_emulator(target.arch)
+        self._target = target
+        self.cpu = target.mcpu
+        try:
+            self._tools = find_llvm_tools()
+        except ToolchainError:
+            self._tools = None
+            self.unit = "instructions executed (emulated), not measured"
+        else:
+            self.unit = (
+                f"cycles (static estimate: llvm-mca {VERSION}, {model(target.mcpu, target.triple)} model), not measured"
+            )
+
+    def build(self, module: tvm.IRModule, target: tvm.target.Target) -> tuple[KernelObject, list[int]]:
+        """The object file of the module's one function, and the sizes of its arguments."""
+        ((_, function),) = module.functions_items()
+        return build_object(
+            tvm.IRModule({"main": function}), target, prefix=SYMBOL.removesuffix("main")
+        ), argument_bytes(function)
+
+    def time(self, trials: Sequence[tuple[tuple[KernelObject, list[int]], Sequence]]) -> Iterator[tuple[int, float]]:
+        """(index, score) of each trial."""
+        for index, ((kernel, sizes), _) in enumerate(trials):
+            executed = execute_counted(
+                kernel.code, SYMBOL, buffers=sizes, scratch=kernel.workspace_bytes, target=self._target
+            )
+            yield index, cost_of(executed, self._target, self._tools).score

@@ -1,0 +1,168 @@
+"""Tuning on a device: a trial becomes a library of one kernel, and is timed wherever libraries run; several boards
+share the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Self
+
+import tvm
+
+from b2nn_tvm.deploy.codegen.build_kernels import build_object
+from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
+from b2nn_tvm.deploy.devices.device import BOARDS, Device
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.errors import DeviceLost
+from b2nn_tvm.targets.target import TargetInfo
+
+EFFORT = MeasurementSettings(warmup=1, min_seconds=0.03)
+TIMEOUT_S = 60.0
+PREFIX = "b2nn_kernel_"
+_LOOK_S = 0.05
+_FAREWELL_S = 1.0
+
+
+class DeviceBench:
+    """Builds trials for ``target`` and times them on the device ``word``; of a tracker, on all its boards of the key at
+    once.
+
+    Raises DeviceError where the device cannot run the target's code, gives no true times, or is lost.
+    """
+
+    unit = ""
+
+    def __init__(self, word: str, *, target: TargetInfo, timeout_s: float = TIMEOUT_S) -> None:
+        first = open_device(word, timeout_s=timeout_s)
+        self._target = target
+        self._folder = Path(tempfile.mkdtemp(prefix="b2nn-trials-"))
+        self._count = 0
+        self._desk = _Desk()
+        self._workers: list[_Worker] = []
+        try:
+            first.check(target)
+            self.cpu = first.describe().cpu
+            others = [open_device(word, timeout_s=timeout_s) for _ in range(first.parallel_devices() - 1)]
+            self._workers = [_Worker(device, self._desk) for device in (first, *others)]
+        except BaseException:
+            first.close()
+            self.close()
+            raise
+
+    def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Artifact:
+        """A library of the module's one function."""
+        kernel = build_object(module, target, prefix=PREFIX)
+        ((name, function),) = module.functions_items()
+        self._count += 1
+        folder = self._folder / str(self._count)
+        build_library(
+            _program(PREFIX + name.name_hint, function, kernel.workspace_bytes), kernel.code, self._target, folder
+        )
+        return load(folder)
+
+    def time(self, trials: Sequence[tuple[Artifact, Sequence]]) -> Iterator[tuple[int, float]]:
+        """(index, least seconds of the kernel) of each trial, as they come; one whose board is lost goes to another."""
+        for index, (artifact, _) in enumerate(trials):
+            self._desk.open.put((index, artifact, 0))
+        for _ in trials:
+            yield self._next()
+        for artifact, _ in trials:
+            shutil.rmtree(artifact.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """End the work and the connections; one that waits for a board that does not answer is left to itself."""
+        self._desk.over.set()
+        for worker in self._workers:
+            worker.join(_FAREWELL_S)
+            if not worker.is_alive():
+                worker.device.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _next(self) -> tuple[int, float]:
+        """The next trial's seconds; raises what ended a trial, or where nobody is left to time it."""
+        while True:
+            alive = any(worker.is_alive() for worker in self._workers)
+            try:
+                index, found = self._desk.done.get(timeout=_LOOK_S)
+            except Empty:
+                if not alive:
+                    raise next(worker.reason for worker in self._workers if worker.reason is not None) from None
+                continue
+            if isinstance(found, Exception):
+                raise found
+            return index, found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+
+def _program(symbol: str, function: tvm.tirx.PrimFunc, workspace_bytes: int) -> Program:
+    """All parameters but the last are inputs: what is in them does not matter here."""
+    specs = [TensorSpec(f"p{i}", tuple(map(int, p.ty.shape)), str(p.ty.dtype)) for i, p in enumerate(function.params)]
+    *inputs, output = specs
+    arguments = [Argument(Storage.INPUT, index) for index in range(len(inputs))] + [Argument(Storage.OUTPUT, 0)]
+    step = Step(symbol, "trial", tuple(arguments))
+    return Program(tuple(inputs), (output,), (step,), (), 0, workspace_bytes, b"")
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Trials that wait (index, library, how often its board was lost), and what came of them; ``over`` ends the
+    workers.
+    """
+
+    open: Queue[tuple[int, Artifact, int]] = field(default_factory=Queue)
+    done: Queue[tuple[int, float | Exception]] = field(default_factory=Queue)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class _Worker(threading.Thread):
+    """Times trials on one device. A lost board's trial is left to others, and another board asked for; without one
+    it ends.
+    """
+
+    def __init__(self, device: Device, desk: _Desk) -> None:
+        super().__init__(daemon=True)
+        self.device = device
+        self.reason: Exception | None = None
+        self._desk = desk
+        self.start()
+
+    def run(self) -> None:
+        while not self._desk.over.is_set():
+            try:
+                # connected before a trial is taken: a board that does not come holds up nothing
+                self.device.known_facts()
+            except Exception as error:  # whatever it is, it counts once no other worker is left
+                self.reason = error
+                return
+            with contextlib.suppress(Empty):
+                self._time(*self._desk.open.get(timeout=_LOOK_S))
+
+    def _time(self, index: int, artifact: Artifact, lost: int) -> None:
+        try:
+            self._desk.done.put((index, _seconds(self.device, artifact)))
+        except DeviceLost as error:
+            again = self.device.has_replacements and lost + 1 < BOARDS
+            self._desk.open.put((index, artifact, lost + 1)) if again else self._desk.done.put((index, error))
+        except Exception as error:  # whatever it is, it ends the tuning, in the thread that waits
+            self._desk.done.put((index, error))
+
+
+def _seconds(device: Device, artifact: Artifact) -> float:
+    samples = list(device.sample(artifact, threads=1, effort=EFFORT))
+    device.forget(artifact)
+    return min(sample.step_ms[0] for sample in samples if sample.step_ms) / 1e3

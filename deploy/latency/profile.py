@@ -1,0 +1,174 @@
+"""Measure a compiled network on a device so that nothing measured is lost: samples go to disk as they come, rows to
+a cost table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from b2nn_tvm.costs.table import CostRow, CostTable, NetworkRow
+from b2nn_tvm.deploy.devices.device import BOARDS, Device
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample, Samples
+from b2nn_tvm.deploy.devices.system_facts import DeviceDescription
+from b2nn_tvm.deploy.latency.measure import Measurement, step_layers, summarize
+from b2nn_tvm.deploy.library.artifact import Artifact
+from b2nn_tvm.errors import DeviceError, DeviceLost
+
+_FLUSH_S = 0.25  # a device of this very machine is disturbed by each writing
+
+
+def profile(
+    artifact: Artifact,
+    *,
+    device: Device,
+    threads: int,
+    runs: int,
+    costs: Path | None = None,
+    resume: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str, int, int], None] = lambda phase, done, total: None,
+) -> Measurement:
+    """Measure with ``runs`` whole inferences, and as many with every kernel timed, and add the rows to the table
+    ``costs``.
+
+    The samples are kept beside the table, in ``<costs>.samples``. With ``resume`` those of an earlier run on the same
+    kind of device count, and only the missing ones are taken. Where the device is lost, rows from what came are in the
+    table, too; a tracker's board is replaced by another. ``progress(phase, done, total)`` counts runs some times in a
+    second. Raises what the device raises; an emulated one is refused.
+    """
+    if costs and costs.exists():
+        CostTable.load(costs)  # a table that cannot be added to is known before the work
+    described = device.describe()
+    journal = Journal(costs and _journal_path(costs, artifact, described, threads), keep=resume)
+    lost = 0
+    try:
+        while (missing := runs - journal.complete) > 0:
+            try:
+                for sample in device.sample(artifact, threads=threads, effort=MeasurementSettings(runs=missing)):
+                    if journal.add(sample):
+                        progress(f"measure on {device.address}", len(journal.samples), 2 * runs)
+            except DeviceLost as error:
+                lost += 1
+                if not device.has_replacements or lost == BOARDS:
+                    raise _with_remedy(error, journal, costs) from None
+                note(f"{error}; another board goes on")
+    finally:
+        journal.close()
+        if costs and journal.samples:
+            found = summarize(
+                Samples.of(journal.samples), layers=step_layers(artifact), artifact=artifact, device=described
+            )
+            table = CostTable.load(costs) if costs.exists() else CostTable()
+            table.add(rows(found, artifact)).save(costs)
+    samples = Samples.of(journal.samples)
+    return summarize(
+        samples, layers=step_layers(artifact), artifact=artifact, device=described, conditions=device.conditions()
+    )
+
+
+def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
+    """The rows of a cost table: one per layer that was timed, and one of the whole network."""
+    layers = {row.name: row for row in artifact.layers}
+    place = {
+        "target": found.target,
+        "device": found.device.label,
+        "threads": found.threads,
+        "emulated": found.device.emulated,
+    }
+    times = [
+        CostRow(
+            layer=each.name,
+            workload=layers[each.name].workload if each.name in layers else "",
+            precision=layers[each.name].precision if each.name in layers else "float",
+            ms=each.median_ms,
+            runs=found.profiles,
+            spread=found.spread,
+            **place,
+        )
+        for each in found.per_layer
+    ]
+    binary = tuple(row.name for row in artifact.layers if row.precision == "binary")
+    if any(row.precision == "weight-binary" for row in artifact.layers):
+        return times  # a row of a whole network knows binary and float layers only
+    model = artifact.manifest.build.model
+    return [
+        *times,
+        NetworkRow(model=model, binary=binary, ms=found.median_ms, runs=found.runs, spread=found.spread, **place),
+    ]
+
+
+class Journal:
+    """Samples, and the file that they are appended to, if any; with ``keep`` it begins with those that the file
+    holds.
+    """
+
+    def __init__(self, path: Path | None, *, keep: bool) -> None:
+        self.samples: list[Sample] = []
+        self._pending: list[Sample] = []
+        self._path = path
+        self._written = time.monotonic()
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if keep and path.exists():
+            self.samples = [
+                _parse(line)
+                for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
+                if line.endswith("\n")
+            ]
+        self._pending = list(self.samples)
+        path.write_bytes(b"")  # without the half of a line that an earlier run may have left
+        self._write()
+
+    @property
+    def complete(self) -> int:
+        """The number of runs of which both forms are there: whole, and with every kernel timed."""
+        whole = sum(sample.run_ms is not None for sample in self.samples)
+        return min(whole, len(self.samples) - whole)
+
+    def add(self, sample: Sample) -> bool:
+        """Keep a sample; whether it was written by now, with those before it."""
+        self.samples.append(sample)
+        self._pending.append(sample)
+        if time.monotonic() - self._written <= _FLUSH_S:
+            return False
+        self._write()
+        return True
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        self._write()
+
+    def _write(self) -> None:
+        if self._path and self._pending:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("".join(map(_line, self._pending)))
+        self._pending.clear()
+        self._written = time.monotonic()
+
+
+def _line(sample: Sample) -> str:
+    return json.dumps({"threads": sample.threads, "run_ms": sample.run_ms, "step_ms": sample.step_ms}) + "\n"
+
+
+def _parse(line: str) -> Sample:
+    row = json.loads(line)
+    return Sample(row["threads"], row["run_ms"], tuple(row["step_ms"]))
+
+
+def _journal_path(costs: Path, artifact: Artifact, device: DeviceDescription, threads: int) -> Path:
+    """One file per library, kind of device and number of threads."""
+    parts = (artifact.manifest.library.sha256, device.label, device.arch, str(device.cpus), str(threads))
+    return costs.with_name(f"{costs.name}.samples") / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}.jsonl"
+
+
+def _with_remedy(error: DeviceLost, journal: Journal, costs: Path | None) -> DeviceError:
+    if costs is None:
+        return error
+    return DeviceLost(
+        f"{error}; {len(journal.samples)} samples are kept: run the same command with --resume to go on from there"
+    )

@@ -1,0 +1,169 @@
+"""A compiled network: load the folder that the compiler wrote, look at it, run it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from b2nn_tvm.deploy.codegen.program import LayerRow, TensorSpec
+from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.c_interface import Instance, Library, aligned_empty
+from b2nn_tvm.deploy.library.manifest import Manifest, read_manifest
+from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.targets.target import TargetInfo
+
+
+class Artifact:
+    """A compiled network in ``folder``. Close it, or use it as a context manager, to free its memory and threads.
+
+    Safe to use from several threads. One instance of the network is made for each number of threads asked for, at its
+    first run; runs with the same number wait for one another. For runs side by side, load the folder once per thread.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._lock = threading.Lock()
+        self._library: Library | None = None
+        self._instances: dict[int, Instance] = {}
+        self._closed = False
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        return self.manifest.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        return self.manifest.outputs
+
+    @property
+    def layers(self) -> tuple[LayerRow, ...]:
+        return self.manifest.layers
+
+    @property
+    def target(self) -> TargetInfo:
+        return self.manifest.target
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the library."""
+        return self.manifest.sizes.library
+
+    @property
+    def library_path(self) -> Path:
+        return self.folder / self.manifest.library.file
+
+    def run(self, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
+        """Compute the outputs, by name, with ``threads`` threads (0: one per CPU).
+
+        ``inputs`` holds one array for each input, of exactly its shape and dtype. Raises InputError where they differ
+        and DeviceError where this machine cannot run the library or a kernel fails.
+        """
+        arrays = check_inputs(self.inputs, inputs)
+        outputs = [aligned_empty(spec.shape, spec.dtype) for spec in self.outputs]
+        self.instance(threads=threads).run(arrays, outputs)
+        return {spec.name: array for spec, array in zip(self.outputs, outputs)}
+
+    def profile_run(
+        self, inputs: Mapping[str, np.ndarray], *, threads: int = 1
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Like ``run``; also return the milliseconds of each row of ``manifest.steps`` in this one run."""
+        arrays = check_inputs(self.inputs, inputs)
+        outputs = [aligned_empty(spec.shape, spec.dtype) for spec in self.outputs]
+        step_ms = self.instance(threads=threads).profile(arrays, outputs)
+        return {spec.name: array for spec, array in zip(self.outputs, outputs)}, step_ms
+
+    def instance(self, *, threads: int) -> Instance:
+        """The instance of the network with this number of threads, made at the first call."""
+        with self._lock:
+            if self._closed:
+                raise DeviceError(f"{self.folder}: this compiled network has been closed; load it again")
+            if self._library is None:
+                if self.target.missing:
+                    raise DeviceError(
+                        f"{self.folder} is compiled for target {self.target.name} ({self.target.description}); this "
+                        f"machine lacks {', '.join(self.target.missing)}; run it on such a device, or compile it with "
+                        "--target native"
+                    )
+                self._library = Library(self.library_path, model_id=self.manifest.library.model_id)
+            if threads not in self._instances:
+                self._instances[threads] = self._library.create(threads=threads)
+            return self._instances[threads]
+
+    def close(self) -> None:
+        """Free the instances and unload the library; runs in progress end first."""
+        with self._lock:
+            self._closed = True
+            for instance in self._instances.values():
+                instance.close()
+            self._instances.clear()
+            if self._library is not None:
+                self._library.close()
+                self._library = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Artifact({str(self.folder)!r}, target={self.target.name!r}, size_bytes={self.size_bytes})"
+
+
+def load(folder: str | os.PathLike) -> Artifact:
+    """Open the folder of a compiled library, on any machine; only running needs the right one.
+
+    Raises InputError where the folder holds no library, or one that does not fit its manifest or this version.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    info = manifest.library
+    if info.abi_version != ABI_VERSION:
+        raise InputError(
+            f"{folder}: expected ABI version {ABI_VERSION}, but the library has {info.abi_version}; compile it again"
+        )
+    path = folder / info.file
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, although the manifest names it; compile it again")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != info.sha256:
+        raise InputError(
+            f"{path}: the library is damaged or not the one of its manifest (sha256 differs); compile it again"
+        )
+    return Artifact(folder, manifest)
+
+
+def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The arrays in the order of ``specs``, dense; InputError where one is missing or does not fit."""
+    expected = [spec.name for spec in specs]
+    if not isinstance(arrays, Mapping):
+        raise InputError(
+            f"expected the inputs as a dict by name ({', '.join(expected)}), but got {type(arrays).__name__}"
+        )
+    missing, extra = sorted(set(expected) - set(arrays)), sorted(map(str, set(arrays) - set(expected)))
+    if missing or extra:
+        wrong = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(extra)}"] * bool(extra)
+        raise InputError(f"expected the inputs {', '.join(expected)}, but {'; '.join(wrong)}")
+    return [_fit(spec, arrays[spec.name]) for spec in specs]
+
+
+def _fit(spec: TensorSpec, value) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype != np.dtype(spec.dtype):
+        raise InputError(
+            f"input {spec.name}: expected dtype {spec.dtype}, but got {array.dtype}; "
+            f"convert it with .astype({spec.dtype!r})"
+        )
+    if array.shape != spec.shape:
+        raise InputError(f"input {spec.name}: expected shape {_shape(spec.shape)}, but got {_shape(array.shape)}")
+    return np.ascontiguousarray(array).reshape(spec.shape)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,193 @@
+"""Program + kernels -> a folder with the library, its header, a runner and the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import metadata as packages
+from pathlib import Path
+
+from b2nn_tvm.deploy.codegen.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
+from b2nn_tvm.deploy.codegen.program import Program, Step
+from b2nn_tvm.deploy.library.arm_attributes import is_hard_float
+from b2nn_tvm.deploy.library.elf import ElfFile, read_elf
+from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
+from b2nn_tvm.deploy.library.sizes import library_sizes
+from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
+from b2nn_tvm.errors import InputError, ToolchainError
+from b2nn_tvm.targets.target import TargetInfo
+from b2nn_tvm.version import __version__
+
+ABI_VERSION = 1  # B2NN_ABI_VERSION in runtime/b2nn.h
+LIBRARY = "libb2nn_model.so"
+RUNNER = "b2nn-run"
+HEADER = "b2nn.h"
+DEPLOY = Path(__file__).parents[1]
+RUNTIME = DEPLOY / "runtime"  # what is linked into the library
+RUNNER_SOURCES = DEPLOY / "runner"
+LIBRARY_SOURCES = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", "cpu.c", CONSTANTS_SOURCE)
+
+_COMPILE = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
+_LINK = (
+    "-shared",
+    f"-Wl,-soname,{LIBRARY}",
+    "-Wl,-Bsymbolic",
+    "-Wl,--version-script=exports.map",
+    "-Wl,--no-undefined",
+    "-Wl,--gc-sections",
+    "-Wl,-z,noexecstack",
+    "-Wl,--strip-debug",
+)
+_RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
+
+
+@dataclass(frozen=True)
+class BuildMetadata:
+    """What the manifest says of the origin: the model's name and the digest of the plan it follows, where known."""
+
+    model: str = ""
+    plan_digest: str = ""
+
+
+def build_library(
+    program: Program,
+    kernels_object: bytes,
+    target: TargetInfo,
+    folder: str | os.PathLike,
+    *,
+    metadata: BuildMetadata = BuildMetadata(),
+    check: Callable[[Path], None] | None = None,
+) -> Manifest:
+    """Link ``kernels_object`` with the runtime and the program's tables and constants into ``folder``.
+
+    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. All
+    is made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
+    half replaced is noticed when it is loaded. ``check`` is called with the finished temporary folder first: where it
+    raises, ``folder`` stays as it was. Raises ToolchainError where no compiler for the target is there or it
+    fails, InputError where ``folder`` cannot be written, ValueError where program and object do not fit.
+    """
+    folder = Path(folder)
+    check_program(program)
+    kernels = _check_kernels(program, kernels_object, target)
+    toolchain = find_toolchain(target)
+    created = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=folder, prefix=".build."))
+    except OSError as error:
+        raise InputError(f"{folder}: expected a folder that can be written: {error.strerror}") from None
+    try:
+        model_id = write_sources(program, kernels_object, work, target=target)
+        compile_library(toolchain, work)
+        (work / RUNNER).write_bytes(runner_program(toolchain))
+        readable = (work / RUNNER).stat().st_mode & 0o444
+        (work / RUNNER).chmod(readable | readable >> 2 | 0o200)
+        manifest = _describe(program, target, toolchain, metadata, model_id, kernels, (work / LIBRARY).read_bytes())
+        if check:
+            manifest.save(work)
+            check(work)
+        for name in (LIBRARY, RUNNER, HEADER):
+            os.replace(work / name, folder / name)
+        manifest.save(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if created and not any(folder.iterdir()):
+            folder.rmdir()
+    return manifest
+
+
+def write_sources(program: Program, kernels_object: bytes, folder: Path, *, target: TargetInfo) -> str:
+    """Write what the library is made of into ``folder``: runtime, generated files, kernels.o; return the model's id."""
+    digest = hashlib.sha256(target.name.encode())
+    for content in (kernels_object, *emit_c(program, target=target, model_id="").values()):
+        digest.update(hashlib.sha256(content).digest())
+    for path in RUNTIME.iterdir():
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+    for name, content in emit_c(program, target=target, model_id=digest.hexdigest()).items():
+        (folder / name).write_bytes(content)
+    (folder / "kernels.o").write_bytes(kernels_object)
+    return digest.hexdigest()
+
+
+def compile_library(toolchain: Toolchain, folder: Path) -> None:
+    """Make the library from the sources in ``folder``."""
+    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *LIBRARY_SOURCES, "kernels.o", "-lm"], folder=folder)
+
+
+def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
+    """Write what b2nn-run is made of into ``folder``; return the names of the C files."""
+    definitions = {"B2NN_VERSION": __version__, "B2NN_COMPILER": compiler, "B2NN_LIBRARY": LIBRARY}
+    lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
+    (folder / "build_info.h").write_text("".join(lines), encoding="utf-8")
+    shutil.copyfile(RUNTIME / HEADER, folder / HEADER)
+    for path in RUNNER_SOURCES.glob("*.[ch]"):
+        shutil.copyfile(path, folder / path.name)
+    return tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c")))
+
+
+@cache
+def runner_program(toolchain: Toolchain) -> bytes:
+    """The program b2nn-run as ``toolchain`` makes it, the same for every network."""
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+        sources = write_runner_sources(Path(name), compiler=toolchain.version)
+        toolchain.run([*_RUNNER, "-o", RUNNER, *sources, "-ldl"], folder=Path(name))
+        return (Path(name) / RUNNER).read_bytes()
+
+
+def _check_kernels(program: Program, kernels_object: bytes, target: TargetInfo) -> ElfFile:
+    elf = read_elf(kernels_object)
+    if elf.arch != target.arch:
+        raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
+    if target.float_abi != "soft" and elf.arch == "armv7l" and not is_hard_float(kernels_object):
+        raise ValueError(
+            "the kernels pass floats in integer registers, which a hard-float system cannot load; the target"
+            f' {target.name} needs float_abi = "hard"'
+        )
+    if missing := sorted({step.symbol for step in program.steps} - elf.defined):
+        raise ValueError(f"the kernels object does not define {', '.join(missing)}")
+    return elf
+
+
+def _describe(
+    program: Program,
+    target: TargetInfo,
+    toolchain: Toolchain,
+    metadata: BuildMetadata,
+    model_id: str,
+    kernels: ElfFile,
+    library: bytes,
+) -> Manifest:
+    elf = read_elf(library)
+    if elf.arch != target.arch:
+        raise ToolchainError(
+            f"the C compiler {toolchain.command[0]!r} makes code for {elf.arch}, but target {target.name} is "
+            f"{target.arch}; set CC, or {CROSS_VARIABLE} for another machine, to a compiler for {target.triple}"
+        )
+    by_number = lambda version: tuple(map(int, version.split("."))) if version else ()
+    glibc = max(elf.glibc, read_elf(runner_program(toolchain)).glibc, key=by_number)
+    return Manifest(
+        library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
+        target=target,
+        build=BuildInfo(metadata.model, metadata.plan_digest, packages.version("apache-tvm"), toolchain.version),
+        inputs=program.inputs,
+        outputs=program.outputs,
+        layers=program.layers,
+        steps=tuple(map(_row, program.steps)),
+        rewrites=program.rewrites,
+        sizes=library_sizes(program, kernels, elf, size_bytes=len(library)),
+        memory=Memory(
+            arena=program.arena_bytes,
+            staging=sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs)),
+            workspace_per_thread=program.workspace_bytes,
+        ),
+    )
+
+
+def _row(step: Step) -> StepRow:
+    return StepRow(**{field.name: getattr(step, field.name) for field in fields(StepRow)})

@@ -1,0 +1,150 @@
+"""The C interface of a compiled library (runtime/b2nn.h) as Python sees it: open, make instances, run."""
+
+from __future__ import annotations
+
+import _ctypes
+import ctypes
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.errors import DeviceError, InputError
+
+ALIGNMENT = 64
+
+
+class Library:
+    """A loaded library. ``model_id`` is the one its manifest states."""
+
+    def __init__(self, path: Path, *, model_id: str) -> None:
+        self._functions = _open(path)
+        if self.model_id != model_id:
+            # The loader knows libraries by their path: one that is loaded still hides its successor there.
+            self.close()
+            self._functions = _open_copy(path)
+        if self.model_id != model_id:
+            self.close()
+            raise InputError(f"{path}: the library is not the one that its manifest describes; compile it again")
+
+    @property
+    def model_id(self) -> str:
+        return self._functions.b2nn_model_id().decode()
+
+    def create(self, *, threads: int) -> Instance:
+        """Make an instance with ``threads`` threads; 0 means one per CPU."""
+        return Instance(self._functions, threads)
+
+    def close(self) -> None:
+        """Unload the library; all instances must be closed."""
+        if self._functions is not None:
+            _ctypes.dlclose(self._functions._handle)
+            self._functions = None
+
+
+class Instance:
+    """One ``b2nn_model``. Runs from several threads wait for one another."""
+
+    def __init__(self, functions: ctypes.CDLL, threads: int) -> None:
+        self._functions = functions
+        self._lock = threading.Lock()
+        model = ctypes.c_void_p()
+        if status := functions.b2nn_model_create(ctypes.byref(model), threads):
+            text = functions.b2nn_status_text(status).decode()
+            raise DeviceError(f"cannot make an instance of the network with {threads} threads: {text}")
+        self._model = model
+        self._destroy = weakref.finalize(self, functions.b2nn_model_destroy, model)
+        self.threads = functions.b2nn_model_threads(model)
+        self._step_count = functions.b2nn_step_count()
+
+    def bind(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Callable[[], float]:
+        """``run`` for arrays that stay where they are: their addresses are taken once. Values may change between
+        calls.
+        """
+        tables, elapsed = (_addresses(inputs), _addresses(outputs)), ctypes.c_double()
+        kept, pointer = (inputs, outputs), ctypes.byref(elapsed)
+
+        def run() -> float:
+            self._call(self._functions.b2nn_model_run_timed, *tables, pointer)
+            return elapsed.value
+
+        run.arrays = kept  # they must outlive the addresses
+        return run
+
+    def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
+        """Compute ``outputs`` in place; return the wall time in milliseconds. The arrays must fit: no check is made."""
+        elapsed = ctypes.c_double()
+        self._call(self._functions.b2nn_model_run_timed, _addresses(inputs), _addresses(outputs), ctypes.byref(elapsed))
+        return elapsed.value
+
+    def profile(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> np.ndarray:
+        """The same, and return the milliseconds of each step."""
+        steps = np.zeros(self._step_count)
+        pointer = steps.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+        self._call(self._functions.b2nn_model_run_profiled, _addresses(inputs), _addresses(outputs), pointer)
+        return steps
+
+    def close(self) -> None:
+        """Stop the worker threads and free the memory, after a run in progress."""
+        with self._lock:
+            self._destroy()
+
+    def _call(self, function, inputs, outputs, times) -> None:
+        with self._lock:
+            if not self._destroy.alive:
+                raise DeviceError("this compiled network has been closed; load it again")
+            if status := function(self._model, inputs, outputs, times):
+                text = self._functions.b2nn_model_error(self._model) or self._functions.b2nn_status_text(status)
+                raise DeviceError(f"the compiled network failed: {text.decode()}")
+
+
+def _addresses(arrays: Sequence[np.ndarray]) -> ctypes.Array:
+    return (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """An uninitialised array that starts on 64 bytes, so that the library uses it in place."""
+    array = np.dtype(dtype)
+    count = int(np.prod(shape, dtype=np.int64)) * array.itemsize
+    memory = np.empty(count + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count].view(array).reshape(shape)
+
+
+def _open(path: Path) -> ctypes.CDLL:
+    try:
+        functions = ctypes.CDLL(str(path.absolute()), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+    except OSError as error:
+        raise DeviceError(f"{path}: this machine cannot load the library: {error}") from None
+    try:
+        version = functions.b2nn_abi_version()
+    except AttributeError:
+        raise InputError(f"{path}: not the library of a compiled network") from None
+    if version != ABI_VERSION:
+        raise InputError(f"{path}: expected ABI version {ABI_VERSION}, but the library has {version}; compile it again")
+    doubles, table = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_void_p)
+    for name, result, arguments in (
+        ("b2nn_model_id", ctypes.c_char_p, []),
+        ("b2nn_step_count", ctypes.c_int32, []),
+        ("b2nn_status_text", ctypes.c_char_p, [ctypes.c_int32]),
+        ("b2nn_model_create", ctypes.c_int32, [table, ctypes.c_int32]),
+        ("b2nn_model_destroy", None, [ctypes.c_void_p]),
+        ("b2nn_model_threads", ctypes.c_int32, [ctypes.c_void_p]),
+        ("b2nn_model_error", ctypes.c_char_p, [ctypes.c_void_p]),
+        ("b2nn_model_run_timed", ctypes.c_int32, [ctypes.c_void_p, table, table, doubles]),
+        ("b2nn_model_run_profiled", ctypes.c_int32, [ctypes.c_void_p, table, table, doubles]),
+    ):
+        function = getattr(functions, name)
+        function.restype, function.argtypes = result, arguments
+    return functions
+
+
+def _open_copy(path: Path) -> ctypes.CDLL:
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as folder:
+        return _open(Path(shutil.copy2(path, folder)))

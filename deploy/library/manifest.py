@@ -1,0 +1,166 @@
+"""manifest.json: what is in a compiled library, where its bytes go, and how it was built."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from b2nn_tvm.deploy.codegen.program import LayerRow, TensorSpec
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.provenance.rewrite_log import Rewrite
+from b2nn_tvm.storage.document import read_document, write_document
+from b2nn_tvm.targets.target import TargetInfo
+
+FILE = "manifest.json"
+KIND = "b2nn-manifest"
+VERSION = 3
+
+
+@dataclass(frozen=True)
+class LibraryInfo:
+    """The library's file beside the manifest; ``model_id`` is what the library itself answers.
+
+    ``glibc`` is the oldest version of the GNU C library that it runs with, empty where it does not matter.
+    """
+
+    file: str
+    sha256: str
+    abi_version: int
+    model_id: str
+    glibc: str
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Where the bytes of the file ``library`` go; all others add up to it.
+
+    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) are those of binary layers,
+    ``weight_binary_weights`` are packed, too; ``tables`` is loaded data that is none of these: literals of the code,
+    names of layers, unwinding. ``linking`` is symbols, relocations and the like.
+    """
+
+    library: int
+    packed_weights: int
+    weight_binary_weights: int
+    binary_constants: int
+    float_weights: int
+    other_constants: int
+    kernel_code: int
+    runtime_code: int
+    tables: int
+    linking: int
+    padding: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that one instance allocates: activations, copies of inputs and outputs, scratch memory of each thread."""
+
+    arena: int
+    staging: int
+    workspace_per_thread: int
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """How the library was built: ``model`` names the source, ``plan_digest`` the plan that it follows, if any."""
+
+    model: str
+    plan_digest: str
+    tvm_version: str
+    compiler: str
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One kernel call: what ``Step`` in program.py says of it."""
+
+    symbol: str
+    layer: str
+    operations: tuple[str, ...]
+    schedule: str
+    outputs: tuple[str, ...]
+    output_bytes: int
+    constant_bytes: int
+    workspace_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of manifest.json."""
+
+    library: LibraryInfo
+    target: TargetInfo
+    build: BuildInfo
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    layers: tuple[LayerRow, ...]
+    steps: tuple[StepRow, ...]
+    rewrites: tuple[Rewrite, ...]
+    sizes: Sizes
+    memory: Memory
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write ``folder``/manifest.json."""
+        return write_document(Path(folder) / FILE, KIND, VERSION, asdict(self))
+
+
+def read_manifest(folder: str | os.PathLike) -> Manifest:
+    """Read the manifest of a compiled library; InputError where there is none or it is damaged."""
+    folder = Path(folder)
+    if not (folder / FILE).is_file():
+        raise InputError(
+            f"{folder}: expected the folder of a compiled library, but it has no {FILE}; make one with b2nn-compile"
+        )
+    body = read_document(folder / FILE, KIND, VERSION, _SCHEMA)
+    tensors = lambda rows: tuple(TensorSpec(row["name"], tuple(row["shape"]), row["dtype"]) for row in rows)
+    return Manifest(
+        library=LibraryInfo(**body["library"]),
+        target=TargetInfo(**_tuples(body["target"])),
+        build=BuildInfo(**body["build"]),
+        inputs=tensors(body["inputs"]),
+        outputs=tensors(body["outputs"]),
+        layers=tuple(LayerRow(**row) for row in body["layers"]),
+        steps=tuple(StepRow(**_tuples(row)) for row in body["steps"]),
+        rewrites=tuple(Rewrite(**row) for row in body["rewrites"]),
+        sizes=Sizes(**body["sizes"]),
+        memory=Memory(**body["memory"]),
+    )
+
+
+def _tuples(row: dict) -> dict:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _object(row: type, **special: dict) -> dict:
+    """The JSON schema of a dataclass of strings and counts: all fields, no others."""
+    plain = {
+        "str": {"type": "string"},
+        "int": {"type": "integer", "minimum": 0},
+        "bool": {"type": "boolean"},
+        "tuple[str, ...]": _STRINGS,
+    }
+    properties = {field.name: special.get(field.name) or plain[field.type] for field in fields(row)}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+_SHAPE = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+_rows = lambda row, **special: {"type": "array", "items": _object(row, **special)}
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "library": _object(LibraryInfo, file={"type": "string", "pattern": r"^[\w.-]+$"}),
+        "target": _object(TargetInfo),
+        "build": _object(BuildInfo),
+        "inputs": _rows(TensorSpec, shape=_SHAPE),
+        "outputs": _rows(TensorSpec, shape=_SHAPE),
+        "layers": _rows(LayerRow),
+        "steps": _rows(StepRow),
+        "rewrites": _rows(Rewrite),
+        "sizes": _object(Sizes),
+        "memory": _object(Memory),
+    },
+    "required": ["library", "target", "build", "inputs", "outputs", "layers", "steps", "rewrites", "sizes", "memory"],
+}

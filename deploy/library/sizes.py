@@ -1,0 +1,52 @@
+"""Where every byte of a compiled library goes."""
+
+from __future__ import annotations
+
+from b2nn_tvm.deploy.codegen.program import LayerRow, Program
+from b2nn_tvm.deploy.library.elf import ElfFile
+from b2nn_tvm.deploy.library.manifest import Sizes
+
+# What tables show, in their order: the field of Sizes and what it is.
+PARTS = {
+    "packed_weights": "packed weights of binary layers",
+    "weight_binary_weights": "packed weights of weight-binary layers",
+    "binary_constants": "scales, thresholds and borders of binary layers",
+    "float_weights": "weights of float layers",
+    "other_constants": "other constants, and their alignment",
+    "kernel_code": "code of the kernels",
+    "runtime_code": "code of the runtime",
+    "tables": "tables and literals",
+    "linking": "symbols and relocations",
+    "padding": "headers and padding",
+}
+
+
+def library_sizes(program: Program, kernels: ElfFile, library: ElfFile, *, size_bytes: int) -> Sizes:
+    """The parts of a library of ``size_bytes`` that was linked from the object file ``kernels`` and the constants of
+    ``program``.
+    """
+    binary = _rows(program, "binary")
+    packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)
+    weight_binary = _weights(_rows(program, "weight-binary"))
+    float_weights = _weights(_rows(program, "float"))
+    return Sizes(
+        library=size_bytes,
+        packed_weights=packed,
+        weight_binary_weights=weight_binary,
+        binary_constants=of_binary - packed,
+        float_weights=float_weights,
+        other_constants=len(program.constants) - of_binary - weight_binary - float_weights,
+        kernel_code=kernels.code_bytes,
+        runtime_code=library.code_bytes - kernels.code_bytes,
+        tables=library.data_bytes - len(program.constants),
+        linking=library.linking_bytes,
+        padding=library.padding_bytes,
+    )
+
+
+def _rows(program: Program, precision: str) -> list[LayerRow]:
+    return [row for row in program.layers if row.precision == precision]
+
+
+def _weights(rows: list[LayerRow]) -> int:
+    return sum(row.weight_bytes for row in rows)

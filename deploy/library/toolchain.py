@@ -1,0 +1,96 @@
+"""Which C compiler makes a library for a target: the system's, the one in the ziglang package, or a cross gcc.
+
+For another machine zig comes first: it links against the symbols of an old C library, so that the result runs on boards
+with older systems, where a distribution's cross gcc links against the C library of that distribution.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from b2nn_tvm.errors import ToolchainError
+
+if TYPE_CHECKING:
+    from b2nn_tvm.targets.target import TargetInfo
+
+
+CROSS_VARIABLE = "B2NN_CC"
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler driver: the command, and the first line of what it calls itself."""
+
+    command: tuple[str, ...]
+    version: str
+
+    def run(self, arguments: Sequence[str], *, folder: Path) -> None:
+        """Compile or link in ``folder``; ToolchainError holds the command's first complaint."""
+        command = [*self.command, *arguments]
+        try:
+            done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, errors="replace")
+        except OSError as error:
+            raise ToolchainError(f"the C compiler {shlex.join(self.command)!r} does not start: {error}") from None
+        if done.returncode:
+            complaint = _complaint(done.stderr or done.stdout)
+            raise ToolchainError(
+                f"the C compiler failed with status {done.returncode}: {complaint}; "
+                f"the command was {shlex.join(command)}"
+            )
+
+
+def find_toolchain(target: TargetInfo) -> Toolchain:
+    """The compiler for ``target``: here ``$CC``, cc, gcc, clang or zig; for other machines ``$B2NN_CC``, zig or the GNU
+    cross compiler.
+
+    Raises ToolchainError, which names both remedies, where there is none.
+    """
+    native = platform.system() == "Linux" and platform.machine() == target.arch
+    if command := os.environ.get("CC" if native else CROSS_VARIABLE):
+        return _described(tuple(shlex.split(command)))
+    candidates = ("cc", "gcc", "clang") if native else (f"{target.gnu_prefix}gcc",)
+    installed = [path for path in map(shutil.which, candidates) if path]
+    if installed and native:
+        return _described((installed[0],))
+    if importlib.util.find_spec("ziglang"):
+        zig = (sys.executable, "-m", "ziglang")
+        return _described((*zig, "cc", "-target", target.zig_target, f"-mcpu={target.zig_mcpu}"), (*zig, "version"))
+    if installed:
+        return _described((installed[0],))
+    package = "gcc" if native else f"gcc-{target.gnu_prefix.rstrip('-').replace('_', '-')}"
+    raise ToolchainError(
+        f"no C compiler for target {target.name} ({target.triple}): looked for {', '.join(candidates)} and the Python "
+        f'package ziglang; get one with "apt install {package}" or "pip install \'b2nn-tvm[cross]\'"'
+    )
+
+
+def _complaint(output: str) -> str:
+    """The line that says what is wrong: the first with a word of an error, but not the driver's own summary."""
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("collect2:")]
+    telling = (line for line in lines if re.search(r"error|undefined|cannot|multiple definition", line, re.IGNORECASE))
+    return next(telling, lines[0] if lines else "no message")
+
+
+def _described(command: tuple[str, ...], ask: tuple[str, ...] = ()) -> Toolchain:
+    try:
+        done = subprocess.run(
+            ask or (*command, "--version"), check=False, capture_output=True, text=True, errors="replace"
+        )
+    except OSError as error:
+        raise ToolchainError(
+            f"the C compiler {shlex.join(command)!r} does not start: {error}; set CC, or {CROSS_VARIABLE} for another"
+            " machine, to one that does, or unset it"
+        ) from None
+    first = (done.stdout.splitlines() or [""])[0].strip()
+    return Toolchain(command, f"zig {first} (Python package ziglang)" if ask else first)

@@ -1,0 +1,178 @@
+"""What b2nn-device lets others do on this board: functions that TVM's RPC server offers, in a process per connection.
+
+Networks arrive as files and run in a process of their own, so that one that crashes or hangs takes nothing with it.
+Texts are JSON; a failure is the member ``error``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from b2nn_tvm.deploy.devices.local import time_instance
+from b2nn_tvm.deploy.devices.protocol import PROTOCOL
+from b2nn_tvm.deploy.devices.sample_rows import row_of, start_row
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings
+from b2nn_tvm.deploy.devices.system_facts import read_facts
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.c_interface import Instance, Library, aligned_empty
+from b2nn_tvm.errors import B2nnError
+from b2nn_tvm.version import __version__
+
+_FLUSH_S = 0.02  # the reader must not take CPU time from every single run
+_LONGEST_NAP_S = 0.05
+
+
+class Board:
+    """One connection's work: files below ``folder``, and the run that was started last."""
+
+    def __init__(self) -> None:
+        self._child = 0
+        self._read = 0
+
+    def hello(self) -> dict:
+        """Who answers, and what this machine is."""
+        return {"protocol": PROTOCOL, "version": __version__, "abi": ABI_VERSION, "facts": dict(read_facts().texts)}
+
+    def start(self, folder: str, mode: str, threads: int, effort: str) -> dict:
+        """Begin to ``run`` the network in ``folder`` on its files in0, in1, ..., or to ``profile`` it with this
+        effort.
+        """
+        self.stop()
+        artifact, wanted = load(folder), MeasurementSettings(**json.loads(effort))
+        for name in ("rows", "errors"):
+            (artifact.folder / name).write_bytes(b"")
+        self._read = 0
+        sys.stdout.flush()
+        self._child = os.fork()
+        if not self._child:
+            os._exit(_work(artifact, mode, threads, wanted))
+        return {}
+
+    def poll(self, folder: str, wait_s: float) -> dict:
+        """What the run has printed since the last call, once it has ended or ``wait_s`` have passed; its status if it
+        ended.
+
+        The status of one that a signal ended is the signal's number, negative.
+        """
+        status, nap, deadline = self._status(), 0.001, time.monotonic() + wait_s
+        while status is None and time.monotonic() < deadline:
+            time.sleep(nap)
+            nap = min(2 * nap, _LONGEST_NAP_S)
+            status = self._status()
+        with open(Path(folder) / "rows", encoding="utf-8") as rows:
+            rows.seek(self._read)
+            text = rows.read()
+            self._read = rows.tell()
+        errors = (Path(folder) / "errors").read_text(encoding="utf-8", errors="replace") if status else ""
+        return {"text": text, "status": status, "errors": errors}
+
+    def stop(self) -> dict:
+        """End the run that goes on, if one does."""
+        if self._child:
+            os.kill(self._child, signal.SIGKILL)
+            os.waitpid(self._child, 0)
+            self._child = 0
+        return {}
+
+    def _status(self) -> int | None:
+        if self._child:
+            process, status = os.waitpid(self._child, os.WNOHANG)
+            if not process:
+                return None
+            self._child = 0
+            return os.waitstatus_to_exitcode(status)
+        return 0
+
+
+def put(path: str, content: bytes, append: bool) -> dict:
+    """Write a file of the connection's own folder, or the next part of it."""
+    file = _own(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "ab" if append else "wb") as out:
+        out.write(content)
+    return {}
+
+
+def forget(folder: str) -> dict:
+    """Remove a folder of the connection's own."""
+    shutil.rmtree(_own(folder))
+    return {}
+
+
+def get(path: str) -> bytes:
+    """A file of the connection's own folder."""
+    return _own(path).read_bytes()
+
+
+def _own(path: str) -> Path:
+    """Not for safety, as TVM's RPC runs whatever it is sent: so that a mistake does no harm."""
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError(f"{path} is outside this connection's folder")
+    return Path(path)
+
+
+def register() -> None:
+    """Offer the functions to TVM's RPC server, under names that begin with ``b2nn.``"""
+    from tvm_ffi import register_global_func
+
+    board = Board()
+    for function in (board.hello, board.start, board.poll, board.stop, put, forget):
+        register_global_func(f"b2nn.{function.__name__}", _answering(function), override=True)
+    register_global_func("b2nn.get", get, override=True)
+
+
+def _answering(function: Callable[..., dict]) -> Callable[..., str]:
+    def answer(*arguments) -> str:
+        try:
+            return json.dumps(function(*arguments))
+        except (OSError, ValueError, B2nnError) as error:
+            return json.dumps({"error": f"{type(error).__name__}: {error}"})
+
+    return answer
+
+
+def _work(artifact: Artifact, mode: str, threads: int, effort: MeasurementSettings) -> int:
+    """In a process of its own: run or time the network, rows and complaints into files; the exit status."""
+    folder = artifact.folder
+    with open(folder / "rows", "w", encoding="utf-8") as rows, open(folder / "errors", "w", encoding="utf-8") as errors:
+        try:
+            # Whether the CPU fits, the library knows itself: an emulated one's /proc tells of another machine.
+            library = Library(artifact.library_path, model_id=artifact.manifest.library.model_id)
+            instance = library.create(threads=threads)
+            if mode == "run":
+                _run(artifact, instance)
+            else:
+                rows.write(start_row(artifact, instance.threads))
+                flushed = time.monotonic()
+                for sample in time_instance(instance, artifact, effort):
+                    rows.write(row_of(sample))
+                    if time.monotonic() - flushed > _FLUSH_S:
+                        rows.flush()
+                        flushed = time.monotonic()
+                rows.write('{"row": "end"}\n')
+            rows.flush()
+            return 0
+        except (B2nnError, OSError, MemoryError) as error:
+            errors.write(str(error) or type(error).__name__)
+            return 1
+
+
+def _run(artifact: Artifact, instance: Instance) -> None:
+    folder = artifact.folder
+    inputs, outputs = [], [aligned_empty(spec.shape, spec.dtype) for spec in artifact.outputs]
+    for index, spec in enumerate(artifact.inputs):
+        inputs.append(aligned_empty(spec.shape, spec.dtype))
+        inputs[-1][...] = np.fromfile(folder / f"in{index}", spec.dtype).reshape(spec.shape)
+    instance.run(inputs, outputs)
+    for index, array in enumerate(outputs):
+        array.tofile(folder / f"out{index}")

@@ -1,0 +1,113 @@
+"""A tile summed by assembly: a function of LLVM IR with the text inside, and its call in place of TVM's loops.
+
+Where the order of instructions matters, LLVM's is not always the one that is wanted: it spills registers, or orders for
+another core. Only the innermost loops are ours, those around a tile and all that follows it are TVM's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from hashlib import sha256
+
+import tvm
+from tvm import s_tir, tirx
+from tvm.s_tir import Schedule
+from tvm.s_tir.schedule import SBlockRV
+
+from b2nn_tvm.schedules.tiles.window_tile import WindowTile
+
+
+class MicroKernel(ABC):
+    """Writes the assembly that sums a tile: y = sum over the windows of image and weights. ``lines`` grows as parts
+    are emitted.
+    """
+
+    name: str
+    result: str  # the type of y
+    arguments: tuple[str, ...]  # registers of the image, the weights, y and scratch memory; kept
+    clobbers: tuple[str, ...]
+
+    def __init__(self, tile: WindowTile):
+        self.tile = tile
+        self.lines: list[str] = []
+        self._labels = 0
+
+    @property
+    def scratch_bytes(self) -> int:
+        return 0
+
+    def assembly(self) -> str:
+        """The text; ``${:uid}`` in its labels is LLVM's."""
+        if not self.lines:
+            self.sum_tile()
+        return "\n".join(self.lines)
+
+    @abstractmethod
+    def sum_tile(self) -> None:
+        """Emit all of it."""
+
+    @abstractmethod
+    def repeat(self, counter: int, times: int, body: Callable[[], None]) -> None:
+        """Emit ``body`` in a loop; ``counter`` tells nested loops apart."""
+
+    @abstractmethod
+    def add(self, to: str, register: str, number: int) -> None:
+        """Emit to = register + number."""
+
+    def label(self) -> str:
+        self._labels += 1
+        return f".Lb2nn_${{:uid}}_{self._labels}"
+
+    def emit(self, *lines: str) -> None:
+        self.lines.extend(lines)
+
+
+def split_evenly(count: int, most: int) -> tuple[range, ...]:
+    """0 .. count-1 in as few groups as there can be, of equal sizes or nearly so."""
+    groups = -(-count // most)
+    bounds = [count * index // groups for index in range(groups + 1)]
+    return tuple(range(first, end) for first, end in zip(bounds, bounds[1:]))
+
+
+def kernel_ir(kernel: MicroKernel) -> tuple[str, str]:
+    """The micro-kernel as a function (image, weights, y) of LLVM IR, and its name, which depends on the code alone."""
+    text = kernel.assembly()
+    name = f"b2nn_{kernel.name}_{sha256(text.encode()).hexdigest()[:16]}"
+    escaped = text.replace("\n", "\\0A\\09")
+    registers = (*(f"{{{one}}}" for one in kernel.arguments), *(f"~{{{one}}}" for one in kernel.clobbers))
+    return (
+        name,
+        f"""\
+define linkonce_odr hidden i32 @{name}(ptr %x, ptr %w, ptr %y) noinline nounwind {{
+  %s = alloca [{max(kernel.scratch_bytes, 16)} x i8], align 16
+  call void asm sideeffect "{escaped}", "{",".join(registers)},~{{memory}},~{{cc}}"(ptr %x, ptr %w, ptr %y, ptr %s)
+  ret i32 0
+}}
+""",
+    )
+
+
+def put_kernel(sch: Schedule, block: SBlockRV, kernel: MicroKernel) -> None:
+    """Put a call of a micro-kernel in place of the loops of a tile and its initial zeros: a block that reads image
+    and weights.
+    """
+    name, text = kernel_ir(kernel)
+    old = sch.get(block)
+    (sums,) = old.writes
+    shape = [int(axis.extent) for axis in sums.region]
+    start = tirx.Var("start", "int32")
+    part = tirx.decl_buffer(shape, kernel.result, "sums", scope="local", offset_factor=1, elem_offset=start)
+    addresses = [
+        tirx.address_of(tirx.BufferLoad(read.source, [axis.min for axis in read.region])) for read in old.reads
+    ]
+    call = tirx.Evaluate(tirx.call_extern("int32", name, *addresses, part.access_ptr("w")))
+    new = s_tir.SBlock(
+        iter_vars=old.iter_vars,
+        reads=old.reads,
+        writes=old.writes,
+        name_hint=old.name_hint,
+        body=tirx.AttrStmt(tirx.const(0, "int32"), "pragma_import_llvm", tvm.ir.StringImm(text), call),
+        match_buffers=[s_tir.MatchBufferRegion(part, sums)],
+    )
+    sch.state.replace(sch.get_sref(block), new, {old: new})

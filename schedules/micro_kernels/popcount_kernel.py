@@ -1,0 +1,99 @@
+"""The sum of a tile of the binary convolution in bytes.
+
+    for each block of filters, for each group of pixels:      registers hold a sum of each pixel and vector of filters
+        for each kernel row, for each run of neighbouring bytes, for each chunk of at most 31 bytes:
+            sums (uint8) = sum over the bytes of popcount(x xor w);  store the sums
+        total (uint16) = sum of the stored sums
+
+Instruction sets derive from ``PopcountKernel`` (popcount_a64.py, popcount_a32.py).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+
+from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, split_evenly
+
+VECTOR = 16  # bytes, and filters, of a register
+STEP = 8  # bytes of a pixel that are loaded at a time
+CHUNK = 24  # bytes summed in uint8: whole steps, with up to 7 more at the end of a run; at most 31 (31 * 8 = 248)
+SCRATCH = 16384  # bytes of stored sums: half of a first-level cache
+
+
+class PopcountKernel(MicroKernel):
+    """The order of a tile's parts; subclasses know an instruction set."""
+
+    name = "popcount"
+    result = "uint16"
+
+    @abstractmethod
+    def group_pixels(self, vectors: int) -> int:
+        """The most pixels that fit the registers beside so many vectors of filters."""
+
+    @abstractmethod
+    def point(self, block: int, pixels: Sequence[int]) -> None:
+        """Let the pointers show the first bytes of a block of filters and of pixels (their offsets)."""
+
+    @abstractmethod
+    def chunk(self, size: int) -> None:
+        """Sum ``size`` bytes, store the sums, and advance the pointers."""
+
+    @abstractmethod
+    def skip(self, count: int) -> None:
+        """Advance the pixels' pointers by so many bytes."""
+
+    @abstractmethod
+    def total(self, block: int, first_pixel: int) -> None:
+        """Add up the stored sums of a group and store them as uint16."""
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of filters in a block."""
+        return self.tile.lanes // VECTOR
+
+    @property
+    def chunks_of_run(self) -> tuple[int, ...]:
+        """The bytes of each chunk of a run, full ones first."""
+        full, rest = divmod(self.tile.run_bytes, CHUNK)
+        if not rest:
+            return (CHUNK,) * full
+        if rest < STEP and full:
+            return (*(CHUNK,) * (full - 1), CHUNK + rest)
+        return (*(CHUNK,) * full, rest)
+
+    @property
+    def chunks(self) -> int:
+        return self.tile.rows * len(self.tile.runs) * len(self.chunks_of_run)
+
+    @cached_property
+    def groups(self) -> tuple[range, ...]:
+        """The pixels (their numbers) that are summed together."""
+        stored = self.chunks * self.vectors * VECTOR
+        return split_evenly(len(self.tile.pixels), max(1, min(self.group_pixels(self.vectors), SCRATCH // stored)))
+
+    @property
+    def scratch_bytes(self) -> int:
+        return max(map(len, self.groups)) * self.vectors * VECTOR * self.chunks
+
+    def sum_tile(self) -> None:
+        for block in range(self.tile.blocks):
+            for group in self.groups:
+                self.group = group
+                self.point(block, [self.tile.pixels[number] for number in group])
+                self.repeat(0, self.tile.rows, self._row)
+                self.total(block, group[0])
+
+    def _row(self) -> None:
+        position = 0
+        for run in self.tile.runs:
+            self.skip(run - position)
+            position = run + self.tile.run_bytes
+            *equal, last = self.chunks_of_run
+            if not equal or equal[0] == last:
+                self.repeat(1, len(equal) + 1, lambda size=last: self.chunk(size))
+                continue
+            self.repeat(1, len(equal), lambda: self.chunk(CHUNK))
+            self.chunk(last)
+        self.skip(self.tile.row_stride - position)

@@ -1,0 +1,83 @@
+"""Moving everything that follows an anchor into its tile: written once for all convolutions.
+
+A fused function is anchor -> elementwise blocks -> output. The blocks between are inlined into the output block, and
+that one is computed for each tile while its sums are still in registers. So are those of another operand of the output
+(an activation on the shortcut, say), which may stand in front of the anchor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm.s_tir import Schedule
+from tvm.s_tir.schedule import LoopRV, SBlockRV
+
+from b2nn_tvm.ops.anchor import OP
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What follows an anchor: the block that makes the float result, and the one that packs it, if there is one.
+
+    ``word_channels`` are the channels of a packed word: a tile covers whole words.
+    """
+
+    output: SBlockRV
+    pack: SBlockRV | None = None
+    word_channels: int = 1
+
+
+def inline_epilogue(sch: Schedule, anchor: SBlockRV) -> Epilogue:
+    """Inline the blocks between the anchor and the output (a copy of the anchor's result where nothing follows)."""
+    blocks = list(sch.get_child_blocks(sch.get_sblock("root")))
+    name = sch.get(anchor).name_hint
+    position = next(i for i, block in enumerate(blocks) if sch.get(block).name_hint == name)
+    following = blocks[position + 1 :]
+    for block in blocks[:position]:
+        if OP not in sch.get(block).annotations:  # the anchor's own blocks are marked
+            sch.compute_inline(block)
+    pack, word_channels = None, word_channels_of(sch)
+    if word_channels > 1:
+        pack = following.pop()
+    if not following:
+        return Epilogue(sch.cache_write(anchor, 0, "local"), pack, word_channels)
+    *between, output = following
+    for block in between:
+        sch.compute_inline(block)
+    sch.set_scope(anchor, 0, "local")
+    return Epilogue(output, pack, word_channels)
+
+
+def word_channels_of(sch: Schedule) -> int:
+    """The channels of a packed word where the function ends with packing, else 1."""
+    last = list(sch.get_child_blocks(sch.get_sblock("root")))[-1]
+    if str(sch.get(last).annotations.get(OP, "")) != "pack_interior":
+        return 1
+    return int(sch.get(last).annotations["b2nn.channels"])
+
+
+def attach_epilogue(sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int, lanes: int) -> None:
+    """Compute the output block at loop ``at`` (the ``depth``-th), its channels in vectors of ``lanes``, the rest
+    unrolled; then pack what it made.
+    """
+    sch.reverse_compute_at(epilogue.output, at, preserve_unit_loops=True)
+    attach_pack(sch, epilogue, at, depth=depth)
+    *pixels, channels = sch.get_loops(epilogue.output)[depth:]
+    outer, lane = sch.split(channels, [None, lanes])
+    sch.vectorize(lane)
+    for loop in (*pixels, outer):
+        sch.unroll(loop)
+
+
+def attach_pack(sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int) -> None:
+    """Pack the tile that the output block just made; a result that nothing else reads stays in registers or on the
+    stack.
+    """
+    if epilogue.pack is None:
+        return
+    sch.reverse_compute_at(epilogue.pack, at, preserve_unit_loops=True)
+    for loop in sch.get_loops(epilogue.pack)[depth:]:
+        sch.unroll(loop)
+    written = sch.get(epilogue.output).writes[0].source
+    if not any(written.same_as(parameter) for parameter in sch.mod["main"].params):
+        sch.set_scope(epilogue.output, 0, "local")

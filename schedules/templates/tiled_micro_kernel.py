@@ -1,0 +1,51 @@
+"""The convolution whose tiles a micro-kernel sums: TVM's loops around it, and all that follows it.
+
+for n, h0, o0 (parallel) w0:
+    micro-kernel:  sums of the tile
+    epilogue of the tile
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm.s_tir import Schedule
+from tvm.s_tir.schedule import SBlockRV
+
+from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, put_kernel
+from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
+from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
+from b2nn_tvm.schedules.tiles.tile import Tile
+from b2nn_tvm.schedules.tiles.window_tile import window_tile
+
+
+def schedule_kernel_tiles(
+    sch: Schedule,
+    anchor: SBlockRV,
+    kernel: type[MicroKernel],
+    *,
+    tile: Tile,
+    lanes: int,
+    float_lanes: int,
+    outer_loops: OuterLoops,
+) -> None:
+    """Schedule the block ``conv2d`` or ``bconv2d`` (bytes) and all that was fused behind it."""
+    numbers = sch.get(anchor).annotations
+    stride, dilation = (tuple(int(numbers[f"b2nn.{name}_{axis}"]) for axis in "hw") for name in ("stride", "dilation"))
+    epilogue = inline_epilogue(sch, anchor)
+    n, h, w, o, *reduction = sch.get_loops(anchor)
+    h0, h1 = sch.split(h, [None, tile.rows])
+    w0, w1 = sch.split(w, [None, tile.columns])
+    o0, o1, lane = sch.split(o, [None, tile.blocks, lanes])
+    around = outer_loops.ordered(n, h0, o0)
+    sch.reorder(*around, w0, h1, w1, o1, lane, *reduction)
+    attach_epilogue(sch, epilogue, w0, depth=4, lanes=float_lanes)
+    outer_loops.share(sch, around)
+    block = sch.blockize(h1)
+    image, weights = (read.source.ty for read in sch.get(block).reads)
+    batch, height, width, channels = (int(extent) for extent in image.shape)
+    pixel_bytes = channels * tvm.runtime.DataType(str(image.dtype)).bits // 8
+    taps = tuple(int(extent) for extent in weights.shape[1:3])
+    geometry = window_tile(
+        (batch, height, width, pixel_bytes), taps, stride=stride, dilation=dilation, tile=tile, lanes=lanes
+    )
+    put_kernel(sch, block, kernel(geometry))

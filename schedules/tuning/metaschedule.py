@@ -1,0 +1,147 @@
+"""MetaSchedule without its slow start, and with a place of our own where trials are built and timed: this process, or a
+device.
+
+``import tvm.s_tir.meta_schedule`` parses every GPU's tensor intrinsics, which takes 20 seconds and more; none of them
+is used here, so empty modules stand in for them while it is imported.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+import tvm
+
+from b2nn_tvm.errors import B2nnError
+
+_UNUSED_INTRINSICS = ("cuda", "rocm", "hexagon", "metal", "riscv_cpu", "arm_cpu", "x86")
+
+
+@cache
+def metaschedule() -> types.ModuleType:
+    """The module ``tvm.s_tir.meta_schedule``."""
+    package = "tvm.s_tir.tensor_intrin."
+    added = [package + name for name in _UNUSED_INTRINSICS if package + name not in sys.modules]
+    sys.modules.update({name: types.ModuleType(name) for name in added})
+    try:
+        import_module("tvm.s_tir.tensor_intrin")
+        from tvm.s_tir import meta_schedule
+    finally:
+        for name in added:
+            sys.modules.pop(name, None)
+    return meta_schedule
+
+
+class Bench(Protocol):
+    """Where trials are built and timed. ``unit`` is empty where that is in seconds, else what the figures are that
+    stand for them.
+    """
+
+    unit: str
+
+    def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Any:
+        """A trial's library; RuntimeError, of which all of TVM's are kinds, where it cannot be built."""
+
+    def time(self, trials: Sequence[tuple[Any, Sequence]]) -> Iterator[tuple[int, float]]:
+        """(index, least seconds of one call on one thread) of each (library, description of its arguments), as they
+        come.
+        """
+
+
+class HereBench:
+    """This process; each trial runs for ``repeats`` times, ``seconds`` in all."""
+
+    unit = ""
+
+    def __init__(self, *, repeats: int, seconds: float) -> None:
+        self._repeats, self._seconds = repeats, seconds
+
+    def build(self, module: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
+        return tvm.tirx.build(module, target=target)
+
+    def time(self, trials: Sequence[tuple[tvm.runtime.Module, Sequence]]) -> Iterator[tuple[int, float]]:
+        for index, (library, arguments) in enumerate(trials):
+            yield index, _fastest(library, arguments, self._repeats, self._seconds)
+
+
+def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]):
+    """MetaSchedule, a builder and a runner of it that leave the work to ``bench``, and a list that gets what ended the
+    work.
+
+    ``measured`` is told the seconds of each trial, or None where it could not be built.
+    """
+    meta_schedule = metaschedule()
+    from tvm.ir.utils import derived_object
+    from tvm.s_tir.meta_schedule.builder import BuilderResult, PyBuilder
+    from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerResult
+
+    libraries: dict[str, Any] = {}
+    failures: list[B2nnError] = []
+    names = itertools.count()
+
+    @derived_object
+    class Builder(PyBuilder):
+        def build(self, build_inputs):
+            results = []
+            for item in build_inputs:
+                name = f"trial-{next(names)}"
+                try:
+                    libraries[name] = bench.build(item.mod, item.target)
+                except RuntimeError as error:
+                    results.append(BuilderResult(None, str(error)))
+                    measured(None)
+                else:
+                    results.append(BuilderResult(name, None))
+            return results
+
+    @derived_object
+    class Future(PyRunnerFuture):
+        def __init__(self, result):
+            super().__init__()
+            self._result = result
+
+        def done(self):
+            return True
+
+        def result(self):
+            return self._result
+
+    @derived_object
+    class Runner(PyRunner):
+        def run(self, runner_inputs):
+            trials = [(libraries.pop(str(item.artifact_path)), item.args_info) for item in runner_inputs]
+            seconds = {}
+            try:
+                for index, best in bench.time(trials if not failures else ()):
+                    seconds[index] = best
+                    measured(best)
+            except B2nnError as error:  # on its way through TVM it would lose its type
+                failures.append(error)
+            results = [[seconds[index]] if index in seconds else None for index in range(len(trials))]
+            return [Future(RunnerResult(best, None if best else "not timed")) for best in results]
+
+    return meta_schedule, Builder(), Runner(), failures
+
+
+def _fastest(library: tvm.runtime.Module, args_info, repeats: int, seconds: float) -> float:
+    """The least seconds of one call on one thread: on a shared machine neighbours disturb the minimum least."""
+    tvm.get_global_func("runtime.config_threadpool")(1, 1)  # affinity mode (fast cores first), threads
+    rng = np.random.default_rng(0)
+    arrays = [tvm.runtime.tensor(_random(tuple(map(int, info.shape)), str(info.dtype), rng)) for info in args_info]
+    once = library.time_evaluator("main", tvm.cpu(), number=1, repeat=2)(*arrays).min
+    number = max(1, int(seconds / repeats / max(once, 1e-7)))
+    return float(library.time_evaluator("main", tvm.cpu(), number=number, repeat=repeats)(*arrays).min)
+
+
+def _random(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.ndarray:
+    if dtype.startswith("float"):
+        return rng.standard_normal(shape).astype(dtype)
+    if dtype == "int32":  # border classes index small tables: 0 is always inside
+        return np.zeros(shape, dtype)
+    return rng.integers(0, np.iinfo(dtype).max, shape).astype(dtype)

@@ -1,0 +1,85 @@
+"""What a schedule must know of an instruction set: its registers, and how much of a tile fits into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
+from b2nn_tvm.schedules.micro_kernels.popcount_kernel import PopcountKernel
+from b2nn_tvm.schedules.tiles.tile import Tile, tiles
+
+NARROW_CHANNELS = 32  # output channels to a row of tiles of a Winograd convolution
+
+
+@dataclass(frozen=True)
+class RegisterTile:
+    """For one kind of kernel: the most vectors of sums that leave room for the operands in the registers, and the
+    output pixels per pass, their rows and the vectors of channels that its default tile aims at (measured on
+    ResNet-18's four stages and its stem).
+
+    Where ``latency`` is given the aim is another: that many sums, as with fewer each would wait for its last addition,
+    and the most use of each operand up to so many pixels and vectors, the broadcast of a pixel being ``broadcast``
+    times as dear as a vector of weights.
+    """
+
+    accumulators: int
+    pixels: int
+    rows: int
+    blocks: int = 2
+    latency: int = 0
+    broadcast: float = 1
+
+
+@dataclass(frozen=True)
+class VectorUnit:
+    """An instruction set: how it shapes the data, what fits its registers, by kind of kernel, and the assembly that
+    sums tiles of binary convolutions in bytes and of float ones, where it has that; then ``loop_sums`` are the most
+    vectors of sums of a tile that no assembly sums but a loop nest, whose operands need more registers.
+    ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on x86 a part of a core's own
+    second-level cache, on ARM half of the first-level one, as the second is far and shared and an in-order core waits
+    for it.
+    """
+
+    name: str
+    layout: VectorLayout
+    float: RegisterTile
+    binary: RegisterTile
+    winograd: RegisterTile
+    popcount: type[PopcountKernel] | None = None
+    multiply: type[MicroKernel] | None = None
+    loop_sums: int = 32
+    near_weights: int = 1 << 17
+
+    def candidates(
+        self, kind: str, height: int, width: int, blocks: int, lanes: int = 1, *, allow_leftover_column: bool = False
+    ) -> tuple[Tile, ...]:
+        """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first;
+        ``over`` as tiles() has it.
+        """
+        limits: RegisterTile = getattr(self, kind)
+        fitting = tiles(
+            height, width, blocks, accumulators=limits.accumulators, allow_leftover_column=allow_leftover_column
+        )
+        aim = _aim(limits, kind, blocks, lanes)
+        return tuple(sorted(fitting, key=lambda tile: _order(tile, aim)))
+
+
+def _aim(limits: RegisterTile, kind: str, blocks: int, lanes: int) -> RegisterTile:
+    """Pixels in place of vectors of channels that a narrow layer does not have; of a narrow Winograd layer fewer rows
+    of tiles: what they share, the weights, is small.
+    """
+    taken = min(blocks, limits.blocks)
+    pixels = min(limits.pixels * limits.blocks // taken, limits.accumulators // taken)
+    rows = min(limits.rows, max(1, blocks * lanes // NARROW_CHANNELS)) if kind == "winograd" else limits.rows
+    return replace(limits, pixels=pixels, rows=rows)
+
+
+def _order(tile: Tile, aim: RegisterTile) -> tuple[float, ...]:
+    """As many pixels and vectors of channels as aimed at, so that both operands of the inner loop are used again."""
+    if aim.latency:
+        pixels, blocks = min(tile.pixels, aim.pixels), min(tile.blocks, aim.blocks)
+        use = pixels * blocks / (aim.broadcast * pixels + blocks)
+        return (-min(tile.accumulators, aim.latency), -use, tile.accumulators, abs(tile.rows - aim.rows))
+    pixels = tile.pixels if tile.pixels <= aim.pixels else 2 * aim.pixels - tile.pixels
+    return (-min(tile.blocks, aim.blocks) * pixels, abs(tile.blocks - aim.blocks), abs(tile.rows - aim.rows))

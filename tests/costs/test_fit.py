@@ -1,0 +1,87 @@
+"""The fit against networks whose true cost is known."""
+
+import random
+
+import pytest
+
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.fit import MeasuredNetwork, fit
+from b2nn_tvm.errors import InputError
+
+NAMES = [f"layer{i}" for i in range(12)]
+
+
+def truth_and_prior(*, scale=1.0, offset=0.0, noise=0.0):
+    """A true cost, and a table that distorts it: too small by ``scale``, without ``offset``, noisy per layer."""
+    rng = random.Random(0)
+    float_cost = {name: rng.uniform(0.5, 2) for name in NAMES}
+    binary_cost = {name: value * rng.uniform(0.1, 0.4) for name, value in float_cost.items()}
+    truth = AdditiveCost("ms", 1.0 + offset, float_cost, binary_cost)
+    blur = lambda costs: {name: value / scale * (1 + rng.uniform(-noise, noise)) for name, value in costs.items()}
+    return truth, AdditiveCost("ms", 1.0, blur(float_cost), blur(binary_cost))
+
+
+def networks(truth, count, *, seed=1, noise=0.0):
+    rng = random.Random(seed)
+    masks = [(), tuple(NAMES)] + [tuple(n for n in NAMES if rng.random() < 0.5) for _ in range(count - 2)]
+    return [MeasuredNetwork(mask, truth.total(mask) * (1 + rng.uniform(-noise, noise))) for mask in masks[:count]]
+
+
+def relative_error(cost, truth):
+    unseen = networks(truth, 60, seed=99)
+    return sum(abs(cost.total(n.binary) / n.ms - 1) for n in unseen) / len(unseen)
+
+
+def test_a_few_networks_recover_a_scale_and_an_offset():
+    truth, prior = truth_and_prior(scale=1.5, offset=2.0)
+    fitted = fit(prior, networks(truth, 4))
+    assert relative_error(prior, truth) > 0.3
+    assert relative_error(fitted.cost, truth) < 0.005
+    assert fitted.prior_error > 0.3 and fitted.error < 0.02 and fitted.networks == 4
+
+
+@pytest.mark.parametrize("count", [5, 8])
+def test_a_few_networks_help_a_noisy_table(count):
+    truth, prior = truth_and_prior(scale=1.4, offset=0.5, noise=0.15)
+    fitted = fit(prior, networks(truth, count, noise=0.01))
+    assert relative_error(fitted.cost, truth) < 0.25 * relative_error(prior, truth)
+    assert fitted.error < 0.06
+
+
+def test_many_networks_recover_each_layer():
+    truth, prior = truth_and_prior(scale=1.3, noise=0.5)
+    fitted = fit(prior, networks(truth, 44))
+    assert relative_error(fitted.cost, truth) < 0.002
+    for name in NAMES:
+        assert fitted.cost.saving(name) == pytest.approx(truth.saving(name), rel=0.05, abs=0.02)
+
+
+def test_one_network_sets_the_scale():
+    truth, prior = truth_and_prior(scale=2.0)
+    only = networks(truth, 1)
+    fitted = fit(prior, only)
+    assert fitted.cost.total(()) == pytest.approx(only[0].ms, rel=0.01)
+    assert fitted.error != fitted.error  # there is nothing to leave out
+
+
+def test_the_leave_one_out_error_tells_good_from_bad_measurements():
+    truth, prior = truth_and_prior()
+    clean = fit(prior, networks(truth, 12)).error
+    noisy = fit(prior, networks(truth, 12, noise=0.2)).error
+    assert clean < 0.005 and noisy > 0.03
+
+
+def test_all_terms_stay_non_negative():
+    truth, prior = truth_and_prior(noise=0.5)
+    cost = fit(prior, networks(truth, 20, noise=0.3)).cost
+    assert min([cost.fixed, *cost.float_cost.values(), *cost.binary_cost.values()]) >= 0
+
+
+def test_what_cannot_be_fitted_is_refused():
+    _, prior = truth_and_prior()
+    with pytest.raises(InputError, match="at least one measured network"):
+        fit(prior, [])
+    with pytest.raises(InputError, match="above zero"):
+        fit(prior, [MeasuredNetwork((), 0.0)])
+    with pytest.raises(InputError, match="no cost is known for stem"):
+        fit(prior, [MeasuredNetwork(("stem",), 1.0)])

@@ -1,0 +1,245 @@
+"""Devices over TVM's RPC, against real b2nn-device processes: what they give equals this machine's, every failure
+says why.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings
+from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
+from b2nn_tvm.deploy.latency.measure import measure
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
+from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
+from b2nn_tvm.targets import target as targets
+from tests.deploy.handmade import expected, program
+from tests.support import full_disk
+from tests.support.board_process import BoardProcess, free_port
+
+ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    board = BoardProcess(tmp_path_factory.mktemp("board"))
+    yield board
+    board.stop()
+
+
+@pytest.fixture
+def start_board(tmp_path):
+    """A function that starts a board which the test may break."""
+    boards = []
+
+    def start(*words, **options) -> BoardProcess:
+        boards.append(BoardProcess(tmp_path, *words, **options))
+        return boards[-1]
+
+    yield start
+    for board in boards:
+        board.stop()
+
+
+def test_outputs_are_those_of_this_machine(board, artifact, x):
+    with open_device(board.address) as device:
+        for threads in (1, 2):
+            outputs = device.run(artifact, {"input": x}, threads=threads)
+            np.testing.assert_array_equal(outputs["output"], expected(x) + 1)
+            assert int(outputs["tasks"]) == threads
+            outputs["output"][:] = 0  # the arrays are the caller's
+        with pytest.raises(InputError, match="missing: input"):
+            device.run(artifact, {})
+
+
+def test_a_measurement_is_one_as_here(board, artifact):
+    with open_device(board.address) as device:
+        found = measure(artifact, device=device, threads=2, runs=7)
+        assert (found.runs, found.profiles, found.threads) == (7, 7, 2)
+        assert [row.name for row in found.per_layer] == ["conv1", "layer 0", "layer 1", "tail"]
+        assert 0 < found.min_ms <= found.p10_ms <= found.median_ms <= found.p90_ms
+        assert measure(artifact, device=device, min_seconds=0.05).runs >= 10
+        assert found.device == device.describe() == describe(board.address, read_facts())
+
+
+def test_nothing_stays_there(board, artifact, x):
+    with open_device(board.address) as device:
+        device.run(artifact, {"input": x})
+        rows = device.sample(artifact, threads=1, effort=ENDLESS)
+        next(rows)
+        assert len(board.left_behind(wait_s=0)) == 1 and len(board.processes()) == 3
+        rows.close()
+        assert len(board.processes()) == 2
+        device.run(artifact, {"input": x})
+    assert board.left_behind() == []
+    assert len(board.processes()) == 1
+
+
+def test_it_serves_this_machine_alone_unless_told(board):
+    assert board.first_line.startswith(f"serving on 127.0.0.1:{board.port}; Ctrl-C ends it")
+    own = psutil.Process(board.processes()[0].pid)
+    listening = [each.laddr for each in own.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
+    assert listening == [("127.0.0.1", board.port)]
+
+
+def test_it_ends_when_the_system_shuts_down(start_board, artifact):
+    board = start_board()
+    with open_device(board.address) as device:
+        next(device.sample(artifact, threads=1, effort=ENDLESS))
+        running = board.processes()
+        assert board.terminate() == 0 and "Traceback" not in board.log
+        _, alive = psutil.wait_procs(running, timeout=5)
+        assert not alive and board.left_behind() == []
+        socket.create_server(("127.0.0.1", board.port)).close()  # the port is free again
+
+
+def test_a_board_that_disappears_is_an_error_after_what_came(start_board, artifact, x):
+    board = start_board()
+    with open_device(board.address) as device:
+        came = []
+        with pytest.raises(DeviceLost, match=f"^{board.address}: the connection was lost"):
+            for sample in device.sample(artifact, threads=1, effort=ENDLESS):
+                came.append(sample)
+                if len(came) == 50:
+                    board.signal(signal.SIGKILL)
+        assert len(came) >= 50
+        with pytest.raises(
+            DeviceError, match=f'start "b2nn-device --port {board.port}" on the board.*forward the port'
+        ):
+            device.run(artifact, {"input": x})
+
+
+@pytest.mark.parametrize("victim", ["the run", "the board"])
+def test_one_that_hangs_is_given_up(start_board, artifact, x, victim):
+    board = start_board()
+    with open_device(board.address, timeout_s=1) as device:
+        rows = device.sample(artifact, threads=1, effort=ENDLESS)
+        next(rows)
+        if victim == "the run":
+            run = board.processes()[-1]
+            run.suspend()
+        else:
+            board.signal(signal.SIGSTOP)
+        start = time.monotonic()
+        with pytest.raises(
+            DeviceLost, match="no row for 1 s.*allow more time" if victim == "the run" else "no answer for 1 s"
+        ):
+            list(rows)
+        assert time.monotonic() - start < 5
+        if victim == "the run":
+            assert len(board.processes()) == 2
+            device.run(artifact, {"input": x})  # the board serves on
+
+
+def test_a_client_that_is_killed_leaves_nothing(board, net):
+    code = f"""
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
+from b2nn_tvm.deploy.devices.device import MeasurementSettings, open_device
+device = open_device({board.address!r})
+for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings(runs=1000000)):
+    print("running", flush=True)
+"""
+    client = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=targets.__file__.rpartition("/targets/")[0]
+    )
+    assert client.stdout.readline() == b"running\n"
+    client.kill()
+    client.wait()
+    client.stdout.close()
+    assert board.left_behind() == []
+    assert len(board.processes()) == 1
+
+
+def test_only_one_is_served_at_a_time(board, artifact, monkeypatch):
+    monkeypatch.setattr("b2nn_tvm.deploy.devices.rpc.CONNECT_S", 1)
+    with open_device(board.address) as first, open_device(board.address) as second:
+        first.describe()
+        with pytest.raises(DeviceLost, match="no answer for 1 s; b2nn-device serves one at a time"):
+            second.describe()
+
+
+def test_a_full_disk_is_named(start_board, artifact, tmp_path):
+    (tmp_path / "full").mkdir()
+    board = start_board(command=(*full_disk.words(tmp_path / "full"), sys.executable), TMPDIR=str(tmp_path / "full"))
+    padded = tmp_path / "padded"
+    shutil.copytree(artifact.folder, padded)
+    with (padded / LIBRARY).open("ab") as library:
+        library.write(bytes(70_000))
+    with open_device(board.address) as device:
+        with pytest.raises(DeviceError, match=r"the board says OSError: \[Errno 28\] No space left on device"):
+            device.upload(Artifact(padded, artifact.manifest))
+
+
+def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(board, artifact):
+    def refusal(**changes) -> str:
+        with pytest.raises(DeviceError) as caught:
+            device.upload(Artifact(artifact.folder, replace(artifact.manifest, **changes)))
+        return str(caught.value)
+
+    with open_device(board.address) as device:
+        assert "this device runs x86_64" in refusal(target=targets.get("arm"))
+        assert "lacks tbm8" in refusal(target=replace(artifact.target, requires=("tbm8",)))
+
+
+def test_a_network_that_fails_says_why_and_the_board_serves_on(board, workshop, artifact, x):
+    failing = load(workshop.build("fail_if_negative", "shift_one", name="rpc-fails"))
+    source, kernels, target = workshop.folder / "crash.c", workshop.folder / "crash.o", workshop.target()
+    source.write_text(
+        "int scale(void *x, void *c, void *o) { __builtin_trap(); }\nint count_tasks(void *o) { *(int *)o = 1; return"
+        " 0; }\n"
+    )
+    workshop.compile(target, "-O1", "-fPIC", "-c", str(source), "-o", str(kernels))
+    build_library(program(), kernels.read_bytes(), target, workshop.folder / "crash")
+    with open_device(board.address) as device:
+        with pytest.raises(DeviceError, match=r"step 1 \(fail_if_negative, layer layer 0\) failed"):
+            device.run(failing, {"input": np.ones_like(x)})
+        with pytest.raises(DeviceError, match="stopped by signal 4: it uses an instruction that this CPU lacks"):
+            device.run(load(workshop.folder / "crash"), {"input": x})
+        device.run(artifact, {"input": x})
+
+
+def test_another_version_is_refused_with_both_versions(start_board):
+    board = start_board(before="from b2nn_tvm.deploy import board; board.PROTOCOL = 99")
+    with (
+        open_device(board.address) as device,
+        pytest.raises(DeviceError, match=r'protocol 99.*install the same version on both: "pip'),
+    ):
+        device.describe()
+
+
+def test_tvms_own_server_is_told_from_ours(tmp_path):
+    port = free_port()
+    code = (
+        f"from tvm.rpc.server import PopenRPCServerState as S; S('127.0.0.1', {port}, {port + 1}, silent=True);"
+        " print(flush=True)"
+    )
+    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=tmp_path)
+    server.stdout.readline()
+    try:
+        with (
+            open_device(f"rpc://127.0.0.1:{port}") as device,
+            pytest.raises(DeviceError, match="but not b2nn-device; start b2nn-device"),
+        ):
+            device.describe()
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+@pytest.mark.parametrize("word", ["rpc://", "rpc://host", "rpc://host:port", "rpc://a b:1", "rpc://user@host:1"])
+def test_misspelled_words_are_refused(word):
+    with pytest.raises(DeviceError, match="expected rpc://host:port"):
+        open_device(word)

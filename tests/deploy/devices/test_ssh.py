@@ -1,0 +1,250 @@
+"""Devices over ssh, against a real sshd: what it gives equals this machine's, and every way to fail says what to do."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings
+from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
+from b2nn_tvm.deploy.latency.measure import measure
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.targets import target as targets
+from tests.deploy.handmade import expected
+from tests.support import full_disk
+from tests.support.ssh_server import SshServer
+
+ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
+
+
+@pytest.fixture
+def own_server(ssh_server_programs, monkeypatch) -> SshServer:
+    """A server that the test may break."""
+    server = SshServer(ssh_server_programs)
+    monkeypatch.setenv("B2NN_SSH", server.client)
+    yield server
+    server.stop()
+
+
+def replace_runner(net: Path, folder: Path, script: str) -> Path:
+    """A copy of a compiled network whose program is a shell script."""
+    shutil.copytree(net, folder)
+    (folder / RUNNER).write_text(f"#!/bin/sh\n{script}\n")
+    return folder
+
+
+def test_outputs_are_those_of_this_machine(ssh, artifact, x):
+    with open_device(ssh.word) as device:
+        for threads in (1, 2):
+            outputs = device.run(artifact, {"input": x}, threads=threads)
+            np.testing.assert_array_equal(outputs["output"], expected(x) + 1)
+            assert int(outputs["tasks"]) == threads
+            outputs["output"][:] = 0  # the arrays are the caller's
+        with pytest.raises(InputError, match="missing: input"):
+            device.run(artifact, {})
+
+
+def test_a_measurement_is_one_as_here(ssh, artifact):
+    with open_device(ssh.word) as device:
+        found = measure(artifact, device=device, threads=2, runs=7)
+        assert (found.runs, found.profiles, found.threads) == (7, 7, 2)
+        assert [row.name for row in found.per_layer] == ["conv1", "layer 0", "layer 1", "tail"]
+        assert 0 < found.min_ms <= found.p10_ms <= found.median_ms <= found.p90_ms
+        assert measure(artifact, device=device, min_seconds=0.05).runs >= 10
+        here = describe(ssh.word, read_facts())
+        assert found.device == device.describe() == here and here.cpu and here.arch
+
+
+def test_aliases_of_the_users_configuration_work(ssh, artifact, x):
+    with open_device("ssh://raspberrypi.local") as device:
+        device.run(artifact, {"input": x})
+
+
+def test_nothing_stays_there(ssh, artifact, x):
+    with open_device(ssh.word) as device:
+        device.run(artifact, {"input": x})
+        rows = device.sample(artifact, threads=1, effort=ENDLESS)
+        next(rows)
+        assert len(ssh.left_behind(wait_s=0)) == 1
+        rows.close()  # a run that is broken off ends there, too
+        assert ssh.left_behind() == []
+        device.run(artifact, {"input": x})  # and the device can be used again
+    assert ssh.left_behind() == []
+    assert not [each for each in ssh.sessions() if each.name() == RUNNER]
+
+
+def test_nothing_stays_there_when_this_side_is_killed(ssh, net):
+    code = f"""
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.deploy.devices.device import MeasurementSettings, open_device
+device = open_device({ssh.word!r})
+for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings(runs=1000000)):
+    print("running", flush=True)
+"""
+    root = Path(__file__).parents[3]
+    client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=root, start_new_session=True)
+    assert client.stdout.readline() == b"running\n"
+    runners = [each for each in ssh.sessions() if each.name() == RUNNER]
+    assert len(runners) == 1
+    client.kill()
+    client.wait()
+    client.stdout.close()
+    assert ssh.left_behind() == []
+    _, alive = psutil.wait_procs(runners, timeout=5)
+    assert not alive
+
+
+def test_a_noisy_login_does_no_harm(own_server, artifact, x):
+    (own_server.home / ".ssh").mkdir()
+    (own_server.home / ".ssh" / "rc").write_text("echo Welcome to this board; echo '{\"motd\": 1}'\n")
+    with open_device(own_server.word) as device:
+        outputs = device.run(artifact, {"input": x})
+        np.testing.assert_array_equal(outputs["output"], expected(x) + 1)
+        assert measure(artifact, device=device, runs=3).runs == 3
+
+
+def test_a_board_that_disappears_is_an_error_after_what_came(own_server, artifact, x):
+    with open_device(own_server.word) as device:
+        came = []
+        with pytest.raises(
+            DeviceError, match=f'^{own_server.word}: .*check that "ssh -p {own_server.port} pi@127.0.0.1" works'
+        ):
+            for sample in device.sample(artifact, threads=1, effort=ENDLESS):
+                came.append(sample)
+                if len(came) == 50:
+                    own_server.disappear()
+        assert len(came) >= 50
+        with pytest.raises(DeviceError, match="Connection refused; switch the board's ssh server on"):
+            device.run(artifact, {"input": x})
+        own_server.start()
+        device.run(artifact, {"input": x})
+        assert measure(artifact, device=device, runs=3).runs == 3
+
+
+@pytest.mark.parametrize("victim", ["the run", "the board"])
+def test_one_that_hangs_is_given_up(own_server, artifact, victim):
+    """Stopped processes answer no more than a board without power, and close nothing."""
+    with open_device(own_server.word, timeout_s=1) as device:
+        rows = device.sample(artifact, threads=1, effort=ENDLESS)
+        next(rows)
+        if victim == "the run":
+            (runner,) = (each for each in own_server.sessions() if each.name() == RUNNER)
+            runner.suspend()
+        else:
+            own_server.signal_sessions(signal.SIGSTOP)
+        start = time.monotonic()
+        with pytest.raises(DeviceError, match="no answer for 1 s.*allow more time"):
+            list(rows)
+        assert time.monotonic() - start < 15
+        if victim == "the run":
+            assert own_server.left_behind() == []
+            assert not [each for each in own_server.sessions() if each.name() == RUNNER]
+
+
+def test_a_full_disk_is_named_and_left_as_it_was(own_server, artifact, x):
+    words = full_disk.words(own_server.home / "tmp", uid=own_server.uid)
+    own_server.disappear()
+    own_server.start(*words)
+    with open_device(own_server.word) as device:
+        with pytest.raises(DeviceError, match=r"No space left on device: /.* has \d+ KiB, the network takes \d+ KiB"):
+            device.run(artifact, {"input": x})
+        assert device._connected().call("ls").split() == []
+
+
+def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(ssh, artifact):
+    def refusal(**changes) -> str:
+        manifest = replace(artifact.manifest, **changes)
+        with pytest.raises(DeviceError) as caught:
+            device.upload(Artifact(artifact.folder, manifest))
+        assert device._connected().call("ls") == b""
+        return str(caught.value)
+
+    with open_device(ssh.word) as device:
+        text = refusal(target=targets.get("arm"))
+        assert "compiled for target arm" in text and "this device runs x86_64" in text
+        assert "compile it with --target x86 or x86-avx512 or x86-vpopcntdq" in text
+        text = refusal(target=replace(artifact.target, requires=("sse2", "tbm8")))
+        assert "lacks tbm8; compile it for a target that asks for less" in text
+        text = refusal(library=replace(artifact.manifest.library, glibc="9.9"))
+        assert "needs the GNU C library 9.9, but this device has 2." in text and "ziglang" in text
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("kill -ILL $$", "stopped by signal 4: it uses an instruction that this CPU lacks"),
+        ("kill -SEGV $$", "the library was stopped by signal 11"),
+        ("kill -KILL $$", "out of memory"),
+        ("echo error: step 1 failed >&2; exit 1", ": step 1 failed$"),
+        ("exit 3", "ended with status 3"),
+        ("exit 0", "stopped before its end"),
+        (
+            'echo \'{"row": "start", "kind": "b2nn-profile", "format_version": 2}\'',
+            "version 2; compile the network again",
+        ),
+        (
+            'echo \'{"row": "start", "kind": "b2nn-profile", "format_version": 1, "model_id": "x"}\'',
+            "another network runs",
+        ),
+    ],
+)
+def test_a_program_that_fails_says_why(ssh, net, tmp_path, script, reason):
+    with open_device(ssh.word) as device, pytest.raises(DeviceError, match=reason):
+        measure(load(replace_runner(net, tmp_path / "net", script)), device=device)
+
+
+def test_a_board_that_is_emulated_gives_no_times(own_server, artifact, x):
+    """An ARM system over a kernel of x86: it says that it is ARM, and its /proc tells of the other CPU."""
+    (own_server.home / "bin").mkdir()
+    (own_server.home / "bin" / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (own_server.home / "bin" / "uname").chmod(0o755)
+    with open_device(own_server.word) as device:
+        assert device.describe().emulated
+        with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
+            measure(artifact, device=device)
+        with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
+            device.check(artifact.target)
+
+
+def test_a_folder_without_the_program_is_refused(ssh, net, tmp_path):
+    shutil.copytree(net, tmp_path / "net")
+    (tmp_path / "net" / RUNNER).unlink()
+    with open_device(ssh.word) as device, pytest.raises(InputError, match=f"expected the program {RUNNER}"):
+        device.upload(load(tmp_path / "net"))
+
+
+def test_a_login_that_fails_says_what_to_do(own_server, monkeypatch):
+    def refusal() -> str:
+        with open_device(own_server.word) as device, pytest.raises(DeviceError) as caught:
+            device.describe()
+        return str(caught.value)
+
+    login = f"-p {own_server.port} pi@127.0.0.1"
+    (own_server.home / "authorized_keys").write_text("")
+    assert refusal().endswith(f'"ssh-copy-id {login}"')
+    (own_server.folder / "known_hosts").write_text("")
+    assert f'log in once with "ssh {login}"' in refusal()
+    own_server.disappear()
+    assert "raspi-config" in refusal()
+    monkeypatch.setenv("B2NN_SSH", "/no/such/ssh -v")
+    assert "cannot start '/no/such/ssh'" in refusal() and "apt install openssh-client" in refusal()
+
+
+@pytest.mark.parametrize(
+    "word", ["ssh://", "ssh://@host", "ssh://-oProxyCommand=x", "ssh://a b", "ssh://host:ssh", "ssh://pi@-host"]
+)
+def test_misspelled_words_are_refused(word):
+    with pytest.raises(DeviceError, match="expected ssh://user@host"):
+        open_device(word)

@@ -1,0 +1,172 @@
+"""The folder for a board: its files, the commands of its README.txt as they stand there, and its examples on each
+machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from b2nn_tvm.deploy.devices.qemu import find_emulator
+from b2nn_tvm.deploy.library.build_library import HEADER, LIBRARY, RUNNER, build_library
+from b2nn_tvm.deploy.library.bundle import EXAMPLES, requirements, write_bundle
+from b2nn_tvm.deploy.library.manifest import read_manifest
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.targets import target as targets
+from tests.deploy.handmade import N, expected, program
+
+CPUS = {"arm": ("cortex-a53", "cortex-a72", "cortex-a76"), "armv7": ("cortex-a7", "cortex-a15")}
+ARM_PYTHON = Path(__file__).parents[3] / "build" / "arm-board" / "python"
+
+
+@pytest.fixture
+def image(tmp_path, x) -> Path:
+    x.tofile(tmp_path / "image.f32")
+    return tmp_path / "image.f32"
+
+
+def answer(x: np.ndarray) -> str:
+    scores = (expected(x) + 1)[0]
+    return f"class {scores.argmax()}: {scores.max():.6f}\n"
+
+
+def emulated(folder: Path, target: str, cpu: str, *words: object) -> subprocess.CompletedProcess:
+    """Run a program of the bundle on an emulated board."""
+    emulator = find_emulator("armv7l" if target == "armv7" else "aarch64")
+    command = [*emulator.command_line(cpu), str(folder / str(words[0])), *map(str, words[1:])]
+    return subprocess.run(command, env=emulator.environment(), check=False, capture_output=True, text=True)
+
+
+def test_all_files_are_listed_with_their_sizes(bundle_for):
+    folder = bundle_for("native")
+    files = write_bundle(folder)  # again: it replaces its own files
+    assert {file.name for file in files} == {path.name for path in folder.iterdir()}
+    assert [file.name for file in files][:3] == [LIBRARY, RUNNER, HEADER]
+    for file in files:
+        assert file.size_bytes == (folder / file.name).stat().st_size > 0
+        assert file.what
+        assert f"    {file.name}" in (folder / "README.txt").read_text()
+    for example in ("classify.c", "classify.py"):
+        assert (folder / example).read_bytes() == (EXAMPLES / example).read_bytes()
+
+
+def test_a_folder_without_a_library_gets_nothing(tmp_path):
+    with pytest.raises(InputError, match="expected the folder of a compiled library"):
+        write_bundle(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_requirements_name_what_the_board_must_have(bundle_for):
+    manifest = read_manifest(bundle_for("native"))
+    needed = replace(manifest, target=replace(manifest.target, arch="aarch64", requires=("asimd", "asimddp")))
+    needed = replace(needed, library=replace(manifest.library, glibc="2.17"))
+    text = "a Linux system for aarch64, a CPU with asimd, asimddp, the GNU C library 2.17 or later"
+    assert requirements(needed) == text
+    assert text in (bundle_for("arm") / "README.txt").read_text().replace("asimd,", "asimd, asimddp,")
+
+
+def test_the_commands_of_the_readme_run(bundle_for, x, tmp_path):
+    """Copied to another folder, with no Python package and no variable that points back here."""
+    if not shutil.which("cc"):
+        pytest.skip("needs a C compiler; get it with: apt install gcc")
+    board = tmp_path / "board"
+    shutil.copytree(bundle_for("native"), board)
+    np.save(board / "image.npy", x)
+    x.tofile(board / "image.f32")
+    (board / "labels.txt").write_text("".join(f"label {i}\n" for i in range(N)))
+    text = (board / "README.txt").read_text()
+    commands = re.findall(r"^    ((?:\./|cc |python3 ).*)$", text, re.MULTILINE)
+    assert len(commands) == 8
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=board, env=environment, check=False, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, ""), command
+        if "classify" in command and not command.startswith("cc"):
+            assert done.stdout == answer(x)
+    best = int((expected(x) + 1).argmax())
+    assert re.search(
+        rf"1\. class {best} .*  label {best}$",
+        subprocess.run(
+            [board / RUNNER, "--input", board / "image.npy", "--labels", board / "labels.txt"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout,
+        re.MULTILINE,
+    )
+    np.testing.assert_array_equal(np.load(board / "scores.npy"), expected(x) + 1)
+    assert (board / "times.jsonl").read_text().count('"row": "end"') == 1
+
+
+@pytest.mark.parametrize("program_words", [["classify"], ["python3", "classify.py"]])
+def test_the_examples_say_what_is_wrong(bundle_for, tmp_path, program_words):
+    if not shutil.which("cc"):
+        pytest.skip("needs a C compiler; get it with: apt install gcc")
+    folder = bundle_for("native")
+    words = ["cc", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "classify.c", "-o", str(tmp_path / "classify")]
+    subprocess.run([*words, "-L.", f"-l:{LIBRARY}", f"-Wl,-rpath,{folder}"], cwd=folder, check=True)
+    command = (
+        [str(tmp_path / "classify")] if program_words == ["classify"] else [sys.executable, str(folder / "classify.py")]
+    )
+    (tmp_path / "short").write_bytes(b"short")
+
+    def start(*more: str) -> subprocess.CompletedProcess:
+        return subprocess.run([*command, *more], check=False, capture_output=True, text=True)
+
+    assert "usage: " in start().stderr
+    assert "short: expected 4000 bytes of float32" in start(str(tmp_path / "short")).stderr
+    (tmp_path / "right").write_bytes(bytes(4000))
+    assert "a bad argument" in start(str(tmp_path / "right"), "1000").stderr
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize(("target", "cpu"), [(target, cpu) for target in CPUS for cpu in CPUS[target]])
+def test_the_c_example_and_the_runner_run_on_each_board(arm_board, bundle_for, image, x, target, cpu):
+    folder = bundle_for(target)
+    done = emulated(folder, target, cpu, "classify", image, 3)
+    assert (done.returncode, done.stdout, done.stderr) == (0, answer(x), "")
+    for threads in (1, 3):
+        done = emulated(folder, target, cpu, RUNNER, "--input", image, "--threads", threads, "--top", 1)
+        scores = (expected(x) + 1)[0]
+        assert (done.returncode, done.stdout.split()[2:]) == (0, [str(scores.argmax()), f"{scores.max():.6f}"]), done
+
+
+@pytest.mark.emulated
+def test_the_python_example_runs_on_the_emulated_board(arm_board, bundle_for, image, x):
+    if not ARM_PYTHON.is_file():
+        pytest.skip("needs Python for AArch64; get it with: python -m tests.support.setup_board")
+    command = [ARM_PYTHON, bundle_for("arm") / "classify.py", image, "2"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, answer(x), "")
+
+
+@pytest.mark.emulated
+def test_a_bundle_for_another_board_says_so(arm_board, bundle_for, workshop):
+    arm, armv7 = bundle_for("arm"), bundle_for("armv7")
+    for folder, target, other, names in ((arm, "arm", armv7, "32-bit ARM"), (armv7, "armv7", arm, "64-bit ARM")):
+        done = emulated(folder, target, CPUS[target][0], RUNNER, other)
+        assert (done.returncode, f"the library is for {names}, but this" in done.stderr) == (1, True), done
+    newer = workshop.folder / "bundle-rpi5"
+    rpi5 = replace(workshop.target("arm"), name="rpi5", requires=targets.get("rpi5").requires)
+    build_library(program(), workshop.kernels(target="arm"), rpi5, newer)
+    done = emulated(newer, "arm", "cortex-a72", RUNNER)
+    assert (done.returncode, "for target rpi5, and this CPU lacks atomics" in done.stderr) == (1, True), done
+    assert emulated(newer, "arm", "cortex-a76", RUNNER).returncode == 0
+
+
+@pytest.mark.emulated
+def test_times_of_an_emulated_board_are_marked(arm_board, bundle_for):
+    done = emulated(bundle_for("armv7"), "armv7", "cortex-a7", RUNNER, "--profile", "--runs", 1)
+    assert done.stderr == "note: this CPU is emulated: the times are no latencies of a board\n"
+    assert done.stdout.count('"emulated": true') == 2
+    assert '"arch": "armv7l"' in done.stdout

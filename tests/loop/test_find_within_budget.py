@@ -1,0 +1,112 @@
+"""The choice that comes back was measured within the budget, whatever the cost model thought; times come from a
+made-up device.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from b2nn_tvm.costs.table import CostRow
+from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.loop import find_within_budget as certifying
+from b2nn_tvm.loop.find_within_budget import ATTEMPTS, find_within_budget
+from b2nn_tvm.loop.measure_costs import refit
+from b2nn_tvm.loop.measure_network import NetworkTime
+from b2nn_tvm.workload import ConvWorkload
+
+NAMES = tuple(f"layer{index}" for index in range(8))
+SCORES = {name: float(index + 1) for index, name in enumerate(NAMES)}
+FLOAT_MS, BINARY_MS, REST_MS = 1.0, 0.1, 0.5
+
+
+class Device:
+    """A network takes the sum of its layers, times ``factor`` where it is mixed: what a sum of layers cannot
+    predict.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+        self.asked: list[tuple[str, ...]] = []
+
+    def __call__(self, job, binary) -> NetworkTime:
+        binary = tuple(binary)
+        self.asked.append(binary)
+        ms = REST_MS + sum(BINARY_MS if name in binary else FLOAT_MS for name in NAMES)
+        ms *= self.factor if 0 < len(binary) < len(NAMES) else 1
+        precisions = {name: "binary" if name in binary else "float" for name in NAMES}
+        rows = [row(name, key(name), precisions[name], BINARY_MS if name in binary else FLOAT_MS) for name in NAMES]
+        return NetworkTime(binary, ms, 0.01, 100, 1000, "made up", "none", (*rows, row("stem", "", "float", REST_MS)))
+
+
+def key(name: str) -> str:
+    return ConvWorkload(1, 8, 8, 8, 8, (3, 3), padding=(1, 1, 1, 1)).key + name
+
+
+def row(name: str, workload: str, precision: str, ms: float) -> CostRow:
+    return CostRow(name, workload, precision, ms, 100, 0.01, "native", "made up", 1)
+
+
+def layers() -> list:
+    return [SimpleNamespace(name=name, eligible=True, workload=SimpleNamespace(key=key(name))) for name in NAMES]
+
+
+@pytest.fixture
+def job() -> SimpleNamespace:
+    settings = SimpleNamespace(margin=0.02, rule="strict", solver="sort", target="native", threads=1)
+    return SimpleNamespace(name="net", settings=settings, layers=layers(), eligible=NAMES, progress=lambda *_: None)
+
+
+def run(job, device: Device, limit: float, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(certifying, "measured", device)
+    cost = refit(job, [device(job, ()), device(job, NAMES)])
+    return find_within_budget(job, SCORES, cost, limit)
+
+
+@pytest.mark.parametrize("factor", [0.8, 0.95, 1.0, 1.05, 1.2])
+@pytest.mark.parametrize("limit", [2.0, 3.3, 4.9, 6.1, 8.0])
+def test_the_choice_was_measured_within_the_limit(job, factor: float, limit: float, monkeypatch) -> None:
+    device = Device(factor)
+    found = run(job, device, limit, monkeypatch)
+    assert found.time.ms <= limit
+    assert device(job, found.binary).ms == found.time.ms
+    assert len(found.attempts) <= ATTEMPTS
+    assert set(found.binary) == set(NAMES[: len(found.binary)])  # the least harmful layers first
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.0, 1.05])
+def test_one_layer_less_would_be_over_the_limit(job, factor: float, monkeypatch) -> None:
+    device, limit = Device(factor), 5.0
+    found = run(job, device, limit, monkeypatch)
+    assert device(job, found.binary[:-1]).ms > limit
+
+
+def test_no_candidate_is_measured_twice(job, monkeypatch) -> None:
+    device = Device(1.3)
+    run(job, device, 4.0, monkeypatch)
+    assert len(device.asked) == len(set(device.asked))
+
+
+def test_an_impossible_limit_is_refused_without_measuring(job, monkeypatch) -> None:
+    device = Device(1.0)
+    with pytest.raises(BudgetError, match=r"1\.3.* ms.*stem"):
+        run(job, device, 1.0, monkeypatch)
+    assert len(device.asked) == 2
+
+
+def test_a_limit_that_only_the_sum_of_layers_keeps_is_refused(job, monkeypatch) -> None:
+    job.eligible = NAMES
+    with pytest.raises(BudgetError, match="fastest took"):
+        run(job, AllOver(1.0), 1.31, monkeypatch)
+
+
+class AllOver(Device):
+    """The device took longer for every candidate than when the cost table was made."""
+
+    def __call__(self, job, binary) -> NetworkTime:
+        time = super().__call__(job, binary)
+        slow = 2.0 if len(self.asked) > 2 else 1.0
+        return NetworkTime(
+            time.binary, slow * time.ms, time.spread, time.runs, time.size_bytes, time.device, time.isa, time.layers
+        )

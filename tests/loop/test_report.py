@@ -1,0 +1,139 @@
+"""The table, the lines, report.json and report.html of a search."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from b2nn_tvm.loop import report
+from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.find_within_budget import Attempt
+from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
+from b2nn_tvm.mixbin.conversion.options import ConversionOptions
+from b2nn_tvm.mixbin.progressive.driver import Step
+from b2nn_tvm.plan import Plan, Precision
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> SearchResult:
+    layers = {"conv1": Precision.FLOAT, "block.conv1": Precision.BINARY, "block.conv2": Precision.FLOAT}
+    return SearchResult(
+        folder=tmp_path,
+        model="<net>",
+        method="mixbin-loss, strict, sort",
+        plan=Plan(layers, {"block.conv1": "conv2d_n1"}, "<net>", "mixbin-loss", "2ms", 1.8, "ms"),
+        budget="2ms",
+        unit="ms",
+        limit=2.0,
+        predicted=1.8,
+        achieved=1.9,
+        measured_ms=1.9,
+        library_accuracy=0.95,
+        agreeing=359,
+        images=360,
+        rows=(
+            ResultRow("all float", "float", (), 0.97, 3.0, 3.1, 4096),
+            ResultRow("mixed", "mixed", ("block.conv1",), 0.95, 1.8, 1.9, 2048),
+            ResultRow("all binary", "binary", ("block.conv1", "block.conv2"), 0.8, 1.0, 1.1, 1024),
+            ResultRow("random", "random", ("block.conv2",), 0.9, 1.8, 1.95, 2048, 7),
+            ResultRow("random", "random", ("block.conv2",), 0.92, 1.8, 1.85, 2048, 9),
+        ),
+        random_accuracy=Interval(0.91, 0.127, 2),
+        random_ms=Interval(1.9, 0.6, 2),
+        attempts=(Attempt(("block.conv1",), 1.8, 1.9, 0.1),),
+        quality=CostQuality(0.02, 0.05, 0.1, 7),
+        scores={"block.conv1": 0.1, "block.conv2": 0.5},
+        libraries={"native": tmp_path / "native", "arm": tmp_path / "arm"},
+        device="A CPU",
+        isa="avx2",
+        threads=1,
+    )
+
+
+def test_table_has_a_row_per_network_and_the_mean(result: SearchResult) -> None:
+    table = report.table(result)
+    assert table.title == "<net> on A CPU, 1 thread, avx2"
+    assert table.rows[0] == ("all float", "0 of 2", "97.00", "-", "3.0000", "3.1000", "4")
+    assert table.rows[1] == ("mixed", "1 of 2", "95.00", "2 ms", "1.8000", "1.9000", "2")
+    assert table.rows[3][0] == "random (seed 7)"
+    assert table.rows[-1][:1] + table.rows[-1][2:] == (
+        "mean of 2 random",
+        "91.00 ± 12.70",
+        "2 ms",
+        "-",
+        "1.9000 ± 0.6000",
+        "2",
+    )
+
+
+def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
+    text = "\n".join(report.lines(result))
+    assert "achieved 1.9 ms (kept, 5.0% to spare)" in text
+    assert "the prediction was 5.3% too low" in text
+    assert "3 networks predicted before they were measured: median error 5.3%, worst 7.7%" in text
+    assert "359 of them" in text and "seeds 7, 9" in text
+    assert "mixed 95.00 % is above the mean 91.00 ± 12.70 %" in text
+    assert "exceeded by 5.0%" in "\n".join(report.lines(replace(result, achieved=2.1)))
+
+
+def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchResult) -> None:
+    steps = (Step("block.conv1", 0.3, 0.951),)
+    text = "\n".join(
+        report.lines(
+            replace(result, conversion=ConversionOptions("distribution-aware", "prelu", -1, True), steps=steps)
+        )
+    )
+    assert "binary layers have distribution-aware weights, prelu in front, borders of -1, learned thresholds" in text
+    assert "one after the other, with this validation accuracy after each: block.conv1 95.1 %" in text
+    assert "one after the other" not in "\n".join(report.lines(result))
+
+
+def test_without_comparison_nothing_is_compared(result: SearchResult) -> None:
+    alone = replace(result, rows=result.rows[:2], random_accuracy=None, random_ms=None)
+    assert len(report.table(alone).rows) == 2
+    assert "random" not in "\n".join(report.lines(alone))
+
+
+def test_json_is_a_document_with_relative_paths(result: SearchResult) -> None:
+    path, _ = report.write(replace(result, random_ms=Interval(1.9, math.inf, 1)))
+    document = json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert document["kind"] == "report" and document["within_budget"] is True
+    assert document["libraries"] == {"native": "native", "arm": "arm"}
+    assert document["plan"]["binary"] == ["block.conv1"]
+    assert document["random_ms"]["half_width"] is None
+
+
+def test_html_is_self_contained_and_escaped(result: SearchResult) -> None:
+    _, path = report.write(result)
+    text = path.read_text(encoding="utf-8")
+    assert "&lt;net&gt;" in text and "<net>" not in text
+    assert not any(word in text for word in ("http:", "https:", "<script", "<link", "src="))
+    closed = Balance()
+    closed.feed(text)
+    assert closed.open == []
+    assert text.count("<circle") == 3 and 'class="mixed"' in text
+
+
+class Balance(HTMLParser):
+    """Fails where tags do not close in order."""
+
+    VOID = ("meta",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        """<circle/> closes itself."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag

@@ -1,0 +1,274 @@
+"""Which layers may become binary, on small networks that each hold one structure."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm import models
+from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.workload import ConvWorkload
+
+
+def conv(inputs, outputs, kernel=3, stride=1, groups=1):
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+
+
+def conv_bn(*args, **options):
+    module = conv(*args, **options)
+    return nn.Sequential(module, nn.BatchNorm2d(module.out_channels))
+
+
+class Residual(nn.Module):
+    """x -> main -> + <- shortcut <- x."""
+
+    def __init__(self, main, shortcut):
+        super().__init__()
+        self.main, self.shortcut = main, shortcut
+
+    def forward(self, x):
+        return self.main(x) + self.shortcut(x)
+
+
+def network(*body, channels=8):
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 5)]
+    return nn.Sequential(nn.Sequential(conv(3, 8), nn.BatchNorm2d(8)), *body, *head)
+
+
+def reasons(model, shape=(3, 8, 8)):
+    return {row.name: row.reason for row in trace(model, shape)}
+
+
+def test_first_convolution_and_classifier_stay_and_the_rest_is_eligible():
+    table = trace(network(nn.ReLU(), conv_bn(8, 8)), (3, 8, 8))
+    assert [(row.name, row.kind, row.eligible, row.reason) for row in table] == [
+        ("0.0", "Conv2d", False, "first convolution"),
+        ("2.0", "Conv2d", True, ""),
+        ("5", "Linear", False, "classifier"),
+    ]
+    assert table.eligible == ["2.0"]
+    assert table["2.0"].activation == "1"
+    assert table["0.0"].activation == ""
+    assert table.input_shape == (1, 3, 8, 8)
+
+
+def test_workloads():
+    table = trace(nn.Sequential(conv(3, 8), nn.Conv2d(8, 6, (3, 1), (2, 1), (1, 2), (1, 2), 2)), (2, 3, 9, 8))
+    expected = ConvWorkload(2, 8, 9, 8, 6, (3, 1), (2, 1), (1, 2, 1, 2), (1, 2), 2)
+    assert table["1"].workload == expected
+    linear = trace(nn.Sequential(nn.Flatten(), nn.Linear(12, 5)), (3, 3, 2, 2))["1"].workload
+    assert (linear.macs, linear.batch, linear.in_channels, linear.out_channels) == (3 * 12 * 5, 3, 12, 5)
+
+
+def test_pointwise_convolutions_of_mobilenet_are_eligible_and_depthwise_ones_are_not():
+    block = nn.Sequential(conv_bn(8, 8, groups=8), nn.ReLU(), conv_bn(8, 8, 1), nn.ReLU())
+    found = reasons(network(block))
+    assert found["1.0.0"] == "depthwise convolution"
+    assert found["1.2.0"] == ""
+
+
+def test_inverted_residuals_keep_their_pointwise_convolutions_eligible():
+    main = nn.Sequential(conv_bn(8, 16, 1), nn.ReLU6(), conv_bn(16, 16, groups=16), nn.ReLU6(), conv_bn(16, 8, 1))
+    found = reasons(network(Residual(main, nn.Identity())))
+    assert (found["1.main.0.0"], found["1.main.4.0"]) == ("", "")
+
+
+def test_grouped_convolutions_are_not_eligible():
+    assert reasons(network(conv_bn(8, 8, groups=2)))["1.0"] == "grouped convolution"
+
+
+def test_strided_projection():
+    block = Residual(conv_bn(8, 8, stride=2), conv_bn(8, 8, 1, stride=2))
+    found = reasons(network(block))
+    assert found["1.shortcut.0"] == "strided 1x1 convolution: the projection of a shortcut"
+    assert found["1.main.0"] == ""
+
+
+def test_unstrided_projection_behind_a_pooling():
+    block = Residual(conv_bn(8, 16, stride=2), nn.Sequential(nn.AvgPool2d(2), *conv_bn(8, 16, 1)))
+    found = reasons(network(block, channels=16))
+    assert found["1.shortcut.1"] == "1x1 projection of a shortcut"
+    assert found["1.main.0"] == ""
+
+
+def test_projection_of_a_bottleneck_whose_other_branch_has_pointwise_convolutions():
+    main = nn.Sequential(conv_bn(8, 4, 1), nn.ReLU(), conv_bn(4, 4), nn.ReLU(), conv_bn(4, 16, 1))
+    found = reasons(network(Residual(main, conv_bn(8, 16, 1)), channels=16))
+    assert found["1.shortcut.0"] == "1x1 projection of a shortcut"
+    assert {name for name, reason in found.items() if name.startswith("1.main")} == {
+        "1.main.0.0",
+        "1.main.2.0",
+        "1.main.4.0",
+    }
+    assert not any(reason for name, reason in found.items() if name.startswith("1.main"))
+
+
+def test_a_projection_with_an_activation_of_its_own():
+    shortcut = nn.Sequential(conv_bn(8, 8, 1), nn.ReLU())
+    found = reasons(network(Residual(nn.Sequential(conv_bn(8, 8, 1), conv_bn(8, 8)), shortcut)))
+    assert found["1.shortcut.0.0"] == "1x1 projection of a shortcut"
+
+
+def test_a_pointwise_convolution_in_company_is_no_projection():
+    main = nn.Sequential(conv_bn(8, 8), conv_bn(8, 8, 1))
+    found = reasons(network(Residual(main, conv_bn(8, 8, 1))))
+    assert (found["1.main.1.0"], found["1.shortcut.0"]) == ("", "1x1 projection of a shortcut")
+
+
+def test_of_two_lone_pointwise_branches_the_one_without_activation_is_the_shortcut():
+    found = reasons(network(Residual(nn.Sequential(nn.ReLU(), *conv_bn(8, 8, 1)), conv_bn(8, 8, 1))))
+    assert found["1.main.1"] == ""
+    assert found["1.shortcut.0"] == "1x1 projection of a shortcut"
+
+
+def test_a_lone_pointwise_convolution_beside_an_identity_is_the_main_path():
+    assert reasons(network(Residual(nn.Sequential(nn.ReLU(), *conv_bn(8, 8, 1)), nn.Identity())))["1.main.1"] == ""
+
+
+def test_a_last_convolution_that_makes_class_scores_is_a_classifier():
+    scores = nn.Sequential(conv_bn(3, 8), nn.ReLU(), nn.Conv2d(8, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert reasons(scores)["2"] == "classifier"
+
+
+def test_the_last_convolution_of_a_backbone_is_not_a_classifier():
+    assert reasons(nn.Sequential(conv_bn(3, 8), nn.ReLU(), conv_bn(8, 8)))["2.0"] == ""
+
+
+def test_shared_weights_are_not_eligible():
+    shared = conv(8, 8)
+    found = reasons(network(shared, nn.ReLU(), shared))
+    assert found["1"] == "called more than once: its weights are shared"
+
+
+def test_padding_modes_without_a_binary_form_are_not_eligible():
+    found = reasons(network(nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular")))
+    assert found["1"] == "padding mode 'circular'"
+
+
+def test_hidden_linear_layers_are_not_eligible():
+    model = nn.Sequential(conv(3, 8), nn.Flatten(), nn.Linear(128, 7), nn.ReLU(), nn.Linear(7, 5))
+    found = reasons(model, (3, 4, 4))
+    assert (found["2"], found["4"]) == ("linear layer: only convolutions become binary", "classifier")
+
+
+def test_binary_layers_say_so():
+    table = trace(network(BinaryConv2d(8, 8, (3, 3), padding=(1, 1, 2, 2))), (3, 8, 8))
+    assert (table["1"].kind, table["1"].eligible, table["1"].reason) == ("BinaryConv2d", False, "already binary")
+    assert table["1"].workload.padding == (1, 1, 2, 2)
+
+
+class Functional(nn.Module):
+    """relu -> max pooling -> conv, and a concatenation of two activations -> conv."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.left, self.right, self.joined = conv(3, 8), conv(8, 4), conv(8, 4), conv(8, 8)
+        self.norm, self.clip = nn.BatchNorm2d(8), nn.Hardtanh()
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.stem(x)), 2)
+        x = torch.cat([self.left(x).clamp(min=0), self.clip(self.right(x))], 1)
+        return self.norm(self.joined(x))
+
+
+def test_activations_are_found_through_poolings_and_concatenations():
+    table = trace(Functional(), (3, 8, 8))
+    assert {row.name: row.activation for row in table} == {
+        "stem": "",
+        "left": "relu",
+        "right": "relu",
+        "joined": "clamp, clip",
+    }
+
+
+class WeightsInForward(nn.Conv2d):
+    """A convolution with a forward of its own, which torch.fx traces into."""
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight - self.weight.mean(), None, self.stride, self.padding)
+
+
+def test_a_convolution_called_as_a_function_is_no_layer_but_may_be_the_first():
+    model = nn.Sequential(WeightsInForward(3, 8, 3), nn.ReLU(), conv_bn(8, 8), nn.ReLU(), WeightsInForward(8, 8, 3))
+    assert reasons(model) == {"2.0": ""}
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+class Holder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(conv(3, 3), Branching())
+
+    def forward(self, x):
+        return self.block(x)
+
+
+def test_untraceable_models_name_the_module():
+    with pytest.raises(
+        UnsupportedError, match=r"Holder cannot be traced by torch.fx: its module 'block.1' fails .*control"
+    ):
+        trace(Holder(), (3, 4, 4))
+
+
+class Step(nn.Module):
+    """One function of a tensor as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (lambda x: x if x.shape[2] > 8 else -x, "control flow"),
+        (lambda x: torch.stack([row * 2 for row in x]), "cannot be iterated"),
+        (lambda x: x[: len(x)], "'len' is not supported"),
+        (lambda x: x * float(x.mean()), "not 'Proxy'"),
+    ],
+    ids=["a shape decides", "a loop over rows", "len", "a number from a tensor"],
+)
+def test_untraceable_models_say_what_fails_and_what_to_do(step, reason):
+    message = (
+        f"Sequential cannot be traced by torch.fx: its module '1' fails with: .*{reason}.*; write it in torch's op"
+    )
+    with pytest.raises(UnsupportedError, match=message):
+        trace(nn.Sequential(conv(3, 3), Step(step)), (3, 4, 4))
+
+
+def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
+    with pytest.raises(InputError, match=r"Sequential does not accept an input of shape \(1, 4, 8, 8\)"):
+        trace(network(), (4, 8, 8))
+    with pytest.raises(InputError, match=r"an input shape is \[C, H, W\] or \[N, C, H, W\]"):
+        trace(network(), (8, 8))
+    with pytest.raises(InputError, match="positive"):
+        trace(network(), (3, 0, 8))
+    with pytest.raises(InputError, match=r"Bilinear does not accept .* \(1, 3, 8, 8\): .*input2"):
+        trace(nn.Bilinear(8, 8, 2), (3, 8, 8))
+    with pytest.raises(
+        InputError, match=r"BiRealNet does not accept an input of shape \(1, 3, 64, 64\): .* \[64, 100\]\.?$"
+    ):
+        trace(models.cresnet20(), (3, 64, 64))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_unknown_layer_lists_the_layers():
+    with pytest.raises(InputError, match="no layer 'head'; the layers are 0.0, 3"):
+        trace(network(), (3, 8, 8))["head"]
+
+
+def test_tracing_leaves_the_model_as_it_was():
+    model = models.cresnet20(width=4).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trace(model, (2, 3, 32, 32))
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

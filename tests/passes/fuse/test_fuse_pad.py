@@ -1,0 +1,189 @@
+"""Results are computed inside the padding that the next layer wants, or there is a reason in the log."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tvm import IRModule, te, topi
+from tvm.relax import TupleType
+from tvm.tirx import const
+
+from b2nn_tvm.ops.border import BORDER
+from b2nn_tvm.passes.fuse.fuse_pad import read_inside, write_inside
+from b2nn_tvm.passes.fuse.zero_borders import zero_borders
+from b2nn_tvm.relax_query import calls
+from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
+from b2nn_tvm.schedules.tiles.tile_records import Records
+from b2nn_tvm.targets.target import get
+from tests.ops.scheduled import build
+from tests.passes.test_pipeline import called, kernels
+from tests.support.onnx_models import save
+from tests.support.onnx_networks import Network, binary, binary_constants
+
+CONV = "{y} = Conv <pads = [1, 1, 1, 1]> ({x}, {w})"
+WEIGHTS = {"w": (16, 4, 3, 3), "v": (16, 16, 3, 3), "u": (16, 16, 3, 3)}
+
+
+def network(*nodes, outputs="float[N,C,H,W] output", **constants):
+    return Network(" ".join(nodes), {**WEIGHTS, **constants}, outputs=outputs)
+
+
+def conv(x, y, w):
+    return CONV.format(x=x, y=y, w=w)
+
+
+def decisions(found):
+    """(layer, applied, reason) of the pass."""
+    return [(entry.layer, entry.applied, entry.reason) for entry in found.log.in_order([]) if entry.rule == "FusePad"]
+
+
+def test_a_chain_of_padded_convolutions_copies_nothing(tmp_path):
+    """The second result is read padded by the third layer, and as it is by the sum at the end."""
+    chain = network(
+        conv("input", "a", "w"),
+        "b = Relu (a)",
+        conv("b", "c", "v"),
+        conv("c", "d", "u"),
+        "e = Add (d, c) output = Relu (e)",
+    )
+    found = kernels(save(tmp_path, chain.build()))
+    names = [name for name in called(found) if name != "transpose"]
+    assert [name.removesuffix("_pad") for name in names] == [
+        "transpose_pad_input",
+        "conv2d_relu",
+        "winograd_conv2d",
+        "winograd_conv2d_add_relu",
+    ]
+    assert [name.endswith("_pad") for name in names] == [False, True, True, False]
+    _, _, third, fourth, *_ = (call for _, call in calls(found.module["main"]))
+    assert any(
+        field.same_as(third_var)
+        for third_var, call in calls(found.module["main"])
+        if call.same_as(third)
+        for field in fourth.args[1]
+    )
+    assert [applied for _, applied, _ in decisions(found)] == [True, True]
+    assert {reason for _, _, reason in decisions(found)} == {"its input is computed inside its padding"}
+
+
+def test_a_kernel_of_two_results_reads_inside_a_border(tmp_path):
+    """A binary layer with the padded tensor as its shortcut, whose sum is both packed and kept."""
+    case = network(
+        conv("input", "a", "w"),
+        "r = Relu (a)",
+        conv("r", "b", "v"),
+        binary("b", "c", "x", 16),
+        "d = Add (c, r)",
+        binary("d", "e", "z", 16),
+        "output = Add (e, d)",
+        **binary_constants("x", 16, 16),
+        **binary_constants("z", 16, 16),
+    )
+    found = kernels(save(tmp_path, case.build()))
+    padded = [var for var, call in calls(found.module["main"]) if call.args[0].name_hint.endswith("relu_pad")]
+    (both,) = [call for _, call in calls(found.module["main"]) if isinstance(call.ty, TupleType)]
+    assert any(field.same_as(padded[0]) for field in both.args[1]) and len(both.ty.fields) == 2
+
+
+def test_two_layers_share_one_padded_input(tmp_path):
+    both = network(
+        conv("input", "a", "w"), "b = Relu (a)", conv("b", "c", "v"), conv("b", "d", "u"), "output = Mul (c, d)"
+    )
+    found = called(kernels(save(tmp_path, both.build())))
+    assert len([name for name in found if "pad" in name]) == 2  # the network's input, and b
+
+
+STAYS = {
+    "it is an output, too": (
+        network(
+            conv("input", "a", "w"),
+            conv("a", "output", "v"),
+            "y = Transpose <perm = [0, 2, 3, 1]> (a)",
+            outputs="float[N,C,H,W] output, float[N,H,W,C] y",
+        ),
+        "an output of the network",
+    ),
+    "a reduction": (
+        network(conv("input", "a", "w"), "b = MaxPool <kernel_shape = [5, 5]> (a)", conv("b", "output", "v")),
+        "ends in a reduction",
+    ),
+    "it is flattened, too": (
+        network(
+            conv("input", "a", "w"),
+            "f = Transpose <perm = [0, 2, 3, 1]> (a) y = Reshape (f, s)",
+            conv("a", "output", "v"),
+            outputs="float[N,C,H,W] output, float[N,C] y",
+            s=np.array([1, 1008]),
+        ),
+        "knows no border",
+    ),
+    "bits are packed, too": (
+        network(
+            conv("input", "a", "w"),
+            binary("a", "b", "x", 16),
+            conv("a", "c", "v"),
+            "output = Add (b, c)",
+            **binary_constants("x", 16, 16),
+        ),
+        "one of two results",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", STAYS)
+def test_stays(tmp_path, why):
+    case, reason = STAYS[why]
+    found = kernels(save(tmp_path, case.build()))
+    assert "pad_input" in [name.rstrip("0123456789") for name in called(found)]
+    (entry,) = decisions(found)
+    assert not entry[1] and reason in entry[2]
+
+
+def test_other_paddings_of_the_same_result_read_it_inside(tmp_path):
+    two = network(
+        conv("input", "a", "w"),
+        "b = Relu (a)",
+        conv("b", "c", "v"),
+        "d = Conv <pads = [2, 2, 2, 2], dilations = [2, 2]> (b, u)",
+        "output = Mul (c, d)",
+    )
+    found = kernels(save(tmp_path, two.build()))
+    assert [applied for _, applied, _ in decisions(found)] == [True, False]
+    assert "padded otherwise for another layer" in decisions(found)[1][2]
+
+
+# ---- what the functions compute
+
+PADDING = (1, 2, 3, 0)
+
+
+def scheduled(function):
+    native = get("native")
+    vector_unit = vector_unit_named(native.vector)
+    result, _ = schedule_function(function, vector_unit=vector_unit, records=Records(vector_unit.name))
+    return build(zero_borders(IRModule({"main": result}))["main"], native)
+
+
+def elementwise(channels):
+    x, y = (te.placeholder((2, 4, 5, channels), name=name) for name in "xy")
+    return te.create_prim_func([x, y, topi.nn.relu(topi.add(topi.multiply(x, const(2.0, "float32")), y))])
+
+
+@pytest.mark.parametrize("channels", [3, 32])
+def test_the_image_is_written_inside_and_the_border_is_zero(channels):
+    rng = np.random.default_rng(channels)
+    x, y = (rng.standard_normal((2, 4, 5, channels)).astype(np.float32) for _ in range(2))
+    function = write_inside(elementwise(channels), PADDING)
+    assert tuple(map(int, function.attrs[BORDER])) == PADDING
+    expected = np.pad(np.maximum(2 * x + y, 0), ((0, 0), (1, 3), (2, 0), (0, 0)))
+    np.testing.assert_array_equal(scheduled(function)(x, y), expected)
+
+
+@pytest.mark.parametrize("channels", [3, 32])
+def test_the_image_is_read_from_inside(channels):
+    """Rubbish in the border has no effect."""
+    rng = np.random.default_rng(channels)
+    x, y = rng.standard_normal((2, 4, 5, channels)), rng.standard_normal((2, 8, 7, channels))
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    function = read_inside(elementwise(channels), 1, PADDING)
+    np.testing.assert_array_equal(scheduled(function)(x, y), np.maximum(2 * x + y[:, 1:5, 2:], 0))

@@ -1,0 +1,63 @@
+"""Functions that spread a computed tensor over a larger result are no epilogues."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tvm
+from tvm import relax
+
+from b2nn_tvm.passes.fuse.mark_broadcasts import MarkBroadcasts
+from b2nn_tvm.relax_query import calls
+from tests.passes.fuse.test_label_kernels import operations
+from tests.passes.relax_functions import const, module, random_input, run
+from tests.support.onnx_networks import NETWORKS
+
+ELEMENTWISE, BROADCAST = 0, 1
+FACTORS = random_input((1, 1, 1, 64))
+
+
+def annotated(body, *shapes):
+    passes = [relax.transform.LegalizeOps(), relax.transform.AnnotateTIROpPattern()]
+    return tvm.transform.Sequential(passes)(module(body, *shapes))
+
+
+def patterns(mod):
+    return [int(mod[call.args[0]].attrs["op_pattern"]) for _, call in calls(mod["main"])]
+
+
+def spread(x):
+    return relax.op.multiply(x, const(FACTORS))
+
+
+def test_a_value_spread_over_a_constant_is_marked():
+    before = annotated(spread, (1, 1, 1, 1))
+    assert patterns(before) == [ELEMENTWISE]  # what TVM says
+    (function,) = [name for name in before.get_global_vars() if name.name_hint != "main"]
+    functions = {**dict(before.functions_items()), function: before[function].with_attr("op_pattern", BROADCAST)}
+    tvm.ir.assert_structural_equal(MarkBroadcasts()(before), tvm.IRModule(functions, attrs=before.attrs))
+
+
+@pytest.mark.parametrize(
+    ("body", "shapes"),
+    [
+        (spread, [(1, 4, 3, 64)]),
+        (lambda x: relax.op.add(x, const(2.0)), [(1, 1, 1, 1)]),
+        (relax.op.multiply, [(1, 4, 3, 64), (1, 1, 1, 64)]),
+    ],
+    ids=["a scale per channel", "a number", "two tensors, one of the result's shape"],
+)
+def test_what_keeps_the_shape_of_a_computed_tensor_stays(body, shapes):
+    before = annotated(body, *shapes)
+    tvm.ir.assert_structural_equal(MarkBroadcasts()(before), before)
+    assert patterns(before) == [ELEMENTWISE]
+
+
+def test_the_values_stay():
+    x = np.full((1, 1, 1, 1), 0.75, np.float32)
+    np.testing.assert_array_equal(run(MarkBroadcasts()(annotated(spread, x.shape)), x), x * FACTORS)
+
+
+def test_in_the_pipeline_the_convolution_ends_where_its_value_is_spread(tmp_path):
+    network = NETWORKS["one value spread over channels"]
+    assert ("conv2d", "relu") in operations(tmp_path, network)
