@@ -158,6 +158,50 @@ NETWORKS: dict[str, Network] = {
         " Conv (r, up, y) g = Sigmoid (u) output = Mul (a, g)",
         {"w": (8, 4, 3, 3), "down": (2, 8, 1, 1), "x": (2,), "up": (8, 2, 1, 1), "y": (8,)},
     ),
+    "a gate of a binary convolution": Network(
+        "a = GlobalAveragePool (input)"
+        + binary("a", "b", "u", 4)
+        + "g = Sigmoid (b) c = Conv (input, w) output = Mul (g, c)",
+        {**binary_constants("u", 48, 4), "w": (48, 4, 1, 1)},
+    ),
+    "a mask of one binary channel": Network(
+        binary("input", "a", "u", 4) + "m = Sigmoid (a) c = Conv (input, w) output = Mul (c, m)",
+        {**binary_constants("u", 1, 4), "w": (48, 4, 1, 1)},
+    ),
+    "a binary convolution of one image added to three": Network(
+        binary("input", "a", "u", 4) + "output = Add (a, three)",
+        {**binary_constants("u", 33, 4)},
+        inputs=f"{IMAGE}, float[3,33,9,7] three",
+    ),
+    "a binary column spread over a width": Network(
+        binary("column", "a", "u", 4) + "output = Sub (wide, a)",
+        {**binary_constants("u", 64, 4)},
+        inputs="float[1,4,9,1] column, float[1,64,9,7] wide",
+    ),
+    "gates of float convolutions": Network(
+        "a = GlobalAveragePool (input) b = Conv (a, u) g = HardSigmoid (b) c = Mul (three, g) d = Conv <pads = [1, 1,"
+        " 1, 1]> (input, v) m = Sigmoid (d) output = Add (c, m)",
+        {"u": (48, 4, 1, 1), "v": (1, 4, 3, 3)},
+        inputs=f"{IMAGE}, float[3,48,9,7] three",
+    ),
+    "gates of dense layers": Network(
+        "a = Gemm (row, u) g = Sigmoid (a) b = Mul (g, three) c = Gemm (row, v) output = Add (b, c)",
+        {"u": (6, 40), "v": (6, 1)},
+        inputs="float[1,6] row, float[3,40] three",
+        outputs="float[N,C] output",
+    ),
+    "axes that count from the end": Network(
+        "a = Conv (input, w) b = GlobalAveragePool (a) c = Squeeze (b, last) output = Squeeze (c, last) d = ReduceMean"
+        " (a, third) s = Squeeze (d, third) k = Softmax <axis = -3> (a) r = ReduceSum <keepdims = 0> (k, last) m = Mean"
+        " (a, k)",
+        {"w": (8, 4, 3, 3), "last": np.array([-1]), "third": np.array([-2])},
+        outputs="float[N,A] output, float[N,C,W] s, float[N,C,H] r, float[N,C,H,W] m",
+    ),
+    "layer norm behind a convolution": Network(
+        "a = Conv (input, w) b = LayerNormalization <axis = 1> (a, g, h) c = LayerNormalization <axis = -3> (b, h, g) "
+        "output = LayerNormalization <axis = -2> (c, k)",
+        {"w": (6, 4, 1, 1), "g": (6, 9, 7), "h": (6, 9, 7), "k": (9, 7)},
+    ),
     "batch norm": Network(
         "a = Conv (input, w) b = BatchNormalization (a, g, c, m, v) output = Relu (b)",
         {"w": (5, 4, 3, 3), "g": (5,), "c": (5,), "m": (5,), "v": np.array([0.1, 1, 2, 0.5, 3], np.float32)},

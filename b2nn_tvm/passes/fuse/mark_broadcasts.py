@@ -1,43 +1,64 @@
 """Tell FuseOps where a computed tensor is smaller than the result: such a function is no epilogue of what computed it.
 
-    multiply(x [1, 1, 1, 1], constant [1, 1, 1, 64])    op_pattern: elementwise  ->  op_pattern: broadcast
+    multiply(x [1, 1, 1, 1], constant [1, 1, 1, 64])              op_pattern: elementwise  ->  op_pattern: broadcast
+    multiply(sigmoid(bconv2d [1, 1, 1, 64]), x [1, 8, 8, 64])     op_pattern: elementwise  ->  op_pattern: broadcast
 
-TVM calls a function elementwise if one operand has the result's shape. Where that is a constant, the computed operand
-is spread over more values than the tiles of its convolution have. It stands between AnnotateTIROpPattern and FuseOps.
+TVM calls a function elementwise if one operand has the result's shape. Where another operand comes from a convolution,
+it is spread over more values than the tiles of that convolution have: only what has a convolution's own shape can end
+it. It stands between AnnotateTIROpPattern and FuseOps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from b2nn_tvm.passes.lower.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE
 from b2nn_tvm.relax_query import calls, op_name, shape
 
-_ELEMENTWISE, _BROADCAST = 0, 1  # relax's OpPatternKind
+_ELEMENTWISE, _BROADCAST, _OPAQUE = 0, 1, 8  # relax's OpPatternKind
 _PATTERN = "op_pattern"
 
 
 @tvm.transform.module_pass(opt_level=0, name="MarkBroadcasts")
 class MarkBroadcasts:
-    """Mark the elementwise functions that "main" calls on nothing but constants and smaller tensors."""
+    """Mark the elementwise functions that "main" calls on a tensor of a convolution, or on nothing but constants and
+    tensors, which are smaller than the result."""
 
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        spreading = {call.args[0] for _, call in calls(module["main"]) if _spreads(call)}
+        spreading = set(_spreading(module))
         functions = {
-            name: function.with_attr(_PATTERN, _BROADCAST)
-            if name in spreading and int(function.attrs.get(_PATTERN, _BROADCAST)) == _ELEMENTWISE
-            else function
+            name: function.with_attr(_PATTERN, _BROADCAST) if name in spreading else function
             for name, function in module.functions_items()
         }
         return tvm.IRModule(functions, attrs=module.attrs)
 
 
-def _spreads(call: relax.Call) -> bool:
-    """Whether every computed operand of a call_tir is smaller than its result."""
-    if op_name(call) != "relax.call_tir" or not shape(call):
-        return False
-    computed = [value for value in call.args[1].fields if not isinstance(value, GenericConst)]
-    return bool(computed) and all(prod(shape(value)) < prod(shape(call)) for value in computed)
+def _spreading(module: tvm.IRModule) -> Iterator[tvm.ir.GlobalVar]:
+    """The elementwise functions to be marked."""
+    convolved: set[relax.Var] = (
+        set()
+    )  # what convolutions gave, as it is or behind functions that FuseOps may join to them
+    for var, call in calls(module["main"]):
+        if op_name(call) != "relax.call_tir":
+            continue
+        pattern = int((module[call.args[0]].attrs or {}).get(_PATTERN, _OPAQUE))
+        operands = [value for value in call.args[1].fields if not isinstance(value, GenericConst)]
+        behind = [value for value in operands if value in convolved]
+        if pattern == OUT_ELEMENTWISE_FUSABLE or (pattern <= _BROADCAST and behind):
+            convolved.add(var)
+        if pattern == _ELEMENTWISE and shape(call) and _spreads(call, operands, behind):
+            yield call.args[0]
+
+
+def _spreads(call: relax.Call, operands: list[relax.Expr], behind: list[relax.Expr]) -> bool:
+    """Whether an operand that comes from a convolution has not the result's shape, or every computed operand is
+    smaller.
+    """
+    if any(shape(value) != shape(call) for value in behind):
+        return True
+    return bool(operands) and all(prod(shape(value)) < prod(shape(call)) for value in operands)

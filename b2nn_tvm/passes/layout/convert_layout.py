@@ -12,9 +12,12 @@ import tvm
 from tvm import relax
 
 from b2nn_tvm.passes.canonicalize.align_constants import AlignConstants
+from b2nn_tvm.passes.canonicalize.normalize_axes import NormalizeAxes
 from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
+from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
 from b2nn_tvm.passes.layout.reshape_transpose import ReshapeTranspose
 from b2nn_tvm.passes.layout.sink_transpose import SinkTranspose
+from b2nn_tvm.passes.layout.sort_norm_axes import SortNormAxes
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 
 
@@ -25,9 +28,12 @@ def convert_layout(log: RewriteLog | None = None) -> tvm.transform.Pass:
     return tvm.transform.Sequential(
         [
             AlignConstants(),
+            UnfoldStack(),
+            NormalizeAxes(),
             relax.transform.CanonicalizeBindings(),  # ConvertLayout loses the layout in a plain ``a = b``
             relax.transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
             relax.transform.CanonicalizeBindings(),
+            SortNormAxes(),
             SinkTranspose(),
             SinkSign(log),
             ReshapeTranspose(),

@@ -13,7 +13,7 @@ from tests.passes.fuse.test_label_kernels import operations
 from tests.passes.relax_functions import const, module, random_input, run
 from tests.support.onnx_networks import NETWORKS
 
-ELEMENTWISE, BROADCAST = 0, 1
+ELEMENTWISE, BROADCAST, CONVOLUTION = 0, 1, 4
 FACTORS = random_input((1, 1, 1, 64))
 
 
@@ -61,3 +61,34 @@ def test_the_values_stay():
 def test_in_the_pipeline_the_convolution_ends_where_its_value_is_spread(tmp_path):
     network = NETWORKS["one value spread over channels"]
     assert ("conv2d", "relu") in operations(tmp_path, network)
+
+
+def test_what_comes_from_a_convolution_is_spread_by_no_epilogue():
+    """The other operand is computed and of the result's shape: the function would be elementwise."""
+    gate = lambda x, y: relax.op.multiply(
+        relax.op.sigmoid(relax.op.nn.conv2d(x, const(random_input((64, 3, 1, 1))))), y
+    )
+    before = annotated(gate, (1, 3, 1, 1), (1, 64, 5, 4))
+    assert patterns(before) == [CONVOLUTION, ELEMENTWISE, ELEMENTWISE]  # what TVM says
+    assert patterns(MarkBroadcasts()(before)) == [CONVOLUTION, ELEMENTWISE, BROADCAST]
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 5, 4), (1, 64, 1, 1)], ids=["a residual", "a bias"])
+def test_what_has_the_shape_of_the_convolution_stays_its_epilogue(shape):
+    residual = lambda x, y: relax.op.add(relax.op.nn.conv2d(x, const(random_input((64, 3, 1, 1)))), y)
+    before = annotated(residual, (1, 3, 5, 4), shape)
+    tvm.ir.assert_structural_equal(MarkBroadcasts()(before), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "alone"),
+    [
+        ("a gate of a binary convolution", ("binary conv2d", "scale", "sigmoid")),
+        ("a mask of one binary channel", ("binary conv2d", "scale", "sigmoid")),
+        ("a binary convolution of one image added to three", ("binary conv2d", "scale")),
+        ("a binary column spread over a width", ("binary conv2d", "scale")),
+        ("gates of dense layers", ("dense", "sigmoid")),
+    ],
+)
+def test_in_the_pipeline_a_gate_ends_its_layer(tmp_path, name, alone):
+    assert alone in operations(tmp_path, NETWORKS[name])
