@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
 
 Progress = Callable[[str, int, int], None]
-PHASES = ("import", "rewrite", "schedule", "generate code", "link", "verify")
 
 
 def compile_model(

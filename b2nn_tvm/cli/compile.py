@@ -27,6 +27,19 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     context.exit()
 
 
+def _shapes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """The shapes by the names of the inputs."""
+    return dict(map(_shape, texts))
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, equals, sizes = text.rpartition("=")
+    parts = sizes.split("x")
+    if not equals or not all(part.isdigit() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} is not NAME=1x3x32x32")
+    return name, tuple(map(int, parts))
+
+
 @click.command(cls=Command, resume="nothing was written; run the same command again")
 @click.argument("model", metavar="MODEL.onnx")
 @click.option(
@@ -59,6 +72,7 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     "--input-shape",
     "input_shapes",
     multiple=True,
+    callback=_shapes,
     metavar="NAME=1x3x32x32",
     help="Fix the shape of an input that is dynamic.",
 )
@@ -114,7 +128,7 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
             verify=verify,
             tune=tune,
             device=device,
-            input_shapes=dict(map(_parse_shape, input_shapes)) or None,
+            input_shapes=input_shapes or None,
             sign_zero=sign_zero,
             progress=report,
         )
@@ -150,14 +164,6 @@ def _print_bundle(artifact, folder, files) -> None:
     out.print_table("bundle", ("file", "bytes", "what it is"), rows)
     out.print_line(f"{folder}: {total} bytes, for {requirements(artifact.manifest)}")
     out.print_line(f"library and b2nn-run are built with {artifact.manifest.build.compiler}")
-
-
-def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, equals, sizes = text.rpartition("=")
-    parts = sizes.split("x")
-    if not equals or not all(part.isdigit() and int(part) for part in parts):
-        raise click.BadParameter(f"{text!r} is not NAME=1x3x32x32", param_hint="--input-shape")
-    return name, tuple(map(int, parts))
 
 
 def _binary_count(artifact) -> int:

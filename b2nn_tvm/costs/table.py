@@ -109,10 +109,6 @@ class CostTable:
         networks = tuple(row for row in rows if isinstance(row, NetworkRow))
         return CostTable(self.layers + tuple(row for row in rows if isinstance(row, CostRow)), self.networks + networks)
 
-    def merge(self, other: CostTable) -> CostTable:
-        """A table with the rows of both; the other's count where both have one."""
-        return self.add(other.layers + other.networks)
-
     def only(self, *, target: str, threads: int, device: str | None = None) -> CostTable:
         """The rows of one target and thread count (and device, where one is named)."""
         fits = lambda row: (row.target, row.threads) == (target, threads) and device in (None, row.device)

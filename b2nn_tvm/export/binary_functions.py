@@ -1,16 +1,13 @@
-"""Binary convolutions in ONNX: functions of standard operators, and the modules that are exported for them.
+"""The modules that are exported for binary convolutions: calls of our ONNX functions, or the plain form.
 
-The functions BinaryConv2d and WeightBinaryConv2d, whose input is not made a sign (domain b2nn, version 1), carry their
-weights as bits; their bodies unpack them, so that any ONNX runtime computes them. The plain form says the same in
-standard operators on weights of +1 and -1. Two values alpha and beta per filter are two convolutions of one input:
+The plain form says the same in standard operators on weights of +1 and -1. Two values alpha and beta per filter are two
+convolutions of one input:
 
     y = BinaryConv2d(x, signs, (alpha - beta) / 2) + BinaryConv2d(x, a filter of ones) * (alpha + beta) / 2
 """
 
 from __future__ import annotations
 
-import onnx
-import onnx.parser
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -19,79 +16,8 @@ from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binarizers import TwoValues
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.reference.onnx_functions import DOMAIN, NAME, VERSION, WEIGHT_NAME
 from b2nn_tvm.workload import ConvWorkload
-
-DOMAIN, VERSION = "b2nn", 1
-NAME, WEIGHT_NAME = "BinaryConv2d", "WeightBinaryConv2d"
-OPSET = 18
-
-_SIGNS = """
-    minus_one = Constant <value_float: float = -1.0> ()
-    thresholds = Unsqueeze (threshold, per_channel)
-    positive = GreaterOrEqual (x, thresholds)
-    image = Where (positive, one, minus_one)
-"""
-# pads are (top, left, bottom, right). The bits of ``weight`` [O, kh, kw, ceil(C/8)] lie along C, the lowest bit first.
-_BODY = """
-<opset_import: ["" : 18], domain: "b2nn">
-NAME <kernel_shape, strides, pads, dilations, pad_value, channels> (INPUTS) => (y)
-{
-    one = Constant <value_float: float = 1.0> ()
-    two = Constant <value_float: float = 2.0> ()
-    per_channel = Constant <value_ints: ints = [1, 2]> ()
-    IMAGE
-
-    pixels = Constant <value_ints: ints = @pads> ()
-    start = Constant <value_ints: ints = [0]> ()
-    middle = Constant <value_ints: ints = [2]> ()
-    end = Constant <value_ints: ints = [4]> ()
-    before = Slice (pixels, start, middle)
-    after = Slice (pixels, middle, end)
-    no_pixels = Constant <value_ints: ints = [0, 0]> ()
-    all_pixels = Concat <axis: int = 0> (no_pixels, before, no_pixels, after)
-    value = Constant <value_float: float = @pad_value> ()
-    padded = Pad (image, all_pixels, value)
-
-    last = Constant <value_ints: ints = [-1]> ()
-    bit_numbers = Constant <value_ints: ints = [0, 1, 2, 3, 4, 5, 6, 7]> ()
-    shifts = Cast <to: int = 2> (bit_numbers)
-    bytes = Unsqueeze (weight, last)
-    shifted = BitShift <direction: string = "RIGHT"> (bytes, shifts)
-    mask_number = Constant <value_int: int = 1> ()
-    mask = Cast <to: int = 2> (mask_number)
-    bits = BitwiseAnd (shifted, mask)
-    bits_shape = Constant <value_ints: ints = [0, 0, 0, -1]> ()
-    bits_in_line = Reshape (bits, bits_shape)
-    channel_number = Constant <value_int: int = @channels> ()
-    channel_count = Reshape (channel_number, last)
-    channel_axis = Constant <value_ints: ints = [3]> ()
-    used_bits = Slice (bits_in_line, start, channel_count, channel_axis)
-    zeros_and_ones = Cast <to: int = 1> (used_bits)
-    doubled = Mul (zeros_and_ones, two)
-    centred = Sub (doubled, one)
-    weights = Transpose <perm: ints = [0, 3, 1, 2]> (centred)
-
-    sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations>
-        (padded, weights)
-    scales = Unsqueeze (scale, per_channel)
-    y = Mul (sums, scales)
-}
-"""
-
-
-def binary_conv2d_function() -> onnx.FunctionProto:
-    """The definition of BinaryConv2d, to be stored in every model that calls it."""
-    return _function(NAME, "x, weight, scale, threshold", _SIGNS)
-
-
-def weight_binary_conv2d_function() -> onnx.FunctionProto:
-    """The definition of WeightBinaryConv2d, to be stored in every model that calls it."""
-    return _function(WEIGHT_NAME, "x, weight, scale", "image = Identity (x)")
-
-
-def _function(name: str, inputs: str, image: str) -> onnx.FunctionProto:
-    """``image`` are the nodes that make what is padded and convolved of x."""
-    return onnx.parser.parse_function(_BODY.replace("NAME", name).replace("INPUTS", inputs).replace("IMAGE", image))
 
 
 def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:

@@ -14,26 +14,17 @@ import torch
 from torch import nn
 
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.export.binary_functions import (
-    DOMAIN,
-    LAYER_MODULES,
-    NAME,
-    OPSET,
-    WEIGHT_NAME,
-    binary_conv2d_function,
-    deploy_form,
-    weight_binary_conv2d_function,
-)
+from b2nn_tvm.export.binary_functions import LAYER_MODULES, deploy_form
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.silence import quiet
+from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, OPSET
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.version import __version__
 
 FORMS = ("function", "plain")
 
-_FUNCTIONS = {NAME: binary_conv2d_function, WEIGHT_NAME: weight_binary_conv2d_function}
-_LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *_FUNCTIONS}
+_LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *FUNCTIONS}
 
 
 def export_onnx(
@@ -64,7 +55,7 @@ def export_onnx(
     _name_layers(proto, before_optimization, deployed)
     _strip(proto)
     called = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
-    proto.functions.extend(definition() for name, definition in _FUNCTIONS.items() if name in called)
+    proto.functions.extend(definition() for name, definition in FUNCTIONS.items() if name in called)
     onnx.checker.check_model(proto, full_check=True)
     return write_atomic(path, proto.SerializeToString())
 

@@ -34,19 +34,6 @@ class ImportedModel:
     output_names: tuple[str, ...]
     layers: tuple[NamedLayer, ...]
 
-    @property
-    def conv_names(self) -> tuple[tuple[str, str], ...]:
-        """(node name, kind) in graph order."""
-        return tuple((layer.name, layer.kind) for layer in self.layers)
-
-    @property
-    def weight_digest(self) -> dict[str, list[str]]:
-        """The names of the layers with these weights, in graph order."""
-        names: dict[str, list[str]] = {}
-        for layer in self.layers:
-            names.setdefault(layer.digest, []).append(layer.name)
-        return names
-
 
 def import_onnx(
     path: str | os.PathLike,

@@ -93,7 +93,7 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
         raise UnsupportedError(f"input {name!r} is no tensor; only tensors can be compiled")
     if not tensor.HasField("shape"):
         if given is None:
-            raise InputError(f"the shape of input {name!r} is not in the file; pass --input-shape {name}=1,3,224,224")
+            raise InputError(f"the shape of input {name!r} is not in the file; pass --input-shape {name}=1x3x224x224")
         return tuple(given)
     dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
     words = [str(d) if d else s.dim_param or "?" for d, s in zip(dims, tensor.shape.dim)]
@@ -107,7 +107,7 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
     if dims and dims[0] is None:
         dims[0] = 1
     if None in dims:
-        example = ",".join(str(d or 224) for d in dims)
+        example = "x".join(str(d or 224) for d in dims)
         raise InputError(
             f"input {name!r} has the shape [{', '.join(words)}], and only the batch may be left open; "
             f"pass --input-shape {name}={example}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -77,7 +78,7 @@ class Oracle:
     def __init__(self, onnx_path: str | os.PathLike, *, sign_zero: str | None = None):
         self._path = Path(onnx_path)
         self._sign_zero = sign_zero
-        self._session = self._make_session(self._model().SerializeToString() if sign_zero else str(self._path))
+        self._session = self._make_session(self._model().SerializeToString() if self._is_rewritten else str(self._path))
         self._names = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -109,16 +110,22 @@ class Oracle:
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         return names, self._make_session(model.SerializeToString())
 
-    def _model(self):
-        """The file's content, each Sign as ``sign_zero`` says."""
+    @cached_property
+    def _is_rewritten(self) -> bool:
         import onnx
 
+        from b2nn_tvm.verification.oracle_model import needs_rewriting
+
+        return needs_rewriting(onnx.load(self._path, load_external_data=False), sign_zero=self._sign_zero)
+
+    def _model(self):
+        """The file's content in operators that onnxruntime has, each Sign as ``sign_zero`` says."""
+        import onnx
+
+        from b2nn_tvm.verification.oracle_model import rewritten
+
         model = onnx.load(self._path)
-        if self._sign_zero:
-            nodes = [new for node in model.graph.node for new in _binary_sign(node, self._sign_zero)]
-            del model.graph.node[:]
-            model.graph.node.extend(nodes)
-        return model
+        return rewritten(model, sign_zero=self._sign_zero) if self._is_rewritten else model
 
     def _make_session(self, model: str | bytes) -> InferenceSession:
         import onnxruntime
@@ -129,11 +136,23 @@ class Oracle:
         try:
             return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no root of their own
-            reason = str(error).strip().splitlines()[0]
+            reason = _reason(str(error).strip().splitlines()[0])
             raise VerificationError(
                 f"onnxruntime cannot run {self._path.name}, so the library cannot be checked against it: {reason}; "
                 "compile it with --no-verify and check it on your data"
             ) from None
+
+
+def _reason(error: str) -> str:
+    """What onnxruntime misses: the operator by name where it has none, else its own words."""
+    if found := re.search(r"(\S*):(\w+)\(-?\d+\) is not a registered function/op", error):
+        return f"it has no operator {'::'.join(filter(None, found.groups()))}"
+    if found := re.search(r'Node, \("(.*?)", (\w+), "(.*?)", .* No Op registered for', error):
+        node, op, domain = found.groups()
+        return f"it has no operator {'::'.join(filter(None, (domain, op)))} (node {node!r})"
+    if found := re.search(r"Could not find an implementation for (\w+)\(\d+\) node with name '(.*?)'", error):
+        return "it has no kernel for {} of these types (node {!r})".format(*found.groups())
+    return error
 
 
 def relative_difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> float:
@@ -176,24 +195,6 @@ def _distance(x: np.ndarray, threshold: np.ndarray) -> float:
     distance = np.abs(x - threshold)
     scale = max(np.abs(values[np.isfinite(values)]).max(initial=0.0) for values in (x, threshold))
     return float(np.nanmin(distance, initial=np.inf) / max(scale, np.finfo(np.float32).tiny))
-
-
-def _binary_sign(node, sign_zero: str) -> list:
-    """Sign of float32 as ``Where(x >= 0, 1, -1)``, or ``x > 0`` where it is -1 at 0; any other node as it is."""
-    from onnx import helper
-
-    if node.op_type != "Sign":
-        return [node]
-    names = zero, one, minus, above = [f"{node.output[0]}_b2nn_{word}" for word in ("zero", "one", "minus", "above")]
-    constants = (
-        helper.make_node("Constant", [], [name], value_float=value) for name, value in zip(names, (0.0, 1.0, -1.0))
-    )
-    compare = "GreaterOrEqual" if sign_zero == "+1" else "Greater"
-    return [
-        *constants,
-        _node(compare, (node.input[0], zero), above),
-        _node("Where", (above, one, minus), node.output[0]),
-    ]
 
 
 def _node(op: str, inputs: tuple[str, ...], output: str):

@@ -70,15 +70,6 @@ class Artifact:
         self.instance(threads=threads).run(arrays, outputs)
         return {spec.name: array for spec, array in zip(self.outputs, outputs)}
 
-    def profile_run(
-        self, inputs: Mapping[str, np.ndarray], *, threads: int = 1
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Like ``run``; also return the milliseconds of each row of ``manifest.steps`` in this one run."""
-        arrays = check_inputs(self.inputs, inputs)
-        outputs = [aligned_empty(spec.shape, spec.dtype) for spec in self.outputs]
-        step_ms = self.instance(threads=threads).profile(arrays, outputs)
-        return {spec.name: array for spec, array in zip(self.outputs, outputs)}, step_ms
-
     def instance(self, *, threads: int) -> Instance:
         """The instance of the network with this number of threads, made at the first call."""
         with self._lock:

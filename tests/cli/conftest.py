@@ -80,13 +80,23 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_graph(tmp_path_factory.mktemp("onnx") / "small.onnx", nodes, constants, [1, 3, 8, 8], [1, 10])
 
 
-def save_graph(path: Path, nodes: list, constants: dict, input_shape: list, output_shape: list) -> Path:
+def save_graph(
+    path: Path,
+    nodes: list,
+    constants: dict,
+    input_shape: list,
+    output_shape: list,
+    *,
+    opset: int = 18,
+    domains: tuple[str, ...] = (),
+) -> Path:
     value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
     initializers = [numpy_helper.from_array(np.asarray(each, np.float32), name) for name, each in constants.items()]
     graph = helper.make_graph(
         nodes, path.stem, [value("input", input_shape)], [value("output", output_shape)], initializers
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
     return path
 
 

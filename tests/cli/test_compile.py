@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from onnx import helper
 
@@ -169,3 +170,33 @@ def test_debug_shows_the_traceback(run: Run) -> None:
     done = run("compile", "nothing.onnx", "-o", "out", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_a_file_as_brevitas_writes_it_is_compiled_and_checked(run: Run, tmp_path: Path) -> None:
+    """onnxruntime has no BipolarQuant; the check takes standard operators in its place."""
+    constants = {"one": 1, "weight": np.random.default_rng(0).standard_normal((32, 16, 3, 3))}
+    nodes = [
+        helper.make_node("BipolarQuant", ["input", "one"], ["signs"], domain="onnx.brevitas"),
+        helper.make_node("BipolarQuant", ["weight", "one"], ["binary"], domain="onnx.brevitas"),
+        helper.make_node("Conv", ["signs", "binary"], ["output"], name="conv", pads=[1, 1, 1, 1]),
+    ]
+    save_graph(tmp_path / "brevitas.onnx", nodes, constants, [1, 16, 8, 8], [1, 32, 8, 8], domains=("onnx.brevitas",))
+    done = run("compile", "brevitas.onnx")
+    assert done.returncode == 0, done.stderr
+    assert "verify" in done.stderr and "skipped" not in done.stderr
+    assert any("conv" in line and " binary" in line and "c16" in line for line in done.stdout.splitlines())
+
+
+def test_sign_zero_on_a_file_of_opset_11(run: Run, tmp_path: Path) -> None:
+    """Behind a ReLU half of what the signs read is exactly 0."""
+    constants = {"weight": np.sign(np.random.default_rng(0).standard_normal((32, 16, 3, 3)))}
+    nodes = [
+        helper.make_node("Relu", ["input"], ["positive"]),
+        helper.make_node("Sign", ["positive"], ["signs"]),
+        helper.make_node("Conv", ["signs", "weight"], ["output"], name="conv", pads=[1, 1, 1, 1]),
+    ]
+    save_graph(tmp_path / "old.onnx", nodes, constants, [1, 16, 8, 8], [1, 32, 8, 8], opset=11)
+    done = run("compile", "old.onnx", "--sign-zero", "+1")
+    assert done.returncode == 0, done.stderr
+    assert "verify" in done.stderr and "skipped" not in done.stderr
+    assert any("conv" in line and " binary" in line and "c16" in line for line in done.stdout.splitlines())

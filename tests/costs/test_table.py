@@ -60,7 +60,7 @@ def test_a_file_with_unknown_or_missing_columns_is_refused(tmp_path):
 
 def test_later_measurements_replace_earlier_ones_of_the_same_identity():
     first = CostTable((row(ms=2.0), row("b")), (network(ms=9.0),))
-    merged = first.merge(CostTable((row(ms=3.0), row(threads=4)), (network(ms=8.0), network(("b",)))))
+    merged = first.add((row(ms=3.0), row(threads=4), network(ms=8.0), network(("b",))))
     assert [(r.layer, r.ms, r.threads) for r in merged.layers] == [("a", 3.0, 1), ("b", 2.0, 1), ("a", 2.0, 4)]
     assert [(n.binary, n.ms) for n in merged.networks] == [(("a",), 8.0), (("b",), 9.0)]
 

@@ -12,12 +12,12 @@ from torch import nn
 
 from b2nn_tvm import models, reference
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.export.binary_functions import binary_conv2d_function
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules import activations as activation
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.reference.onnx_functions import binary_conv2d_function
 from tests.support.weight_binary_networks import small_resnet
 
 FORMS = ("function", "plain")

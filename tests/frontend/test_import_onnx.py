@@ -5,7 +5,7 @@ from tvm.relax.frontend.onnx import onnx_frontend
 
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.frontend.import_onnx import import_onnx
+from b2nn_tvm.frontend.import_onnx import ImportedModel, import_onnx
 from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.canonicalize.classify_convs import classify_convs
 from b2nn_tvm.provenance.layer_names import weight_digest
@@ -30,6 +30,19 @@ def name_nodes(built, *names):
 # ---- what an import gives
 
 
+def layers(found: ImportedModel) -> tuple[tuple[str, str], ...]:
+    """(node name, kind) in graph order."""
+    return tuple((layer.name, layer.kind) for layer in found.layers)
+
+
+def names_by_weights(found: ImportedModel) -> dict[str, list[str]]:
+    """The names of the layers with the weights of each digest, in graph order."""
+    names: dict[str, list[str]] = {}
+    for layer in found.layers:
+        names.setdefault(layer.digest, []).append(layer.name)
+    return names
+
+
 def test_names_of_inputs_outputs_and_layers(tmp_path):
     built = model(
         "b = Conv (second, w) a = Conv (second, v, bias) c = Add (a, b) f = Flatten (c) d = Gemm <transB = 1> (f,"
@@ -47,13 +60,13 @@ def test_names_of_inputs_outputs_and_layers(tmp_path):
     found = import_onnx(save(tmp_path, name_nodes(built, "block.0.shortcut", "block.0.conv", "", "", "classifier")))
     assert found.input_names == ("first", "second")
     assert found.output_names == ("output",)
-    assert found.conv_names == (
+    assert layers(found) == (
         ("block.0.shortcut", "conv2d"),
         ("block.0.conv", "conv2d"),
         ("classifier", "dense"),
         ("MatMul_5", "dense"),
     )
-    assert found.weight_digest == {
+    assert names_by_weights(found) == {
         weight_digest(FLOATS): ["block.0.shortcut"],
         weight_digest(SIGNS): ["block.0.conv"],
         weight_digest(np.ones((5, 3))): ["classifier"],
@@ -64,7 +77,7 @@ def test_names_of_inputs_outputs_and_layers(tmp_path):
 def test_layers_keep_the_order_of_the_file_and_names_are_unique(tmp_path):
     built = model("b = Conv (input, w) a = Conv (input, w) output = Sub (a, b)", {"w": FLOATS})
     found = import_onnx(save(tmp_path, name_nodes(built, "same", "same")))
-    assert found.weight_digest == {weight_digest(FLOATS): ["same", "same#2"]}
+    assert names_by_weights(found) == {weight_digest(FLOATS): ["same", "same#2"]}
     assert len(classify_convs(found.module, layers=found.layers)) == 2
 
 
@@ -74,7 +87,7 @@ def test_a_convolution_of_constants_is_folded_and_has_no_name(tmp_path):
         "k = Conv (image, w) y = Conv (input, v) output = Add (y, k)",
         {"w": FLOATS, "v": SIGNS, "image": random_input()},
     )
-    assert found.conv_names == (("Conv_1", "conv2d"),)
+    assert layers(found) == (("Conv_1", "conv2d"),)
     assert [c.name for c in classify_convs(found.module, layers=found.layers)] == ["Conv_1"]
 
 
@@ -119,7 +132,7 @@ def test_input_shapes_fix_what_is_open(tmp_path):
 @pytest.mark.parametrize(
     ("inputs", "shapes", "text"),
     [
-        ("float[n,3,h,w] image", None, "pass --input-shape image=1,3,224,224"),
+        ("float[n,3,h,w] image", None, "pass --input-shape image=1x3x224x224"),
         (
             "float[n,3,h,w] image",
             {"image": (1, 4, 8, 8)},
@@ -342,7 +355,7 @@ def test_a_binary_convolution_without_function_body_or_thresholds(tmp_path):
     found = imported(tmp_path, binary_node(dilations=None), GOOD)
     (conv,) = classify_convs(found.module, layers=found.layers)
     assert conv.binary and conv.name == "BinaryConv2d_0"
-    assert found.weight_digest == {weight_digest(SIGNS): ["BinaryConv2d_0"]}
+    assert names_by_weights(found) == {weight_digest(SIGNS): ["BinaryConv2d_0"]}
     assert "R.subtract" not in found.module.script()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.errors import VerificationError
 from b2nn_tvm.verification import verify_artifact as verify
 from b2nn_tvm.verification.verify_artifact import TIE, TOLERANCE, Oracle, relative_difference, verify_artifact
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
+from tests.support.onnx_models import model, save
+from tests.support.onnx_networks import IMAGE, NETWORKS, Network, binary, binary_constants, constant
 
 FLOAT = Network(
     "a = Conv (input, w) b = Relu (a) c = GlobalAveragePool (b) d = Flatten (c) output = Gemm (d, v)",
@@ -202,7 +203,7 @@ def test_inputs_with_ties_are_drawn_again(tmp_path, monkeypatch):
     assert 0 < TIE < TOLERANCE
 
 
-# ---- sign_zero, and files that onnxruntime does not run
+# ---- sign_zero
 
 SIGN = Network(
     "a = Relu (input) s = Sign (a) output = Conv (s, w)",
@@ -230,15 +231,141 @@ def draw(artifact):
     return {spec.name: constant("x", spec.shape) for spec in artifact.inputs}
 
 
-def test_a_file_that_onnxruntime_cannot_run(tmp_path):
-    quantized = Network(
-        "s = qonnx.custom_op.general.BipolarQuant (input, one) output = Conv (s, w)",
-        {**SIGN.constants, "one": np.float32(1)},
+@pytest.mark.parametrize("opset", [11, 18])
+def test_sign_zero_is_verified_from_opset_11_on(tmp_path, opset):
+    """GreaterOrEqual is of opset 12: the comparison that stands for Sign has to do without it."""
+    artifact, path = compiled(replace(SIGN, opset=opset), tmp_path, sign_zero="+1")
+    with artifact:
+        assert verify_artifact(artifact, path, sign_zero="+1") <= TOLERANCE
+
+
+@pytest.mark.parametrize("dtype", ["float", "float16", "double"])
+@pytest.mark.parametrize(("sign_zero", "at_zero"), [("+1", 1), ("-1", -1)])
+def test_sign_at_zero_and_of_nan(tmp_path, sign_zero, at_zero, dtype):
+    """NaN is not at least 0, so its sign is -1; the result has the type of x."""
+    network = Network("a = Sign (input) output = Neg (a)", {}, f"{dtype}[1,6] input", f"{dtype}[1,6] output", opset=11)
+    x = np.array([[2, -0.5, 0.0, -0.0, np.nan, np.inf]], {"float": "float32", "double": "float64"}.get(dtype, dtype))
+    output = Oracle(save(tmp_path, network.build()), sign_zero=sign_zero).run({"input": x})["output"]
+    assert output.dtype == x.dtype
+    np.testing.assert_array_equal(output, [[-1, 1, -at_zero, -at_zero, 1, -1]])
+
+
+def test_a_sign_in_a_function_is_verified_as_it_was_compiled(tmp_path):
+    body = '<domain: "b2nn", opset_import: ["" : 11]>\nMySign (x) => (y) { a = Relu (x) y = Sign (a) }'
+    built = model(
+        "s = b2nn.MySign (input) output = Conv (s, w)", SIGN.constants, inputs=IMAGE, opset=11, functions=body
     )
-    artifact, path = compiled(quantized, tmp_path)
+    path = save(tmp_path, built)
+    artifact = compile_model(path, output=tmp_path / "library", verify=False, sign_zero="+1")
+    with artifact:
+        assert [row.precision for row in artifact.layers if row.op == "conv2d"] == ["binary"]
+        assert verify_artifact(artifact, path, sign_zero="+1") <= TOLERANCE
+        assert relative_difference(artifact.run(draw(artifact)), Oracle(path).run(draw(artifact))) > 0.1
+
+
+# ---- operators of ours and of QONNX, which onnxruntime does not have
+
+
+def quantized(domain: str, *, opset: int = 18) -> onnx.ModelProto:
+    """BipolarQuant of the input, with a scale, and of latent weights: what Brevitas and QONNX write."""
+    built = model(
+        "s = BipolarQuant (input, half) b = BipolarQuant (w, one) output = Conv (s, b)",
+        {"half": np.float32(0.5), "one": np.float32(1), "w": constant("w", (5, 4, 3, 3))},
+        inputs=IMAGE,
+        opset=opset,
+    )
+    built.opset_import.append(onnx.helper.make_opsetid("onnx.brevitas", 1))
+    for node in built.graph.node[:2]:
+        node.domain = domain
+    return built
+
+
+@pytest.mark.parametrize("opset", [11, 18])
+@pytest.mark.parametrize("domain", ["qonnx.custom_op.general", "onnx.brevitas"])
+def test_bipolar_quant_is_verified(tmp_path, domain, opset):
+    path = save(tmp_path, quantized(domain, opset=opset))
+    artifact = compile_model(path, output=tmp_path / "library", verify=False)
+    with artifact:
+        assert [row.precision for row in artifact.layers if row.op == "conv2d"] == ["binary"]
+        assert verify_artifact(artifact, path) <= TOLERANCE
+        other = quantized(domain, opset=opset)
+        weight = next(tensor for tensor in other.graph.initializer if tensor.name == "w")
+        weight.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(weight), "w"))
+        with pytest.raises(VerificationError, match="disagrees"):
+            verify_artifact(artifact, save(tmp_path, other, "other.onnx"))
+
+
+def test_bipolar_quant_is_exact(tmp_path):
+    """It is +scale at 0 of both signs, and -scale for NaN."""
+    network = Network(
+        "a = qonnx.custom_op.general.BipolarQuant (input, s) output = Neg (a)",
+        {"s": np.float32([[0.5, 2, 0.1, 0.3, 0.7]])},
+        "float[1,5] input",
+        "float[1,5] output",
+        opset=11,
+    )
+    x = np.array([[1e-30, -1e-30, 0.0, -0.0, np.nan]], np.float32)
+    output = Oracle(save(tmp_path, network.build())).run({"input": x})["output"]
+    np.testing.assert_array_equal(output, -np.float32([[0.5, -2, 0.1, 0.3, -0.7]]))
+
+
+def test_the_closest_tie_of_bipolar_quant(tmp_path):
+    x = constant("x", (1, 4, 9, 7))
+    oracle = Oracle(save(tmp_path, quantized("onnx.brevitas")))
+    weight = constant("w", (5, 4, 3, 3))
+    expected = min(np.abs(values).min() / np.abs(values).max() for values in (x, weight))
+    assert oracle.closest_tie({"input": x}) == pytest.approx(expected, rel=1e-6)
+    x[0, 1, 2, 3] = 0
+    assert oracle.closest_tie({"input": x}) == 0
+
+
+@pytest.mark.parametrize("weight_binary", [False, True])
+def test_our_functions_need_no_definition_in_the_file(tmp_path, weight_binary):
+    """Tools that know no functions drop their definitions; attributes that have a default may be missing too."""
+    constants = binary_constants("u", 6, 4)
+    name, inputs = ("WeightBinaryConv2d", "input, u, u_s") if weight_binary else ("BinaryConv2d", "input, u, u_s, u_t")
+    nodes = f"output = b2nn.{name} <kernel_shape = [3, 3], channels = 4> ({inputs})"
+    path = save(tmp_path, model(nodes, constants, inputs=IMAGE))
+    artifact = compile_model(path, output=tmp_path / "library", verify=False)
+    with artifact:
+        assert verify_artifact(artifact, path) <= TOLERANCE
+        assert Oracle(path).closest_tie(draw(artifact)) == (
+            np.inf if weight_binary else pytest.approx(_closest(draw(artifact)["input"], constants["u_t"]))
+        )
+        constants["u"] = ~constants["u"] & 0x0F
+        with pytest.raises(VerificationError, match="disagrees"):
+            verify_artifact(artifact, save(tmp_path, model(nodes, constants, inputs=IMAGE), "other.onnx"))
+
+
+def _closest(x: np.ndarray, threshold: np.ndarray) -> float:
+    return np.abs(x - threshold.reshape(-1, 1, 1)).min() / np.abs(x).max()
+
+
+# ---- files that onnxruntime does not run
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        (
+            "output = qonnx.custom_op.general.Quant (input, one, one, one)",
+            "it has no operator qonnx.custom_op.general::Quant",
+        ),
+        ("output = Nonsense (input)", "it has no operator Nonsense"),
+        (
+            "a = Cast <to = 11> (input) b = Acosh (a) output = Cast <to = 1> (b)",
+            "it has no kernel for Acosh of these types",
+        ),
+    ],
+)
+def test_a_file_that_onnxruntime_cannot_run(tmp_path, nodes, reason):
+    artifact, _ = compiled(FLOAT, tmp_path)
+    path = save(tmp_path, model(nodes, {"one": np.float32(1)}, inputs=IMAGE))
     with (
         artifact,
-        pytest.raises(VerificationError, match=r"onnxruntime cannot run model.onnx.*BipolarQuant.*--no-verify"),
+        pytest.raises(
+            VerificationError, match=f"onnxruntime cannot run model.onnx, .*: {reason}.*; compile it with --no-verify"
+        ),
     ):
         verify_artifact(artifact, path)
 

@@ -1,0 +1,118 @@
+"""An ONNX file in operators that onnxruntime has, with the meaning that the compiler gives it.
+
+    BipolarQuant(x, scale)  ->  Where(Or(x > 0, x == 0), 1, -1) * scale
+    Sign(x), sign_zero +1   ->  Where(Or(x > 0, x == 0), 1, -1)
+    Sign(x), sign_zero -1   ->  Where(x > 0, 1, -1)
+    BinaryConv2d and WeightBinaryConv2d without a definition in the file  ->  the same with the exporter's definition
+
+Every operator is one of opset 11, which GreaterOrEqual is not, so the file keeps its opset. Both comparisons are false
+for NaN, whose sign is -1; ``not x < 0`` would make it +1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
+
+from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, VERSION
+
+_DEFAULTS = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "pad_value": 0.0}  # as the importer has them
+
+
+def needs_rewriting(model: onnx.ModelProto, *, sign_zero: str | None) -> bool:
+    """Whether onnxruntime would refuse the file, or take a Sign in it otherwise than the compiler."""
+    defined = {(function.domain, function.name) for function in model.functions}
+    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    return any(_is_rewritten(node, defined, sign_zero) for node in nodes)
+
+
+def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelProto:
+    """The model in operators that onnxruntime has; ``sign_zero`` is what Sign is at 0, "+1" or "-1", or None for 0.
+
+    Functions that the file defines are put in place of their calls first, as the importer does, so that what stands in
+    their bodies is rewritten too.
+    """
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    defined = {(function.domain, function.name) for function in model.functions}
+    types = _element_types(model)
+    nodes: list[onnx.NodeProto] = []
+    added: set[str] = set()
+    for node in model.graph.node:
+        if not _is_rewritten(node, defined, sign_zero):
+            nodes.append(node)
+        elif node.op_type == "Sign":
+            nodes += _sign(node.input[0], node.output[0], types, plus_at_zero=sign_zero == "+1")
+        elif node.op_type == "BipolarQuant":
+            nodes += _bipolar_quant(node, types)
+        else:
+            nodes.append(_call(node))
+            added.add(node.op_type)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.functions.extend(FUNCTIONS[name]() for name in sorted(added))
+    if added and DOMAIN not in {opset.domain for opset in model.opset_import}:
+        model.opset_import.append(helper.make_opsetid(DOMAIN, VERSION))
+    return model
+
+
+def _is_rewritten(node: onnx.NodeProto, defined: Set[tuple[str, str]], sign_zero: str | None) -> bool:
+    if node.op_type == "Sign":
+        return sign_zero is not None and node.domain in ("", "ai.onnx")
+    return node.op_type in ("BipolarQuant", *FUNCTIONS) and (node.domain, node.op_type) not in defined
+
+
+def _bipolar_quant(node: onnx.NodeProto, types: Mapping[str, int]) -> Iterator[onnx.NodeProto]:
+    """``where(x >= 0, scale, -scale)`` in float32, whatever the types of x and scale are."""
+    x, scale = node.input
+    (output,) = node.output
+    sign, scale32 = f"{output}_b2nn_sign", f"{output}_b2nn_scale"
+    yield from _sign(x, sign, types, plus_at_zero=True, result=TensorProto.FLOAT)
+    yield helper.make_node("Cast", [scale], [scale32], to=TensorProto.FLOAT)
+    yield helper.make_node("Mul", [sign, scale32], [output], name=node.name)
+
+
+def _sign(
+    x: str, output: str, types: Mapping[str, int], *, plus_at_zero: bool, result: int | None = None
+) -> Iterator[onnx.NodeProto]:
+    """The sign of x, of the type ``result`` or else that of x; x > 0 is a node, whose ties the oracle finds."""
+    element = types.get(x, TensorProto.FLOAT)
+    name = lambda word: f"{output}_b2nn_{word}"
+    yield _constant(name("zero"), 0, element)
+    yield _constant(name("one"), 1, result or element)
+    yield _constant(name("minus"), -1, result or element)
+    yield helper.make_node("Greater", [x, name("zero")], [name("above")])
+    if plus_at_zero:
+        yield helper.make_node("Equal", [x, name("zero")], [name("equal")])
+        yield helper.make_node("Or", [name("above"), name("equal")], [name("positive")])
+    positive = name("positive" if plus_at_zero else "above")
+    yield helper.make_node("Where", [positive, name("one"), name("minus")], [output])
+
+
+def _constant(name: str, value: int, element: int) -> onnx.NodeProto:
+    array = np.array(value).astype(helper.tensor_dtype_to_np_dtype(element))
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array))
+
+
+def _call(node: onnx.NodeProto) -> onnx.NodeProto:
+    """The node as a call of the exporter's function, with the attributes that the importer takes for granted."""
+    call = onnx.NodeProto()
+    call.CopyFrom(node)
+    call.domain = DOMAIN
+    given = {attribute.name for attribute in node.attribute}
+    call.attribute.extend(helper.make_attribute(name, value) for name, value in _DEFAULTS.items() if name not in given)
+    return call
+
+
+def _element_types(model: onnx.ModelProto) -> dict[str, int]:
+    """The element type of each value, as far as it can be told; BipolarQuant and what follows it are float32 anyway."""
+    try:
+        graph = shape_inference.infer_shapes(model).graph
+    except (shape_inference.InferenceError, ValueError):  # onnxruntime will find what is wrong, and name the node
+        graph = model.graph
+    types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info, *graph.output)}
+    types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    return {name: element for name, element in types.items() if element}
