@@ -39,6 +39,7 @@ COMPILER_HALF = IMPORTER | {
     "compiler",
     "verify",
 }
+COMPILER_HALF |= {"build_for_target", "check_library"}
 EVERYTHING = TORCH_HALF | COMPILER_HALF | {"tracking", "loop", "report"}
 
 # part: (parts of this project that it may import, packages that it may import)
@@ -77,6 +78,8 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"},
     ),
     "compiler": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
+    "build_for_target": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi"}),
+    "check_library": (COMPILER_HALF, {"numpy", "onnxruntime"}),
     "verify": (COMPILER_HALF, {"numpy", "onnx", "onnxruntime"}),
     "loop": (EVERYTHING, TRAINING | {"onnx"}),
     "report": (EVERYTHING, {"jinja2"}),
