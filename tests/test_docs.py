@@ -60,7 +60,9 @@ def test_make_targets_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("word", ["methods", "models", "data", "targets"])
 def test_choices_that_the_documents_list_are_those_of_the_code(word: str) -> None:
-    module = {"methods": "mixbin.selectors.registry", "models": "models", "data": "data", "targets": "targets.target"}[word]
+    module = {"methods": "mixbin.selectors.registry", "models": "models", "data": "data", "targets": "targets.target"}[
+        word
+    ]
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") + (ROOT / "README.md").read_text(
         encoding="utf-8"
     )

@@ -29,7 +29,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def imports(tree: Path) -> nx.DiGraph:
     """An edge from every module of the package to every one that it imports: lazily, and for type checkers, too."""
     code = "import grimp, json; g = grimp.build_graph('b2nn_tvm', cache_dir=None); "
-    code += "print(json.dumps([(m, t) for m in sorted(g.modules) for t in sorted(g.find_modules_directly_imported_by(m))]))"
+    code += (
+        "print(json.dumps([(m, t) for m in sorted(g.modules) for t in sorted(g.find_modules_directly_imported_by(m))]))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=True)
     graph = nx.DiGraph()
     graph.add_edges_from(ast.literal_eval(done.stdout))

@@ -112,13 +112,10 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
     folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
-    skipped: list[str] = []
     with out.phases() as draw:
 
         def report(phase: str, done: int, total: int) -> None:
-            if "skipped" in phase:
-                skipped.append(phase.removeprefix("compile: "))
-            else:
+            if "skipped" not in phase:  # the note below says so
                 draw(phase, done, total)
 
         artifact = b2nn_tvm.compile_model(
@@ -133,8 +130,9 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
             progress=report,
         )
     files = _bundle(folder) if bundle else ()
-    for line in skipped:
-        out.print_note(line)
+    checked = artifact.manifest.verification
+    if checked.note:
+        out.print_note(checked.note)
     if as_json:
         bundled = {"bundle": [asdict(file) for file in files]} if files else {}
         out.print_json({**explanation.as_document(artifact, str(folder)), **bundled})
@@ -145,6 +143,8 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
         explanation.print_rewrites(artifact)
     explanation.print_sizes(artifact)
     out.print_line(f"{folder}: {_binary_count(artifact)} of {len(artifact.layers)} layers are binary")
+    if checked.summary:
+        out.print_line(checked.summary)
     if bundle:
         _print_bundle(artifact, folder, files)
 

@@ -67,7 +67,7 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
     for line in _doubts(found):
         out.print_note(line)
     if as_json:
-        out.print_json({"folder": folder, **asdict(found)})
+        out.print_json({"folder": folder, **asdict(found), "verification": asdict(artifact.manifest.verification)})
         return
     precisions = {row.name: row.precision for row in artifact.layers}
     rows = [

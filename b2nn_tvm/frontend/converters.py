@@ -47,6 +47,7 @@ def converters(
         "BipolarQuant": bipolar_quant,
         "Clip": _clip,
         "Conv": _conv,
+        "ConvTranspose": _conv_transpose,
         "Dropout": _dropout,
         "Max": _pairwise(relax.op.maximum),
         "MaxPool": _explicit_padding,
@@ -225,6 +226,14 @@ def _conv(bb, inputs, attrs):
     bias = constant(inputs[2])
     full = relax.op.reshape(inputs[2], (1, -1, 1, 1)) if bias is None else relax.const(bias.reshape(1, -1, 1, 1))
     return relax.op.add(conv, full)
+
+
+def _conv_transpose(bb, inputs, attrs):
+    """Transposed convolutions are left to TVM, but for output_shape, which it ignores."""
+    if attrs.get("output_shape"):
+        raise UnsupportedError(
+            "its attribute output_shape is not supported; give its padding as pads and output_padding instead"
+        )
 
 
 def _padding(attrs, sizes, kernel, strides, dilations) -> list[int]:

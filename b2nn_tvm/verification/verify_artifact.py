@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,10 @@ TOLERANCE = 1e-4  # of the largest magnitude of an output
 HALF_TOLERANCE = 1e-2  # the same for outputs in float16, which onnxruntime computes in float32 and we do not
 TIE = 3e-6  # of the largest magnitude of a sign's input: what float32 sums of a few thousand terms round away
 INPUTS, ATTEMPTS = 3, 12
+# How onnxruntime says that it has no operator, or no kernel of it for these types.
+NO_KERNEL = ("is not a registered function/op", "No Op registered for", "Could not find an implementation for")
+
+Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 
 
 def installed() -> bool:
@@ -36,35 +40,56 @@ def installed() -> bool:
     return importlib.util.find_spec("onnxruntime") is not None
 
 
-def verify_artifact(artifact: Artifact, onnx_path: str | os.PathLike, *, sign_zero: str | None = None) -> float:
+class Undecided(VerificationError):
+    """Too many of the inputs drawn had ties."""
+
+
+class NoReference(VerificationError):
+    """onnxruntime has no kernel for an operator of the file; ``reason`` says for which."""
+
+    def __init__(self, text: str, *, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def verify_artifact(
+    artifact: Artifact,
+    onnx_path: str | os.PathLike,
+    *,
+    sign_zero: str | None = None,
+    run: Run | None = None,
+    what: str = "the compiled library",
+    needed: int = INPUTS,
+) -> float:
     """Run both on random inputs and return the largest relative difference.
 
-    ``sign_zero`` is what the operator Sign was compiled to at 0, "+1" or "-1"; None stands for 0. Raises
-    VerificationError where they disagree on an input without ties, where too many of the inputs drawn had ties, and
-    where onnxruntime cannot run the file.
+    ``sign_zero`` is what the operator Sign was compiled to at 0, "+1" or "-1"; None stands for 0. ``run`` computes the
+    library's outputs elsewhere than in this process, ``what`` names the library in errors, and ``needed`` is the number
+    of inputs on which both must agree. Raises VerificationError where they disagree on an input without ties, Undecided
+    where too many of the inputs drawn had ties, and VerificationError or NoReference where onnxruntime cannot run the
+    file.
     """
+    run = run or artifact.run
     oracle = Oracle(onnx_path, sign_zero=sign_zero)
     rng = np.random.default_rng(0)
     agreed, worst = 0, 0.0
     tolerance = HALF_TOLERANCE if any(spec.dtype == "float16" for spec in artifact.outputs) else TOLERANCE
     for _ in range(ATTEMPTS):
         inputs = {spec.name: _draw(spec.shape, spec.dtype, rng) for spec in artifact.inputs}
-        difference = relative_difference(artifact.run(inputs), oracle.run(inputs))
+        difference = relative_difference(run(inputs), oracle.run(inputs))
         if difference > tolerance and oracle.closest_tie(inputs) < TIE:
             continue
         if difference > tolerance:
             raise VerificationError(
-                f"the compiled library disagrees with onnxruntime on {Path(onnx_path).name}: relative difference"
-                f" {difference:.1e}, expected at most {tolerance:.0e}; this is a fault of the compiler, please report"
-                " it with the file"
+                f"{what} disagrees with onnxruntime on {Path(onnx_path).name}: relative difference {difference:.1e},"
+                f" expected at most {tolerance:.0e}; this is a fault of the compiler, please report it with the file"
             )
         agreed, worst = agreed + 1, max(worst, difference)
-        if agreed == INPUTS:
+        if agreed == needed:
             return worst
-    raise VerificationError(
-        f"the compiled library could not be checked: of {ATTEMPTS} random inputs only {agreed} of the {INPUTS} needed"
-        " were free of values within rounding of a sign's threshold; check it on your data, and compile it with"
-        " --no-verify"
+    raise Undecided(
+        f"{what} could not be checked: of {ATTEMPTS} random inputs only {agreed} of the {needed} needed were free "
+        "of values within rounding of a sign's threshold; check it on your data, and compile it with --no-verify"
     )
 
 
@@ -136,11 +161,15 @@ class Oracle:
         try:
             return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no root of their own
-            reason = _reason(str(error).strip().splitlines()[0])
-            raise VerificationError(
+            raw = str(error).strip().splitlines()[0]
+            reason = _reason(raw)
+            text = (
                 f"onnxruntime cannot run {self._path.name}, so the library cannot be checked against it: {reason}; "
                 "compile it with --no-verify and check it on your data"
-            ) from None
+            )
+            if any(words in raw for words in NO_KERNEL):
+                raise NoReference(text, reason=reason.replace(str(self._path), self._path.name)) from None
+            raise VerificationError(text) from None
 
 
 def _reason(error: str) -> str:

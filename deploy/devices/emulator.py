@@ -19,18 +19,23 @@ from b2nn_tvm.deploy.devices.qemu import TIMEOUT_S, Emulator, find_emulator
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import DeviceDescription, SystemFacts
 from b2nn_tvm.deploy.library.build_library import RUNNER
-from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.errors import DeviceError, DeviceLost
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
 
 class EmulatorDevice(Device):
-    """Runs a library under QEMU as ``cpu``, for example cortex-a53, cortex-a72 or cortex-a76."""
+    """Runs a library under QEMU as ``cpu``, for example cortex-a53, cortex-a72 or cortex-a76.
 
-    def __init__(self, cpu: str) -> None:
+    A run that takes longer than ``timeout_s`` is given up. ``run`` raises DeviceLost then, and where the emulator
+    itself fails, for example because it does not know the CPU; it raises DeviceError where the library fails.
+    """
+
+    def __init__(self, cpu: str, *, timeout_s: float = TIMEOUT_S) -> None:
         super().__init__(f"emulator:{cpu}")
         self.cpu = cpu
+        self._timeout_s = timeout_s
 
     def facts(self) -> SystemFacts:
         return SystemFacts({"board": "QEMU user mode", "machine": self.cpu, "system": "emulated"})
@@ -74,10 +79,12 @@ class EmulatorDevice(Device):
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=TIMEOUT_S,
+                timeout=self._timeout_s,
             )
         except subprocess.TimeoutExpired:
-            raise DeviceError(f"emulator:{self.cpu}: no result after {TIMEOUT_S} s; use a smaller network") from None
+            raise DeviceLost(
+                f"emulator:{self.cpu}: no result after {self._timeout_s:g} s; use a smaller network"
+            ) from None
         if done.returncode == 0:
             return
         lines = (done.stderr.strip() or "no message").splitlines()
@@ -85,4 +92,6 @@ class EmulatorDevice(Device):
             lines = [
                 f"the library was stopped by signal {-done.returncode}; 4 means an instruction that {self.cpu} lacks"
             ]
-        raise DeviceError(f"emulator:{self.cpu}: {lines[-1].removeprefix('error: ')}")
+        # b2nn-run speaks for the library; QEMU and its loader complain in other words.
+        kind = DeviceError if done.returncode < 0 or lines[-1].startswith("error: ") else DeviceLost
+        raise kind(f"emulator:{self.cpu}: {lines[-1].removeprefix('error: ')}")

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import metadata as packages
 from pathlib import Path
@@ -19,6 +19,7 @@ from b2nn_tvm.deploy.library.elf import ElfFile, read_elf
 from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
+from b2nn_tvm.deploy.library.verification import Verification, not_checked
 from b2nn_tvm.errors import InputError, ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
@@ -61,15 +62,16 @@ def build_library(
     folder: str | os.PathLike,
     *,
     metadata: BuildMetadata = BuildMetadata(),
-    check: Callable[[Path], None] | None = None,
+    check: Callable[[Path], Verification] | None = None,
 ) -> Manifest:
     """Link ``kernels_object`` with the runtime and the program's tables and constants into ``folder``.
 
-    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. All
-    is made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
-    half replaced is noticed when it is loaded. ``check`` is called with the finished temporary folder first: where it
-    raises, ``folder`` stays as it was. Raises ToolchainError where no compiler for the target is there or it
-    fails, InputError where ``folder`` cannot be written, ValueError where program and object do not fit.
+    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. All is
+    made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only half
+    replaced is noticed when it is loaded. ``check`` is called with the finished temporary folder first, and its result
+    is entered in the manifest: where it raises, ``folder`` stays as it was. Raises ToolchainError where no compiler for
+    the target is there or it fails, InputError where ``folder`` cannot be written, ValueError where program and object
+    do not fit.
     """
     folder = Path(folder)
     check_program(program)
@@ -90,7 +92,7 @@ def build_library(
         manifest = _describe(program, target, toolchain, metadata, model_id, kernels, (work / LIBRARY).read_bytes())
         if check:
             manifest.save(work)
-            check(work)
+            manifest = replace(manifest, verification=check(work))
         for name in (LIBRARY, RUNNER, HEADER):
             os.replace(work / name, folder / name)
         manifest.save(folder)
@@ -175,6 +177,7 @@ def _describe(
         library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
         target=target,
         build=BuildInfo(metadata.model, metadata.plan_digest, packages.version("apache-tvm"), toolchain.version),
+        verification=not_checked("it was built without a check"),
         inputs=program.inputs,
         outputs=program.outputs,
         layers=program.layers,

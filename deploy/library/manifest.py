@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.program import LayerRow, TensorSpec
+from b2nn_tvm.deploy.library.verification import METHODS, Verification
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.provenance.rewrite_log import Rewrite
 from b2nn_tvm.storage.document import read_document, write_document
@@ -14,7 +15,7 @@ from b2nn_tvm.targets.target import TargetInfo
 
 FILE = "manifest.json"
 KIND = "b2nn-manifest"
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Manifest:
     library: LibraryInfo
     target: TargetInfo
     build: BuildInfo
+    verification: Verification
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     layers: tuple[LayerRow, ...]
@@ -119,6 +121,7 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
         library=LibraryInfo(**body["library"]),
         target=TargetInfo(**_tuples(body["target"])),
         build=BuildInfo(**body["build"]),
+        verification=Verification(**body["verification"]),
         inputs=tensors(body["inputs"]),
         outputs=tensors(body["outputs"]),
         layers=tuple(LayerRow(**row) for row in body["layers"]),
@@ -134,10 +137,11 @@ def _tuples(row: dict) -> dict:
 
 
 def _object(row: type, **special: dict) -> dict:
-    """The JSON schema of a dataclass of strings and counts: all fields, no others."""
+    """The JSON schema of a dataclass of strings, counts and magnitudes: all fields, no others."""
     plain = {
         "str": {"type": "string"},
         "int": {"type": "integer", "minimum": 0},
+        "float": {"type": "number", "minimum": 0},
         "bool": {"type": "boolean"},
         "tuple[str, ...]": _STRINGS,
     }
@@ -154,6 +158,7 @@ _SCHEMA = {
         "library": _object(LibraryInfo, file={"type": "string", "pattern": r"^[\w.-]+$"}),
         "target": _object(TargetInfo),
         "build": _object(BuildInfo),
+        "verification": _object(Verification, method={"enum": list(METHODS)}),
         "inputs": _rows(TensorSpec, shape=_SHAPE),
         "outputs": _rows(TensorSpec, shape=_SHAPE),
         "layers": _rows(LayerRow),
@@ -162,5 +167,5 @@ _SCHEMA = {
         "sizes": _object(Sizes),
         "memory": _object(Memory),
     },
-    "required": ["library", "target", "build", "inputs", "outputs", "layers", "steps", "rewrites", "sizes", "memory"],
 }
+_SCHEMA["required"] = list(_SCHEMA["properties"])

@@ -62,7 +62,7 @@ def network(tmp_path_factory, weight) -> Path:
     inputs, outputs = "float[1,40,12,12] input", "float[1,24,12,12] bits, float[1,10] logits"
     folder = tmp_path_factory.mktemp("mixed")
     path = save(folder, model(NODES, constants, inputs=inputs, outputs=outputs, functions=BINARY_CONV2D))
-    artifact = compile_model(path, target="arm", output=folder / "net")
+    artifact = compile_model(path, target="arm", output=folder / "net", verify=False)
     assert [row.precision for row in artifact.layers if row.op == "conv2d"] == ["binary", "float"]
     artifact.close()
     return folder

@@ -14,6 +14,8 @@ import b2nn_tvm
 from b2nn_tvm.deploy.library.sizes import PARTS
 from tests.cli.conftest import Run, assert_refused, save_graph
 
+NOTE = "note: this library was not checked against the reference ({}); its results may be wrong"
+
 
 def test_compiles_into_a_folder_and_prints_the_layers(run: Run, small_onnx: Path, tmp_path: Path) -> None:
     done = run("compile", small_onnx, "--target", "native", "-o", "out")
@@ -46,6 +48,9 @@ def test_json_is_all_of_stdout(run: Run, small_onnx: Path, tmp_path: Path) -> No
     (packed,) = [row["weight_bytes"] for row in document["layers"] if row["precision"] == "binary"]
     assert sizes["packed_weights"] == packed
     assert document["memory"]["arena"] > 0
+    checked = document["verification"]
+    assert (checked["method"], checked["reason"], checked["inputs"]) == ("this library", "", 3)
+    assert 0 <= checked["largest_difference"] <= 1e-4
     step = next(step for step in document["steps"] if "binary conv2d" in step["operations"])
     assert step["layer"] == "block" and step["outputs"] == ["float32"] and step["constant_bytes"] >= packed
     assert {"layer": "block", "rule": "ClassifyConvs", "applied": True, "reason": "is binary"} in document["rewrites"]
@@ -103,17 +108,25 @@ def test_cross_builds_for_arm(run: Run, small_onnx: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     header = (tmp_path / "out" / "libb2nn_model.so").read_bytes()[:20]
     assert header[:5] == b"\x7fELF\x02" and header[18:20] == b"\xb7\x00"  # 64-bit, EM_AARCH64
-    assert done.stderr.splitlines()[-1].startswith(
-        "note: verify: skipped, this machine cannot run a library for arm; it lacks "
-    )
+    line = next(line for line in done.stdout.splitlines() if line.startswith("compared with onnxruntime on "))
+    assert "this library, emulated" in line or "the same network on this machine" in line
+    assert "note:" not in done.stderr
+
+
+def test_how_the_library_was_checked_is_printed(run: Run, small_onnx: Path) -> None:
+    done = run("compile", small_onnx, "-o", "out")
+    assert "compared with onnxruntime on 3 random inputs: this library, largest relative difference " in done.stdout
+    assert "note:" not in done.stderr
+    unchecked = run("compile", small_onnx, "-o", "out", "--no-verify")
+    assert "compared" not in unchecked.stdout
+    assert unchecked.stderr.splitlines()[-1] == NOTE.format("--no-verify")
 
 
 def test_without_onnxruntime_it_says_that_nothing_was_verified(run: Run, small_onnx: Path, tmp_path: Path) -> None:
     done = run("compile", small_onnx, "-o", "out", before="sys.modules['onnxruntime'] = None")
     assert done.returncode == 0, done.stderr
-    assert (
-        done.stderr.splitlines()[-1] == "note: verify: skipped, onnxruntime is not installed (pip install onnxruntime)"
-    )
+    assert done.stderr.splitlines()[-1] == NOTE.format("onnxruntime is not installed (pip install onnxruntime)")
+    assert "skipped" not in done.stderr
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 

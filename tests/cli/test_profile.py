@@ -70,6 +70,25 @@ def test_json(run: Run, library: Path) -> None:
     assert sum(layer["share"] for layer in document["per_layer"]) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_it_says_that_the_library_was_not_checked(run: Run, library: Path, words: tuple[str, ...]) -> None:
+    done = run("profile", library, "--runs", "5", *words)
+    assert done.returncode == 0, done.stderr
+    note = "note: this library was not checked against the reference (--no-verify); its results may be wrong"
+    assert note in done.stderr.splitlines()
+    if words:
+        expected = {"method": "not checked", "reason": "--no-verify", "largest_difference": 0, "inputs": 0}
+        assert json.loads(done.stdout)["verification"] == expected
+
+
+def test_a_checked_library_needs_no_such_note(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    compile_model(small_onnx, output=tmp_path / "checked").close()
+    done = run("profile", "checked", "--runs", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verification"]["method"] == "this library"
+    assert "not checked" not in done.stderr
+
+
 def test_a_table_says_what_was_measured_on(run: Run, library: Path, ssh) -> None:
     done = run("profile", library, "--runs", "5", "--device", "ssh://raspberrypi.local")
     assert done.returncode == 0, done.stderr

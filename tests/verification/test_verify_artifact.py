@@ -12,7 +12,15 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.errors import VerificationError
 from b2nn_tvm.verification import verify_artifact as verify
-from b2nn_tvm.verification.verify_artifact import TIE, TOLERANCE, Oracle, relative_difference, verify_artifact
+from b2nn_tvm.verification.verify_artifact import (
+    TIE,
+    TOLERANCE,
+    NoReference,
+    Oracle,
+    Undecided,
+    relative_difference,
+    verify_artifact,
+)
 from tests.support.onnx_models import model, save
 from tests.support.onnx_networks import IMAGE, NETWORKS, Network, binary, binary_constants, constant
 
@@ -175,8 +183,11 @@ def test_a_disagreement_at_a_tie_is_no_fault_of_the_library(tmp_path):
     artifact, _ = compiled(sign_of_sums(np.nextafter(np.float32(4), np.float32(0))), tmp_path)
     path = save(tmp_path, sign_of_sums(4).build(), "other.onnx")
     with artifact:
-        with pytest.raises(VerificationError, match="only 0 of the 3 needed were free of values within rounding"):
+        with pytest.raises(
+            VerificationError, match="only 0 of the 3 needed were free of values within rounding"
+        ) as undecided:
             verify_artifact(artifact, path)
+        assert type(undecided.value) is Undecided
         assert verify_artifact(artifact, save(tmp_path, sign_of_sums(3.9).build(), "same.onnx")) <= TOLERANCE
         with pytest.raises(VerificationError, match="disagrees"):
             verify_artifact(artifact, save(tmp_path, sign_of_sums(1.9).build(), "wrong.onnx"))
@@ -203,7 +214,20 @@ def test_inputs_with_ties_are_drawn_again(tmp_path, monkeypatch):
     assert 0 < TIE < TOLERANCE
 
 
-# ---- sign_zero
+def test_a_library_that_runs_elsewhere(tmp_path):
+    """Its outputs are computed by a function of the caller's, who says how many inputs are enough, and what failed."""
+    artifact, path = compiled(BINARY, tmp_path)
+    seen = []
+    with artifact:
+        run = lambda inputs: seen.append(inputs) or artifact.run(inputs)
+        assert verify_artifact(artifact, path, run=run, needed=1) <= TOLERANCE
+        assert len(seen) == 1
+        wrong = lambda inputs: {name: value + 1 for name, value in artifact.run(inputs).items()}
+        with pytest.raises(VerificationError, match="^the library on the moon disagrees with onnxruntime"):
+            verify_artifact(artifact, path, run=wrong, what="the library on the moon")
+
+
+# ---- sign_zero, and files that onnxruntime does not run
 
 SIGN = Network(
     "a = Relu (input) s = Sign (a) output = Conv (s, w)",
@@ -377,3 +401,17 @@ def test_external_data(tmp_path):
     with artifact:
         assert verify_artifact(artifact, path) <= TOLERANCE
     assert Oracle(path).closest_tie({"input": constant("x", (1, 4, 9, 7))}) < 1
+
+
+def test_an_operator_without_a_kernel_is_told_from_a_file_that_is_wrong(tmp_path):
+    built = Network("a = Relu (input) output = Sigmoid (a)").build()
+    built.graph.node[0].domain = "elsewhere"
+    built.opset_import.append(onnx.helper.make_opsetid("elsewhere", 1))
+    with pytest.raises(NoReference, match=r"onnxruntime cannot run model.onnx.*--no-verify") as caught:
+        Oracle(save(tmp_path, built))
+    assert "Relu" in caught.value.reason and "--no-verify" not in caught.value.reason
+    path = tmp_path / "wrong.onnx"
+    path.write_bytes(b"this is no network")
+    with pytest.raises(VerificationError, match="onnxruntime cannot run wrong.onnx") as refused:
+        Oracle(path)
+    assert not isinstance(refused.value, NoReference)

@@ -17,11 +17,8 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
-from b2nn_tvm.passes.lower.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE
+from b2nn_tvm.passes.framework.op_pattern import ATTRIBUTE, OpPattern
 from b2nn_tvm.relax_query import calls, op_name, shape
-
-_ELEMENTWISE, _BROADCAST, _OPAQUE = 0, 1, 8  # relax's OpPatternKind
-_PATTERN = "op_pattern"
 
 
 @tvm.transform.module_pass(opt_level=0, name="MarkBroadcasts")
@@ -32,7 +29,7 @@ class MarkBroadcasts:
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
         spreading = set(_spreading(module))
         functions = {
-            name: function.with_attr(_PATTERN, _BROADCAST) if name in spreading else function
+            name: function.with_attr(ATTRIBUTE, OpPattern.BROADCAST) if name in spreading else function
             for name, function in module.functions_items()
         }
         return tvm.IRModule(functions, attrs=module.attrs)
@@ -46,12 +43,12 @@ def _spreading(module: tvm.IRModule) -> Iterator[tvm.ir.GlobalVar]:
     for var, call in calls(module["main"]):
         if op_name(call) != "relax.call_tir":
             continue
-        pattern = int((module[call.args[0]].attrs or {}).get(_PATTERN, _OPAQUE))
+        pattern = int((module[call.args[0]].attrs or {}).get(ATTRIBUTE, OpPattern.OPAQUE))
         operands = [value for value in call.args[1].fields if not isinstance(value, GenericConst)]
         behind = [value for value in operands if value in convolved]
-        if pattern == OUT_ELEMENTWISE_FUSABLE or (pattern <= _BROADCAST and behind):
+        if pattern == OpPattern.OUT_ELEMENTWISE_FUSABLE or (pattern <= OpPattern.BROADCAST and behind):
             convolved.add(var)
-        if pattern == _ELEMENTWISE and shape(call) and _spreads(call, operands, behind):
+        if pattern == OpPattern.ELEMENTWISE and shape(call) and _spreads(call, operands, behind):
             yield call.args[0]
 
 

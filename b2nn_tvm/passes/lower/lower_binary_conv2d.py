@@ -17,6 +17,7 @@ from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bconv2d_lookup import lookup_table, to_nibbles
 from b2nn_tvm.ops.pack_signs import WORD_BITS, pack_signs
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.recorder import Recorder
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_pooled_signs import lower_pooled_signs
@@ -24,8 +25,6 @@ from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, match_pooled_sig
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, ints, op_name, shape
 from b2nn_tvm.workload import ConvWorkload
-
-OUT_ELEMENTWISE_FUSABLE = 4  # relax's OpPatternKind of a convolution
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class LowerBinaryConv2d:
             constant, *classes = others or (single,)
             return topi.cast(bconv2d(x, w, constant, *classes, workload=workload, table=table), "float32")
 
-        return context.call_te(compute, *arguments, name="bconv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
+        return context.call_te(compute, *arguments, name="bconv2d", pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE)
 
     def _pack(self, found: BinaryInput, step: tuple[int, int], context: RewriteContext) -> relax.Var:
         """The packed form of every ``step``-th row and column of an input: made once, however many convolutions read

@@ -17,9 +17,10 @@ from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
 from b2nn_tvm.ops.expand_weights import pack_bits
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles, transform_weights, winograd_conv2d
+from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.recorder import Recorder
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
-from b2nn_tvm.passes.lower.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE, conv_workload
+from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
 from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, ints, op_name, shape
@@ -84,7 +85,7 @@ class LowerConv2d:
             return conv2d(x, w, workload=workload)
 
         name = "depthwise_conv2d" if depthwise else "conv2d"
-        return context.call_te(compute, x, relax.const(packed), name=name, pattern=OUT_ELEMENTWISE_FUSABLE)
+        return context.call_te(compute, x, relax.const(packed), name=name, pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE)
 
     def _winograd(
         self, call: relax.Call, context: RewriteContext, filters: np.ndarray, workload: ConvWorkload
@@ -93,7 +94,9 @@ class LowerConv2d:
         self._enter(packed, call, filters, workload)
         x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), context)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
-        return context.call_te(compute, x, relax.const(packed), name="winograd_conv2d", pattern=OUT_ELEMENTWISE_FUSABLE)
+        return context.call_te(
+            compute, x, relax.const(packed), name="winograd_conv2d", pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE
+        )
 
     def _enter(self, packed: np.ndarray, call: relax.Call, filters: np.ndarray, workload: ConvWorkload) -> None:
         """Note whose weights ``packed`` are, and the bits that PackWeights will put in their place where they are -1
@@ -127,7 +130,7 @@ class LowerConv2d:
             call.args[0],
             relax.const(packed),
             name="dense",
-            pattern=OUT_ELEMENTWISE_FUSABLE,
+            pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE,
         )
 
 

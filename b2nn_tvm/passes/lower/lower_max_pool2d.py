@@ -10,9 +10,9 @@ import tvm
 from tvm import relax
 
 from b2nn_tvm.ops.max_pool2d import max_pool2d, obstacle
+from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.recorder import Recorder
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
-from b2nn_tvm.passes.lower.lower_binary_conv2d import OUT_ELEMENTWISE_FUSABLE
 from b2nn_tvm.passes.lower.lower_pooled_signs import pooling_of
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import op_name, shape
@@ -38,5 +38,5 @@ def _lower(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
         context.note(f"the max pooling in front of it stays a reduction: {why}")
         return None
     return context.call_te(
-        lambda x: max_pool2d(x, pooling), call.args[0], name="max_pool2d", pattern=OUT_ELEMENTWISE_FUSABLE
+        lambda x: max_pool2d(x, pooling), call.args[0], name="max_pool2d", pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE
     )

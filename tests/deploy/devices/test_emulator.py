@@ -11,7 +11,7 @@ from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
 from b2nn_tvm.deploy.library.elf import read_elf
-from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from tests.deploy.handmade import KERNELS, expected, program
 
 UDOT = r"""
@@ -62,10 +62,18 @@ def test_errors_of_the_board_come_back(arm_board, workshop, arm_net, x):
     with pytest.raises(InputError, match="missing: input"):
         EmulatorDevice("cortex-a72").run(load(arm_net), {})
     failing = load(workshop.build("fail_if_negative", "shift_one", name="arm-fails", target="arm"))
-    with pytest.raises(DeviceError, match=r"^emulator:cortex-a72: step 1 \(fail_if_negative, layer layer 0\) failed"):
+    step = r"^emulator:cortex-a72: step 1 \(fail_if_negative, layer layer 0\) failed"
+    with pytest.raises(DeviceError, match=step) as failed:
         EmulatorDevice("cortex-a72").run(failing, {"input": np.ones_like(x)})
-    with pytest.raises(DeviceError, match="emulator:abacus: "):
+    assert not isinstance(failed.value, DeviceLost)  # the emulator did its work
+    with pytest.raises(DeviceLost, match="emulator:abacus: "):
         EmulatorDevice("abacus").run(load(arm_net), {"input": x})
+
+
+@pytest.mark.emulated
+def test_a_run_that_takes_too_long_is_given_up(arm_board, arm_net, x):
+    with pytest.raises(DeviceLost, match="emulator:cortex-a72: no result after 0.001 s; use a smaller network"):
+        EmulatorDevice("cortex-a72", timeout_s=0.001).run(load(arm_net), {"input": x})
 
 
 def test_it_gives_no_latency(net):

@@ -1,0 +1,107 @@
+"""An imported network -> a library for one target: passes -> schedules -> deploy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from b2nn_tvm.deploy.codegen.build_kernels import build_object
+from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.passes.fuse.zero_borders import zero_borders
+from b2nn_tvm.passes.pipeline import to_kernels
+from b2nn_tvm.schedules.schedule_module import schedule_module, unit
+from b2nn_tvm.schedules.tiles.tile_records import load_records, user_records_path
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.library.build_library import BuildMetadata
+    from b2nn_tvm.deploy.library.verification import Verification
+    from b2nn_tvm.frontend.import_onnx import ImportedModel
+    from b2nn_tvm.targets.target import TargetInfo
+
+PREFIX = "b2nn_kernel_"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Up to ``trials`` tiles are measured for each kernel on ``device``; none where it is 0."""
+
+    trials: int = 0
+    device: str = "local"
+    progress: Callable[[str, int, int], None] = lambda phase, done, total: None
+
+
+def build_for_target(
+    imported: ImportedModel,
+    target: TargetInfo,
+    output: str | os.PathLike,
+    *,
+    metadata: BuildMetadata,
+    tuning: Tuning = Tuning(),
+    say: Callable[[str], None] = lambda phase: None,
+    check: Callable[[Path], Verification] | None = None,
+) -> None:
+    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``.
+
+    ``say`` is told each phase as it begins; ``check`` is as build_library takes it.
+    Raises UnsupportedError, DeviceError, ToolchainError, InputError, and what ``check`` raises.
+    """
+    vector_unit = unit(target.vector)
+    tvm_target = target.tvm_target()
+    say("rewrite")
+    kernels = to_kernels(imported, vector_unit.layout, tvm_target)
+    records = load_records(vector_unit.name, user_records_path(vector_unit.name))
+    if tuning.trials:
+        records = _tune(kernels.module, target, vector_unit, records, tuning)
+    say("schedule")
+    scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
+    module = zero_borders(scheduled.module)
+    say("generate code")
+    kernel_object = build_object(module, tvm_target, prefix=PREFIX)
+    context = LoweringContext(
+        find_layer=kernels.book.find,
+        descriptions=scheduled.descriptions,
+        log=kernels.log,
+        reasons={c.name: c.reason for c in kernels.convs},
+        workspaces=kernel_object.workspaces,
+    )
+    program = lower_to_program(
+        module,
+        prefix=PREFIX,
+        inputs=imported.input_names,
+        outputs=imported.output_names,
+        workspace_bytes=kernel_object.workspace_bytes,
+        context=context,
+    )
+    say("link")
+    build_library(program, kernel_object.code, target, output, metadata=metadata, check=check)
+
+
+def _tune(module, target: TargetInfo, vector_unit, records, tuning: Tuning):
+    """The records with those that are measured on the device now."""
+    from b2nn_tvm.deploy.devices.open_device import open_device
+    from b2nn_tvm.deploy.estimate.static_bench import WORD, StaticBench
+    from b2nn_tvm.deploy.latency.device_bench import DeviceBench
+    from b2nn_tvm.schedules.tuning.tune import tune_module
+
+    measure = lambda cpu, bench: tune_module(
+        module,
+        target=target,
+        vector_unit=vector_unit,
+        records=records,
+        trials=tuning.trials,
+        path=user_records_path(vector_unit.name),
+        device=cpu,
+        progress=tuning.progress,
+        bench=bench,
+    )
+    if tuning.device == "local":  # in this process, without a library for each trial
+        return measure(open_device(tuning.device).describe().cpu, None)
+    if tuning.device == WORD:
+        bench = StaticBench(target)
+        return measure(bench.cpu, bench)
+    with DeviceBench(tuning.device, target=target) as bench:
+        return measure(bench.cpu, bench)

@@ -1,0 +1,16 @@
+"""How TVM's FuseOps looks at a function: relax's OpPatternKind, which Python cannot import by name."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+ATTRIBUTE = "op_pattern"
+
+
+class OpPattern(IntEnum):
+    """What may be fused to a function; the values are those of ``include/tvm/relax/op_attr_types.h``."""
+
+    ELEMENTWISE = 0
+    BROADCAST = 1
+    OUT_ELEMENTWISE_FUSABLE = 4  # a convolution: elementwise functions may follow it
+    OPAQUE = 8
