@@ -13,7 +13,7 @@ from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_p
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.passes.fuse.zero_borders import zero_borders
 from b2nn_tvm.passes.pipeline import to_kernels
-from b2nn_tvm.schedules.schedule_module import schedule_module, unit
+from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import load_records, user_records_path
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def build_for_target(
     ``say`` is told each phase as it begins; ``check`` is as build_library takes it.
     Raises UnsupportedError, DeviceError, ToolchainError, InputError, and what ``check`` raises.
     """
-    vector_unit = unit(target.vector)
+    vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
     say("rewrite")
     kernels = to_kernels(imported, vector_unit.layout, tvm_target)

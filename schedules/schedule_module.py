@@ -32,9 +32,8 @@ from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 # Vector operations of a kernel below which waking a second thread costs more than it saves: 5 to 10 us, two a cycle in
 # the tiles of a float convolution and one or fewer elsewhere.
 PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
-PARALLEL_PARTS_UPDATES = (
-    1 << 17
-)  # the same for the three parts of a Winograd convolution, which hand the whole image on
+# the same for the three parts of a Winograd convolution, which hand the whole image on
+PARALLEL_PARTS_UPDATES = 1 << 17
 HELPERS = (
     "bconv2d_pairs",
     "bconv2d_lookups",
@@ -142,9 +141,8 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """The tiles worth measuring for this anchor, the default first: where it ends with packing, those that make
     whole words.
     """
-    allow_leftover_column = (
-        anchor.kind == "float" and _micro_kernel(anchor, vector_unit) is None
-    )  # so schedule_direct, which takes those
+    # so schedule_direct, which takes those
+    allow_leftover_column = anchor.kind == "float" and _micro_kernel(anchor, vector_unit) is None
     found = vector_unit.candidates(
         anchor.kind,
         anchor.height,

@@ -41,9 +41,8 @@ def pool_bits(
     top, left, bottom, right = border
     rows, columns = out_height + top + bottom, out_width + left + right
     reach = max(before + width, (out_width - 1) * sw + (kw - 1) * dw + 1)  # pixels of a row, with what is padded
-    run = (
-        out_width * words if sw == 1 else words
-    )  # words of a result row that lie side by side in the combined row, too
+    # words of a result row that lie side by side in the combined row, too
+    run = out_width * words if sw == 1 else words
     lanes, out_lanes = _lanes(width * words, word), _lanes(run, word)
     ones = pad_value == 1 and any(border)
     bits = WORD_BITS[word]

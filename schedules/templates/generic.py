@@ -13,9 +13,8 @@ from tvm.s_tir.schedule import SBlockRV
 from tvm.tirx import IterVar
 
 PARALLEL_ELEMENTS = 1 << 16  # elements read or written; below, waking a thread costs more than it saves
-ELEMENTS_WITH_THREADS_RUNNING = (
-    1 << 13
-)  # the same where threads are awake: what one of them does alone the others must fetch from its cache
+# the same where threads are awake: what one of them does alone the others must fetch from its cache
+ELEMENTS_WITH_THREADS_RUNNING = 1 << 13
 
 
 def schedule_generic(sch: Schedule, *, lanes: int, threads_running: bool) -> None:

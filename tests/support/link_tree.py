@@ -2,8 +2,8 @@
 
     build/tree/b2nn_tvm/plan.py  ->  b2nn_tvm/plan.py        build/tree/b2nn_tvm/deploy  ->  deploy
 
-mypy, import-linter, mkdocstrings and editors look for ``b2nn_tvm.deploy`` below the folder ``b2nn_tvm``; in a checkout it
-stands beside it. Links to whole folders show new files at once; only a new entry at the top needs this script again.
+mypy, import-linter, mkdocstrings and editors look for ``b2nn_tvm.deploy`` below the folder ``b2nn_tvm``; in a checkout
+it stands beside it. Links to whole folders show new files at once; a new entry at the top needs this script again.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ from b2nn_tvm.relax_query import calls, op_name, shape
 @tvm.transform.module_pass(opt_level=0, name="MarkBroadcasts")
 class MarkBroadcasts:
     """Mark the elementwise functions that "main" calls on a tensor of a convolution, or on nothing but constants and
-    tensors, which are smaller than the result."""
+    tensors, which are smaller than the result.
+    """
 
     def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
         spreading = set(_spreading(module))
@@ -37,9 +38,8 @@ class MarkBroadcasts:
 
 def _spreading(module: tvm.IRModule) -> Iterator[tvm.ir.GlobalVar]:
     """The elementwise functions to be marked."""
-    convolved: set[relax.Var] = (
-        set()
-    )  # what convolutions gave, as it is or behind functions that FuseOps may join to them
+    # What convolutions gave, as it is or behind functions that FuseOps may join to them.
+    convolved: set[relax.Var] = set()
     for var, call in calls(module["main"]):
         if op_name(call) != "relax.call_tir":
             continue
