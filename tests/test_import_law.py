@@ -74,7 +74,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "schedules": (NUMERIC | {"ops", "targets", "schedules"}, {"numpy", "tvm", "tvm_ffi"}),
     "deploy": (
         NUMERIC | {"layer_names", "layer_book", "rewrite_log", "targets", "deploy"},
-        {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"},
+        {"numpy", "tvm", "tvm_ffi", "onnx", "psutil", "elftools"},
     ),
     "compiler": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
     "verify": (COMPILER_HALF, {"numpy", "onnx", "onnxruntime"}),
