@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 import tomllib
@@ -34,7 +35,7 @@ def imports(tree: Path) -> nx.DiGraph:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=True)
     graph = nx.DiGraph()
-    graph.add_edges_from(ast.literal_eval(done.stdout))
+    graph.add_edges_from(json.loads(done.stdout))
     return graph
 
 

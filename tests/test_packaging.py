@@ -53,6 +53,11 @@ def test_every_dependency_is_pinned_within_its_range(group: str) -> None:
         )
 
 
+def test_the_page_names_every_extra() -> None:
+    page = (ROOT / "docs" / "packaging.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(PROJECT["project"]["optional-dependencies"])
+
+
 def test_constraints_are_exact() -> None:
     lines = [
         line

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from b2nn_tvm.mixbin.modules import activations
-from b2nn_tvm.models.resnet import initialize
+from b2nn_tvm.models.resnet import initialize, make_projection, make_stage
 
 
 def cresnet20(
@@ -61,21 +61,12 @@ class BiRealBlock(nn.Module):
         self.act2 = activations.make(activation, channels=channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = None
-        if stride != 1 or in_channels != channels:
-            projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
-            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+        self.downsample = make_projection(in_channels, channels, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.bn1(self.conv1(self.act1(x))) + shortcut
         return self.bn2(self.conv2(self.act2(x))) + x
-
-
-def make_stage(in_channels: int, channels: int, blocks: int, stride: int, activation: str) -> nn.Sequential:
-    """So many blocks, of which the first one has the ``stride``."""
-    first = BiRealBlock(in_channels, channels, stride, activation)
-    return nn.Sequential(first, *(BiRealBlock(channels, channels, 1, activation) for _ in range(blocks - 1)))
 
 
 class BiRealNet(nn.Module):
@@ -106,7 +97,8 @@ class BiRealNet(nn.Module):
         self.stages = tuple(f"stage{index + 1}" for index in range(len(widths)))
         in_channels = widths[0]
         for stage, width in zip(self.stages, widths):
-            setattr(self, stage, make_stage(in_channels, width, blocks, 1 if stage == "stage1" else 2, activation))
+            options = {"blocks": blocks, "stride": 1 if stage == "stage1" else 2, "activation": activation}
+            setattr(self, stage, make_stage(BiRealBlock, in_channels, width, **options))
             in_channels = width
         reduction = 2 ** (len(widths) - 1) * (1 if small else 4)
         self.avgpool = nn.AvgPool2d(math.ceil(image_size / reduction))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -27,10 +29,7 @@ class BasicBlock(nn.Module):
         self.relu = activations.make(activation, channels=channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = None
-        if stride != 1 or in_channels != channels:
-            projection = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
-            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
+        self.downsample = make_projection(in_channels, channels, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -49,13 +48,12 @@ class ResNet(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         in_channels = width
         for stage in range(4):
-            out_channels = width * 2**stage
-            layers = []
-            for block in range(blocks):
-                stride = 2 if stage > 0 and block == 0 else 1
-                layers.append(BasicBlock(in_channels, out_channels, stride, activation))
-                in_channels = out_channels
-            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
+            out_channels, stride = width * 2**stage, 2 if stage else 1
+            layer = make_stage(
+                BasicBlock, in_channels, out_channels, blocks=blocks, stride=stride, activation=activation
+            )
+            setattr(self, f"layer{stage + 1}", layer)
+            in_channels = out_channels
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(in_channels, classes)
         initialize(self)
@@ -64,6 +62,31 @@ class ResNet(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+def make_projection(in_channels: int, channels: int, stride: int) -> nn.Sequential | None:
+    """The shortcut around a convolution that changes the shape of its input, with batch norm; None around another
+    one.
+    """
+    if stride == 1 and in_channels == channels:
+        return None
+    return nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+
+
+def make_stage(
+    block: Callable[[int, int, int, str], nn.Module],
+    in_channels: int,
+    channels: int,
+    *,
+    blocks: int,
+    stride: int,
+    activation: str,
+) -> nn.Sequential:
+    """So many blocks, ``block(in_channels, channels, stride, activation)``, of which the first one has the
+    ``stride``.
+    """
+    first = block(in_channels, channels, stride, activation)
+    return nn.Sequential(first, *(block(channels, channels, 1, activation) for _ in range(blocks - 1)))
 
 
 def initialize(model: nn.Module) -> None:

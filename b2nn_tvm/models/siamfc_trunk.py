@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from b2nn_tvm.models.bireal import make_stage
-from b2nn_tvm.models.resnet import initialize
+from b2nn_tvm.models.bireal import BiRealBlock
+from b2nn_tvm.models.resnet import initialize, make_stage
 
 
 class SiamFCTrunk(nn.Module):
@@ -23,9 +23,9 @@ class SiamFCTrunk(nn.Module):
         self.conv1 = nn.Conv2d(channels, width, 3, stem_stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self.stage1 = make_stage(width, width, 2, 1, activation)
-        self.stage2 = make_stage(width, 2 * width, 2, 2, activation)
-        self.stage3 = make_stage(2 * width, 4 * width, 2, 2, activation)
+        self.stage1 = make_stage(BiRealBlock, width, width, blocks=2, stride=1, activation=activation)
+        self.stage2 = make_stage(BiRealBlock, width, 2 * width, blocks=2, stride=2, activation=activation)
+        self.stage3 = make_stage(BiRealBlock, 2 * width, 4 * width, blocks=2, stride=2, activation=activation)
         initialize(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -14,12 +14,10 @@ from __future__ import annotations
 from tvm import te, tirx
 
 from b2nn_tvm.ops.anchor import mark
-from b2nn_tvm.ops.bconv2d_lookup import count_by_lookup
+from b2nn_tvm.ops.bconv2d_lookup import MAX_BITS_IN_UINT16, count_by_lookup
 from b2nn_tvm.ops.conv2d import crop_channels
 from b2nn_tvm.ops.window import window_numbers
 from b2nn_tvm.workload import ConvWorkload
-
-MAX_BITS_IN_UINT16 = 65535
 
 
 def bconv2d(
@@ -43,7 +41,7 @@ def bconv2d(
         count = count_by_lookup(x, weight, table, workload=workload)
     else:
         short = workload.in_channels * workload.kernel[0] * workload.kernel[1] <= MAX_BITS_IN_UINT16
-        count = (_count_bytes if x.dtype == "uint8" and short else _count_words)(x, weight, workload)
+        count = _count(x, weight, workload=workload, in_bytes=x.dtype == "uint8" and short)
     shape = (workload.batch, workload.out_height, workload.out_width, int(weight.shape[0]) * lanes)
 
     def dot(n, h, w, o):
@@ -53,38 +51,24 @@ def bconv2d(
     return crop_channels(te.compute(shape, dot, name="dot"), workload.out_channels)
 
 
-def _count_words(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.Tensor:
+def _count(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, in_bytes: bool) -> te.Tensor:
+    """The plain sum, in uint16 or in int32. The schedule replaces that ``in_bytes`` by a micro-kernel, which sums
+    short runs in uint8.
+    """
     blocks, kernel_height, kernel_width, words, lanes = (int(extent) for extent in weight.shape)
     kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, kernel_width), "kw")
     c = te.reduce_axis((0, words), "c")
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
+    total, op = ("uint16", "bconv2d_bytes") if in_bytes else ("int32", "bconv2d_words")
+    numbers = window_numbers(workload) if in_bytes else {}
     return te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
             tirx.popcount(
                 x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]
-            ).astype("int32"),
+            ).astype(total),
             axis=[kh, kw, c],
         ),
         name="bconv2d",
-        attrs=mark("bconv2d_words", workload, lanes=lanes),
-    )
-
-
-def _count_bytes(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.Tensor:
-    """The plain sum; the schedule replaces it by a micro-kernel, which sums short runs of bytes in uint8."""
-    blocks, kernel_height, kernel_width, size, lanes = (int(extent) for extent in weight.shape)
-    kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, kernel_width), "kw")
-    c = te.reduce_axis((0, size), "c")
-    (sh, sw), (dh, dw) = workload.stride, workload.dilation
-    return te.compute(
-        (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
-        lambda n, h, w, o: te.sum(
-            tirx.popcount(
-                x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]
-            ).astype("uint16"),
-            axis=[kh, kw, c],
-        ),
-        name="bconv2d",
-        attrs=mark("bconv2d_bytes", workload, lanes=lanes, **window_numbers(workload)),
+        attrs=mark(op, workload, lanes=lanes, **numbers),
     )

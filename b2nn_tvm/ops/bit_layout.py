@@ -31,6 +31,16 @@ class Border:
         return bool((self.table == self.table.flat[0]).all())
 
 
+def word_bits(word: str) -> int:
+    """The bits of a packed word, by its type."""
+    return 8 * np.dtype(word).itemsize
+
+
+def words_of(channels: int, *, word: str) -> int:
+    """The words that hold the bits of so many channels."""
+    return -(-channels // word_bits(word))
+
+
 def pack_weights(signs: np.ndarray, *, word: str, lanes: int) -> np.ndarray:
     """[ceil(O / lanes), kh, kw, words, lanes] words of signs [O, C, kh, kw]; absent filters have all bits 0."""
     outputs, _, kernel_height, kernel_width = signs.shape
@@ -44,9 +54,8 @@ def pack_weights(signs: np.ndarray, *, word: str, lanes: int) -> np.ndarray:
 
 def pack_channels(signs: np.ndarray, *, word: str) -> np.ndarray:
     """Signs [..., C] as words [..., ceil(C / bits)], the first channel in the lowest bit."""
-    size = np.dtype(word).itemsize
     packed = reference.pack(signs)
-    full = np.zeros((*packed.shape[:-1], -(-packed.shape[-1] // size) * size), np.uint8)
+    full = np.zeros((*packed.shape[:-1], words_of(signs.shape[-1], word=word) * np.dtype(word).itemsize), np.uint8)
     full[..., : packed.shape[-1]] = packed
     return full.view(np.dtype(word).newbyteorder("<")).astype(word)
 

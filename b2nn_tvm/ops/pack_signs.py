@@ -12,8 +12,8 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.ops.bit_layout import word_bits, words_of
 
-WORD_BITS = {"uint8": 8, "uint32": 32}
 OPAQUE = 8  # relax's OpPatternKind: never fused, never rescheduled
 PADDING = "b2nn.padding"  # attribute of a function that packs whole images: (top, left, bottom, right, pad value)
 # Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it
@@ -38,9 +38,8 @@ def pack_signs(
     batch, in_height, in_width, channels = shape
     (row_step, column_step), height, width = stride, -(-in_height // stride[0]), -(-in_width // stride[1])
     top, left, bottom, right = padding
-    bits = WORD_BITS[word]
+    bits, words = word_bits(word), words_of(channels, word=word)
     full, tail = divmod(channels, bits)
-    words = full + (tail > 0)
     rows, columns = height + top + bottom, width + left + right
     ones = tirx.const((1 << bits) - 1 if pad_value == 1 else 0, word)
     ones_tail = tirx.const((1 << tail) - 1 if pad_value == 1 else 0, word)

@@ -11,7 +11,8 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from b2nn_tvm.ops.anchor import mark
-from b2nn_tvm.ops.pack_signs import BORDERED, OPAQUE, WORD_BITS
+from b2nn_tvm.ops.bit_layout import word_bits
+from b2nn_tvm.ops.pack_signs import BORDERED, OPAQUE
 from b2nn_tvm.ops.pooling import Pooling
 
 PARALLEL_WORDS = 1 << 14  # words read; below, waking a second thread costs more than it saves
@@ -45,7 +46,7 @@ def pool_bits(
     run = out_width * words if sw == 1 else words
     lanes, out_lanes = _lanes(width * words, word), _lanes(run, word)
     ones = pad_value == 1 and any(border)
-    bits = WORD_BITS[word]
+    bits = word_bits(word)
     loop = T.parallel if batch * height * width * words >= PARALLEL_WORDS else T.serial
     attributes = {BORDERED: list(border)} if any(border) and not ones else {}
 
@@ -110,4 +111,4 @@ def pool_bits(
 
 def _lanes(count: int, word: str) -> int:
     """The widest vector, up to 512 bits, that divides ``count`` words."""
-    return next(n for n in (VECTOR_BITS // WORD_BITS[word] >> k for k in range(7)) if count % n == 0)
+    return next(n for n in (VECTOR_BITS // word_bits(word) >> k for k in range(7)) if count % n == 0)

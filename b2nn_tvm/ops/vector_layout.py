@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from b2nn_tvm.ops.bit_layout import word_bits
+
 
 @dataclass(frozen=True)
 class VectorLayout:
@@ -44,5 +46,5 @@ class VectorLayout:
 
     def packs_in_tiles(self, channels: int) -> bool:
         """Whether a tile of one or two vectors of ``channels`` float results makes whole words."""
-        bits = 32 if self.word == "uint32" else 8
+        bits = word_bits(self.word)
         return channels % bits == 0 or channels <= min(bits, self.float_lanes)

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.codegen.program import Program, Step
-from b2nn_tvm.deploy.library.arm_attributes import is_hard_float
-from b2nn_tvm.deploy.library.elf import ElfFile, read_elf
+from b2nn_tvm.deploy.library.elf import ElfFile, is_hard_float, read_elf
 from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain

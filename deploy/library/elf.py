@@ -1,15 +1,30 @@
-"""What the builder wants to know of an ELF file: its machine, its symbols, where its bytes go."""
+"""What the builder wants to know of an ELF file: its machine, its symbols, where its bytes go, how it passes floats."""
 
 from __future__ import annotations
 
+import io
 import re
-import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-_MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64"}
-_SYMTAB, _NOBITS, _DYNSYM = 2, 8, 11
-_LOADED, _EXECUTABLE = 2, 4
-_CONTENT = (1, 14, 15, 16, 0x70000001)  # PROGBITS, tables of initializers, unwinding on x86-64 and ARM
+from elftools.common.exceptions import ELFError
+from elftools.construct.lib import Container
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_E_MACHINE
+from elftools.elf.sections import Section, SymbolTableSection
+
+_ARCHES = {"EM_386": "i686", "EM_ARM": "armv7l", "EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
+# Constants, tables of initializers, and unwinding on ARM and x86-64.
+_CONTENT = {
+    "SHT_PROGBITS",
+    "SHT_PREINIT_ARRAY",
+    "SHT_INIT_ARRAY",
+    "SHT_FINI_ARRAY",
+    "SHT_ARM_EXIDX",
+    "SHT_AMD64_UNWIND",
+}
 
 
 @dataclass(frozen=True)
@@ -32,32 +47,43 @@ class ElfFile:
 
 
 def read_elf(content: bytes) -> ElfFile:
-    """Read a little-endian ELF object or shared library; ValueError where it is none."""
-    wide, sections = _sections(content)
-    machine = struct.unpack_from("<H", content, 18)[0]
-    kind = _DYNSYM if any(section.kind == _DYNSYM for section in sections) else _SYMTAB
-    defined, undefined, versions = set(), set(), set()
-    for section in sections:
-        if section.kind == kind:
-            names = sections[section.link]
-            strings = content[names.offset : names.offset + names.size]
-            versions |= set(re.findall(rb"GLIBC_(\d+\.\d+)", strings))
-            for name, where, _ in _symbols(content[section.offset : section.offset + section.size], strings, wide):
-                (defined if where else undefined).add(name)
-    in_file = [section for section in sections if section.kind != _NOBITS]
-    code = sum(s.size for s in in_file if s.flags & _EXECUTABLE)
-    data = sum(s.size for s in in_file if s.kind in _CONTENT and s.flags & _LOADED and not s.flags & _EXECUTABLE)
-    total = sum(s.size for s in in_file)
-    return ElfFile(
-        arch=_MACHINES.get(machine, f"machine {machine}"),
-        defined=frozenset(defined),
-        undefined=frozenset(undefined - {""}),
-        code_bytes=code,
-        data_bytes=data,
-        linking_bytes=total - code - data,
-        padding_bytes=len(content) - total,
-        glibc=max((v.decode() for v in versions), key=lambda text: tuple(map(int, text.split("."))), default=""),
-    )
+    """Read a little-endian ELF object or shared library; ValueError where it is none, or is damaged."""
+    with _opened(content) as elf:
+        sections = list(elf.iter_sections())
+        kind = "SHT_DYNSYM" if any(section["sh_type"] == "SHT_DYNSYM" for section in sections) else "SHT_SYMTAB"
+        symbols = list(_symbols(sections, kind))
+        in_file = [section.header for section in sections if section["sh_type"] != "SHT_NOBITS"]
+        code_bytes = sum(each.sh_size for each in in_file if each.sh_flags & SH_FLAGS.SHF_EXECINSTR)
+        data_bytes = sum(each.sh_size for each in in_file if _is_data(each))
+        total = sum(each.sh_size for each in in_file)
+        machine = elf["e_machine"]
+        return ElfFile(
+            arch=_ARCHES.get(machine, f"machine {ENUM_E_MACHINE.get(machine, machine)}"),
+            defined=frozenset(name for name, where, _ in symbols if where != "SHN_UNDEF"),
+            undefined=frozenset(name for name, where, _ in symbols if where == "SHN_UNDEF" and name),
+            code_bytes=code_bytes,
+            data_bytes=data_bytes,
+            linking_bytes=total - code_bytes - data_bytes,
+            padding_bytes=len(content) - total,
+            glibc=_newest_glibc(sections),
+        )
+
+
+def is_hard_float(content: bytes) -> bool:
+    """Whether a 32-bit ARM object says that it passes floats in the FPU's registers, not in integer ones (soft float).
+
+    The linker joins both kinds without a word, and the board's loader then calls the library a file that does not
+    exist. The object's build attributes tell, by Tag_ABI_VFP_args; an object without them is one of soft float.
+    ValueError as ``read_elf``. Source: Arm, "Addenda to, and Errata in, the ABI for the Arm Architecture", 3.3.
+    """
+    with _opened(content) as elf:
+        attributes = next((each for each in elf.iter_sections() if each["sh_type"] == "SHT_ARM_ATTRIBUTES"), None)
+        # The properties are lists: pyelftools' iterators share one position in the file and cannot be nested.
+        for vendor in attributes.subsections if attributes else ():
+            for part in vendor.subsubsections if vendor["vendor_name"] == "aeabi" else ():
+                if part.header.tag == "TAG_FILE":
+                    return any(each.value == 1 for each in part.iter_attributes("TAG_ABI_VFP_ARGS"))
+    return False
 
 
 @dataclass(frozen=True)
@@ -70,53 +96,40 @@ class Symbol:
 
 def find_symbol(content: bytes, name: str) -> Symbol:
     """A symbol of an object file or program; LookupError where it is not defined there, ValueError as ``read_elf``."""
-    wide, sections = _sections(content)
-    for section in (section for section in sections if section.kind == _SYMTAB):
-        names = sections[section.link]
-        strings = content[names.offset : names.offset + names.size]
-        for found, where, address in _symbols(content[section.offset : section.offset + section.size], strings, wide):
-            if found == name and where:
-                return Symbol(address, sections[where].size)
+    with _opened(content) as elf:
+        for found, where, address in _symbols(list(elf.iter_sections()), "SHT_SYMTAB"):
+            if found == name and isinstance(where, int):
+                return Symbol(address, elf.get_section(where)["sh_size"])
     raise LookupError(f"no symbol {name}")
 
 
-def section_bytes(content: bytes, kind: int) -> bytes:
-    """What the first section of this type (sh_type) holds; empty where there is none."""
-    _, sections = _sections(content)
-    found = next((section for section in sections if section.kind == kind), None)
-    return content[found.offset : found.offset + found.size] if found else b""
-
-
-@dataclass(frozen=True)
-class _Section:
-    name: int
-    kind: int
-    flags: int
-    address: int
-    offset: int
-    size: int
-    link: int
-    info: int
-    alignment: int
-    entry_size: int
-
-
-def _sections(content: bytes) -> tuple[bool, list[_Section]]:
-    """Whether the file is one of 64 bits, and its sections."""
-    if content[:4] != b"\x7fELF" or content[5] != 1:
+@contextmanager
+def _opened(content: bytes) -> Iterator[ELFFile]:
+    """The file for pyelftools, whose complaints leave as ValueError."""
+    if content[:4] != b"\x7fELF" or content[5:6] != b"\x01":
         raise ValueError("not a little-endian ELF file")
-    wide = content[4] == 2
-    table = struct.unpack_from("<Q" if wide else "<I", content, 40 if wide else 32)[0]
-    count = struct.unpack_from("<H", content, 60 if wide else 48)[0]
-    layout, step = ("<IIQQQQIIQQ", 64) if wide else ("<IIIIIIIIII", 40)
-    return wide, [_Section(*struct.unpack_from(layout, content, table + index * step)) for index in range(count)]
+    try:
+        yield ELFFile(io.BytesIO(content))
+    except (ELFError, OverflowError) as error:  # the latter where an offset is beyond what a file can have
+        raise ValueError(f"a damaged ELF file: {error}") from None
 
 
-def _symbols(table: bytes, strings: bytes, wide: bool):
-    """(name, section index, value) of each global and weak symbol; index 0 means undefined."""
-    for entry in struct.iter_unpack("<IBBHQQ" if wide else "<IIIBBH", table):
-        name, info, where, value = (
-            (entry[0], entry[1], entry[3], entry[4]) if wide else (entry[0], entry[3], entry[5], entry[1])
-        )
-        if info >> 4 in (1, 2):
-            yield strings[name : strings.index(b"\0", name)].decode(), where, value
+def _is_data(header: Container) -> bool:
+    loaded, executable = header.sh_flags & SH_FLAGS.SHF_ALLOC, header.sh_flags & SH_FLAGS.SHF_EXECINSTR
+    return bool(loaded and not executable and header.sh_type in _CONTENT)
+
+
+def _symbols(sections: list[Section], kind: str) -> Iterator[tuple[str, int | str, int]]:
+    """(name, section index or SHN_ name, value) of each global and weak symbol in the tables of this kind."""
+    for table in sections:
+        if isinstance(table, SymbolTableSection) and table["sh_type"] == kind:
+            for symbol in table.iter_symbols():
+                if symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK"):
+                    yield symbol.name, symbol["st_shndx"], symbol["st_value"]
+
+
+def _newest_glibc(sections: list[Section]) -> str:
+    needed = (section for section in sections if section["sh_type"] == "SHT_GNU_verneed")
+    names = [version.name for section in needed for _, versions in section.iter_versions() for version in versions]
+    found = [match[1] for name in names if (match := re.match(r"GLIBC_(\d+\.\d+)", name))]
+    return max(found, key=lambda text: tuple(map(int, text.split("."))), default="")

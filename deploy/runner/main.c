@@ -1,5 +1,4 @@
 /* main.c: b2nn-run, which runs and times a compiled network on the board itself. */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,23 +25,6 @@ static const char usage[] =
     "  --describe     print as JSON what the library and the board are, and stop\n"
     "  --version      print the version of this program and what it was built with, and stop\n"
     "  --help         print this, and stop\n";
-
-void fail(int status, const char *format, ...) {
-    va_list arguments;
-    fflush(stdout); /* rows that are done */
-    va_start(arguments, format);
-    fputs("error: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(status);
-}
-
-void *allocate(uint64_t bytes) {
-    void *memory = NULL;
-    if (bytes > SIZE_MAX - 64 || posix_memalign(&memory, 64, bytes ? (size_t)bytes : 64)) fail(FAILED, "not enough memory");
-    return memset(memory, 0, (size_t)bytes);
-}
 
 static struct {
     const char *library, *labels, *inputs[MAX_TENSORS], *outputs[MAX_TENSORS];

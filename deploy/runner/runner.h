@@ -10,7 +10,7 @@
 enum { FAILED = 1, USAGE = 2 }; /* exit statuses, as of all b2nn commands */
 enum { MAX_TENSORS = 64 };
 
-/* Print "error: ..." on stderr and exit with `status`. */
+/* support.c. Print "error: ..." on stderr and exit with `status`. */
 __attribute__((format(printf, 2, 3), noreturn)) void fail(int status, const char *format, ...);
 /* Zeroed memory on 64 bytes; exits where there is none. */
 void *allocate(uint64_t bytes);

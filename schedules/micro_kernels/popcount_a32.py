@@ -8,29 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from b2nn_tvm.schedules.micro_kernels.a32 import COUNTERS, PIXELS, VECTORS, A32Kernel, S, W, X, Y
-from b2nn_tvm.schedules.micro_kernels.popcount_kernel import STEP, VECTOR, PopcountKernel
+from b2nn_tvm.schedules.micro_kernels.a32 import COUNTERS, PIXELS, VECTORS, A32Kernel, S, Y
+from b2nn_tvm.schedules.micro_kernels.popcount_kernel import VECTOR, PopcountKernel, steps
 
 WEIGHTS, STORED, SCRATCH = "r10", "r12", "r4"
-GROUP = {1: 4, 2: 3, 3: 2, 4: 2}  # pixels whose sums fit beside so many vectors of filters, of 16 registers
-AT_A_TIME = 4  # sums in uint16 that are added up at a time, two registers each
 
 
 class A32PopcountKernel(A32Kernel, PopcountKernel):
     clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, *VECTORS)
-
-    def group_pixels(self, vectors: int) -> int:
-        return GROUP[vectors]
-
-    def point(self, block: int, pixels: Sequence[int]) -> None:
-        for pointer, offset in zip(PIXELS, pixels):
-            self.add(pointer, X, offset)
-        self.add(WEIGHTS, W, block * self.tile.block_bytes)
-        self.emit(f"mov {STORED}, {S}")
-
-    def skip(self, count: int) -> None:
-        for pointer in PIXELS[: len(self.group)] if count else ():
-            self.add(pointer, pointer, count)
+    most_pixels = {1: 4, 2: 3, 3: 2, 4: 2}  # of 16 registers
+    totals_at_a_time = 4
+    pixel_pointers, weight_pointer, stored_pointer = PIXELS, WEIGHTS, STORED
 
     def chunk(self, size: int) -> None:
         """Registers: sums, broadcasts, eight bytes of each pixel (two pixels a register), results."""
@@ -43,7 +31,7 @@ class A32PopcountKernel(A32Kernel, PopcountKernel):
         at_a_time = min(vectors, (16 - first_free) // pixels, 2)  # vectors of filters in flight
         made = [[f"q{first_free + v + k * at_a_time}" for k in range(pixels)] for v in range(at_a_time)]
         byte = 0
-        for length in _steps(size):
+        for _, length in steps(size):
             kind = {8: "8", 4: "32", 2: "16", 1: "8"}[length]
             for pointer, register in zip(PIXELS, bytes_):
                 self.emit(f"vld1.{kind} {{{register}{'' if length == 8 else '[0]'}}}, [{pointer}]!")
@@ -72,19 +60,11 @@ class A32PopcountKernel(A32Kernel, PopcountKernel):
         self.emit(*(f"vcnt.8 {made[v][k]}, {made[v][k]}" for v, k in pairs))
         self.emit(*(f"vadd.i8 {into(v, k)}, {into(v, k)}, {made[v][k]}" for v, k in pairs))
 
-    def total(self, block: int, first_pixel: int) -> None:
-        count = len(self.group) * self.vectors
-        width = self.tile.blocks * self.vectors
-        for first in range(0, count, AT_A_TIME):
-            numbers = range(first, min(first + AT_A_TIME, count))
-            self._add_up(numbers, stride=count * VECTOR)
-            for k, n in enumerate(numbers):
-                pixel, vector = divmod(n, self.vectors)
-                self.add(SCRATCH, Y, ((first_pixel + pixel) * width + block * self.vectors + vector) * 2 * VECTOR)
-                self.emit(f"vst1.16 {{d{4 * k}-d{4 * k + 3}}}, [{SCRATCH}]")
+    def store(self, number: int, place: int) -> None:
+        self.add(SCRATCH, Y, place)
+        self.emit(f"vst1.16 {{d{4 * number}-d{4 * number + 3}}}, [{SCRATCH}]")
 
-    def _add_up(self, numbers: range, *, stride: int) -> None:
-        """Registers 0, 1, ... = totals of the stored sums of these numbers, which stand ``stride`` bytes apart."""
+    def add_up(self, numbers: range, *, stride: int) -> None:
         loads = [f"vld1.8 {{d{16 + 2 * k}-d{17 + 2 * k}}}, [{STORED}]!" for k in range(len(numbers))]
         self.add(STORED, S, numbers.start * VECTOR)
         self.emit(*loads)
@@ -99,8 +79,3 @@ class A32PopcountKernel(A32Kernel, PopcountKernel):
                 self.emit(f"vaddw.u8 q{low}, q{low}, d{16 + 2 * k}", f"vaddw.u8 q{high}, q{high}, d{17 + 2 * k}")
 
         self.repeat(0, self.chunks - 1, add_next)
-
-
-def _steps(size: int) -> tuple[int, ...]:
-    """The bytes of each load of a chunk: eights, then what is left as four, two, one."""
-    return (STEP,) * (size // STEP) + tuple(bit for bit in (4, 2, 1) if size % STEP & bit)

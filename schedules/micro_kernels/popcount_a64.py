@@ -9,29 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from b2nn_tvm.schedules.micro_kernels.a64 import COUNTERS, PIXELS, SCRATCH, VECTORS, A64Kernel, S, W, X, Y
-from b2nn_tvm.schedules.micro_kernels.popcount_kernel import STEP, VECTOR, PopcountKernel
+from b2nn_tvm.schedules.micro_kernels.a64 import COUNTERS, PIXELS, SCRATCH, VECTORS, A64Kernel, S, Y
+from b2nn_tvm.schedules.micro_kernels.popcount_kernel import VECTOR, PopcountKernel, steps
 
 WEIGHTS, STORED = "x12", "x13"
-GROUP = {1: 8, 2: 7, 3: 4, 4: 4}  # pixels whose sums fit beside so many vectors of filters, of 32 registers
-AT_A_TIME = 8  # sums in uint16 that are added up at a time, two registers each
 
 
 class A64PopcountKernel(A64Kernel, PopcountKernel):
     clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, SCRATCH, *VECTORS)
-
-    def group_pixels(self, vectors: int) -> int:
-        return GROUP[vectors]
-
-    def point(self, block: int, pixels: Sequence[int]) -> None:
-        for pointer, offset in zip(PIXELS, pixels):
-            self.add(pointer, X, offset)
-        self.add(WEIGHTS, W, block * self.tile.block_bytes)
-        self.emit(f"mov {STORED}, {S}")
-
-    def skip(self, count: int) -> None:
-        for pointer in PIXELS[: len(self.group)] if count else ():
-            self.add(pointer, pointer, count)
+    most_pixels = {1: 8, 2: 7, 3: 4, 4: 4}  # of 32 registers
+    totals_at_a_time = 8
+    pixel_pointers, weight_pointer, stored_pointer = PIXELS, WEIGHTS, STORED
 
     def chunk(self, size: int) -> None:
         """Registers: sums, weights of a byte, eight bytes of each pixel (two pixels a register), broadcasts,
@@ -45,10 +33,10 @@ class A64PopcountKernel(A64Kernel, PopcountKernel):
         side = min(pixels, room // (vectors + 1))
         side = -(-pixels // -(-pixels // side))  # of equal sizes
         broadcast, results = take(side), take(side * vectors)
-        steps = _steps(size)
+        pixel_loads = steps(size)
         parts = [range(first, min(first + side, pixels)) for first in range(0, pixels, side)]
-        order = [(step, byte, part) for step, count in steps for byte in range(count) for part in parts]
-        lengths = dict(steps)
+        order = [(step, byte, part) for step, count in pixel_loads for byte in range(count) for part in parts]
+        lengths = dict(pixel_loads)
 
         def load_pixels(step: int) -> list[str]:
             lines = []
@@ -101,19 +89,10 @@ class A64PopcountKernel(A64Kernel, PopcountKernel):
         self.emit(*(f"str q{n}, [{STORED}, #{n * VECTOR}]" for n in range(len(sums))))
         self.add(STORED, STORED, len(sums) * VECTOR)
 
-    def total(self, block: int, first_pixel: int) -> None:
-        count = len(self.group) * self.vectors
-        width = self.tile.blocks * self.vectors
-        for first in range(0, count, AT_A_TIME):
-            numbers = range(first, min(first + AT_A_TIME, count))
-            self._add_up(numbers, stride=count * VECTOR)
-            for k, n in enumerate(numbers):
-                pixel, vector = divmod(n, self.vectors)
-                place = ((first_pixel + pixel) * width + block * self.vectors + vector) * 2 * VECTOR
-                self.emit(f"str q{2 * k}, [{Y}, #{place}]", f"str q{2 * k + 1}, [{Y}, #{place + VECTOR}]")
+    def store(self, number: int, place: int) -> None:
+        self.emit(f"str q{2 * number}, [{Y}, #{place}]", f"str q{2 * number + 1}, [{Y}, #{place + VECTOR}]")
 
-    def _add_up(self, numbers: range, *, stride: int) -> None:
-        """Registers 0, 1, ... = totals of the stored sums of these numbers, which stand ``stride`` bytes apart."""
+    def add_up(self, numbers: range, *, stride: int) -> None:
         loads = [f"ldr q{16 + k}, [{STORED}, #{n * VECTOR}]" for k, n in enumerate(numbers)]
         self.emit(f"mov {STORED}, {S}", *loads)
         for k in range(len(numbers)):
@@ -127,15 +106,6 @@ class A64PopcountKernel(A64Kernel, PopcountKernel):
                 self.emit(f"uaddw v{low}.8h, v{low}.8h, v{16 + k}.8b", f"uaddw2 v{high}.8h, v{high}.8h, v{16 + k}.16b")
 
         self.repeat(0, self.chunks - 1, add_next)
-
-
-def _steps(size: int) -> list[tuple[int, int]]:
-    """(first byte, bytes) of the loads of a chunk: eights, then what is left as four, two, one."""
-    steps, first = [], 0
-    for length in (STEP,) * (size // STEP) + tuple(bit for bit in (4, 2, 1) if size % STEP & bit):
-        steps.append((first, length))
-        first += length
-    return steps
 
 
 def _alternate(work: Sequence[str], loads: Sequence[str]) -> list[str]:

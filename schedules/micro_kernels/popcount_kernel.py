@@ -5,13 +5,14 @@
             sums (uint8) = sum over the bytes of popcount(x xor w);  store the sums
         total (uint16) = sum of the stored sums
 
-Instruction sets derive from ``PopcountKernel`` (popcount_a64.py, popcount_a32.py).
+Instruction sets derive from ``PopcountKernel`` (popcount_a64.py, popcount_a32.py). Each sums a chunk in its own way, as
+which values stand in registers and in what order instructions come depends on how many registers there are.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, split_evenly
@@ -27,26 +28,23 @@ class PopcountKernel(MicroKernel):
 
     name = "popcount"
     result = "uint16"
-
-    @abstractmethod
-    def group_pixels(self, vectors: int) -> int:
-        """The most pixels that fit the registers beside so many vectors of filters."""
-
-    @abstractmethod
-    def point(self, block: int, pixels: Sequence[int]) -> None:
-        """Let the pointers show the first bytes of a block of filters and of pixels (their offsets)."""
+    most_pixels: Mapping[int, int]  # whose sums fit the registers beside so many vectors of filters
+    totals_at_a_time: int  # sums in uint16 that fit the registers, two each
+    pixel_pointers: Sequence[str]
+    weight_pointer: str
+    stored_pointer: str  # shows the sums that wait in scratch memory
 
     @abstractmethod
     def chunk(self, size: int) -> None:
         """Sum ``size`` bytes, store the sums, and advance the pointers."""
 
     @abstractmethod
-    def skip(self, count: int) -> None:
-        """Advance the pixels' pointers by so many bytes."""
+    def add_up(self, numbers: range, *, stride: int) -> None:
+        """Registers 0, 1, ... = totals of the stored sums of these numbers, which stand ``stride`` bytes apart."""
 
     @abstractmethod
-    def total(self, block: int, first_pixel: int) -> None:
-        """Add up the stored sums of a group and store them as uint16."""
+    def store(self, number: int, place: int) -> None:
+        """Store a total, the ``number``-th that was added up, at the byte ``place`` of the result."""
 
     @property
     def vectors(self) -> int:
@@ -71,7 +69,7 @@ class PopcountKernel(MicroKernel):
     def groups(self) -> tuple[range, ...]:
         """The pixels (their numbers) that are summed together."""
         stored = self.chunks * self.vectors * VECTOR
-        return split_evenly(len(self.tile.pixels), max(1, min(self.group_pixels(self.vectors), SCRATCH // stored)))
+        return split_evenly(len(self.tile.pixels), max(1, min(self.most_pixels[self.vectors], SCRATCH // stored)))
 
     @property
     def scratch_bytes(self) -> int:
@@ -81,14 +79,22 @@ class PopcountKernel(MicroKernel):
         for block in range(self.tile.blocks):
             for group in self.groups:
                 self.group = group
-                self.point(block, [self.tile.pixels[number] for number in group])
+                self._point(block, [self.tile.pixels[number] for number in group])
                 self.repeat(0, self.tile.rows, self._row)
-                self.total(block, group[0])
+                self._total(block, group[0])
+
+    def _point(self, block: int, pixels: Sequence[int]) -> None:
+        """Let the pointers show the first bytes of a block of filters and of pixels (their offsets)."""
+        image, weights, _, scratch = self.arguments
+        for pointer, offset in zip(self.pixel_pointers, pixels):
+            self.add(pointer, image, offset)
+        self.add(self.weight_pointer, weights, block * self.tile.block_bytes)
+        self.emit(f"mov {self.stored_pointer}, {scratch}")
 
     def _row(self) -> None:
         position = 0
         for run in self.tile.runs:
-            self.skip(run - position)
+            self._skip(run - position)
             position = run + self.tile.run_bytes
             *equal, last = self.chunks_of_run
             if not equal or equal[0] == last:
@@ -96,4 +102,26 @@ class PopcountKernel(MicroKernel):
                 continue
             self.repeat(1, len(equal), lambda: self.chunk(CHUNK))
             self.chunk(last)
-        self.skip(self.tile.row_stride - position)
+        self._skip(self.tile.row_stride - position)
+
+    def _skip(self, count: int) -> None:
+        """Advance the pixels' pointers by so many bytes."""
+        for pointer in self.pixel_pointers[: len(self.group)] if count else ():
+            self.add(pointer, pointer, count)
+
+    def _total(self, block: int, first_pixel: int) -> None:
+        """Add up the stored sums of a group and store them as uint16."""
+        count = len(self.group) * self.vectors
+        width = self.tile.blocks * self.vectors
+        for first in range(0, count, self.totals_at_a_time):
+            numbers = range(first, min(first + self.totals_at_a_time, count))
+            self.add_up(numbers, stride=count * VECTOR)
+            for k, n in enumerate(numbers):
+                pixel, vector = divmod(n, self.vectors)
+                self.store(k, ((first_pixel + pixel) * width + block * self.vectors + vector) * 2 * VECTOR)
+
+
+def steps(size: int) -> tuple[tuple[int, int], ...]:
+    """(first byte, bytes) of the loads of a chunk of a pixel: eights, then what is left as four, two, one."""
+    lengths = (STEP,) * (size // STEP) + tuple(bit for bit in (4, 2, 1) if size % STEP & bit)
+    return tuple((sum(lengths[:index]), length) for index, length in enumerate(lengths))

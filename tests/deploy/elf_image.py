@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-LOAD, DYNAMIC, GNU_STACK = 1, 2, 0x6474E551
-EXECUTABLE, WRITABLE = 1, 2
-NEEDED, SONAME, STRTAB = 1, 14, 5
+from elftools.elf.constants import P_FLAGS
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+
+EXECUTABLE, WRITABLE = P_FLAGS.PF_X, P_FLAGS.PF_W
 
 
 @dataclass(frozen=True)
 class Segment:
     """A part of a library or program as it lies in the file and in memory, of ``bytes`` there."""
 
-    kind: int
+    kind: str
     flags: int
     offset: int
     address: int
@@ -34,34 +35,31 @@ class Image:
 
     @property
     def loaded(self) -> tuple[Segment, ...]:
-        return tuple(segment for segment in self.segments if segment.kind == LOAD)
+        return tuple(segment for segment in self.segments if segment.kind == "PT_LOAD")
 
     @property
     def executable_stack(self) -> bool:
-        return any(segment.kind == GNU_STACK and segment.flags & EXECUTABLE for segment in self.segments)
+        return any(segment.kind == "PT_GNU_STACK" and segment.flags & EXECUTABLE for segment in self.segments)
 
 
 def read_image(path: Path) -> Image:
-    content = path.read_bytes()
-    wide = content[4] == 2
-    table = struct.unpack_from("<Q" if wide else "<I", content, 32 if wide else 28)[0]
-    size, count = struct.unpack_from("<HH", content, 54 if wide else 42)
-    rows = [
-        struct.unpack_from("<IIQQQQQQ" if wide else "<IIIIIIII", content, table + size * index)
-        for index in range(count)
-    ]
-    # kind, flags, offset, address, _, file_bytes, bytes, alignment; with 32 bits, flags are the last but one
-    rows = rows if wide else [(row[0], row[6], *row[1:6], row[7]) for row in rows]
-    segments = tuple(Segment(*row[:4], *row[5:]) for row in rows)
-    (dynamic,) = [segment for segment in segments if segment.kind == DYNAMIC]
-    entries = content[dynamic.offset : dynamic.offset + dynamic.file_bytes]
-    entries = list(struct.iter_unpack("<qQ" if wide else "<iI", entries))
-    strings = next(value for tag, value in entries if tag == STRTAB)
-    holder = next(s for s in segments if s.kind == LOAD and s.address <= strings < s.address + s.file_bytes)
-    offset = strings - holder.address + holder.offset
-    text = lambda at: content[offset + at : content.index(b"\0", offset + at)].decode()
-    return Image(
-        segments=segments,
-        needed=frozenset(text(value) for tag, value in entries if tag == NEEDED),
-        soname=next((text(value) for tag, value in entries if tag == SONAME), ""),
+    with path.open("rb") as file:
+        segments = list(ELFFile(file).iter_segments())
+        (dynamic,) = [segment for segment in segments if isinstance(segment, DynamicSegment)]
+        return Image(
+            segments=tuple(_segment(segment.header) for segment in segments),
+            needed=frozenset(tag.needed for tag in dynamic.iter_tags("DT_NEEDED")),
+            soname=next((tag.soname for tag in dynamic.iter_tags("DT_SONAME")), ""),
+        )
+
+
+def _segment(header) -> Segment:
+    return Segment(
+        kind=header.p_type,
+        flags=header.p_flags,
+        offset=header.p_offset,
+        address=header.p_vaddr,
+        file_bytes=header.p_filesz,
+        bytes=header.p_memsz,
+        alignment=header.p_align,
     )

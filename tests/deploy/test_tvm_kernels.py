@@ -11,9 +11,9 @@ from tvm import IRModule, s_tir, te, tirx
 from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_object
 from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
-from b2nn_tvm.deploy.library.arm_attributes import is_hard_float
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.elf import is_hard_float
 from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.targets import target as targets
 

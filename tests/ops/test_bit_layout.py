@@ -7,7 +7,6 @@ import pytest
 
 from b2nn_tvm import reference
 from b2nn_tvm.ops.bit_layout import border, pack_channels, pack_weights
-from b2nn_tvm.ops.pack_signs import WORD_BITS
 from b2nn_tvm.workload import ConvWorkload
 
 CHANNELS = (1, 3, 31, 32, 33, 63, 64, 65, 128)
@@ -17,10 +16,10 @@ def signs_of(*shape):
     return reference.sign(np.random.default_rng(shape).standard_normal(shape))
 
 
-@pytest.mark.parametrize("word", ["uint8", "uint32"])
+@pytest.mark.parametrize(("word", "bits"), [("uint8", 8), ("uint32", 32)])
 @pytest.mark.parametrize("channels", CHANNELS)
-def test_channels_lie_in_the_bits_of_the_words_in_order(channels, word):
-    signs, bits = signs_of(2, channels), WORD_BITS[word]
+def test_channels_lie_in_the_bits_of_the_words_in_order(channels, word, bits):
+    signs = signs_of(2, channels)
     packed = pack_channels(signs, word=word)
     assert packed.dtype == word and packed.shape == (2, -(-channels // bits))
     for row, c in itertools.product(range(2), range(packed.shape[1] * bits)):

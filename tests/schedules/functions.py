@@ -5,8 +5,8 @@ from __future__ import annotations
 from tvm import te, tirx, topi
 
 from b2nn_tvm.ops.bconv2d import bconv2d
+from b2nn_tvm.ops.bit_layout import words_of
 from b2nn_tvm.ops.conv2d import conv2d
-from b2nn_tvm.ops.pack_signs import WORD_BITS
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles, winograd_conv2d
 from b2nn_tvm.workload import ConvWorkload
@@ -15,7 +15,7 @@ from b2nn_tvm.workload import ConvWorkload
 def binary_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
     """(packed x, packed weight, [table], scale, y): a binary convolution with one constant, scaled."""
     lanes = layout.binary_lanes(workload.out_channels)
-    words = -(-workload.in_channels // WORD_BITS[layout.word])
+    words = words_of(workload.in_channels, word=layout.word)
     blocks = -(-workload.out_channels // lanes)
     x = te.placeholder(_padded(workload, workload.padding, words), layout.word, name="x")
     weight = te.placeholder(

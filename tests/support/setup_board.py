@@ -17,11 +17,11 @@ from pathlib import Path
 
 from tests.support.apt_packages import download, run, unpack
 
-STAMP = "complete-1"  # a new number rebuilds old folders
+STAMP = "complete-2"  # a new number rebuilds old folders
 ROOT = Path(__file__).parents[2]
 EMULATOR = ROOT / "build" / "arm-emulator"
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
-WHEELS = ("apache-tvm", "apache-tvm-ffi", "click", "cloudpickle", "jsonschema", "numpy", "psutil")
+WHEELS = ("apache-tvm", "apache-tvm-ffi", "click", "cloudpickle", "jsonschema", "numpy", "psutil", "pyelftools")
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_26", "manylinux_2_24", "manylinux_2_17", "manylinux2014")
 PYTHON = """#!/bin/sh
 # TVM and multiprocessing start more processes of the interpreter by its name: that is this script.

@@ -15,7 +15,7 @@ from tvm import relax, topi
 from b2nn_tvm.ops import bit_layout
 from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bconv2d_lookup import lookup_table, to_nibbles
-from b2nn_tvm.ops.pack_signs import WORD_BITS, pack_signs
+from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.recorder import Recorder
@@ -96,7 +96,7 @@ class LowerBinaryConv2d:
         if key not in self._packed:
             batch, height, width, channels = shape(found.source)
             top, left, bottom, right = padding = (0, 0, 0, 0) if found.pooled else found.padding
-            words = -(-channels // WORD_BITS[self._layout.word])
+            words = bit_layout.words_of(channels, word=self._layout.word)
             kernel = pack_signs(
                 (batch, height, width, channels),
                 padding,
