@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
-demo: setup ## the whole loop on a small data set on this machine, into build/demo (at most 8 minutes; resumes)
+demo: setup ## the whole loop on a small data set on this machine, into build/demo (about 5 to 12 minutes on two cores; resumes)
 	$(BIN)/b2nn-search --model cresnet20 --data digits --float-epochs 12 --epochs 3 --compare 5 --also arm -o build/demo
 
 # The parts of the check run side by side: the type checker keeps one core busy, the tests the other.

@@ -99,7 +99,7 @@ class Report:
         self.notes.append(f"### {heading}\n\n{aligned(lines)}\n\n{text}")
 
     def markdown(self) -> str:
-        """Title, machine, and for each group a table of engines by cases, as the README shows them."""
+        """Title, machine, and for each group a table of engines by cases, as docs/results.md shows them."""
         tables = [f"### {heading}\n\n{self._table(cases)}" for heading, cases in self.groups.items()]
         legend = f" {LEGEND}" if tables else ""
         return "\n\n".join([f"## {self.title}", machine_line(self.versions) + legend, *tables, *self.notes]) + "\n"
