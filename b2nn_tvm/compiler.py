@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def compile_model(
     device: str = "local",
     verify: bool = True,
     plan_digest: str = "",
+    dump_ir: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ):
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
@@ -36,8 +38,8 @@ def compile_model(
     on ``device``, a word as ``b2nn-profile`` takes it, or "static", which estimates for a CPU that is not at hand, and
     keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared with
     onnxruntime before it replaces what ``output`` holds; that is left out, and said in the last phase, where this
-    machine cannot run the library or onnxruntime is not installed. ``progress(phase, done, total)`` is called along the
-    way.
+    machine cannot run the library or onnxruntime is not installed. Into the folder ``dump_ir`` goes the module before
+    and behind each pass that changes it. ``progress(phase, done, total)`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -47,8 +49,7 @@ def compile_model(
     from b2nn_tvm.deploy.library.build_library import BuildMetadata, build_library
     from b2nn_tvm.deploy.library.toolchain import find_toolchain
     from b2nn_tvm.frontend.import_onnx import import_onnx
-    from b2nn_tvm.passes.fuse.zero_borders import zero_borders
-    from b2nn_tvm.passes.pipeline import to_kernels
+    from b2nn_tvm.passes.pipeline import finish_scheduled, to_kernels
     from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
     from b2nn_tvm.schedules.tiles.tile_records import load_records
     from b2nn_tvm.targets import target as targets
@@ -60,23 +61,26 @@ def compile_model(
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
     find_toolchain(info)  # before the work: a missing linker is known at once
+    watched = _dumping(dump_ir)
     say("import")
     imported = import_onnx(onnx_path, input_shapes=input_shapes, sign_zero=sign_zero)
     vector_unit = vector_unit_named(info.vector)
     tvm_target = info.tvm_target()
     say("rewrite")
-    kernels = to_kernels(imported, vector_unit.layout, tvm_target)
+    with watched():
+        kernels = to_kernels(imported, vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tune:
         records = _tune(kernels.module, info, vector_unit, records, trials=tune, device=device, progress=report)
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
-    module = zero_borders(scheduled.module)
+    with watched():
+        module = finish_scheduled(scheduled.module, kernels.context)
     prefix = "b2nn_kernel_"
     say("generate code")
     kernel_object = build_object(module, tvm_target, prefix=prefix)
     context = LoweringContext(
-        find_layer=kernels.book.find,
+        find_layer=kernels.context.kernels.find,
         descriptions=scheduled.descriptions,
         reasons={c.name: c.reason for c in kernels.convs},
         workspaces=kernel_object.workspaces,
@@ -105,6 +109,16 @@ def compile_model(
     if skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)
+
+
+def _dumping(folder: str | os.PathLike | None) -> Callable[[], AbstractContextManager]:
+    """What to run passes in, so that what they change is written into the folder, if one is given."""
+    from b2nn_tvm.passes.framework.dump_changes import DumpChanges, prepare_dump_folder, with_instrument
+
+    if folder is None:
+        return nullcontext
+    dump = DumpChanges(prepare_dump_folder(folder))  # one for all stages, as it counts the passes
+    return lambda: with_instrument(dump)
 
 
 def _tune(module, target: TargetInfo, vector_unit, records, *, trials: int, device: str, progress: Progress):

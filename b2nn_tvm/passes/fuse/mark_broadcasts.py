@@ -14,6 +14,8 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.kernel_invariants import OPERATORS_LOWERED, PATTERNS_ANNOTATED
 from b2nn_tvm.relax_query import calls, op_name, shape
 
 _ELEMENTWISE, _BROADCAST = 0, 1  # relax's OpPatternKind
@@ -21,10 +23,13 @@ _PATTERN = "op_pattern"
 
 
 @tvm.transform.module_pass(opt_level=0, name="MarkBroadcasts")
-class MarkBroadcasts:
+class MarkBroadcasts(CompilerPass):
     """Mark the elementwise functions that "main" calls on nothing but constants and smaller tensors."""
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = (OPERATORS_LOWERED, PATTERNS_ANNOTATED)
+    ensures = ()
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         spreading = {call.args[0] for _, call in calls(module["main"]) if _spreads(call)}
         functions = {
             name: function.with_attr(_PATTERN, _BROADCAST)
