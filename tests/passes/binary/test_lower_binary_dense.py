@@ -6,6 +6,7 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.binary.lower_binary_dense import LowerBinaryDense
 from tests.passes.relax_functions import run
+from tests.support.compile_context import context
 
 ROWS, INPUTS, OUTPUTS = 2, 33, 5
 RNG = np.random.default_rng(0)
@@ -30,7 +31,7 @@ def network(weight, *, threshold=False, signed=True):
 @pytest.mark.parametrize("alpha", [ALPHA, np.ones(OUTPUTS, np.float32)])
 def test_a_dense_layer_of_signs_is_a_convolution_of_one_pixel(threshold, alpha):
     before = network(SIGNS * alpha, threshold=threshold)
-    after = LowerBinaryDense()(before)
+    after = LowerBinaryDense(context())(before)
     text = after.script()
     assert "R.nn.conv2d" in text and "R.matmul" not in text
     assert ("R.multiply" in text) == (alpha is ALPHA)
@@ -45,4 +46,4 @@ def test_a_dense_layer_of_signs_is_a_convolution_of_one_pixel(threshold, alpha):
     ids=["its input is no sign", "its weights have several magnitudes"],
 )
 def test_other_dense_layers_stay(module):
-    tvm.ir.assert_structural_equal(LowerBinaryDense()(module), module)
+    tvm.ir.assert_structural_equal(LowerBinaryDense(context())(module), module)

@@ -10,13 +10,14 @@ from tvm.tirx import const
 
 from b2nn_tvm.ops.border import BORDER
 from b2nn_tvm.passes.fuse.fuse_pad import read_inside, write_inside
-from b2nn_tvm.passes.fuse.zero_borders import zero_borders
+from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
 from b2nn_tvm.relax_query import calls
 from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from tests.ops.scheduled import build
 from tests.passes.test_pipeline import called, kernels
+from tests.support.compile_context import context
 from tests.support.onnx_models import save
 from tests.support.onnx_networks import Network, binary, binary_constants
 
@@ -161,7 +162,7 @@ def scheduled(function):
     native = get("native")
     vector_unit = vector_unit_named(native.vector)
     result, _ = schedule_function(function, vector_unit=vector_unit, records=Records(vector_unit.name))
-    return build(zero_borders(IRModule({"main": result}))["main"], native)
+    return build(ZeroBorders(context())(IRModule({"main": result}))["main"], native)
 
 
 def elementwise(channels):

@@ -4,10 +4,10 @@ from tvm.relax import op
 
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_digest
+from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
 from tests.passes.relax_functions import assert_stays, const, module, random_input, random_signs, run
+from tests.support.compile_context import context
 
 AVX512 = VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16)
 AVX2 = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)
@@ -15,7 +15,7 @@ SHAPE = (1, 9, 7, 6)  # NHWC
 
 
 def lower(mod, layout=AVX512, layers=()):
-    return LowerConv2d(layout, KernelLayerIndex(LayerNamer(layers)))(mod)
+    return LowerConv2d(context(layout=layout, layers=layers))(mod)
 
 
 def weights(*shape, seed=0):
@@ -151,10 +151,10 @@ def test_the_book_knows_each_layer_by_its_packed_weights():
         "depthwise": oihw(depthwise),
         "dense": dense.T,
     }
-    book = KernelLayerIndex(LayerNamer([NamedLayer(name, "conv2d", weight_digest(w)) for name, w in imported.items()]))
-    after = LowerConv2d(AVX512, book)(module(body, (1, 4, 4, 16)))
+    own = context(layout=AVX512, layers=[NamedLayer(name, "conv2d", weight_digest(w)) for name, w in imported.items()])
+    after = LowerConv2d(own)(module(body, (1, 4, 4, 16)))
     found = [
-        book.find([arg.value.numpy() for arg in call.args[1].fields if hasattr(arg, "value")])
+        own.kernels.find([arg.value.numpy() for arg in call.args[1].fields if hasattr(arg, "value")])
         for _, call in calls(after["main"])
         if op_name(call) == "relax.call_tir" and "pad_input" not in call.args[0].name_hint
     ]
