@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import tvm
+import tvm_ffi
 
 from b2nn_tvm.errors import InputError
 
@@ -38,7 +39,7 @@ class DumpChanges:
         if len(self._open) != 1:
             return
         self._number += 1
-        if tvm.ir.structural_equal(before, module):
+        if tvm_ffi.structural_equal(before, module):
             return
         for when, what in (("before", before), ("after", module)):
             path = self._folder / f"{self._number:03d}-{info.name}-{when}.py"

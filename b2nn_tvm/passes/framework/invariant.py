@@ -28,7 +28,7 @@ def of_every_call(complaint: Callable[[relax.Call, Definition], str]) -> Callabl
             definition = definitions(function)
             for var, call in calls(function):
                 if why := complaint(call, definition):
-                    return f"{var.name_hint}: {why}"
+                    return f"{var.name}: {why}"
         return ""
 
     return violation

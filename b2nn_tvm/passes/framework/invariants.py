@@ -50,7 +50,7 @@ def _alias(module: tvm.IRModule) -> str:
             for binding in block.bindings:
                 if isinstance(binding, relax.VarBinding) and isinstance(binding.value, relax.Var):
                     if isinstance(binding.var, relax.DataflowVar):
-                        return f"{binding.var.name_hint}: another name of {binding.value.name_hint}"
+                        return f"{binding.var.name}: another name of {binding.value.name}"
     return ""
 
 

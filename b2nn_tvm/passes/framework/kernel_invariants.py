@@ -30,7 +30,7 @@ def _every_kernel(complaint: Callable[[tvm.IRModule, tvm.ir.GlobalVar], str]) ->
 def _calls_in_main(module: tvm.IRModule, allowed: Callable[[relax.Call], bool]) -> str:
     for var, call in calls(module["main"]):
         if not allowed(call):
-            return f"{var.name_hint}: a call of {op_name(call) or call.op}"
+            return f"{var.name}: a call of {op_name(call) or call.op}"
     return ""
 
 
