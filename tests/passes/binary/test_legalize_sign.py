@@ -5,6 +5,8 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.legalize_sign import LegalizeSign
+from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
+from b2nn_tvm.passes.framework.invariants import SIGN_MEANING
 from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
 from tests.support.compile_context import context
 
@@ -45,6 +47,13 @@ def test_a_sign_with_both_kinds_of_readers_is_there_twice():
     assert after.script().count("R.sign(") == after.script().count("R.where(") == 1
     x = random_input()
     np.testing.assert_array_equal(run(after, x), run(module(before), x))
+
+
+def test_the_module_says_no_more_what_a_sign_means():
+    """CanonicalizeSign has said so before."""
+    before = CanonicalizeSign(context())(module(op.sign))
+    assert before.attrs[SIGN_MEANING] == "binary"
+    assert SIGN_MEANING not in (LegalizeSign(context())(before).attrs or {})
 
 
 def test_zero_and_nan():

@@ -2,14 +2,19 @@ import itertools
 
 import numpy as np
 import pytest
+from tvm import relax, topi
 from tvm.relax import op
 
 from b2nn_tvm import reference
+from b2nn_tvm.ops import bit_layout
+from b2nn_tvm.ops.bconv2d import bconv2d
+from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import assert_stays, const, module, random_input, random_signs, run
+from b2nn_tvm.workload import ConvWorkload
+from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
 from tests.support.compile_context import context
 
 WORDS = VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16)
@@ -54,6 +59,26 @@ def test_a_binary_convolution_becomes_packing_and_popcounts(layout):
     assert (tuple(map(int, conv2d.ty.shape)), str(conv2d.ty.dtype)) == ((1, 6, 5, 5), "float32")
     x = random_input(SHAPE)
     np.testing.assert_array_equal(run(after, x), expected(x, weight, padding=(1, 1, 1, 1)))
+
+
+def test_the_packing_takes_the_thresholds_and_the_popcounts_become_floats():
+    """Without padding one constant, not a table, is taken from the popcounts."""
+    weight, threshold = random_signs((3, 3, 4, 16)), random_input((1, 1, 1, 4), seed=1)
+    workload = ConvWorkload(1, 4, 6, 5, 16, (3, 3))
+    signs = weight.transpose(3, 2, 0, 1)
+    packed = bit_layout.pack_weights(signs.astype(np.int8), word="uint32", lanes=16)
+    constant = int(bit_layout.border(signs, workload, pad_value=0, lanes=16).table.flat[0])
+
+    def lowered(x):
+        builder = relax.BlockBuilder.current()
+        pack = pack_signs(SHAPE, (0, 0, 0, 0), word="uint32", pad_value=0, stride=(1, 1))
+        function, out = builder.add_func(pack, "pack_signs"), relax.TensorType((1, 6, 5, 1), "uint32")
+        words = builder.emit(relax.call_tir(function, [x, const(threshold.reshape(-1))], out_ty=out))
+        compute = lambda x, w: topi.cast(bconv2d(x, w, constant, workload=workload, table=None), "float32")
+        attrs = {"primfunc_name_hint": "bconv2d", "primfunc_attrs": {"op_pattern": 4}}
+        return builder.call_te(compute, words, relax.const(packed), **attrs)
+
+    assert_becomes(lower, lambda x: conv(op.sign(op.subtract(x, const(threshold))), weight), lowered, SHAPE)
 
 
 CASES = list(itertools.product((0, 1, -1), (1, 2), (1, 2), (3, 33)))

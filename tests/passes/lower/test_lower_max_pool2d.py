@@ -1,9 +1,12 @@
 import numpy as np
+from tvm import relax
 from tvm.relax import op
 
+from b2nn_tvm.ops.max_pool2d import max_pool2d
+from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import assert_stays, module, random_input, run
+from tests.passes.relax_functions import assert_becomes, assert_stays, module, random_input, run
 from tests.support.compile_context import context
 
 SHAPE = (1, 6, 5, 4)  # NHWC
@@ -11,6 +14,16 @@ SHAPE = (1, 6, 5, 4)  # NHWC
 
 def pool(x, size=(3, 3), dilation=(1, 1), layout="NHWC"):
     return op.nn.max_pool2d(x, size, (2, 2), (1, 1), dilation, layout=layout)
+
+
+def test_a_pooling_is_written_out():
+    pooling = Pooling((3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 3, 3)
+
+    def expected(x):
+        function = {"primfunc_name_hint": "max_pool2d", "primfunc_attrs": {"op_pattern": 4}}
+        return relax.BlockBuilder.current().call_te(lambda x: max_pool2d(x, pooling), x, **function)
+
+    assert_becomes(LowerMaxPool2d(context()), pool, expected, SHAPE)
 
 
 def test_a_pooling_becomes_a_function():
