@@ -121,5 +121,7 @@ NO_BINARY_CONV = Invariant(
 )
 NO_SIGN = Invariant("NO_SIGN", "No R.sign is left, and the module says nothing of its meaning.", _any_sign)
 CONVS_LOWERED = Invariant(
-    "CONVS_LOWERED", "No convolution by constant float32 weights is an operator of Relax.", of_every_call(_float_conv)
+    "CONVS_LOWERED",
+    "No NHWC convolution by constant float32 weights is an operator of Relax.",
+    of_every_call(_float_conv),
 )

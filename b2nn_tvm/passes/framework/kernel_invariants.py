@@ -11,7 +11,7 @@ from tvm.ir import GenericConst
 from b2nn_tvm.ops.anchor import OPERATIONS
 from b2nn_tvm.ops.border import BORDER
 from b2nn_tvm.passes.framework.invariant import Invariant, relax_functions
-from b2nn_tvm.relax_query import calls, definitions, op_name
+from b2nn_tvm.relax_query import calls, op_name
 
 NOTED_OPERATIONS = "b2nn.operations"  # attribute of a module: the operations of each function, by its name
 
@@ -68,7 +68,6 @@ def _lacks(attribute: str) -> Callable[[tvm.IRModule], str]:
 
 def _unwritten_output(module: tvm.IRModule) -> str:
     function = module["main"]
-    definition = definitions(function)
     bound = dict(relax.analysis.get_var2val(function))
 
     def aliased(expr: relax.Expr) -> relax.Expr:
@@ -79,7 +78,7 @@ def _unwritten_output(module: tvm.IRModule) -> str:
     result = aliased(function.body.body)
     outputs = [aliased(field) for field in (result.fields if isinstance(result, relax.Tuple) else [result])]
     for index, output in enumerate(outputs):
-        if not isinstance(output, relax.Var) or output in function.params or isinstance(definition(output), relax.Var):
+        if not isinstance(output, relax.Var) or output not in bound:
             return f"output {index} is an input or a constant"
         if any(output.same_as(other) for other in outputs[:index]):
             return f"output {index} is another output, too"
