@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING
 from b2nn_tvm.deploy.codegen.build_kernels import build_object
 from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
 from b2nn_tvm.deploy.library.build_library import build_library
-from b2nn_tvm.passes.fuse.zero_borders import zero_borders
-from b2nn_tvm.passes.pipeline import to_kernels
+from b2nn_tvm.passes.pipeline import finish_scheduled, to_kernels
 from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import load_records, user_records_path
 
@@ -43,26 +43,30 @@ def build_for_target(
     tuning: Tuning = Tuning(),
     say: Callable[[str], None] = lambda phase: None,
     check: Callable[[Path], Verification] | None = None,
+    watch: Callable[[], AbstractContextManager] = nullcontext,
 ) -> None:
     """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``.
 
     ``say`` is told each phase as it begins; ``check`` is as build_library takes it.
+    ``watch`` makes the context in which each stage of the passes runs.
     Raises UnsupportedError, DeviceError, ToolchainError, InputError, and what ``check`` raises.
     """
     vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
     say("rewrite")
-    kernels = to_kernels(imported, vector_unit.layout, tvm_target)
+    with watch():
+        kernels = to_kernels(imported, vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tuning.trials:
         records = _tune(kernels.module, target, vector_unit, records, tuning)
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
-    module = zero_borders(scheduled.module)
+    with watch():
+        module = finish_scheduled(scheduled.module, kernels.context)
     say("generate code")
     kernel_object = build_object(module, tvm_target, prefix=PREFIX)
     context = LoweringContext(
-        find_layer=kernels.book.find,
+        find_layer=kernels.context.kernels.find,
         descriptions=scheduled.descriptions,
         log=kernels.log,
         reasons={c.name: c.reason for c in kernels.convs},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def compile_model(
     device: str = "local",
     verify: bool = True,
     plan_digest: str = "",
+    dump_ir: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ):
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
@@ -36,8 +38,8 @@ def compile_model(
     onnxruntime before it replaces what ``output`` holds. Where this machine cannot run it, the same network is compiled
     for this machine and compared, and the library is run under an emulator where there is one. Where onnxruntime is not
     installed, or has no kernel for an operator of the file, nothing is compared. The manifest's ``verification`` says
-    what was done; the last phase also says so where onnxruntime is not installed. ``progress(phase, done, total)`` is
-    called along the way.
+    what was done; the last phase also says so where onnxruntime is not installed. Into the folder ``dump_ir`` goes the
+    module before and behind each pass that changes it. ``progress(phase, done, total)`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -59,6 +61,7 @@ def compile_model(
     find_toolchain(info)  # before the work: a missing linker is known at once
     skipped = "" if installed() else "onnxruntime is not installed (pip install onnxruntime)"
     stand_in = find_stand_in(info) if verify and not skipped else None
+    watch = _dumping(dump_ir)
     say("import")
     imported = import_onnx(onnx_path, input_shapes=input_shapes, sign_zero=sign_zero)
     metadata = BuildMetadata(model=Path(onnx_path).name, plan_digest=plan_digest)
@@ -72,7 +75,17 @@ def compile_model(
         )
 
     tuning = Tuning(tune, device, report)
-    build_for_target(imported, info, output, metadata=metadata, tuning=tuning, say=say, check=check)
+    build_for_target(imported, info, output, metadata=metadata, tuning=tuning, say=say, check=check, watch=watch)
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)
+
+
+def _dumping(folder: str | os.PathLike | None) -> Callable[[], AbstractContextManager]:
+    """What to run passes in, so that what they change is written into the folder, if one is given."""
+    from b2nn_tvm.passes.framework.dump_changes import DumpChanges, prepare_dump_folder, with_instrument
+
+    if folder is None:
+        return nullcontext
+    dump = DumpChanges(prepare_dump_folder(folder))  # one for all stages, as it counts the passes
+    return lambda: with_instrument(dump)

@@ -87,6 +87,7 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 @click.option(
     "--explain", is_flag=True, help="Say what was fused into each kernel, and what each pass decided and why."
 )
+@click.option("--dump-ir", metavar="DIR", help="Write the module before and after each pass that changes it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--list-targets",
@@ -97,7 +98,9 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     help="List the targets and stop.",
 )
 @click.version_option(__version__)
-def main(model, target, output, tune, device, verify, input_shapes, sign_zero, bundle, explain, as_json) -> None:
+def main(
+    model, target, output, tune, device, verify, input_shapes, sign_zero, bundle, explain, dump_ir, as_json
+) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
 
     Writes the library, its manifest and a C header into DIR and prints one row per layer and where the bytes go.
@@ -127,6 +130,7 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
             device=device,
             input_shapes=input_shapes or None,
             sign_zero=sign_zero,
+            dump_ir=dump_ir,
             progress=report,
         )
     files = _bundle(folder) if bundle else ()

@@ -1,4 +1,6 @@
-"""The order of the passes: from an imported network to unscheduled kernels in one layout."""
+"""The order of the passes: from an imported network to unscheduled kernels in one layout, and what follows
+schedules.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from dataclasses import dataclass
 
 import tvm
 from tvm import relax
+from tvm.ir.transform import Pass
 
 from b2nn_tvm.frontend.import_onnx import ImportedModel
 from b2nn_tvm.ops.vector_layout import VectorLayout
@@ -14,70 +17,176 @@ from b2nn_tvm.passes.binary.fold_threshold import FoldThreshold
 from b2nn_tvm.passes.binary.legalize_sign import LegalizeSign
 from b2nn_tvm.passes.binary.lower_binary_dense import LowerBinaryDense
 from b2nn_tvm.passes.binary.pool_signs import PoolSigns
-from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_binary_convs
-from b2nn_tvm.passes.canonicalize.classify_convs import ConvClass, classify_convs
+from b2nn_tvm.passes.canonicalize.align_constants import AlignConstants
+from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
+from b2nn_tvm.passes.canonicalize.classify_convs import ClassifyConvs
+from b2nn_tvm.passes.canonicalize.fold_affine import FoldAffine
+from b2nn_tvm.passes.canonicalize.fold_constants import FoldConstants
+from b2nn_tvm.passes.canonicalize.hoist_input_scale import HoistInputScale
+from b2nn_tvm.passes.canonicalize.merge_pad import MergePad
+from b2nn_tvm.passes.canonicalize.normalize_axes import NormalizeAxes
+from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
+from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
+from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
+from b2nn_tvm.passes.framework.compile_context import CompileContext, compile_context
 from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
 from b2nn_tvm.passes.fuse.fuse_pack import FusePack
 from b2nn_tvm.passes.fuse.fuse_pad import FusePad
-from b2nn_tvm.passes.fuse.label_kernels import label_kernels, operations
+from b2nn_tvm.passes.fuse.label_kernels import LabelKernels
 from b2nn_tvm.passes.fuse.mark_broadcasts import MarkBroadcasts
+from b2nn_tvm.passes.fuse.note_operations import NoteOperations
 from b2nn_tvm.passes.fuse.pack_weights import PackWeights
-from b2nn_tvm.passes.layout.convert_layout import convert_layout
+from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
+from b2nn_tvm.passes.layout.reshape_transpose import ReshapeTranspose
+from b2nn_tvm.passes.layout.sink_transpose import SinkTranspose
+from b2nn_tvm.passes.layout.sort_norm_axes import SortNormAxes
 from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.provenance.layer_names import LayerNamer
+from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
+
+
+def canonicalize(context: CompileContext) -> tuple[Pass, ...]:
+    """Any accepted spelling of a binary convolution becomes the one canonical form, in NCHW:
+
+        s = R.sign(x)  or  R.sign(R.subtract(x, t[1, C, 1, 1]))  or  R.nn.pad(one of them, -1 or +1)
+        R.multiply(R.nn.conv2d(s, w = -1 or +1), alpha[1, O, 1, 1])
+
+    Zero padding is the convolution's own; the multiplication is absent where alpha is 1, and a batch norm behind it has
+    become one multiplication and one addition.
+    """
+    return (
+        relax.transform.DecomposeOpsForInference(),
+        FoldConstants(context),
+        relax.transform.CanonicalizeBindings(),
+        AlignConstants(context),
+        FoldAffine(context),  # before the signs: a batch norm in front of a sign is an affine map, not a threshold
+        CanonicalizeSign(context),
+        HoistInputScale(context),
+        SinkSign(context),
+        MergePad(context),
+        SplitBinaryWeights(context),
+        FoldAffine(context),  # again: now with alpha and the scale of the signs
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(),
+        ClassifyConvs(context),
+    )
+
+
+def convert_layout(context: CompileContext) -> tuple[Pass, ...]:
+    """The network goes from NCHW to NHWC, weights to HWIO, with transposes at its borders only:
+
+        R.nn.conv2d(x[1, C, H, W], w[O, I, kh, kw])  ->  R.nn.conv2d(x[1, H, W, C], w[kh, kw, I, O])
+
+    ConvertLayout of Relax does the convolutions, pooling and plain arithmetic. What it cannot move (pad, clip, where,
+    ...) is moved by SinkTranspose, and a transpose that came to stand between a sign and its convolution is put before
+    the sign.
+    """
+    return (
+        AlignConstants(context),  # again: the passes since the first time have made new constants
+        UnfoldStack(context),
+        NormalizeAxes(context),
+        relax.transform.CanonicalizeBindings(),  # ConvertLayout loses the layout in a plain ``a = b``
+        relax.transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
+        relax.transform.CanonicalizeBindings(),  # again: for what ConvertLayout has made
+        SortNormAxes(context),
+        SinkTranspose(context),
+        SinkSign(context),  # again: behind the transposes, which were not there the first time
+        ReshapeTranspose(context),
+        relax.transform.EliminateCommonSubexpr(),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(),
+    )
+
+
+def lower_binary(context: CompileContext) -> tuple[Pass, ...]:
+    """What stands around binary layers becomes thresholds of integers, and binary layers become popcounts of bits."""
+    return (
+        LowerBinaryDense(context),
+        FoldActivation(context),  # before PoolSigns, which knows no activation between a pooling and its sign
+        PoolSigns(context),
+        FoldActivation(context),  # again: a sign that went before its pooling may have met an activation there
+        FoldThreshold(context),
+        LowerBinaryConv2d(context),
+        LegalizeSign(context),
+    )
+
+
+def lower_float(context: CompileContext) -> tuple[Pass, ...]:
+    """Float layers become this project's operators, all else TVM's, and neighbours are fused into one function."""
+    return (
+        LowerMaxPool2d(context),
+        LowerConv2d(context),
+        relax.transform.FoldConstant(),
+        relax.transform.LegalizeOps(),
+        relax.transform.AnnotateTIROpPattern(),
+        relax.transform.FoldConstant(),  # again: what LegalizeOps has made of operators on constants
+        MarkBroadcasts(context),
+        relax.transform.FuseOps(),
+        NoteOperations(context),  # while a group of operators still consists of them
+        relax.transform.FuseTIR(),
+        relax.transform.DeadCodeElimination(),
+        LabelKernels(context),
+    )
+
+
+def fuse_kernels(context: CompileContext) -> tuple[Pass, ...]:
+    """The functions take over what TVM's fusion leaves between them."""
+    return (
+        FusePack(context),
+        FusePad(context),
+        PackWeights(context),
+        CopyOutputs(context),
+    )
+
+
+def before_scheduling(context: CompileContext) -> tuple[Pass, ...]:
+    """All passes from an imported network to unscheduled functions, in order."""
+    return (
+        *canonicalize(context),
+        *convert_layout(context),
+        *lower_binary(context),
+        *lower_float(context),
+        *fuse_kernels(context),
+    )
+
+
+def after_scheduling(context: CompileContext) -> tuple[Pass, ...]:
+    """All passes over scheduled functions, in order."""
+    return (ZeroBorders(context),)
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """A network as calls of fused, unscheduled functions; ``convs`` says which convolutions became binary, and why not,
-    ``log`` what the passes did and what they left."""
+    """A network as calls of fused, unscheduled functions, and what the passes noted of it in their ``context``."""
 
     module: tvm.IRModule
-    book: KernelLayerIndex
-    convs: tuple[ConvClass, ...]
-    log: RewriteLog
+    context: CompileContext
+
+    @property
+    def convs(self) -> tuple[ConvClass, ...]:
+        """Which convolutions became binary, and why not."""
+        return self.context.kernels.convs
+
+    @property
+    def log(self) -> RewriteLog:
+        """What the passes did and what they left."""
+        return self.context.log
 
 
 def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target.Target) -> Kernels:
     """Canonicalize, convert to NHWC, lower to our operators with their data in ``layout``, and fuse."""
-    log = RewriteLog(imported.layers)
-    canonical = canonicalize_binary_convs(log)(imported.module)
-    convs = classify_convs(canonical, layers=imported.layers)
-    for conv in convs:
-        log.record("ClassifyConvs", conv.name, conv.verdict, applied=conv.binary or conv.weight_binary)
-    module = convert_layout(log)(canonical)
-    book = KernelLayerIndex(LayerNamer(imported.layers), binary=[conv.name for conv in convs if conv.binary], log=log)
-    module = LowerBinaryDense(log)(module)
-    module = FoldActivation(log)(module)
-    module = PoolSigns(log)(module)
-    module = FoldActivation(log)(module)
-    module = FoldThreshold(log)(module)
-    module = LowerBinaryConv2d(layout, book)(module)
-    module = LegalizeSign()(module)
-    module = LowerMaxPool2d(log)(module)
-    module = LowerConv2d(layout, book)(module)
-    with target:
-        grouped = _group()(module)
-        module = label_kernels(_fuse()(grouped), operations(grouped))
-    module = FusePad(book)(FusePack(layout, book)(module))
-    module = CopyOutputs()(PackWeights(book)(module))
-    return Kernels(module, book, convs, log)
+    context = compile_context(imported.layers, layout=layout, target=target)
+    return Kernels(run(before_scheduling(context), imported.module, context, name="before_scheduling"), context)
 
 
-def _group() -> tvm.transform.Pass:
-    transform = relax.transform
-    passes = (
-        transform.FoldConstant(),
-        transform.LegalizeOps(),
-        transform.AnnotateTIROpPattern(),
-        transform.FoldConstant(),
-    )
-    return tvm.transform.Sequential([*passes, MarkBroadcasts(), transform.FuseOps()], name="group")
+def finish_scheduled(module: tvm.IRModule, context: CompileContext) -> tvm.IRModule:
+    """Do to scheduled functions what could not be done before."""
+    return run(after_scheduling(context), module, context, name="after_scheduling")
 
 
-def _fuse() -> tvm.transform.Pass:
-    return tvm.transform.Sequential([relax.transform.FuseTIR(), relax.transform.DeadCodeElimination()], name="fuse")
+def run(passes: tuple[Pass, ...], module: tvm.IRModule, context: CompileContext, *, name: str) -> tvm.IRModule:
+    """Apply passes in order, for the target of the context; TVM's instruments see them inside one pass ``name``."""
+    with context.target:
+        return tvm.transform.Sequential(list(passes), name=name)(module)

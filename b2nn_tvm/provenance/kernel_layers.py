@@ -5,13 +5,13 @@ own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.layer_names import LayerNamer
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class KernelLayerIndex:
     order.
     """
 
-    def __init__(self, namer: LayerNamer, *, binary: Collection[str] = (), log: RewriteLog | None = None):
-        """``binary`` are the names of the layers that will be lowered to binary kernels; ``log`` learns of
-        decisions.
-        """
-        self.log = log
+    def __init__(self, namer: LayerNamer):
+        self.convs: tuple[ConvClass, ...] = ()
         self._namer = namer
-        self._binary = frozenset(binary)
         self._by_constant: dict[str, list[KernelLayer]] = {}
         self._bits: dict[str, np.ndarray] = {}
+
+    def classify(self, convs: Iterable[ConvClass]) -> None:
+        """Note what becomes of each convolution: of layers with equal weights, the binary ones get binary kernels."""
+        self.convs = tuple(convs)
 
     def add(
         self,
@@ -56,7 +56,8 @@ class KernelLayerIndex:
 
         ``bits`` are what the library will hold in place of ``packed``.
         """
-        name = self._namer.name(weight, prefer=lambda name: (name in self._binary) == (precision == "binary"))
+        binary = {conv.name for conv in self.convs if conv.binary}
+        name = self._namer.name(weight, prefer=lambda name: (name in binary) == (precision == "binary"))
         layer = KernelLayer(name, op, precision, workload, (packed if bits is None else bits).nbytes)
         self._by_constant.setdefault(_digest(packed), []).append(layer)
         if bits is not None:
@@ -73,7 +74,7 @@ class KernelLayerIndex:
         return bits
 
     def name_of(self, constants: Iterable[np.ndarray]) -> str:
-        """The name of the next layer that ``find`` would give for these constants, which it leaves in the book; or
+        """The name of the next layer that ``find`` would give for these constants, which it leaves in place; or
         empty.
         """
         found = (layers[0].name for value in constants if (layers := self._by_constant.get(_digest(value))))

@@ -78,6 +78,19 @@ def test_the_bytes_of_the_table_are_those_of_the_file(run: Run, small_onnx: Path
     assert sum(table.values()) == total == (tmp_path / "out" / "libb2nn_model.so").stat().st_size
 
 
+def test_dump_ir_writes_what_the_passes_change_by_the_names_of_explain(
+    run: Run, small_onnx: Path, tmp_path: Path
+) -> None:
+    args = ("compile", small_onnx, "-o", tmp_path / "out", "--no-verify", "--target", "x86", "--explain", "--dump-ir")
+    done = run(*args, tmp_path / "ir")
+    assert done.returncode == 0, done.stderr
+    names = {path.name.split("-")[1] for path in (tmp_path / "ir").iterdir()}
+    assert {"ConvertLayout", "LowerConv2d", "FuseTIR"} <= names and "LowerConv2d" in done.stdout
+    (tmp_path / "ir" / "notes.txt").touch()
+    refused = run(*args, tmp_path / "ir")
+    assert refused.returncode == 1 and "holds notes.txt; name another folder" in refused.stderr
+
+
 def test_explain_says_what_was_fused_and_what_was_decided(run: Run, small_onnx: Path) -> None:
     done = run("compile", small_onnx, "-o", "out", "--no-verify", "--explain", "--target", "x86")
     assert done.returncode == 0, done.stderr

@@ -6,11 +6,12 @@ from tvm.relax.frontend.onnx import onnx_frontend
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.import_onnx import ImportedModel, import_onnx
-from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.canonicalize.classify_convs import classify_convs
+from b2nn_tvm.passes.pipeline import canonicalize
 from b2nn_tvm.provenance.layer_names import weight_digest
 from b2nn_tvm.relax_query import shape
 from tests.passes.relax_functions import random_input, random_signs, run
+from tests.support.compile_context import apply_stage
 from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
 FLOATS = np.random.default_rng(0).standard_normal((3, 4, 3, 3)).astype(np.float32)
@@ -300,13 +301,13 @@ def test_sign_is_zero_at_zero_unless_the_option_says_otherwise(tmp_path):
     x = np.zeros((1, 4, 6, 5), np.float32)
     for option, value in ((None, 0), ("+1", 1), ("-1", -1)):
         found = imported(tmp_path, "output = Sign (input)", import_options={"sign_zero": option})
-        for mod in (found.module, canonicalize_binary_convs()(found.module)):
+        for mod in (found.module, apply_stage(canonicalize, found.module)):
             np.testing.assert_array_equal(run(mod, x), np.full_like(x, value))
 
 
 def test_a_convolution_of_a_ternary_sign_stays_float_and_says_why(tmp_path):
     found = imported(tmp_path, SIGN_NET, {"w": SIGNS})
-    (conv,) = classify_convs(canonicalize_binary_convs()(found.module), layers=found.layers)
+    (conv,) = classify_convs(apply_stage(canonicalize, found.module), layers=found.layers)
     assert not conv.binary
     assert "its input comes from Sign, and Sign(0) = 0: pass sign_zero='+1' if" in conv.reason
 
@@ -314,7 +315,7 @@ def test_a_convolution_of_a_ternary_sign_stays_float_and_says_why(tmp_path):
 @pytest.mark.parametrize("option", ["+1", "-1"])
 def test_with_the_option_the_convolution_is_binary(option, tmp_path):
     found = imported(tmp_path, SIGN_NET, {"w": SIGNS}, import_options={"sign_zero": option})
-    (conv,) = classify_convs(canonicalize_binary_convs()(found.module), layers=found.layers)
+    (conv,) = classify_convs(apply_stage(canonicalize, found.module), layers=found.layers)
     assert conv.binary
 
 

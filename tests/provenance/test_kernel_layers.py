@@ -7,6 +7,7 @@ import pytest
 
 from b2nn_tvm import reference
 from b2nn_tvm.compiler import compile_model
+from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.kernel_layers import KernelLayer, KernelLayerIndex
 from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_digest
 from tests.support.onnx_models import save
@@ -18,10 +19,10 @@ SIGN = {"zero": np.float32(0), "one": np.float32(1), "minus": np.float32(-1)}
 PADDED = "<pads = [1, 1, 1, 1]>"
 
 
-def book(*names, weight=RAMP, binary=()):
-    return KernelLayerIndex(
-        LayerNamer([NamedLayer(name, "conv2d", weight_digest(weight)) for name in names]), binary=binary
-    )
+def index(*names, weight=RAMP, binary=()):
+    found = KernelLayerIndex(LayerNamer([NamedLayer(name, "conv2d", weight_digest(weight)) for name in names]))
+    found.classify(ConvClass(name, True, "") for name in binary)
+    return found
 
 
 def enter(notes, packed, precision="float", workload="w", weight=RAMP):
@@ -29,7 +30,7 @@ def enter(notes, packed, precision="float", workload="w", weight=RAMP):
 
 
 def test_a_layer_is_found_by_one_of_its_kernels_constants():
-    notes = book("conv1")
+    notes = index("conv1")
     packed = np.arange(8, dtype=np.uint32)
     enter(notes, packed)
     assert notes.find([np.zeros(3), np.arange(7, dtype=np.uint32)]) is None
@@ -38,7 +39,7 @@ def test_a_layer_is_found_by_one_of_its_kernels_constants():
 
 
 def test_a_layer_whose_bits_are_stored_is_found_by_these():
-    notes = book("conv1", "conv2")
+    notes = index("conv1", "conv2")
     packed, bits = np.ones((2, 8), np.float32), np.full(2, 255, np.uint8)
     for workload in ("first", "second"):
         notes.add(packed, RAMP, op="conv2d", precision="weight-binary", workload=workload, bits=bits)
@@ -50,7 +51,7 @@ def test_a_layer_whose_bits_are_stored_is_found_by_these():
 
 
 def test_shape_and_type_are_part_of_a_constant():
-    notes = book("conv1")
+    notes = index("conv1")
     packed = np.zeros((2, 4), np.uint32)
     enter(notes, packed)
     assert notes.find([packed.reshape(4, 2), packed.view(np.int32), packed.astype(np.uint64), packed[:1]]) is None
@@ -58,7 +59,7 @@ def test_shape_and_type_are_part_of_a_constant():
 
 
 def test_equal_weights_are_found_in_the_order_in_which_they_were_entered():
-    notes = book("conv1", "conv2", "conv3")
+    notes = index("conv1", "conv2", "conv3")
     same, other = np.zeros(4), np.ones(4)
     enter(notes, same, workload="first")
     enter(notes, other, workload="second")
@@ -73,7 +74,7 @@ def test_equal_weights_are_found_in_the_order_in_which_they_were_entered():
 
 def test_of_equal_weights_the_binary_layer_has_the_binary_name():
     """Binary layers are entered first, wherever they stand in the network."""
-    notes = book("float 1", "binary 1", "float 2", "binary 2", binary=("binary 1", "binary 2"))
+    notes = index("float 1", "binary 1", "float 2", "binary 2", binary=("binary 1", "binary 2"))
     entered = [("binary", 0), ("binary", 1), ("float", 2), ("float", 3), ("float", 4)]
     for precision, value in entered:
         enter(notes, np.full(4, value), precision)

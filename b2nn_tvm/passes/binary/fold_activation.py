@@ -17,25 +17,25 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NHWC, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import constant, dtype, op_name, per_channel, reads, shape
 
 Function = Callable[[np.ndarray], np.ndarray]
 
 
 @tvm.transform.module_pass(opt_level=0, name="FoldActivation")
-class FoldActivation:
+class FoldActivation(CompilerPass):
     """Rewrite the sign of maximum, minimum, clip, relu, leakyrelu and prelu, one on the other, to a sign of their
     input.
     """
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (NHWC, SIGN_IS_BINARY)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(self._log, "FoldActivation", "the activation in front of its sign is part of the threshold")
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("the activation in front of its sign is part of the threshold")
         count = reads(module["main"])
         single = lambda expr: isinstance(expr, relax.Var) and count[expr] == 1
         return rewrite_calls(module, lambda call, context: _fold(call, context, single), recorder)

@@ -17,24 +17,23 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import BEFORE, Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NHWC, SIGN_IS_BINARY
+from b2nn_tvm.passes.framework.recorder import BEFORE
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_patterns import is_binary_conv
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import constant, op_name, reads, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="FoldThreshold")
-class FoldThreshold:
+class FoldThreshold(CompilerPass):
     """Rewrite sign(affine(binary conv)) whose convolution and affine map have this one reader."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (NHWC, SIGN_IS_BINARY)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(
-            self._log, "FoldThreshold", "scale, shift and sign behind it are one comparison of integers", of=BEFORE
-        )
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("scale, shift and sign behind it are one comparison of integers", of=BEFORE)
         count = reads(module["main"])
         single = lambda expr: isinstance(expr, relax.Var) and count[expr] == 1
         return rewrite_calls(module, lambda call, context: _fold(call, context, single), recorder)

@@ -13,16 +13,24 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NO_BINARY_CONV, NO_SIGN, SIGN_IS_BINARY, SIGN_MEANING
 from b2nn_tvm.passes.patterns.sign_patterns import is_binary_conv
 from b2nn_tvm.relax_query import calls, definitions, dtype, op_name, variables
 
 
 @tvm.transform.module_pass(opt_level=0, name="LegalizeSign")
-class LegalizeSign:
-    """Lower every R.sign except where a convolution in canonical form reads it."""
+class LegalizeSign(CompilerPass):
+    """Lower every R.sign except where a convolution in canonical form reads it; the module says no more what it
+    means.
+    """
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        return _Mutator(module).transform()
+    requires = (SIGN_IS_BINARY, NO_BINARY_CONV)
+    ensures = (NO_SIGN,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        changed = _Mutator(module).transform()
+        return changed.without_attr(SIGN_MEANING) if SIGN_MEANING in (changed.attrs or {}) else changed
 
 
 @mutator

@@ -10,24 +10,22 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_DENSE, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import constant, op_name, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerBinaryDense")
-class LowerBinaryDense:
+class LowerBinaryDense(CompilerPass):
     """Rewrite dense layers whose input is a sign and whose weights have one magnitude per output."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (NHWC, SIGN_IS_BINARY)
+    ensures = (NO_BINARY_DENSE,)
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(
-            self._log, "LowerBinaryDense", "is binary: signs by weights of ±alpha, as a convolution of one pixel"
-        )
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("is binary: signs by weights of ±alpha, as a convolution of one pixel")
         return rewrite_calls(module, _rewrite, recorder)
 
 

@@ -19,24 +19,24 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NHWC, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_patterns import is_binary_conv, match_pad
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import calls, constant, definitions, op_name, per_channel, reads, shape, variables
 
 Single = Callable[[relax.Expr], bool]
 
 
 @tvm.transform.module_pass(opt_level=0, name="PoolSigns")
-class PoolSigns:
+class PoolSigns(CompilerPass):
     """Rewrite the sign of a max pooling with at most one multiplication, one addition and one threshold between."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (NHWC, SIGN_IS_BINARY)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(self._log, "PoolSigns", "the max pooling in front of it takes the OR of bits")
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("the max pooling in front of it takes the OR of bits")
         count, signs = reads(module["main"]), _signs_of_binary_convs(module["main"])
         single = lambda expr: isinstance(expr, relax.Var) and count[expr] == 1
         return rewrite_calls(

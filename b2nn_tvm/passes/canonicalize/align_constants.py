@@ -11,26 +11,26 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import CONSTANTS_ALIGNED
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.passes.patterns.elementwise import BROADCASTING
 from b2nn_tvm.relax_query import constant, op_name, shape
-
-_ELEMENTWISE = {
-    *("relax.add", "relax.subtract", "relax.multiply", "relax.divide", "relax.power"),
-    *("relax.maximum", "relax.minimum", "relax.where"),
-    *("relax.greater", "relax.greater_equal", "relax.less", "relax.less_equal", "relax.equal", "relax.not_equal"),
-}
 
 
 @tvm.transform.module_pass(opt_level=0, name="AlignConstants")
-class AlignConstants:
+class AlignConstants(CompilerPass):
     """Expand broadcast constants to full rank; scalars (rank 0) stay."""
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = ()
+    ensures = (CONSTANTS_ALIGNED,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         return rewrite_calls(module, _align)
 
 
 def _align(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
-    if op_name(call) not in _ELEMENTWISE:
+    if op_name(call) not in BROADCASTING:
         return None
     rank = len(shape(call))
     args, changed = [], False

@@ -20,27 +20,28 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED, NCHW, SIGN_IS_BINARY, SIGN_MEANING
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.step_function import step_function
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import constant, dtype, op_name, per_channel, shape, uniform
 
 _BIASED = ("relax.nn.conv2d", "relax.matmul", "relax.multiply", "relax.divide")
 
 
 @tvm.transform.module_pass(opt_level=0, name="CanonicalizeSign")
-class CanonicalizeSign:
-    """Rewrite the spellings of a sign to R.sign; ternary signs and 0/1 activations stay as they are."""
+class CanonicalizeSign(CompilerPass):
+    """Rewrite the spellings of a sign to R.sign, and say in the module what that means from here to LegalizeSign.
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    Ternary signs and 0/1 activations stay as they are. The R.sign that the importer makes has the same meaning.
+    """
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(
-            self._log, "CanonicalizeSign", "a comparison in front of it is read as the sign of its input"
-        )
-        return rewrite_calls(module, _canonical, recorder)
+    requires = (NCHW, CONSTANTS_FOLDED)
+    ensures = (SIGN_IS_BINARY,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("a comparison in front of it is read as the sign of its input")
+        return rewrite_calls(module, _canonical, recorder).with_attr(SIGN_MEANING, "binary")
 
 
 def _canonical(call: relax.Call, context: RewriteContext) -> relax.Expr | None:

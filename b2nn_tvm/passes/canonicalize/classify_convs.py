@@ -5,43 +5,41 @@ why.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY, WEIGHTS_SPLIT
 from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights, is_binary_conv, is_signed, match_pad, oihw
 from b2nn_tvm.passes.patterns.step_function import step_function
+from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, is_sign_times_scale, split_sign_and_scale
 from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype, ints, op_name, uniform
 
 
-@dataclass(frozen=True)
-class ConvClass:
-    """A convolution by name; ``reason`` says why it, or its input, stays float and is empty if it is binary.
+@tvm.transform.module_pass(opt_level=0, name="ClassifyConvs")
+class ClassifyConvs(CompilerPass):
+    """Enter the class of each convolution of "main" into the index of kernels and the log; the module stays.
 
-    ``weight_binary``: its input is no sign, and its weights are -1 and +1.
+    It stands behind the passes that bring convolutions to the canonical form: what those could not rewrite is the
+    reason given.
     """
 
-    name: str
-    binary: bool
-    reason: str
-    weight_binary: bool = False
+    requires = (SIGN_IS_BINARY, WEIGHTS_SPLIT)
+    ensures = ()
 
-    @property
-    def verdict(self) -> str:
-        """All of it in words."""
-        if self.binary:
-            return "is binary"
-        return f"{'is weight-binary' if self.weight_binary else 'stays float'}: {self.reason}"
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        convs = classify_convs(module, layers=self.context.layers)
+        for conv in convs:
+            self.record(conv.name, conv.verdict, applied=conv.binary or conv.weight_binary)
+        self.context.kernels.classify(convs)
+        return module
 
 
 def classify_convs(module: tvm.IRModule, *, layers: Iterable[NamedLayer] = ()) -> tuple[ConvClass, ...]:
-    """Classify the convolutions of "main" in graph order, in NCHW or NHWC; ``layers`` names them.
-
-    To be asked after the passes of canonicalize_binary_convs: what those could not rewrite is the reason given.
-    """
+    """Classify the convolutions of "main" in graph order, in NCHW or NHWC; ``layers`` names them."""
     function = module["main"]
     definition = definitions(function)
     namer = LayerNamer(layers)

@@ -16,23 +16,24 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED, NCHW
 from b2nn_tvm.passes.framework.recorder import BEFORE, Recorder
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import calls, constant, dtype, op_name, per_channel, shape
 
 _AFFINE = ("relax.multiply", "relax.divide", "relax.add", "relax.subtract")
 
 
 @tvm.transform.module_pass(opt_level=0, name="FoldAffine")
-class FoldAffine:
+class FoldAffine(CompilerPass):
     """Fold chains of constant affine operators on float32 tensors, through values that have no other reader."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (NCHW, CONSTANTS_FOLDED)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         did = "scales, shifts and batch norms behind it are one multiplication and one addition"
-        return _Mutator(module, Recorder(self._log, "FoldAffine", did, of=BEFORE)).transform()
+        return _Mutator(module, self.recorder(did, of=BEFORE)).transform()
 
 
 @dataclass(frozen=True, eq=False)

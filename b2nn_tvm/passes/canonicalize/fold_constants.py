@@ -14,15 +14,20 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED
 from b2nn_tvm.passes.framework.rewriter import rewrite_calls
 from b2nn_tvm.relax_query import calls
 
 
 @tvm.transform.module_pass(opt_level=0, name="FoldConstants")
-class FoldConstants:
+class FoldConstants(CompilerPass):
     """Replace every call of an operator on constants, and on what was computed from them, by its value."""
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = ()
+    ensures = (CONSTANTS_FOLDED,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         values: dict[relax.Var, relax.Expr] = {}
         for function in module.functions.values():
             if isinstance(function, relax.Function):

@@ -10,22 +10,22 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_patterns import is_signed, make_pad, match_pad
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import dtype, op_name, uniform
 
 
 @tvm.transform.module_pass(opt_level=0, name="HoistInputScale")
-class HoistInputScale:
+class HoistInputScale(CompilerPass):
     """Move a scalar factor of signs behind the convolution that reads them."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (SIGN_IS_BINARY,)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(self._log, "HoistInputScale", "the scale of its input signs is applied behind it")
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("the scale of its input signs is applied behind it")
         return rewrite_calls(module, _hoist, recorder)
 
 

@@ -13,22 +13,22 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_patterns import Pad, make_pad, match_pad, spatial_axes
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import constant, ints, op_name
 
 
 @tvm.transform.module_pass(opt_level=0, name="MergePad")
-class MergePad:
+class MergePad(CompilerPass):
     """Merge zero padding into convolutions, and padding in front of a sign behind it."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (SIGN_IS_BINARY,)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(self._log, "MergePad", "padding in front of it is its own, applied to the signs")
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("padding in front of it is its own, applied to the signs")
         return rewrite_calls(module, _merge, recorder)
 
 

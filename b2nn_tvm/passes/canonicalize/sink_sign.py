@@ -13,24 +13,22 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_patterns import make_pad, match_pad
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import constant, ints, op_name, per_channel, shape, uniform
 
 
 @tvm.transform.module_pass(opt_level=0, name="SinkSign")
-class SinkSign:
+class SinkSign(CompilerPass):
     """Move R.sign, with its threshold, behind transposes, reshapes and max-pooling."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (SIGN_IS_BINARY,)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(
-            self._log, "SinkSign", "the sign of its input is taken behind what only moves or picks values"
-        )
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("the sign of its input is taken behind what only moves or picks values")
         return rewrite_calls(module, _sink, recorder)
 
 

@@ -15,25 +15,23 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.framework.recorder import Recorder
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NCHW, SIGN_IS_BINARY, WEIGHTS_SPLIT
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_patterns import is_signed
 from b2nn_tvm.provenance.layer_names import is_sign_times_scale, split_sign_and_scale
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import constant, dtype, op_name
 
 
 @tvm.transform.module_pass(opt_level=0, name="SplitBinaryWeights")
-class SplitBinaryWeights:
+class SplitBinaryWeights(CompilerPass):
     """Make the weights of every ungrouped convolution -1 and +1 where they have one magnitude per channel."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (NCHW, SIGN_IS_BINARY)
+    ensures = (WEIGHTS_SPLIT,)
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(
-            self._log, "SplitBinaryWeights", "its weights, ±alpha, are signs and one scale per output channel"
-        )
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("its weights, ±alpha, are signs and one scale per output channel")
         return rewrite_calls(module, _split, recorder)
 
 

@@ -1,5 +1,4 @@
-"""Write a stack as a concatenation along a new axis: ConvertLayout has a wrong rule for stack and a right one for
-these.
+"""Write a stack as a concatenation along a new axis: ConvertLayout is wrong for stack and right for these two.
 
     R.stack((x[N, C, H, W], y[N, C, H, W]), axis=0)
         ->  R.concat((R.expand_dims(x, axis=[0]), R.expand_dims(y, axis=[0])), axis=0)
@@ -12,15 +11,19 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.relax_query import op_name
 
 
 @tvm.transform.module_pass(opt_level=0, name="UnfoldStack")
-class UnfoldStack:
+class UnfoldStack(CompilerPass):
     """Rewrite R.stack of a tuple of tensors; it stands before the axes are counted from the front."""
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = ()
+    ensures = ()
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         return rewrite_calls(module, _unfold)
 
 

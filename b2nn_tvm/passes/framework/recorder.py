@@ -20,7 +20,7 @@ class Recorder:
     BEFORE.
     """
 
-    def __init__(self, log: RewriteLog | None, rule: str, did: str, *, of: str = READERS):
+    def __init__(self, log: RewriteLog, rule: str, did: str, *, of: str = READERS):
         self._log = log
         self._rule = rule
         self._did = did
@@ -39,8 +39,6 @@ class Recorder:
 
     def enter(self, var: relax.Var | None, reason: str = "", layer: relax.Call | None = None, *, applied: bool) -> None:
         """Record a decision about the call that is bound to ``var``, which belongs to ``layer`` where that is known."""
-        if self._log is None:
-            return
         for weight in (self._weights(var) if layer is None else [layer_weight(layer)]) or [None]:
             layer = "" if weight is None else self._log.next_layer_name(self._rule, weight)
             self._log.record(self._rule, layer, reason or self._did, applied=applied)

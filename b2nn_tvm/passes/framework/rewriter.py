@@ -78,6 +78,13 @@ def rewrite_calls(module: tvm.IRModule, rule: Rule, recorder: Recorder | None = 
     return _RuleMutator(module, rule, recorder).transform()
 
 
+def with_attributes(call: relax.Call, **changed: object) -> relax.Call:
+    """The call with some of its attributes replaced."""
+    info = type(call.attrs).__tvm_ffi_type_info__
+    attributes = {field.name: getattr(call.attrs, field.name) for field in info.fields}
+    return relax.Call(call.op, call.args, tvm.ir.make_node(info.type_key, **{**attributes, **changed}))
+
+
 @mutator
 class _RuleMutator(PyExprMutator):
     def __init__(self, module: tvm.IRModule, rule: Rule, recorder: Recorder | None):

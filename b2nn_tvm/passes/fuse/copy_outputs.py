@@ -14,14 +14,19 @@ import tvm
 from tvm import relax, te, topi
 from tvm.ir import GenericConst
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, OUTPUTS_WRITTEN
 from b2nn_tvm.relax_query import dtype, op_name, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="CopyOutputs")
-class CopyOutputs:
+class CopyOutputs(CompilerPass):
     """Copy the outputs of "main" that no kernel writes; it stands after fusion, so that nothing takes the copy away."""
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = (KERNELS_ONLY,)
+    ensures = (OUTPUTS_WRITTEN,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         function = module["main"]
         bound = relax.analysis.get_var2val(function)
         result = _aliased(function.body.body, bound)

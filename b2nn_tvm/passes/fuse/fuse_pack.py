@@ -22,7 +22,8 @@ from tvm.s_tir import SBlock, SBlockRealize
 from b2nn_tvm.ops.anchor import OP, OPERATIONS
 from b2nn_tvm.ops.pack_signs import BORDERED, PADDING, pack_interior
 from b2nn_tvm.ops.vector_layout import VectorLayout
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
 from b2nn_tvm.relax_query import calls, constant, op_name, reads
 
 Users = dict[
@@ -32,33 +33,30 @@ Enter = Callable[[list[relax.Call], "relax.Call | None", str], None]
 FUSABLE = ("bconv2d_words", "bconv2d_bytes", "bconv2d_lookup", "conv2d", "winograd_conv2d")
 
 
-class FusePack:
-    """The pass; it stands after FuseTIR. ``book`` knows the layers, and learns which packing was fused and which was
-    not, and why.
-    """
+@tvm.transform.module_pass(opt_level=0, name="FusePack")
+class FusePack(CompilerPass):
+    """Fuse each packing into the convolution in front of it, or enter into the log why not."""
 
-    def __init__(self, layout: VectorLayout, book: KernelLayerIndex | None = None):
-        self._layout = layout
-        self._book = book
+    requires = (KERNELS_ONLY, LABELLED)
+    ensures = (KERNELS_ONLY, LABELLED)
 
-    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
-        pairs = _find_pairs(module, self._layout, self._enter)
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        pairs = _find_pairs(module, self.context.layout, self._enter)
         return _Fuser(module, pairs).transform() if pairs else module
 
     def _enter(self, readers: list[relax.Call], producer: relax.Call | None, obstacle: str) -> None:
         """Record for each layer that reads packed signs who packs them."""
-        if self._book is None or self._book.log is None:
-            return
         reason = f"the packing of its input is part of {self._name(producer)}"
         if obstacle:
             reason = f"its input is packed by a kernel of its own: {obstacle}"
         for reader in readers:
-            self._book.log.record("FusePack", self._name(reader), reason, applied=not obstacle)
+            self.record(self._name(reader), reason, applied=not obstacle)
 
     def _name(self, call: relax.Call | None) -> str:
         """The layer that a call of a function is, empty where it is none."""
         arguments = () if call is None else call.args[1]
-        return self._book.name_of(value for argument in arguments if (value := constant(argument)) is not None)
+        values = (value for argument in arguments if (value := constant(argument)) is not None)
+        return self.context.kernels.name_of(values)
 
 
 @dataclass(frozen=True)

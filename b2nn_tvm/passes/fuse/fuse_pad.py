@@ -19,19 +19,19 @@ from tvm.s_tir import SBlock, SBlockRealize
 
 from b2nn_tvm.ops.anchor import OP, OPERATIONS
 from b2nn_tvm.ops.border import BORDER, PAD, Padding, into_border, out_of_border
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
 from b2nn_tvm.relax_query import calls, constant, op_name, reads
 
 
-class FusePad:
-    """The pass; it stands behind FusePack. ``book`` knows the layers, and learns which padding was fused and which
-    was not, and why.
-    """
+@tvm.transform.module_pass(opt_level=0, name="FusePad")
+class FusePad(CompilerPass):
+    """Fuse each padding into the function in front of it, or enter into the log why not; it stands behind FusePack."""
 
-    def __init__(self, book: KernelLayerIndex | None = None):
-        self._book = book
+    requires = (KERNELS_ONLY, LABELLED)
+    ensures = (KERNELS_ONLY, LABELLED)
 
-    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         bordered: dict[relax.Var, _Bordered] = {}
         for padded, call in _paddings(module):
             image = call.args[1][0]
@@ -44,16 +44,13 @@ class FusePad:
         return _Fuser(module, bordered).transform() if bordered else module
 
     def _enter(self, module: tvm.IRModule, padded: relax.Var, obstacle: str) -> None:
-        if self._book is None or self._book.log is None:
-            return
-        reason = (
-            f"its input is padded by a kernel of its own: {obstacle}"
-            if obstacle
-            else "its input is computed inside its padding"
-        )
+        """Record for each layer that reads a padded tensor who pads it."""
+        reason = "its input is computed inside its padding"
+        if obstacle:
+            reason = f"its input is padded by a kernel of its own: {obstacle}"
         for call in _readers(module, padded):
             values = (value for argument in call.args[1] if (value := constant(argument)) is not None)
-            self._book.log.record("FusePad", self._book.name_of(values), reason, applied=not obstacle)
+            self.record(self.context.kernels.name_of(values), reason, applied=not obstacle)
 
 
 @dataclass(frozen=True)

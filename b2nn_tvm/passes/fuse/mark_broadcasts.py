@@ -17,17 +17,22 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.kernel_invariants import OPERATORS_LOWERED, PATTERNS_ANNOTATED
 from b2nn_tvm.passes.framework.op_pattern import ATTRIBUTE, OpPattern
 from b2nn_tvm.relax_query import calls, op_name, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="MarkBroadcasts")
-class MarkBroadcasts:
+class MarkBroadcasts(CompilerPass):
     """Mark the elementwise functions that "main" calls on a tensor of a convolution, or on nothing but constants and
     tensors, which are smaller than the result.
     """
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = (OPERATORS_LOWERED, PATTERNS_ANNOTATED)
+    ensures = ()
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         spreading = set(_spreading(module))
         functions = {
             name: function.with_attr(ATTRIBUTE, OpPattern.BROADCAST) if name in spreading else function

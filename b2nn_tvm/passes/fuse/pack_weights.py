@@ -15,18 +15,20 @@ from tvm import relax
 
 from b2nn_tvm.ops.anchor import OPERATIONS
 from b2nn_tvm.ops.expand_weights import EXPANDED, expand_weights, expand_winograd_weights
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, op_name
 
 
-class PackWeights:
-    """The pass; ``book`` knows which weights have bits to hold in their place, and learns that these are held."""
+@tvm.transform.module_pass(opt_level=0, name="PackWeights")
+class PackWeights(CompilerPass):
+    """Replace the weights for which the index of kernels has bits, and let it know that these are held instead."""
 
-    def __init__(self, book: KernelLayerIndex):
-        self._book = book
+    requires = (KERNELS_ONLY, LABELLED)
+    ensures = (KERNELS_ONLY, LABELLED)
 
-    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         return rewrite_calls(module, self._pack)
 
     def _pack(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
@@ -34,8 +36,8 @@ class PackWeights:
             return None
         function, (*arguments,), *others = call.args
         for index, weight in enumerate(map(constant, arguments)):
-            name = "" if weight is None else self._book.name_of([weight])
-            bits = self._book.replace_with_bits(weight) if name else None
+            name = "" if weight is None else self.context.kernels.name_of([weight])
+            bits = self.context.kernels.replace_with_bits(weight) if name else None
             if bits is not None:
                 arguments[index] = context.emit(_expand(weight, bits, context))
                 self._enter(name, weight, bits)
@@ -43,11 +45,8 @@ class PackWeights:
         return None
 
     def _enter(self, name: str, weight: np.ndarray, bits: np.ndarray) -> None:
-        if self._book.log is not None:
-            reason = (
-                f"its weights are {bits.nbytes} bytes of bits, expanded in each run to {weight.nbytes} bytes of floats"
-            )
-            self._book.log.record("PackWeights", name, reason, applied=True)
+        reason = f"its weights are {bits.nbytes} bytes of bits, expanded in each run to {weight.nbytes} bytes of floats"
+        self.record(name, reason, applied=True)
 
 
 def _expand(weight: np.ndarray, bits: np.ndarray, context: RewriteContext) -> relax.Expr:

@@ -12,17 +12,25 @@ from tvm import tirx
 from tvm.s_tir import SBlock, SBlockRealize
 
 from b2nn_tvm.ops.border import BORDER, zeros_around
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.kernel_invariants import BORDERS_ZEROED, SCHEDULED
 
 
-def zero_borders(module: tvm.IRModule) -> tvm.IRModule:
-    """``module``, scheduled, with the borders of all results written."""
-    functions = {
-        name: _zeroing(function)
-        if isinstance(function, tirx.PrimFunc) and BORDER in (function.attrs or {})
-        else function
-        for name, function in module.functions_items()
-    }
-    return tvm.IRModule(functions, attrs=module.attrs)
+@tvm.transform.module_pass(opt_level=0, name="ZeroBorders")
+class ZeroBorders(CompilerPass):
+    """Let all functions with the attribute BORDER write the border of their result."""
+
+    requires = (SCHEDULED,)
+    ensures = (BORDERS_ZEROED,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        functions = {
+            name: _zeroing(function)
+            if isinstance(function, tirx.PrimFunc) and BORDER in (function.attrs or {})
+            else function
+            for name, function in module.functions_items()
+        }
+        return tvm.IRModule(functions, attrs=module.attrs)
 
 
 def _zeroing(function: tirx.PrimFunc) -> tirx.PrimFunc:

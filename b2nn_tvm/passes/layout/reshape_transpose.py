@@ -11,15 +11,19 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.relax_query import ints, op_name, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="ReshapeTranspose")
-class ReshapeTranspose:
+class ReshapeTranspose(CompilerPass):
     """Rewrite transposes that move axes of one element only."""
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = ()
+    ensures = ()
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         return rewrite_calls(module, _reshape)
 
 

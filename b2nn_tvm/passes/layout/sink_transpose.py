@@ -16,6 +16,7 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_patterns import make_pad, match_pad
 from b2nn_tvm.relax_query import constant, ints, op_name, shape
@@ -60,10 +61,13 @@ _ELEMENTWISE = {
 
 
 @tvm.transform.module_pass(opt_level=0, name="SinkTranspose")
-class SinkTranspose:
+class SinkTranspose(CompilerPass):
     """Sink R.permute_dims through elementwise operators, nn.prelu and nn.pad, and cancel it at its inverse."""
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = ()
+    ensures = ()
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         return rewrite_calls(module, _sink)
 
 

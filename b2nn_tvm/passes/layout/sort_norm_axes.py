@@ -15,18 +15,22 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.canonicalize.normalize_axes import with_attributes
-from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import AXES_FROM_FRONT, NHWC
+from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls, with_attributes
 from b2nn_tvm.relax_query import constant, ints, op_name, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="SortNormAxes")
-class SortNormAxes:
+class SortNormAxes(CompilerPass):
     """Sort the axes of layer normalization with its scale and shift; transpose what RMS normalization reads and
     gives.
     """
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
+    requires = (NHWC, AXES_FROM_FRONT)
+    ensures = (NHWC,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         return rewrite_calls(module, _sort)
 
 

@@ -17,8 +17,9 @@ from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bconv2d_lookup import lookup_table, to_nibbles
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
-from b2nn_tvm.passes.framework.recorder import Recorder
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_pooled_signs import lower_pooled_signs
 from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, match_pooled_signs
@@ -40,20 +41,27 @@ class BinaryInput:
     pooled: PooledSigns | None = None
 
 
-class LowerBinaryConv2d:
-    """The pass; ``book`` learns which packed weights belong to which layer."""
+@tvm.transform.module_pass(opt_level=0, name="LowerBinaryConv2d")
+class LowerBinaryConv2d(CompilerPass):
+    """Lower every convolution of signs by -1 and +1; the index of kernels learns which packed weights are whose."""
 
-    def __init__(self, layout: VectorLayout, book: KernelLayerIndex):
+    requires = (NHWC, SIGN_IS_BINARY)
+    ensures = (NO_BINARY_CONV,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        lowering = _Lowering(self.context.layout, self.context.kernels)
+        return rewrite_calls(module, lowering.rule, self.recorder("lowered to popcounts of packed bits"))
+
+
+class _Lowering:
+    """The rule for one module; it remembers what is packed already."""
+
+    def __init__(self, layout: VectorLayout, kernels: KernelLayerIndex):
         self._layout = layout
-        self._book = book
+        self._kernels = kernels
         self._packed: dict[tuple, relax.Var] = {}
 
-    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
-        return rewrite_calls(
-            module, self._lower, Recorder(self._book.log, "LowerBinaryConv2d", "lowered to popcounts of packed bits")
-        )
-
-    def _lower(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    def rule(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
         if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or int(call.attrs.groups) != 1:
             return None
         weight = constant(call.args[1])
@@ -68,7 +76,7 @@ class LowerBinaryConv2d:
         packed_weight = bit_layout.pack_weights(signs.astype(np.int8), word=self._layout.word, lanes=lanes)
         if self._layout.lookup:
             packed_weight = to_nibbles(packed_weight)
-        self._book.add(packed_weight, signs, op="conv2d", precision="binary", workload=workload.key)
+        self._kernels.add(packed_weight, signs, op="conv2d", precision="binary", workload=workload.key)
         border = bit_layout.border(signs, workload, pad_value=found.pad_value, lanes=lanes)
         step = workload.stride if skips_pixels(workload) and not found.pooled else (1, 1)
         if step != (1, 1):

@@ -17,8 +17,9 @@ from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
 from b2nn_tvm.ops.expand_weights import pack_bits
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles, transform_weights, winograd_conv2d
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import CONVS_LOWERED, NHWC, NO_SIGN
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
-from b2nn_tvm.passes.framework.recorder import Recorder
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
 from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights
@@ -34,18 +35,27 @@ WINOGRAD_PIXELS_PER_LANE = 6  # the wider the vectors, the sooner reading weight
 WINOGRAD_CACHED_FILTERS = 1 << 14  # 16 * 4 bytes each: a mebibyte, the second-level cache of a server core
 
 
-class LowerConv2d:
-    """The pass; what it does not know (weights that are no constants, say) is left to Relax."""
+@tvm.transform.module_pass(opt_level=0, name="LowerConv2d")
+class LowerConv2d(CompilerPass):
+    """Lower float convolutions and dense layers; others (weights that are no constants, say) are left to Relax."""
 
-    def __init__(self, layout: VectorLayout, book: KernelLayerIndex):
+    requires = (NHWC, NO_SIGN)
+    ensures = (CONVS_LOWERED,)
+
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        lowering = _Lowering(self.context.layout, self.context.kernels)
+        return rewrite_calls(module, lowering.rule, self.recorder("lowered to a dense layer"))
+
+
+class _Lowering:
+    """The rule for one module; it remembers what is padded already."""
+
+    def __init__(self, layout: VectorLayout, kernels: KernelLayerIndex):
         self._layout = layout
-        self._book = book
+        self._kernels = kernels
         self._padded: dict[tuple[relax.Expr, tuple[int, ...]], relax.Var] = {}
 
-    def __call__(self, module: tvm.IRModule) -> tvm.IRModule:
-        return rewrite_calls(module, self._lower, Recorder(self._book.log, "LowerConv2d", "lowered to a dense layer"))
-
-    def _lower(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    def rule(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
         if op_name(call) == "relax.nn.conv2d" and call.attrs.data_layout == "NHWC":
             return self._conv2d(call, context)
         if op_name(call) == "relax.matmul":
@@ -74,7 +84,7 @@ class LowerConv2d:
             lanes = self._layout.conv_lanes(workload.out_channels)
         if depthwise:
             packed = np.ascontiguousarray(filters[:, 0].transpose(1, 2, 0))
-            self._book.add(packed, filters, op="conv2d", precision="float", workload=workload.key)
+            self._kernels.add(packed, filters, op="conv2d", precision="float", workload=workload.key)
         else:
             packed = pack_weights(filters, lanes=lanes)
             self._enter(packed, call, filters, workload)
@@ -105,7 +115,7 @@ class LowerConv2d:
         binary = has_binary_weights(call, filters)
         bits = pack_bits(pack_weights(filters, lanes=packed.shape[-1])) if binary else None
         precision = "weight-binary" if binary else "float"
-        self._book.add(packed, filters, op="conv2d", precision=precision, workload=workload.key, bits=bits)
+        self._kernels.add(packed, filters, op="conv2d", precision=precision, workload=workload.key, bits=bits)
 
     def _pad(self, x: relax.Expr, padding: tuple[int, int, int, int], context: RewriteContext) -> relax.Expr:
         """The padded input of a convolution: made once, however many convolutions read it."""
@@ -124,7 +134,7 @@ class LowerConv2d:
         outputs = weight.shape[1]
         packed = pack_dense_weights(weight, lanes=self._layout.conv_lanes(outputs))
         workload = f"dense_n{shape(call.args[0])[0]}_k{weight.shape[0]}_o{outputs}"
-        self._book.add(packed, np.ascontiguousarray(weight.T), op="dense", precision="float", workload=workload)
+        self._kernels.add(packed, np.ascontiguousarray(weight.T), op="dense", precision="float", workload=workload)
         return context.call_te(
             lambda x, w: dense(x, w, outputs=outputs),
             call.args[0],

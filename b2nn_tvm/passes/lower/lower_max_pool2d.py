@@ -10,23 +10,23 @@ import tvm
 from tvm import relax
 
 from b2nn_tvm.ops.max_pool2d import max_pool2d, obstacle
+from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
+from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
-from b2nn_tvm.passes.framework.recorder import Recorder
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_pooled_signs import pooling_of
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import op_name, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerMaxPool2d")
-class LowerMaxPool2d:
+class LowerMaxPool2d(CompilerPass):
     """Lower the poolings of few taps without gaps; others are left to Relax."""
 
-    def __init__(self, log: RewriteLog | None = None):
-        self._log = log
+    requires = (NHWC, NO_BINARY_CONV)
+    ensures = ()
 
-    def transform_module(self, module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
-        recorder = Recorder(self._log, "LowerMaxPool2d", "the max pooling in front of it is written out tap by tap")
+    def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
+        recorder = self.recorder("the max pooling in front of it is written out tap by tap")
         return rewrite_calls(module, _lower, recorder)
 
 

@@ -10,10 +10,10 @@ from tvm.relax import op
 from b2nn_tvm import reference
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.binary.fold_threshold import FoldThreshold, integer_thresholds
-from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_binary_convs
-from b2nn_tvm.passes.layout.convert_layout import convert_layout
+from b2nn_tvm.passes.pipeline import canonicalize, convert_layout
 from b2nn_tvm.relax_query import calls, constant, definitions, op_name
 from tests.passes.relax_functions import assert_becomes, assert_stays, const, random_input, random_signs, run
+from tests.support.compile_context import apply_stage, context
 from tests.support.onnx_models import model, save
 
 SHAPE = (1, 6, 5, 4)  # NHWC
@@ -39,7 +39,7 @@ def folded(x, limit=LIMIT, weight=FLIPPED):
 
 
 def apply(before):
-    return FoldThreshold()(before)
+    return FoldThreshold(context())(before)
 
 
 def test_batch_norm_and_sign_become_integer_thresholds():
@@ -235,8 +235,8 @@ def chain(layers=3, channels=12, seed=0, pad_value=None, classifier=False):
 
 
 def lowered(path):
-    canonical = canonicalize_binary_convs()(import_onnx(path).module)
-    return convert_layout()(canonical), apply(convert_layout()(canonical))
+    canonical = apply_stage(canonicalize, import_onnx(path).module)
+    return apply_stage(convert_layout, canonical), apply(apply_stage(convert_layout, canonical))
 
 
 @pytest.mark.parametrize("pad_value", [None, 1, -1])

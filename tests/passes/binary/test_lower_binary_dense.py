@@ -5,7 +5,8 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.lower_binary_dense import LowerBinaryDense
-from tests.passes.relax_functions import run
+from tests.passes.relax_functions import assert_becomes, const, run
+from tests.support.compile_context import context
 
 ROWS, INPUTS, OUTPUTS = 2, 33, 5
 RNG = np.random.default_rng(0)
@@ -26,11 +27,24 @@ def network(weight, *, threshold=False, signed=True):
     return builder.get()
 
 
+def test_the_layer_is_a_convolution_of_one_pixel_and_a_scale():
+    """The threshold stays in front of the sign, in the shape of a pixel's channels."""
+    layouts = {"data_layout": "NHWC", "kernel_layout": "HWIO", "out_layout": "NHWC"}
+
+    def expected(x):
+        pixel = op.subtract(op.reshape(x, (ROWS, 1, 1, INPUTS)), const(THRESHOLD.reshape(1, 1, 1, INPUTS)))
+        y = op.nn.conv2d(op.sign(pixel), const(SIGNS.reshape(1, 1, INPUTS, OUTPUTS)), **layouts)
+        return op.reshape(op.multiply(y, const(ALPHA.reshape(1, 1, 1, OUTPUTS))), (ROWS, OUTPUTS))
+
+    before = lambda x: op.matmul(op.sign(op.subtract(x, const(THRESHOLD))), const(SIGNS * ALPHA))
+    assert_becomes(LowerBinaryDense(context()), before, expected, (ROWS, INPUTS))
+
+
 @pytest.mark.parametrize("threshold", [False, True])
 @pytest.mark.parametrize("alpha", [ALPHA, np.ones(OUTPUTS, np.float32)])
 def test_a_dense_layer_of_signs_is_a_convolution_of_one_pixel(threshold, alpha):
     before = network(SIGNS * alpha, threshold=threshold)
-    after = LowerBinaryDense()(before)
+    after = LowerBinaryDense(context())(before)
     text = after.script()
     assert "R.nn.conv2d" in text and "R.matmul" not in text
     assert ("R.multiply" in text) == (alpha is ALPHA)
@@ -45,4 +59,4 @@ def test_a_dense_layer_of_signs_is_a_convolution_of_one_pixel(threshold, alpha):
     ids=["its input is no sign", "its weights have several magnitudes"],
 )
 def test_other_dense_layers_stay(module):
-    tvm.ir.assert_structural_equal(LowerBinaryDense()(module), module)
+    tvm.ir.assert_structural_equal(LowerBinaryDense(context())(module), module)

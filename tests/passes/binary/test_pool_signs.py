@@ -3,8 +3,8 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.pool_signs import PoolSigns
-from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
+from tests.support.compile_context import context
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 WEIGHT = random_signs((3, 3, 4, 2))  # HWIO
@@ -28,7 +28,7 @@ def affine(x, gain=GAIN, bias=BIAS):
 
 
 def apply(before):
-    return PoolSigns()(before)
+    return PoolSigns(context())(before)
 
 
 def test_bits_are_pooled():
@@ -141,10 +141,10 @@ def test_two_convolutions_share_the_pooled_signs():
 
 
 def test_declined_poolings_are_in_the_log():
-    log = RewriteLog()
-    PoolSigns(log)(module(pooled_floats_are_read, SHAPE))
-    PoolSigns(log)(module(lambda x: conv(op.sign(affine(pool(x)))), SHAPE))
-    declined, applied = log.in_order([])
+    own = context()
+    PoolSigns(own)(module(pooled_floats_are_read, SHAPE))
+    PoolSigns(own)(module(lambda x: conv(op.sign(affine(pool(x)))), SHAPE))
+    declined, applied = own.log.in_order([])
     assert (declined.rule, declined.applied) == ("PoolSigns", False) and "read as floats, too" in declined.reason
     assert applied.applied and "AND where the scale behind the pooling is negative" in applied.reason
 

@@ -5,6 +5,7 @@ from tvm.relax import op
 from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
 from b2nn_tvm.relax_query import op_name
 from tests.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run, tidy
+from tests.support.compile_context import context
 
 ONE, MINUS_ONE, ZERO, TWO, HALF = const(1), const(-1), const(0), const(2), const(0.5)
 THRESHOLD = np.array([0.25, -0.5, 0, 1], np.float32)
@@ -49,7 +50,7 @@ AT_LEAST_ZERO = {
 
 @pytest.mark.parametrize("spelling", AT_LEAST_ZERO)
 def test_spellings_of_a_sign_that_is_plus_one_at_zero(spelling):
-    assert_becomes(CanonicalizeSign(), AT_LEAST_ZERO[spelling], op.sign)
+    assert_becomes(CanonicalizeSign(context()), AT_LEAST_ZERO[spelling], op.sign)
 
 
 def straight_through(x, forward, backward):
@@ -60,25 +61,25 @@ def test_the_straight_through_estimator_is_its_forward_part():
     def before(x):
         return straight_through(x, AT_LEAST_ZERO["where(x >= 0)"](x), x)
 
-    assert_becomes(CanonicalizeSign(), before, op.sign)
+    assert_becomes(CanonicalizeSign(context()), before, op.sign)
 
     def reversed_sum(x):
         return op.add(x, op.subtract(AT_LEAST_ZERO["where(x >= 0)"](x), x))
 
-    assert_becomes(CanonicalizeSign(), reversed_sum, op.sign)
+    assert_becomes(CanonicalizeSign(context()), reversed_sum, op.sign)
 
 
 def test_a_sum_that_only_looks_like_a_straight_through_estimator_stays():
     def body(x, y):
         return op.add(op.subtract(op.sign(x), x), y)
 
-    assert_stays(CanonicalizeSign(), body, SHAPE, SHAPE)
+    assert_stays(CanonicalizeSign(context()), body, SHAPE, SHAPE)
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 1, 1), (4, 1, 1)])
 def test_a_threshold_per_channel(shape):
     assert_becomes(
-        CanonicalizeSign(),
+        CanonicalizeSign(context()),
         lambda x: op.where(op.greater_equal(x, const(THRESHOLD.reshape(shape))), ONE, MINUS_ONE),
         lambda x: op.sign(op.subtract(x, const(PER_CHANNEL))),
     )
@@ -87,7 +88,7 @@ def test_a_threshold_per_channel(shape):
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1, 1, 1)])
 def test_one_threshold_for_all_channels(shape):
     assert_becomes(
-        CanonicalizeSign(),
+        CanonicalizeSign(context()),
         lambda x: op.where(op.greater_equal(x, const(np.full(shape, 0.25))), ONE, MINUS_ONE),
         lambda x: op.sign(op.subtract(x, const(np.full((1, 4, 1, 1), 0.25)))),
     )
@@ -95,24 +96,30 @@ def test_one_threshold_for_all_channels(shape):
 
 def test_a_shift_before_the_sign_is_a_threshold():
     expected = lambda x: op.sign(op.subtract(x, const(PER_CHANNEL)))
-    assert_becomes(CanonicalizeSign(), lambda x: op.sign(op.add(x, const(-PER_CHANNEL))), expected)
-    assert_becomes(CanonicalizeSign(), lambda x: op.sign(op.add(const(-PER_CHANNEL), x)), expected)
-    assert_becomes(CanonicalizeSign(), lambda x: op.sign(op.subtract(x, const(THRESHOLD.reshape(4, 1, 1)))), expected)
+    assert_becomes(CanonicalizeSign(context()), lambda x: op.sign(op.add(x, const(-PER_CHANNEL))), expected)
+    assert_becomes(CanonicalizeSign(context()), lambda x: op.sign(op.add(const(-PER_CHANNEL), x)), expected)
+    assert_becomes(
+        CanonicalizeSign(context()), lambda x: op.sign(op.subtract(x, const(THRESHOLD.reshape(4, 1, 1)))), expected
+    )
     at_least_zero = AT_LEAST_ZERO["where(x >= 0)"]
-    assert_becomes(CanonicalizeSign(), lambda x: at_least_zero(op.subtract(x, const(PER_CHANNEL))), expected)
-    assert_becomes(CanonicalizeSign(), lambda x: at_least_zero(op.add(x, const(-THRESHOLD.reshape(4, 1, 1)))), expected)
+    assert_becomes(CanonicalizeSign(context()), lambda x: at_least_zero(op.subtract(x, const(PER_CHANNEL))), expected)
+    assert_becomes(
+        CanonicalizeSign(context()), lambda x: at_least_zero(op.add(x, const(-THRESHOLD.reshape(4, 1, 1)))), expected
+    )
 
 
 def test_a_bias_before_the_sign_is_no_threshold():
     weight = const(np.ones((4, 4, 1, 1)))
-    assert_stays(CanonicalizeSign(), lambda x: op.sign(op.add(op.nn.conv2d(x, weight), const(PER_CHANNEL))))
-    assert_stays(CanonicalizeSign(), lambda x: op.sign(op.add(op.multiply(x, const(PER_CHANNEL)), const(PER_CHANNEL))))
+    assert_stays(CanonicalizeSign(context()), lambda x: op.sign(op.add(op.nn.conv2d(x, weight), const(PER_CHANNEL))))
+    assert_stays(
+        CanonicalizeSign(context()), lambda x: op.sign(op.add(op.multiply(x, const(PER_CHANNEL)), const(PER_CHANNEL)))
+    )
 
 
 def test_greater_than_is_at_least_the_next_float():
     above = np.nextafter(PER_CHANNEL, np.float32(np.inf))
     assert_becomes(
-        CanonicalizeSign(),
+        CanonicalizeSign(context()),
         lambda x: op.where(op.greater(x, const(PER_CHANNEL)), ONE, MINUS_ONE),
         lambda x: op.sign(op.subtract(x, const(above))),
     )
@@ -120,7 +127,7 @@ def test_greater_than_is_at_least_the_next_float():
 
 def test_a_reversed_sign_is_scaled_by_minus_one():
     assert_becomes(
-        CanonicalizeSign(),
+        CanonicalizeSign(context()),
         lambda x: op.where(op.greater_equal(x, ZERO), MINUS_ONE, ONE),
         lambda x: op.multiply(op.sign(x), MINUS_ONE),
     )
@@ -128,8 +135,10 @@ def test_a_reversed_sign_is_scaled_by_minus_one():
 
 def test_a_magnitude_becomes_a_scale():
     expected = lambda x: op.multiply(op.sign(x), HALF)
-    assert_becomes(CanonicalizeSign(), lambda x: op.where(op.greater_equal(x, ZERO), HALF, const(-0.5)), expected)
-    assert_stays(CanonicalizeSign(), expected)
+    assert_becomes(
+        CanonicalizeSign(context()), lambda x: op.where(op.greater_equal(x, ZERO), HALF, const(-0.5)), expected
+    )
+    assert_stays(CanonicalizeSign(context()), expected)
 
 
 NO_SIGN = {
@@ -147,7 +156,7 @@ NO_SIGN = {
 
 @pytest.mark.parametrize("name", NO_SIGN)
 def test_what_is_no_sign_stays(name):
-    assert_stays(CanonicalizeSign(), NO_SIGN[name])
+    assert_stays(CanonicalizeSign(context()), NO_SIGN[name])
 
 
 def test_long_chains_take_no_exponential_time():
@@ -156,11 +165,13 @@ def test_long_chains_take_no_exponential_time():
             x = op.add(x, x)
         return x
 
-    assert_stays(CanonicalizeSign(), body)
+    assert_stays(CanonicalizeSign(context()), body)
 
 
 def test_two_inputs_compared_are_no_sign():
-    assert_stays(CanonicalizeSign(), lambda x, y: op.where(op.greater_equal(x, y), ONE, MINUS_ONE), SHAPE, SHAPE)
+    assert_stays(
+        CanonicalizeSign(context()), lambda x, y: op.where(op.greater_equal(x, y), ONE, MINUS_ONE), SHAPE, SHAPE
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,7 +186,7 @@ def test_two_inputs_compared_are_no_sign():
 )
 def test_the_numbers_are_the_same(body):
     before = module(body)
-    after = tidy(CanonicalizeSign()(before))
+    after = tidy(CanonicalizeSign(context())(before))
     assert "R.sign" in after.script()
     x = random_input()
     x[0, :, 0, 0] = [-0.0, np.float32(1e-45), np.float32(-1e-45), np.inf]

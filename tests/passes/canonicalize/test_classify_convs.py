@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import tvm
 from tvm.relax import op
 
-from b2nn_tvm.passes.canonicalize.classify_convs import ConvClass, classify_convs
+from b2nn_tvm.passes.canonicalize.classify_convs import ClassifyConvs, classify_convs
+from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from tests.passes.relax_functions import SHAPE, const, module, random_signs
+from tests.support.compile_context import context
 
 SIGNS = random_signs((4, 4, 3, 3))
 FLOATS = np.arange(1, 145, dtype=np.float32).reshape(4, 4, 3, 3)
@@ -113,3 +116,17 @@ def test_names_come_from_the_weights_in_either_layout():
         (1, 5, 5, 4),
     )
     assert [c.name for c in classify_convs(nhwc, layers=layers)] == ["float"]
+
+
+def test_the_pass_tells_the_index_and_the_log_and_leaves_the_module():
+    layers = [
+        NamedLayer("float", "conv2d", weight_digest(FLOATS)),
+        NamedLayer("binary", "conv2d", weight_digest(SIGNS)),
+    ]
+    own, before = context(layers=layers), module(lambda x: op.add(conv(op.sign(x)), conv(x, FLOATS)))
+    tvm.ir.assert_structural_equal(ClassifyConvs(own)(before), before)
+    assert own.kernels.convs == classify_convs(before, layers=layers)
+    assert [(entry.rule, entry.layer, entry.applied, entry.reason) for entry in own.log.in_order([])] == [
+        ("ClassifyConvs", "binary", True, "is binary"),
+        ("ClassifyConvs", "float", False, "stays float: its input is not a sign: it is the input of the network"),
+    ]

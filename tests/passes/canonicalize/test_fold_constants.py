@@ -7,6 +7,7 @@ from tvm.relax import op
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.canonicalize.fold_constants import FoldConstants
 from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run, tidy
+from tests.support.compile_context import context
 from tests.support.onnx_models import save
 from tests.support.onnx_networks import NETWORKS
 
@@ -22,14 +23,14 @@ def test_what_depends_on_constants_alone_is_computed():
     def expected(x):
         return op.divide(op.multiply(x, const(GAMMA)), const(np.sqrt(VARIANCE).reshape(1, 4, 1, 1)))
 
-    assert_becomes(FoldConstants(), before, expected)
+    assert_becomes(FoldConstants(context()), before, expected)
     x = random_input()
-    np.testing.assert_array_equal(run(FoldConstants()(module(before)), x), run(module(expected), x))
+    np.testing.assert_array_equal(run(FoldConstants(context())(module(before)), x), run(module(expected), x))
 
 
 def test_a_tuple_of_constants_is_a_constant():
     before = lambda x: op.add(x, op.reshape(op.concat([const(VARIANCE[:1]), const(VARIANCE[1:])]), (4, 1, 1)))
-    assert_becomes(FoldConstants(), before, lambda x: op.add(x, const(VARIANCE.reshape(4, 1, 1))))
+    assert_becomes(FoldConstants(context()), before, lambda x: op.add(x, const(VARIANCE.reshape(4, 1, 1))))
 
 
 STAYS = {
@@ -41,11 +42,11 @@ STAYS = {
 
 @pytest.mark.parametrize("why", STAYS)
 def test_stays(why):
-    assert_stays(FoldConstants(), STAYS[why])
+    assert_stays(FoldConstants(context()), STAYS[why])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_nothing_is_left_that_relax_would_fold(tmp_path, name):
     imported = relax.transform.DecomposeOpsForInference()(import_onnx(save(tmp_path, NETWORKS[name].build())).module)
-    ours, theirs = tidy(FoldConstants()(imported)), tidy(relax.transform.FoldConstant()(imported))
+    ours, theirs = tidy(FoldConstants(context())(imported)), tidy(relax.transform.FoldConstant()(imported))
     tvm.ir.assert_structural_equal(ours["main"], theirs["main"])

@@ -7,6 +7,7 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.normalize_axes import NormalizeAxes
 from tests.passes.relax_functions import assert_becomes, assert_stays, const, random_input
+from tests.support.compile_context import context
 
 FOUR, SCALE = const(random_input((4,), 1)), const(random_input((4, 6, 5), 2))
 BODIES = {
@@ -27,14 +28,16 @@ BODIES = {
 @pytest.mark.parametrize("name", BODIES)
 def test_negative_axes_become_positive(name):
     body = BODIES[name]
-    assert_becomes(NormalizeAxes(), lambda x: body(x, lambda axis: axis - 4), lambda x: body(x, lambda axis: axis))
-    assert_stays(NormalizeAxes(), lambda x: body(x, lambda axis: axis))
+    assert_becomes(
+        NormalizeAxes(context()), lambda x: body(x, lambda axis: axis - 4), lambda x: body(x, lambda axis: axis)
+    )
+    assert_stays(NormalizeAxes(context()), lambda x: body(x, lambda axis: axis))
 
 
 def test_a_new_axis_is_counted_in_the_result():
-    assert_becomes(NormalizeAxes(), lambda x: op.expand_dims(x, [-1, 0]), lambda x: op.expand_dims(x, [5, 0]))
+    assert_becomes(NormalizeAxes(context()), lambda x: op.expand_dims(x, [-1, 0]), lambda x: op.expand_dims(x, [5, 0]))
 
 
 def test_operators_that_no_change_of_layout_touches_stay():
-    assert_stays(NormalizeAxes(), lambda x: op.cumsum(x, -1))
-    assert_stays(NormalizeAxes(), lambda x: op.squeeze(op.mean(x, [1, 3], True)))
+    assert_stays(NormalizeAxes(context()), lambda x: op.cumsum(x, -1))
+    assert_stays(NormalizeAxes(context()), lambda x: op.squeeze(op.mean(x, [1, 3], True)))

@@ -80,7 +80,3 @@ def test_all_layers_that_read_a_value_share_what_was_done_to_it():
 
 def test_a_call_without_layers_belongs_to_none():
     assert entries(READERS, declining("relax.exp", "no"), op.exp) == [("", False, "no")]
-
-
-def test_without_a_log_nothing_happens():
-    rewrite_calls(module(network), declining("relax.exp", "no"), Recorder(None, "Rule", ""))

@@ -7,6 +7,7 @@ from tvm.relax import op
 from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
 from b2nn_tvm.relax_query import calls
 from tests.passes.relax_functions import const, random_input
+from tests.support.compile_context import context
 
 SHAPE = (2, 3, 4)
 TABLE = np.arange(6, dtype=np.int32).reshape(2, 3)
@@ -63,7 +64,7 @@ def copies(mod):
 
 def test_an_input_is_copied():
     before = module(relu, input_itself)
-    after = CopyOutputs()(before)
+    after = CopyOutputs(context())(before)
 
     builder = relax.BlockBuilder()
     x = relax.Var("x", relax.TensorType(SHAPE, "float32"))
@@ -97,7 +98,7 @@ CASES = {
 def test_what_is_copied_and_that_the_numbers_are_the_same(case):
     results, count = CASES[case]
     before = module(*results)
-    after = CopyOutputs()(before)
+    after = CopyOutputs(context())(before)
     assert (copies(before), copies(after)) == (0, count)
     x = random_input(SHAPE)
     for ours, expected in zip(run(after, x), run(before, x), strict=True):
@@ -106,7 +107,7 @@ def test_what_is_copied_and_that_the_numbers_are_the_same(case):
 
 
 def test_a_network_that_only_hands_on_its_input():
-    after = CopyOutputs()(module(input_itself, inside=False))
+    after = CopyOutputs(context())(module(input_itself, inside=False))
     assert copies(after) == 1
     x = random_input(SHAPE)
     np.testing.assert_array_equal(run(after, x)[0], x)
@@ -116,10 +117,10 @@ def test_a_network_that_only_hands_on_its_input():
 def test_outputs_that_kernels_write_stay(results):
     """A reshape that is the only output is a kernel of its own, not a view."""
     before = module(*results)
-    tvm.ir.assert_structural_equal(CopyOutputs()(before), before)
+    tvm.ir.assert_structural_equal(CopyOutputs(context())(before), before)
 
 
 def test_the_copies_are_no_views():
     """Relax must not see a reshape in the copy, or the library would have no kernel that writes the output."""
-    views = relax.transform.RewriteDataflowReshape()(CopyOutputs()(module(relu, input_reshaped, input_itself)))
+    views = relax.transform.RewriteDataflowReshape()(CopyOutputs(context())(module(relu, input_reshaped, input_itself)))
     assert copies(views) == 2

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tvm import IRModule, te, topi
-from tvm.relax import TupleType
+import tvm
+from tvm import IRModule, relax, te, topi
+from tvm.relax import TupleType, op
 from tvm.tirx import const
 
 from b2nn_tvm.ops.border import BORDER
-from b2nn_tvm.passes.fuse.fuse_pad import read_inside, write_inside
-from b2nn_tvm.passes.fuse.zero_borders import zero_borders
+from b2nn_tvm.passes.fuse.fuse_pad import FusePad, read_inside, write_inside
+from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
+from b2nn_tvm.passes.pipeline import lower_float
 from b2nn_tvm.relax_query import calls
 from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from tests.ops.scheduled import build
+from tests.passes.relax_functions import module, random_input, random_signs, run
 from tests.passes.test_pipeline import called, kernels
+from tests.support.compile_context import apply_stage, context
 from tests.support.onnx_models import save
 from tests.support.onnx_networks import Network, binary, binary_constants
 
@@ -35,6 +39,50 @@ def conv(x, y, w):
 def decisions(found):
     """(layer, applied, reason) of the pass."""
     return [(entry.layer, entry.applied, entry.reason) for entry in found.log.in_order([]) if entry.rule == "FusePad"]
+
+
+SMALL = (1, 6, 5, 4)  # NHWC
+
+
+def two_convolutions(padding=1):
+    def conv(x, inputs, outputs):
+        weight = relax.const(random_signs((3, 3, inputs, outputs), seed=outputs) * np.float32(2))
+        attrs = {"strides": 2, "padding": padding, "data_layout": "NHWC", "kernel_layout": "HWIO"}
+        return op.nn.conv2d(x, weight, **attrs)
+
+    return apply_stage(lower_float, module(lambda x: conv(op.nn.relu(conv(x, 4, 8)), 8, 8), SMALL))
+
+
+def test_what_is_padded_behind_is_written_inside():
+    """pad, conv, pad, conv  ->  pad, conv into its border, conv."""
+    before = two_convolutions()
+    after = FusePad(context())(before)
+    (_, first_pad), (_, first), (_, between), (_, second) = calls(before["main"])
+    written = write_inside(before[first.args[0]], (1, 1, 1, 1))
+    tvm.ir.assert_structural_equal(after["fused_conv2d_relu_pad"], written)
+
+    builder = relax.BlockBuilder()
+    x = relax.Var("x", relax.TensorType(SMALL, "float32"))
+    call = lambda function, name, args, like: relax.call_tir(builder.add_func(function, name), args, out_ty=like.ty)
+    with builder.function("main", [x]):
+        with builder.dataflow():
+            padded = builder.emit(call(before[first_pad.args[0]], "pad_input", [x], first_pad))
+            inside = builder.emit(call(written, "fused_conv2d_relu_pad", [padded, first.args[1][1]], between))
+            result = call(before[second.args[0]], "conv2d1", [inside, second.args[1][1]], second)
+            output = builder.emit_output(result)
+        builder.emit_func_output(output)
+    tvm.ir.assert_structural_equal(after["main"], builder.get()["main"], map_free_vars=True)
+
+
+def test_without_padding_nothing_changes():
+    before = two_convolutions(padding=0)
+    tvm.ir.assert_structural_equal(FusePad(context())(before), before)
+
+
+def test_the_numbers_are_the_same():
+    before, x = two_convolutions(), random_input(SMALL)
+    after = ZeroBorders(context())(FusePad(context())(before))
+    np.testing.assert_array_equal(run(after, x), run(before, x))
 
 
 def test_a_chain_of_padded_convolutions_copies_nothing(tmp_path):
@@ -161,7 +209,7 @@ def scheduled(function):
     native = get("native")
     vector_unit = vector_unit_named(native.vector)
     result, _ = schedule_function(function, vector_unit=vector_unit, records=Records(vector_unit.name))
-    return build(zero_borders(IRModule({"main": result}))["main"], native)
+    return build(ZeroBorders(context())(IRModule({"main": result}))["main"], native)
 
 
 def elementwise(channels):

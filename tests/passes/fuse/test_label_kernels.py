@@ -1,55 +1,47 @@
-"""The words for what was fused: from the names of TVM's functions and from what their operands are."""
+"""The words that NoteOperations left in the module go to the functions."""
 
 from __future__ import annotations
 
 import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax import op
 
 from b2nn_tvm.ops.anchor import OPERATIONS
-from b2nn_tvm.relax_query import calls
-from tests.passes.test_pipeline import kernels
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import Network, binary, binary_constants
+from b2nn_tvm.passes.framework.kernel_invariants import NOTED_OPERATIONS
+from b2nn_tvm.passes.fuse.label_kernels import LabelKernels
+from tests.passes.relax_functions import const, module, random_input, run
+from tests.support.compile_context import context
+
+WORDS = {"relu": ["relu"], "multiply": ["scale"]}
 
 
-def operations(folder, network: Network) -> list[tuple[str, ...]]:
-    """Of the functions that "main" calls, in order."""
-    found = kernels(save(folder, network.build())).module
-    functions = [found[call.args[0]] for _, call in calls(found["main"])]
-    return [tuple(map(str, function.attrs[OPERATIONS])) for function in functions]
+def kernels():
+    body = lambda x: op.nn.relu(op.multiply(op.nn.relu(x), const(2)))
+    return tvm.transform.Sequential([relax.transform.LegalizeOps(), relax.transform.FuseTIR()])(module(body))
 
 
-def test_every_function_says_what_it_does(tmp_path):
-    network = Network(
-        "a = Conv <pads = [1, 1, 1, 1]> (input, w, h)"
-        + binary("a", "b", "u", 32)
-        + "c = BatchNormalization (b, g, h, h, v) d = Add (c, a) e = Relu (d) f = MaxPool <kernel_shape = [2, 2]> (e) "
-        + "m = GlobalAveragePool (f) n = Flatten (m) output = Gemm (n, x, y)",
-        {
-            "w": (32, 4, 3, 3),
-            **binary_constants("u", 32, 32),
-            "g": (32,),
-            "h": (32,),
-            "v": np.ones(32, np.float32),
-            "x": (32, 5),
-            "y": (5,),
-        },
-        outputs="float[N,C] output",
-    )
-    assert operations(tmp_path, network) == [
-        ("layout change", "pad"),
-        ("conv2d", "shift", "pack"),
-        ("binary conv2d", "scale", "shift", "residual add", "relu"),
-        ("max_pool2d",),
-        ("mean",),
-        ("reshape",),
-        ("dense", "shift"),
-    ]
+def test_each_function_gets_its_words_and_the_module_has_them_no_more():
+    before = kernels()
+    after = LabelKernels(context())(before.with_attr(NOTED_OPERATIONS, WORDS).with_attr("kept", "as it is"))
+    functions = {
+        name: function
+        if isinstance(function, relax.Function)
+        else function.with_attr(OPERATIONS, WORDS[name.name_hint])
+        for name, function in before.functions_items()
+    }
+    assert len(functions) == 3
+    expected = tvm.IRModule(functions, attrs={"kept": "as it is"})
+    tvm.ir.assert_structural_equal(after, expected)
 
 
-def test_scale_and_shift_are_told_from_products_and_sums_of_tensors(tmp_path):
-    network = Network(
-        "a = Mul (input, two) b = Sigmoid (a) c = Mul (a, b) d = Sub (c, k) e = Add (d, a) output = Sub (e, b)",
-        {"two": np.float32(2), "k": (4, 1, 1)},
-    )
-    (fused,) = operations(tmp_path, network)
-    assert [word for word in fused if word != "sigmoid"] == ["scale", "multiply", "shift", "residual add", "subtract"]
+def test_a_function_of_which_nothing_is_noted_stays():
+    before = kernels()
+    after = LabelKernels(context())(before.with_attr(NOTED_OPERATIONS, {"another": ["relu"]}))
+    tvm.ir.assert_structural_equal(after, before)
+
+
+def test_the_numbers_are_the_same():
+    before, x = kernels(), random_input()
+    after = LabelKernels(context())(before.with_attr(NOTED_OPERATIONS, WORDS))
+    np.testing.assert_array_equal(run(after, x), run(before, x))

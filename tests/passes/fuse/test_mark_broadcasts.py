@@ -9,8 +9,9 @@ from tvm import relax
 
 from b2nn_tvm.passes.fuse.mark_broadcasts import MarkBroadcasts
 from b2nn_tvm.relax_query import calls
-from tests.passes.fuse.test_label_kernels import operations
+from tests.passes.fuse.test_note_operations import operations
 from tests.passes.relax_functions import const, module, random_input, run
+from tests.support.compile_context import context
 from tests.support.onnx_networks import NETWORKS
 
 ELEMENTWISE, BROADCAST, CONVOLUTION = 0, 1, 4
@@ -35,7 +36,7 @@ def test_a_value_spread_over_a_constant_is_marked():
     assert patterns(before) == [ELEMENTWISE]  # what TVM says
     (function,) = [name for name in before.get_global_vars() if name.name_hint != "main"]
     functions = {**dict(before.functions_items()), function: before[function].with_attr("op_pattern", BROADCAST)}
-    tvm.ir.assert_structural_equal(MarkBroadcasts()(before), tvm.IRModule(functions, attrs=before.attrs))
+    tvm.ir.assert_structural_equal(MarkBroadcasts(context())(before), tvm.IRModule(functions, attrs=before.attrs))
 
 
 @pytest.mark.parametrize(
@@ -49,13 +50,13 @@ def test_a_value_spread_over_a_constant_is_marked():
 )
 def test_what_keeps_the_shape_of_a_computed_tensor_stays(body, shapes):
     before = annotated(body, *shapes)
-    tvm.ir.assert_structural_equal(MarkBroadcasts()(before), before)
+    tvm.ir.assert_structural_equal(MarkBroadcasts(context())(before), before)
     assert patterns(before) == [ELEMENTWISE]
 
 
 def test_the_values_stay():
     x = np.full((1, 1, 1, 1), 0.75, np.float32)
-    np.testing.assert_array_equal(run(MarkBroadcasts()(annotated(spread, x.shape)), x), x * FACTORS)
+    np.testing.assert_array_equal(run(MarkBroadcasts(context())(annotated(spread, x.shape)), x), x * FACTORS)
 
 
 def test_in_the_pipeline_the_convolution_ends_where_its_value_is_spread(tmp_path):
@@ -70,14 +71,14 @@ def test_what_comes_from_a_convolution_is_spread_by_no_epilogue():
     )
     before = annotated(gate, (1, 3, 1, 1), (1, 64, 5, 4))
     assert patterns(before) == [CONVOLUTION, ELEMENTWISE, ELEMENTWISE]  # what TVM says
-    assert patterns(MarkBroadcasts()(before)) == [CONVOLUTION, ELEMENTWISE, BROADCAST]
+    assert patterns(MarkBroadcasts(context())(before)) == [CONVOLUTION, ELEMENTWISE, BROADCAST]
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 5, 4), (1, 64, 1, 1)], ids=["a residual", "a bias"])
 def test_what_has_the_shape_of_the_convolution_stays_its_epilogue(shape):
     residual = lambda x, y: relax.op.add(relax.op.nn.conv2d(x, const(random_input((64, 3, 1, 1)))), y)
     before = annotated(residual, (1, 3, 5, 4), shape)
-    tvm.ir.assert_structural_equal(MarkBroadcasts()(before), before)
+    tvm.ir.assert_structural_equal(MarkBroadcasts(context())(before), before)
 
 
 @pytest.mark.parametrize(

@@ -10,21 +10,21 @@ from b2nn_tvm.ops.expand_weights import expand_weights, pack_bits
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.fuse.pack_weights import PackWeights
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_digest
-from b2nn_tvm.provenance.rewrite_log import Rewrite, RewriteLog
+from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
+from b2nn_tvm.provenance.rewrite_log import Rewrite
 from b2nn_tvm.workload import ConvWorkload
 from tests.passes.lower.test_lower_conv2d import conv, kernels, weights
 from tests.passes.relax_functions import const, module, random_input, random_signs, run, tidy
+from tests.support.compile_context import context
 
 AVX2 = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)
 NEON = VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64, binary_register=16)
 SHAPE = (1, 9, 7, 6)  # NHWC
 
 
-def lowered(body, shape, layout=AVX2, layers=(), log=None):
-    book = KernelLayerIndex(LayerNamer(layers), log=log)
-    return LowerConv2d(layout, book)(module(body, shape)), book
+def lowered(body, shape, layout=AVX2, layers=()):
+    own = context(layout=layout, layers=layers)
+    return LowerConv2d(own)(module(body, shape)), own
 
 
 def test_weights_of_one_and_minus_one_are_a_constant_of_bits():
@@ -42,8 +42,8 @@ def test_weights_of_one_and_minus_one_are_a_constant_of_bits():
         )
         return builder.call_te(lambda x, w: conv2d(x, w, workload=workload), x, builder.emit(bits), **function)
 
-    before, book = lowered(lambda x: conv(x, signs), SHAPE)
-    tvm.ir.assert_structural_equal(tidy(PackWeights(book)(before)), tidy(module(expected, SHAPE)))
+    before, own = lowered(lambda x: conv(x, signs), SHAPE)
+    tvm.ir.assert_structural_equal(tidy(PackWeights(own)(before)), tidy(module(expected, SHAPE)))
 
 
 # (input, weights HWIO, attributes, kernels)
@@ -61,8 +61,8 @@ CASES = {
 def test_the_numbers_are_the_same(case, layout):
     shape, weight_shape, attrs, names = CASES[case]
     signs = random_signs(weight_shape)
-    before, book = lowered(lambda x: conv(x, signs, **attrs), shape, layout)
-    after = PackWeights(book)(before)
+    before, own = lowered(lambda x: conv(x, signs, **attrs), shape, layout)
+    after = PackWeights(own)(before)
     assert kernels(after) == names
     x = random_input(shape)
     np.testing.assert_array_equal(run(after, x), run(before, x))
@@ -79,22 +79,21 @@ def test_the_numbers_are_the_same(case, layout):
     ],
 )
 def test_other_layers_stay(body):
-    before, book = lowered(body, SHAPE)
-    tvm.ir.assert_structural_equal(tidy(PackWeights(book)(before)), tidy(before))
+    before, own = lowered(body, SHAPE)
+    tvm.ir.assert_structural_equal(tidy(PackWeights(own)(before)), tidy(before))
 
 
 def test_a_single_weight_to_a_filter_stays():
-    before, book = lowered(lambda x: conv(x, random_signs((1, 1, 1, 5))), (1, 9, 7, 1))
-    assert kernels(PackWeights(book)(before)) == ["conv2d"]
+    before, own = lowered(lambda x: conv(x, random_signs((1, 1, 1, 5))), (1, 9, 7, 1))
+    assert kernels(PackWeights(own)(before)) == ["conv2d"]
 
 
-def test_the_log_and_the_book_learn_of_it():
+def test_the_log_and_the_index_learn_of_it():
     signs = random_signs((3, 3, 6, 8))
     layer = NamedLayer("stem", "conv2d", weight_digest(signs.transpose(3, 2, 0, 1)))
-    log = RewriteLog([layer])
-    before, book = lowered(lambda x: conv(x, signs), SHAPE, layers=[layer], log=log)
-    PackWeights(book)(before)
+    before, own = lowered(lambda x: conv(x, signs), SHAPE, layers=[layer])
+    PackWeights(own)(before)
     reason = "its weights are 54 bytes of bits, expanded in each run to 1728 bytes of floats"
-    assert log.in_order(["stem"])[-1] == Rewrite("stem", "PackWeights", True, reason)
-    found = book.find([pack_bits(pack_weights(signs.transpose(3, 2, 0, 1), lanes=8))])
+    assert own.log.in_order(["stem"])[-1] == Rewrite("stem", "PackWeights", True, reason)
+    found = own.kernels.find([pack_bits(pack_weights(signs.transpose(3, 2, 0, 1), lanes=8))])
     assert (found.name, found.precision, found.weight_bytes) == ("stem", "weight-binary", 54)

@@ -4,6 +4,7 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.layout.sink_transpose import SinkTranspose
 from tests.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run
+from tests.support.compile_context import context
 
 TO_NCHW, TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 NHWC = (1, 6, 5, 4)
@@ -30,18 +31,18 @@ def nhwc(x):
     ],
 )
 def test_elementwise_operators_pass(body):
-    assert_becomes(SinkTranspose(), lambda x: body(nchw(x)), lambda x: nchw(body(x)), NHWC)
+    assert_becomes(SinkTranspose(context()), lambda x: body(nchw(x)), lambda x: nchw(body(x)), NHWC)
 
 
 def test_constants_are_transposed():
     assert_becomes(
-        SinkTranspose(),
+        SinkTranspose(context()),
         lambda x: op.subtract(const(VALUES.reshape(1, 4, 1, 1)), nchw(x)),
         lambda x: nchw(op.subtract(const(VALUES.reshape(1, 1, 1, 4)), x)),
         NHWC,
     )
     assert_becomes(
-        SinkTranspose(),
+        SinkTranspose(context()),
         lambda x: op.add(x, nhwc(const(VALUES.reshape(1, 4, 1, 1)))),
         lambda x: op.add(x, const(VALUES.reshape(1, 1, 1, 4))),
         NHWC,
@@ -49,18 +50,20 @@ def test_constants_are_transposed():
 
 
 def test_two_transposed_tensors_pass_together():
-    assert_becomes(SinkTranspose(), lambda x, y: op.add(nchw(x), nchw(y)), lambda x, y: nchw(op.add(x, y)), NHWC, NHWC)
+    assert_becomes(
+        SinkTranspose(context()), lambda x, y: op.add(nchw(x), nchw(y)), lambda x, y: nchw(op.add(x, y)), NHWC, NHWC
+    )
 
 
 def test_padding_and_prelu_know_their_axes():
     assert_becomes(
-        SinkTranspose(),
+        SinkTranspose(context()),
         lambda x: op.nn.pad(nchw(x), [0, 0, 0, 0, 1, 2, 3, 4], "constant", -1.0),
         lambda x: nchw(op.nn.pad(x, [0, 0, 1, 2, 3, 4, 0, 0], "constant", -1.0)),
         NHWC,
     )
     assert_becomes(
-        SinkTranspose(),
+        SinkTranspose(context()),
         lambda x: op.nn.prelu(nchw(x), const(VALUES), 1),
         lambda x: nchw(op.nn.prelu(x, const(VALUES), 3)),
         NHWC,
@@ -68,20 +71,22 @@ def test_padding_and_prelu_know_their_axes():
 
 
 def test_a_transpose_and_its_inverse_cancel():
-    assert_becomes(SinkTranspose(), lambda x: op.tanh(nhwc(op.exp(nchw(x)))), lambda x: op.tanh(op.exp(x)), NHWC)
+    assert_becomes(
+        SinkTranspose(context()), lambda x: op.tanh(nhwc(op.exp(nchw(x)))), lambda x: op.tanh(op.exp(x)), NHWC
+    )
     turn = lambda x: op.permute_dims(x, [1, 2, 3, 0])
-    assert_becomes(SinkTranspose(), lambda x: turn(turn(x)), lambda x: op.permute_dims(x, [2, 3, 0, 1]), NHWC)
+    assert_becomes(SinkTranspose(context()), lambda x: turn(turn(x)), lambda x: op.permute_dims(x, [2, 3, 0, 1]), NHWC)
 
 
 def test_a_transpose_that_changes_nothing_goes():
-    assert_becomes(SinkTranspose(), lambda x: op.exp(op.permute_dims(x, [0, 1, 2, 3])), op.exp, NHWC)
-    assert_becomes(SinkTranspose(), lambda x: op.permute_dims(nchw(nhwc(x)), [0, 1, 2, 3]), lambda x: x)
+    assert_becomes(SinkTranspose(context()), lambda x: op.exp(op.permute_dims(x, [0, 1, 2, 3])), op.exp, NHWC)
+    assert_becomes(SinkTranspose(context()), lambda x: op.permute_dims(nchw(nhwc(x)), [0, 1, 2, 3]), lambda x: x)
 
 
 def test_constants_keep_their_type():
     wide = np.arange(4, dtype=np.float64).reshape(1, 4, 1, 1)
     assert_becomes(
-        SinkTranspose(),
+        SinkTranspose(context()),
         lambda x: op.add(nchw(op.astype(x, "float64")), const(wide, "float64")),
         lambda x: nchw(op.add(op.astype(x, "float64"), const(wide.reshape(1, 1, 1, 4), "float64"))),
         NHWC,
@@ -89,10 +94,10 @@ def test_constants_keep_their_type():
 
 
 def test_what_does_not_commute_stays():
-    assert_stays(SinkTranspose(), lambda x: op.nn.softmax(nchw(x), 1), NHWC)
-    assert_stays(SinkTranspose(), lambda x, y: op.add(nchw(x), y), NHWC, SHAPE)
-    assert_stays(SinkTranspose(), lambda x: op.add(nchw(x), const(VALUES.reshape(4, 1, 1))), NHWC)
-    assert_stays(SinkTranspose(), lambda x: op.nn.pad(nchw(x), [0, 0, 0, 0, 1, 1, 1, 1], "reflect"), NHWC)
+    assert_stays(SinkTranspose(context()), lambda x: op.nn.softmax(nchw(x), 1), NHWC)
+    assert_stays(SinkTranspose(context()), lambda x, y: op.add(nchw(x), y), NHWC, SHAPE)
+    assert_stays(SinkTranspose(context()), lambda x: op.add(nchw(x), const(VALUES.reshape(4, 1, 1))), NHWC)
+    assert_stays(SinkTranspose(context()), lambda x: op.nn.pad(nchw(x), [0, 0, 0, 0, 1, 1, 1, 1], "reflect"), NHWC)
 
 
 def test_the_numbers_are_the_same():
@@ -102,4 +107,4 @@ def test_the_numbers_are_the_same():
 
     before = module(body, NHWC)
     x = random_input(NHWC)
-    np.testing.assert_array_equal(run(SinkTranspose()(before), x), run(before, x))
+    np.testing.assert_array_equal(run(SinkTranspose(context())(before), x), run(before, x))

@@ -2,15 +2,20 @@ import itertools
 
 import numpy as np
 import pytest
+from tvm import relax, topi
 from tvm.relax import op
 
 from b2nn_tvm import reference
+from b2nn_tvm.ops import bit_layout
+from b2nn_tvm.ops.bconv2d import bconv2d
+from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_digest
+from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import assert_stays, const, module, random_input, random_signs, run
+from b2nn_tvm.workload import ConvWorkload
+from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
+from tests.support.compile_context import context
 
 WORDS = VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16)
 BYTES = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)
@@ -19,8 +24,7 @@ SHAPE = (1, 6, 5, 4)  # NHWC
 
 
 def lower(mod, layout=WORDS, layers=()):
-    book = KernelLayerIndex(LayerNamer(layers))
-    return LowerBinaryConv2d(layout, book)(mod)
+    return LowerBinaryConv2d(context(layout=layout, layers=layers))(mod)
 
 
 def conv(x, weight, **kwargs):
@@ -55,6 +59,26 @@ def test_a_binary_convolution_becomes_packing_and_popcounts(layout):
     assert (tuple(map(int, conv2d.ty.shape)), str(conv2d.ty.dtype)) == ((1, 6, 5, 5), "float32")
     x = random_input(SHAPE)
     np.testing.assert_array_equal(run(after, x), expected(x, weight, padding=(1, 1, 1, 1)))
+
+
+def test_the_packing_takes_the_thresholds_and_the_popcounts_become_floats():
+    """Without padding one constant, not a table, is taken from the popcounts."""
+    weight, threshold = random_signs((3, 3, 4, 16)), random_input((1, 1, 1, 4), seed=1)
+    workload = ConvWorkload(1, 4, 6, 5, 16, (3, 3))
+    signs = weight.transpose(3, 2, 0, 1)
+    packed = bit_layout.pack_weights(signs.astype(np.int8), word="uint32", lanes=16)
+    constant = int(bit_layout.border(signs, workload, pad_value=0, lanes=16).table.flat[0])
+
+    def lowered(x):
+        builder = relax.BlockBuilder.current()
+        pack = pack_signs(SHAPE, (0, 0, 0, 0), word="uint32", pad_value=0, stride=(1, 1))
+        function, out = builder.add_func(pack, "pack_signs"), relax.TensorType((1, 6, 5, 1), "uint32")
+        words = builder.emit(relax.call_tir(function, [x, const(threshold.reshape(-1))], out_ty=out))
+        compute = lambda x, w: topi.cast(bconv2d(x, w, constant, workload=workload, table=None), "float32")
+        attrs = {"primfunc_name_hint": "bconv2d", "primfunc_attrs": {"op_pattern": 4}}
+        return builder.call_te(compute, words, relax.const(packed), **attrs)
+
+    assert_becomes(lower, lambda x: conv(op.sign(op.subtract(x, const(threshold))), weight), lowered, SHAPE)
 
 
 CASES = list(itertools.product((0, 1, -1), (1, 2), (1, 2), (3, 33)))
@@ -178,7 +202,7 @@ def test_weights_that_are_no_constant_stay():
     )
 
 
-def test_the_book_knows_each_layer_by_its_packed_weights():
+def test_the_index_knows_each_layer_by_its_packed_weights():
     """Equal weights in graph order, and a filter that was flipped still has its name."""
     first, second = random_signs((3, 3, 4, 5)), random_signs((3, 3, 4, 5), 1)
     oihw = [weight.transpose(3, 2, 0, 1) for weight in (second, first, first)]
@@ -186,7 +210,7 @@ def test_the_book_knows_each_layer_by_its_packed_weights():
     layers = [
         NamedLayer(name, "conv2d", weight_digest(w)) for name, w in zip("abc", (0.3 * flipped, oihw[1], 2 * oihw[2]))
     ]
-    book = KernelLayerIndex(LayerNamer(layers))
+    own = context(layout=WORDS, layers=layers)
 
     def body(x):
         signs = op.sign(x)
@@ -195,11 +219,11 @@ def test_the_book_knows_each_layer_by_its_packed_weights():
             conv(signs, first, padding=1, strides=1),
         )
 
-    after = LowerBinaryConv2d(WORDS, book)(module(body, SHAPE))
+    after = LowerBinaryConv2d(own)(module(body, SHAPE))
     found = []
     for _, call in calls(after["main"]):
         if op_name(call) == "relax.call_tir" and "bconv2d" in call.args[0].name_hint:
-            found.append(book.find([arg.value.numpy() for arg in call.args[1].fields[1:]]))
+            found.append(own.kernels.find([arg.value.numpy() for arg in call.args[1].fields[1:]]))
     assert [layer.name for layer in found] == ["b", "a", "c"]
     assert {(layer.op, layer.precision) for layer in found} == {("conv2d", "binary")}
     assert found[0].workload == "conv2d_n1_c4_h6_w5_o5_k3x3_s1x1_p1x1x1x1_d1x1_g1"

@@ -1,13 +1,17 @@
 import numpy as np
 import pytest
+from tvm import relax, topi
 from tvm.relax import op
 
+from b2nn_tvm.ops.border import PAD
+from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
-from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_digest
+from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import assert_stays, const, module, random_input, random_signs, run
+from b2nn_tvm.workload import ConvWorkload
+from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
+from tests.support.compile_context import context
 
 AVX512 = VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16)
 AVX2 = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)
@@ -15,7 +19,7 @@ SHAPE = (1, 9, 7, 6)  # NHWC
 
 
 def lower(mod, layout=AVX512, layers=()):
-    return LowerConv2d(layout, KernelLayerIndex(LayerNamer(layers)))(mod)
+    return LowerConv2d(context(layout=layout, layers=layers))(mod)
 
 
 def weights(*shape, seed=0):
@@ -99,6 +103,22 @@ def test_a_binary_convolution_that_nothing_else_lowered_is_a_float_one():
     assert kernels(lower(before)) == ["pad_input", "conv2d"]
 
 
+def test_a_padded_convolution_is_padding_and_a_function_of_packed_weights():
+    weight = weights(3, 3, 6, 8)
+    workload = ConvWorkload(1, 6, 9, 7, 8, (3, 3), padding=(1, 1, 1, 1))
+    packed = pack_weights(weight.transpose(3, 2, 0, 1), lanes=8)
+
+    def expected(x):
+        builder = relax.BlockBuilder.current()
+        pad = lambda t: topi.nn.pad(t, [0, 1, 1, 0], [0, 1, 1, 0], name="pad_input")
+        attrs = {"primfunc_name_hint": "pad_input", "primfunc_attrs": {PAD: (1, 1, 1, 1)}}
+        padded = builder.emit(builder.call_te(pad, x, **attrs))
+        attrs = {"primfunc_name_hint": "conv2d", "primfunc_attrs": {"op_pattern": 4}}
+        return builder.call_te(lambda x, w: conv2d(x, w, workload=workload), padded, const(packed), **attrs)
+
+    assert_becomes(lambda mod: lower(mod, AVX2), lambda x: conv(x, weight, padding=1), expected, SHAPE)
+
+
 STAYS = {
     "channels first": (lambda x: op.nn.conv2d(x, const(weights(5, 9, 3, 3))), SHAPE),
     "half precision": (
@@ -130,7 +150,7 @@ def test_computed_weights_are_left_to_relax():
     assert_stays(lower, op.matmul, (4, 6), (6, 5))
 
 
-def test_the_book_knows_each_layer_by_its_packed_weights():
+def test_the_index_knows_each_layer_by_its_packed_weights():
     """Direct, Winograd, depthwise and dense; two layers of equal weights in graph order."""
     direct, winograd = weights(3, 3, 16, 4), weights(3, 3, 4, 16, seed=1)
     fast = weights(3, 3, 16, 16, seed=2)
@@ -151,10 +171,10 @@ def test_the_book_knows_each_layer_by_its_packed_weights():
         "depthwise": oihw(depthwise),
         "dense": dense.T,
     }
-    book = KernelLayerIndex(LayerNamer([NamedLayer(name, "conv2d", weight_digest(w)) for name, w in imported.items()]))
-    after = LowerConv2d(AVX512, book)(module(body, (1, 4, 4, 16)))
+    own = context(layout=AVX512, layers=[NamedLayer(name, "conv2d", weight_digest(w)) for name, w in imported.items()])
+    after = LowerConv2d(own)(module(body, (1, 4, 4, 16)))
     found = [
-        book.find([arg.value.numpy() for arg in call.args[1].fields if hasattr(arg, "value")])
+        own.kernels.find([arg.value.numpy() for arg in call.args[1].fields if hasattr(arg, "value")])
         for _, call in calls(after["main"])
         if op_name(call) == "relax.call_tir" and "pad_input" not in call.args[0].name_hint
     ]

@@ -1,14 +1,16 @@
-"""From ONNX files to the canonical form, in NCHW and NHWC: recognised, and with the numbers of onnxruntime."""
+"""Two stages of the pipeline, from ONNX files to the canonical form in NCHW and NHWC: recognised, and with the numbers
+of onnxruntime.
+"""
 
 import numpy as np
 import pytest
 
 from b2nn_tvm.frontend.import_onnx import import_onnx
-from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.canonicalize.classify_convs import classify_convs
-from b2nn_tvm.passes.layout.convert_layout import convert_layout
+from b2nn_tvm.passes.pipeline import canonicalize, convert_layout
 from b2nn_tvm.relax_query import calls, op_name
 from tests.passes.relax_functions import random_input, random_signs, run
+from tests.support.compile_context import apply_stage
 from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
 ALPHA = np.array([0.5, 2, 0.25], np.float32).reshape(3, 1, 1, 1)
@@ -129,8 +131,8 @@ def saved(folder, nodes):
 def test_binary_convolutions_are_recognised_and_compute_what_onnxruntime_computes(spelling, tmp_path):
     path = saved(tmp_path, BINARY[spelling])
     imported = import_onnx(path)
-    canonical = canonicalize_binary_convs()(imported.module)
-    nhwc = convert_layout()(canonical)
+    canonical = apply_stage(canonicalize, imported.module)
+    nhwc = apply_stage(convert_layout, canonical)
     floats = 1 if spelling.startswith("behind") else 0
     for module in (canonical, nhwc):
         found = classify_convs(module, layers=imported.layers)
@@ -146,7 +148,7 @@ def test_binary_convolutions_are_recognised_and_compute_what_onnxruntime_compute
 @pytest.mark.parametrize("spelling", sorted(BINARY.keys() - {"transposed", "shared sign"}))
 def test_in_nhwc_there_is_one_transpose_on_the_way_in_and_one_at_the_end(spelling, tmp_path):
     imported = import_onnx(saved(tmp_path, BINARY[spelling]))
-    main = convert_layout()(canonicalize_binary_convs()(imported.module))["main"]
+    main = apply_stage(convert_layout, apply_stage(canonicalize, imported.module))["main"]
     names = [op_name(call) for _, call in calls(main)]
     assert names[-1] == "relax.permute_dims"
     assert names.index("relax.permute_dims") < names.index("relax.nn.conv2d")
@@ -155,11 +157,11 @@ def test_in_nhwc_there_is_one_transpose_on_the_way_in_and_one_at_the_end(spellin
 
 def test_a_shared_sign_is_computed_once(tmp_path):
     imported = import_onnx(saved(tmp_path, BINARY["shared sign"]))
-    main = convert_layout()(canonicalize_binary_convs()(imported.module))["main"]
+    main = apply_stage(convert_layout, apply_stage(canonicalize, imported.module))["main"]
     assert [op_name(call) for _, call in calls(main)].count("relax.sign") == 2
 
 
 def test_a_batch_norm_behind_alpha_is_one_multiplication_and_one_addition(tmp_path):
     imported = import_onnx(saved(tmp_path, BINARY["alpha and batch norm"]))
-    names = [op_name(call) for _, call in calls(canonicalize_binary_convs()(imported.module)["main"])]
+    names = [op_name(call) for _, call in calls(apply_stage(canonicalize, imported.module)["main"])]
     assert names == ["relax.sign", "relax.nn.conv2d", "relax.multiply", "relax.add"]

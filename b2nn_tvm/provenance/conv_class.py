@@ -1,0 +1,25 @@
+"""What became of a convolution of the network: binary, weight-binary or float, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ConvClass:
+    """A convolution by name; ``reason`` says why it, or its input, stays float and is empty if it is binary.
+
+    ``weight_binary``: its input is no sign, and its weights are -1 and +1.
+    """
+
+    name: str
+    binary: bool
+    reason: str
+    weight_binary: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """All of it in words."""
+        if self.binary:
+            return "is binary"
+        return f"{'is weight-binary' if self.weight_binary else 'stays float'}: {self.reason}"

@@ -1,0 +1,89 @@
+"""The words for what was fused: from the names of TVM's functions and from what their operands are."""
+
+from __future__ import annotations
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax import op
+
+from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.passes.framework.kernel_invariants import NOTED_OPERATIONS
+from b2nn_tvm.passes.fuse.note_operations import NoteOperations
+from b2nn_tvm.relax_query import calls
+from tests.passes.relax_functions import const, module, random_input, run
+from tests.passes.test_pipeline import kernels
+from tests.support.compile_context import context
+from tests.support.onnx_models import save
+from tests.support.onnx_networks import Network, binary, binary_constants
+
+
+def grouped(body):
+    """As FuseOps leaves it: groups are Relax functions, and what is alone is a function of loops."""
+    transform = relax.transform
+    passes = [transform.LegalizeOps(), transform.AnnotateTIROpPattern(), transform.FuseOps()]
+    return tvm.transform.Sequential(passes)(module(body))
+
+
+def test_the_words_of_groups_and_single_functions_are_noted_in_the_module():
+    """The sum over the image ends the first group, and the softmax is alone."""
+    before = grouped(lambda x: op.nn.softmax(op.mean(op.nn.relu(op.multiply(x, const(np.ones((1, 4, 1, 1))))), [2, 3])))
+    after = NoteOperations(context())(before)
+    noted = {name: tuple(words) for name, words in after.attrs[NOTED_OPERATIONS].items()}
+    assert noted == {"fused_multiply_relu": ("scale", "relu"), "mean": ("mean",), "softmax": ("softmax",)}
+    tvm.ir.assert_structural_equal(after.without_attr(NOTED_OPERATIONS), before)
+
+
+def test_where_nothing_is_called_nothing_is_noted():
+    before = grouped(lambda x: x)
+    tvm.ir.assert_structural_equal(NoteOperations(context())(before), before.with_attr(NOTED_OPERATIONS, {}))
+
+
+def test_the_numbers_are_the_same():
+    before, x = grouped(lambda x: op.nn.relu(op.add(x, x))), random_input()
+    fuse = relax.transform.FuseTIR()
+    np.testing.assert_array_equal(run(fuse(NoteOperations(context())(before)), x), run(fuse(before), x))
+
+
+def operations(folder, network: Network) -> list[tuple[str, ...]]:
+    """Of the functions that "main" calls, in order."""
+    found = kernels(save(folder, network.build())).module
+    functions = [found[call.args[0]] for _, call in calls(found["main"])]
+    return [tuple(map(str, function.attrs[OPERATIONS])) for function in functions]
+
+
+def test_every_function_says_what_it_does(tmp_path):
+    network = Network(
+        "a = Conv <pads = [1, 1, 1, 1]> (input, w, h)"
+        + binary("a", "b", "u", 32)
+        + "c = BatchNormalization (b, g, h, h, v) d = Add (c, a) e = Relu (d) f = MaxPool <kernel_shape = [2, 2]> (e) "
+        + "m = GlobalAveragePool (f) n = Flatten (m) output = Gemm (n, x, y)",
+        {
+            "w": (32, 4, 3, 3),
+            **binary_constants("u", 32, 32),
+            "g": (32,),
+            "h": (32,),
+            "v": np.ones(32, np.float32),
+            "x": (32, 5),
+            "y": (5,),
+        },
+        outputs="float[N,C] output",
+    )
+    assert operations(tmp_path, network) == [
+        ("layout change", "pad"),
+        ("conv2d", "shift", "pack"),
+        ("binary conv2d", "scale", "shift", "residual add", "relu"),
+        ("max_pool2d",),
+        ("mean",),
+        ("reshape",),
+        ("dense", "shift"),
+    ]
+
+
+def test_scale_and_shift_are_told_from_products_and_sums_of_tensors(tmp_path):
+    network = Network(
+        "a = Mul (input, two) b = Sigmoid (a) c = Mul (a, b) d = Sub (c, k) e = Add (d, a) output = Sub (e, b)",
+        {"two": np.float32(2), "k": (4, 1, 1)},
+    )
+    (fused,) = operations(tmp_path, network)
+    assert [word for word in fused if word != "sigmoid"] == ["scale", "multiply", "shift", "residual add", "subtract"]
