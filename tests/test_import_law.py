@@ -15,7 +15,13 @@ PACKAGE = ROOT / "b2nn_tvm"
 OUTSIDE = ("schedules", "targets", "deploy")
 
 STANDARD = frozenset(sys.stdlib_module_names)
-GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
+GROUND = {
+    "",
+    "errors",
+    "version",
+    "workload",
+    "kernel_attrs",
+}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
 NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
 TORCH_HALF = NUMERIC | {"state", "mixbin", "models", "data", "export", "onnx_function"}
 IMPORTER = NUMERIC | {
@@ -47,6 +53,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "version": (set(), set()),
     "workload": (set(), set()),
+    "kernel_attrs": (set(), set()),
     "document": (GROUND, {"jsonschema"}),
     "state": (GROUND | {"document"}, set()),
     "layer_names": (GROUND, {"numpy"}),

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from tvm import te, tirx
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.bconv2d_lookup import count_by_lookup
 from b2nn_tvm.ops.conv2d import crop_channels
-from b2nn_tvm.ops.window import window_numbers
 from b2nn_tvm.workload import ConvWorkload
 
 MAX_BITS_IN_UINT16 = 65535
@@ -67,7 +66,7 @@ def _count_words(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.
             axis=[kh, kw, c],
         ),
         name="bconv2d",
-        attrs=mark("bconv2d_words", workload, lanes=lanes),
+        attrs=mark(Op.BCONV2D_WORDS, workload, lanes=lanes),
     )
 
 
@@ -86,5 +85,5 @@ def _count_bytes(x: te.Tensor, weight: te.Tensor, workload: ConvWorkload) -> te.
             axis=[kh, kw, c],
         ),
         name="bconv2d",
-        attrs=mark("bconv2d_bytes", workload, lanes=lanes, **window_numbers(workload)),
+        attrs=mark(Op.BCONV2D_BYTES, workload, lanes=lanes, window=True),
     )

@@ -11,14 +11,10 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import PADDING, ROLE, Op, Role, mark
 
 WORD_BITS = {"uint8": 8, "uint32": 32}
 OPAQUE = 8  # relax's OpPatternKind: never fused, never rescheduled
-PADDING = "b2nn.padding"  # attribute of a function that packs whole images: (top, left, bottom, right, pad value)
-# Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it
-# is: zero.
-BORDERED = "b2nn.bordered_output"
 PARALLEL_ELEMENTS = 1 << 16  # below, waking a second thread costs more than it saves
 
 
@@ -44,7 +40,7 @@ def pack_signs(
     rows, columns = height + top + bottom, width + left + right
     ones = tirx.const((1 << bits) - 1 if pad_value == 1 else 0, word)
     ones_tail = tirx.const((1 << tail) - 1 if pad_value == 1 else 0, word)
-    annotations = mark("pack_signs", f"n{batch}_h{height}_w{width}_c{channels}")
+    annotations = mark(Op.PACK_SIGNS, f"n{batch}_h{height}_w{width}_c{channels}")
     loop = T.parallel if batch * height * width * channels >= PARALLEL_ELEMENTS else T.serial
 
     def inside(r, q):
@@ -59,7 +55,7 @@ def pack_signs(
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("pack")
         x_ptr, limit_ptr, y_ptr = T.arg("x_ptr", T.handle()), T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
-        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE})
+        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE, ROLE: str(Role.PACK_SIGNS)})
         if stride == (1, 1):
             T.func_attr({PADDING: [*padding, pad_value]})
         x = T.match_buffer(x_ptr, shape, "float32")
@@ -98,7 +94,7 @@ def pack_interior(
     batch, height, width, channels = (int(extent) for extent in x.ty.shape)
     words = packed[3]
     group = channels // words
-    annotations = mark("pack_interior", "", channels=group)
+    annotations = mark(Op.PACK_INTERIOR, "", channels=group)
     i = T.int64
 
     def value(limit, n, h, w, c):

@@ -10,8 +10,8 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from b2nn_tvm.ops.anchor import mark
-from b2nn_tvm.ops.pack_signs import BORDERED, OPAQUE, WORD_BITS
+from b2nn_tvm.kernel_attrs import BORDERED, ROLE, Op, Role, mark
+from b2nn_tvm.ops.pack_signs import OPAQUE, WORD_BITS
 from b2nn_tvm.ops.pooling import Pooling
 
 PARALLEL_WORDS = 1 << 14  # words read; below, waking a second thread costs more than it saves
@@ -48,7 +48,7 @@ def pool_bits(
     ones = pad_value == 1 and any(border)
     bits = WORD_BITS[word]
     loop = T.parallel if batch * height * width * words >= PARALLEL_WORDS else T.serial
-    attributes = {BORDERED: list(border)} if any(border) and not ones else {}
+    attributes = {ROLE: str(Role.POOL_BITS), **({BORDERED: list(border)} if any(border) and not ones else {})}
 
     def inside(h, k):
         return tirx.all(h * sh + k * dh >= above, h * sh + k * dh < above + height)
@@ -79,7 +79,7 @@ def pool_bits(
             h = T.axis.spatial(out_height, nh % out_height)
             T.reads(x[n, 0:height, 0:width, 0:words], flips[0:words])
             T.writes(y[n, h + top, left : left + out_width, 0:words])
-            T.sblock_attr(mark("pool_bits", f"n{batch}_h{height}_w{width}_c{channels}"))
+            T.sblock_attr(mark(Op.POOL_BITS, f"n{batch}_h{height}_w{width}_c{channels}"))
             row = T.sblock_alloc_buffer((reach * words,), word)
             with T.serial(reach * words) as i:
                 T.buffer_store(row, tirx.const(0, word), (i,))

@@ -13,16 +13,12 @@ from tvm import relax
 from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT, Lifetime, plan
 from b2nn_tvm.deploy.codegen.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
 from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.kernel_attrs import BORDERED, Operation, Role, operations_of, role_of
 from b2nn_tvm.provenance.kernel_layers import KernelLayer
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 
-OPERATIONS = "b2nn.operations"  # attribute of a function: the operations that were fused into it, in order
-# Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it
-# is: zero.
-BORDERED = "b2nn.bordered_output"
-_PROLOGUES = ("pack_signs", "pad_input", "pool_bits")
-_PACKING = ("pack", "pool_bits")
-_EXPANSION = "expand_weights"  # in the name of a function that makes the weights another reads
+_PROLOGUES = {Role.PACK_SIGNS, Role.PAD_INPUT, Role.POOL_BITS}
+_PACKING = {Operation.PACK, Operation.POOL_BITS}
 _VIEWS = ("relax.reshape", "relax.memory.view", "relax.flatten", "relax.expand_dims", "relax.squeeze")
 
 
@@ -128,7 +124,7 @@ class _Lowering:
         before = len(self._blob)
         arguments = tuple(map(self._argument, call.arguments))
         self._weights[name] = self._weights.get(name, 0) + self._new_weights(call, arguments, before)
-        operations = tuple(map(str, self._function(call).attrs.get(OPERATIONS, ()))) or (_kernel_word(call.function),)
+        operations = operations_of(self._function(call).attrs) or (_kernel_word(call.function),)
         packs = any(word in _PACKING for word in operations)
         readers = dict.fromkeys(reader for var in call.outputs for reader in self._readers.get(var, ()))
         return Step(
@@ -136,7 +132,7 @@ class _Lowering:
             name,
             arguments,
             operations=tuple(
-                f"pack for {', '.join(readers)}" if word == "pack" and readers else word for word in operations
+                f"pack for {', '.join(readers)}" if word == Operation.PACK and readers else word for word in operations
             ),
             schedule=self._context.descriptions.get(call.function, ""),
             outputs=tuple("bits" if packs and _is_bits(var) else str(var.ty.dtype) for var in call.outputs),
@@ -197,7 +193,7 @@ class _Lowering:
             outputs = tuple(var for var in roots if var not in self._written)
             self._written.update(outputs)
             layer = self._context.find_layer(constants)
-            if _EXPANSION in value.op.name_hint:
+            if role_of(self._module[value.op].attrs) is Role.EXPAND_WEIGHTS:
                 self._expanded.update(dict.fromkeys(outputs, layer))
             whose = layer or next(filter(None, map(self._expanded.get, roots)), None)
             self._calls.append(
@@ -275,7 +271,7 @@ class _Lowering:
         owners: dict[int, KernelLayer | None] = {}
         for index, call in reversed(list(enumerate(self._calls))):
             owners[index] = call.layer
-            if call.layer is None and any(word in call.function for word in _PROLOGUES):
+            if call.layer is None and role_of(self._function(call).attrs) in _PROLOGUES:
                 result = self._root(call.arguments[-1])
                 later = range(index + 1, len(self._calls))
                 readers = (
@@ -323,7 +319,7 @@ def _kernel_word(function: str) -> str:
 
 def _is_reshape(call: relax.Call) -> bool:
     callee = call.op if isinstance(call.op, relax.ExternFunc) else (call.args[0] if call.args else None)
-    return isinstance(callee, relax.ExternFunc) and "reshape" in str(callee.global_symbol)
+    return isinstance(callee, relax.ExternFunc) and str(callee.global_symbol) == "vm.builtin.reshape"
 
 
 def _spec(name: str, expr: relax.Expr) -> TensorSpec:

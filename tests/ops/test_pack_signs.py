@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm import reference
+from b2nn_tvm.kernel_attrs import PADDING
 from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
@@ -67,4 +68,4 @@ def test_with_a_stride_only_the_pixels_that_are_read_are_packed(channels, target
     np.testing.assert_array_equal(
         build(kernel, target)(x, limits), expected_words(x[:, ::2, ::3], limits, (0, 0, 0, 0), word, 0)
     )
-    assert "b2nn.padding" not in kernel.attrs  # what packs a whole image only may become part of the function before
+    assert PADDING not in kernel.attrs  # what packs a whole image only may become part of the function before

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from b2nn_tvm import reference
+from b2nn_tvm.kernel_attrs import BORDERED
 from b2nn_tvm.ops.bit_layout import pack_channels
-from b2nn_tvm.ops.pack_signs import BORDERED
 from b2nn_tvm.ops.pool_bits import pool_bits
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.schedules.schedule_module import vector_unit_named

@@ -17,8 +17,8 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.ops.anchor import OP, OPERATIONS
-from b2nn_tvm.ops.border import BORDER, PAD, Padding, into_border, out_of_border
+from b2nn_tvm.kernel_attrs import BORDER, OPERATIONS, PAD, Operation, op_of, operations_of
+from b2nn_tvm.ops.border import Padding, into_border, out_of_border
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import calls, constant, op_name, reads
 
@@ -97,7 +97,7 @@ def _ends_in_plain_reduction(function: tirx.PrimFunc) -> bool:
     last = function.body.block.body
     while not isinstance(last, SBlockRealize):
         last = last.seq[-1] if isinstance(last, tirx.SeqStmt) else last.body
-    return last.block.init is not None and OP not in last.block.annotations
+    return last.block.init is not None and op_of(last.block.annotations) is None
 
 
 @mutator
@@ -148,7 +148,7 @@ def write_inside(function: tirx.PrimFunc, padding: Padding) -> tirx.PrimFunc:
     """The function with its last parameter, an image, inside a border that is still to be set to zero."""
     image = function.params[-1]
     tail = into_border(image, padding)
-    words = [*function.attrs.get(OPERATIONS, ()), "pad"]
+    words = [*operations_of(function.attrs), str(Operation.PAD)]
     return _with(function, image, [*function.params[:-1], *tail.params], before=None, behind=tail).with_attrs(
         {OPERATIONS: words, BORDER: list(padding)}
     )

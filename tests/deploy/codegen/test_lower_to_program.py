@@ -8,9 +8,10 @@ import tvm
 from tvm import relax, topi
 from tvm.relax import op
 
-from b2nn_tvm.deploy.codegen.lower_to_program import ALIGNMENT, BORDERED, LoweringContext, lower_to_program
+from b2nn_tvm.deploy.codegen.lower_to_program import ALIGNMENT, LoweringContext, lower_to_program
 from b2nn_tvm.deploy.codegen.program import Storage, TensorSpec
 from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.kernel_attrs import BORDERED, ROLE, Role
 from b2nn_tvm.provenance.kernel_layers import KernelLayer
 
 SHAPE = (3, 5)
@@ -25,6 +26,7 @@ KERNELS = {
     ),
     "pad_input": (lambda a: topi.nn.pad(a, [1, 0], [0, 2]), lambda a: np.pad(a, [(1, 0), (0, 2)])),
 }
+ROLES = {"pack_signs": Role.PACK_SIGNS, "pad_input": Role.PAD_INPUT}
 
 
 class Network:
@@ -44,7 +46,9 @@ class Network:
         return relax.transform.CanonicalizeBindings()(self.builder.get())
 
     def call(self, kernel, *args):
-        return self.builder.emit(self.builder.call_te(KERNELS[kernel][0], *args, primfunc_name_hint=kernel))
+        attrs = {ROLE: str(ROLES[kernel])} if kernel in ROLES else None
+        compute = KERNELS[kernel][0]
+        return self.builder.emit(self.builder.call_te(compute, *args, primfunc_name_hint=kernel, primfunc_attrs=attrs))
 
     def view(self, x, shape):
         kernel = self.builder.call_te(lambda t: topi.reshape(t, shape), x, primfunc_name_hint="reshape")

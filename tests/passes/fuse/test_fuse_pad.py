@@ -8,7 +8,7 @@ from tvm import IRModule, te, topi
 from tvm.relax import TupleType
 from tvm.tirx import const
 
-from b2nn_tvm.ops.border import BORDER
+from b2nn_tvm.kernel_attrs import BORDER
 from b2nn_tvm.passes.fuse.fuse_pad import read_inside, write_inside
 from b2nn_tvm.passes.fuse.zero_borders import zero_borders
 from b2nn_tvm.relax_query import calls

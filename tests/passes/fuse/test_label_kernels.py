@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.kernel_attrs import OPERATIONS
 from b2nn_tvm.relax_query import calls
 from tests.passes.test_pipeline import kernels
 from tests.support.onnx_models import save
