@@ -23,6 +23,7 @@ PAD = "b2nn.pad"  # of a function that does nothing but pad an image with zeros:
 BORDER = "b2nn.border"  # of a function that has to zero the border of its last output: (top, left, bottom, right)
 # Of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it is: zero.
 BORDERED = "b2nn.bordered_output"
+GEOMETRY = "b2nn.geometry"  # of a function whose loops are written by hand: numbers by name, for its schedule
 
 
 class Role(StrEnum):
@@ -60,6 +61,12 @@ def role_of_fused(roles: set[Role | None]) -> Role | None:
 def operations_of(attrs: Mapping[str, Any] | None) -> tuple[str, ...]:
     """The operations in a function's attributes."""
     return tuple(map(str, (attrs or {}).get(OPERATIONS, ())))
+
+
+def geometry_of(attrs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The numbers in a function's GEOMETRY, single ones as tuples of one."""
+    single = lambda value: isinstance(value, int)
+    return {str(k): (int(v),) if single(v) else tuple(map(int, v)) for k, v in attrs[GEOMETRY].items()}
 
 
 # ---- annotations of a block

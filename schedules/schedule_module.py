@@ -13,7 +13,18 @@ from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.errors import TargetError
-from b2nn_tvm.kernel_attrs import ANCHORS, BINARY_SUMS, Op, groups_of, lanes_of, op_of, tile_size_of, workload_of
+from b2nn_tvm.kernel_attrs import (
+    ANCHORS,
+    BINARY_SUMS,
+    Op,
+    Role,
+    groups_of,
+    lanes_of,
+    op_of,
+    role_of,
+    tile_size_of,
+    workload_of,
+)
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import VECTOR
 from b2nn_tvm.schedules.templates.direct import schedule_direct
@@ -22,6 +33,8 @@ from b2nn_tvm.schedules.templates.expand import schedule_expand
 from b2nn_tvm.schedules.templates.generic import schedule_generic
 from b2nn_tvm.schedules.templates.lookup import schedule_lookup
 from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
+from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
+from b2nn_tvm.schedules.templates.pool_bits import pool_bits_loops
 from b2nn_tvm.schedules.templates.tiled_micro_kernel import schedule_kernel_tiles
 from b2nn_tvm.schedules.templates.winograd import schedule_winograd
 from b2nn_tvm.schedules.tiles.tile import Tile
@@ -34,6 +47,8 @@ PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
 PARALLEL_PARTS_UPDATES = (
     1 << 17
 )  # the same for the three parts of a Winograd convolution, which hand the whole image on
+# What is not scheduled step by step, but replaced by loops that were written by hand.
+_WRITTEN = {Role.PACK_SIGNS: pack_signs_loops, Role.POOL_BITS: pool_bits_loops}
 UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
 
@@ -106,9 +121,12 @@ def _is_open(function: tvm.ir.BaseFunc) -> bool:
 def schedule_function(
     function: tirx.PrimFunc, *, vector_unit: VectorUnit, records: Records, threads_running: bool = False
 ) -> tuple[tirx.PrimFunc, str]:
-    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2";
+    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2",
+    empty where nothing was chosen;
     ``threads_running``: threads run in functions beside it.
     """
+    if (write_loops := _WRITTEN.get(role_of(function.attrs))) is not None:
+        return write_loops(function).with_attr("tirx.is_scheduled", True), ""
     sch = Schedule(function)
     anchor = find_anchor(sch)
     if Op.EXPAND_WEIGHTS in (marked := _marked(sch)):

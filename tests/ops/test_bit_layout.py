@@ -7,7 +7,7 @@ import pytest
 
 from b2nn_tvm import reference
 from b2nn_tvm.ops.bit_layout import border, pack_channels, pack_weights
-from b2nn_tvm.ops.pack_signs import WORD_BITS
+from b2nn_tvm.ops.sign_words import WORD_BITS
 from b2nn_tvm.workload import ConvWorkload
 
 CHANNELS = (1, 3, 31, 32, 33, 63, 64, 65, 128)

@@ -6,7 +6,7 @@ from tvm import te, tirx, topi
 
 from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.conv2d import conv2d
-from b2nn_tvm.ops.pack_signs import WORD_BITS
+from b2nn_tvm.ops.sign_words import WORD_BITS
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles, winograd_conv2d
 from b2nn_tvm.workload import ConvWorkload

@@ -17,10 +17,12 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.kernel_attrs import BORDER, OPERATIONS, PAD, Operation, op_of, operations_of
+from b2nn_tvm.kernel_attrs import BORDER, OPERATIONS, PAD, Operation, Role, op_of, operations_of, role_of
 from b2nn_tvm.ops.border import Padding, into_border, out_of_border
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import calls, constant, op_name, reads
+
+BORDERLESS = (Role.PACK_SIGNS, Role.POOL_BITS)  # their loops are written for the image that they are given
 
 
 class FusePad:
@@ -87,7 +89,7 @@ def _obstacle(module: tvm.IRModule, image: relax.Expr) -> str:
     if sum(image.same_as(field) for call in readers for field in call.args[1]) != reads(module["main"])[image]:
         return "what it pads is an output of the network, too"
     for function in (producer, *(module[call.args[0]] for call in readers)):
-        if "tirx.is_scheduled" in (function.attrs or {}) or relax.analysis.has_reshape_pattern(function):
+        if role_of(function.attrs) in BORDERLESS or relax.analysis.has_reshape_pattern(function):
             return "what it pads is read or made by a kernel that knows no border"
     return ""
 

@@ -16,7 +16,8 @@ from b2nn_tvm.kernel_attrs import ROLE, Role
 from b2nn_tvm.ops import bit_layout
 from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bconv2d_lookup import lookup_table, to_nibbles
-from b2nn_tvm.ops.pack_signs import WORD_BITS, pack_signs
+from b2nn_tvm.ops.pack_signs import pack_signs
+from b2nn_tvm.ops.sign_words import WORD_BITS
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.recorder import Recorder
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
