@@ -32,6 +32,7 @@ IMPORTER = NUMERIC | {
     "onnx_fold",
     "onnx_converters",
     "onnx_binary_ops",
+    "tvm_internals",
 }
 TRAINING = {"numpy", "scipy", "sklearn", "torch", "lightning", "rich", "cloudpickle", "torch_pruning"}
 COMPILER_HALF = IMPORTER | {
@@ -54,6 +55,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "version": (set(), set()),
     "workload": (set(), set()),
     "kernel_attrs": (set(), set()),
+    "tvm_internals": (set(), {"tvm", "tvm_ffi"}),
     "document": (GROUND, {"jsonschema"}),
     "state": (GROUND | {"document"}, set()),
     "layer_names": (GROUND, {"numpy"}),
@@ -78,9 +80,9 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "onnx_converters": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "onnx_binary_ops": (IMPORTER, {"numpy", "tvm", "tvm_ffi", "onnx"}),
     "targets": (GROUND | {"targets"}, {"tvm"}),
-    "schedules": (NUMERIC | {"ops", "targets", "schedules"}, {"numpy", "tvm", "tvm_ffi"}),
+    "schedules": (NUMERIC | {"ops", "targets", "schedules", "tvm_internals"}, {"numpy", "tvm", "tvm_ffi"}),
     "deploy": (
-        NUMERIC | {"layer_names", "layer_book", "rewrite_log", "targets", "deploy"},
+        NUMERIC | {"layer_names", "layer_book", "rewrite_log", "targets", "deploy", "tvm_internals"},
         {"numpy", "tvm", "tvm_ffi", "onnx", "psutil"},
     ),
     "compiler": (COMPILER_HALF, {"numpy", "tvm", "tvm_ffi", "onnx", "onnxruntime"}),
