@@ -13,8 +13,18 @@ from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.errors import TargetError
-from b2nn_tvm.ops.anchor import OP, WORKLOAD
-from b2nn_tvm.ops.expand_weights import EXPANDED, HALF
+from b2nn_tvm.kernel_attrs import (
+    ANCHORS,
+    BINARY_SUMS,
+    Op,
+    Role,
+    groups_of,
+    lanes_of,
+    op_of,
+    role_of,
+    tile_size_of,
+    workload_of,
+)
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import VECTOR
 from b2nn_tvm.schedules.templates.direct import schedule_direct
@@ -23,6 +33,8 @@ from b2nn_tvm.schedules.templates.expand import schedule_expand
 from b2nn_tvm.schedules.templates.generic import schedule_generic
 from b2nn_tvm.schedules.templates.lookup import schedule_lookup
 from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
+from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
+from b2nn_tvm.schedules.templates.pool_bits import pool_bits_loops
 from b2nn_tvm.schedules.templates.tiled_micro_kernel import schedule_kernel_tiles
 from b2nn_tvm.schedules.templates.winograd import schedule_winograd
 from b2nn_tvm.schedules.tiles.tile import Tile
@@ -32,19 +44,10 @@ from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 # Vector operations of a kernel below which waking a second thread costs more than it saves: 5 to 10 us, two a cycle in
 # the tiles of a float convolution and one or fewer elsewhere.
 PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
-# the same for the three parts of a Winograd convolution, which hand the whole image on
+# The same for the three parts of a Winograd convolution, which hand the whole image on.
 PARALLEL_PARTS_UPDATES = 1 << 17
-HELPERS = (
-    "bconv2d_pairs",
-    "bconv2d_lookups",
-    "bconv2d_short",
-    "winograd_half_input",
-    "winograd_input",
-    "winograd_half_output",
-    "pack_interior",
-    EXPANDED,
-    HALF,
-)
+# What is not scheduled step by step, but replaced by loops that were written by hand.
+_WRITTEN = {Role.PACK_SIGNS: pack_signs_loops, Role.POOL_BITS: pool_bits_loops}
 UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
 
@@ -64,7 +67,7 @@ class Anchor:
     """
 
     block: SBlockRV
-    op: str
+    op: Op
     workload: str
     lanes: int
     height: int
@@ -78,12 +81,14 @@ class Anchor:
     @property
     def kind(self) -> str:
         """Which of the vector unit's register budgets applies: "float", "binary" or "winograd"."""
-        return {"winograd_conv2d": "winograd"}.get(self.op, "binary" if self.op.startswith("bconv2d_") else "float")
+        if self.op is Op.WINOGRAD_CONV2D:
+            return "winograd"
+        return "binary" if self.op in BINARY_SUMS else "float"
 
     @property
     def parallel(self) -> bool:
         """Whether there is work for a second thread."""
-        return self.updates >= (PARALLEL_FLOAT_UPDATES if self.op == "conv2d" else PARALLEL_UPDATES)
+        return self.updates >= (PARALLEL_FLOAT_UPDATES if self.op is Op.CONV2D else PARALLEL_UPDATES)
 
 
 @dataclass(frozen=True)
@@ -115,12 +120,15 @@ def _is_open(function: tvm.ir.BaseFunc) -> bool:
 def schedule_function(
     function: tirx.PrimFunc, *, vector_unit: VectorUnit, records: Records, threads_running: bool = False
 ) -> tuple[tirx.PrimFunc, str]:
-    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2";
+    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2",
+    empty where nothing was chosen;
     ``threads_running``: threads run in functions beside it.
     """
+    if (write_loops := _WRITTEN.get(role_of(function.attrs))) is not None:
+        return write_loops(function).with_attr("tirx.is_scheduled", True), ""
     sch = Schedule(function)
     anchor = find_anchor(sch)
-    if EXPANDED in (marked := _marked(sch)):
+    if Op.EXPAND_WEIGHTS in (marked := _marked(sch)):
         schedule_expand(sch, marked)
         description = "expand"
     elif anchor is None:
@@ -156,11 +164,11 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     )
     if anchor.kind == "winograd":
         return found
-    multiple = 2 if anchor.op == "bconv2d_lookup" else 1  # rows are looked up in pairs
+    multiple = 2 if anchor.op is Op.BCONV2D_LOOKUP else 1  # rows are looked up in pairs
     found = tuple(
         tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0 and tile.rows % multiple == 0
     )
-    if anchor.op == "bconv2d_bytes":  # a micro-kernel repeats its code for each block
+    if anchor.op is Op.BCONV2D_BYTES:  # a micro-kernel repeats its code for each block
         return tuple(tile for tile in found if tile.blocks == min(other.blocks for other in found))
     return found
 
@@ -169,12 +177,12 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
     """Schedule the anchor and all that was fused to it with this tile of a vector unit's."""
     outer_loops = OuterLoops(rows_first=anchor.weights <= vector_unit.near_weights, parallel=anchor.parallel)
     kernel = _summed_by(anchor, tile, vector_unit)
-    if anchor.op == "bconv2d_lookup":
+    if anchor.op is Op.BCONV2D_LOOKUP:
         schedule_lookup(sch, _marked(sch), tile=tile, lanes=anchor.lanes, outer_loops=outer_loops)
-    elif anchor.op == "winograd_conv2d":
-        m = int(sch.get(anchor.block).annotations["b2nn.m"])
+    elif anchor.op is Op.WINOGRAD_CONV2D:
+        m = tile_size_of(sch.get(anchor.block).annotations)
         marked = _marked(sch)
-        epilogue = inline_epilogue(sch, marked["winograd_half_output"])
+        epilogue = inline_epilogue(sch, marked[Op.WINOGRAD_HALF_OUTPUT])
         schedule_winograd(
             sch,
             marked,
@@ -202,10 +210,10 @@ def _summed_by(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[Micr
 
 def _micro_kernel(anchor: Anchor, vector_unit: VectorUnit) -> type[MicroKernel] | None:
     """The assembly that sums tiles of the anchor, where the vector unit has such."""
-    if anchor.op == "bconv2d_bytes":
+    if anchor.op is Op.BCONV2D_BYTES:
         return vector_unit.popcount
     if (
-        anchor.op not in ("conv2d", "winograd_conv2d")
+        anchor.op not in (Op.CONV2D, Op.WINOGRAD_CONV2D)
         or anchor.groups > 1
         or anchor.lanes != vector_unit.layout.float_lanes
     ):
@@ -217,20 +225,19 @@ def find_anchor(sch: Schedule) -> Anchor | None:
     """The block that carries the mark of a convolution, or None."""
     marked = _marked(sch)
     for op, block in marked.items():
-        if op in HELPERS:
+        if op not in ANCHORS:
             continue
-        lanes = int(sch.get(block).annotations["b2nn.lanes"])
+        annotations = sch.get(block).annotations
+        lanes = lanes_of(annotations)
         extents = _extents(sch, block)
-        counted = marked.get("bconv2d_lookups", block)  # the block of the innermost loop
-        updates = prod(_extents(sch, counted)) // (VECTOR if op == "bconv2d_bytes" else lanes)
+        counted = marked.get(Op.BCONV2D_LOOKUPS, block)  # the block of the innermost loop
+        updates = prod(_extents(sch, counted)) // (VECTOR if op is Op.BCONV2D_BYTES else lanes)
         weights = _weights(sch, counted)
-        outputs = extents[5 if op == "winograd_conv2d" else 3]
-        workload = _annotation(sch, block, WORKLOAD)
-        groups = int(sch.get(block).annotations.get("b2nn.groups", 1))
+        outputs = extents[5 if op is Op.WINOGRAD_CONV2D else 3]
         return Anchor(
             block,
             op,
-            workload,
+            workload_of(annotations),
             lanes,
             extents[1],
             extents[2],
@@ -238,7 +245,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             updates,
             weights,
             word_channels_of(sch),
-            groups,
+            groups_of(annotations),
         )
     return None
 
@@ -257,12 +264,7 @@ def _extents(sch: Schedule, block: SBlockRV) -> list[int]:
     return [int(sch.get(loop).extent) for loop in sch.get_loops(block)]
 
 
-def _marked(sch: Schedule) -> dict[str, SBlockRV]:
-    """The blocks with a mark, by operator."""
+def _marked(sch: Schedule) -> dict[Op, SBlockRV]:
+    """The blocks with a mark, by what they compute."""
     blocks = sch.get_child_blocks(sch.get_sblock("root"))
-    return {op: block for block in blocks if (op := _annotation(sch, block, OP)) is not None}
-
-
-def _annotation(sch: Schedule, block: SBlockRV, key: str) -> str | None:
-    value = sch.get(block).annotations.get(key)
-    return None if value is None else str(getattr(value, "value", value))
+    return {op: block for block in blocks if (op := op_of(sch.get(block).annotations)) is not None}

@@ -5,19 +5,17 @@ The others are imported by TVM's own converters. ``converters`` installs these f
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import tvm
 from tvm import relax
-from tvm.relax.frontend.onnx import onnx_frontend
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.binary_converters import binary_conv2d, bipolar_quant, constant, sign, weight_binary_conv2d
-
-_LOCK = threading.Lock()
+from b2nn_tvm.tvm_internals.block_builder import end_block
+from b2nn_tvm.tvm_internals.converter_table import ConverterTable, OnnxConverter, replaced_converters, stock_converters
 
 # What TVM computes by calls into its own runtime, or by loops that no schedule fits.
 _WITHOUT_KERNEL = (
@@ -60,22 +58,21 @@ def converters(
         **dict.fromkeys(_WITHOUT_KERNEL, _refuse),
     }
     interrupted: list[relax.BlockBuilder] = []
-    with _LOCK:
-        original = onnx_frontend._get_convert_map
-        stock = original()
-        table = {op: _Converter(op, own.get(op), stock.get(op), record, interrupted) for op in {*stock, *own}}
-        onnx_frontend._get_convert_map = lambda: table
-        try:
+
+    def table(stock: ConverterTable) -> ConverterTable:
+        return {op: _Converter(op, own.get(op), stock.get(op), record, interrupted) for op in {*stock, *own}}
+
+    try:
+        with replaced_converters(table):
             yield
-        finally:
-            onnx_frontend._get_convert_map = original
-            for builder in interrupted:
-                builder._end_block()  # else its destructor warns on stderr
+    finally:
+        for builder in interrupted:
+            end_block(builder)
 
 
 def known_ops() -> frozenset[str]:
     """The op types that can be imported."""
-    return frozenset(onnx_frontend._get_convert_map()) | {
+    return frozenset(stock_converters()) | {
         "BinaryConv2d",
         "BipolarQuant",
         "Constant",
@@ -87,7 +84,12 @@ class _Converter:
     """One entry of the importer's table: our converter if it applies, else TVM's."""
 
     def __init__(
-        self, op: str, own: Callable | None, stock: type | None, record: Callable, interrupted: list[relax.BlockBuilder]
+        self,
+        op: str,
+        own: Callable | None,
+        stock: OnnxConverter | None,
+        record: Callable,
+        interrupted: list[relax.BlockBuilder],
     ):
         self._op, self._own, self._stock, self._record, self._interrupted = op, own, stock, record, interrupted
 

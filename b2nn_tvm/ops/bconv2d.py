@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from tvm import te, tirx
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.bconv2d_lookup import MAX_BITS_IN_UINT16, count_by_lookup
 from b2nn_tvm.ops.conv2d import crop_channels
-from b2nn_tvm.ops.window import window_numbers
 from b2nn_tvm.workload import ConvWorkload
 
 
@@ -59,8 +58,7 @@ def _count(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, in_bytes:
     kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, kernel_width), "kw")
     c = te.reduce_axis((0, words), "c")
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
-    total, op = ("uint16", "bconv2d_bytes") if in_bytes else ("int32", "bconv2d_words")
-    numbers = window_numbers(workload) if in_bytes else {}
+    total, op = ("uint16", Op.BCONV2D_BYTES) if in_bytes else ("int32", Op.BCONV2D_WORDS)
     return te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
@@ -70,5 +68,5 @@ def _count(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, in_bytes:
             axis=[kh, kw, c],
         ),
         name="bconv2d",
-        attrs=mark(op, workload, lanes=lanes, **numbers),
+        attrs=mark(op, workload, lanes=lanes, window=in_bytes),
     )

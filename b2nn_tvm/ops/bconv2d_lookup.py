@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from tvm import te, tirx
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.workload import ConvWorkload
 
 SHUFFLES = {16: "llvm.x86.ssse3.pshuf.b.128", 32: "llvm.x86.avx2.pshuf.b", 64: "llvm.x86.avx512.pshuf.b.512"}
@@ -50,7 +50,7 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
 
     image = (workload.batch, pair_rows, workload.out_width, kernel_height, groups)
     lookups = te.compute(
-        (*image, steps, blocks * lanes), look_up, name="lookups", attrs=mark("bconv2d_lookups", workload)
+        (*image, steps, blocks * lanes), look_up, name="lookups", attrs=mark(Op.BCONV2D_LOOKUPS, workload)
     )
 
     def add_up(n, h, w, a, b, e, half, o):
@@ -58,7 +58,7 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
         return te.sum(tirx.Select(half == 0, value, value >> _byte(4)), axis=[f])
 
     short = te.compute(
-        (*image, steps // chunk, 2, blocks * lanes), add_up, name="short", attrs=mark("bconv2d_short", workload)
+        (*image, steps // chunk, 2, blocks * lanes), add_up, name="short", attrs=mark(Op.BCONV2D_SHORT, workload)
     )
     total = "uint16" if workload.in_channels * kernel_height * kernel_width <= MAX_BITS_IN_UINT16 else "int32"
     kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, groups), "kw")
@@ -69,7 +69,7 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
         return te.sum(tirx.Select(h % 2 == 0, both - (lower << _byte(4)), lower).astype(total), axis=[kh, kw, c])
 
     shape = (workload.batch, 2 * pair_rows, workload.out_width, blocks * lanes)
-    return te.compute(shape, take_apart, name="bconv2d", attrs=mark("bconv2d_lookup", workload, lanes=lanes))
+    return te.compute(shape, take_apart, name="bconv2d", attrs=mark(Op.BCONV2D_LOOKUP, workload, lanes=lanes))
 
 
 def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te.Tensor:
@@ -84,7 +84,7 @@ def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te
         low = (upper & _byte(15)) | (lower << _byte(4))
         return tirx.Select(c < size, low, (upper >> _byte(4)) | (lower & _byte(240)))
 
-    return te.compute((batch, rows, width, 2 * size), pair, name="pairs", attrs=mark("bconv2d_pairs", workload))
+    return te.compute((batch, rows, width, 2 * size), pair, name="pairs", attrs=mark(Op.BCONV2D_PAIRS, workload))
 
 
 def _byte(value: int) -> tirx.PrimExpr:

@@ -10,10 +10,6 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-PAD = "b2nn.pad"  # attribute of a function that does nothing but pad an image with zeros: (top, left, bottom, right)
-BORDER = (
-    "b2nn.border"  # attribute of a function that has to zero the border of its last output: (top, left, bottom, right)
-)
 Padding = tuple[int, int, int, int]
 
 

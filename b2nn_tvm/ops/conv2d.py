@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from tvm import te
 
-from b2nn_tvm.ops.anchor import mark
-from b2nn_tvm.ops.window import window_numbers
+from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.workload import ConvWorkload
 
 
@@ -36,7 +35,7 @@ def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Ten
             axis=[kh, kw, c],
         ),
         name="conv2d",
-        attrs=mark("conv2d", workload, lanes=lanes, groups=workload.groups, **window_numbers(workload)),
+        attrs=mark(Op.CONV2D, workload, lanes=lanes, groups=workload.groups, window=True),
     )
     return crop_channels(y, workload.out_channels)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from tvm import te
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import Op, mark
 
 
 def dense(x: te.Tensor, weight: te.Tensor, *, outputs: int) -> te.Tensor:
@@ -21,7 +21,7 @@ def dense(x: te.Tensor, weight: te.Tensor, *, outputs: int) -> te.Tensor:
         (batch, 1, 1, blocks * lanes),
         lambda n, h, w, o: te.sum(x[n, k + h + w] * weight[o // lanes, k, o % lanes], axis=[k]),
         name="dense",
-        attrs=mark("dense", key, lanes=lanes),
+        attrs=mark(Op.DENSE, key, lanes=lanes),
     )
     return te.compute((batch, outputs), lambda n, o: sums[n, 0, 0, o], name="rows")
 

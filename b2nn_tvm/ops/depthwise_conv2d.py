@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tvm import te
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.workload import ConvWorkload
 
 
@@ -21,5 +21,5 @@ def depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload,
         (workload.batch, workload.out_height, workload.out_width, channels),
         lambda n, h, w, c: te.sum(x[n, h * sh + kh * dh, w * sw + kw * dw, c] * weight[kh, kw, c], axis=[kh, kw]),
         name="depthwise_conv2d",
-        attrs=mark("depthwise_conv2d", workload, lanes=lanes),
+        attrs=mark(Op.DEPTHWISE_CONV2D, workload, lanes=lanes),
     )

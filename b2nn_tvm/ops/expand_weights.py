@@ -11,11 +11,9 @@ from __future__ import annotations
 import numpy as np
 from tvm import te, tirx
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.winograd_conv2d import FILTER, combine
-
-EXPANDED, HALF = "expand_weights", "expand_half_weights"
 
 
 def expand_weights(bits: te.Tensor, *, channels: int, lanes: int) -> te.Tensor:
@@ -26,8 +24,8 @@ def expand_weights(bits: te.Tensor, *, channels: int, lanes: int) -> te.Tensor:
     return te.compute(
         (blocks, kernel_height, kernel_width, channels, lanes),
         lambda o, kh, kw, c, lane: _sign(bits, (o, kh, kw), c, lane, lanes),
-        name=EXPANDED,
-        attrs=mark(EXPANDED, ""),
+        name="expand_weights",
+        attrs=mark(Op.EXPAND_WEIGHTS, ""),
     )
 
 
@@ -37,14 +35,14 @@ def expand_winograd_weights(bits: te.Tensor, *, channels: int, lanes: int, m: in
     half = te.compute(
         (size, 3, blocks, channels, lanes),
         lambda i, s, o, c, lane: combine(FILTER[m], i, lambda r: _sign(bits, (o, r, s), c, lane, lanes)),
-        name=HALF,
-        attrs=mark(HALF, ""),
+        name="expand_half_weights",
+        attrs=mark(Op.EXPAND_HALF_WEIGHTS, ""),
     )
     return te.compute(
         (size, size, blocks, channels, lanes),
         lambda i, j, o, c, lane: combine(FILTER[m], j, lambda s: half[i, s, o, c, lane]),
-        name=EXPANDED,
-        attrs=mark(EXPANDED, ""),
+        name="expand_weights",
+        attrs=mark(Op.EXPAND_WEIGHTS, ""),
     )
 
 

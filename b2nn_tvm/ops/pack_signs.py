@@ -1,25 +1,44 @@
-"""Sign, bit-pack and pad an NHWC tensor in one sweep: the compare's predicate bits are the packed bits.
+"""Sign, bit-pack and pad an NHWC tensor: bit b of word c of a pixel is x[32 c + b] >= threshold[32 c + b] (or 8 c + b).
 
-A vector compare yields <lanes x i1>, which ``reinterpret`` turns into a word: ``vcmpps`` + ``kmov`` on AVX-512,
-``vmovmskps`` on AVX2, ``fcmge`` and a reduction on NEON. x >= threshold is true for 0 and -0.0 and false for NaN.
+x >= threshold is true for 0 and -0.0 and false for NaN. What is here is the definition; the loops that are compiled in
+its place are written by hand (schedules/templates/pack_signs.py).
 """
 
 from __future__ import annotations
 
-import tvm
-from tvm import tirx
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from tvm import te, tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import GEOMETRY, PADDING, ROLE, Op, Role, geometry_of, mark
 from b2nn_tvm.ops.bit_layout import word_bits, words_of
+from b2nn_tvm.ops.sign_words import word_of_signs
 
-OPAQUE = 8  # relax's OpPatternKind: never fused, never rescheduled
-PADDING = "b2nn.padding"  # attribute of a function that packs whole images: (top, left, bottom, right, pad value)
-# Attribute of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it
-# is: zero.
-BORDERED = "b2nn.bordered_output"
-PARALLEL_ELEMENTS = 1 << 16  # below, waking a second thread costs more than it saves
+OPAQUE = 8  # relax's OpPatternKind: never fused
+
+
+@dataclass(frozen=True)
+class PackGeometry:
+    """What lies where: ``padding`` is (top, left, bottom, right) in pixels, ``stride`` how many rows and columns of x
+    are gone on by; ``ones``: padded pixels have the bit 1 in the channels that exist.
+    """
+
+    padding: tuple[int, int, int, int]
+    stride: tuple[int, int]
+    ones: bool
+
+    @classmethod
+    def of(cls, function: tirx.PrimFunc) -> Self:
+        """That of a function from ``pack_signs``."""
+        found = geometry_of(function.attrs)
+        return cls(found["padding"], found["stride"], bool(*found["ones"]))
+
+    def image(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of what is packed of an image of x."""
+        return -(-height // self.stride[0]), -(-width // self.stride[1])
 
 
 def pack_signs(
@@ -30,59 +49,35 @@ def pack_signs(
     pad_value: int,
     stride: tuple[int, int] = (1, 1),
 ) -> tirx.PrimFunc:
-    """A scheduled function (x float32 [N, H, W, C], threshold float32 [C], y word [N, H + pads, W + pads, words]).
+    """A function (x float32 [N, H, W, C], threshold float32 [C], y word [N, H + pads, W + pads, words]).
 
     ``padding`` is (top, left, bottom, right). A padded pixel has the bits of ``pad_value`` +1 in the channels that
     exist, else 0. Tail bits are 0. With a ``stride`` every so many rows and columns of x are packed only.
     """
     batch, in_height, in_width, channels = shape
-    (row_step, column_step), height, width = stride, -(-in_height // stride[0]), -(-in_width // stride[1])
-    top, left, bottom, right = padding
-    bits, words = word_bits(word), words_of(channels, word=word)
-    full, tail = divmod(channels, bits)
-    rows, columns = height + top + bottom, width + left + right
-    ones = tirx.const((1 << bits) - 1 if pad_value == 1 else 0, word)
-    ones_tail = tirx.const((1 << tail) - 1 if pad_value == 1 else 0, word)
-    annotations = mark("pack_signs", f"n{batch}_h{height}_w{width}_c{channels}")
-    loop = T.parallel if batch * height * width * channels >= PARALLEL_ELEMENTS else T.serial
+    geometry = PackGeometry(tuple(padding), tuple(stride), pad_value == 1)
+    (height, width), (top, left, bottom, right) = geometry.image(in_height, in_width), padding
+    bits, filler = word_bits(word), tirx.const(pad_value == 1)
+    x = te.placeholder(shape, "float32", name="x")
+    limit = te.placeholder((channels,), "float32", name="limit")
+    b = te.reduce_axis((0, bits), "b")
 
-    def inside(r, q):
-        return tirx.all(r >= top, r < top + height, q >= left, q < left + width)
+    def at(n, r, q, c):
+        inside = tirx.all(r >= top, r < top + height, q >= left, q < left + width)
+        channel = c * bits + b
+        sign = x[n, (r - top) * stride[0], (q - left) * stride[1], channel] >= limit[channel]
+        bit = tirx.if_then_else(channel < channels, tirx.if_then_else(inside, sign, filler), tirx.const(False))
+        return te.sum(bit.astype(word) << b.astype(word), axis=[b])
 
-    def value(x, limit, n, r, q, c, count):
-        return _word(lambda first, lanes: _at_least(x, limit, pixel(n, r, q), c * bits + first, lanes), word, count)
-
-    def pixel(n, r, q):
-        return n, (r - top) * row_step, (q - left) * column_step
-
-    with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
-        T.func_name("pack")
-        x_ptr, limit_ptr, y_ptr = T.arg("x_ptr", T.handle()), T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
-        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE})
-        if stride == (1, 1):
-            T.func_attr({PADDING: [*padding, pad_value]})
-        x = T.match_buffer(x_ptr, shape, "float32")
-        limit = T.match_buffer(limit_ptr, (channels,), "float32")
-        y = T.match_buffer(y_ptr, (batch, rows, columns, words), word)
-        with loop(batch * rows) as nr, T.serial(columns) as q, T.sblock("pack_signs"):
-            n = T.axis.spatial(batch, nr // rows)
-            r = T.axis.spatial(rows, nr % rows)
-            c_q = T.axis.spatial(columns, q)
-            T.reads(x[0:batch, 0:in_height, 0:in_width, 0:channels], limit[0:channels])
-            T.writes(y[n, r, c_q, 0:words])
-            T.sblock_attr(annotations)
-            with T.If(inside(r, c_q)):
-                with T.Then():
-                    with T.serial(full) as c:
-                        T.buffer_store(y, value(x, limit, n, r, c_q, c, bits), (n, r, c_q, c))
-                    if tail > 0:
-                        T.buffer_store(y, value(x, limit, n, r, c_q, full, tail), (n, r, c_q, words - 1))
-                with T.Else():
-                    with T.serial(full) as c:
-                        T.buffer_store(y, ones, (n, r, c_q, c))
-                    if tail > 0:
-                        T.buffer_store(y, ones_tail, (n, r, c_q, words - 1))
-    return builder.get()
+    y = te.compute(
+        (batch, height + top + bottom, width + left + right, words_of(channels, word=word)),
+        at,
+        name="pack_signs",
+        attrs=mark(Op.PACK_SIGNS, f"n{batch}_h{height}_w{width}_c{channels}"),
+    )
+    whole = {PADDING: [*padding, pad_value]} if geometry.stride == (1, 1) else {}
+    attrs = {"op_pattern": OPAQUE, ROLE: str(Role.PACK_SIGNS), GEOMETRY: asdict(geometry), **whole}
+    return te.create_prim_func([x, limit, y]).without_attr("global_symbol").with_attrs(attrs)
 
 
 def pack_interior(
@@ -97,12 +92,8 @@ def pack_interior(
     batch, height, width, channels = (int(extent) for extent in x.ty.shape)
     words = packed[3]
     group = channels // words
-    annotations = mark("pack_interior", "", channels=group)
+    annotations = mark(Op.PACK_INTERIOR, "", channels=group)
     i = T.int64
-
-    def value(limit, n, h, w, c):
-        return _word(lambda first, lanes: _at_least(x, limit, (n, h, w), c * group + first, lanes), word, group)
-
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("pack")
         limit_ptr, y_ptr = T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
@@ -113,30 +104,6 @@ def pack_interior(
             T.reads(x[n, h, w, c * group : c * group + group], limit[c * group : c * group + group])
             T.writes(y[n, h + top, w + left, c])
             T.sblock_attr(annotations)
-            T.buffer_store(y, value(limit, n, h, w, c), (n, h + top, w + left, c))
+            value = word_of_signs(x, limit, (n, h, w), c * group, word=word, count=group)
+            T.buffer_store(y, value, (n, h + top, w + left, c))
     return builder.get()
-
-
-def _at_least(x, limit, pixel, first, lanes: int):
-    """The predicate x >= threshold of ``lanes`` neighbouring channels."""
-    if lanes == 1:
-        return x[(*pixel, first)] >= limit[first]
-    where = T.Ramp(first, 1, lanes)
-    return x[(*pixel, where)] >= limit[where]
-
-
-def _word(predicate, word: str, count: int):
-    """The lowest ``count`` bits of a word: whole vectors where they fit, single bits for the rest."""
-    value, first = None, 0
-    while first < count:
-        lanes = next((size for size in (32, 16, 8) if first + size <= count and first % size == 0), 1)
-        bits = predicate(first, lanes)
-        if lanes == 1:
-            part = tirx.Select(bits, tirx.const(1, word), tirx.const(0, word))
-        else:
-            part = tvm.ir.Call("tirx.reinterpret", [bits], ret_ty=f"uint{lanes}")
-            part = part if f"uint{lanes}" == word else part.astype(word)
-        part = part << tirx.const(first, word) if first else part
-        value = part if value is None else value | part
-        first += lanes
-    return value

@@ -1,22 +1,44 @@
-"""Max-pool packed signs: the OR of the words of each window, first down its rows, then along the row.
+"""Max-pool packed signs: the OR of the words of each window.
 
-The rows are combined a whole image row at a time, in vectors that run over pixels and words alike. What lies outside
-the image is the bit 0, as a max pooling pads with less than any value.
+What lies outside the image is the bit 0, as a max pooling pads with less than any value. What is here is the
+definition; the loops that are compiled in its place are written by hand (schedules/templates/pool_bits.py).
 """
 
 from __future__ import annotations
 
-from tvm import tirx
-from tvm.script.ir_builder import IRBuilder
-from tvm.script.ir_builder import tirx as T
+from dataclasses import asdict, dataclass
+from typing import Self
 
-from b2nn_tvm.ops.anchor import mark
+from tvm import te, tirx
+
+from b2nn_tvm.kernel_attrs import BORDERED, GEOMETRY, ROLE, Op, Role, geometry_of, mark
 from b2nn_tvm.ops.bit_layout import word_bits
-from b2nn_tvm.ops.pack_signs import BORDERED, OPAQUE
+from b2nn_tvm.ops.pack_signs import OPAQUE
 from b2nn_tvm.ops.pooling import Pooling
 
-PARALLEL_WORDS = 1 << 14  # words read; below, waking a second thread costs more than it saves
-VECTOR_BITS = 512
+
+@dataclass(frozen=True)
+class PoolGeometry:
+    """The windows of the pooling, (height, width) each, with ``before`` padded rows above and columns to the left, and
+    the pooled ``image`` inside its ``border`` (top, left, bottom, right); ``ones``: the border has the bit 1 in the
+    ``channels`` that exist.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    before: tuple[int, int]
+    image: tuple[int, int]
+    border: tuple[int, int, int, int]
+    channels: int
+    ones: bool
+
+    @classmethod
+    def of(cls, function: tirx.PrimFunc) -> Self:
+        """That of a function from ``pool_bits``."""
+        found = geometry_of(function.attrs)
+        (channels,), (ones,) = found.pop("channels"), found.pop("ones")
+        return cls(**found, channels=channels, ones=bool(ones))
 
 
 def pool_bits(
@@ -28,87 +50,56 @@ def pool_bits(
     word: str,
     pad_value: int,
 ) -> tirx.PrimFunc:
-    """A scheduled function (x word ``shape`` [N, H, W, words], flips word [words], y word [N, H' + pads, W' + pads,
-    words]).
+    """A function (x word ``shape`` [N, H, W, words], flips word [words], y word [N, H' + pads, W' + pads, words]).
 
     The pixels of y are the pooled ones of x, xor ``flips``. ``border`` (top, left, bottom, right) is what the next
     layer wants around them: with ``pad_value`` +1 the bits of the ``channels`` that exist; else 0, which is left to the
     memory (attribute BORDERED).
     """
     batch, height, width, words = shape
-    out_height, out_width = pooling.out_height, pooling.out_width
-    (sh, sw), (dh, dw), (kh, kw) = pooling.stride, pooling.dilation, pooling.kernel
-    above, before = pooling.padding[:2]
+    (sh, sw), (dh, dw), (above, before) = pooling.stride, pooling.dilation, pooling.padding[:2]
     top, left, bottom, right = border
-    rows, columns = out_height + top + bottom, out_width + left + right
-    reach = max(before + width, (out_width - 1) * sw + (kw - 1) * dw + 1)  # pixels of a row, with what is padded
-    # words of a result row that lie side by side in the combined row, too
-    run = out_width * words if sw == 1 else words
-    lanes, out_lanes = _lanes(width * words, word), _lanes(run, word)
+    out_height, out_width = pooling.out_height, pooling.out_width
     ones = pad_value == 1 and any(border)
+    geometry = PoolGeometry(
+        pooling.kernel,
+        pooling.stride,
+        pooling.dilation,
+        (above, before),
+        (out_height, out_width),
+        tuple(border),
+        channels,
+        ones,
+    )
+    x, flips = te.placeholder(shape, word, name="x"), te.placeholder((words,), word, name="flips")
+    a, b = te.reduce_axis((0, pooling.kernel[0]), "a"), te.reduce_axis((0, pooling.kernel[1]), "b")
+    any_of = te.comm_reducer(lambda left, right: left | right, lambda dtype: tirx.const(0, dtype), name="any_of")
+
+    def tap(n, h, w, c):
+        row, column = h * sh + a * dh - above, w * sw + b * dw - before
+        inside = tirx.all(row >= 0, row < height, column >= 0, column < width)
+        return any_of(tirx.if_then_else(inside, x[n, row, column, c], tirx.const(0, word)), axis=[a, b])
+
+    pooled = te.compute((batch, out_height, out_width, words), tap, name="pooled")
+
+    def at(n, r, q, c):
+        inside = tirx.all(r >= top, r < top + out_height, q >= left, q < left + out_width)
+        around = existing_channels(c, channels, word) if ones else tirx.const(0, word)
+        return tirx.if_then_else(inside, pooled[n, r - top, q - left, c] ^ flips[c], around)
+
+    y = te.compute(
+        (batch, out_height + top + bottom, out_width + left + right, words),
+        at,
+        name="pool_bits",
+        attrs=mark(Op.POOL_BITS, f"n{batch}_h{height}_w{width}_c{channels}"),
+    )
+    bordered = {BORDERED: list(border)} if any(border) and not ones else {}
+    attrs = {"op_pattern": OPAQUE, ROLE: str(Role.POOL_BITS), GEOMETRY: asdict(geometry), **bordered}
+    return te.create_prim_func([x, flips, y]).without_attr("global_symbol").with_attrs(attrs)
+
+
+def existing_channels(c: tirx.PrimExpr, channels: int, word: str) -> tirx.PrimExpr:
+    """Word ``c`` of a pixel whose bits are 1 in the channels that exist."""
     bits = word_bits(word)
-    loop = T.parallel if batch * height * width * words >= PARALLEL_WORDS else T.serial
-    attributes = {BORDERED: list(border)} if any(border) and not ones else {}
-
-    def inside(h, k):
-        return tirx.all(h * sh + k * dh >= above, h * sh + k * dh < above + height)
-
-    def outside(r, q):
-        return tirx.any(r < top, r >= top + out_height, q < left, q >= left + out_width)
-
-    def existing(c):
-        return tirx.Select(
-            c < channels // bits, tirx.const((1 << bits) - 1, word), tirx.const((1 << channels % bits) - 1, word)
-        )
-
-    def widest(row, at):
-        value = row[at]
-        for k in range(1, kw):
-            value = value | row[at + k * dw * words]
-        return value
-
-    with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
-        T.func_name("pool")
-        x_ptr, flips_ptr, y_ptr = (T.arg(name, T.handle()) for name in ("x_ptr", "flips_ptr", "y_ptr"))
-        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True, "op_pattern": OPAQUE, **attributes})
-        x = T.match_buffer(x_ptr, (batch, height, width, words), word)
-        flips = T.match_buffer(flips_ptr, (words,), word)
-        y = T.match_buffer(y_ptr, (batch, rows, columns, words), word)
-        with loop(batch * out_height) as nh, T.sblock("pool_bits"):
-            n = T.axis.spatial(batch, nh // out_height)
-            h = T.axis.spatial(out_height, nh % out_height)
-            T.reads(x[n, 0:height, 0:width, 0:words], flips[0:words])
-            T.writes(y[n, h + top, left : left + out_width, 0:words])
-            T.sblock_attr(mark("pool_bits", f"n{batch}_h{height}_w{width}_c{channels}"))
-            row = T.sblock_alloc_buffer((reach * words,), word)
-            with T.serial(reach * words) as i:
-                T.buffer_store(row, tirx.const(0, word), (i,))
-            with (
-                T.serial(kh) as k,
-                T.If(inside(h, k)),
-                T.Then(),
-                T.grid(width * words // lanes) as i,
-                T.vectorized(lanes) as lane,
-            ):
-                at = i * lanes + lane
-                above_it = x[n, h * sh + k * dh - above, at // words, at % words]
-                T.buffer_store(row, row[before * words + at] | above_it, (before * words + at,))
-            with T.grid(out_width * words // run, run // out_lanes) as (w, i), T.vectorized(out_lanes) as lane:
-                at = i * out_lanes + lane
-                pooled = widest(row, w * sw * words + at) ^ flips[at % words]
-                T.buffer_store(y, pooled, (n, h + top, left + w + at // words, at % words))
-        if ones:
-            with T.grid(batch * rows, columns, words) as (nr, q, c), T.sblock("border"):
-                n = T.axis.spatial(batch, nr // rows)
-                r = T.axis.spatial(rows, nr % rows)
-                c_q, c_c = T.axis.remap("SS", [q, c])
-                T.where(outside(nr % rows, q))
-                T.reads()
-                T.writes(y[n, r, c_q, c_c])
-                T.buffer_store(y, existing(c_c), (n, r, c_q, c_c))
-    return builder.get()
-
-
-def _lanes(count: int, word: str) -> int:
-    """The widest vector, up to 512 bits, that divides ``count`` words."""
-    return next(n for n in (VECTOR_BITS // word_bits(word) >> k for k in range(7)) if count % n == 0)
+    full, tail = tirx.const((1 << bits) - 1, word), tirx.const((1 << channels % bits) - 1, word)
+    return tirx.Select(c < channels // bits, full, tail)

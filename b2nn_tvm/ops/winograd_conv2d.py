@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from tvm import te, tirx
 
-from b2nn_tvm.ops.anchor import mark
+from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.conv2d import crop_channels
 from b2nn_tvm.workload import ConvWorkload
 
@@ -58,26 +58,26 @@ def winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, 
         (*tiles, size, size, channels),
         lambda n, p, q, i, s, c: combine(INPUT[m], i, lambda r: x[n, p * m + r, q * m + s, c]),
         name="half_input",
-        attrs=mark("winograd_half_input", workload),
+        attrs=mark(Op.WINOGRAD_HALF_INPUT, workload),
     )
     data = te.compute(
         (*tiles, size, size, channels),
         lambda n, p, q, i, j, c: combine(INPUT[m], j, lambda s: half[n, p, q, i, s, c]),
         name="input_transform",
-        attrs=mark("winograd_input", workload),
+        attrs=mark(Op.WINOGRAD_INPUT, workload),
     )
     k = te.reduce_axis((0, channels), "k")
     product = te.compute(
         (*tiles, size, size, blocks * lanes),
         lambda n, p, q, i, j, o: te.sum(data[n, p, q, i, j, k] * weight[i, j, o // lanes, k, o % lanes], axis=[k]),
         name="product",
-        attrs=mark("winograd_conv2d", workload, lanes=lanes, m=m),
+        attrs=mark(Op.WINOGRAD_CONV2D, workload, lanes=lanes, tile_size=m),
     )
     half_output = te.compute(
         (*tiles, m, size, blocks * lanes),
         lambda n, p, q, i, j, o: combine(OUTPUT[m], i, lambda r: product[n, p, q, r, j, o]),
         name="half_output",
-        attrs=mark("winograd_half_output", workload),
+        attrs=mark(Op.WINOGRAD_HALF_OUTPUT, workload),
     )
     y = te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),

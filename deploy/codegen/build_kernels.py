@@ -14,11 +14,10 @@ from pathlib import Path
 
 import tvm
 from tvm import s_tir, tirx
-from tvm.tirx import compilation_pipeline
 
 from b2nn_tvm.deploy.codegen.keep_tiles_on_stack import keep_tiles_on_stack
+from b2nn_tvm.tvm_internals.lowering_pipeline import build_lowered_by
 
-PIPELINE = "b2nn_c_abi"
 CACHE_LINE = 64
 MAX_ALLOCATIONS = 32
 
@@ -44,17 +43,15 @@ def build_object(module: tvm.IRModule, target: tvm.target.Target, *, prefix: str
         if isinstance(function, tirx.PrimFunc)
     }
     scratch: dict[str, int] = {}
-    compilation_pipeline.PIPELINE_MAP[PIPELINE] = lambda: _pipeline(scratch)
-    library = tirx.build(tvm.IRModule(functions), target=target, pipeline=PIPELINE)
+    library = build_lowered_by(_lower_to_c_abi(scratch), tvm.IRModule(functions), target)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernels.o"
         library.write_to_file(str(path), "o")
         return KernelObject(path.read_bytes(), scratch)
 
 
-def _pipeline(scratch: dict[str, int]):
-    """The three stages that ``tirx.build`` asks for: ours, then TVM's own; each kernel's need goes into ``scratch``."""
-    _, finalize_host, finalize_device = compilation_pipeline.get_tir_pipeline("s_tir")
+def _lower_to_c_abi(scratch: dict[str, int]) -> tvm.transform.Pass:
+    """From scheduled functions to plain C ones; each kernel's need of scratch memory goes into ``scratch``."""
 
     @tvm.transform.module_pass(opt_level=0, name="LowerToCAbi")
     def lower(module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
@@ -65,7 +62,7 @@ def _pipeline(scratch: dict[str, int]):
         }
         return tvm.IRModule(functions, attrs=lowered.attrs)
 
-    return lower, finalize_host, finalize_device
+    return lower
 
 
 _LOWERING = [

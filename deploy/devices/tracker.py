@@ -109,9 +109,11 @@ class _Request:
                 self._tracker.close()
 
     def give_up(self) -> None:
+        from b2nn_tvm.tvm_internals.tracker_socket import give_up_request
+
         self._given_up = True
-        with contextlib.suppress(OSError, AttributeError):  # it may just have ended
-            self._tracker._sock.shutdown(socket.SHUT_RDWR)  # to close it would not wake the thread that waits
+        if self._tracker is not None:
+            give_up_request(self._tracker)
 
 
 def _tracker(rpc: ModuleType, address: tuple[str, int]) -> Any:

@@ -6,21 +6,18 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import sys
 import threading
 from typing import Self
 
 import psutil
-from tvm.rpc.server import PopenRPCServerState
-from tvm.support.utils import TempDirectory
 
 from b2nn_tvm.deploy.server import functions as board
 from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.tvm_internals.rpc_listener import RpcListener
+from b2nn_tvm.tvm_internals.temp_folders import temp_folders
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
-# A client that is switched off says no goodbye: after a minute of silence its connection ends.
-_KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
 
 class Serving:
@@ -37,7 +34,7 @@ class Serving:
         board.register()
         threading.excepthook = self._report
         os.register_at_fork(after_in_child=self._begin_child)
-        self._state = self._listen()
+        self._listener = self._listen()
         signal.signal(signal.SIGTERM, lambda *_: self._ended.set())
         return self
 
@@ -46,9 +43,9 @@ class Serving:
         again.
         """
         while not self._ended.wait(0.5):
-            if not self._state.thread.is_alive():
-                self._state.sock.close()
-                self._state = self._listen()
+            if not self._listener.is_listening():
+                self._listener.close_socket()
+                self._listener = self._listen()
 
     def __exit__(self, kind, *exception) -> None:
         """End all client processes and remove their files; TVM's thread never ends, so the process must."""
@@ -57,26 +54,20 @@ class Serving:
         for child in children:
             child.kill()
         psutil.wait_procs(children, timeout=5)
-        for folder in tuple(TempDirectory.TEMPDIRS):
+        for folder in temp_folders():
             shutil.rmtree(folder, ignore_errors=True)
         if kind is None or issubclass(kind, KeyboardInterrupt):
             os._exit(0)
 
-    def _listen(self) -> PopenRPCServerState:
+    def _listen(self) -> RpcListener:
         try:
-            state = PopenRPCServerState(
-                self._host, self._port, self._port + 1, tracker_addr=self._tracker, key=self._key, silent=True
-            )
+            return RpcListener(self._host, self._port, tracker=self._tracker, key=self._key)
         except (ValueError, OSError) as error:
             reason = "the port is taken" if isinstance(error, ValueError) else error.strerror
             raise DeviceError(
                 f"cannot serve on {self._host}:{self._port}: {reason}; is b2nn-device running already? Else choose"
                 " another --port"
             ) from None
-        state.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEP_ALIVE.items():
-            state.sock.setsockopt(socket.IPPROTO_TCP, option, value)
-        return state
 
     def _report(self, arguments: threading.ExceptHookArgs) -> None:
         """One line for what ended TVM's listener, in place of a traceback."""
@@ -88,5 +79,4 @@ class Serving:
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if self._state.sock.fileno() >= 0:
-            self._state.sock.close()
+        self._listener.close_socket()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
-from b2nn_tvm.ops.anchor import OP
+from b2nn_tvm.kernel_attrs import Op, op_of, packed_channels_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def inline_epilogue(sch: Schedule, anchor: SBlockRV) -> Epilogue:
     position = next(i for i, block in enumerate(blocks) if sch.get(block).name_hint == name)
     following = blocks[position + 1 :]
     for block in blocks[:position]:
-        if OP not in sch.get(block).annotations:  # the anchor's own blocks are marked
+        if op_of(sch.get(block).annotations) is None:  # the anchor's own blocks are marked
             sch.compute_inline(block)
     pack, word_channels = None, word_channels_of(sch)
     if word_channels > 1:
@@ -50,10 +50,8 @@ def inline_epilogue(sch: Schedule, anchor: SBlockRV) -> Epilogue:
 
 def word_channels_of(sch: Schedule) -> int:
     """The channels of a packed word where the function ends with packing, else 1."""
-    last = list(sch.get_child_blocks(sch.get_sblock("root")))[-1]
-    if str(sch.get(last).annotations.get(OP, "")) != "pack_interior":
-        return 1
-    return int(sch.get(last).annotations["b2nn.channels"])
+    annotations = sch.get(list(sch.get_child_blocks(sch.get_sblock("root")))[-1]).annotations
+    return packed_channels_of(annotations) if op_of(annotations) is Op.PACK_INTERIOR else 1
 
 
 def attach_epilogue(sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int, lanes: int) -> None:

@@ -17,18 +17,19 @@ from math import prod
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
-from b2nn_tvm.ops.expand_weights import EXPANDED, HALF
+from b2nn_tvm.kernel_attrs import Op
 from b2nn_tvm.schedules.tiles.tile import divisors
 
 RUN = 256  # weights: the twelve halves of so many 3x3 filters are 12 KiB
 PARALLEL_WEIGHTS = 1 << 16  # below, waking a second thread costs more than it saves
 
 
-def schedule_expand(sch: Schedule, blocks: Mapping[str, SBlockRV]) -> None:
+def schedule_expand(sch: Schedule, blocks: Mapping[Op, SBlockRV]) -> None:
     """Schedule the blocks of an expansion by their marks."""
-    loops = sch.get_loops(blocks[EXPANDED])
+    weight, half = blocks[Op.EXPAND_WEIGHTS], blocks.get(Op.EXPAND_HALF_WEIGHTS)
+    loops = sch.get_loops(weight)
     parallel = prod(int(sch.get(loop).extent) for loop in loops) >= PARALLEL_WEIGHTS
-    outer = _winograd(sch, blocks[EXPANDED], blocks[HALF]) if HALF in blocks else _direct(sch, *loops)
+    outer = _direct(sch, *loops) if half is None else _winograd(sch, weight, half)
     if parallel:
         sch.parallel(outer)
 

@@ -17,19 +17,20 @@ from collections.abc import Mapping
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
+from b2nn_tvm.kernel_attrs import Op
 from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
 from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
 from b2nn_tvm.schedules.tiles.tile import Tile
 
 
 def schedule_lookup(
-    sch: Schedule, blocks: Mapping[str, SBlockRV], *, tile: Tile, lanes: int, outer_loops: OuterLoops
+    sch: Schedule, blocks: Mapping[Op, SBlockRV], *, tile: Tile, lanes: int, outer_loops: OuterLoops
 ) -> None:
     """Schedule the blocks of a look-up convolution by their marks, and all that was fused behind them.
 
     ``tile.rows`` is even: the two rows of a pair are counted together.
     """
-    anchor, short, lookups = blocks["bconv2d_lookup"], blocks["bconv2d_short"], blocks["bconv2d_lookups"]
+    anchor, short, lookups = (blocks[op] for op in (Op.BCONV2D_LOOKUP, Op.BCONV2D_SHORT, Op.BCONV2D_LOOKUPS))
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, kh, kw, c = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])
@@ -62,7 +63,7 @@ def schedule_lookup(
     sch.decompose_reduction(anchor, kh)
     sch.decompose_reduction(short, f)
     sch.decompose_reduction(lookups, i)
-    _schedule_pairs(sch, blocks["bconv2d_pairs"], lanes)
+    _schedule_pairs(sch, blocks[Op.BCONV2D_PAIRS], lanes)
 
 
 def _schedule_pairs(sch: Schedule, pairs: SBlockRV, lanes: int) -> None:

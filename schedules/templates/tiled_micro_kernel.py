@@ -11,6 +11,7 @@ import tvm
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
+from b2nn_tvm.kernel_attrs import window_of
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, put_kernel
 from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
 from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
@@ -29,8 +30,7 @@ def schedule_kernel_tiles(
     outer_loops: OuterLoops,
 ) -> None:
     """Schedule the block ``conv2d`` or ``bconv2d`` (bytes) and all that was fused behind it."""
-    numbers = sch.get(anchor).annotations
-    stride, dilation = (tuple(int(numbers[f"b2nn.{name}_{axis}"]) for axis in "hw") for name in ("stride", "dilation"))
+    window = window_of(sch.get(anchor).annotations)
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])
@@ -46,6 +46,11 @@ def schedule_kernel_tiles(
     pixel_bytes = channels * tvm.runtime.DataType(str(image.dtype)).bits // 8
     taps = tuple(int(extent) for extent in weights.shape[1:3])
     geometry = window_tile(
-        (batch, height, width, pixel_bytes), taps, stride=stride, dilation=dilation, tile=tile, lanes=lanes
+        (batch, height, width, pixel_bytes),
+        taps,
+        stride=window.stride,
+        dilation=window.dilation,
+        tile=tile,
+        lanes=lanes,
     )
     put_kernel(sch, block, kernel(geometry))

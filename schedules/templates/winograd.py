@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
+from b2nn_tvm.kernel_attrs import Op
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, put_kernel
 from b2nn_tvm.schedules.templates.epilogue import Epilogue, attach_pack
 from b2nn_tvm.schedules.tiles.tile import Tile
@@ -28,7 +29,7 @@ PARALLEL_GROUPS = 6  # groups of rows below which they would leave threads idle
 
 def schedule_winograd(
     sch: Schedule,
-    blocks: Mapping[str, SBlockRV],
+    blocks: Mapping[Op, SBlockRV],
     epilogue: Epilogue,
     kernel: type[MicroKernel] | None,
     *,
@@ -49,12 +50,12 @@ def schedule_winograd(
     sch.reorder(n, p0, p1, q, o0, i, j, o1, lane)
     attach_pack(sch, epilogue, o0, depth=5)
 
-    half_output = blocks["winograd_half_output"]
+    half_output = blocks[Op.WINOGRAD_HALF_OUTPUT]
     sch.compute_at(half_output, o0, preserve_unit_loops=True)
     sch.set_scope(half_output, 0, "local")
     _unroll_vector(sch, half_output, 5, lanes)
 
-    product = blocks["winograd_conv2d"]
+    product = blocks[Op.WINOGRAD_CONV2D]
     sch.compute_at(product, p0, preserve_unit_loops=True)
     _, pn, pp, pq, pi, pj, po, pk = sch.get_loops(product)[1:]
     q0, q1 = sch.split(pq, [None, tile.columns])
@@ -69,7 +70,7 @@ def schedule_winograd(
         for loop in (pp, q1, po1):
             sch.unroll(loop)
 
-    data = blocks["winograd_input"]
+    data = blocks[Op.WINOGRAD_INPUT]
     sch.compute_at(data, p0, preserve_unit_loops=True)
     dn, dp, dq, di, dj, dc = sch.get_loops(data)[2:]
     channel_lanes = next(
@@ -77,7 +78,7 @@ def schedule_winograd(
     )
     dc0, dc_lane = sch.split(dc, [None, channel_lanes])
     sch.reorder(dn, dp, dq, dc0, di, dj, dc_lane)
-    half_input = blocks["winograd_half_input"]
+    half_input = blocks[Op.WINOGRAD_HALF_INPUT]
     sch.compute_at(half_input, dc0, preserve_unit_loops=True)
     sch.set_scope(half_input, 0, "local")
     _unroll_vector(sch, half_input, 6, channel_lanes)

@@ -1,41 +1,16 @@
-"""MetaSchedule without its slow start, and with a place of our own where trials are built and timed: this process, or a
-device.
-
-``import tvm.s_tir.meta_schedule`` parses every GPU's tensor intrinsics, which takes 20 seconds and more; none of them
-is used here, so empty modules stand in for them while it is imported.
-"""
+"""MetaSchedule with a place of our own where trials are built and timed: this process, or a device."""
 
 from __future__ import annotations
 
 import itertools
-import sys
-import types
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 import tvm
 
 from b2nn_tvm.errors import B2nnError
-
-_UNUSED_INTRINSICS = ("cuda", "rocm", "hexagon", "metal", "riscv_cpu", "arm_cpu", "x86")
-
-
-@cache
-def metaschedule() -> types.ModuleType:
-    """The module ``tvm.s_tir.meta_schedule``."""
-    package = "tvm.s_tir.tensor_intrin."
-    added = [package + name for name in _UNUSED_INTRINSICS if package + name not in sys.modules]
-    sys.modules.update({name: types.ModuleType(name) for name in added})
-    try:
-        import_module("tvm.s_tir.tensor_intrin")
-        from tvm.s_tir import meta_schedule
-    finally:
-        for name in added:
-            sys.modules.pop(name, None)
-    return meta_schedule
+from b2nn_tvm.tvm_internals.meta_schedule import metaschedule
 
 
 class Bench(Protocol):

@@ -33,8 +33,11 @@ def build(function: tirx.PrimFunc, target: TargetInfo) -> Callable[..., np.ndarr
 
 def compile_tensors(tensors: Sequence[te.Tensor], target: TargetInfo) -> Callable[..., np.ndarray]:
     """The computation of the last tensor from those before it, with the default tile."""
+    return compile_function(te.create_prim_func(list(tensors)), target)
+
+
+def compile_function(function: tirx.PrimFunc, target: TargetInfo) -> Callable[..., np.ndarray]:
+    """An unscheduled function, with the default tile."""
     vector_unit = vector_unit_named(target.vector)
-    function, _ = schedule_function(
-        te.create_prim_func(list(tensors)), vector_unit=vector_unit, records=Records(vector_unit.name)
-    )
-    return build(function, target)
+    scheduled, _ = schedule_function(function, vector_unit=vector_unit, records=Records(vector_unit.name))
+    return build(scheduled, target)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from b2nn_tvm import reference
+from b2nn_tvm.kernel_attrs import PADDING
 from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
-from tests.ops.scheduled import build
+from b2nn_tvm.targets.target import get
+from tests.ops.scheduled import build, compile_function
 
 CHANNELS = (1, 3, 8, 16, 31, 32, 33, 63, 64, 65, 128)
 WORDS = ("uint8", "uint32")
@@ -36,7 +38,7 @@ def expected_words(x, limits, padding, word, pad_value):
 def test_equals_the_reference(channels, word, target):
     padding, pad_value = ((0, 0, 0, 0), 0) if channels % 2 else ((1, 2, 0, 3), 1)
     x, limits = activations(3, 4, 5, channels)
-    packed = build(pack_signs(x.shape, padding, word=word, pad_value=pad_value), target)(x, limits)
+    packed = compile_function(pack_signs(x.shape, padding, word=word, pad_value=pad_value), target)(x, limits)
     np.testing.assert_array_equal(packed, expected_words(x, limits, padding, word, pad_value))
 
 
@@ -45,17 +47,29 @@ def test_equals_the_reference(channels, word, target):
 def test_padded_pixels_have_the_bits_of_the_pad_value(channels, pad_value, target):
     word, padding = vector_unit_named(target.vector).layout.word, (2, 1, 1, 0)
     x, limits = activations(1, 3, 4, channels)
-    packed = build(pack_signs(x.shape, padding, word=word, pad_value=pad_value), target)(x, limits)
+    packed = compile_function(pack_signs(x.shape, padding, word=word, pad_value=pad_value), target)(x, limits)
     signs = reference.unpack(packed.view(np.uint8), channels)
     assert (signs[:, :2] == (1 if pad_value == 1 else -1)).all()
     np.testing.assert_array_equal(packed, expected_words(x, limits, padding, word, pad_value))
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("channels", [1, 31, 64, 65])
+def test_the_definition_itself_equals_the_reference(channels, word):
+    """Before the written loops take its place."""
+    x, limits = activations(2, 5, 6, channels)
+    for padding, pad_value, stride in (((1, 2, 0, 3), 1, (1, 1)), ((2, 0, 1, 1), 0, (1, 1)), ((0, 0, 0, 0), 0, (2, 3))):
+        kernel = pack_signs(x.shape, padding, word=word, pad_value=pad_value, stride=stride)
+        packed = build(kernel, get("native"))(x, limits)
+        image = x[:, :: stride[0], :: stride[1]]
+        np.testing.assert_array_equal(packed, expected_words(image, limits, padding, word, pad_value))
 
 
 def test_in_parallel_the_bits_are_the_same(target):
     """Large enough that its rows are divided among threads."""
     x, limits = activations(3, 20, 18, 65)
     word = vector_unit_named(target.vector).layout.word
-    packed = build(pack_signs(x.shape, (1, 1, 1, 1), word=word, pad_value=0), target)(x, limits)
+    packed = compile_function(pack_signs(x.shape, (1, 1, 1, 1), word=word, pad_value=0), target)(x, limits)
     np.testing.assert_array_equal(packed, expected_words(x, limits, (1, 1, 1, 1), word, 0))
 
 
@@ -65,6 +79,6 @@ def test_with_a_stride_only_the_pixels_that_are_read_are_packed(channels, target
     word = vector_unit_named(target.vector).layout.word
     kernel = pack_signs(x.shape, (0, 0, 0, 0), word=word, pad_value=0, stride=(2, 3))
     np.testing.assert_array_equal(
-        build(kernel, target)(x, limits), expected_words(x[:, ::2, ::3], limits, (0, 0, 0, 0), word, 0)
+        compile_function(kernel, target)(x, limits), expected_words(x[:, ::2, ::3], limits, (0, 0, 0, 0), word, 0)
     )
-    assert "b2nn.padding" not in kernel.attrs  # what packs a whole image only may become part of the function before
+    assert PADDING not in kernel.attrs  # what packs a whole image only may become part of the function before

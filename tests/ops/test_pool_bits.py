@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from b2nn_tvm import reference
+from b2nn_tvm.kernel_attrs import BORDERED
 from b2nn_tvm.ops.bit_layout import pack_channels
-from b2nn_tvm.ops.pack_signs import BORDERED
 from b2nn_tvm.ops.pool_bits import pool_bits
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
-from tests.ops.scheduled import build
+from tests.ops.scheduled import build, compile_function
 
 POOLINGS = {
     "2x2": Pooling((2, 2), (2, 2), (0, 0, 0, 0), (1, 1), 3, 4),
@@ -49,7 +49,7 @@ def signs_of(shape, seed=0):
     return np.where(np.random.default_rng(seed).random(shape) < 0.15, 1, -1).astype(np.int8)
 
 
-def assert_pools(name, channels, word, target):
+def assert_pools(name, channels, word, target, compiled=compile_function):
     """Also with channels that are turned, and with no border or one of ones."""
     pooling = POOLINGS[name]
     x = signs_of((2, HEIGHT, WIDTH, channels), channels)
@@ -57,7 +57,7 @@ def assert_pools(name, channels, word, target):
     pad_value, border = ((1, (1, 0, 2, 1)), (0, (0, 0, 0, 0)))[channels % 2]
     packed = pack_channels(x, word=word)
     function = pool_bits(packed.shape, pooling, border, channels=channels, word=word, pad_value=pad_value)
-    got = build(function, target)(packed, pack_channels(turned, word=word))
+    got = compiled(function, target)(packed, pack_channels(turned, word=word))
     top, left, bottom, right = border
     width = ((0, 0), (top, bottom), (left, right), (0, 0))
     expected = np.pad(max_pool(x, pooling) * -turned, width, constant_values=1)
@@ -67,6 +67,13 @@ def assert_pools(name, channels, word, target):
 @pytest.mark.parametrize(("name", "channels", "word"), CASES)
 def test_is_the_maximum_of_the_signs(name, channels, word):
     assert_pools(name, channels, word, get("native"))
+
+
+@pytest.mark.parametrize("channels", [3, 64])
+@pytest.mark.parametrize("name", POOLINGS)
+def test_the_definition_itself_is_the_maximum_of_the_signs(name, channels):
+    """Before the written loops take its place."""
+    assert_pools(name, channels, ("uint8", "uint32")[channels == 64], get("native"), compiled=build)
 
 
 def test_on_every_instruction_set(target):
@@ -80,22 +87,8 @@ def test_a_border_of_zero_bits_is_left_to_the_memory(pad_value):
     packed = pack_channels(x, word="uint32")
     function = pool_bits(packed.shape, pooling, border, channels=64, word="uint32", pad_value=pad_value)
     assert BORDERED in function.attrs
-    got = build(function, get("native"))(packed, np.zeros(2, np.uint32))
+    got = compile_function(function, get("native"))(packed, np.zeros(2, np.uint32))
     np.testing.assert_array_equal(got[:, 1:5, 2:6], pack_channels(max_pool(x, pooling), word="uint32"))
-
-
-def test_large_images_use_threads_and_small_ones_do_not():
-    pooling = Pooling((2, 2), (2, 2), (0, 0, 0, 0), (1, 1), 56, 56)
-    large = pool_bits((1, 112, 112, 2), pooling, (0, 0, 0, 0), channels=64, word="uint32", pad_value=0)
-    small = pool_bits((1, HEIGHT, WIDTH, 2), POOLINGS["2x2"], (0, 0, 0, 0), channels=64, word="uint32", pad_value=0)
-    assert ("T.parallel(" in large.script(), "T.parallel(" in small.script()) == (True, False)
-
-
-def test_whole_words_are_combined_in_vectors():
-    """A row of 112 pixels of 64 channels is 224 words, 14 vectors of 16."""
-    pooling = Pooling((3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 56, 56)
-    function = pool_bits((1, 112, 112, 2), pooling, (1, 1, 1, 1), channels=64, word="uint32", pad_value=0)
-    assert "T.vectorized(16)" in function.script()
 
 
 def test_the_definition_pads_below_every_sign():

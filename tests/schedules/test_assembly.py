@@ -12,6 +12,7 @@ import tvm
 
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
+from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
@@ -144,7 +145,7 @@ def test_the_epilogue_works_on_whole_registers(isa, multiply):
 )
 def test_signs_are_packed_by_compares(isa, compare, to_bits, width):
     channels, word = 128, vector_unit_named(get(isa).vector).layout.word
-    text = emit(isa, pack_signs((1, 28, 28, channels), (1, 1, 1, 1), word=word, pad_value=0))
+    text = emit(isa, pack_signs_loops(pack_signs((1, 28, 28, channels), (1, 1, 1, 1), word=word, pad_value=0)))
     loop = innermost_loop(text, compare)
     pixels = loop.count(compare) * width / channels
     assert pixels in (1, 2)

@@ -201,7 +201,8 @@ def test_a_module_is_scheduled_function_by_function():
     a = te.placeholder((1, 4, 4, 8), name="a")
     module["relu"] = te.create_prim_func([a, topi.nn.relu(a)])
     module["conv"] = float_conv(SMALL, NEON.layout)
-    module["pack"] = pack_signs((1, 4, 4, 8), (0, 0, 0, 0), word="uint8", pad_value=0)
+    pack = pack_signs((1, 4, 4, 8), (0, 0, 0, 0), word="uint8", pad_value=0)
+    module["pack"], _ = schedule_function(pack, vector_unit=NEON, records=Records("neon"))
     scheduled = schedule_module(module, vector_unit=NEON, records=Records("neon"))
     assert set(scheduled.descriptions) == {"relu", "conv"}
     assert scheduled.descriptions["relu"] == "generic" and scheduled.descriptions["conv"].startswith("conv2d ")

@@ -8,12 +8,13 @@ import tvm
 from tvm import relax, tirx
 from tvm.ir import GenericConst
 
-from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.kernel_attrs import OPERATIONS
 from b2nn_tvm.ops.border import BORDER
 from b2nn_tvm.passes.framework.invariant import Invariant, relax_functions
 from b2nn_tvm.relax_query import calls, op_name
 
-NOTED_OPERATIONS = "b2nn.operations"  # attribute of a module: the operations of each function, by its name
+# Attributes of a module: the operations and the role of each function, by its name.
+NOTED_OPERATIONS, NOTED_ROLES = "b2nn.noted_operations", "b2nn.noted_roles"
 
 
 def _every_kernel(complaint: Callable[[tvm.IRModule, tvm.ir.GlobalVar], str]) -> Callable[[tvm.IRModule], str]:

@@ -19,8 +19,8 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.ops.anchor import OP, OPERATIONS
-from b2nn_tvm.ops.pack_signs import BORDERED, PADDING, pack_interior
+from b2nn_tvm.kernel_attrs import BORDERED, OPERATIONS, PADDING, ROLE, Role, operations_of, role_of
+from b2nn_tvm.ops.pack_signs import pack_interior
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
@@ -30,7 +30,6 @@ Users = dict[
     relax.Var, list[tuple[relax.Var, relax.Call]]
 ]  # the calls of functions that read a value, and their results
 Enter = Callable[[list[relax.Call], "relax.Call | None", str], None]
-FUSABLE = ("bconv2d_words", "bconv2d_bytes", "bconv2d_lookup", "conv2d", "winograd_conv2d")
 
 
 @tvm.transform.module_pass(opt_level=0, name="FusePack")
@@ -92,16 +91,16 @@ def _find_pairs(module: tvm.IRModule, layout: VectorLayout, enter: Enter) -> dic
         )
         if not obstacle:
             pairs[y] = _Pair(made[y], call, packed, readers[y] > 1)
-        enter(_layers_that_read(packed, users), made.get(y), obstacle)
+        enter(_layers_that_read(module, packed, users), made.get(y), obstacle)
     return pairs
 
 
-def _layers_that_read(packed: relax.Var, users: Users) -> list[relax.Call]:
+def _layers_that_read(module: tvm.IRModule, packed: relax.Var, users: Users) -> list[relax.Call]:
     """The calls that read packed signs, as they are or pooled."""
     found = users.get(packed, [])
-    pools = [var for var, call in found if "pool_bits" in call.args[0].name_hint]
+    pools = [var for var, call in found if role_of(module[call.args[0]].attrs) is Role.POOL_BITS]
     return [call for var, call in found if var not in pools] + [
-        call for var in pools for call in _layers_that_read(var, users)
+        call for var in pools for call in _layers_that_read(module, var, users)
     ]
 
 
@@ -114,7 +113,7 @@ def _obstacle(module: tvm.IRModule, producer: relax.Call | None, pack: relax.Cal
     function = None if producer is None else _function(module, producer)
     if function is None:
         return "what it packs is an input of the network"
-    if _anchor(function) not in FUSABLE:
+    if role_of(function.attrs) is not Role.CONVOLUTION:
         return f"what it packs comes from {producer.args[0].name_hint}, which is no convolution"
     *padding, pad_value = (int(value) for value in _function(module, pack).attrs[PADDING])
     if any(padding) and pad_value == 1:
@@ -123,19 +122,6 @@ def _obstacle(module: tvm.IRModule, producer: relax.Call | None, pack: relax.Cal
     if channels % layout.float_lanes or not layout.packs_in_tiles(channels):
         return f"{channels} channels are not whole vectors and words"
     return ""
-
-
-def _anchor(function: tirx.PrimFunc) -> str:
-    """The operator of the function's convolution, "" where it has none."""
-    found = ""
-    body = function.body.block.body
-    for statement in body.seq if isinstance(body, tirx.SeqStmt) else [body]:
-        while isinstance(statement, tirx.For):
-            statement = statement.body
-        if isinstance(statement, SBlockRealize):
-            op = str(getattr(mark := statement.block.annotations.get(OP), "value", mark))
-            found = op if op in FUSABLE else found
-    return found
 
 
 @mutator
@@ -194,6 +180,7 @@ def compose(producer: tirx.PrimFunc, pack: tirx.PrimFunc, packed: relax.TensorTy
         [*block.alloc_buffers, *([] if keep else [y])],
     )
     parameters = [*producer.params[:-1], threshold, *([y] if keep else []), bits]
-    words = [*producer.attrs.get(OPERATIONS, ()), *pack.attrs.get(OPERATIONS, ())]
-    attrs = {"tirx.noalias": True, OPERATIONS: words, **({BORDERED: list(padding)} if any(padding) else {})}
+    words = [*operations_of(producer.attrs), *operations_of(pack.attrs)]
+    attrs = {"tirx.noalias": True, ROLE: str(Role.CONVOLUTION), OPERATIONS: words}
+    attrs |= {BORDERED: list(padding)} if any(padding) else {}
     return tirx.PrimFunc(parameters, SBlockRealize([], tirx.const(True), root)).with_attrs(attrs)

@@ -17,11 +17,13 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.ops.anchor import OP, OPERATIONS
-from b2nn_tvm.ops.border import BORDER, PAD, Padding, into_border, out_of_border
+from b2nn_tvm.kernel_attrs import BORDER, OPERATIONS, PAD, Operation, Role, op_of, operations_of, role_of
+from b2nn_tvm.ops.border import Padding, into_border, out_of_border
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
 from b2nn_tvm.relax_query import calls, constant, op_name, reads
+
+BORDERLESS = (Role.PACK_SIGNS, Role.POOL_BITS)  # their loops are written for the image that they are given
 
 
 @tvm.transform.module_pass(opt_level=0, name="FusePad")
@@ -84,7 +86,7 @@ def _obstacle(module: tvm.IRModule, image: relax.Expr) -> str:
     if sum(image.same_as(field) for call in readers for field in call.args[1]) != reads(module["main"])[image]:
         return "what it pads is an output of the network, too"
     for function in (producer, *(module[call.args[0]] for call in readers)):
-        if "tirx.is_scheduled" in (function.attrs or {}) or relax.analysis.has_reshape_pattern(function):
+        if role_of(function.attrs) in BORDERLESS or relax.analysis.has_reshape_pattern(function):
             return "what it pads is read or made by a kernel that knows no border"
     return ""
 
@@ -94,7 +96,7 @@ def _ends_in_plain_reduction(function: tirx.PrimFunc) -> bool:
     last = function.body.block.body
     while not isinstance(last, SBlockRealize):
         last = last.seq[-1] if isinstance(last, tirx.SeqStmt) else last.body
-    return last.block.init is not None and OP not in last.block.annotations
+    return last.block.init is not None and op_of(last.block.annotations) is None
 
 
 @mutator
@@ -145,7 +147,7 @@ def write_inside(function: tirx.PrimFunc, padding: Padding) -> tirx.PrimFunc:
     """The function with its last parameter, an image, inside a border that is still to be set to zero."""
     image = function.params[-1]
     tail = into_border(image, padding)
-    words = [*function.attrs.get(OPERATIONS, ()), "pad"]
+    words = [*operations_of(function.attrs), str(Operation.PAD)]
     return _with(function, image, [*function.params[:-1], *tail.params], before=None, behind=tail).with_attrs(
         {OPERATIONS: words, BORDER: list(padding)}
     )

@@ -1,9 +1,11 @@
-"""Give each function the words for what was fused into it: attribute OPERATIONS, which tables show.
+"""Give each function the words for what was fused into it, attribute OPERATIONS, and what it is for, attribute ROLE.
 
-    module {NOTED_OPERATIONS: {"fused_conv2d_add": ["conv2d", "shift"]}}: fused_conv2d_add {}
-        ->  module {}: fused_conv2d_add {OPERATIONS: ["conv2d", "shift"]}
+    module {NOTED_OPERATIONS: {"conv2d_add": ["conv2d", "shift"]}, NOTED_ROLES: {"conv2d_add": "convolution"}}
+        conv2d_add {}
+    ->  module {}
+        conv2d_add {OPERATIONS: ["conv2d", "shift"], ROLE: "convolution"}
 
-It stands behind FuseTIR, which drops the attributes of what it fuses; NoteOperations has noted the words before.
+It stands behind FuseTIR, which drops the attributes of what it fuses; NoteOperations has noted both before.
 """
 
 from __future__ import annotations
@@ -11,9 +13,15 @@ from __future__ import annotations
 import tvm
 from tvm import tirx
 
-from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.kernel_attrs import OPERATIONS, ROLE
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
-from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED, NOTED_OPERATIONS, OPERATIONS_NOTED
+from b2nn_tvm.passes.framework.kernel_invariants import (
+    KERNELS_ONLY,
+    LABELLED,
+    NOTED_OPERATIONS,
+    NOTED_ROLES,
+    OPERATIONS_NOTED,
+)
 
 
 @tvm.transform.module_pass(opt_level=0, name="LabelKernels")
@@ -25,11 +33,13 @@ class LabelKernels(CompilerPass):
 
     def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         attributes = dict(module.attrs)
-        words = attributes.pop(NOTED_OPERATIONS)
-        functions = {
-            name: function.with_attr(OPERATIONS, words[name.name_hint])
-            if isinstance(function, tirx.PrimFunc) and name.name_hint in words
-            else function
-            for name, function in module.functions_items()
-        }
+        words, roles = attributes.pop(NOTED_OPERATIONS), attributes.pop(NOTED_ROLES, {})
+
+        def labelled(name: str, function: tvm.ir.BaseFunc) -> tvm.ir.BaseFunc:
+            if not isinstance(function, tirx.PrimFunc) or name not in words:
+                return function
+            role = {ROLE: roles[name]} if name in roles else {}
+            return function.with_attrs({OPERATIONS: words[name], **role})
+
+        functions = {name: labelled(name.name_hint, function) for name, function in module.functions_items()}
         return tvm.IRModule(functions, attrs=attributes)

@@ -1,13 +1,12 @@
-"""Note in the module which operations are fused into each function: attribute NOTED_OPERATIONS, by the function's name,
-in order, in the words that tables show.
+"""Note in the module which operations are fused into each function and what it is for: attributes NOTED_OPERATIONS, in
+order and in the words that tables show, and NOTED_ROLES, by the function's name.
 
 It stands between FuseOps and FuseTIR: there a group of operators is still a Relax function of calls,
 
     fused_bconv2d_multiply_add(x, w, g, y): call_tir(bconv2d, x, w); call_tir(multiply, ., g); call_tir(add, ., y)
-        ->  ["binary conv2d", "scale", "residual add"]
+        ->  ["binary conv2d", "scale", "residual add"], "convolution"
 
-and FuseTIR makes one function of the same name of it, without the group's attributes. LabelKernels puts the words
-there.
+and FuseTIR makes one function of the same name of it, without the group's attributes. LabelKernels puts both there.
 """
 
 from __future__ import annotations
@@ -18,48 +17,57 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from b2nn_tvm.kernel_attrs import Operation, Role, role_of, role_of_fused
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
-from b2nn_tvm.passes.framework.kernel_invariants import GROUPED, NOTED_OPERATIONS, OPERATIONS_NOTED
+from b2nn_tvm.passes.framework.kernel_invariants import GROUPED, NOTED_OPERATIONS, NOTED_ROLES, OPERATIONS_NOTED
 from b2nn_tvm.relax_query import calls, op_name
 
-_WORDS = {
-    "bconv2d": "binary conv2d",
-    "pack_signs": "pack",
-    "pad_input": "pad",
-    "transpose": "layout change",
+_WORDS_OF_ROLES = {
+    Role.PACK_SIGNS: Operation.PACK,
+    Role.PAD_INPUT: Operation.PAD,
+    Role.POOL_BITS: Operation.POOL_BITS,
+    Role.EXPAND_WEIGHTS: Operation.UNPACK_WEIGHTS,
 }
+_WORDS = {"bconv2d": "binary conv2d", "transpose": "layout change"}
 _WITH_CONSTANT = {"multiply": "scale", "add": "shift", "subtract": "shift"}
 _WITH_TENSOR = {"add": "residual add"}
 
 
 @tvm.transform.module_pass(opt_level=0, name="NoteOperations")
 class NoteOperations(CompilerPass):
-    """Note the operations of every function that "main" calls."""
+    """Note the operations and the role of every function that "main" calls."""
 
     requires = (GROUPED,)
     ensures = (OPERATIONS_NOTED,)
 
     def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
-        return module.with_attr(NOTED_OPERATIONS, operations(module))
+        words: dict[str, list[str]] = {}
+        roles: dict[str, str] = {}
+        for name, members, given in _functions(module):
+            found = [role_of(module[call.args[0]].attrs) for call in members]
+            words[name] = [_word(call, role, given) for call, role in zip(members, found, strict=True)]
+            if (role := role_of_fused(set(found))) is not None:
+                roles[name] = str(role)
+        return module.with_attr(NOTED_OPERATIONS, words).with_attr(NOTED_ROLES, roles)
 
 
-def operations(grouped: tvm.IRModule) -> dict[str, tuple[str, ...]]:
-    """The operations of each function that "main" calls, by name, after FuseOps."""
-    found = {}
-    for _, call in calls(grouped["main"]):
+def _functions(module: tvm.IRModule):
+    """The name of each function that "main" calls, the calls that it consists of, the arguments of its parameters."""
+    for _, call in calls(module["main"]):
         if op_name(call) == "relax.call_tir":
-            found[call.args[0].name_hint] = (_word(call, {}),)
-        elif isinstance(call.op, tvm.ir.GlobalVar) and isinstance(grouped[call.op], relax.Function):
-            group = grouped[call.op]
+            yield call.args[0].name_hint, [call], {}
+        elif isinstance(call.op, tvm.ir.GlobalVar) and isinstance(module[call.op], relax.Function):
+            group = module[call.op]
             given = dict(zip(group.params, call.args, strict=True))
-            found[call.op.name_hint] = tuple(_word(inner, given) for _, inner in calls(group))
-    return found
+            yield call.op.name_hint, [inner for _, inner in calls(group)], given
 
 
-def _word(call: relax.Call, given: Mapping[relax.Var, relax.Expr]) -> str:
-    """The word for one call_tir; ``given`` are the arguments of the group's parameters. A number is part of the
-    function.
+def _word(call: relax.Call, role: Role | None, given: Mapping[relax.Var, relax.Expr]) -> str:
+    """The word for one call_tir: that of its role, else TVM's name of the operation; a number is part of a function's
+    name. ``given`` are the arguments of the group's parameters.
     """
+    if role in _WORDS_OF_ROLES:
+        return str(_WORDS_OF_ROLES[role])
     name = call.args[0].name_hint.removeprefix("tir_").rstrip("0123456789").rstrip("_")
     values = [given.get(value, value) for value in call.args[1].fields]
     with_constant = len(values) == 1 or any(isinstance(value, GenericConst) for value in values)

@@ -13,8 +13,8 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.ops.anchor import OPERATIONS
-from b2nn_tvm.ops.expand_weights import EXPANDED, expand_weights, expand_winograd_weights
+from b2nn_tvm.kernel_attrs import OPERATIONS, ROLE, Operation, Role
+from b2nn_tvm.ops.expand_weights import expand_weights, expand_winograd_weights
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
@@ -61,4 +61,5 @@ def _expand(weight: np.ndarray, bits: np.ndarray, context: RewriteContext) -> re
             return expand_weights(bits, channels=channels, lanes=lanes)
         return expand_winograd_weights(bits, channels=channels, lanes=lanes, m=weight.shape[0] - 2)
 
-    return context.call_te(compute, relax.const(bits), name=EXPANDED, attrs={OPERATIONS: ["unpack weights"]})
+    attrs = {ROLE: str(Role.EXPAND_WEIGHTS), OPERATIONS: [str(Operation.UNPACK_WEIGHTS)]}
+    return context.call_te(compute, relax.const(bits), name="expand_weights", attrs=attrs)

@@ -11,7 +11,8 @@ import tvm
 from tvm import tirx
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.ops.border import BORDER, zeros_around
+from b2nn_tvm.kernel_attrs import BORDER
+from b2nn_tvm.ops.border import zeros_around
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import BORDERS_ZEROED, SCHEDULED
 

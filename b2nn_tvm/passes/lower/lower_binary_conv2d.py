@@ -12,6 +12,7 @@ import numpy as np
 import tvm
 from tvm import relax, topi
 
+from b2nn_tvm.kernel_attrs import ROLE, Role
 from b2nn_tvm.ops import bit_layout
 from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bconv2d_lookup import lookup_table, to_nibbles
@@ -93,7 +94,9 @@ class _Lowering:
             constant, *classes = others or (single,)
             return topi.cast(bconv2d(x, w, constant, *classes, workload=workload, table=table), "float32")
 
-        return context.call_te(compute, *arguments, name="bconv2d", pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE)
+        attrs = {ROLE: str(Role.CONVOLUTION)}
+        pattern = OpPattern.OUT_ELEMENTWISE_FUSABLE
+        return context.call_te(compute, *arguments, name="bconv2d", pattern=pattern, attrs=attrs)
 
     def _pack(self, found: BinaryInput, step: tuple[int, int], context: RewriteContext) -> relax.Var:
         """The packed form of every ``step``-th row and column of an input: made once, however many convolutions read

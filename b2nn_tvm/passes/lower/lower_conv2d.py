@@ -10,7 +10,7 @@ import numpy as np
 import tvm
 from tvm import relax, topi
 
-from b2nn_tvm.ops.border import PAD
+from b2nn_tvm.kernel_attrs import PAD, ROLE, Role
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.dense import dense, pack_dense_weights
 from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
@@ -94,8 +94,9 @@ class _Lowering:
                 return depthwise_conv2d(x, w, workload=workload, lanes=lanes)
             return conv2d(x, w, workload=workload)
 
-        name = "depthwise_conv2d" if depthwise else "conv2d"
-        return context.call_te(compute, x, relax.const(packed), name=name, pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE)
+        name, role = ("depthwise_conv2d", Role.DEPTHWISE_CONVOLUTION) if depthwise else ("conv2d", Role.CONVOLUTION)
+        pattern, attrs = OpPattern.OUT_ELEMENTWISE_FUSABLE, {ROLE: str(role)}
+        return context.call_te(compute, x, relax.const(packed), name=name, pattern=pattern, attrs=attrs)
 
     def _winograd(
         self, call: relax.Call, context: RewriteContext, filters: np.ndarray, workload: ConvWorkload
@@ -105,7 +106,12 @@ class _Lowering:
         x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), context)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
         return context.call_te(
-            compute, x, relax.const(packed), name="winograd_conv2d", pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE
+            compute,
+            x,
+            relax.const(packed),
+            name="winograd_conv2d",
+            pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE,
+            attrs={ROLE: str(Role.CONVOLUTION)},
         )
 
     def _enter(self, packed: np.ndarray, call: relax.Call, filters: np.ndarray, workload: ConvWorkload) -> None:
@@ -124,7 +130,8 @@ class _Lowering:
         if (x, padding) not in self._padded:
             top, left, bottom, right = padding
             pad = lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, 0], name="pad_input")
-            self._padded[x, padding] = context.emit(context.call_te(pad, x, name="pad_input", attrs={PAD: padding}))
+            attrs = {ROLE: str(Role.PAD_INPUT), PAD: padding}
+            self._padded[x, padding] = context.emit(context.call_te(pad, x, name="pad_input", attrs=attrs))
         return self._padded[x, padding]
 
     def _dense(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
@@ -141,6 +148,7 @@ class _Lowering:
             relax.const(packed),
             name="dense",
             pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE,
+            attrs={ROLE: str(Role.DENSE)},
         )
 
 

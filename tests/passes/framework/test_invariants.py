@@ -8,7 +8,7 @@ import tvm
 from tvm import relax, te, topi
 from tvm.relax import op
 
-from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.kernel_attrs import OPERATIONS
 from b2nn_tvm.ops.border import BORDER
 from b2nn_tvm.passes.framework import invariants, kernel_invariants
 from b2nn_tvm.passes.framework.invariant import Invariant

@@ -9,7 +9,7 @@ from tvm import IRModule, relax, te, topi
 from tvm.relax import TupleType, op
 from tvm.tirx import const
 
-from b2nn_tvm.ops.border import BORDER
+from b2nn_tvm.kernel_attrs import BORDER
 from b2nn_tvm.passes.fuse.fuse_pad import FusePad, read_inside, write_inside
 from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
 from b2nn_tvm.passes.pipeline import lower_float

@@ -7,7 +7,7 @@ import tvm
 from tvm import relax
 from tvm.relax import op
 
-from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.kernel_attrs import OPERATIONS
 from b2nn_tvm.passes.framework.kernel_invariants import NOTED_OPERATIONS
 from b2nn_tvm.passes.fuse.note_operations import NoteOperations
 from b2nn_tvm.relax_query import calls

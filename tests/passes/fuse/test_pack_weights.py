@@ -4,7 +4,7 @@ import tvm
 from tvm import relax
 from tvm.relax import op
 
-from b2nn_tvm.ops.anchor import OPERATIONS
+from b2nn_tvm.kernel_attrs import OPERATIONS, ROLE, Role
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.expand_weights import expand_weights, pack_bits
 from b2nn_tvm.ops.vector_layout import VectorLayout
@@ -35,8 +35,10 @@ def test_weights_of_one_and_minus_one_are_a_constant_of_bits():
 
     def expected(x):
         builder = relax.BlockBuilder.current()
-        function = {"primfunc_name_hint": "conv2d", "primfunc_attrs": {"op_pattern": 4}}
-        expand = {"primfunc_name_hint": "expand_weights", "primfunc_attrs": {OPERATIONS: ["unpack weights"]}}
+        role = {ROLE: str(Role.CONVOLUTION)}
+        function = {"primfunc_name_hint": "conv2d", "primfunc_attrs": {"op_pattern": 4, **role}}
+        role = {ROLE: str(Role.EXPAND_WEIGHTS)}
+        expand = {"primfunc_name_hint": "expand_weights", "primfunc_attrs": {OPERATIONS: ["unpack weights"], **role}}
         bits = builder.call_te(
             lambda b: expand_weights(b, channels=6, lanes=8), relax.const(pack_bits(packed)), **expand
         )

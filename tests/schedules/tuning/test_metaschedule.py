@@ -1,4 +1,4 @@
-"""MetaSchedule starts quickly, and what it relies on works with the pinned tvm-ffi."""
+"""What MetaSchedule relies on works with the pinned tvm-ffi, and trials get inputs that they can run on."""
 
 import subprocess
 import sys
@@ -7,18 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-START = """
-import time
-import tvm
-started = time.process_time()
-from b2nn_tvm.schedules.tuning.metaschedule import metaschedule
-module = metaschedule()
-print(time.process_time() - started)
-assert module.__name__ == "tvm.s_tir.meta_schedule" and metaschedule() is module
-import sys
-stubs = [name for name, value in sys.modules.items() if "tensor_intrin." in name and value.__spec__ is None]
-assert not stubs, stubs
-"""
 SAVE = """
 import tvm
 from tvm import te
@@ -33,11 +21,6 @@ def run(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_it_starts_without_parsing_the_intrinsics_of_gpus():
-    """That takes more than twenty seconds of the processor; and no stub is left behind."""
-    assert float(run(START)) < 10
 
 
 def test_modules_can_be_saved():

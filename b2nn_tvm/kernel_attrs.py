@@ -1,0 +1,176 @@
+"""The attributes by which operators, passes, schedules and code generation know a kernel and its blocks.
+
+A kernel is a PrimFunc. Its attributes say what it is for, and what its caller has to see to; the annotations of its
+blocks say what each computes and in which layout, so that a schedule finds them however they were fused. Nobody may
+tell a kernel by its name, which is for people: TVM joins the names of what it fuses, and numbers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from b2nn_tvm.workload import ConvWorkload
+
+# ---- attributes of a function
+
+ROLE = "b2nn.role"
+OPERATIONS = "b2nn.operations"  # the operations that were fused into it, in order, in the words that tables show
+PADDING = "b2nn.padding"  # of a function that packs whole images: (top, left, bottom, right, pad value)
+PAD = "b2nn.pad"  # of a function that does nothing but pad an image with zeros: (top, left, bottom, right)
+BORDER = "b2nn.border"  # of a function that has to zero the border of its last output: (top, left, bottom, right)
+# Of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it is: zero.
+BORDERED = "b2nn.bordered_output"
+GEOMETRY = "b2nn.geometry"  # of a function whose loops are written by hand: numbers by name, for its schedule
+
+
+class Role(StrEnum):
+    """What a function is for. One that was fused of several has the first of these that any of them has."""
+
+    CONVOLUTION = "convolution"
+    DEPTHWISE_CONVOLUTION = "depthwise convolution"
+    DENSE = "dense"
+    PACK_SIGNS = "pack signs"
+    POOL_BITS = "pool bits"
+    PAD_INPUT = "pad input"
+    EXPAND_WEIGHTS = "expand weights"
+
+
+class Operation(StrEnum):
+    """Those words of OPERATIONS that decisions hang on; all others are for tables only."""
+
+    PACK = "pack"
+    PAD = "pad"
+    POOL_BITS = "pool_bits"
+    UNPACK_WEIGHTS = "unpack weights"
+
+
+def role_of(attrs: Mapping[str, Any] | None) -> Role | None:
+    """The role in a function's attributes; None where it has none (``attrs`` are None, too, where there are none)."""
+    value = (attrs or {}).get(ROLE)
+    return None if value is None else Role(str(value))
+
+
+def role_of_fused(roles: set[Role | None]) -> Role | None:
+    """The role of a function that was fused of functions with these."""
+    return next((role for role in Role if role in roles), None)
+
+
+def operations_of(attrs: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The operations in a function's attributes."""
+    return tuple(map(str, (attrs or {}).get(OPERATIONS, ())))
+
+
+def geometry_of(attrs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The numbers in a function's GEOMETRY, single ones as tuples of one."""
+    single = lambda value: isinstance(value, int)
+    return {str(k): (int(v),) if single(v) else tuple(map(int, v)) for k, v in attrs[GEOMETRY].items()}
+
+
+# ---- annotations of a block
+
+_OP, _WORKLOAD = "b2nn.op", "b2nn.workload"
+_LANES, _GROUPS, _TILE_SIZE, _CHANNELS = "b2nn.lanes", "b2nn.groups", "b2nn.m", "b2nn.channels"
+_STRIDE, _DILATION = ("b2nn.stride_h", "b2nn.stride_w"), ("b2nn.dilation_h", "b2nn.dilation_w")
+
+
+class Op(StrEnum):
+    """What a block computes. Records of tuned tiles hold these words."""
+
+    CONV2D = "conv2d"
+    DEPTHWISE_CONV2D = "depthwise_conv2d"
+    DENSE = "dense"
+    BCONV2D_WORDS = "bconv2d_words"
+    BCONV2D_BYTES = "bconv2d_bytes"
+    BCONV2D_LOOKUP = "bconv2d_lookup"
+    BCONV2D_PAIRS = "bconv2d_pairs"
+    BCONV2D_LOOKUPS = "bconv2d_lookups"
+    BCONV2D_SHORT = "bconv2d_short"
+    WINOGRAD_CONV2D = "winograd_conv2d"
+    WINOGRAD_HALF_INPUT = "winograd_half_input"
+    WINOGRAD_INPUT = "winograd_input"
+    WINOGRAD_HALF_OUTPUT = "winograd_half_output"
+    PACK_SIGNS = "pack_signs"
+    PACK_INTERIOR = "pack_interior"
+    POOL_BITS = "pool_bits"
+    EXPAND_WEIGHTS = "expand_weights"
+    EXPAND_HALF_WEIGHTS = "expand_half_weights"
+
+
+BINARY_SUMS = frozenset({Op.BCONV2D_WORDS, Op.BCONV2D_BYTES, Op.BCONV2D_LOOKUP})
+# The blocks that a function is tiled by: every layer has one of them, whatever else stands around it.
+ANCHORS = BINARY_SUMS | {Op.CONV2D, Op.DEPTHWISE_CONV2D, Op.DENSE, Op.WINOGRAD_CONV2D}
+
+
+@dataclass(frozen=True)
+class Window:
+    """How the windows of a convolution lie in its image: (height, width) each."""
+
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+
+def mark(
+    op: Op,
+    workload: ConvWorkload | str,
+    *,
+    lanes: int | None = None,
+    groups: int | None = None,
+    tile_size: int | None = None,
+    channels: int | None = None,
+    window: bool = False,
+) -> dict[str, str | int]:
+    """The annotations of a block: what it computes, its workload's key, and what its schedule needs of the layout.
+
+    ``lanes`` is the vector width of its output channels, ``tile_size`` the m of Winograd's F(m x m, 3 x 3),
+    ``channels`` how many a packed word holds; ``window`` adds the stride and the dilation of the workload.
+    """
+    key = workload if isinstance(workload, str) else workload.key
+    numbers = {_LANES: lanes, _GROUPS: groups, _TILE_SIZE: tile_size, _CHANNELS: channels}
+    if window:
+        numbers |= zip((*_STRIDE, *_DILATION), (*workload.stride, *workload.dilation), strict=True)
+    return {_OP: str(op), _WORKLOAD: key, **{name: value for name, value in numbers.items() if value is not None}}
+
+
+def op_of(annotations: Mapping[str, Any]) -> Op | None:
+    """What a block computes; None where it has no mark."""
+    value = annotations.get(_OP)
+    return None if value is None else Op(_text(value))
+
+
+def workload_of(annotations: Mapping[str, Any]) -> str:
+    """The workload key of a marked block."""
+    return _text(annotations[_WORKLOAD])
+
+
+def lanes_of(annotations: Mapping[str, Any]) -> int:
+    """The vector width of an anchor's output channels."""
+    return int(annotations[_LANES])
+
+
+def groups_of(annotations: Mapping[str, Any]) -> int:
+    """The groups of a convolution; 1 where its mark names none."""
+    return int(annotations.get(_GROUPS, 1))
+
+
+def tile_size_of(annotations: Mapping[str, Any]) -> int:
+    """The m of a Winograd convolution's F(m x m, 3 x 3)."""
+    return int(annotations[_TILE_SIZE])
+
+
+def packed_channels_of(annotations: Mapping[str, Any]) -> int:
+    """The channels of a word of a block that packs."""
+    return int(annotations[_CHANNELS])
+
+
+def window_of(annotations: Mapping[str, Any]) -> Window:
+    """Stride and dilation of a convolution that was marked with its window."""
+    (sh, sw), (dh, dw) = ((int(annotations[name]) for name in names) for names in (_STRIDE, _DILATION))
+    return Window((sh, sw), (dh, dw))
+
+
+def _text(value: Any) -> str:
+    """A string of TVM's, which is wrapped in an annotation, as Python's."""
+    return str(getattr(value, "value", value))

@@ -1,0 +1,3 @@
+"""All that leans on what TVM does not promise: one file per trick, and a test for each that says what a new TVM
+breaks.
+"""

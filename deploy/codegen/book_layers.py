@@ -1,0 +1,82 @@
+"""Under which layer of the network each kernel call is booked, and what the rows of the layers say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tvm import relax
+
+from b2nn_tvm.deploy.codegen.kernel_call import KernelCall, is_bits
+from b2nn_tvm.deploy.codegen.place_tensors import PlacedCall
+from b2nn_tvm.deploy.codegen.program import LayerRow
+from b2nn_tvm.kernel_attrs import Role
+from b2nn_tvm.provenance.kernel_layers import KernelLayer
+
+# What only prepares the input of a layer counts for that layer.
+_PROLOGUES = {Role.PACK_SIGNS, Role.PAD_INPUT, Role.POOL_BITS}
+
+
+def book_layers(calls: Sequence[KernelCall]) -> list[str]:
+    """The name of the row under which each call is booked: packing and padding count for the layer that reads them
+    first.
+    """
+    owners: dict[int, KernelLayer | None] = {}
+    for index, call in reversed(list(enumerate(calls))):
+        owners[index] = call.layer
+        if call.layer is None and call.role in _PROLOGUES:
+            later = range(index + 1, len(calls))
+            readers = (i for i in later if any(a.same_as(call.result) for a in calls[i].arguments[:-1]))
+            owners[index] = owners.get(next(readers, None))
+    return [owner.name if (owner := owners[i]) else f"{call.word}#{i}" for i, call in enumerate(calls)]
+
+
+def readers_of_bits(calls: Sequence[KernelCall], names: Sequence[str]) -> dict[relax.Var, list[str]]:
+    """For every packed value the names of the calls that read it; ``names`` are those of ``book_layers``."""
+    readers = {var: [] for call in calls for var in call.outputs if is_bits(var)}
+    for call, name in zip(calls, names, strict=True):
+        for tensor in call.arguments:
+            if isinstance(tensor, relax.Var) and tensor in readers and tensor not in call.outputs:
+                readers[tensor].append(name)
+    return readers
+
+
+def layer_rows(
+    calls: Sequence[KernelCall],
+    names: Sequence[str],
+    placed: Sequence[PlacedCall],
+    *,
+    descriptions: Mapping[str, str],
+    reasons: Mapping[str, str],
+) -> tuple[LayerRow, ...]:
+    """One row for each name of ``book_layers``, in order; a layer's row is that of the call which is the layer itself.
+
+    ``descriptions`` says how each function was scheduled, ``reasons`` why a layer stayed float.
+    """
+    sizes, weights = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for call, name, place in zip(calls, names, placed, strict=True):
+        sizes[name] += place.constant_bytes
+        weights[name] += _new_weights(call, place)
+    layers = {call.layer.name for call in calls if call.layer}
+    rows: dict[str, LayerRow] = {}
+    for call, name in zip(calls, names, strict=True):
+        if call.layer is None and (name in rows or name in layers):
+            continue
+        layer = call.layer or KernelLayer(name, call.word, "float", "")
+        rows[name] = LayerRow(
+            name=name,
+            op=layer.op,
+            precision=layer.precision,
+            reason=reasons.get(name, "") if layer.precision != "binary" else "",
+            workload=layer.workload,
+            schedule=descriptions.get(call.function, ""),
+            size_bytes=sizes[name],
+            weight_bytes=weights[name],
+        )
+    return tuple(rows.values())
+
+
+def _new_weights(call: KernelCall, place: PlacedCall) -> int:
+    """The bytes of the layer's weights, 0 where another layer has equal ones: they are stored once."""
+    if call.has_weights and call.layer and call.layer.weight_bytes in place.new_constants:
+        return call.layer.weight_bytes
+    return 0

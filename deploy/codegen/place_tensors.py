@@ -1,0 +1,110 @@
+"""Where each tensor of a straight line of calls lives: with the caller, in one planned arena, or in one blob of
+constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from b2nn_tvm.deploy.codegen.kernel_call import KernelCall, StraightLine, size_bytes
+from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT, Lifetime, plan
+from b2nn_tvm.deploy.codegen.program import Argument, Storage
+from b2nn_tvm.errors import UnsupportedError
+
+Places = dict[relax.Var, Argument]
+
+
+@dataclass(frozen=True)
+class PlacedCall:
+    """The pointers of one call. ``constant_bytes`` counts constants that no call before reads, and the gaps between;
+    ``new_constants`` has the bytes of each.
+    """
+
+    arguments: tuple[Argument, ...]
+    constant_bytes: int
+    new_constants: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The calls in order, the size of the arena and the content of the constants."""
+
+    calls: tuple[PlacedCall, ...]
+    arena_bytes: int
+    constants: bytes
+
+
+def place_tensors(line: StraightLine, output_names: Sequence[str]) -> Placement:
+    """Let kernels read the inputs and write the outputs where the caller has them, and plan all else.
+
+    Raises UnsupportedError, with the output's name, where no kernel writes an output, or another output is the same.
+    """
+    places: Places = {var: Argument(Storage.INPUT, index) for index, var in enumerate(line.parameters)}
+    places |= _output_places(line, output_names)
+    arena_places, arena_bytes = _arena_places(line, places)
+    places |= arena_places
+    constants = _Constants()
+    calls = tuple(_placed(call, places, constants) for call in line.calls)
+    return Placement(calls, max(arena_bytes, ALIGNMENT), bytes(constants.blob))
+
+
+def _output_places(line: StraightLine, names: Sequence[str]) -> Places:
+    places: Places = {}
+    inputs = set(line.parameters)
+    for index, (tensor, name) in enumerate(zip(line.result_tensors, names, strict=True)):
+        if not isinstance(tensor, relax.Var) or tensor in places or tensor in inputs:
+            raise UnsupportedError(
+                f"output {name!r} is an input, a constant or another output; expected a computed tensor"
+            )
+        places[tensor] = Argument(Storage.OUTPUT, index)
+    return places
+
+
+def _arena_places(line: StraightLine, taken: Places) -> tuple[Places, int]:
+    """Every tensor that has no place lives from the call that writes it to the last that reads it."""
+    used: dict[relax.Var, list[int]] = {var: [] for var in line.allocated if var not in taken}
+    borders: dict[relax.Var, tuple] = {}
+    for index, call in enumerate(line.calls):
+        for tensor in filter(used.__contains__, call.arguments):
+            used[tensor].append(index)
+        if call.border is not None:
+            shape = map(int, call.result.ty.shape)
+            borders[call.result] = (*shape, str(call.result.ty.dtype), *call.border)
+    variables = [var for var, steps in used.items() if steps]
+    planned = plan([Lifetime(size_bytes(var), min(used[var]), max(used[var]), borders.get(var)) for var in variables])
+    offsets = zip(variables, planned.offsets, strict=True)
+    return {var: Argument(Storage.ARENA, offset) for var, offset in offsets}, planned.size
+
+
+def _placed(call: KernelCall, places: Places, constants: _Constants) -> PlacedCall:
+    before, arguments, new = len(constants.blob), [], []
+    for tensor in call.arguments:
+        if not isinstance(tensor, tvm.ir.GenericConst):
+            arguments.append(places[tensor])
+            continue
+        value = tensor.value.numpy()
+        arguments.append(Argument(Storage.CONSTANT, constants.offset(value)))
+        if arguments[-1].offset >= before:
+            new.append(value.nbytes)
+    return PlacedCall(tuple(arguments), len(constants.blob) - before, tuple(new))
+
+
+class _Constants:
+    """The blob that grows with each constant that it does not hold yet."""
+
+    def __init__(self) -> None:
+        self.blob = bytearray()
+        self._offsets: dict[bytes, int] = {}
+
+    def offset(self, value: np.ndarray) -> int:
+        content = np.ascontiguousarray(value).tobytes()
+        if content not in self._offsets:
+            self.blob.extend(b"\0" * (-len(self.blob) % ALIGNMENT))
+            self._offsets[content] = len(self.blob)
+            self.blob.extend(content)
+        return self._offsets[content]
