@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Progress, as_progress
 from b2nn_tvm.schedules.tiles.tile_records import user_records_path
 
 if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
 
-Progress = Callable[[str, int, int], None]
 PHASES = ("import", "rewrite", "schedule", "generate code", "link", "verify")
 
 
@@ -36,8 +36,7 @@ def compile_model(
     on ``device``, a word as ``b2nn-profile`` takes it, or "static", which estimates for a CPU that is not at hand, and
     keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared with
     onnxruntime before it replaces what ``output`` holds; that is left out, and said in the last phase, where this
-    machine cannot run the library or onnxruntime is not installed. ``progress(phase, done, total)`` is called along the
-    way.
+    machine cannot run the library or onnxruntime is not installed.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -54,8 +53,8 @@ def compile_model(
     from b2nn_tvm.targets import target as targets
     from b2nn_tvm.verification.verify_artifact import installed, verify_artifact
 
-    report = progress or (lambda phase, done, total: None)
-    say = lambda phase: report("compile: " + phase, 0, 1)
+    progress = as_progress(progress)
+    say = lambda phase: progress("compile: " + phase, 0, 1)
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
@@ -68,7 +67,7 @@ def compile_model(
     kernels = to_kernels(imported, vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tune:
-        records = _tune(kernels.module, info, vector_unit, records, trials=tune, device=device, progress=report)
+        records = _tune(kernels.module, info, vector_unit, records, trials=tune, device=device, progress=progress)
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
     module = zero_borders(scheduled.module)

@@ -101,11 +101,11 @@ def main(model, target, output, tune, device, verify, input_shapes, sign_zero, b
     skipped: list[str] = []
     with out.phases() as draw:
 
-        def report(phase: str, done: int, total: int) -> None:
+        def report(phase: str, done: int, total: int, detail: str = "") -> None:
             if "skipped" in phase:
                 skipped.append(phase.removeprefix("compile: "))
             else:
-                draw(phase, done, total)
+                draw(phase, done, total, detail)
 
         artifact = b2nn_tvm.compile_model(
             model,

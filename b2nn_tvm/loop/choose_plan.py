@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.costs.additive import Budget
-from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import Attempt, find_within_budget
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost
+from b2nn_tvm.loop.progressive import binarize_until_within_budget
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.mixbin.selection.select import select
 from b2nn_tvm.plan import Precision
@@ -41,13 +41,13 @@ def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], times: Measu
     """The layers that the search's settings lead to under ``target_ms`` milliseconds, or under the goal's limit in
     another unit.
     """
-    if job.settings.progressive:
+    if job.settings.selection.progressive:
         return _choose_progressively(job, goal, scores, times, target_ms)
     if goal.cost is None:
         found = find_within_budget(job, scores, times, target_ms)
         return Choice(found.binary, found.predicted_ms, found.predicted_ms, found.cost, found.attempts)
-    settings = job.settings
-    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=settings.rule, solver=settings.solver)
+    selection = job.settings.selection
+    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=selection.rule, solver=selection.solver)
     return choice_of_plan(goal, times, chosen.binary)
 
 
@@ -61,19 +61,19 @@ def choice_of_plan(goal: BudgetGoal, times: MeasuredCost, binary: tuple[str, ...
 def _choose_progressively(
     job: Job, goal: BudgetGoal, scores: Mapping[str, float], times: MeasuredCost, target_ms: float
 ) -> Choice:
-    grown = progressions.grow(job, goal, scores, times, target_ms)
-    how = job.settings.progression()
-    exact_ms = float(times.fitted.cost.total(grown.binary)) if how.precision == Precision.BINARY else None
-    predicted_ms = grown.predicted if goal.cost is None else exact_ms
+    found = binarize_until_within_budget(job, goal, scores, times, target_ms)
+    how = job.settings.selection.progression()
+    exact_ms = float(times.fitted.cost.total(found.binary)) if how.precision == Precision.BINARY else None
+    predicted_ms = found.predicted if goal.cost is None else exact_ms
     # A progression without training has only chosen; the choice is fine-tuned like any other.
-    network = grown.found.model if how.epochs or exact_ms is None else None
+    network = found.progressed.model if how.epochs or exact_ms is None else None
     return Choice(
-        grown.binary,
-        grown.predicted,
+        found.binary,
+        found.predicted,
         predicted_ms,
-        grown.cost,
-        grown.attempts,
+        found.cost,
+        found.attempts,
         how.precision,
         network,
-        grown.found.steps,
+        found.progressed.steps,
     )

@@ -52,16 +52,13 @@ def find_within_budget(job: Job, scores: Mapping[str, float], cost: MeasuredCost
     """
     if cost.binary_ms > limit_ms and cost.fitted.cost.minimum() > limit_ms:
         select(scores, cost.fitted.cost, Budget(limit_ms, "ms"))  # says what is possible, and which layers bind
+    selection = job.settings.selection
     attempts: list[Attempt] = []
     times: dict[tuple[str, ...], NetworkTime] = {}
     best: Attempt | None = None
     for index in range(ATTEMPTS):
         job.progress(PHASE, index, ATTEMPTS)
-        bounds = (
-            _below(limit_ms * (1 - job.settings.margin), cost)
-            if best is None
-            else _above(limit_ms, job.settings.margin)
-        )
+        bounds = _below(limit_ms * (1 - selection.margin), cost) if best is None else _above(limit_ms, selection.margin)
         chosen = _untried(job, scores, cost, bounds, times, best)
         if chosen is None:
             break
@@ -89,10 +86,9 @@ def _untried(
     best: Attempt | None,
 ) -> Selection | None:
     """The first selection under one of the bounds that was not tried, and is less harmful than the best one so far."""
+    selection = job.settings.selection
     for bound in bounds:
-        chosen = select(
-            scores, cost.fitted.cost, Budget(bound, "ms"), rule=job.settings.rule, solver=job.settings.solver
-        )
+        chosen = select(scores, cost.fitted.cost, Budget(bound, "ms"), rule=selection.rule, solver=selection.solver)
         if chosen.binary not in tried and (best is None or chosen.harm < best.harm):
             return chosen
     return None

@@ -15,6 +15,8 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_network import NetworkTime, measure_network, network_row
 from b2nn_tvm.mixbin.network.flops import flops
 
+PHASE = "measure both forms of every layer"
+
 
 @dataclass(frozen=True)
 class MeasuredCost:
@@ -47,12 +49,12 @@ def measure_cost(job: Job) -> MeasuredCost:
     The mixtures correct the plain sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of
     latencies).
     """
-    masks = _masks(job)
+    mixtures = _mixtures(job)
     times: list[NetworkTime] = []
-    for index, mask in enumerate(masks):
-        job.progress("measure both forms of every layer", index, len(masks))
-        times.append(measure_network(job, mask))
-    job.progress("measure both forms of every layer", len(masks), len(masks))
+    for index, binary in enumerate(mixtures):
+        job.progress(PHASE, index, len(mixtures))
+        times.append(measure_network(job, binary))
+    job.progress(PHASE, len(mixtures), len(mixtures))
     return refit(job, times)
 
 
@@ -62,8 +64,8 @@ def refit(job: Job, times: Sequence[NetworkTime]) -> MeasuredCost:
     return MeasuredCost(table, tuple(times), fit(ms_cost(table, tuple(job.layers)), [time.network for time in times]))
 
 
-def _masks(job: Job) -> list[tuple[str, ...]]:
+def _mixtures(job: Job) -> list[tuple[str, ...]]:
     """All float, all binary, then seeded random halves that together switch every layer."""
-    draw = random.Random(job.settings.seed)
-    halves = [draw.sample(job.eligible, len(job.eligible) // 2) for _ in range(job.settings.masks)]
+    draw = random.Random(job.settings.training.seed)
+    halves = [draw.sample(job.eligible, len(job.eligible) // 2) for _ in range(job.settings.selection.masks)]
     return [(), job.eligible, *(tuple(half) for half in halves)]
