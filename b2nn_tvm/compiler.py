@@ -67,7 +67,7 @@ def compile_model(
     kernels = to_kernels(imported, vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tune:
-        records = _tune(kernels.module, info, vector_unit, records, trials=tune, device=device, progress=progress)
+        records = _tune(kernels.module, info, records, trials=tune, device=device, progress=progress)
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
     module = zero_borders(scheduled.module)
@@ -106,7 +106,7 @@ def compile_model(
     return load(output)
 
 
-def _tune(module, target: TargetInfo, vector_unit, records, *, trials: int, device: str, progress: Progress):
+def _tune(module, target: TargetInfo, records, *, trials: int, device: str, progress: Progress):
     """The records with those that are measured on the device now."""
     from b2nn_tvm.deploy.devices.open_device import open_device
     from b2nn_tvm.deploy.estimate.static_bench import WORD, StaticBench
@@ -116,10 +116,9 @@ def _tune(module, target: TargetInfo, vector_unit, records, *, trials: int, devi
     measure = lambda cpu, bench: tune_module(
         module,
         target=target,
-        vector_unit=vector_unit,
         records=records,
         trials=trials,
-        path=user_records_path(vector_unit.name),
+        path=user_records_path(records.vector_unit),
         device=cpu,
         progress=progress,
         bench=bench,

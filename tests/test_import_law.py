@@ -15,7 +15,7 @@ PACKAGE = ROOT / "b2nn_tvm"
 OUTSIDE = ("schedules", "targets", "deploy")
 
 STANDARD = frozenset(sys.stdlib_module_names)
-GROUND = {"", "errors", "version", "workload"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
+GROUND = {"", "errors", "version", "workload", "progress"}  # "" is `import b2nn_tvm`, which loads neither torch nor tvm
 NUMERIC = GROUND | {"document", "plan", "cost", "cost_fit", "cost_table", "reference"}
 TORCH_HALF = NUMERIC | {"state", "mixbin", "models", "data", "export", "onnx_function"}
 IMPORTER = NUMERIC | {
@@ -46,6 +46,7 @@ LAW: dict[str, tuple[set[str], set[str]]] = {
     "": (EVERYTHING, set()),
     "errors": (set(), set()),
     "version": (set(), set()),
+    "progress": ({"errors"}, set()),
     "workload": (set(), set()),
     "document": (GROUND, {"jsonschema"}),
     "state": (GROUND | {"document"}, set()),

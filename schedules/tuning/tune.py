@@ -34,7 +34,6 @@ def tune_module(
     module: tvm.IRModule,
     *,
     target: TargetInfo,
-    vector_unit: VectorUnit,
     records: Records,
     trials: int,
     path: Path,
@@ -54,6 +53,7 @@ def tune_module(
             f"target {target.name} cannot be tuned on this machine, which lacks {', '.join(target.missing)}; name the"
             " board with --device, let --device static estimate, or compile without --tune for its default tiles"
         )
+    vector_unit = vector_unit_named(target.vector)
     open_tasks = list(tasks(module, vector_unit, records, estimates_suffice=bench is not None and bool(bench.unit)))
     for index, (function, anchor, tiles) in enumerate(open_tasks):
         count = min(trials, len(tiles))
