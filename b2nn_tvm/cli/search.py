@@ -155,7 +155,9 @@ def main(model, binarizer, activation, pad_value, learned_threshold, float_epoch
 
     if float_epochs is None:
         float_epochs = 0 if given["checkpoint"] else 12
-    conversion = ConversionOptions(binarizer, activation, pad_value, learned_threshold)
+    conversion = ConversionOptions(
+        binarizer=binarizer, activation=activation, pad_value=pad_value, learned_threshold=learned_threshold
+    )
     with out.progress() as progress:
         result = b2nn_tvm.search(
             model, conversion=conversion, float_epochs=float_epochs, fresh=not resume, progress=progress, **given

@@ -23,16 +23,16 @@ class MeasuredCost:
     """Times in milliseconds: the rows per layer, the whole networks, and the additive cost fitted to both."""
 
     table: CostTable
-    times: tuple[NetworkTime, ...]
+    networks: tuple[NetworkTime, ...]
     fitted: FittedCost
 
     @property
     def float_ms(self) -> float:
-        return self.times[0].ms
+        return self.networks[0].ms
 
     @property
     def binary_ms(self) -> float:
-        return self.times[1].ms
+        return self.networks[1].ms
 
 
 def exact_cost(job: Job, unit: str) -> AdditiveCost:
@@ -50,18 +50,20 @@ def measure_cost(job: Job) -> MeasuredCost:
     latencies).
     """
     mixtures = _mixtures(job)
-    times: list[NetworkTime] = []
+    networks: list[NetworkTime] = []
     for index, binary in enumerate(mixtures):
         job.progress(PHASE, index, len(mixtures))
-        times.append(measure_network(job, binary))
+        networks.append(measure_network(job, binary))
     job.progress(PHASE, len(mixtures), len(mixtures))
-    return refit(job, times)
+    return refit(job, networks)
 
 
-def refit(job: Job, times: Sequence[NetworkTime]) -> MeasuredCost:
+def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
     """The cost from these measured networks: the first two, all float and all binary, give the rows per layer."""
-    table = CostTable().add([*times[0].layers, *times[1].layers, *(network_row(job, time) for time in times)])
-    return MeasuredCost(table, tuple(times), fit(ms_cost(table, tuple(job.layers)), [time.network for time in times]))
+    table = CostTable().add([*networks[0].layers, *networks[1].layers, *(network_row(job, time) for time in networks)])
+    return MeasuredCost(
+        table, tuple(networks), fit(ms_cost(table, tuple(job.layers)), [time.network for time in networks])
+    )
 
 
 def _mixtures(job: Job) -> list[tuple[str, ...]]:

@@ -74,7 +74,14 @@ def network_row(job: Job, time: NetworkTime) -> NetworkRow:
     """The row of costs.json for a measured network."""
     deployment = job.settings.deployment
     return NetworkRow(
-        job.name, time.binary, time.ms, time.runs, time.spread, deployment.target, time.device, deployment.threads
+        model=job.name,
+        binary=time.binary,
+        ms=time.ms,
+        runs=time.runs,
+        spread=time.spread,
+        target=deployment.target,
+        device=time.device,
+        threads=deployment.threads,
     )
 
 

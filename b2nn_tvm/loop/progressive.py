@@ -25,12 +25,12 @@ from b2nn_tvm.plan import Precision
 
 @dataclass(frozen=True)
 class ProgressionWithinBudget:
-    """The progression that keeps the budget; ``attempts`` and ``cost`` are as in FoundWithinBudget."""
+    """The progression that keeps the budget; ``attempts`` and ``measured`` are as in FoundWithinBudget."""
 
     progressed: Progressed
     binary: tuple[str, ...]
     predicted: float
-    cost: MeasuredCost
+    measured: MeasuredCost
     attempts: tuple[Attempt, ...]
 
 
@@ -47,15 +47,15 @@ def check_progression(selection: SelectionSettings, budget: Budget | None, *, co
 
 
 def binarize_until_within_budget(
-    job: Job, goal: BudgetGoal, scores: Mapping[str, float], times: MeasuredCost, target_ms: float
+    job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float
 ) -> ProgressionWithinBudget:
-    """Binarize layer by layer until the network keeps ``target_ms``, in the goal's unit.
+    """Binarize layer by layer until the network keeps ``bound``, in the goal's unit.
 
     Finished layers stay on disk whatever the target was, so that a lower one goes on from them. Raises BudgetError
     where the accuracy floor comes first, or all layers are not enough.
     """
-    cost = goal.cost or times.fitted.cost
-    limit = target_ms if goal.cost else max(target_ms * (1 + REACH), cost.minimum())
+    cost = goal.cost or measured.fitted.cost
+    limit = bound if goal.cost else max(bound * (1 + REACH), cost.minimum())
     attempts: list[Attempt] = []
     while True:
         progressed = _binarize(job, scores, cost, limit)
@@ -67,16 +67,16 @@ def binarize_until_within_budget(
                 f" allow more {cost.unit}, or a lower floor"
             )
         if goal.cost:
-            return ProgressionWithinBudget(progressed, binary, predicted, times, ())
+            return ProgressionWithinBudget(progressed, binary, predicted, measured, ())
         time = measure_network(job, binary)
         attempts.append(Attempt(binary, predicted, time.ms, progressed.steps[-1].loss if progressed.steps else 0.0))
-        times = refit(job, (*times.times, time))
-        if time.ms <= target_ms:
-            return ProgressionWithinBudget(progressed, binary, predicted, times, tuple(attempts))
+        measured = refit(job, (*measured.networks, time))
+        if time.ms <= bound:
+            return ProgressionWithinBudget(progressed, binary, predicted, measured, tuple(attempts))
         if predicted <= cost.minimum():
             raise BudgetError(
                 f"all layers binary, the network was measured at {time.ms:.4g} ms: allow at least that, not"
-                f" {target_ms:.4g} ms"
+                f" {bound:.4g} ms"
             )
         limit = math.nextafter(predicted, 0)
 

@@ -17,7 +17,7 @@ from b2nn_tvm.progress import part_of
 PHASE = "score the layers"
 
 
-def score(job: Job, goal: BudgetGoal, times: MeasuredCost) -> dict[str, float]:
+def score(job: Job, goal: BudgetGoal, measured: MeasuredCost) -> dict[str, float]:
     """The score of every eligible layer by the search's method: the lowest is binarized first.
 
     Every layer is scored on the same calibration batches; an interrupted scoring goes on where it stopped. Methods
@@ -33,7 +33,7 @@ def score(job: Job, goal: BudgetGoal, times: MeasuredCost) -> dict[str, float]:
     inputs["conversion"] = asdict(settings.conversion)
     options: dict[str, Any] = {"conversion": settings.conversion}
     if method in methods.NEED_BUDGET:
-        cost = goal.cost or times.fitted.cost
+        cost = goal.cost or measured.fitted.cost
         options |= {"cost": cost, "limit": goal.limit}
         inputs |= {"limit": goal.limit, "savings": {name: float(cost.saving(name)) for name in cost.names}}
     if method in methods.NEED_TRAINING_DATA:

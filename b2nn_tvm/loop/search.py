@@ -111,16 +111,16 @@ def search(
     )
 
     goal = goals.exact_goal(job, budget)
-    times = measure_cost(job)
-    goal = goal or goals.latency_goal(budget, times)
+    measured = measure_cost(job)
+    goal = goal or goals.latency_goal(budget, measured)
     parent = train_parent(job)
-    scores = score(job, goal, times) if imported_plan is None and selection.needs_scores else {}
-    choice, mixed, delivery = _choose_and_deliver(job, goal, scores, times, folder, imported_plan)
-    rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
+    scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
+    choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
+    rows, drawn = _compare(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
     found_plan = _plan(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
-    choice.cost.table.save(folder / "costs.json")
+    choice.measured.table.save(folder / "costs.json")
     found = SearchResult(
         folder=folder,
         model=job.name,
@@ -139,7 +139,7 @@ def search(
         random_accuracy=interval([row.accuracy for row in rows if row.role == "random"]) if drawn else None,
         random_ms=interval([one.time.ms for one in drawn]) if drawn else None,
         attempts=choice.attempts,
-        quality=_quality(choice.cost),
+        quality=_quality(choice.measured),
         scores=dict(scores)
         or (_ranks(job, choice) if imported_plan is None else dict.fromkeys(job.eligible, math.nan)),
         libraries=delivery.libraries,
@@ -191,7 +191,7 @@ def _choose_and_deliver(
     job: Job,
     goal: BudgetGoal,
     scores: Mapping[str, float],
-    times: MeasuredCost,
+    measured: MeasuredCost,
     folder: Path,
     imported_plan: Plan | None,
 ) -> tuple[Choice, Trained, Delivery]:
@@ -200,13 +200,13 @@ def _choose_and_deliver(
 
     Where a wider margin leads to the same choice, it was the machine that was busy: its library is measured anew.
     """
-    target_ms = goal.limit
+    bound = goal.limit
     tried: dict[str, Choice] = {}
     for _ in range(ROUNDS):
         choice = (
-            choose(job, goal, scores, times, target_ms)
+            choose(job, goal, scores, measured, bound)
             if imported_plan is None
-            else choice_of_plan(goal, times, imported_plan.binary)
+            else choice_of_plan(goal, measured, imported_plan.binary)
         )
         name = label_of(job, choice.binary)
         if name in tried:
@@ -222,8 +222,8 @@ def _choose_and_deliver(
         delivery = deliver(job, mixed.model, folder, phase=f"delivery/{name}", limit_ms=limit_ms, plan_digest=digest)
         if imported_plan is not None or goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
-        times = choice.cost
-        target_ms *= 0.99 * goal.limit / delivery.measured_ms
+        measured = choice.measured
+        bound *= 0.99 * goal.limit / delivery.measured_ms
     for name in tried:  # the same command measures them again
         job.state.forget(f"delivery/{name}")
     raise BudgetError(
@@ -237,7 +237,7 @@ def _compare(
     job: Job,
     goal: BudgetGoal,
     choice: Choice,
-    times: MeasuredCost,
+    measured: MeasuredCost,
     parent: Trained,
     mixed: Trained,
     delivery: Delivery,
@@ -247,21 +247,28 @@ def _compare(
     """The rows of the table; ``count`` random choices and the all-binary network are measured first, then trained
     side by side.
     """
-    cost = choice.cost.fitted.cost
-    all_float, all_binary = times.times[:2]
+    cost = choice.measured.fitted.cost
+    all_float, all_binary = measured.networks[:2]
     row = lambda name, role, time, accuracy, seed=None: ResultRow(
-        name, role, time.binary, accuracy, float(cost.total(time.binary)), time.ms, time.size_bytes, seed
+        name=name,
+        role=role,
+        binary=time.binary,
+        accuracy=accuracy,
+        predicted_ms=float(cost.total(time.binary)),
+        measured_ms=time.ms,
+        size_bytes=time.size_bytes,
+        seed=seed,
     )
     rows = [
         row("all float", "float", all_float, parent.accuracy),
         ResultRow(
-            "mixed",
-            "mixed",
-            choice.binary,
-            mixed.accuracy,
-            choice.predicted_ms,
-            delivery.measured_ms,
-            delivery.size_bytes,
+            name="mixed",
+            role="mixed",
+            binary=choice.binary,
+            accuracy=mixed.accuracy,
+            predicted_ms=choice.predicted_ms,
+            measured_ms=delivery.measured_ms,
+            size_bytes=delivery.size_bytes,
         ),
     ]
     if not count:
@@ -282,7 +289,14 @@ def _plan(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None
     settings = job.settings
     method = settings.selection.label if imported_plan is None else imported_plan.method
     return Plan(
-        layers, workloads, job.name, method, goal.words, choice.predicted, goal.unit, asdict(settings.conversion)
+        layers=layers,
+        workloads=workloads,
+        model=job.name,
+        method=method,
+        budget=goal.words,
+        predicted=choice.predicted,
+        unit=goal.unit,
+        conversion=asdict(settings.conversion),
     )
 
 
