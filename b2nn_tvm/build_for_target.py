@@ -13,13 +13,17 @@ from b2nn_tvm.deploy.codegen.build_kernels import build_object
 from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.passes.pipeline import finish_scheduled, to_kernels
+from b2nn_tvm.progress import Progress, silent
 from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import load_records, user_records_path
 
 if TYPE_CHECKING:
+    import tvm
+
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
     from b2nn_tvm.deploy.library.verification import Verification
     from b2nn_tvm.frontend.import_onnx import ImportedModel
+    from b2nn_tvm.schedules.tiles.tile_records import Records
     from b2nn_tvm.targets.target import TargetInfo
 
 PREFIX = "b2nn_kernel_"
@@ -31,7 +35,7 @@ class Tuning:
 
     trials: int = 0
     device: str = "local"
-    progress: Callable[[str, int, int], None] = lambda phase, done, total: None
+    progress: Progress = silent
 
 
 def build_for_target(
@@ -58,7 +62,7 @@ def build_for_target(
         kernels = to_kernels(imported, vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tuning.trials:
-        records = _tune(kernels.module, target, vector_unit, records, tuning)
+        records = _tune(kernels.module, target, records, tuning)
     say("schedule")
     scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
     with watch():
@@ -84,7 +88,7 @@ def build_for_target(
     build_library(program, kernel_object.code, target, output, metadata=metadata, check=check)
 
 
-def _tune(module, target: TargetInfo, vector_unit, records, tuning: Tuning):
+def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tuning) -> Records:
     """The records with those that are measured on the device now."""
     from b2nn_tvm.deploy.devices.open_device import open_device
     from b2nn_tvm.deploy.estimate.static_bench import WORD, StaticBench
@@ -94,10 +98,9 @@ def _tune(module, target: TargetInfo, vector_unit, records, tuning: Tuning):
     measure = lambda cpu, bench: tune_module(
         module,
         target=target,
-        vector_unit=vector_unit,
         records=records,
         trials=tuning.trials,
-        path=user_records_path(vector_unit.name),
+        path=user_records_path(records.vector_unit),
         device=cpu,
         progress=tuning.progress,
         bench=bench,

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Progress, as_progress
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.verification import Verification
-
-Progress = Callable[[str, int, int], None]
 
 
 def compile_model(
@@ -39,7 +38,7 @@ def compile_model(
     for this machine and compared, and the library is run under an emulator where there is one. Where onnxruntime is not
     installed, or has no kernel for an operator of the file, nothing is compared. The manifest's ``verification`` says
     what was done; the last phase also says so where onnxruntime is not installed. Into the folder ``dump_ir`` goes the
-    module before and behind each pass that changes it. ``progress(phase, done, total)`` is called along the way.
+    module before and behind each pass that changes it. ``progress`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -53,8 +52,8 @@ def compile_model(
     from b2nn_tvm.verification.check_library import check_library, find_stand_in
     from b2nn_tvm.verification.verify_artifact import installed
 
-    report = progress or (lambda phase, done, total: None)
-    say = lambda phase: report("compile: " + phase, 0, 1)
+    progress = as_progress(progress)
+    say = lambda phase: progress("compile: " + phase, 0, 1)
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
@@ -74,7 +73,7 @@ def compile_model(
             folder, onnx_path, sign_zero=sign_zero, build_stand_in=build_stand_in if stand_in else None, say=say
         )
 
-    tuning = Tuning(tune, device, report)
+    tuning = Tuning(tune, device, progress)
     build_for_target(imported, info, output, metadata=metadata, tuning=tuning, say=say, check=check, watch=watch)
     if verify and skipped:
         say(f"verify: skipped, {skipped}")

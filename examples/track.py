@@ -12,6 +12,7 @@ import torch
 
 import b2nn_tvm
 from b2nn_tvm import models
+from b2nn_tvm.cli.output import progress
 from b2nn_tvm.costs.additive import flops_cost, parse_budget
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.network.flops import flops
@@ -51,7 +52,8 @@ def main() -> None:
 
     report("the first box, unmoved", [(video, np.repeat(video.boxes[:1], len(video), axis=0)) for video in held_out])
     follow("float, untrained", torch_embedding(net.trunk))
-    train(net, data, epochs=6, lr=1e-2, batch=8)
+    with progress() as bars:
+        train(net, data, epochs=6, lr=1e-2, batch=8, progress=bars)
     follow("float, trained", torch_embedding(net.trunk))
 
     # The search crop is what is computed for each frame, so that its operations are the budget.
@@ -60,7 +62,8 @@ def main() -> None:
     scores = score("mixbin-loss", net, data.calibration(64, batch=32)).scores
     chosen = select(scores, cost, parse_budget("60%flops"))
     mixed = net.convert(chosen.binary)
-    finetune(mixed, net, data, epochs=4, lr=5e-3, batch=8)
+    with progress() as bars:
+        finetune(mixed, net, data, epochs=4, lr=5e-3, batch=8, progress=bars)
     layers = f"{len(chosen.binary)} of {len(scores)} layers binary"
     follow(f"{layers}, {100 * chosen.share:.0f} % FLOPs", torch_embedding(mixed.trunk))
 

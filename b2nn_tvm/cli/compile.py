@@ -117,9 +117,9 @@ def main(
     folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
     with out.phases() as draw:
 
-        def report(phase: str, done: int, total: int) -> None:
+        def report(phase: str, done: int, total: int, detail: str = "") -> None:
             if "skipped" not in phase:  # the note below says so
-                draw(phase, done, total)
+                draw(phase, done, total, detail)
 
         artifact = b2nn_tvm.compile_model(
             model,

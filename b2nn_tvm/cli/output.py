@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-ProgressCallback = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from b2nn_tvm.progress import Progress
 
 
 def print_json(body: Any) -> None:
@@ -41,9 +42,9 @@ def print_note(text: str) -> None:
 
 
 @contextmanager
-def phases() -> Iterator[ProgressCallback]:
-    """A callback ``(phase, done, total)`` for work of a few phases: a spinner with the phase's name on stderr, and the
-    count where there is one; a line per phase where stderr is no terminal.
+def phases() -> Iterator[Progress]:
+    """A Progress for work of a few short phases: a spinner with the phase's name on stderr, and the count where there
+    is one; a line per phase where stderr is no terminal.
     """
     from rich.console import Console
 
@@ -52,13 +53,18 @@ def phases() -> Iterator[ProgressCallback]:
         yield _phase_lines(console)
         return
     with console.status("start") as status:
-        yield lambda phase, done, total: status.update(_escaped(phase if total < 2 else f"{phase} {done}/{total}"))
+
+        def show(phase: str, done: int, total: int, detail: str = "") -> None:
+            count = f" {done}/{total}" if total > 1 else ""
+            status.update(_escaped(f"{phase}{count}{f'  {detail}' if detail else ''}"))
+
+        yield show
 
 
 @contextmanager
-def progress() -> Iterator[ProgressCallback]:
-    """A callback ``(phase, done, total)`` drawn as bars on stderr, one per phase, with time left and the words given to
-    its method ``detail(phase, words)``; one line per phase where stderr is no terminal.
+def progress() -> Iterator[Progress]:
+    """A Progress drawn as bars on stderr, one per phase, with the time left and the last detail; a line per phase where
+    stderr is no terminal.
     """
     from rich.console import Console
 
@@ -66,14 +72,8 @@ def progress() -> Iterator[ProgressCallback]:
     if not console.is_terminal:
         yield _phase_lines(console)
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     columns = (
@@ -83,31 +83,32 @@ def progress() -> Iterator[ProgressCallback]:
         *times,
         TextColumn("{task.fields[detail]}"),
     )
-    with Progress(*columns, console=console) as bars:
+    with rich.Progress(*columns, console=console) as bars:
         yield _Bars(bars)
 
 
 class _Bars:
-    """A task of ``bars``, rich's Progress, for each phase."""
+    """A bar of ``bars``, rich's Progress, for each phase; a phase that begins again after its end gets a new one."""
 
     def __init__(self, bars) -> None:
         self._bars = bars
         self._tasks: dict[str, Any] = {}
+        self._ended: set[str] = set()
 
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        if phase not in self._tasks:
+    def __call__(self, phase: str, done: int, total: int, detail: str = "") -> None:
+        if phase not in self._tasks or (phase in self._ended and done < total):
             self._tasks[phase] = self._bars.add_task(_escaped(phase), total=total, detail="")
-        self._bars.update(self._tasks[phase], completed=done, total=total)
+            self._ended.discard(phase)
+        if done >= total:
+            self._ended.add(phase)
+        words = {"detail": _escaped(detail)} if detail else {}
+        self._bars.update(self._tasks[phase], completed=done, total=total, **words)
 
-    def detail(self, phase: str, words: str) -> None:
-        if phase in self._tasks:
-            self._bars.update(self._tasks[phase], detail=_escaped(words))
 
-
-def _phase_lines(console) -> ProgressCallback:
+def _phase_lines(console) -> Progress:
     begun: set[str] = set()
 
-    def report(phase: str, done: int, total: int) -> None:
+    def report(phase: str, done: int, total: int, detail: str = "") -> None:
         if phase not in begun:
             begun.add(phase)
             console.print(f"{_escaped(phase)} ...", highlight=False)

@@ -141,34 +141,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
-def main(
-    model,
-    checkpoint,
-    data,
-    budget,
-    device,
-    target,
-    also,
-    threads,
-    method,
-    rule,
-    solver,
-    binarizer,
-    activation,
-    pad_value,
-    learned_threshold,
-    progressive,
-    epochs_per_layer,
-    floor,
-    epochs,
-    float_epochs,
-    compare,
-    plan,
-    seed,
-    resume,
-    output,
-    as_json,
-) -> None:
+def main(model, binarizer, activation, pad_value, learned_threshold, float_epochs, resume, as_json, **given) -> None:
     """Find which convolutions of a torch model become binary so that the compiled network keeps the budget on a device.
 
     Writes plan.json, model.onnx, costs.json, the libraries and a report into DIR.
@@ -181,32 +154,13 @@ def main(
     from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 
     if float_epochs is None:
-        float_epochs = 0 if checkpoint else 12
+        float_epochs = 0 if given["checkpoint"] else 12
+    conversion = ConversionOptions(
+        binarizer=binarizer, activation=activation, pad_value=pad_value, learned_threshold=learned_threshold
+    )
     with out.progress() as progress:
         result = b2nn_tvm.search(
-            model,
-            data=data,
-            budget=budget,
-            output=output,
-            checkpoint=checkpoint,
-            device=device,
-            target=target,
-            also=also,
-            threads=threads,
-            method=method,
-            rule=rule,
-            solver=solver,
-            conversion=ConversionOptions(binarizer, activation, pad_value, learned_threshold),
-            progressive=progressive,
-            epochs_per_layer=epochs_per_layer,
-            floor=floor,
-            epochs=epochs,
-            float_epochs=float_epochs,
-            compare=compare,
-            plan=plan,
-            seed=seed,
-            fresh=not resume,
-            progress=progress,
+            model, conversion=conversion, float_epochs=float_epochs, fresh=not resume, progress=progress, **given
         )
     from b2nn_tvm.loop import report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
 from b2nn_tvm.errors import InputError
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+Batches = Sequence[Batch]
 
 
 class Images(Protocol):

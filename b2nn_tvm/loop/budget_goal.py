@@ -41,19 +41,19 @@ def exact_goal(job: Job, budget: Budget | None) -> BudgetGoal | None:
     return goal
 
 
-def latency_goal(budget: Budget | None, times: MeasuredCost) -> BudgetGoal:
+def latency_goal(budget: Budget | None, measured: MeasuredCost) -> BudgetGoal:
     """The goal in milliseconds; half-way, and a percentage of the float network's, are of measured times.
 
     Raises BudgetError for one that no choice can keep, so that nothing is trained in vain.
     """
     if budget is None:
-        limit = (times.float_ms + times.binary_ms) / 2
+        limit = (measured.float_ms + measured.binary_ms) / 2
         return BudgetGoal(f"{limit:.4g}ms (half-way)", "ms", limit, None)
     goal = BudgetGoal(
-        str(budget), "ms", float(budget.value / 100 * times.float_ms if budget.relative else budget.value), None
+        str(budget), "ms", float(budget.value / 100 * measured.float_ms if budget.relative else budget.value), None
     )
-    if times.binary_ms > goal.limit:
-        _refuse_impossible(times.fitted.cost, goal)
+    if measured.binary_ms > goal.limit:
+        _refuse_impossible(measured.fitted.cost, goal)
     return goal
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.costs.additive import Budget
-from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import Attempt, find_within_budget
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost
+from b2nn_tvm.loop.progressive import binarize_until_within_budget
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.mixbin.selection.select import select
 from b2nn_tvm.plan import Precision
@@ -30,50 +30,50 @@ class Choice:
     binary: tuple[str, ...]
     predicted: float
     predicted_ms: float | None
-    cost: MeasuredCost
+    measured: MeasuredCost
     attempts: tuple[Attempt, ...]
     precision: Precision = Precision.BINARY
     network: torch.nn.Module | None = None
     steps: tuple[Step, ...] = ()
 
 
-def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], times: MeasuredCost, target_ms: float) -> Choice:
-    """The layers that the search's settings lead to under ``target_ms`` milliseconds, or under the goal's limit in
-    another unit.
+def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float) -> Choice:
+    """The layers that the search's settings lead to under ``bound`` milliseconds, or under the goal's limit in another
+    unit.
     """
-    if job.settings.progressive:
-        return _choose_progressively(job, goal, scores, times, target_ms)
+    if job.settings.selection.progressive:
+        return _choose_progressively(job, goal, scores, measured, bound)
     if goal.cost is None:
-        found = find_within_budget(job, scores, times, target_ms)
-        return Choice(found.binary, found.predicted_ms, found.predicted_ms, found.cost, found.attempts)
-    settings = job.settings
-    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=settings.rule, solver=settings.solver)
-    return choice_of_plan(goal, times, chosen.binary)
+        found = find_within_budget(job, scores, measured, bound)
+        return Choice(found.binary, found.predicted_ms, found.predicted_ms, found.measured, found.attempts)
+    selection = job.settings.selection
+    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=selection.rule, solver=selection.solver)
+    return choice_of_plan(goal, measured, chosen.binary)
 
 
-def choice_of_plan(goal: BudgetGoal, times: MeasuredCost, binary: tuple[str, ...]) -> Choice:
+def choice_of_plan(goal: BudgetGoal, measured: MeasuredCost, binary: tuple[str, ...]) -> Choice:
     """These layers, with what they cost by the goal's exact cost or by the fitted one."""
-    predicted_ms = float(times.fitted.cost.total(binary))
+    predicted_ms = float(measured.fitted.cost.total(binary))
     predicted = predicted_ms if goal.cost is None else float(goal.cost.total(binary))
-    return Choice(binary, predicted, predicted_ms, times, ())
+    return Choice(binary, predicted, predicted_ms, measured, ())
 
 
 def _choose_progressively(
-    job: Job, goal: BudgetGoal, scores: Mapping[str, float], times: MeasuredCost, target_ms: float
+    job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float
 ) -> Choice:
-    grown = progressions.grow(job, goal, scores, times, target_ms)
-    how = job.settings.progression()
-    exact_ms = float(times.fitted.cost.total(grown.binary)) if how.precision == Precision.BINARY else None
-    predicted_ms = grown.predicted if goal.cost is None else exact_ms
+    found = binarize_until_within_budget(job, goal, scores, measured, bound)
+    how = job.settings.selection.progression()
+    exact_ms = float(measured.fitted.cost.total(found.binary)) if how.precision == Precision.BINARY else None
+    predicted_ms = found.predicted if goal.cost is None else exact_ms
     # A progression without training has only chosen; the choice is fine-tuned like any other.
-    network = grown.found.model if how.epochs or exact_ms is None else None
+    network = found.progressed.model if how.epochs or exact_ms is None else None
     return Choice(
-        grown.binary,
-        grown.predicted,
-        predicted_ms,
-        grown.cost,
-        grown.attempts,
-        how.precision,
-        network,
-        grown.found.steps,
+        binary=found.binary,
+        predicted=found.predicted,
+        predicted_ms=predicted_ms,
+        measured=found.measured,
+        attempts=found.attempts,
+        precision=how.precision,
+        network=network,
+        steps=found.progressed.steps,
     )

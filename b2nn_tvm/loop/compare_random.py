@@ -57,7 +57,7 @@ def random_choices(
     Layers are binarized in random order until the predicted bound is kept; seeds are tried in order. Up to three times
     as many are measured as are wanted; where too few are so close, the closest are taken.
     """
-    picks = _draw(cost, float(cost.total(chosen)), job.settings.seed, chosen)
+    picks = _draw(cost, float(cost.total(chosen)), job.settings.training.seed, chosen)
     found: list[RandomChoice] = []
     for seed, binary in picks[: 3 * count]:
         close = [one for one in found if _distance(one, chosen_ms) <= TOLERANCE]

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from b2nn_tvm.deploy.latency.measure import Measurement, measure
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_network import machine
+from b2nn_tvm.loop.measure_network import measuring_machine
 from b2nn_tvm.mixbin.training.digests import model_digest
 
 MEASUREMENTS = 3
@@ -58,22 +57,21 @@ def deliver(
     output: Path,
     *,
     phase: str,
-    also: Sequence[str],
     limit_ms: float | None,
     plan_digest: str,
 ) -> Delivery:
-    """Export and compile ``model`` for the target and for ``also``, verify, run the test set through the library,
+    """Export and compile ``model`` for all targets, verify, run the test set through the library,
     measure.
 
     Where the measured time is over ``limit_ms`` it is measured again, up to three times in all: machines have
     neighbours. The files end up in ``output``: model.onnx, and a folder per target. ``phase`` is its name in the state.
     """
-    targets = list(dict.fromkeys((job.settings.target, *also)))
+    targets = list(job.settings.deployment.targets)
     inputs = {
         "weights": model_digest(model),
-        **job.structure(),
-        **job.place(),
-        "machine": machine(job),
+        **job.structure_inputs(),
+        **job.deployment_inputs(),
+        "machine": measuring_machine(job),
         "limit": limit_ms,
     }
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
@@ -112,7 +110,7 @@ def _deliver(
 def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> list[Measurement]:
     found: list[Measurement] = []
     while len(found) < MEASUREMENTS:
-        found.append(measure(artifact, device=job.settings.device, threads=job.settings.threads))
+        found.append(measure(artifact, device=job.settings.deployment.device, threads=job.settings.deployment.threads))
         if limit_ms is None or found[-1].median_ms <= limit_ms:
             break
     return found
@@ -124,14 +122,14 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
     """
     right = agreeing = images = 0
     model.eval()
-    with open_device(job.settings.device) as device:
+    deployment = job.settings.deployment
+    with open_device(deployment.device) as device:
         for batch, labels in job.data.test_loader():
             with torch.inference_mode():
                 expected = model(batch).argmax(1).numpy()
             for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
-                outputs = device.run(
-                    artifact, {"input": np.ascontiguousarray(image[None])}, threads=job.settings.threads
-                )
+                inputs = {"input": np.ascontiguousarray(image[None])}
+                outputs = device.run(artifact, inputs, threads=deployment.threads)
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
                 agreeing += found == int(answer)

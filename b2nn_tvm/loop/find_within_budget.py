@@ -33,74 +33,74 @@ class Attempt:
 
 @dataclass(frozen=True)
 class FoundWithinBudget:
-    """The chosen layers with their measurement; ``attempts`` in the order they were tried; ``cost`` is fitted to all
-    of them.
+    """The chosen layers with their measurement; ``attempts`` in the order they were tried; ``measured`` is fitted to
+    all of them.
     """
 
     binary: tuple[str, ...]
     predicted_ms: float
     time: NetworkTime
-    cost: MeasuredCost
+    measured: MeasuredCost
     attempts: tuple[Attempt, ...]
 
 
-def find_within_budget(job: Job, scores: Mapping[str, float], cost: MeasuredCost, limit_ms: float) -> FoundWithinBudget:
+def find_within_budget(
+    job: Job, scores: Mapping[str, float], measured: MeasuredCost, limit_ms: float
+) -> FoundWithinBudget:
     """The least harmful choice found whose measured time is at most ``limit_ms``.
 
     Candidates are taken from a margin below the limit downwards until one keeps it, then upwards while they do; each
     measurement refines the cost model. Raises BudgetError where no candidate keeps the limit.
     """
-    if cost.binary_ms > limit_ms and cost.fitted.cost.minimum() > limit_ms:
-        select(scores, cost.fitted.cost, Budget(limit_ms, "ms"))  # says what is possible, and which layers bind
+    if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
+        select(scores, measured.fitted.cost, Budget(limit_ms, "ms"))  # says what is possible, and which layers bind
+    selection = job.settings.selection
     attempts: list[Attempt] = []
     times: dict[tuple[str, ...], NetworkTime] = {}
     best: Attempt | None = None
     for index in range(ATTEMPTS):
         job.progress(PHASE, index, ATTEMPTS)
         bounds = (
-            _below(limit_ms * (1 - job.settings.margin), cost)
-            if best is None
-            else _above(limit_ms, job.settings.margin)
+            _below(limit_ms * (1 - selection.margin), measured) if best is None else _above(limit_ms, selection.margin)
         )
-        chosen = _untried(job, scores, cost, bounds, times, best)
+        chosen = _untried(job, scores, measured, bounds, times, best)
         if chosen is None:
             break
         time = measure_network(job, chosen.binary)
         attempt = Attempt(chosen.binary, float(chosen.achieved), time.ms, chosen.harm)
         times[chosen.binary] = time
         attempts.append(attempt)
-        cost = refit(job, (*cost.times, time))
+        measured = refit(job, (*measured.networks, time))
         if time.ms <= limit_ms:
             best = attempt
         elif best is not None:
             break
     job.progress(PHASE, ATTEMPTS, ATTEMPTS)
     if best is None:
-        raise BudgetError(_refusal(attempts, cost, limit_ms))
-    return FoundWithinBudget(best.binary, best.predicted_ms, times[best.binary], cost, tuple(attempts))
+        raise BudgetError(_refusal(attempts, measured, limit_ms))
+    return FoundWithinBudget(best.binary, best.predicted_ms, times[best.binary], measured, tuple(attempts))
 
 
 def _untried(
     job: Job,
     scores: Mapping[str, float],
-    cost: MeasuredCost,
+    measured: MeasuredCost,
     bounds: Iterable[float],
     tried: Container[tuple[str, ...]],
     best: Attempt | None,
 ) -> Selection | None:
     """The first selection under one of the bounds that was not tried, and is less harmful than the best one so far."""
+    selection = job.settings.selection
     for bound in bounds:
-        chosen = select(
-            scores, cost.fitted.cost, Budget(bound, "ms"), rule=job.settings.rule, solver=job.settings.solver
-        )
+        chosen = select(scores, measured.fitted.cost, Budget(bound, "ms"), rule=selection.rule, solver=selection.solver)
         if chosen.binary not in tried and (best is None or chosen.harm < best.harm):
             return chosen
     return None
 
 
-def _below(bound: float, cost: MeasuredCost) -> Iterator[float]:
+def _below(bound: float, measured: MeasuredCost) -> Iterator[float]:
     """From ``bound`` down to the least possible time, in steps of a hundredth."""
-    least = float(cost.fitted.cost.minimum())
+    least = float(measured.fitted.cost.minimum())
     while bound > least:
         yield bound
         bound *= 0.99
@@ -113,9 +113,9 @@ def _above(limit: float, margin: float) -> Iterator[float]:
     return (limit * (1 - margin + 0.005 * step) for step in range(steps + 1))
 
 
-def _refusal(attempts: list[Attempt], cost: MeasuredCost, limit_ms: float) -> str:
-    fastest = min([attempt.measured_ms for attempt in attempts] + [cost.binary_ms])
-    fixed = sorted(cost.fitted.cost.fixed_parts.items(), key=lambda item: -item[1])[:3]
+def _refusal(attempts: list[Attempt], measured: MeasuredCost, limit_ms: float) -> str:
+    fastest = min([attempt.measured_ms for attempt in attempts] + [measured.binary_ms])
+    fixed = sorted(measured.fitted.cost.fixed_parts.items(), key=lambda item: -item[1])[:3]
     named = ", ".join(f"{name} ({float(ms):.3g} ms)" for name, ms in fixed)
     return (
         f"no choice of layers was measured within {limit_ms:.4g} ms: the fastest took {fastest:.4g} ms, held up by"

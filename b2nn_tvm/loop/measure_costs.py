@@ -15,22 +15,24 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_network import NetworkTime, measure_network, network_row
 from b2nn_tvm.mixbin.network.flops import flops
 
+PHASE = "measure both forms of every layer"
+
 
 @dataclass(frozen=True)
 class MeasuredCost:
     """Times in milliseconds: the rows per layer, the whole networks, and the additive cost fitted to both."""
 
     table: CostTable
-    times: tuple[NetworkTime, ...]
+    networks: tuple[NetworkTime, ...]
     fitted: FittedCost
 
     @property
     def float_ms(self) -> float:
-        return self.times[0].ms
+        return self.networks[0].ms
 
     @property
     def binary_ms(self) -> float:
-        return self.times[1].ms
+        return self.networks[1].ms
 
 
 def exact_cost(job: Job, unit: str) -> AdditiveCost:
@@ -47,23 +49,25 @@ def measure_cost(job: Job) -> MeasuredCost:
     The mixtures correct the plain sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of
     latencies).
     """
-    masks = _masks(job)
-    times: list[NetworkTime] = []
-    for index, mask in enumerate(masks):
-        job.progress("measure both forms of every layer", index, len(masks))
-        times.append(measure_network(job, mask))
-    job.progress("measure both forms of every layer", len(masks), len(masks))
-    return refit(job, times)
+    mixtures = _mixtures(job)
+    networks: list[NetworkTime] = []
+    for index, binary in enumerate(mixtures):
+        job.progress(PHASE, index, len(mixtures))
+        networks.append(measure_network(job, binary))
+    job.progress(PHASE, len(mixtures), len(mixtures))
+    return refit(job, networks)
 
 
-def refit(job: Job, times: Sequence[NetworkTime]) -> MeasuredCost:
+def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
     """The cost from these measured networks: the first two, all float and all binary, give the rows per layer."""
-    table = CostTable().add([*times[0].layers, *times[1].layers, *(network_row(job, time) for time in times)])
-    return MeasuredCost(table, tuple(times), fit(ms_cost(table, tuple(job.layers)), [time.network for time in times]))
+    table = CostTable().add([*networks[0].layers, *networks[1].layers, *(network_row(job, time) for time in networks)])
+    return MeasuredCost(
+        table, tuple(networks), fit(ms_cost(table, tuple(job.layers)), [time.network for time in networks])
+    )
 
 
-def _masks(job: Job) -> list[tuple[str, ...]]:
+def _mixtures(job: Job) -> list[tuple[str, ...]]:
     """All float, all binary, then seeded random halves that together switch every layer."""
-    draw = random.Random(job.settings.seed)
-    halves = [draw.sample(job.eligible, len(job.eligible) // 2) for _ in range(job.settings.masks)]
+    draw = random.Random(job.settings.training.seed)
+    halves = [draw.sample(job.eligible, len(job.eligible) // 2) for _ in range(job.settings.selection.masks)]
     return [(), job.eligible, *(tuple(half) for half in halves)]

@@ -47,13 +47,14 @@ def measure_network(job: Job, binary: Iterable[str]) -> NetworkTime:
     Raises UnsupportedError where the compiler left one of them float, and what the compiler and the device raise.
     """
     chosen = tuple(name for name in job.eligible if name in set(binary))
-    inputs = {**job.structure(), **job.place(), "binary": list(chosen), "machine": machine(job)}
+    inputs = {**job.structure_inputs(), **job.deployment_inputs()}
+    inputs |= {"binary": list(chosen), "machine": measuring_machine(job)}
     inputs["conversion"] = asdict(job.settings.conversion) if chosen else None
 
     def compute(folder: Path) -> dict[str, Any]:
         network = job.settings.conversion.convert(job.model, chosen)
         model = export_onnx(network, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
-        artifact = compile_model(model, target=job.settings.target, output=folder / "library", verify=False)
+        artifact = compile_model(model, target=job.settings.deployment.target, output=folder / "library", verify=False)
         _check_binary(artifact, chosen)
         with artifact:
             return _time(job, artifact)
@@ -71,20 +72,29 @@ def label_of(job: Job, binary: Collection[str]) -> str:
 
 def network_row(job: Job, time: NetworkTime) -> NetworkRow:
     """The row of costs.json for a measured network."""
-    place = job.settings
-    return NetworkRow(job.name, time.binary, time.ms, time.runs, time.spread, place.target, time.device, place.threads)
+    deployment = job.settings.deployment
+    return NetworkRow(
+        model=job.name,
+        binary=time.binary,
+        ms=time.ms,
+        runs=time.runs,
+        spread=time.spread,
+        target=deployment.target,
+        device=time.device,
+        threads=deployment.threads,
+    )
 
 
-def machine(job: Job) -> list[str]:
+def measuring_machine(job: Job) -> list[str]:
     """What tells one machine's times from another's: board, CPU and operating system of the device."""
-    with open_device(job.settings.device) as device:
+    with open_device(job.settings.deployment.device) as device:
         found = device.describe()
     return [found.name, found.board, found.cpu, found.system]
 
 
 def _time(job: Job, artifact: Artifact) -> dict[str, Any]:
-    settings = job.settings
-    found = measure(artifact, device=settings.device, threads=settings.threads)
+    deployment = job.settings.deployment
+    found = measure(artifact, device=deployment.device, threads=deployment.threads)
     device = found.device.label
     precisions = {row.name: row.precision for row in artifact.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
@@ -96,7 +106,7 @@ def _time(job: Job, artifact: Artifact) -> dict[str, Any]:
             ms=layer.median_ms,
             runs=found.runs,
             spread=found.spread,
-            target=settings.target,
+            target=deployment.target,
             device=device,
             threads=found.threads,
         )

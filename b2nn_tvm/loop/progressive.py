@@ -14,83 +14,84 @@ from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import REACH, Attempt
-from b2nn_tvm.loop.job import Job, Settings
+from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
 from b2nn_tvm.loop.measure_network import measure_network
+from b2nn_tvm.loop.settings import SelectionSettings
 from b2nn_tvm.mixbin.progressive.driver import Progressed, progressive
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.plan import Precision
 
-PHASE = "binarize layer by layer"
-
 
 @dataclass(frozen=True)
-class Grown:
-    """The progression that keeps the budget; ``attempts`` and ``cost`` are as in FoundWithinBudget."""
+class ProgressionWithinBudget:
+    """The progression that keeps the budget; ``attempts`` and ``measured`` are as in FoundWithinBudget."""
 
-    found: Progressed
+    progressed: Progressed
     binary: tuple[str, ...]
     predicted: float
-    cost: MeasuredCost
+    measured: MeasuredCost
     attempts: tuple[Attempt, ...]
 
 
-def check(settings: Settings, budget: Budget | None, compare: int) -> None:
+def check_progression(selection: SelectionSettings, budget: Budget | None, *, compare: int) -> None:
     """Raises InputError for a budget or a comparison that a progression of binary weights cannot have."""
-    if settings.progressive is None or settings.progression().precision != Precision.WEIGHT_BINARY:
+    if selection.progressive is None or selection.progression().precision != Precision.WEIGHT_BINARY:
         return
     if budget is None or budget.unit != "bytes":
         raise InputError(
-            f"{settings.progressive} makes weights alone binary, which saves bytes: give a budget such as 300KiB"
+            f"{selection.progressive} makes weights alone binary, which saves bytes: give a budget such as 300KiB"
         )
     if compare:
-        raise InputError(f"{settings.progressive} cannot be compared with random choices, whose inputs are binary too")
+        raise InputError(f"{selection.progressive} cannot be compared with random choices, whose inputs are binary too")
 
 
-def grow(job: Job, goal: BudgetGoal, scores: Mapping[str, float], times: MeasuredCost, target_ms: float) -> Grown:
-    """Binarize layer by layer until the network keeps ``target_ms``, in the goal's unit.
+def binarize_until_within_budget(
+    job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float
+) -> ProgressionWithinBudget:
+    """Binarize layer by layer until the network keeps ``bound``, in the goal's unit.
 
     Finished layers stay on disk whatever the target was, so that a lower one goes on from them. Raises BudgetError
     where the accuracy floor comes first, or all layers are not enough.
     """
-    cost = goal.cost or times.fitted.cost
-    limit = target_ms if goal.cost else max(target_ms * (1 + REACH), cost.minimum())
+    cost = goal.cost or measured.fitted.cost
+    limit = bound if goal.cost else max(bound * (1 + REACH), cost.minimum())
     attempts: list[Attempt] = []
     while True:
-        found = _progress(job, scores, cost, limit)
-        binary, predicted = found.plan.chosen, float(cost.total(found.layers))
-        if found.stopped == "floor":
+        progressed = _binarize(job, scores, cost, limit)
+        binary, predicted = progressed.plan.chosen, float(cost.total(progressed.layers))
+        if progressed.stopped == "floor":
             raise BudgetError(
                 f"with {len(binary)} binary layers the network is expected at {predicted:.4g} {cost.unit}, over"
-                f" {limit:.4g}, and one more brings the validation accuracy below the floor of {job.settings.floor}:"
-                f" allow more {cost.unit}, or a lower floor"
+                f" {limit:.4g}, and one more brings the validation accuracy below the floor of"
+                f" {job.settings.selection.floor}: allow more {cost.unit}, or a lower floor"
             )
         if goal.cost:
-            return Grown(found, binary, predicted, times, ())
+            return ProgressionWithinBudget(progressed, binary, predicted, measured, ())
         time = measure_network(job, binary)
-        attempts.append(Attempt(binary, predicted, time.ms, found.steps[-1].loss if found.steps else 0.0))
-        times = refit(job, (*times.times, time))
-        if time.ms <= target_ms:
-            return Grown(found, binary, predicted, times, tuple(attempts))
+        attempts.append(Attempt(binary, predicted, time.ms, progressed.steps[-1].loss if progressed.steps else 0.0))
+        measured = refit(job, (*measured.networks, time))
+        if time.ms <= bound:
+            return ProgressionWithinBudget(progressed, binary, predicted, measured, tuple(attempts))
         if predicted <= cost.minimum():
             raise BudgetError(
                 f"all layers binary, the network was measured at {time.ms:.4g} ms: allow at least that, not"
-                f" {target_ms:.4g} ms"
+                f" {bound:.4g} ms"
             )
         limit = math.nextafter(predicted, 0)
 
 
-def _progress(job: Job, scores: Mapping[str, float], cost, limit: float) -> Progressed:
-    settings = job.settings
+def _binarize(job: Job, scores: Mapping[str, float], cost, limit: float) -> Progressed:
+    seed = job.settings.training.seed
     task = ScoringTask.of(
         job.model,
-        job.data.calibration(seed=settings.seed),
+        job.data.calibration(seed=seed),
         layers=job.eligible,
-        conversion=settings.conversion,
-        seed=settings.seed,
+        conversion=job.settings.conversion,
+        seed=seed,
         cost=cost,
         limit=limit,
         data=job.data,
-        progress=lambda done, total: job.progress(PHASE, done, total),
+        progress=job.progress,
     )
-    return progressive(task, settings.progression(scores), folder=job.state.files("progressive"))
+    return progressive(task, job.settings.selection.progression(scores), folder=job.state.files("progressive"))

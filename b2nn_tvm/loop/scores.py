@@ -12,41 +12,42 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.progress import part_of
 
 PHASE = "score the layers"
 
 
-def score(job: Job, goal: BudgetGoal, times: MeasuredCost) -> dict[str, float]:
+def score(job: Job, goal: BudgetGoal, measured: MeasuredCost) -> dict[str, float]:
     """The score of every eligible layer by the search's method: the lowest is binarized first.
 
     Every layer is scored on the same calibration batches; an interrupted scoring goes on where it stopped. Methods
     whose order depends on the budget get the goal's exact cost, or the milliseconds measured so far.
     """
-    settings = job.settings
+    settings, method, seed = job.settings, job.settings.selection.method, job.settings.training.seed
     inputs = {
         "model": model_digest(job.model),
         "data": job.data.digest,
-        "method": settings.method,
-        "seed": settings.seed,
+        "method": method,
+        "seed": seed,
     }
     inputs["conversion"] = asdict(settings.conversion)
     options: dict[str, Any] = {"conversion": settings.conversion}
-    if settings.method in methods.NEED_BUDGET:
-        cost = goal.cost or times.fitted.cost
+    if method in methods.NEED_BUDGET:
+        cost = goal.cost or measured.fitted.cost
         options |= {"cost": cost, "limit": goal.limit}
         inputs |= {"limit": goal.limit, "savings": {name: float(cost.saving(name)) for name in cost.names}}
-    if settings.method in methods.NEED_TRAINING_DATA:
+    if method in methods.NEED_TRAINING_DATA:
         options["data"] = job.data
 
     def compute(folder: Path) -> dict[str, Any]:
         found = methods.score(
-            settings.method,
+            method,
             job.model,
-            job.data.calibration(seed=settings.seed),
+            job.data.calibration(seed=seed),
             layers=job.eligible,
-            seed=settings.seed,
+            seed=seed,
             path=folder / "sensitivity.json",
-            progress=lambda done, total: job.progress(PHASE, done, total),
+            progress=part_of(job.progress, PHASE),
             **options,
         )
         shutil.rmtree(

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError
 from b2nn_tvm.loop import budget_goal as goals
-from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop import report
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose
 from b2nn_tvm.loop.compare_random import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.delivery import Delivery, deliver
-from b2nn_tvm.loop.job import Job, Settings
+from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.measure_network import label_of
+from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
+from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
 from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.conversion.transfer import transfer
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.progress import as_progress
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.targets import target as targets
 
@@ -38,8 +40,9 @@ if TYPE_CHECKING:
     import torch
 
     from b2nn_tvm.data import DataBundle
-    from b2nn_tvm.loop.job import Progress
+    from b2nn_tvm.loop.settings import SearchKeywords
     from b2nn_tvm.mixbin.network.layers import LayerTable
+    from b2nn_tvm.progress import Progress
 
 ROUNDS = 3
 
@@ -50,48 +53,27 @@ def search(
     data: str | DataBundle,
     output: str | os.PathLike,
     budget: str | Budget | None = None,
-    device: str = "local",
-    target: str = "native",
-    also: Sequence[str] = (),
-    threads: int = 1,
+    settings: SearchSettings | None = None,
     checkpoint: str | os.PathLike | None = None,
-    method: str = "mixbin-loss",
-    rule: str = "strict",
-    solver: str = "sort",
-    conversion: ConversionOptions = DEFAULT,
-    progressive: str | None = None,
-    epochs_per_layer: int | None = None,
-    floor: float | None = None,
-    epochs: int = 8,
-    float_epochs: int = 0,
-    compare: int = 0,
-    seed: int = 0,
-    masks: int = 4,
-    margin: float = 0.02,
     plan: str | os.PathLike | None = None,
+    compare: int = 0,
     fresh: bool = False,
     progress: Progress | None = None,
+    **keywords: Unpack[SearchKeywords],
 ) -> SearchResult:
     """Find which convolutions become binary so that the compiled network keeps ``budget``, and deliver it in
     ``output``.
 
     ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` a DataBundle, a built-in
     set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like; None is half-way from all
-    binary to all float in milliseconds. Milliseconds are medians of one inference with ``threads`` threads on
-    ``device``, where code for ``target`` runs; ``also`` names more targets to compile the result for. ``float_epochs``
-    of training come before the selection (0: the model is trained already), ``epochs`` of fine-tuning after it.
-    ``compare`` > 0 fine-tunes the all-binary network and so many random choices of the same measured time as well.
-    ``masks`` random mixtures correct the cost model; candidates are selected ``margin`` below the budget.
-    ``progress(phase, done, total)`` is called along the way, and its method ``detail(phase, words)``, if it has one,
-    with the loss and accuracy of each epoch.
+    binary to all float in milliseconds. How to search is said by ``settings``, or by ``keywords``, which are the fields
+    of the settings' groups: method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of
+    SelectionSettings; epochs, float_epochs and seed of TrainingSettings; target, device, threads and also of
+    DeploymentSettings; and conversion. Milliseconds are medians of one inference.
 
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: its layers become
-    binary, as its conversion says where none is given, and the result says whether the budget holds.
-
-    ``conversion`` says what binary layers look like, in what is measured as in what is trained. With a ``progressive``
-    order ("front", "rear", "greedy", "scores" of the method, "layer-wise-priority") layers become binary one after the
-    other until the budget is kept, each followed by ``epochs_per_layer`` of training (1; of layer-wise priority 2);
-    ``floor`` is the least validation accuracy in 0..1.
+    binary, as its conversion says where none is given, and the result says whether the budget holds. ``compare`` > 0
+    fine-tunes the all-binary network and so many random choices of the same measured time as well.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless
     ``fresh``.
@@ -100,45 +82,49 @@ def search(
     used, and what compiler and device raise. The selection is MixBin's (Partial Binarization of Neural Networks,
     algorithm 1).
     """
-    budget = goals.parse_goal(budget, rule=rule)
-    folder = Path(output)
+    settings = SearchSettings.from_keywords(settings, **keywords)
     loaded_plan = None if plan is None else Plan.load(plan)
-    if loaded_plan is not None and progressive:
-        raise InputError("a plan says which layers become binary, and so does a progressive order: give one of them")
-    if loaded_plan is not None and loaded_plan.conversion and conversion == DEFAULT:
-        conversion = ConversionOptions(**loaded_plan.conversion)
-    options = (conversion, progressive, epochs_per_layer, floor)
-    settings = Settings(
-        method, rule, solver, target, device, threads, epochs, float_epochs, seed, masks, margin, *options
-    )
-    progressions.check(settings, budget, compare)
-    for word in (target, *also):  # what is unknown or missing is refused before any work
+    if loaded_plan is not None:
+        settings = _settings_for_plan(settings, loaded_plan)
+    selection, deployment = settings.selection, settings.deployment
+    budget = goals.parse_goal(budget, rule=selection.rule)
+    check_progression(selection, budget, compare=compare)
+    for word in deployment.targets:  # what is unknown or missing is refused before any work
         find_toolchain(targets.get(word))
-    _check_device(device, target)
+    _check_device(deployment)
     bundle = load_data(data)
-    network = load_model(model, bundle, checkpoint=checkpoint, seed=seed).eval()
+    network = load_model(model, bundle, checkpoint=checkpoint, seed=settings.training.seed).eval()
     layers = trace(network, bundle.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {_reasons(layers)}")
     imported_plan = None if loaded_plan is None else _imported_plan(loaded_plan, layers, name_of(model))
+    folder = Path(output)
     state = State(folder / "state", fresh=fresh)
-    job = Job(name_of(model), network, layers, bundle, settings, state, progress or (lambda phase, done, total: None))
+    job = Job(
+        name=name_of(model),
+        model=network,
+        layers=layers,
+        data=bundle,
+        settings=settings,
+        state=state,
+        progress=as_progress(progress),
+    )
 
     goal = goals.exact_goal(job, budget)
-    times = measure_cost(job)
-    goal = goal or goals.latency_goal(budget, times)
+    measured = measure_cost(job)
+    goal = goal or goals.latency_goal(budget, measured)
     parent = train_parent(job)
-    scores = score(job, goal, times) if imported_plan is None and settings.needs_scores else {}
-    choice, mixed, delivery = _choose_and_deliver(job, goal, scores, times, folder, also, imported_plan)
-    rows, drawn = _compare(job, goal, choice, times, parent, mixed, delivery, count=compare)
+    scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
+    choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
+    rows, drawn = _compare(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
     found_plan = _plan(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
-    choice.cost.table.save(folder / "costs.json")
+    choice.measured.table.save(folder / "costs.json")
     found = SearchResult(
         folder=folder,
         model=job.name,
-        method=_method_label(settings, imported_plan, plan),
+        method=_method_label(selection, imported_plan, plan),
         plan=found_plan,
         budget=goal.words,
         unit=goal.unit,
@@ -153,18 +139,27 @@ def search(
         random_accuracy=interval([row.accuracy for row in rows if row.role == "random"]) if drawn else None,
         random_ms=interval([one.time.ms for one in drawn]) if drawn else None,
         attempts=choice.attempts,
-        quality=_quality(choice.cost),
+        quality=_quality(choice.measured),
         scores=dict(scores)
-        or (_places(job, choice) if imported_plan is None else dict.fromkeys(job.eligible, math.nan)),
+        or (_ranks(job, choice) if imported_plan is None else dict.fromkeys(job.eligible, math.nan)),
         libraries=delivery.libraries,
         device=delivery.device,
         isa=delivery.isa,
-        threads=threads,
-        conversion=conversion,
+        threads=deployment.threads,
+        conversion=settings.conversion,
         steps=choice.steps,
     )
     report.write(found)
     return found
+
+
+def _settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
+    """The settings with the plan's conversion, where they have none of their own."""
+    if settings.selection.progressive:
+        raise InputError("a plan says which layers become binary, and so does a progressive order: give one of them")
+    if plan.conversion and settings.conversion == DEFAULT:
+        return replace(settings, conversion=ConversionOptions(**plan.conversion))
+    return settings
 
 
 def _imported_plan(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
@@ -178,17 +173,17 @@ def _imported_plan(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
     return plan
 
 
-def _check_device(device: str, target: str) -> None:
-    info = targets.get(target)
-    if device != "local":
-        with open_device(device) as board:
+def _check_device(deployment: DeploymentSettings) -> None:
+    info = targets.get(deployment.target)
+    if deployment.device != "local":
+        with open_device(deployment.device) as board:
             board.check(info)
         return
     if not info.runs_here:
         raise DeviceError(
-            f"times are measured on device local, which cannot run code for target {target} (it lacks"
-            f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add {target}"
-            " with also"
+            f"times are measured on device local, which cannot run code for target {info.name} (it lacks"
+            f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add"
+            f" {info.name} with also"
         )
 
 
@@ -196,9 +191,8 @@ def _choose_and_deliver(
     job: Job,
     goal: BudgetGoal,
     scores: Mapping[str, float],
-    times: MeasuredCost,
+    measured: MeasuredCost,
     folder: Path,
-    also: Sequence[str],
     imported_plan: Plan | None,
 ) -> tuple[Choice, Trained, Delivery]:
     """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given
@@ -206,13 +200,13 @@ def _choose_and_deliver(
 
     Where a wider margin leads to the same choice, it was the machine that was busy: its library is measured anew.
     """
-    target_ms = goal.limit
+    bound = goal.limit
     tried: dict[str, Choice] = {}
     for _ in range(ROUNDS):
         choice = (
-            choose(job, goal, scores, times, target_ms)
+            choose(job, goal, scores, measured, bound)
             if imported_plan is None
-            else choice_of_plan(goal, times, imported_plan.binary)
+            else choice_of_plan(goal, measured, imported_plan.binary)
         )
         name = label_of(job, choice.binary)
         if name in tried:
@@ -225,13 +219,11 @@ def _choose_and_deliver(
             mixed = finetune_each(job, {name: choice.binary}, phase=phase)[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
         digest = _plan(job, choice, goal, imported_plan).digest
-        delivery = deliver(
-            job, mixed.model, folder, phase=f"delivery/{name}", also=also, limit_ms=limit_ms, plan_digest=digest
-        )
+        delivery = deliver(job, mixed.model, folder, phase=f"delivery/{name}", limit_ms=limit_ms, plan_digest=digest)
         if imported_plan is not None or goal.unit != "ms" or delivery.measured_ms <= goal.limit:
             return choice, mixed, delivery
-        times = choice.cost
-        target_ms *= 0.99 * goal.limit / delivery.measured_ms
+        measured = choice.measured
+        bound *= 0.99 * goal.limit / delivery.measured_ms
     for name in tried:  # the same command measures them again
         job.state.forget(f"delivery/{name}")
     raise BudgetError(
@@ -245,7 +237,7 @@ def _compare(
     job: Job,
     goal: BudgetGoal,
     choice: Choice,
-    times: MeasuredCost,
+    measured: MeasuredCost,
     parent: Trained,
     mixed: Trained,
     delivery: Delivery,
@@ -255,30 +247,37 @@ def _compare(
     """The rows of the table; ``count`` random choices and the all-binary network are measured first, then trained
     side by side.
     """
-    cost = choice.cost.fitted.cost
-    everything = times.times[0], times.times[1]
+    cost = choice.measured.fitted.cost
+    all_float, all_binary = measured.networks[:2]
     row = lambda name, role, time, accuracy, seed=None: ResultRow(
-        name, role, time.binary, accuracy, float(cost.total(time.binary)), time.ms, time.size_bytes, seed
+        name=name,
+        role=role,
+        binary=time.binary,
+        accuracy=accuracy,
+        predicted_ms=float(cost.total(time.binary)),
+        measured_ms=time.ms,
+        size_bytes=time.size_bytes,
+        seed=seed,
     )
     rows = [
-        row("all float", "float", everything[0], parent.accuracy),
+        row("all float", "float", all_float, parent.accuracy),
         ResultRow(
-            "mixed",
-            "mixed",
-            choice.binary,
-            mixed.accuracy,
-            choice.predicted_ms,
-            delivery.measured_ms,
-            delivery.size_bytes,
+            name="mixed",
+            role="mixed",
+            binary=choice.binary,
+            accuracy=mixed.accuracy,
+            predicted_ms=choice.predicted_ms,
+            measured_ms=delivery.measured_ms,
+            size_bytes=delivery.size_bytes,
         ),
     ]
     if not count:
         return tuple(rows), []
     drawn = random_choices(job, cost, choice.binary, delivery.measured_ms, count)
-    wanted = {"all-binary": job.eligible, **{f"random-{one.seed}": one.binary for one in drawn}}
-    effort = job.settings.progression().epochs * len(choice.steps) if choice.network is not None else 0
-    trained = finetune_each(job, wanted, phase="fine-tune the networks to compare with", effort=effort)
-    rows.append(row("all binary", "binary", everything[1], trained["all-binary"].accuracy))
+    choices = {"all-binary": job.eligible, **{f"random-{one.seed}": one.binary for one in drawn}}
+    effort = job.settings.selection.progression().epochs * len(choice.steps) if choice.network is not None else 0
+    trained = finetune_each(job, choices, phase="fine-tune the networks to compare with", effort=effort)
+    rows.append(row("all binary", "binary", all_binary, trained["all-binary"].accuracy))
     rows += [row("random", "random", one.time, trained[f"random-{one.seed}"].accuracy, one.seed) for one in drawn]
     return tuple(rows), drawn
 
@@ -288,21 +287,30 @@ def _plan(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None
     layers = {layer.name: choice.precision if layer.name in chosen else Precision.FLOAT for layer in job.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
     settings = job.settings
-    method = settings.selection if imported_plan is None else imported_plan.method
+    method = settings.selection.label if imported_plan is None else imported_plan.method
     return Plan(
-        layers, workloads, job.name, method, goal.words, choice.predicted, goal.unit, asdict(settings.conversion)
+        layers=layers,
+        workloads=workloads,
+        model=job.name,
+        method=method,
+        budget=goal.words,
+        predicted=choice.predicted,
+        unit=goal.unit,
+        conversion=asdict(settings.conversion),
     )
 
 
-def _method_label(settings: Settings, imported_plan: Plan | None, file: str | os.PathLike | None) -> str:
+def _method_label(selection: SelectionSettings, imported_plan: Plan | None, file: str | os.PathLike | None) -> str:
     """How the layers were chosen, for reports."""
     if imported_plan is not None:
         return f"{imported_plan.method}, the plan {file}"
-    return settings.selection if settings.progressive else f"{settings.method}, {settings.rule}, {settings.solver}"
+    if selection.progressive:
+        return selection.label
+    return f"{selection.method}, {selection.rule}, {selection.solver}"
 
 
-def _places(job: Job, choice: Choice) -> dict[str, float]:
-    """What stands for scores where none decided: the place in which a layer became binary, and after it in the
+def _ranks(job: Job, choice: Choice) -> dict[str, float]:
+    """What stands for scores where none decided: the rank in which a layer became binary, and after it in the
     network.
     """
     done = [step.layer for step in choice.steps]

@@ -52,7 +52,7 @@ def load_model(
             raise InputError(
                 f"model {model!r} gives features, not class scores, and a search needs those: see docs/tracking.md"
             )
-        built = factory(**wanted(factory, data))
+        built = factory(**factory_arguments(factory, data))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")
     else:
@@ -85,7 +85,7 @@ def _factory(word: str) -> Callable[..., Any]:
     return getattr(module, name)
 
 
-def wanted(factory: Callable[..., Any], data: DataBundle) -> dict[str, int]:
+def factory_arguments(factory: Callable[..., Any], data: DataBundle) -> dict[str, int]:
     """Those of ``classes``, ``channels`` and ``image_size`` that the factory has."""
     offered = {"classes": data.classes, "channels": data.input_shape[0], "image_size": data.input_shape[1]}
     return {name: offered[name] for name in inspect.signature(factory).parameters if name in offered}

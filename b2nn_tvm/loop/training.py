@@ -13,32 +13,38 @@ import torch
 
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.worker_pool import CombinedProgress, WorkerPool
+from b2nn_tvm.loop.worker_pool import WorkerPool
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.mixbin.training.finetune import FIRST_STAGE
-from b2nn_tvm.mixbin.training.recipe import Report
+from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
+from b2nn_tvm.progress import CombinedProgress, Progress, part_of
 from b2nn_tvm.storage.document import write_atomic
 
 
 @dataclass(frozen=True)
-class Task:
-    """One training: ``teacher`` is None for a float network trained from its labels, else the network to distil
-    from.
-    """
+class TrainingRequest:
+    """A network to train: from its labels where ``teacher`` is None, else distilled from the teacher."""
 
     model: torch.nn.Module
     teacher: torch.nn.Module | None
-    data: DataBundle
     epochs: int
+    first_stage: float = FIRST_STAGE
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """A request with all that a process needs in order to meet it; the trained weights go into ``folder``."""
+
+    request: TrainingRequest
+    data: DataBundle
     seed: int
     threads: int
     folder: Path
-    first_stage: float = FIRST_STAGE
 
-    def run(self, report: Report) -> dict[str, float]:
+    def run(self, progress: Progress) -> dict[str, float]:
         """Train and write ``weights.pt``; the accuracies in [0, 1]."""
-        return run_task(self, report)
+        return run_task(self, progress)
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,8 @@ class Trained:
 
 def train_parent(job: Job) -> Trained:
     """The float network trained for ``float_epochs`` (as it is, where that is 0), in place of ``job.model``."""
-    return _train_each(job, {"parent": Wanted(job.model, None, job.settings.float_epochs)}, "train the float network")[
-        "parent"
-    ]
+    request = TrainingRequest(job.model, None, job.settings.training.float_epochs)
+    return _train_each(job, {"parent": request}, "train the float network")["parent"]
 
 
 def finetune_each(
@@ -66,78 +71,69 @@ def finetune_each(
     ``effort`` epochs come on top of the search's own: those that what it is compared with had before.
     """
     convert = job.settings.conversion.convert
-    wanted = {
-        name: Wanted(convert(job.model, binary), job.model, job.settings.epochs + effort)
-        for name, binary in choices.items()
+    epochs = job.settings.training.epochs + effort
+    requests = {
+        name: TrainingRequest(convert(job.model, binary), job.model, epochs) for name, binary in choices.items()
     }
-    return _train_each(job, wanted, phase)
+    return _train_each(job, requests, phase)
 
 
 def finetune_on(job: Job, name: str, network: torch.nn.Module, *, phase: str) -> Trained:
     """Fine-tune a network whose binary weights are trained already, by distillation from the parent, in one stage."""
-    return _train_each(job, {name: Wanted(network, job.model, job.settings.epochs, first_stage=0.0)}, phase)[name]
+    request = TrainingRequest(network, job.model, job.settings.training.epochs, first_stage=0.0)
+    return _train_each(job, {name: request}, phase)[name]
 
 
-def run_task(task: Task, report: Report) -> dict[str, float]:
+def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
     """Train as the task says and write ``weights.pt`` into its folder; the accuracies in [0, 1]."""
+    request = task.request
     settings = {
-        "epochs": task.epochs,
+        "epochs": request.epochs,
         "seed": task.seed,
-        "threads": task.threads,
+        "hardware": Hardware(threads=task.threads),
         "workdir": task.folder / "checkpoints",
-        "progress": report,
+        "progress": progress,
     }
-    if task.teacher is None:
-        train(task.model, task.data, **settings)
+    if request.teacher is None:
+        train(request.model, task.data, **settings)
     else:
-        finetune(task.model, task.teacher, task.data, first_stage=task.first_stage, **settings)
+        finetune(request.model, request.teacher, task.data, first_stage=request.first_stage, **settings)
     buffer = io.BytesIO()
-    torch.save(task.model.state_dict(), buffer)
+    torch.save(request.model.state_dict(), buffer)
     write_atomic(task.folder / "weights.pt", buffer.getvalue())
     shutil.rmtree(task.folder / "checkpoints", ignore_errors=True)
     return {
-        "validation_accuracy": evaluate(task.model, task.data.val_loader()),
-        "accuracy": evaluate(task.model, task.data.test_loader()),
+        "validation_accuracy": evaluate(request.model, task.data.val_loader()),
+        "accuracy": evaluate(request.model, task.data.test_loader()),
     }
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a phase asks of one training; the fields are Task's."""
-
-    model: torch.nn.Module
-    teacher: torch.nn.Module | None
-    epochs: int
-    first_stage: float = FIRST_STAGE
-
-
-def _train_each(job: Job, wanted: Mapping[str, Wanted], phase: str) -> dict[str, Trained]:
+def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -> dict[str, Trained]:
     cores = os.cpu_count() or 1
-    parallel = min(cores, len(wanted))
-    joint = CombinedProgress(dict.fromkeys(wanted, 1.0), lambda share: job.progress(phase, round(100 * share), 100))
+    parallel = min(cores, len(requests))
+    progress = CombinedProgress(job.progress, phase, dict.fromkeys(requests, 1.0))
 
     def one(name: str) -> Trained:
-        want, seed = wanted[name], job.settings.seed
+        request, seed = requests[name], job.settings.training.seed
         inputs = {
-            "start": model_digest(want.model),
-            "teacher": model_digest(want.teacher) if want.teacher else "",
+            "start": model_digest(request.model),
+            "teacher": model_digest(request.teacher) if request.teacher else "",
             "data": job.data.digest,
-            "epochs": want.epochs,
-            "first_stage": want.first_stage,
-            "conversion": asdict(job.settings.conversion) if want.teacher else None,
+            "epochs": request.epochs,
+            "first_stage": request.first_stage,
+            "conversion": asdict(job.settings.conversion) if request.teacher else None,
             "seed": seed,
         }
 
         def compute(folder: Path) -> dict[str, float]:
-            task = Task(want.model, want.teacher, job.data, want.epochs, seed, pool.threads, folder, want.first_stage)
-            report = lambda done, total: joint.update(name, done / max(1, total))
-            on_epoch = lambda loss, accuracy: job.tell(phase, f"{name}: loss {loss:.3f}, accuracy {accuracy:.1%}")
-            return pool.run(name, task, report, on_epoch) if want.epochs else task.run(report)
+            task = TrainingTask(request, job.data, seed, pool.threads, folder)
+            # What is only measured needs no process of its own.
+            return pool.run(name, task, progress) if request.epochs else task.run(part_of(progress, name))
 
         result = job.state.run(f"training/{name}", inputs, compute)
-        joint.update(name, 1.0)
-        want.model.load_state_dict(torch.load(job.state.files(f"training/{name}") / "weights.pt", weights_only=True))
-        return Trained(want.model.eval(), **result)
+        progress(name, 1, 1)
+        request.model.load_state_dict(torch.load(job.state.files(f"training/{name}") / "weights.pt", weights_only=True))
+        return Trained(request.model.eval(), **result)
 
     with WorkerPool(parallel, threads=max(1, cores // parallel)) as pool:
-        return pool.map(wanted, one)
+        return pool.map(requests, one)

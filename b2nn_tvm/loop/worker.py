@@ -10,10 +10,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
-
-if TYPE_CHECKING:
-    from b2nn_tvm.mixbin.training.recipe import EpochRecord
+from typing import TextIO
 
 
 def main() -> int:
@@ -24,17 +21,13 @@ def main() -> int:
 
     from b2nn_tvm.errors import B2nnError
 
-    class Progress:
-        def __call__(self, done: int, total: int) -> None:
-            _say(answers, {"done": done, "total": total})
-
-        def epoch(self, record: EpochRecord) -> None:
-            _say(answers, {"loss": record.loss, "accuracy": record.accuracy})
+    def progress(phase: str, done: int, total: int, detail: str = "") -> None:
+        _say(answers, {"done": done, "total": total, "detail": detail})
 
     for line in sys.stdin:
         try:
             task = cloudpickle.loads(Path(json.loads(line)).read_bytes())
-            result = task.run(Progress())
+            result = task.run(progress)
         except B2nnError as error:
             _say(answers, {"error": str(error), "kind": type(error).__name__})
         else:

@@ -8,16 +8,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from b2nn_tvm import errors
+from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.document import write_atomic
 
-Report = Callable[[int, int], None]
-OnEpoch = Callable[[float, float], None]  # the loss and the validation accuracy of an epoch
 Result = TypeVar("Result")
 
 
@@ -26,7 +25,7 @@ class Task(Protocol):
 
     @property
     def folder(self) -> Path: ...
-    def run(self, report: Report) -> dict[str, Any]: ...
+    def run(self, progress: Progress) -> dict[str, Any]: ...
 
 
 class WorkerPool:
@@ -57,12 +56,8 @@ class WorkerPool:
                 self._stop()
                 raise
 
-    def run(
-        self, name: str, task: Task, report: Report, on_epoch: OnEpoch = lambda loss, accuracy: None
-    ) -> dict[str, Any]:
-        """The result of one task, or the error that it reported; ``report(done, total)`` is called along the way,
-        ``on_epoch`` after each epoch.
-        """
+    def run(self, name: str, task: Task, progress: Progress) -> dict[str, Any]:
+        """The result of one task, or the error that it reported; the phase of ``progress`` is the task's ``name``."""
         import cloudpickle
 
         packed = task.folder / "task.pickle"
@@ -70,7 +65,7 @@ class WorkerPool:
         write_atomic(packed, cloudpickle.dumps(task))
         worker = self._take()
         try:
-            last = worker.ask(packed, report, on_epoch)
+            last = worker.ask(name, packed, progress)
         finally:
             packed.unlink(missing_ok=True)
         if not last:
@@ -99,24 +94,6 @@ class WorkerPool:
                     worker.process.terminate()
 
 
-class CombinedProgress:
-    """The joint progress of tasks that run side by side; ``say(share)`` in [0, 1] is called by one of them at a
-    time.
-    """
-
-    def __init__(self, weights: Mapping[str, float], say: Callable[[float], None]) -> None:
-        self._weights, self._say = weights, say
-        self._shares = dict.fromkeys(weights, 0.0)
-        self._lock = threading.Lock()
-
-    def update(self, name: str, share: float) -> None:
-        """So much of a task is done."""
-        with self._lock:
-            self._shares[name] = share
-            done = sum(self._weights[each] * share for each, share in self._shares.items())
-            self._say(done / sum(self._weights.values()))
-
-
 class _Worker:
     """One process of worker.py."""
 
@@ -128,7 +105,7 @@ class _Worker:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
         self.process = subprocess.Popen([sys.executable, "-m", "b2nn_tvm.loop.worker"], env=environment, **pipes)
 
-    def ask(self, packed: Path, report: Report, on_epoch: OnEpoch) -> dict[str, Any]:
+    def ask(self, name: str, packed: Path, progress: Progress) -> dict[str, Any]:
         """The last line that the process says of a task; empty where it died."""
         try:
             print(json.dumps(str(packed)), file=self.process.stdin, flush=True)
@@ -137,9 +114,7 @@ class _Worker:
         for line in self.process.stdout:
             said = json.loads(line)
             if "done" in said:
-                report(said["done"], said["total"])
-            elif "loss" in said:
-                on_epoch(said["loss"], said["accuracy"])
+                progress(name, said["done"], said["total"], said["detail"])
             else:
                 return said
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -12,18 +12,19 @@ from torch.nn import functional as F
 
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.mixbin.training.memory_format import training_layout
+from b2nn_tvm.progress import Note
 
 BATCH = 64
 EVERY_S = 180.0  # seconds between two words on the time left
 
 
 class Clock:
-    """The planned seconds of each piece of work, with ``size`` of them side by side; ``say`` hears of the time left
+    """The planned seconds of each piece of work, with ``size`` of them side by side; ``note`` hears of the time left
     now and then.
     """
 
-    def __init__(self, size: int, say: Callable[[str], None]) -> None:
-        self._size, self._say = size, say
+    def __init__(self, size: int, note: Note | None) -> None:
+        self._size, self._note = size, note
         self._planned: dict[str, float] = {}
         self._done: set[str] = set()
         self._begun = self._told = time.monotonic()
@@ -59,7 +60,9 @@ class Clock:
         return open_seconds * ratio / self._size
 
     def tell(self, words: str) -> None:
-        """Say how long it takes from here."""
+        """Say how long it takes from here, if anybody listens."""
+        if self._note is None:
+            return
         seconds = self.left()
         amount = (
             f"{seconds / 3600:.1f} hours"
@@ -68,7 +71,7 @@ class Clock:
             if seconds > 90
             else f"{seconds:.0f} seconds"
         )
-        self._say(f"{words}; about {amount} left with {self._size} process{'es' * (self._size > 1)}")
+        self._note(f"{words}; about {amount} left with {self._size} process{'es' * (self._size > 1)}")
 
 
 def seconds_per_image(model: nn.Module, bundle: DataBundle) -> float:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.errors import B2nnError
-from b2nn_tvm.loop.worker_pool import CombinedProgress, WorkerPool
+from b2nn_tvm.loop.worker_pool import WorkerPool
+from b2nn_tvm.progress import CombinedProgress, Note, Progress
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells
 from b2nn_tvm.study.clock import Clock
@@ -18,7 +19,6 @@ from b2nn_tvm.study.settings import SLIMMING, StudySettings
 from b2nn_tvm.study.table import Row
 from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source, Work
 
-Progress = Callable[[str, int, int], None]
 OVERHEAD = 1.3  # of a training over its bare steps: Lightning, Adam, the teacher
 SLOWEST = ("greedy-trained", "hawq-v2")  # scorings that begin first
 
@@ -36,7 +36,7 @@ class Grid:
     """The trainings of one study below ``folder``/state; ``failed`` maps what could not be trained to why.
 
     Raises InputError for data that cannot be read, BudgetError for a budget that no choice keeps, both before any work.
-    ``progress(phase, done, total)`` and ``note(text)``, with the time left, are called along the way.
+    ``progress`` counts hundredths of a phase; ``note`` hears of the time left now and then.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Grid:
         jobs: int,
         fresh: bool,
         progress: Progress,
-        note: Callable[[str], None],
+        note: Note | None,
     ) -> None:
         self.settings, self.failed = settings, {}
         self._progress, self._jobs, self._clock = progress, jobs, Clock(jobs, note)
@@ -83,11 +83,9 @@ class Grid:
         """The results by name; what fails is noted in ``failed``, and the others go on."""
         if not items:
             return {}
-        joint = CombinedProgress(
-            {name: item.seconds for name, item in items.items()},
-            lambda share: self._progress(title, round(100 * share), 100),
-        )
-        self._clock.plan({name: item.seconds for name, item in items.items()})
+        seconds = {name: item.seconds for name, item in items.items()}
+        progress = CombinedProgress(self._progress, title, seconds)
+        self._clock.plan(seconds)
 
         def one(name: str) -> dict[str, Any] | None:
             computed = False
@@ -95,9 +93,7 @@ class Grid:
             def compute(folder: Path) -> dict[str, Any]:
                 nonlocal computed
                 computed = True
-                return self._pool.run(
-                    name, items[name].make(folder), lambda done, total: joint.update(name, done / max(1, total))
-                )
+                return self._pool.run(name, items[name].make(folder), progress)
 
             try:
                 return self._state.run(name, items[name].inputs, compute)
@@ -105,7 +101,7 @@ class Grid:
                 self.failed[name] = str(error)
                 return None
             finally:
-                joint.update(name, 1.0)
+                progress(name, 1, 1)
                 (self._clock.done if computed else self._clock.drop)(name)
 
         return {name: result for name, result in self._pool.map(items, one).items() if result is not None}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from b2nn_tvm.errors import B2nnError, InputError
+from b2nn_tvm.progress import Note, Progress, as_progress
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.study import figures, table
-from b2nn_tvm.study.grid import Grid, Progress
+from b2nn_tvm.study.grid import Grid
 from b2nn_tvm.study.page import page
 from b2nn_tvm.study.settings import StudySettings
 from b2nn_tvm.study.table import Row
@@ -44,25 +44,24 @@ def study(
     jobs: int | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
-    note: Callable[[str], None] | None = None,
+    note: Note | None = None,
 ) -> StudyResult:
     """Compare what ``settings`` say, with ``jobs`` processes (default: one per core), and write all into ``output``.
 
     Every finished training stays in ``output``/state and is used again where nothing it depends on has changed, unless
-    ``fresh``. ``progress(phase, done, total)`` and ``note(text)`` are called along the way. Raises InputError and
+    ``fresh``. ``note`` hears of the time left and of what could not be written. Raises InputError and
     BudgetError for what cannot be used; a single training that fails is left out and named in the result.
     """
-    folder, say = Path(output), note or (lambda text: None)
-    quiet = lambda phase, done, total: None
-    grid = Grid(settings, folder, jobs=jobs or os.cpu_count() or 1, fresh=fresh, progress=progress or quiet, note=say)
+    folder, jobs = Path(output), jobs or os.cpu_count() or 1
+    grid = Grid(settings, folder, jobs=jobs, fresh=fresh, progress=as_progress(progress), note=note)
     rows = grid.run()
     if not rows:
         raise InputError(f"nothing could be trained; the first failure: {next(iter(grid.failed.values()))}")
     table.write(folder / "results.csv", rows)
-    return StudyResult(folder, tuple(rows), tuple(write_page(folder, say)), grid.failed)
+    return StudyResult(folder, tuple(rows), tuple(write_page(folder, note)), grid.failed)
 
 
-def write_page(folder: Path, note: Callable[[str], None]) -> list[str]:
+def write_page(folder: Path, note: Note | None) -> list[str]:
     """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; the names of all
     files.
     """
@@ -70,7 +69,8 @@ def write_page(folder: Path, note: Callable[[str], None]) -> list[str]:
     try:
         drawn = figures.write(folder, rows)
     except InputError as error:
-        note(str(error))
+        if note:
+            note(str(error))
         drawn = []
     write_atomic(folder / "README.md", page(rows, figures=drawn).encode())
     return ["README.md", "results.csv", *drawn]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +17,7 @@ from b2nn_tvm import models
 from b2nn_tvm.costs.additive import Budget, flops_cost
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.data.subset import subset
-from b2nn_tvm.loop.sources import load_data, wanted
+from b2nn_tvm.loop.sources import factory_arguments, load_data
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.network.layers import trace
@@ -26,11 +25,11 @@ from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.slimming.slim import slim
 from b2nn_tvm.mixbin.slimming.train_sparse import slim_train
 from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
+from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.document import write_atomic
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Net:
         """The network for these images and classes, initialized by ``seed``."""
         factory = models.get(self.model)
         torch.manual_seed(seed)
-        return factory(**wanted(factory, bundle), width=self.width, activation=self.activation).eval()
+        return factory(**factory_arguments(factory, bundle), width=self.width, activation=self.activation).eval()
 
     def load(self, bundle: DataBundle, weights: Path) -> nn.Module:
         """The network with the weights of a file."""
@@ -92,7 +91,8 @@ class Work:
 
     @property
     def training(self) -> dict[str, Any]:
-        return {"seed": self.seed, "threads": torch.get_num_threads(), "workdir": self.folder / "checkpoints"}
+        hardware = Hardware(threads=torch.get_num_threads())
+        return {"seed": self.seed, "hardware": hardware, "workdir": self.folder / "checkpoints"}
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ class Parent(Work):
     epochs: int
     sparse: bool = False
 
-    def run(self, report: Report) -> dict[str, Any]:
+    def run(self, progress: Progress) -> dict[str, Any]:
         """Leaves weights.pt; the result has the weights' hash, accuracies and seconds."""
         bundle, begun = self.source.load(), time.perf_counter()
         model = self.net.build(bundle, seed=self.seed)
-        (slim_train if self.sparse else train)(model, bundle, epochs=self.epochs, progress=report, **self.training)
+        (slim_train if self.sparse else train)(model, bundle, epochs=self.epochs, progress=progress, **self.training)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         buffer = io.BytesIO()
         torch.save(model.state_dict(), buffer)
@@ -122,7 +122,7 @@ class Scoring(Work):
     method: str
     limits: tuple[int, ...]
 
-    def run(self, report: Report) -> dict[str, Any]:
+    def run(self, progress: Progress) -> dict[str, Any]:
         """The scores per limit, in the order of the limits."""
         bundle, begun = self.source.load(), time.perf_counter()
         model = self.net.load(bundle, self.weights)
@@ -141,7 +141,7 @@ class Scoring(Work):
                 seed=self.seed,
                 conversion=self.net.conversion,
                 path=path,
-                progress=report,
+                progress=progress,
                 **options,
             )
             found[limit] = dict(scored.scores)
@@ -162,11 +162,11 @@ class FineTuning(Work):
     binary: tuple[str, ...]
     epochs: int
 
-    def run(self, report: Report) -> dict[str, Any]:
+    def run(self, progress: Progress) -> dict[str, Any]:
         """The accuracies before and after, and seconds."""
         bundle = self.source.load()
         teacher = self.net.load(bundle, self.weights)
-        return _finetune(self, self.net.conversion.convert(teacher, self.binary), teacher, bundle, report)
+        return _finetune(self, self.net.conversion.convert(teacher, self.binary), teacher, bundle, progress)
 
 
 @dataclass(frozen=True)
@@ -178,22 +178,22 @@ class Slimming(Work):
     limit: int
     epochs: int
 
-    def run(self, report: Report) -> dict[str, Any]:
+    def run(self, progress: Progress) -> dict[str, Any]:
         """As of FineTuning, with the FLOPs that are left and the number of removed channels."""
         bundle = self.source.load()
         slimmed = slim(self.net.load(bundle, self.sparse), bundle.input_shape, Budget(self.limit, "flops"))
         removed = sum(len(channels) for channels in slimmed.removed.values())
-        found = _finetune(self, slimmed.model, self.net.load(bundle, self.weights), bundle, report)
+        found = _finetune(self, slimmed.model, self.net.load(bundle, self.weights), bundle, progress)
         return {**found, "flops": int(slimmed.achieved), "removed": removed}
 
 
 def _finetune(
-    work: FineTuning | Slimming, student: nn.Module, teacher: nn.Module, bundle: DataBundle, report: Report
+    work: FineTuning | Slimming, student: nn.Module, teacher: nn.Module, bundle: DataBundle, progress: Progress
 ) -> dict[str, Any]:
     begun = time.perf_counter()
     reestimate(student, bundle.calibration(work.calibration, seed=work.seed))
     before = _accuracies(student, bundle)
-    finetune(student, teacher, bundle, epochs=work.epochs, progress=report, **work.training)
+    finetune(student, teacher, bundle, epochs=work.epochs, progress=progress, **work.training)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
     return {"before": before, "after": _accuracies(student, bundle), "seconds": time.perf_counter() - begun}
 

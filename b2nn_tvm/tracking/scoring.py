@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.mixbin.network.layers import trace
-from b2nn_tvm.mixbin.scoring.scoring_task import Batches, ScoringTask
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.selectors.selector import Selector

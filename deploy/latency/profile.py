@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from b2nn_tvm.costs.table import CostRow, CostTable, NetworkRow
@@ -17,6 +16,7 @@ from b2nn_tvm.deploy.devices.system_facts import DeviceDescription
 from b2nn_tvm.deploy.latency.measure import Measurement, step_layers, summarize
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.errors import DeviceError, DeviceLost
+from b2nn_tvm.progress import Note, Progress, as_progress
 
 _FLUSH_S = 0.25  # a device of this very machine is disturbed by each writing
 
@@ -29,8 +29,8 @@ def profile(
     runs: int,
     costs: Path | None = None,
     resume: bool = False,
-    note: Callable[[str], None] = lambda text: None,
-    progress: Callable[[str, int, int], None] = lambda phase, done, total: None,
+    note: Note | None = None,
+    progress: Progress | None = None,
 ) -> Measurement:
     """Measure with ``runs`` whole inferences, and as many with every kernel timed, and add the rows to the table
     ``costs``.
@@ -38,11 +38,11 @@ def profile(
     The samples are kept beside the table, in ``<costs>.samples``. With ``resume`` those of an earlier run on the same
     kind of device count, and only the missing ones are taken. Where the device is lost, rows from what came are in the
     table, too; a tracker's board is replaced by another. ``note`` is told so, and where the library was not checked;
-    ``progress(phase, done, total)`` counts runs some times in a second. Raises what the device raises; an emulated one
-    is refused.
+    ``progress`` counts runs some times in a second. Raises what the device raises; an emulated one is refused.
     """
     if costs and costs.exists():
         CostTable.load(costs)  # a table that cannot be added to is known before the work
+    progress = as_progress(progress)
     described = device.describe()
     journal = Journal(costs and _journal_path(costs, artifact, described, threads), keep=resume)
     lost = 0
@@ -56,7 +56,8 @@ def profile(
                 lost += 1
                 if not device.has_replacements or lost == BOARDS:
                     raise _with_remedy(error, journal, costs) from None
-                note(f"{error}; another board goes on")
+                if note:
+                    note(f"{error}; another board goes on")
     finally:
         journal.close()
         if costs and journal.samples:

@@ -18,6 +18,7 @@ from tvm import tirx
 from tvm.s_tir import Schedule
 
 from b2nn_tvm.errors import TargetError
+from b2nn_tvm.progress import Progress, as_progress
 from b2nn_tvm.schedules.schedule_module import Anchor, apply_tile, candidates, find_anchor, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Record, Records, read_records
@@ -25,7 +26,6 @@ from b2nn_tvm.schedules.tuning.metaschedule import Bench, HereBench, bench_parts
 from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 from b2nn_tvm.targets.target import TargetInfo
 
-Progress = Callable[[str, int, int], None]
 REPEATS, SECONDS = 5, 0.03  # per trial
 FAILED_SECONDS = 1e10  # what MetaSchedule notes for a trial that could not be built
 
@@ -34,13 +34,12 @@ def tune_module(
     module: tvm.IRModule,
     *,
     target: TargetInfo,
-    vector_unit: VectorUnit,
     records: Records,
     trials: int,
     path: Path,
     device: str,
-    progress: Progress,
     bench: Bench | None = None,
+    progress: Progress | None = None,
 ) -> Records:
     """Tune each convolution of an unscheduled module that was not measured yet, with up to ``trials`` trials each; a
     ``bench`` that estimates leaves out those with an estimate, too.
@@ -54,10 +53,13 @@ def tune_module(
             f"target {target.name} cannot be tuned on this machine, which lacks {', '.join(target.missing)}; name the"
             " board with --device, let --device static estimate, or compile without --tune for its default tiles"
         )
+    vector_unit = vector_unit_named(target.vector)
     open_tasks = list(tasks(module, vector_unit, records, estimates_suffice=bench is not None and bool(bench.unit)))
     for index, (function, anchor, tiles) in enumerate(open_tasks):
         count = min(trials, len(tiles))
-        measured = _counter(progress, f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}", count)
+        measured = _counter(
+            as_progress(progress), f"tune {index + 1} of {len(open_tasks)}: {anchor.op} {anchor.workload}", count
+        )
         tile, cost = tune_function(function, tiles[:count], target=target, measured=measured, bench=bench)
         record = record_of(anchor, tile, cost, device=device, unit=bench.unit if bench else "")
         records = records.with_record(record)

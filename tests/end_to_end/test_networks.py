@@ -16,6 +16,7 @@ from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
 from b2nn_tvm.targets.target import get
@@ -58,7 +59,7 @@ def digits() -> data.DataBundle:
 def float_network(digits) -> torch.nn.Module:
     torch.manual_seed(0)
     network = models.cresnet20(classes=10, width=8)
-    assert train(network, digits, epochs=2, progress=False, threads=1).accuracy > 0.8
+    assert train(network, digits, epochs=2, hardware=Hardware(threads=1)).accuracy > 0.8
     return network.eval()
 
 
@@ -71,7 +72,7 @@ class Mixed:
         self.chosen = chosen
         self.torch = convert(network, chosen)
         if chosen:
-            finetune(self.torch, network, digits, epochs=2, progress=False, threads=1)
+            finetune(self.torch, network, digits, epochs=2, hardware=Hardware(threads=1))
         self.torch.eval()
         self._folder = folder
         self._libraries: dict[tuple[str, str], Artifact] = {}

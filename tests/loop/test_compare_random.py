@@ -10,6 +10,8 @@ import pytest
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.loop import compare_random as comparison
 from b2nn_tvm.loop.compare_random import TOLERANCE, interval, random_choices
+from b2nn_tvm.loop.settings import SearchSettings
+from b2nn_tvm.progress import silent
 
 NAMES = tuple(f"layer{index}" for index in range(16))
 COST = AdditiveCost(
@@ -36,7 +38,7 @@ def draw(monkeypatch: pytest.MonkeyPatch, cost: AdditiveCost, chosen: tuple, cou
 
     asked: list = []
     monkeypatch.setattr(comparison, "measure_network", measure_network)
-    job = SimpleNamespace(settings=SimpleNamespace(seed=3), progress=lambda *_: None)
+    job = SimpleNamespace(settings=SearchSettings.from_keywords(seed=3), progress=silent)
     return random_choices(job, cost, chosen, float(cost.total(chosen)), count), asked
 
 

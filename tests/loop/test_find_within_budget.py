@@ -14,6 +14,8 @@ from b2nn_tvm.loop import find_within_budget as certifying
 from b2nn_tvm.loop.find_within_budget import ATTEMPTS, find_within_budget
 from b2nn_tvm.loop.measure_costs import refit
 from b2nn_tvm.loop.measure_network import NetworkTime
+from b2nn_tvm.loop.settings import SearchSettings
+from b2nn_tvm.progress import silent
 from b2nn_tvm.workload import ConvWorkload
 
 NAMES = tuple(f"layer{index}" for index in range(8))
@@ -54,12 +56,12 @@ def layers() -> list:
 
 @pytest.fixture
 def job() -> SimpleNamespace:
-    settings = SimpleNamespace(margin=0.02, rule="strict", solver="sort", target="native", threads=1)
-    return SimpleNamespace(name="net", settings=settings, layers=layers(), eligible=NAMES, progress=lambda *_: None)
+    settings = SearchSettings()
+    return SimpleNamespace(name="net", settings=settings, layers=layers(), eligible=NAMES, progress=silent)
 
 
 def run(job, device: Device, limit: float, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(certifying, "measured", device)
+    monkeypatch.setattr(certifying, "measure_network", device)
     cost = refit(job, [device(job, ()), device(job, NAMES)])
     return find_within_budget(job, SCORES, cost, limit)
 

@@ -16,38 +16,26 @@ from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop.budget_goal import BudgetGoal
-from b2nn_tvm.loop.job import Job, Settings
+from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import refit
 from b2nn_tvm.loop.measure_network import NetworkTime
-from b2nn_tvm.loop.progressive import check, grow
+from b2nn_tvm.loop.progressive import binarize_until_within_budget, check_progression
+from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Precision
+from b2nn_tvm.progress import silent
 from b2nn_tvm.storage.phase_cache import State
 
 NAMES = ("stage1.0.conv1", "stage1.0.conv2", "stage2.0.conv1", "stage2.0.conv2")
 REST_MS, FLOAT_MS, BINARY_MS = 0.5, 1.0, 0.1
 
 
-def settings(**changes) -> Settings:
-    given = {
-        "method": "mixbin-loss",
-        "rule": "strict",
-        "solver": "sort",
-        "target": "native",
-        "device": "local",
-        "threads": 1,
-        "epochs": 0,
-        "float_epochs": 0,
-        "seed": 0,
-        "masks": 0,
-        "margin": 0.02,
-        "epochs_per_layer": 0,
-        "progressive": "rear",
-    }
-    return Settings(**(given | changes))
+def settings(**changes) -> SearchSettings:
+    given = {"epochs": 0, "masks": 0, "epochs_per_layer": 0, "progressive": "rear"}
+    return SearchSettings.from_keywords(**(given | changes))
 
 
 def make_job(folder: Path, **changes) -> Job:
@@ -57,7 +45,7 @@ def make_job(folder: Path, **changes) -> Job:
     model = BiRealNet(
         classes=3, channels=1, image_size=8, stem="cifar", widths=(4, 8), blocks=1, activation="binrelu"
     ).eval()
-    return Job("net", model, trace(model, (1, 8, 8)), bundle, settings(**changes), State(folder), lambda *_: None)
+    return Job("net", model, trace(model, (1, 8, 8)), bundle, settings(**changes), State(folder), silent)
 
 
 class Device:
@@ -80,9 +68,9 @@ class Device:
 
 
 def run(job: Job, device: Device, limit: float, monkeypatch: pytest.MonkeyPatch, scores=None):
-    monkeypatch.setattr(progressions, "measured", device)
+    monkeypatch.setattr(progressions, "measure_network", device)
     times = refit(job, [device(job, ()), device(job, NAMES)])
-    return grow(job, BudgetGoal(f"{limit}ms", "ms", limit, None), scores or {}, times, limit)
+    return binarize_until_within_budget(job, BudgetGoal(f"{limit}ms", "ms", limit, None), scores or {}, times, limit)
 
 
 ORDER = (2, 0, 1, 3)
@@ -99,10 +87,10 @@ def test_as_few_layers_as_keep_the_measured_time(
     grown = run(job, device, 3.0, monkeypatch, SCORES)
     count = len(grown.binary)
     assert count == (2 if factor == 1 else 3)
-    assert grown.found.layers == layers[:count] and set(grown.binary) == set(layers[:count])
+    assert grown.progressed.layers == layers[:count] and set(grown.binary) == set(layers[:count])
     assert [attempt.measured_ms <= 3.0 for attempt in grown.attempts] == [False] * (count - 2) + [True]
     assert len(device.asked) == len(set(device.asked))
-    binary = {name for name, module in grown.found.model.named_modules() if isinstance(module, BinaryConv2d)}
+    binary = {name for name, module in grown.progressed.model.named_modules() if isinstance(module, BinaryConv2d)}
     assert binary == set(grown.binary)
 
 
@@ -112,10 +100,10 @@ def test_a_lower_budget_goes_on_from_the_layers_of_the_one_before(tmp_path: Path
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("phase.json")}
     assert len(first.binary) == len(stamps) == 2
     second = run(make_job(tmp_path, epochs_per_layer=1, floor=0.0), Device(), 2.0, monkeypatch)
-    assert second.found.steps[:2] == first.found.steps and len(second.found.steps) == 3
+    assert second.progressed.steps[:2] == first.progressed.steps and len(second.progressed.steps) == 3
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     other = make_job(tmp_path, epochs_per_layer=1, conversion=ConversionOptions(learned_threshold=True))
-    assert "stage2.0.conv2.threshold" in run(other, Device(), 3.5, monkeypatch).found.model.state_dict()
+    assert "stage2.0.conv2.threshold" in run(other, Device(), 3.5, monkeypatch).progressed.model.state_dict()
     assert all(path.stat().st_mtime_ns != stamp for path, stamp in stamps.items())
 
 
@@ -127,26 +115,26 @@ def test_a_floor_that_comes_before_the_budget_is_an_error_that_says_how_far_it_c
 
 
 def test_all_layers_that_are_not_enough_are_an_error(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(progressions, "measured", slow := Device())
+    monkeypatch.setattr(progressions, "measure_network", slow := Device())
     job = make_job(tmp_path)
     times = refit(job, [slow(job, ()), slow(job, NAMES)])
     monkeypatch.setattr(
-        progressions, "measured", lambda *call: NetworkTime(call[1], 2.0, 0.01, 9, 1000, "made up", "none", ())
+        progressions, "measure_network", lambda *call: NetworkTime(call[1], 2.0, 0.01, 9, 1000, "made up", "none", ())
     )
     with pytest.raises(BudgetError, match="all layers binary, .* 2 ms"):
-        grow(job, BudgetGoal("1ms", "ms", 1.0, None), {}, times, 1.0)
+        binarize_until_within_budget(job, BudgetGoal("1ms", "ms", 1.0, None), {}, times, 1.0)
 
 
 def test_layer_wise_priority_saves_bytes(tmp_path: Path) -> None:
     job, budget = make_job(tmp_path, progressive="layer-wise-priority"), parse_budget("40%bytes")
-    check(job.settings, budget, compare=0)
+    check_progression(job.settings.selection, budget, compare=0)
     goal, times = goals.exact_goal(job, budget), refit(job, [Device()(job, ()), Device()(job, NAMES)])
-    grown = grow(job, goal, {}, times, goal.limit)
+    grown = binarize_until_within_budget(job, goal, {}, times, goal.limit)
     assert grown.predicted <= goal.limit and grown.binary == NAMES[-len(grown.binary) :]
-    assert {grown.found.plan.layers[name] for name in grown.binary} == {Precision.WEIGHT_BINARY}
+    assert {grown.progressed.plan.layers[name] for name in grown.binary} == {Precision.WEIGHT_BINARY}
     for other, compare, message in ((None, 0, "bytes"), (Budget(1, "ms"), 0, "bytes"), (budget, 2, "random choices")):
         with pytest.raises(InputError, match=message):
-            check(job.settings, other, compare)
+            check_progression(job.settings.selection, other, compare=compare)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +154,6 @@ def test_what_a_progression_cannot_be(changes: dict, message: str) -> None:
 
 
 def test_how_layers_are_chosen_in_words() -> None:
-    assert settings(progressive=None, epochs_per_layer=None).selection == "mixbin-loss"
-    assert settings().selection == "progressive rear" and not settings().needs_scores
-    assert settings(progressive="scores").selection == "progressive scores, mixbin-loss"
+    assert settings(progressive=None, epochs_per_layer=None).selection.label == "mixbin-loss"
+    assert settings().selection.label == "progressive rear" and not settings().selection.needs_scores
+    assert settings(progressive="scores").selection.label == "progressive scores, mixbin-loss"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.loop.worker_pool import CombinedProgress, WorkerPool
+from b2nn_tvm.loop.worker_pool import WorkerPool
+from b2nn_tvm.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -20,23 +21,23 @@ class Small:
     """What a process does here; it goes there by value, as tasks of a user's script do."""
 
     folder: Path
-    act: Callable[[Callable[[int, int], None]], dict[str, Any]]
+    act: Callable[[Progress], dict[str, Any]]
 
-    def run(self, report: Callable[[int, int], None]) -> dict[str, Any]:
-        return self.act(report)
+    def run(self, progress: Progress) -> dict[str, Any]:
+        return self.act(progress)
 
 
-def count(report) -> dict[str, Any]:
+def count(progress) -> dict[str, Any]:
     print("this is no answer")
-    report(1, 2)
+    progress("the work", 1, 2, "loss 0.5")
     return {"process": os.getpid()}
 
 
-def refuse(report) -> dict[str, Any]:
+def refuse(progress) -> dict[str, Any]:
     raise InputError("expected something else")
 
 
-def die(report) -> dict[str, Any]:
+def die(progress) -> dict[str, Any]:
     print("the last words", file=sys.stderr, flush=True)
     os._exit(3)
 
@@ -51,28 +52,22 @@ def by_value():
 
 
 def test_one_process_works_off_all_tasks(tmp_path: Path) -> None:
-    heard: list[tuple[int, int]] = []
+    heard: list[tuple] = []
     with WorkerPool(1) as pool:
-        report = lambda done, total: heard.append((done, total))
-        found = pool.map("abc", lambda name: pool.run(name, Small(tmp_path / name, count), report))
+        progress = lambda *call: heard.append(call)
+        found = pool.map("abc", lambda name: pool.run(name, Small(tmp_path / name, count), progress))
     assert list(found) == ["a", "b", "c"] and len({each["process"] for each in found.values()}) == 1
-    assert heard == [(1, 2)] * 3 and os.getpid() not in {each["process"] for each in found.values()}
+    assert heard == [(name, 1, 2, "loss 0.5") for name in "abc"] and os.getpid() not in {
+        each["process"] for each in found.values()
+    }
     assert not list(tmp_path.rglob("task.pickle"))
 
 
 def test_a_failure_and_a_death_are_told_and_others_go_on(tmp_path: Path) -> None:
     with WorkerPool(1) as pool:
-        run = lambda act: pool.run("work", Small(tmp_path, act), lambda done, total: None)
+        run = lambda act: pool.run("work", Small(tmp_path, act), silent)
         with pytest.raises(InputError, match="expected something else"):
             run(refuse)
         with pytest.raises(RuntimeError, match="(?s)work on work ended with status 3.*the last words"):
             run(die)
         assert run(count)["process"] != os.getpid()
-
-
-def test_joint_progress_is_weighted() -> None:
-    said: list[float] = []
-    joint = CombinedProgress({"short": 1.0, "long": 3.0}, said.append)
-    joint.update("short", 1.0)
-    joint.update("long", 0.5)
-    assert said == [0.25, 0.625]

@@ -11,6 +11,7 @@ import torch
 
 from b2nn_tvm import models
 from b2nn_tvm.data import DataBundle
+from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.tracking.got10k import Video, got10k
 from b2nn_tvm.tracking.moving_patches import write_moving_patches
 from b2nn_tvm.tracking.pairs import pair_data
@@ -54,5 +55,5 @@ class Trained:
 def trained(videos) -> Trained:
     net = narrow_net()
     data = pair_data(videos, net.sizes, pairs=192, held_out_pairs=32, workers=0)
-    train(net, data, epochs=5, lr=1e-2, batch=8, progress=False, threads=1)
+    train(net, data, epochs=5, lr=1e-2, batch=8, hardware=Hardware(threads=1))
     return Trained(net, data, got10k(videos, "val"))

@@ -10,6 +10,7 @@ from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.loss import evaluate, mean_loss
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.tracking.embedding import torch_embedding
@@ -45,7 +46,7 @@ def test_the_loss_falls_and_responses_peak_where_the_target_is(trained):
 def test_the_same_seed_gives_the_same_weights(trained):
     small = replace(trained.data, train=replace(trained.data.train, pairs=16))
     first, second = narrow_net(), narrow_net()
-    results = [train(net, small, epochs=1, batch=8, progress=False) for net in (first, second)]
+    results = [train(net, small, epochs=1, batch=8) for net in (first, second)]
     assert results[0] == results[1] and results[0].history[0].stage == "float"
     assert all(torch.equal(one, other) for one, other in zip(first.state_dict().values(), second.state_dict().values()))
 
@@ -87,7 +88,7 @@ def test_a_mixed_tracker_is_fine_tuned_in_two_stages_and_learns_from_its_teacher
     mixed = trained.net.convert(chosen)
     small = replace(trained.data, train=replace(trained.data.train, pairs=64))
     before = mean_loss(mixed, trained.data.test_loader(), loss=LOSS)
-    result = finetune(mixed, trained.net, small, epochs=2, lr=5e-3, batch=8, progress=False, threads=1)
+    result = finetune(mixed, trained.net, small, epochs=2, lr=5e-3, batch=8, hardware=Hardware(threads=1))
     assert [record.stage for record in result.history] == ["binary-activations", "binary-weights"]
     assert mean_loss(mixed, trained.data.test_loader(), loss=LOSS) < before
     binary = {name for name, module in mixed.trunk.named_modules() if isinstance(module, BinaryConv2d)}

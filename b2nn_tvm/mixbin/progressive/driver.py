@@ -31,6 +31,8 @@ from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.storage.phase_cache import State
 
+PHASE = "binarize layer by layer"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -142,7 +144,7 @@ class _Driver:
         """Progress in networks evaluated: one per layer, of greedy choices one per candidate."""
         evaluated = lambda layers: layers * (layers + 1) // 2 if self._how.order == "greedy" else layers
         total = evaluated(len(self._order))
-        self._task.progress(total - evaluated(left) + tried, total)
+        self._task.progress(PHASE, total - evaluated(left) + tried, total)
 
     def _step(self, folder: Path, *, model: nn.Module, left: Sequence[str]) -> dict[str, Any]:
         task, how = self._task, self._how
@@ -173,7 +175,6 @@ class _Driver:
             batch=self._batch,
             seed=self._task.seed,
             workdir=folder / "checkpoints",
-            progress=False,
         )
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
 
+from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.mixbin.training.loss import Loss, device_of
 
-Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
 Tensors = dict[str, torch.Tensor]
 
 

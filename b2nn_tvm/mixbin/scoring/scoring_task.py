@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.costs.additive import AdditiveCost, Number
-from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.data.bundle import Batches, DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.network.capture import capture
@@ -22,9 +21,7 @@ from b2nn_tvm.mixbin.scoring.partial_results import PartialResults
 from b2nn_tvm.mixbin.training.digests import batches_digest, model_digest
 from b2nn_tvm.mixbin.training.loss import Loss
 from b2nn_tvm.plan import Plan
-
-Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
-Progress = Callable[[int, int], None]
+from b2nn_tvm.progress import Progress, as_progress, silent
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,7 @@ class ScoringTask:
     ``batches`` of (images, labels) are the same for every layer; ``loss`` maps (outputs, labels) to a batch's mean.
     ``conversion`` says what a binary layer looks like. ``cost`` and ``limit`` are the budget and ``data`` what is
     trained on, for the methods that need them; ``seed`` is for those that draw. ``path`` keeps results as they come,
-    and what is there already is taken up if it belongs to the same question; ``progress`` is called with (done, in
-    all).
+    and what is there already is taken up if it belongs to the same question.
     """
 
     model: nn.Module
@@ -48,10 +44,18 @@ class ScoringTask:
     limit: Number | None = None
     data: DataBundle | None = None
     path: str | os.PathLike | None = None
-    progress: Progress = lambda done, total: None
+    progress: Progress = silent
 
     @classmethod
-    def of(cls, model: nn.Module, batches: Batches, *, layers: Iterable[str] | None = None, **options) -> ScoringTask:
+    def of(
+        cls,
+        model: nn.Module,
+        batches: Batches,
+        *,
+        layers: Iterable[str] | None = None,
+        progress: Progress | None = None,
+        **options,
+    ) -> ScoringTask:
         """The task with ``layers`` (default: every eligible one); ``options`` are the other fields.
 
         Raises InputError where there are no batches or no layers.
@@ -63,7 +67,7 @@ class ScoringTask:
         chosen = trace(model, batches[0][0].shape[1:]).eligible if layers is None else layers
         if not chosen:
             raise InputError(f"no layer of this {type(model).__name__} can be binarized; there is nothing to score")
-        return cls(model, batches, tuple(chosen), **options)
+        return cls(model, batches, tuple(chosen), progress=as_progress(progress), **options)
 
     @property
     def in_order(self) -> tuple[str, ...]:

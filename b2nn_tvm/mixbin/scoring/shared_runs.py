@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
+from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.mixbin.conversion.rewire import undo_in_place
 from b2nn_tvm.mixbin.network.capture import capture, module_of
 from b2nn_tvm.mixbin.network.graph_match import cut, match, overwrites
 from b2nn_tvm.mixbin.training.loss import Loss, device_of, mean_loss, mean_loss_of
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import Norm, averaging, reestimate, tracking_norms
 
-Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
 Values = dict[fx.Node, torch.Tensor]
 
 

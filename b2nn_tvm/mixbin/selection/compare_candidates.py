@@ -6,7 +6,7 @@ Scores are measured before any training, which changes the ranks of choices that
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.selection.select import Selection
 from b2nn_tvm.mixbin.training.finetune import finetune
+from b2nn_tvm.progress import Progress, as_progress
+
+PHASE = "fine-tune the candidates"
 
 
 @dataclass(frozen=True)
@@ -35,26 +38,24 @@ def compare_candidates(
     *,
     epochs: int,
     workdir: str | os.PathLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     conversion: ConversionOptions = DEFAULT,
     **training,
 ) -> tuple[Candidate, ...]:
     """All of ``selections`` fine-tuned from the float ``model`` with equal effort, the most accurate first.
 
     Of equally accurate ones the less harmful is first. ``training`` are options of ``finetune``; with a ``workdir`` an
-    interrupted comparison goes on where it stopped. ``progress`` is called with (selections done, in all). Raises
-    InputError where there is none, and what training raises.
+    interrupted comparison goes on where it stopped. ``progress`` counts selections. Raises InputError where there is
+    none, and what training raises.
     """
     if not selections:
         raise InputError("a comparison needs at least one selection")
-    found = []
+    progress, found = as_progress(progress), []
     for index, selection in enumerate(selections):
-        if progress:
-            progress(index, len(selections))
+        progress(PHASE, index, len(selections))
         student = conversion.convert(model, selection.binary)
         folder = None if workdir is None else Path(workdir) / f"candidate-{index + 1:02d}"
-        trained = finetune(student, model, data, epochs=epochs, workdir=folder, progress=False, **training)
+        trained = finetune(student, model, data, epochs=epochs, workdir=folder, **training)
         found.append(Candidate(selection, student.eval(), trained.accuracy))
-    if progress:
-        progress(len(selections), len(selections))
+    progress(PHASE, len(selections), len(selections))
     return tuple(sorted(found, key=lambda one: (-one.accuracy, one.selection.harm)))

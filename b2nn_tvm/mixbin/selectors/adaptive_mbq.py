@@ -40,7 +40,7 @@ class AdaptiveMbq:
         gradients = curvature.gradients()
         scores = dict(found.scores)
         for name in task.layers:
-            task.progress(len(scores), len(task.layers))
+            task.progress(self.name, len(scores), len(task.layers))
             if name in scores:
                 continue
             weight = curvature.weights[name]
@@ -51,7 +51,7 @@ class AdaptiveMbq:
             found = Sensitivity(self.name, scores, subject=found.subject)
             if task.path is not None:
                 found.save(task.path)
-        task.progress(len(scores), len(task.layers))
+        task.progress(self.name, len(scores), len(task.layers))
         return Sensitivity(self.name, {name: scores[name] for name in task.layers}, subject=found.subject)
 
 

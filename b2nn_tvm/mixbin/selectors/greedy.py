@@ -12,6 +12,7 @@ from b2nn_tvm.mixbin.progressive.driver import progressive
 from b2nn_tvm.mixbin.progressive.settings import Progression
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
+from b2nn_tvm.progress import part_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Greedy:
     def score(self, task: ScoringTask) -> Sensitivity:
         if self.epochs and task.data is None:
             raise InputError("the method greedy-trained trains after each step: give it data, a DataBundle")
-        whole = task if self.epochs else replace(task, cost=None, limit=None)
+        named = replace(task, progress=part_of(task.progress, self.name))
+        whole = named if self.epochs else replace(named, cost=None, limit=None)
         folder = None if task.path is None else f"{task.path}.steps"
         found = progressive(whole, Progression("greedy", epochs=self.epochs), folder=folder)
         last = found.steps[-1].losses if found.steps else {}

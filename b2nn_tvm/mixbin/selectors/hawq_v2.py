@@ -46,7 +46,7 @@ class HawqV2:
         settled = bool(begun.get("settled", False))
         curvature = Curvature(task.model, task.layers, task.batches, task.loss)
         while draws < self.most_draws and not settled:
-            task.progress(draws, self.most_draws)
+            task.progress(self.name, draws, self.most_draws)
             parts = trace_parts(curvature, _signs(curvature, seed=[task.seed, draws]))
             before = {name: total / max(draws, 1) for name, total in sums.items()}
             sums, draws = {name: total + parts[name] for name, total in sums.items()}, draws + 1
@@ -54,7 +54,7 @@ class HawqV2:
                 abs(sums[name] / draws - mean) <= self.tolerance * abs(mean) for name, mean in before.items()
             )
             notes.write({"sums": sums, "draws": draws, "settled": settled})
-        task.progress(self.most_draws, self.most_draws)
+        task.progress(self.name, self.most_draws, self.most_draws)
         scores = {}
         for name, weight in curvature.weights.items():
             lost = float((binarize(weight, task.conversion.binarizer).dense - weight.detach()).double().square().sum())

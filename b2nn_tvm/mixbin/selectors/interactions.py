@@ -15,6 +15,9 @@ from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.scoring.shared_runs import SharedRuns
 from b2nn_tvm.mixbin.selectors.mixbin_loss import MixBinLoss
+from b2nn_tvm.progress import silent
+
+PHASE = "measure pairs of layers"
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,17 @@ def measure_interactions(
     if reach is not None:
         wanted = [(one, two) for one, two in wanted if names.index(two) - names.index(one) <= reach]
     wanted.sort(key=lambda pair: (names.index(pair[0]), names.index(pair[1])))  # those that share most follow another
-    quiet = replace(task, progress=lambda done, total: None, path=task.path and f"{task.path}.alone")
+    quiet = replace(task, progress=silent, path=task.path and f"{task.path}.alone")
     alone = MixBinLoss().score(quiet)
     notes = task.notes(task.digest("interactions"))
     losses: dict[str, float] = dict(notes.read())
     runs = SharedRuns(task.convert(()), task.batches)
     for done, pair in enumerate(wanted):
-        task.progress(done, len(wanted))
+        task.progress(PHASE, done, len(wanted))
         if " ".join(pair) not in losses:
             losses[" ".join(pair)] = runs.reestimated(task.convert(pair)).loss(task.loss)
             notes.write(losses)
-    task.progress(len(wanted), len(wanted))
+    task.progress(PHASE, len(wanted), len(wanted))
     joint = {pair: losses[" ".join(pair)] - alone.reference_loss for pair in wanted}
     return Interactions(alone, {pair: joint[pair] - sum(alone.deltas[name] for name in pair) for pair in wanted})
 

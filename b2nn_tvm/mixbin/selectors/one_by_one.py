@@ -32,13 +32,13 @@ def one_by_one(task: ScoringTask, *, method: str, scoring: Scoring) -> Sensitivi
     if found.reference_loss is None:
         found = replace(found, reference_loss=runs.loss(task.loss))
     for name in missing:
-        task.progress(len(found.scores), len(names))
+        task.progress(method, len(found.scores), len(names))
         variant = runs.reestimated(task.convert((name,)))
         delta = variant.loss(task.loss) - found.reference_loss
         score = scoring(delta, variant, name)
         found = replace(found, scores={**found.scores, name: score}, deltas={**found.deltas, name: delta})
         if task.path is not None:
             found.save(task.path)
-    task.progress(len(names), len(names))
+    task.progress(method, len(names), len(names))
     pick = lambda values: {name: values[name] for name in task.layers}
     return replace(found, scores=pick(found.scores), deltas=pick(found.deltas))

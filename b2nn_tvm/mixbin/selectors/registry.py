@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from torch import nn
 
+from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.scoring.score_bar import score_bar
-from b2nn_tvm.mixbin.scoring.scoring_task import Batches, Progress, ScoringTask
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.selectors.adaptive_mbq import AdaptiveMbq
 from b2nn_tvm.mixbin.selectors.bnas_amplitude import BnasAmplitude
@@ -22,6 +22,7 @@ from b2nn_tvm.mixbin.selectors.pseudo_random import PseudoRandom
 from b2nn_tvm.mixbin.selectors.random_order import RandomOrder
 from b2nn_tvm.mixbin.selectors.rear import Rear
 from b2nn_tvm.mixbin.selectors.selector import Selector
+from b2nn_tvm.progress import Progress
 
 _SELECTORS: tuple[Callable[[], Selector], ...] = (
     MixBinLoss,
@@ -69,19 +70,18 @@ def score(
     batches: Batches,
     *,
     layers: Iterable[str] | None = None,
-    progress: bool | Progress = False,
+    progress: Progress | None = None,
     **options,
 ) -> Sensitivity:
     """One score per layer (default: every eligible one) by the method, a name or a selector with options of its own.
 
     ``options`` are the fields of ScoringTask: seed, cost and limit, data, path and others. Where there is a path the
-    scores end up there. ``progress`` draws a bar on stderr, or is called with (done, in all). Raises InputError for an
-    unknown method, and what the methods raise.
+    scores end up there. The phase of ``progress`` is the method's name. Raises InputError for an unknown method, and
+    what the methods raise.
     """
     selector = get(method) if isinstance(method, str) else method
-    with score_bar(selector.name, progress) as report:
-        task = ScoringTask.of(model, batches, layers=layers, progress=report, **options)
-        found = selector.score(task)
+    task = ScoringTask.of(model, batches, layers=layers, progress=progress, **options)
+    found = selector.score(task)
     if task.path is not None:
         found.save(task.path)
     return found

@@ -15,11 +15,12 @@ from torch.nn import functional as F
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.training.finish import finish_training, watchers
+from b2nn_tvm.mixbin.training.finish import StageProgress, finish_training
 from b2nn_tvm.mixbin.training.fit_stage import fit
-from b2nn_tvm.mixbin.training.hardware import Hardware
-from b2nn_tvm.mixbin.training.recipe import Recipe, Report, TrainResult
+from b2nn_tvm.mixbin.training.hardware import HERE, Hardware
+from b2nn_tvm.mixbin.training.recipe import Recipe, TrainResult
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import Norm
+from b2nn_tvm.progress import Progress, as_progress
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,8 @@ def slim_train(
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Report = True,
-    threads: int | None = None,
-    devices: int = 1,
-    accelerator: str = "auto",
-    precision: str = "auto",
+    hardware: Hardware = HERE,
+    progress: Progress | None = None,
 ) -> TrainResult:
     """Train ``model`` in place on the labels and for small scales; the rest is as in ``train``.
 
@@ -62,7 +60,7 @@ def slim_train(
             f" {strength}"
         )
     recipe = Recipe("sparse", epochs, lr, weight_decay, batch, seed)
-    place = Hardware(workdir, devices, accelerator, threads, precision)
-    watching = watchers(progress, place, title="train for slimming", first=0, total=epochs)
-    history = fit(model, data, SparseScales(strength, scales), recipe=recipe, place=place, watchers=watching)
-    return TrainResult(finish_training(model, data, recipe, place), history)
+    told = StageProgress(as_progress(progress), "train for slimming", first=0, total=epochs)
+    objective = SparseScales(strength, scales)
+    history = fit(model, data, objective, recipe=recipe, hardware=hardware, told=told, workdir=workdir)
+    return TrainResult(finish_training(model, data, recipe, hardware), history)

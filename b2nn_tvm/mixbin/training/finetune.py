@@ -15,11 +15,12 @@ from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.training.distill import distill_from
-from b2nn_tvm.mixbin.training.finish import finish_training, watchers
+from b2nn_tvm.mixbin.training.finish import StageProgress, finish_training
 from b2nn_tvm.mixbin.training.fit_stage import fit
-from b2nn_tvm.mixbin.training.hardware import Hardware
+from b2nn_tvm.mixbin.training.hardware import HERE, Hardware
 from b2nn_tvm.mixbin.training.loss import Loss, device_of, evaluate
-from b2nn_tvm.mixbin.training.recipe import EpochRecord, Recipe, Report, TrainResult
+from b2nn_tvm.mixbin.training.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.progress import Progress, as_progress
 
 FIRST_STAGE = 0.4  # of the epochs
 
@@ -39,11 +40,8 @@ def finetune(
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Report = True,
-    threads: int | None = None,
-    devices: int = 1,
-    accelerator: str = "auto",
-    precision: str = "auto",
+    hardware: Hardware = HERE,
+    progress: Progress | None = None,
 ) -> TrainResult:
     """Train ``student`` in place for ``epochs`` in all, then re-estimate its batch norms; 0 epochs only measure it.
 
@@ -54,11 +52,11 @@ def finetune(
     """
     if not 0 <= first_stage < 1:
         raise InputError(f"the first stage takes a share of the epochs from 0 to below 1, not {first_stage}")
+    progress = as_progress(progress)
     if epochs == 0:
         return TrainResult(evaluate(student, data.val_loader()), ())
-    place = Hardware(workdir, devices, accelerator, threads, precision)
     home = device_of(teacher)
-    with place.computing(teacher):
+    with hardware.computing(teacher):
         objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation, loss=loss)
     binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
     latent = frozenset(f"{name}.weight" for name in binary)
@@ -66,16 +64,16 @@ def finetune(
     for stage, length in (_stages(epochs, first_stage) if binary else {"float": epochs}).items():
         weights_too = stage == "binary-weights"
         recipe = Recipe(stage, length, lr, weight_decay, batch, seed, latent if weights_too else frozenset())
-        watching = watchers(progress, place, title=stage.replace("-", " "), first=len(history), total=epochs)
+        told = StageProgress(progress, "fine-tune", first=len(history), total=epochs)
         for module in binary.values():
             module.weight_binary = weights_too
         try:
-            history += fit(student, answered, objective, recipe=recipe, place=place, watchers=watching)
+            history += fit(student, answered, objective, recipe=recipe, hardware=hardware, told=told, workdir=workdir)
         finally:
             for module in binary.values():
                 module.weight_binary = True
             teacher.to(home)  # it ran along where images are augmented
-    return TrainResult(finish_training(student, data, recipe, place), history)
+    return TrainResult(finish_training(student, data, recipe, hardware), history)
 
 
 def _stages(epochs: int, share: float) -> dict[str, int]:

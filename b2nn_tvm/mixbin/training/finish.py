@@ -1,31 +1,51 @@
-"""What all trainings do before and after their stages: watch them, and settle the batch norms at the end."""
+"""What all trainings do around their stages: tell how far they are, and settle the batch norms at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.loss import evaluate
-from b2nn_tvm.mixbin.training.recipe import Recipe, Report
+from b2nn_tvm.mixbin.training.recipe import Recipe
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
+from b2nn_tvm.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import lightning as L
 
 SETTLING_BATCHES = 100  # a running average over more moves by less than its noise
 
 
-def watchers(progress: bool | Report, place: Hardware, *, title: str, first: int, total: int) -> list:
-    """The Lightning callbacks that show progress; a function is not called from new processes."""
-    from b2nn_tvm.mixbin.training.training_bar import StepReport, TrainingBar
+@dataclass(frozen=True)
+class StageProgress:
+    """Whom a stage tells of its steps: it starts after ``first`` of the ``total`` epochs of the phase."""
 
-    if callable(progress):
-        return [StepReport(progress, first=first, total=total)] if not place.spawns else []
-    return [TrainingBar(title)] if progress else []
+    progress: Progress
+    phase: str
+    first: int
+    total: int
+
+    @contextmanager
+    def callbacks(self, hardware: Hardware) -> Iterator[list[L.Callback]]:
+        """The Lightning callbacks that tell, also from processes that training spawns; none for silence."""
+        if self.progress is silent:
+            yield []
+            return
+        from b2nn_tvm.mixbin.training.training_progress import StepReport, relayed
+
+        with relayed(self.progress) if hardware.spawns else nullcontext(self.progress) as progress:
+            yield [StepReport(progress, phase=self.phase, first=self.first, total=self.total)]
 
 
-def finish_training(model: nn.Module, data: DataBundle, recipe: Recipe, place: Hardware) -> float:
+def finish_training(model: nn.Module, data: DataBundle, recipe: Recipe, hardware: Hardware) -> float:
     """Re-estimate the batch norms of the trained weights on training batches; the validation accuracy after it."""
-    with place.computing(model):
+    with hardware.computing(model):
         reestimate(model, islice(data.train_loader(recipe.batch, seed=recipe.seed), SETTLING_BATCHES))
         return evaluate(model.eval(), data.val_loader())

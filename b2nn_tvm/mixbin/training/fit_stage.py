@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import pickle
 import signal
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from torch import nn
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.mixbin.training.finish import StageProgress
 from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.loss import device_of
 from b2nn_tvm.mixbin.training.memory_format import training_layout
@@ -35,10 +36,11 @@ def fit(
     objective: Objective,
     *,
     recipe: Recipe,
-    place: Hardware,
-    watchers: Sequence[L.Callback] = (),
+    hardware: Hardware,
+    told: StageProgress,
+    workdir: str | os.PathLike | None = None,
 ) -> tuple[EpochRecord, ...]:
-    """Train ``model`` in place, or go on from the checkpoint of this very run in the workdir; one record per epoch.
+    """Train ``model`` in place, or go on from the checkpoint of this very run in ``workdir``; one record per epoch.
 
     A checkpoint belongs to a run if start weights, data, objective, recipe and precision are the same; its name has
     their hash. Raises InputError where a checkpoint is damaged, processes do not start alike, there is no such
@@ -52,22 +54,23 @@ def fit(
 
     home = device_of(model)
     with contextlib.ExitStack() as stack:
-        folder = place.workdir
-        if folder is None and place.spawns:  # the processes hand over through a file
+        folder = workdir
+        if folder is None and hardware.spawns:  # the processes hand over through a file
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-        name = f"{recipe.stage}-{_run_digest(model, data, objective, recipe, place)[:16]}"
+        name = f"{recipe.stage}-{_run_digest(model, data, objective, recipe, hardware)[:16]}"
         saving, checkpoint, done = [], None, 0
         if folder is not None:
             saving = [ModelCheckpoint(folder, name, save_on_train_epoch_end=True, enable_version_counter=False)]
             checkpoint = Path(folder) / f"{name}.ckpt"
             done = _epochs_in(checkpoint)
-        for context in (quiet_lightning(), torch.random.fork_rng(), place.cpu_threads()):
+        for context in (quiet_lightning(), torch.random.fork_rng(), hardware.cpu_threads()):
             stack.enter_context(context)
+        watching = stack.enter_context(told.callbacks(hardware))
         try:
             trainer = L.Trainer(
-                **place.trainer_settings(),
+                **hardware.trainer_settings(),
                 max_epochs=recipe.epochs,
-                callbacks=[*watchers, *saving],
+                callbacks=[*watching, *saving],
                 enable_checkpointing=bool(saving),
                 logger=False,
                 enable_progress_bar=False,
@@ -76,14 +79,14 @@ def fit(
                 use_distributed_sampler=False,
             )
         except MisconfigurationException as error:
-            raise InputError(f"training cannot run on accelerator {place.accelerator!r}: {error}") from None
+            raise InputError(f"training cannot run on accelerator {hardware.accelerator!r}: {error}") from None
         start = f"{name} after {done} epochs"
         module = TrainingModule(model.train().to(memory_format=training_layout(model)), data, objective, recipe, start)
         try:
             _run(trainer, module, checkpoint if done else None)
         finally:
             model.to(home, memory_format=torch.contiguous_format)
-        if not place.spawns:
+        if not hardware.spawns:
             return tuple(module.history)
         written = torch.load(checkpoint, map_location="cpu", weights_only=True)
         return tuple(EpochRecord(**record) for record in written["history"])
@@ -113,7 +116,7 @@ def _epochs_in(checkpoint: Path) -> int:
         ) from None
 
 
-def _run_digest(model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe, place: Hardware) -> str:
+def _run_digest(model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe, hardware: Hardware) -> str:
     settings = {**asdict(recipe), "undecayed": sorted(recipe.undecayed), "objective": repr(objective)}
-    settings["precision"] = place.settled_precision
+    settings["precision"] = hardware.settled_precision
     return hashlib.sha256("\n".join((model_digest(model), data.digest, json.dumps(settings))).encode()).hexdigest()

@@ -19,14 +19,13 @@ PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 
 @dataclass(frozen=True)
 class Hardware:
-    """``workdir`` keeps checkpoints; ``devices`` > 1 trains in as many processes of this machine (DDP).
+    """``devices`` > 1 trains in as many processes of this machine (DDP).
 
     Under torchrun its processes train, on all its machines, whatever ``devices`` is. ``accelerator`` is Lightning's
     word ("auto", "cpu", "gpu"); ``threads`` is for computing on the CPU (None: torch's). ``precision`` is one of
     PRECISIONS; "auto" is mixed on CUDA and 32 elsewhere. Raises InputError for what is out of range.
     """
 
-    workdir: str | os.PathLike | None = None
     devices: int = 1
     accelerator: str = "auto"
     threads: int | None = None
@@ -65,7 +64,9 @@ class Hardware:
         return self.devices > 1 and not self.under_torchrun
 
     def trainer_settings(self) -> dict[str, Any]:
-        """What Lightning's Trainer is told of the place; raises InputError where torchrun's machines are not alike."""
+        """What Lightning's Trainer is told of the hardware; raises InputError where torchrun's machines are not
+        alike.
+        """
         settings = {"accelerator": self.accelerator, "precision": self.settled_precision}
         if not self.under_torchrun:
             # Spawned processes end here; those of plain "ddp" would run the caller's whole program again.
@@ -77,7 +78,7 @@ class Hardware:
 
     @contextmanager
     def computing(self, model: nn.Module) -> Iterator[None]:
-        """Inside, ``model`` is on the place's GPU where it has one, and the CPU computes with the place's threads."""
+        """Inside, ``model`` is on the GPU where there is one, and the CPU computes with so many threads."""
         home = device_of(model)
         with self.cpu_threads():
             try:
@@ -89,7 +90,7 @@ class Hardware:
 
     @contextmanager
     def cpu_threads(self) -> Iterator[None]:
-        """Inside, the CPU computes with the place's threads."""
+        """Inside, the CPU computes with ``threads`` threads."""
         before = torch.get_num_threads()
         try:
             if self.threads is not None:
@@ -97,3 +98,6 @@ class Hardware:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+HERE = Hardware()  # one process of this machine, on its GPU where it has one

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from b2nn_tvm.data.bundle import Images, in_order
+from b2nn_tvm.data.bundle import Batch, Images, in_order
 from b2nn_tvm.errors import InputError
 
-Batches = Iterable[tuple[torch.Tensor, torch.Tensor]] | Images
+BatchesOrSplit = Iterable[Batch] | Images
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -28,7 +28,7 @@ class CrossEntropy:
         return F.cross_entropy(outputs, labels, label_smoothing=self.smoothing)
 
 
-def mean_loss(model: nn.Module, batches: Batches, *, loss: Loss = F.cross_entropy) -> float:
+def mean_loss(model: nn.Module, batches: BatchesOrSplit, *, loss: Loss = F.cross_entropy) -> float:
     """The mean over all images; ``loss`` maps (outputs, labels) to a batch's mean.
 
     Raises InputError where there is no image, or the loss is not finite.
@@ -36,7 +36,7 @@ def mean_loss(model: nn.Module, batches: Batches, *, loss: Loss = F.cross_entrop
     return mean_loss_of(predictions(model, batches), loss)
 
 
-def mean_loss_of(answers: Iterable[tuple[torch.Tensor, torch.Tensor]], loss: Loss) -> float:
+def mean_loss_of(answers: Iterable[Batch], loss: Loss) -> float:
     """The same of (outputs, labels) that are computed already."""
     total, images = 0.0, 0
     for outputs, labels in answers:
@@ -49,7 +49,7 @@ def mean_loss_of(answers: Iterable[tuple[torch.Tensor, torch.Tensor]], loss: Los
     return total / images
 
 
-def evaluate(model: nn.Module, batches: Batches) -> float:
+def evaluate(model: nn.Module, batches: BatchesOrSplit) -> float:
     """Share of right answers, 0 to 1, over batches or a whole split; raises InputError where there is no image."""
     right = images = 0
     for outputs, labels in predictions(model, batches):
@@ -60,12 +60,12 @@ def evaluate(model: nn.Module, batches: Batches) -> float:
     return right / images
 
 
-def logits(model: nn.Module, batches: Batches) -> torch.Tensor:
+def logits(model: nn.Module, batches: BatchesOrSplit) -> torch.Tensor:
     """The outputs [N, classes] over all batches, in their order, on the CPU."""
     return torch.cat([outputs.cpu() for outputs, _ in predictions(model, batches)])
 
 
-def predictions(model: nn.Module, batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def predictions(model: nn.Module, batches: BatchesOrSplit) -> Iterator[Batch]:
     """(outputs, labels) of each batch, computed in evaluation mode without gradients, on the model's device."""
     device = device_of(model)
     with evaluating(model), torch.no_grad():

@@ -10,8 +10,6 @@ import torch
 
 from b2nn_tvm.errors import InputError
 
-# Called with (steps done, steps in all); its method ``epoch``, if it has one, with each EpochRecord.
-Report = Callable[[int, int], None]
 # From (the network's outputs, the batch: images, labels and what else the data hands out) to a loss. Its repr names it.
 Objective = Callable[[torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor]
 

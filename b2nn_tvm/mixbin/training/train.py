@@ -10,11 +10,12 @@ from torch import nn
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.mixbin.training.finetune import finetune
-from b2nn_tvm.mixbin.training.finish import finish_training, watchers
+from b2nn_tvm.mixbin.training.finish import StageProgress, finish_training
 from b2nn_tvm.mixbin.training.fit_stage import fit
-from b2nn_tvm.mixbin.training.hardware import Hardware
+from b2nn_tvm.mixbin.training.hardware import HERE, Hardware
 from b2nn_tvm.mixbin.training.loss import CrossEntropy, Loss, evaluate, logits
-from b2nn_tvm.mixbin.training.recipe import EpochRecord, Recipe, Report, TrainResult
+from b2nn_tvm.mixbin.training.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.progress import Progress, as_progress
 
 __all__ = ["EpochRecord", "TrainResult", "evaluate", "finetune", "logits", "train"]
 
@@ -41,26 +42,21 @@ def train(
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike | None = None,
-    progress: bool | Report = True,
-    threads: int | None = None,
-    devices: int = 1,
-    accelerator: str = "auto",
-    precision: str = "auto",
+    hardware: Hardware = HERE,
+    progress: Progress | None = None,
 ) -> TrainResult:
     """Train ``model`` in place on the labels, then re-estimate its batch norms; 0 epochs only measure it.
 
     On CPUs the result is fixed by ``seed`` and the number of processes. With a ``workdir`` each epoch is kept there,
-    and the same call goes on where an earlier one was stopped. ``progress`` draws a bar on stderr, or is called with
-    (steps done, steps in all); its method ``epoch``, if it has one, gets each EpochRecord. ``devices``, ``accelerator``
-    and ``precision`` are those of Hardware. ``loss`` takes the place of the smoothed cross entropy; its repr names it,
-    in every process the same. Raises InputError where a setting is out of range, a checkpoint is damaged, or the loss
-    is no longer finite.
+    and the same call goes on where an earlier one was stopped. ``progress`` counts steps, with the loss and the
+    validation accuracy of the last epoch. ``loss`` takes the place of the smoothed cross entropy; its repr names it, in
+    every process the same. Raises InputError where a setting is out of range, a checkpoint is damaged, or the loss is
+    no longer finite.
     """
+    told = StageProgress(as_progress(progress), "train", first=0, total=epochs)
     if epochs == 0:
         return TrainResult(evaluate(model, data.val_loader()), ())
     recipe = Recipe("float", epochs, lr, weight_decay, batch, seed)
-    place = Hardware(workdir, devices, accelerator, threads, precision)
-    watching = watchers(progress, place, title="train", first=0, total=epochs)
     objective = Supervised(CrossEntropy(label_smoothing) if loss is None else loss)
-    history = fit(model, data, objective, recipe=recipe, place=place, watchers=watching)
-    return TrainResult(finish_training(model, data, recipe, place), history)
+    history = fit(model, data, objective, recipe=recipe, hardware=hardware, told=told, workdir=workdir)
+    return TrainResult(finish_training(model, data, recipe, hardware), history)

@@ -94,7 +94,6 @@ def tune(tmp_path, target: str, records: Records | None = None, seen: list | Non
     return tune_module(
         tvm.IRModule({"binary": binary_conv(STRIDED, vector_unit.layout)}),
         target=info,
-        vector_unit=vector_unit,
         records=records or Records(vector_unit.name),
         trials=3,
         path=tmp_path / "records.json",

@@ -40,12 +40,10 @@ def tune(word, target, path, functions, trials=3):
         return tune_module(
             tvm.IRModule({make.__name__: make(WORKLOAD, vector_unit.layout) for make in functions}),
             target=target,
-            vector_unit=vector_unit,
             records=load_records(vector_unit.name, path),
             trials=trials,
             path=path,
             device=bench.cpu,
-            progress=lambda *call: None,
             bench=bench,
         )
 
@@ -71,7 +69,6 @@ def test_a_board_that_is_lost_leaves_what_was_tuned(target, tmp_path):
             tune_module(
                 tvm.IRModule({make.__name__: make(WORKLOAD, vector_unit.layout) for make in (binary_conv, float_conv)}),
                 target=target,
-                vector_unit=vector_unit,
                 records=load_records(vector_unit.name),
                 trials=3,
                 path=tmp_path / "records.json",

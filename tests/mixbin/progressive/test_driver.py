@@ -156,7 +156,7 @@ def test_runners_up_are_trained_with_equal_effort_and_the_most_accurate_comes_fi
     done = []
     options = {"epochs": 1, "workdir": tmp_path, "seed": 3}
     found = compare_candidates(model, selections, data, progress=lambda *call: done.append(call), **options)
-    assert done == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert done == [("fine-tune the candidates", count, 3) for count in range(4)]
     assert {one.selection for one in found} == set(selections)
     assert [one.accuracy for one in found] == sorted((one.accuracy for one in found), reverse=True)
     for one in found:

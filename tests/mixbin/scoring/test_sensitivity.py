@@ -141,7 +141,7 @@ def test_the_model_is_left_as_it_was(model, batches):
 def test_an_interrupted_measurement_goes_on_where_it_stopped(model, batches, tmp_path, monkeypatch):
     path = tmp_path / "scores.json"
 
-    def interrupt(done, total):
+    def interrupt(phase, done, total):
         if done == 2:
             raise KeyboardInterrupt
 
@@ -185,7 +185,7 @@ def test_scores_of_another_model_batch_or_method_are_not_taken_up(model, batches
 def test_progress_counts_layers(model, batches):
     calls = []
     mixbin_loss(model, batches, layers=["conv2", "conv1"], progress=lambda *call: calls.append(call))
-    assert calls == [(0, 2), (1, 2), (2, 2)]
+    assert calls == [("mixbin-loss", done, 2) for done in range(3)]
 
 
 def test_the_printed_order_takes_the_most_harmful_layers_first(model, batches):

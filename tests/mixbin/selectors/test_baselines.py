@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from b2nn_tvm.cli import output
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.convert import convert
@@ -167,7 +168,9 @@ def test_every_method_of_the_registry_gives_a_finite_score_per_layer(model, batc
 
 
 def test_scores_end_up_on_disk_and_a_bar_shows_the_way(model, batches, tmp_path, capsys):
-    found = methods.score("mixbin-loss", model, batches, layers=NAMES[8:], path=tmp_path / "s.json", progress=True)
+    options = {"layers": NAMES[8:], "path": tmp_path / "s.json"}
+    with output.progress() as bars:
+        found = methods.score("mixbin-loss", model, batches, progress=bars, **options)
     assert Sensitivity.load(tmp_path / "s.json") == found
     assert "mixbin-loss" in capsys.readouterr().err
     with pytest.raises(InputError, match="no layer blocks.77.conv; its layers are stem, blocks.0.conv"):

@@ -120,12 +120,12 @@ def test_hawq_v2_weighs_the_average_trace_by_what_binarizing_changes(tiny, batch
 
 def test_hawq_v2_stops_when_the_means_settle_and_goes_on_where_it_stopped(tiny, batches, tmp_path):
     draws = []
-    count = lambda done, total: draws.append(done)
+    count = lambda phase, done, total: draws.append(done)
     methods.score(HawqV2(tolerance=1e9), tiny, batches, layers=LAYERS, progress=count)
     assert draws == [0, 1, 100]  # one mean to compare with, one that did not change by more
     whole = methods.score(HawqV2(tolerance=0, most_draws=6), tiny, batches, layers=LAYERS)
 
-    def interrupt(done, total):
+    def interrupt(phase, done, total):
         if done == 3:
             raise KeyboardInterrupt
 

@@ -180,7 +180,7 @@ def test_training_with_the_penalty_makes_the_scales_small():
     for strength in (1e-9, 1e-1):
         torch.manual_seed(0)
         model = Branches()
-        result = slim_train(model, data, epochs=3, strength=strength, lr=0.05, batch=16, progress=False)
+        result = slim_train(model, data, epochs=3, strength=strength, lr=0.05, batch=16)
         assert [record.stage for record in result.history] == ["sparse"] * 3
         norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
         sums.append(sum(float(norm.weight.detach().abs().sum()) for norm in norms))

@@ -131,7 +131,6 @@ def tune(native, path, progress, trials=2, records=None):
     return tune_module(
         module_of(vector_unit.layout),
         target=native,
-        vector_unit=vector_unit,
         trials=trials,
         path=path,
         records=records or load_records(vector_unit.name, path),
@@ -191,11 +190,9 @@ def test_a_target_of_another_machine_cannot_be_tuned(tmp_path):
         tune_module(
             module_of(vector_unit.layout),
             target=foreign,
-            vector_unit=vector_unit,
             records=Records(vector_unit.name),
             trials=1,
             path=tmp_path / "records.json",
             device="this CPU",
-            progress=lambda *call: None,
         )
     assert not list(tmp_path.iterdir())

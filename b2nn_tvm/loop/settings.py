@@ -1,0 +1,194 @@
+"""How to search, in groups: how layers are selected, how networks are trained, where the result is to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, TypedDict
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.progressive.settings import Progression, named
+from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
+from b2nn_tvm.mixbin.selectors import registry as methods
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """Which layers become binary: by the scores of ``method``, or one after the other in a ``progressive`` order.
+
+    ``rule`` and ``solver`` are those of ``select``. ``masks`` random mixtures of layers are measured to correct the
+    cost model, and candidates are selected ``margin``, a share in 0..1, below the budget. In a progressive order
+    ``epochs_per_layer`` of training follow each layer (None: 1, of layer-wise priority 2), and ``floor`` is the least
+    validation accuracy in 0..1. Raises InputError for what is out of range, with the choices.
+    """
+
+    method: str = "mixbin-loss"
+    rule: str = "strict"
+    solver: str = "sort"
+    masks: int = 4
+    margin: float = 0.02
+    progressive: str | None = None
+    epochs_per_layer: int | None = None
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        for what, word, choices in (
+            ("method", self.method, methods.names()),
+            ("rule", self.rule, RULES),
+            ("solver", self.solver, SOLVERS),
+        ):
+            if word not in choices:
+                raise InputError(f"unknown {what} {word!r}; choose one of {', '.join(choices)}")
+        _check_least("masks", self.masks, 0)
+        if not 0 <= self.margin < 1:
+            raise InputError(f"margin: expected a share of the budget from 0 to below 1, but got {self.margin}")
+        if self.progressive is not None:
+            self.progression()
+            if (self.rule, self.solver) != ("strict", "sort"):
+                raise InputError(
+                    "a progressive order goes on until the budget is kept: it has no other rule and no solver"
+                )
+        elif self.epochs_per_layer is not None or self.floor is not None:
+            raise InputError("epochs per layer and an accuracy floor are those of a progressive order: choose one")
+
+    def progression(self, scores: Mapping[str, float] = MappingProxyType({})) -> Progression:
+        """How layers become binary one after the other; ``scores`` are those of the method."""
+        return named(self.progressive, scores=scores, epochs=self.epochs_per_layer, floor=self.floor)
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the method's scores decide anything."""
+        return self.progressive in (None, "scores")
+
+    @property
+    def label(self) -> str:
+        """How layers are chosen, in the few words that a plan keeps."""
+        return ", ".join(
+            [f"progressive {self.progressive}"] * bool(self.progressive) + [self.method] * self.needs_scores
+        )
+
+    def __str__(self) -> str:
+        if self.progressive is None:
+            return f"{self.label}, rule {self.rule}, solver {self.solver}, {self.masks} masks, margin {self.margin:g}"
+        floor = "" if self.floor is None else f", floor {self.floor:g}"
+        return f"{self.label}, {self.progression().epochs} epochs per layer{floor}, {self.masks} masks"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How networks are trained: ``float_epochs`` come before the selection (0: the model is trained already),
+    ``epochs`` of fine-tuning after it; everything that is drawn comes from ``seed``.
+
+    Raises InputError for what is out of range.
+    """
+
+    epochs: int = 8
+    float_epochs: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for what in ("epochs", "float_epochs", "seed"):
+            _check_least(what, getattr(self, what), 0)
+
+    def __str__(self) -> str:
+        return f"{self.float_epochs} float epochs, {self.epochs} of fine-tuning, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class DeploymentSettings:
+    """Where the result runs: times are those of one inference with ``threads`` threads on ``device``, where code for
+    ``target`` runs; ``also`` names more targets to compile the result for.
+
+    Raises InputError for what is out of range.
+    """
+
+    target: str = "native"
+    device: str = "local"
+    threads: int = 1
+    also: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.also, str):
+            raise InputError(f"also: expected a list of targets, but got the word {self.also!r}: write [{self.also!r}]")
+        object.__setattr__(self, "also", tuple(self.also))
+        _check_least("threads", self.threads, 1)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All targets, the measured one first, each once."""
+        return tuple(dict.fromkeys((self.target, *self.also)))
+
+    def __str__(self) -> str:
+        also = f", also for {', '.join(self.also)}" if self.also else ""
+        return f"{self.target} on {self.device}, {self.threads} thread{'s' * (self.threads > 1)}{also}"
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """All of how to search; ``conversion`` says what binary layers look like, in what is measured as in what is
+    trained.
+    """
+
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    deployment: DeploymentSettings = field(default_factory=DeploymentSettings)
+    conversion: ConversionOptions = DEFAULT
+
+    @classmethod
+    def from_keywords(cls, settings: SearchSettings | None = None, **keywords: Any) -> SearchSettings:
+        """The settings given as one value, or else by the names of single fields, such as ``method`` or ``epochs``.
+
+        Raises InputError where both are given, TypeError for a keyword that is no field.
+        """
+        unknown = [name for name in keywords if name not in KEYWORDS]
+        if unknown:
+            raise TypeError(
+                f"a search has no keyword {', '.join(unknown)}; the settings are {', '.join(sorted(KEYWORDS))}"
+            )
+        if settings is not None and keywords:
+            raise InputError(
+                f"{', '.join(keywords)}: expected either settings, which say this already, or single keywords; change"
+                " the settings with dataclasses.replace"
+            )
+        if settings is not None:
+            return settings
+        own = {name: value for name, value in keywords.items() if name not in _GROUPS}
+        for group, kind in _PARTS.items():
+            own[group] = kind(**{name: value for name, value in keywords.items() if _GROUPS.get(name) == group})
+        return cls(**own)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{each.name}: {getattr(self, each.name)}" for each in fields(self))
+
+
+class SearchKeywords(TypedDict, total=False):
+    """The fields of all groups, as keywords of ``search``."""
+
+    method: str
+    rule: str
+    solver: str
+    masks: int
+    margin: float
+    progressive: str | None
+    epochs_per_layer: int | None
+    floor: float | None
+    epochs: int
+    float_epochs: int
+    seed: int
+    target: str
+    device: str
+    threads: int
+    also: tuple[str, ...] | list[str]
+    conversion: ConversionOptions
+
+
+_PARTS = {"selection": SelectionSettings, "training": TrainingSettings, "deployment": DeploymentSettings}
+_GROUPS = {each.name: group for group, kind in _PARTS.items() for each in fields(kind)}
+KEYWORDS = frozenset({*_GROUPS, "conversion"})
+
+
+def _check_least(what: str, value: int, least: int) -> None:
+    if value < least:
+        raise InputError(f"{what}: expected at least {least}, but got {value}")

@@ -1,0 +1,139 @@
+"""The settings of a search: groups with the fields that search takes as keywords, checked where they are made."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+import torch
+
+import b2nn_tvm
+from b2nn_tvm.data import DataBundle, TensorImages
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.settings import (
+    KEYWORDS,
+    DeploymentSettings,
+    SearchKeywords,
+    SearchSettings,
+    SelectionSettings,
+    TrainingSettings,
+)
+from b2nn_tvm.mixbin.conversion.options import ConversionOptions
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.models.bireal import BiRealNet
+from b2nn_tvm.progress import silent
+from b2nn_tvm.storage.phase_cache import State
+
+
+def test_every_keyword_lands_in_its_group() -> None:
+    given = {
+        "method": "front",
+        "rule": "nearest",
+        "solver": "sort",
+        "masks": 3,
+        "margin": 0.1,
+        "progressive": None,
+        "epochs_per_layer": None,
+        "floor": None,
+        "epochs": 5,
+        "float_epochs": 6,
+        "seed": 7,
+        "target": "arm",
+        "device": "ssh://board",
+        "threads": 2,
+        "also": ["x86"],
+        "conversion": ConversionOptions(pad_value=1),
+    }
+    assert set(given) == KEYWORDS == set(get_type_hints(SearchKeywords))
+    assert SearchSettings.from_keywords(**given) == SearchSettings(
+        selection=SelectionSettings(method="front", rule="nearest", masks=3, margin=0.1),
+        training=TrainingSettings(epochs=5, float_epochs=6, seed=7),
+        deployment=DeploymentSettings(target="arm", device="ssh://board", threads=2, also=("x86",)),
+        conversion=ConversionOptions(pad_value=1),
+    )
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    settings = SearchSettings.from_keywords()
+    assert settings == SearchSettings()
+    assert (settings.selection.method, settings.training.epochs, settings.deployment.device) == (
+        "mixbin-loss",
+        8,
+        "local",
+    )
+    assert SearchSettings.from_keywords(settings) is settings
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"method": "magic"}, "unknown method 'magic'; choose one of mixbin-loss, .*random"),
+        ({"rule": "loose"}, "unknown rule 'loose'; choose one of strict, nearest, at_least"),
+        ({"solver": "oracle"}, "unknown solver 'oracle'; choose one of sort, exact"),
+        ({"masks": -1}, "masks: expected at least 0, but got -1"),
+        ({"margin": 1.0}, "margin: expected a share of the budget from 0 to below 1, but got 1.0"),
+        ({"floor": 0.9}, "progressive order: choose one"),
+        ({"epochs": -1}, "epochs: expected at least 0, but got -1"),
+        ({"float_epochs": -2}, "float_epochs: expected at least 0, but got -2"),
+        ({"seed": -3}, "seed: expected at least 0, but got -3"),
+        ({"threads": 0}, "threads: expected at least 1, but got 0"),
+        ({"also": "arm"}, r"also: expected a list of targets, but got the word 'arm': write \['arm'\]"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_is_out_of_range_is_refused(keywords: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        SearchSettings.from_keywords(**keywords)
+
+
+def test_a_setting_cannot_be_given_twice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="epochs, seed: expected either settings, .* dataclasses.replace"):
+        SearchSettings.from_keywords(SearchSettings(), epochs=1, seed=2)
+    with pytest.raises(InputError, match="method: expected either settings"):
+        b2nn_tvm.search("cresnet20", data="digits", output=tmp_path, settings=SearchSettings(), method="front")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_keyword_that_is_none_is_refused_with_the_choices(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="no keyword epoch; the settings are also, conversion, device, epochs"):
+        b2nn_tvm.search("cresnet20", data="digits", output=tmp_path, epoch=1)
+
+
+def test_bars_are_not_drawn_for_true(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="progress: expected a function"):
+        b2nn_tvm.search("cresnet20", data="digits", output=tmp_path, progress=True)
+
+
+def test_settings_are_frozen_and_say_themselves() -> None:
+    settings = SearchSettings.from_keywords(progressive="rear", floor=0.5, also=["arm"], threads=2)
+    with pytest.raises(FrozenInstanceError):
+        settings.training.epochs = 3
+    assert str(settings).splitlines() == [
+        "selection: progressive rear, 1 epochs per layer, floor 0.5, 4 masks",
+        "training: 0 float epochs, 8 of fine-tuning, seed 0",
+        "deployment: native on local, 2 threads, also for arm",
+        "conversion: xnor weights, binrelu in front, borders of 0, no thresholds",
+    ]
+    assert str(SelectionSettings()) == "mixbin-loss, rule strict, solver sort, 4 masks, margin 0.02"
+
+
+def test_all_targets_are_named_once_and_the_measured_one_first() -> None:
+    assert DeploymentSettings(target="x86", also=("arm", "x86", "arm")).targets == ("x86", "arm")
+
+
+def test_what_finished_phases_depend_on_is_named_as_before(tmp_path: Path) -> None:
+    """States on disk that older versions wrote are found again by these very names."""
+    split = TensorImages(torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long))
+    bundle = DataBundle("noise", split, split, split, ("a",), (1, 8, 8), (0,), (1,))
+    model = BiRealNet(classes=1, channels=1, image_size=8, stem="cifar", widths=(4,), blocks=1, activation="binrelu")
+    settings = SearchSettings.from_keywords(target="x86", threads=2)
+    job = Job("net", model.eval(), trace(model, (1, 8, 8)), bundle, settings, State(tmp_path), silent)
+    assert set(job.structure_inputs()) == {"structure", "input"}
+    inputs = job.deployment_inputs()
+    assert set(inputs) == {"target", "device", "threads"}
+    assert (inputs["target"]["name"], inputs["device"], inputs["threads"]) == ("x86", "local", 2)
+    other = replace(job, settings=replace(settings, training=TrainingSettings(epochs=1)))
+    assert other.deployment_inputs() == inputs
