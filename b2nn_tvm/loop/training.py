@@ -13,7 +13,7 @@ import torch
 
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.worker_pool import WorkerPool
+from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.mixbin.training.finetune import FIRST_STAGE
 from b2nn_tvm.mixbin.training.hardware import Hardware

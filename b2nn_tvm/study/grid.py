@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.errors import B2nnError
-from b2nn_tvm.loop.worker_pool import WorkerPool
+from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.progress import CombinedProgress, Note, Progress
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells

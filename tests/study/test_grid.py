@@ -9,7 +9,7 @@ import pytest
 
 from b2nn_tvm import models
 from b2nn_tvm.errors import BudgetError
-from b2nn_tvm.loop.worker_pool import WorkerPool
+from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.study import table
 from b2nn_tvm.study.run import StudyResult, study

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.loop.worker_pool import WorkerPool
+from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.progress import Progress, silent
 
 

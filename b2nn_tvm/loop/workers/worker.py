@@ -1,4 +1,4 @@
-"""A process that works off tasks: ``python -m b2nn_tvm.loop.worker``, started by worker_pool.py.
+"""A process that works off tasks: ``python -m b2nn_tvm.loop.workers.worker``, started by worker_pool.py.
 
 Each line on stdin names, in JSON, a file that worker_pool.py wrote with cloudpickle, which carries models defined in a
 user's script or notebook. Progress and the outcome are JSON lines on stdout.

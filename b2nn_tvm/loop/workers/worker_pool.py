@@ -103,7 +103,9 @@ class _Worker:
         environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
-        self.process = subprocess.Popen([sys.executable, "-m", "b2nn_tvm.loop.worker"], env=environment, **pipes)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "b2nn_tvm.loop.workers.worker"], env=environment, **pipes
+        )
 
     def ask(self, name: str, packed: Path, progress: Progress) -> dict[str, Any]:
         """The last line that the process says of a task; empty where it died."""
