@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -34,10 +35,10 @@ def compare_candidates(
     data: DataBundle,
     *,
     epochs: int,
-    workdir: str | os.PathLike | None = None,
+    workdir: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     conversion: ConversionOptions = DEFAULT,
-    **training,
+    **training: Any,
 ) -> tuple[Candidate, ...]:
     """All of ``selections`` fine-tuned from the float ``model`` with equal effort, the most accurate first.
 
