@@ -24,9 +24,9 @@ from b2nn_tvm.mixbin.network.capture import (
     drops_sign,
     is_activation,
     is_passing,
-    module_of,
 )
-from b2nn_tvm.mixbin.network.layers import ineligible, layer_nodes
+from b2nn_tvm.mixbin.network.fx_nodes import input_of, target_name
+from b2nn_tvm.mixbin.network.layers import ineligible, layer_nodes, layer_of
 from b2nn_tvm.plan import Plan, Precision
 
 
@@ -67,17 +67,18 @@ def convert(
     to_do = [
         (name, precision)
         for name, precision in precisions.items()
-        if precision != Precision.FLOAT and not isinstance(module_of(nodes[name], graph_module), BinaryConv2d)
+        if precision != Precision.FLOAT and not isinstance(layer_of(nodes[name], graph_module), BinaryConv2d)
     ]
     chosen = {nodes[name] for name, precision in to_do if precision == Precision.BINARY}
     result = _keep_signs(result, graph_module, chosen, activation)
     for name, precision in to_do:
-        conv = result.get_submodule(name)
+        conv = _float_convolution(result, name)
         if precision == Precision.WEIGHT_BINARY:
             binary = BinaryConv2d.from_conv(conv, input_binary=False, binarizer=binarizer)
         else:
-            options = {"pad_value": pad_value, "learned_threshold": learned_threshold, "binarizer": binarizer}
-            binary = BinaryConv2d.from_conv(conv, **options)
+            binary = BinaryConv2d.from_conv(
+                conv, pad_value=pad_value, learned_threshold=learned_threshold, binarizer=binarizer
+            )
         _replace(result, name, binary)
     return result
 
@@ -95,7 +96,7 @@ def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_mo
     if unknown:
         raise InputError(f"the network has no layer {', '.join(unknown)}; its eligible layers are {eligible}")
     for name, precision in precisions.items():
-        module = module_of(nodes[name], graph_module)
+        module = layer_of(nodes[name], graph_module)
         if isinstance(module, BinaryConv2d):
             now = Precision.BINARY if module.input_binary else Precision.WEIGHT_BINARY
             if precision != now:
@@ -104,9 +105,11 @@ def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_mo
                 )
         elif precision == Precision.BINARY and name in reasons:
             raise InputError(f"layer {name} cannot be binary ({reasons[name]}); the eligible layers are {eligible}")
-        elif precision == Precision.WEIGHT_BINARY and isinstance(module, nn.Linear):
+        elif precision != Precision.WEIGHT_BINARY:
+            continue
+        elif isinstance(module, nn.Linear):
             raise InputError(f"layer {name} is a linear layer; only convolutions can have binary weights")
-        elif precision == Precision.WEIGHT_BINARY and binary_conv.unsupported(module):
+        elif binary_conv.unsupported(module):
             raise InputError(f"layer {name} cannot have binary weights: {binary_conv.unsupported(module)}")
 
 
@@ -120,15 +123,15 @@ def _keep_signs(
     feeds: list[tuple[list[fx.Node], nn.Module]] = []
     for readers in _readers(chosen, graph_module):
         sources = activations_before(readers[0], graph_module)
-        conv = module_of(readers[0], graph_module)
+        conv = _float_convolution(graph_module, target_name(readers[0]))
         if sources and all(_feeds_shortcut(source, graph_module) for source in sources):
-            replacement = activations.SignFollows()
+            replacement: nn.Module = activations.SignFollows()
         elif any(drops_sign(source, graph_module) for source in sources):
             replacement = activations.make(activation, channels=conv.in_channels).to(conv.weight.device)
         else:
             continue
         if len(sources) == 1 and _is_private(sources[0], chosen, graph_module):
-            swaps[sources[0].target] = replacement
+            swaps[target_name(sources[0])] = replacement
         else:
             feeds.append((readers, replacement.train(conv.training)))
     for readers, replacement in feeds:
@@ -144,18 +147,26 @@ def _keep_signs(
     return result
 
 
+def _float_convolution(model: nn.Module, name: str) -> nn.Conv2d:
+    """The layer ``name`` that is to become binary, which ``_check`` has allowed."""
+    module = model.get_submodule(name)
+    if not isinstance(module, nn.Conv2d):
+        raise TypeError(f"expected {name} to be a float convolution, but it is {module}")
+    return module
+
+
 def _readers(chosen: set[fx.Node], graph_module: fx.GraphModule) -> list[list[fx.Node]]:
     """The chosen convolutions in graph order, those that read the same value together."""
     groups: dict[fx.Node, list[fx.Node]] = {}
     for node in graph_module.graph.nodes:
         if node in chosen:
-            groups.setdefault(node.args[0], []).append(node)
+            groups.setdefault(input_of(node), []).append(node)
     return list(groups.values())
 
 
 def _feeds_shortcut(source: fx.Node, graph_module: fx.GraphModule) -> bool:
     """Whether the value in front of the activation ``source`` is read by more than activations."""
-    return any(not is_activation(user, graph_module) for user in source.args[0].users)
+    return any(not is_activation(user, graph_module) for user in input_of(source).users)
 
 
 def _is_private(source: fx.Node, chosen: set[fx.Node], graph_module: fx.GraphModule) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import fx, nn
 from torch.nn import functional as F
 
-from b2nn_tvm.mixbin.network.capture import OUT_OF_PLACE, is_activation, is_commuting, is_in_place, module_of
+from b2nn_tvm.mixbin.network.capture import OUT_OF_PLACE, is_activation, is_commuting, is_in_place
+from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
 
 _MONOTONE_MODULES = (nn.ReLU, nn.Hardtanh, nn.Sigmoid)
 _MONOTONE_FUNCTIONS = {F.relu, F.relu6, F.hardtanh, F.sigmoid, "relu", "sigmoid"}
@@ -23,12 +24,14 @@ def undo_in_place(graph_module: fx.GraphModule) -> bool:
     for node in list(graph_module.graph.nodes):
         if not (is_activation(node, graph_module) and is_in_place(node, graph_module)):
             continue
-        later = [user for user in node.args[0].users if order[user] > order[node]]
+        overwritten = input_of(node)
+        later = [user for user in overwritten.users if order[user] > order[node]]
         for user in later:
-            user.replace_input_with(node.args[0], node)
+            user.replace_input_with(overwritten, node)
         moved = moved or bool(later)
-        if node.op == "call_module":
-            module_of(node, graph_module).inplace = False
+        module = module_of(node, graph_module)
+        if module is not None:
+            module.inplace = False  # type: ignore[assignment]  # torch types all attributes as modules and tensors
             continue
         node.target = OUT_OF_PLACE.get(node.target, node.target)
         node.kwargs = {key: value for key, value in node.kwargs.items() if key != "inplace"}
@@ -46,8 +49,8 @@ def feed_binary(
     where pool and act commute, else act and pool stay for the other readers. Dead nodes are left to the caller.
     """
     graph = graph_module.graph
-    value = readers[0].args[0]
-    name = f"{readers[0].target}_activation"
+    value = input_of(readers[0])
+    name = f"{target_name(readers[0])}_activation"
     graph_module.add_submodule(name, replacement)
     with graph.inserting_before(value.next):
         unactivated = _without(value, sources, graph)
@@ -55,17 +58,17 @@ def feed_binary(
         for reader in readers:
             reader.args = (activated, *reader.args[1:])
         if value.users and value is not sources[0] and _may_hoist(value, sources, graph_module):
-            hoisted = graph.node_copy(sources[0], lambda node: unactivated if node is sources[0].args[0] else node)
+            hoisted = graph.node_copy(sources[0], lambda node: unactivated if node is input_of(sources[0]) else node)
             value.replace_all_uses_with(hoisted)
 
 
 def _without(value: fx.Node, sources: Sequence[fx.Node], graph: fx.Graph) -> fx.Node:
     """A copy of the poolings and concatenations that make ``value``, in which each of ``sources`` is left out."""
     if value in sources:
-        return value.args[0]
+        return input_of(value)
     first = value.args[0]
     inputs = first if isinstance(first, (list, tuple)) else [first]
-    copies = {node: _without(node, sources, graph) for node in inputs}
+    copies = {node: _without(node, sources, graph) for node in inputs if isinstance(node, fx.Node)}
     return graph.node_copy(value, lambda node: copies.get(node, node))
 
 
@@ -80,5 +83,5 @@ def _may_hoist(value: fx.Node, sources: Sequence[fx.Node], graph_module: fx.Grap
     while node is not source:
         if not is_commuting(node, graph_module) or (node is not value and len(node.users) != 1):
             return False
-        node = node.args[0]
+        node = input_of(node)
     return len(source.users) == 1

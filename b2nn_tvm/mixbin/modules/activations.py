@@ -32,7 +32,8 @@ class RPReLU(nn.Module):
         self.prelu = nn.PReLU(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.prelu(x - self.shift_in) + self.shift_out
+        activated: torch.Tensor = self.prelu(x - self.shift_in)
+        return activated + self.shift_out
 
 
 class LeakyClip(nn.Module):

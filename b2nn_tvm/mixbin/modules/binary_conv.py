@@ -6,6 +6,8 @@ Where the binarizer has two values alpha and beta per filter, y = conv(pad(sign(
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -30,6 +32,10 @@ class BinaryConv2d(nn.Module):
     Raises InputError for another pad_value or binarizer.
     """
 
+    weight: nn.Parameter
+    threshold: nn.Parameter | None
+    bias: nn.Parameter | None
+
     def __init__(
         self,
         in_channels: int,
@@ -49,8 +55,10 @@ class BinaryConv2d(nn.Module):
         binarizers.check(binarizer)
         if pad_value not in (0, 1, -1):
             raise InputError(f"a binary convolution pads with 0, 1 or -1, not with {pad_value!r}")
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, tuple(kernel_size)
-        self.stride, self.padding, self.dilation = tuple(stride), tuple(padding), tuple(dilation)
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, pair(kernel_size)
+        self.stride, self.dilation = pair(stride), pair(dilation)
+        top, left, bottom, right = padding
+        self.padding = (top, left, bottom, right)
         self.pad_value = int(pad_value)
         self.weight_binary = True
         self.input_binary = input_binary
@@ -80,10 +88,10 @@ class BinaryConv2d(nn.Module):
         binary = cls(
             conv.in_channels,
             conv.out_channels,
-            conv.kernel_size,
-            stride=conv.stride,
+            pair(conv.kernel_size),
+            stride=pair(conv.stride),
             padding=explicit_padding(conv),
-            dilation=conv.dilation,
+            dilation=pair(conv.dilation),
             pad_value=pad_value,
             learned_threshold=learned_threshold,
             bias=conv.bias is not None,
@@ -93,7 +101,7 @@ class BinaryConv2d(nn.Module):
         binary.weight.requires_grad_(conv.weight.requires_grad)
         with torch.no_grad():
             binary.weight.copy_(conv.weight)
-            if conv.bias is not None:
+            if conv.bias is not None and binary.bias is not None:
                 binary.bias.copy_(conv.bias)
         return binary.train(conv.training)
 
@@ -139,6 +147,12 @@ class BinaryConv2d(nn.Module):
         return F.conv2d(x, weight, None, self.stride, 0, self.dilation)
 
 
+def pair(sizes: Sequence[int]) -> tuple[int, int]:
+    """``sizes`` of a 2-D convolution as (height, width): torch types its own as tuples of any length."""
+    height, width = sizes
+    return height, width
+
+
 def unsupported(conv: nn.Conv2d) -> str:
     """Why ``conv`` has no binary form, or an empty string."""
     if conv.groups == conv.in_channels and conv.groups > 1:
@@ -154,8 +168,8 @@ def explicit_padding(conv: nn.Conv2d) -> tuple[int, int, int, int]:
     """The padding of ``conv`` as (top, left, bottom, right); it may be given in pixels, as "same" or as "valid"."""
     if conv.padding == "valid":
         return (0, 0, 0, 0)
-    if conv.padding == "same":
-        # As torch does: the odd pixel goes to the bottom and the right.
+    if isinstance(conv.padding, str):
+        # "same": as in torch, the odd pixel goes to the bottom and the right.
         total = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size)]
         return (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
     vertical, horizontal = conv.padding

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 
@@ -13,15 +16,15 @@ def sign(x: torch.Tensor, threshold: torch.Tensor | None = None) -> torch.Tensor
     3).
     """
     if threshold is None:
-        return _ActivationSign.apply(x)
-    return _ThresholdSign.apply(x, threshold)
+        return _activation_sign(x)
+    return _threshold_sign(x, threshold)
 
 
 def straight_through(weight: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
     """``signs`` of weights; the gradient passes to the weights where |w| <= 1 (Courbariaux et al., BinaryNet, eq.
     4).
     """
-    return _StraightThrough.apply(weight, signs)
+    return _signs_straight_through(weight, signs)
 
 
 def _plus_minus_one(positive: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -34,25 +37,25 @@ def _quadratic_slope(x: torch.Tensor) -> torch.Tensor:
 
 class _ActivationSign(torch.autograd.Function):
     @staticmethod
-    def forward(context, x):
+    def forward(context: Any, x: torch.Tensor) -> torch.Tensor:
         context.save_for_backward(x)
         return _plus_minus_one(x >= 0, x.dtype)
 
     @staticmethod
-    def backward(context, gradient):
+    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
         (x,) = context.saved_tensors
         return gradient * _quadratic_slope(x)
 
 
 class _ThresholdSign(torch.autograd.Function):
     @staticmethod
-    def forward(context, x, threshold):
+    def forward(context: Any, x: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
         context.save_for_backward(x, threshold)
         # Compared, not subtracted: inf - inf would be NaN, and NaN is -1.
         return _plus_minus_one(x >= threshold, x.dtype)
 
     @staticmethod
-    def backward(context, gradient):
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, threshold = context.saved_tensors
         slope = gradient * _quadratic_slope(x - threshold)
         return slope, -slope.sum_to_size(threshold.shape)
@@ -60,11 +63,17 @@ class _ThresholdSign(torch.autograd.Function):
 
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(context, weight, signs):
+    def forward(context: Any, weight: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
         context.save_for_backward(weight)
         return signs.clone()
 
     @staticmethod
-    def backward(context, gradient):
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         (weight,) = context.saved_tensors
         return gradient * (weight.abs() <= 1), None
+
+
+# ``apply`` has no types in torch.
+_activation_sign: Callable[[torch.Tensor], torch.Tensor] = _ActivationSign.apply
+_threshold_sign: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _ThresholdSign.apply
+_signs_straight_through: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _StraightThrough.apply

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules.activations import BinReLU, LeakyClip, RPReLU, SignFollows
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.fx_nodes import module_of
 from b2nn_tvm.mixbin.network.silence import quiet
 
 # After these every sign, or (underflow to -0.0) nearly every sign, is +1, and a binary convolution learns nothing.
@@ -97,9 +99,12 @@ def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     return node.meta.get("shape")
 
 
-def module_of(node: fx.Node, graph_module: fx.GraphModule) -> nn.Module | None:
-    """The module that ``node`` calls, or None."""
-    return graph_module.get_submodule(node.target) if node.op == "call_module" else None
+def tensor_shape(node: fx.Node) -> tuple[int, ...]:
+    """``shape_of`` a node that gives a tensor; raises TypeError for one that does not."""
+    shape = shape_of(node)
+    if shape is None:
+        raise TypeError(f"expected a node that gives a tensor, but {node} does not")
+    return shape
 
 
 def drops_sign(node: fx.Node, graph_module: fx.GraphModule) -> bool:
@@ -158,20 +163,20 @@ def is_in_place(node: fx.Node, graph_module: fx.GraphModule) -> bool:
     return bool(positional or node.kwargs.get("inplace", False) or node.target in OUT_OF_PLACE)
 
 
-def _lower_bound(node: fx.Node):
+def _lower_bound(node: fx.Node) -> object:
     if node.target is F.hardtanh:
         return node.kwargs.get("min_val", node.args[1] if len(node.args) > 1 else -1.0)
     return node.kwargs.get("min", node.args[1] if len(node.args) > 1 else None)
 
 
-def _is(node: fx.Node, module: nn.Module | None, modules: tuple[type, ...], functions: set[Callable | str]) -> bool:
+def _is(node: fx.Node, module: nn.Module | None, modules: tuple[type, ...], functions: Container[object]) -> bool:
     if module is not None:
         return isinstance(module, modules)
     return node.op in ("call_function", "call_method") and node.target in functions
 
 
 class _ShapeRecorder(fx.Interpreter):
-    def run_node(self, node: fx.Node):
+    def run_node(self, node: fx.Node) -> Any:
         value = super().run_node(node)
         if isinstance(value, torch.Tensor):
             node.meta["shape"] = tuple(value.shape)
@@ -185,7 +190,9 @@ class _Tracer(fx.Tracer):
         ours = (BinaryConv2d, BinReLU, LeakyClip, RPReLU, SignFollows)
         return isinstance(module, ours) or super().is_leaf_module(module, name)
 
-    def call_module(self, module, forward, args, kwargs):
+    def call_module(
+        self, module: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         try:
             return super().call_module(module, forward, args, kwargs)
         except Exception:

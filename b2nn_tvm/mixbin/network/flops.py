@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.capture import MATRIX_FUNCTIONS, capture_shapes, is_activation, module_of, shape_of
+from b2nn_tvm.mixbin.network.capture import MATRIX_FUNCTIONS, capture_shapes, is_activation, tensor_shape
+from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of
 
 BINARY_SAVING = 64  # multiply-accumulates of one 64-bit xnor and popcount
 
@@ -68,7 +69,8 @@ def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterabl
         module = module_of(last_calls[name], graph_module)
         is_binary = name in chosen or (isinstance(module, BinaryConv2d) and module.input_binary)
         kind = type(module).__name__ if module is not None else name
-        rows.append(LayerFlops(name, kind, binary_cost if is_binary else float_cost, float_cost, binary_cost))
+        cost = binary_cost if is_binary and binary_cost is not None else float_cost
+        rows.append(LayerFlops(name, kind, cost, float_cost, binary_cost))
     return tuple(rows)
 
 
@@ -80,19 +82,19 @@ def _cost(node: fx.Node, graph_module: fx.GraphModule) -> tuple[int, int | None]
         bias = 0 if module.bias is None else _elements(node)
         return macs + bias, -(-macs // BINARY_SAVING) + bias
     if isinstance(module, nn.modules.conv._ConvNd):
-        grid = node.args[0] if module.transposed else node
+        grid = input_of(node) if module.transposed else node
         return _elements(grid) * module.weight[0].numel() + (0 if module.bias is None else _elements(node)), None
     if isinstance(module, nn.Linear):
         return _elements(node) * module.in_features, None
     if node.op == "call_function" and node.target in MATRIX_FUNCTIONS:
-        return _elements(node) * math.prod(shape_of(node.args[1])[1:]), None
+        return _elements(node) * math.prod(tensor_shape(input_of(node, index=1))[1:]), None
     if isinstance(module, nn.BatchNorm2d):
-        return 2 * _elements(node.args[0]) if module.affine else 0, None
+        return 2 * _elements(input_of(node)) if module.affine else 0, None
     pools = isinstance(module, _POOLINGS) or (node.op == "call_function" and node.target in _POOLING_FUNCTIONS)
     if pools or is_activation(node, graph_module):
-        return _elements(node.args[0]), None
+        return _elements(input_of(node)), None
     return 0, None
 
 
 def _elements(node: fx.Node) -> int:
-    return int(torch.Size(shape_of(node)).numel())
+    return math.prod(tensor_shape(node))

@@ -11,7 +11,8 @@ import operator
 import torch
 from torch import fx, nn
 
-from b2nn_tvm.mixbin.network.capture import is_activation, is_in_place, module_of
+from b2nn_tvm.mixbin.network.capture import is_activation, is_in_place
+from b2nn_tvm.mixbin.network.fx_nodes import module_of, target_name
 
 _IN_PLACE_OPERATORS = {
     getattr(operator, f"i{name}") for name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or", "xor")
@@ -62,7 +63,7 @@ def _overwrites(node: fx.Node, graph_module: fx.GraphModule) -> bool:
         return is_in_place(node, graph_module)
     if node.op == "call_module":
         return bool(getattr(module_of(node, graph_module), "inplace", False))
-    name = node.target if node.op == "call_method" else getattr(node.target, "__name__", "")
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
     named = node.op.startswith("call_") and name.endswith("_") and not name.endswith("__")
     writes = node.kwargs.get("inplace", False) or node.kwargs.get("out") is not None
     return named or bool(writes) or node.target in _IN_PLACE_OPERATORS or node.target is operator.setitem
@@ -77,8 +78,10 @@ def _key(node: fx.Node, names: dict[fx.Node, fx.Node]) -> str:
 
 def _same(node: fx.Node, variant: fx.GraphModule, other: fx.Node, reference: fx.GraphModule) -> bool:
     if node.op == "get_attr":
-        return _equal(_attribute(variant, node.target), _attribute(reference, other.target))
+        return _equal(_attribute(variant, target_name(node)), _attribute(reference, target_name(other)))
     one, two = module_of(node, variant), module_of(other, reference)
+    if one is None or two is None:
+        return one is two
     return one is two or (type(one) is type(two) and repr(one) == repr(two) and _equal_state(one, two))
 
 
@@ -88,12 +91,12 @@ def _equal_state(one: nn.Module, two: nn.Module) -> bool:
     return mine.keys() == others.keys() and all(_equal(mine[name], others[name]) for name in names)
 
 
-def _equal(one, two) -> bool:
+def _equal(one: object, two: object) -> bool:
     if isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor):
         return one is two or (one.dtype == two.dtype and torch.equal(one, two))
     return one is two
 
 
-def _attribute(graph_module: fx.GraphModule, target: str):
+def _attribute(graph_module: fx.GraphModule, target: str) -> object:
     module, _, name = target.rpartition(".")
     return getattr(graph_module.get_submodule(module), name)

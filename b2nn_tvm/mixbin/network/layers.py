@@ -13,16 +13,20 @@ from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules import binary_conv
-from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
 from b2nn_tvm.mixbin.network.capture import (
     MATRIX_FUNCTIONS,
     activations_before,
     capture_shapes,
     is_activation,
-    module_of,
-    shape_of,
+    tensor_shape,
 )
+from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
 from b2nn_tvm.workload import ConvWorkload
+
+Layer = nn.Conv2d | nn.Linear | BinaryConv2d
+
+_Ancestors = dict[fx.Node, frozenset[fx.Node]]
 
 _ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
@@ -85,7 +89,7 @@ def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
         rows.append(
             LayerInfo(
                 name=name,
-                kind=type(module_of(node, graph_module)).__name__,
+                kind=type(layer_of(node, graph_module)).__name__,
                 workload=_workload(node, graph_module),
                 eligible=name not in reasons,
                 reason=reasons.get(name, ""),
@@ -93,7 +97,7 @@ def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
             )
         )
     (placeholder, *_) = (node for node in graph_module.graph.nodes if node.op == "placeholder")
-    return LayerTable(tuple(rows), tuple(shape_of(placeholder)))
+    return LayerTable(tuple(rows), tensor_shape(placeholder))
 
 
 def layer_nodes(graph_module: fx.GraphModule) -> dict[str, fx.Node]:
@@ -105,6 +109,14 @@ def layer_nodes(graph_module: fx.GraphModule) -> dict[str, fx.Node]:
     return nodes
 
 
+def layer_of(node: fx.Node, graph_module: fx.GraphModule) -> Layer:
+    """The module that one of ``layer_nodes`` calls; raises TypeError for any other node."""
+    module = module_of(node, graph_module)
+    if not isinstance(module, Layer):
+        raise TypeError(f"expected a node that calls a convolution or linear layer, not {node}")
+    return module
+
+
 def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
     """Why a layer may not become binary, by qualified name; eligible layers are not in it."""
     ancestors = _ancestors(graph_module)
@@ -112,7 +124,7 @@ def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
     final = last_layers(graph_module)
     reasons = {}
     for name, node in layer_nodes(graph_module).items():
-        module = module_of(node, graph_module)
+        module = layer_of(node, graph_module)
         last = name in final
         if isinstance(module, BinaryConv2d):
             reason = "already binary" if module.input_binary else "its weights are already binary"
@@ -145,7 +157,7 @@ def last_layers(graph_module: fx.GraphModule) -> tuple[str, ...]:
 
 
 def _is_layer(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    return isinstance(module_of(node, graph_module), (nn.Conv2d, nn.Linear, BinaryConv2d))
+    return isinstance(module_of(node, graph_module), Layer)
 
 
 def _computes(node: fx.Node, graph_module: fx.GraphModule) -> bool:
@@ -156,8 +168,8 @@ def _computes(node: fx.Node, graph_module: fx.GraphModule) -> bool:
     return _is_layer(node, graph_module) or isinstance(module, nn.modules.conv._ConvNd)
 
 
-def _ancestors(graph_module: fx.GraphModule) -> dict[fx.Node, frozenset[fx.Node]]:
-    ancestors: dict[fx.Node, frozenset[fx.Node]] = {}
+def _ancestors(graph_module: fx.GraphModule) -> _Ancestors:
+    ancestors: _Ancestors = {}
     for node in graph_module.graph.nodes:
         inputs = node.all_input_nodes
         ancestors[node] = frozenset(inputs).union(*(ancestors[source] for source in inputs))
@@ -171,7 +183,7 @@ def _normalized(node: fx.Node, graph_module: fx.GraphModule) -> bool:
     )
 
 
-def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors, layers) -> bool:
+def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors: _Ancestors, layers: set[fx.Node]) -> bool:
     """Whether the 1x1 convolution ``node`` is alone in the lesser one of two branches that an addition joins.
 
     The pointwise convolutions of MobileNets are not: their shortcuts hold no layer.
@@ -196,24 +208,26 @@ def _is_pointwise(node: fx.Node, graph_module: fx.GraphModule) -> bool:
 
 
 def _label(activation: fx.Node) -> str:
-    return activation.target if activation.op == "call_module" else activation.name
+    return target_name(activation) if activation.op == "call_module" else activation.name
 
 
 def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
-    module = module_of(node, graph_module)
-    shape = shape_of(node.args[0])
+    module = layer_of(node, graph_module)
+    shape = tensor_shape(input_of(node))
     if isinstance(module, nn.Linear):
         return ConvWorkload(shape[0], module.in_features, math.prod(shape[1:-1]), 1, module.out_features, (1, 1))
     if len(shape) != 4:
-        raise UnsupportedError(
-            f"the input of convolution {node.target!r} has shape {tuple(shape)}; expected [N, C, H, W]"
-        )
+        raise UnsupportedError(f"the input of convolution {node.target!r} has shape {shape}; expected [N, C, H, W]")
+    batch, in_channels, in_height, in_width = shape
     return ConvWorkload(
-        *shape,
+        batch,
+        in_channels,
+        in_height,
+        in_width,
         out_channels=module.out_channels,
-        kernel=tuple(module.kernel_size),
-        stride=tuple(module.stride),
+        kernel=pair(module.kernel_size),
+        stride=pair(module.stride),
         padding=module.padding if isinstance(module, BinaryConv2d) else binary_conv.explicit_padding(module),
-        dilation=tuple(module.dilation),
+        dilation=pair(module.dilation),
         groups=getattr(module, "groups", 1),
     )

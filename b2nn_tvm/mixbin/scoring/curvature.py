@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 
 import torch
 from torch import nn
@@ -21,7 +22,7 @@ class Curvature:
 
     def __init__(self, model: nn.Module, layers: Iterable[str], batches: Batches, loss: Loss):
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.weights = {name: self._model.get_submodule(name).weight for name in layers}
+        self.weights: Tensors = {name: self._model.get_parameter(f"{name}.weight") for name in layers}
         self._batches, self._loss, self._device = batches, loss, device_of(model)
         self._images = sum(len(labels) for _, labels in batches)
 
@@ -42,7 +43,8 @@ class Curvature:
         for part, weights in self._parts(vectors):
             parameters = list(weights.values())
             gradients = torch.autograd.grad(part, parameters, create_graph=True)
-            along = sum((gradient * vectors[name]).sum() for name, gradient in zip(weights, gradients, strict=True))
+            products = [(gradient * vectors[name]).sum() for name, gradient in zip(weights, gradients, strict=True)]
+            along = reduce(torch.add, products)
             if not along.requires_grad:  # a loss that is linear in all of them
                 continue
             seconds = torch.autograd.grad(along, parameters, allow_unused=True, materialize_grads=True)
@@ -50,7 +52,7 @@ class Curvature:
                 total[name] += second.detach()
         return total
 
-    def _parts(self, layers: Iterable[str]):
+    def _parts(self, layers: Iterable[str]) -> Iterator[tuple[torch.Tensor, Tensors]]:
         """Each batch's share of the mean loss, with a graph over the weights of ``layers``."""
         weights = {name: self.weights[name] for name in layers}
         for weight in weights.values():

@@ -19,7 +19,8 @@ from torch import fx, nn
 
 from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.mixbin.conversion.rewire import undo_in_place
-from b2nn_tvm.mixbin.network.capture import capture, module_of
+from b2nn_tvm.mixbin.network.capture import capture
+from b2nn_tvm.mixbin.network.fx_nodes import module_of
 from b2nn_tvm.mixbin.network.graph_match import cut, match, overwrites
 from b2nn_tvm.mixbin.training.loss import Loss, device_of, mean_loss, mean_loss_of
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import Norm, averaging, reestimate, tracking_norms
@@ -73,10 +74,13 @@ class SharedRuns:
         for (images, labels), values in zip(self.batches, self._evaluation, strict=True):
             yield self._run(variant.graph, variant.shared, images, values), labels.to(self._device)
 
-    def _run(self, graph: fx.GraphModule, shared: dict[fx.Node, fx.Node], images: torch.Tensor, values: Values):
+    def _run(
+        self, graph: fx.GraphModule, shared: dict[fx.Node, fx.Node], images: torch.Tensor, values: Values
+    ) -> torch.Tensor:
         # A node that has a value is not run; what nobody reads any more needs none.
         known = {node: values.get(other) for node, other in shared.items()}
-        return fx.Interpreter(graph).run(images.to(self._device), initial_env=known)
+        outputs: torch.Tensor = fx.Interpreter(graph).run(images.to(self._device), initial_env=known)
+        return outputs
 
     def _start_over(self) -> None:
         """Values of the reference's nodes so far, per batch: with the batch's statistics, and with the running ones."""
@@ -110,9 +114,9 @@ class SharedRuns:
 
     def _copy_statistics(self, graph: fx.GraphModule, shared: dict[fx.Node, fx.Node]) -> None:
         for node, other in shared.items():
-            module = module_of(node, graph)
-            if isinstance(module, Norm):
-                module.load_state_dict(module_of(other, self._graph).state_dict())
+            norm, original = module_of(node, graph), module_of(other, self._graph)
+            if isinstance(norm, Norm) and isinstance(original, Norm):
+                norm.load_state_dict(original.state_dict())
 
 
 @dataclass(frozen=True)
@@ -145,14 +149,16 @@ def _captured(model: nn.Module) -> fx.GraphModule:
 def _by_batch(norms: Sequence[Norm]) -> Iterator[None]:
     """Inside, these normalize by the batch's own statistics and leave the running ones alone."""
     momenta = [norm.momentum for norm in norms]
-    counts = [norm.num_batches_tracked.clone() for norm in norms]
+    counts = [tracked for norm in norms if (tracked := norm.num_batches_tracked) is not None]
+    before = [count.clone() for count in counts]
     for norm in norms:
         norm.train()
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum, count in zip(norms, momenta, counts, strict=True):
+        for norm, momentum in zip(norms, momenta, strict=True):
             norm.eval()
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(count)
+        for count, earlier in zip(counts, before, strict=True):
+            count.copy_(earlier)

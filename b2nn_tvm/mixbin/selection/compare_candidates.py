@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -37,10 +38,10 @@ def compare_candidates(
     data: DataBundle,
     *,
     epochs: int,
-    workdir: str | os.PathLike | None = None,
+    workdir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     conversion: ConversionOptions = DEFAULT,
-    **training,
+    **training: Any,
 ) -> tuple[Candidate, ...]:
     """All of ``selections`` fine-tuned from the float ``model`` with equal effort, the most accurate first.
 

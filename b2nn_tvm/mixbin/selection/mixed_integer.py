@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from b2nn_tvm.costs.additive import AdditiveCost, Number
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 TIME_LIMIT_S = 60
 TIME_OUT = 1  # scipy's status
@@ -75,7 +79,7 @@ class _Program:
         self._rows.append(dict(row))
         self._lower.append(lower)
 
-    def minimize(self, harm: Sequence[float], savings: Mapping[int, float], need: float):
+    def minimize(self, harm: Sequence[float], savings: Mapping[int, float], need: float) -> OptimizeResult:
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import lil_array
 

@@ -72,7 +72,7 @@ def select(
         chosen, bound = found.chosen, found.bound
     else:
         ranked = sorted(cost.worthwhile, key=lambda name: (scores[name], cost.names.index(name)))
-        chosen, bound = ranked[: _stop(ranked, cost, limit, rule)], math.nan
+        chosen, bound = tuple(ranked[: _stop(ranked, cost, limit, rule)]), math.nan
     return _selection(chosen, scores, pairwise, cost, limit, rule=rule, solver=solver, bound=bound)
 
 
@@ -155,7 +155,13 @@ def _stop(ranked: Sequence[str], cost: AdditiveCost, limit: Number, rule: str) -
     return max((count for count, value in enumerate(costs) if value >= limit), default=0)
 
 
-def _check(scores: Mapping[str, float], cost: AdditiveCost, rule: str, solver: str, pairwise: Mapping | None) -> None:
+def _check(
+    scores: Mapping[str, float],
+    cost: AdditiveCost,
+    rule: str,
+    solver: str,
+    pairwise: Mapping[tuple[str, str], float] | None,
+) -> None:
     if rule not in RULES:
         raise InputError(f"unknown rule {rule!r}; the rules are {', '.join(RULES)}")
     if solver not in SOLVERS:

@@ -128,7 +128,7 @@ def _graph(model: nn.Module, input_shape: Sequence[int]) -> _Graph:
     return _Graph(result, tied, {module: name for name, module in result.named_modules()}, outputs, restore)
 
 
-def _scales(group) -> tuple[float, ...] | None:
+def _scales(group: torch_pruning.Group) -> tuple[float, ...] | None:
     """The mean |gamma| per channel of the root; None where a channel has none."""
     count = len(group[0].idxs)
     sums, norms = [0.0] * count, [0] * count

@@ -58,7 +58,10 @@ def slim(model: nn.Module, input_shape: Sequence[int], budget: Budget) -> Slimme
     if not groups:
         raise InputError(f"no channel of this {type(model).__name__} may go: batch norm scales none of its inner ones")
     ranked = _ranked(groups)
-    measure = lambda net: flops(net, input_shape) if budget.unit == "flops" else _bytes(net)
+
+    def measure(net: nn.Module) -> int:
+        return flops(net, input_shape) if budget.unit == "flops" else _bytes(net)
+
     full = measure(model)
     limit = budget.limit(AdditiveCost(budget.unit, full, {}, {}))
     costs: dict[int, Number] = {0: full}

@@ -6,6 +6,7 @@ loss = weight * T^2 * KL(softmax(teacher / T) || softmax(student / T)) + (1 - we
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
 from torch import nn
@@ -61,8 +62,9 @@ class Distillation:
         else:
             with torch.no_grad():
                 target = self.teacher.to(images.device)(images).float()
-        how = {"temperature": self.temperature, "weight": self.weight, "loss": self.loss}
-        return distillation_loss(outputs, target, labels, **how)
+        return distillation_loss(
+            outputs, target, labels, temperature=self.temperature, weight=self.weight, loss=self.loss
+        )
 
 
 @dataclass(frozen=True)
@@ -98,4 +100,5 @@ def distill_from(
     if data.train.augmented:
         return objective, data
     answered = AnsweredImages(data.train, logits(teacher, data.fit_loader()))
-    return objective, replace(data, train=answered)
+    # Its batches hold one tensor more, which only the objective reads.
+    return objective, replace(data, train=cast(Images, answered))
