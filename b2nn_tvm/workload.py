@@ -57,7 +57,8 @@ class ConvWorkload:
         """The workload as one word, the same on every machine and in every file."""
         return (
             f"conv2d_n{self.batch}_c{self.in_channels}_h{self.in_height}_w{self.in_width}_o{self.out_channels}"
-            f"_k{_word(self.kernel)}_s{_word(self.stride)}_p{_word(self.padding)}_d{_word(self.dilation)}_g{self.groups}"
+            f"_k{_word(self.kernel)}_s{_word(self.stride)}_p{_word(self.padding)}_d{_word(self.dilation)}"
+            f"_g{self.groups}"
         )
 
     @classmethod
