@@ -84,7 +84,7 @@ class Plan:
         choice = sorted((name, Precision(precision).value) for name, precision in self.layers.items())
         return hashlib.sha256(json.dumps(choice).encode()).hexdigest()
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write plan.json."""
         rows = [
             {"name": name, "precision": Precision(precision).value, "workload": self.workloads.get(name, "")}
@@ -97,7 +97,7 @@ class Plan:
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Plan:
+    def load(cls, path: str | os.PathLike[str]) -> Plan:
         """Read plan.json; raises InputError where it is not one. An edited ``layers`` list is taken as it stands."""
         document = read_document(path, KIND, VERSION, SCHEMA)
         return cls(

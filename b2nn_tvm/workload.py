@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -54,10 +55,10 @@ class ConvWorkload:
     @property
     def key(self) -> str:
         """The workload as one word, the same on every machine and in every file."""
-        pair = lambda values: "x".join(map(str, values))
         return (
             f"conv2d_n{self.batch}_c{self.in_channels}_h{self.in_height}_w{self.in_width}_o{self.out_channels}"
-            f"_k{pair(self.kernel)}_s{pair(self.stride)}_p{pair(self.padding)}_d{pair(self.dilation)}_g{self.groups}"
+            f"_k{_word(self.kernel)}_s{_word(self.stride)}_p{_word(self.padding)}_d{_word(self.dilation)}"
+            f"_g{self.groups}"
         )
 
     @classmethod
@@ -67,5 +68,21 @@ class ConvWorkload:
         words = [tuple(map(int, word.split("x"))) for word in found.groups()] if found else []
         if [len(numbers) for numbers in words] != [1, 1, 1, 1, 1, 2, 2, 4, 2, 1]:
             raise InputError(f"{key!r} is no workload; expected a word such as {cls(1, 16, 32, 32, 16, (3, 3)).key}")
-        sizes, pairs, (groups,) = [numbers[0] for numbers in words[:5]], words[5:9], words[9]
-        return cls(*sizes, *pairs, groups)
+        batch, channels, height, width, outputs, *geometry, groups = itertools.chain(*words)
+        kernel_y, kernel_x, stride_y, stride_x, top, left, bottom, right, dilation_y, dilation_x = geometry
+        return cls(
+            batch,
+            channels,
+            height,
+            width,
+            outputs,
+            kernel=(kernel_y, kernel_x),
+            stride=(stride_y, stride_x),
+            padding=(top, left, bottom, right),
+            dilation=(dilation_y, dilation_x),
+            groups=groups,
+        )
+
+
+def _word(numbers: tuple[int, ...]) -> str:
+    return "x".join(map(str, numbers))

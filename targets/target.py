@@ -8,8 +8,12 @@ import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from b2nn_tvm.errors import TargetError
+
+if TYPE_CHECKING:
+    from tvm.target import Target
 
 VECTORS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 NATIVE = "native"
@@ -54,11 +58,16 @@ class TargetInfo:
     def runs_here(self) -> bool:
         return not self.missing
 
-    def tvm_target(self):
+    def tvm_target(self) -> Target:
         """The ``tvm.target.Target`` of this target; the one place where TVM is loaded."""
         from tvm.target import Target
 
-        fields = {"kind": "llvm", "mtriple": self.triple, "mcpu": self.mcpu, "num-cores": self.cores}
+        fields: dict[str, str | int | list[str]] = {
+            "kind": "llvm",
+            "mtriple": self.triple,
+            "mcpu": self.mcpu,
+            "num-cores": self.cores,
+        }
         if self.mattr:
             fields["mattr"] = list(self.mattr)
         if self.float_abi:

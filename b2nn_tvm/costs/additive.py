@@ -127,10 +127,11 @@ class AdditiveCost:
         if unknown:
             raise InputError(f"no cost is known for {', '.join(unknown)}; the layers are {', '.join(self.names)}")
         terms = [self.fixed] + [(self.binary_cost if n in chosen else self.float_cost)[n] for n in self.names]
-        if any(isinstance(term, float) for term in terms):
+        exact = [term for term in terms if not isinstance(term, float)]
+        if len(exact) < len(terms):
             return math.fsum(terms)
-        exact = sum(terms, Fraction(0))
-        return exact.numerator if exact.denominator == 1 else exact
+        total = sum(exact, Fraction(0))
+        return total.numerator if total.denominator == 1 else total
 
     def minimum(self) -> Number:
         """The least cost that any choice of layers reaches."""

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from b2nn_tvm.costs.additive import AdditiveCost, Layer
 from b2nn_tvm.errors import InputError
@@ -38,7 +38,7 @@ class CostRow:
     threads: int
     emulated: bool = False
 
-    IDENTITY: ClassVar = ("layer", "workload", "precision", "target", "device", "threads")
+    IDENTITY: ClassVar[tuple[str, ...]] = ("layer", "workload", "precision", "target", "device", "threads")
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,16 @@ class NetworkRow:
     threads: int
     emulated: bool = False
 
-    IDENTITY: ClassVar = ("model", "binary", "target", "device", "threads")
+    IDENTITY: ClassVar[tuple[str, ...]] = ("model", "binary", "target", "device", "threads")
 
 
-def _row_schema(kind: type) -> dict:
+Row = TypeVar("Row", CostRow, NetworkRow)
+
+
+def _row_schema(kind: type[CostRow] | type[NetworkRow]) -> dict[str, Any]:
     types = {"str": "string", "float": "number", "int": "integer", "bool": "boolean"}
     names = {field.name: field.type for field in fields(kind)}
-    properties = {name: {"type": types[word]} for name, word in names.items() if word in types}
+    properties: dict[str, Any] = {name: {"type": types[word]} for name, word in names.items() if word in types}
     if "binary" in names:
         properties["binary"] = {"type": "array", "items": {"type": "string"}}
     properties["ms"] = {"type": "number", "minimum": 0}
@@ -89,7 +92,8 @@ class CostTable:
     networks: tuple[NetworkRow, ...] = ()
 
     def __post_init__(self) -> None:
-        for row in (*self.layers, *self.networks):
+        rows: tuple[CostRow | NetworkRow, ...] = (*self.layers, *self.networks)
+        for row in rows:
             what = row.layer if isinstance(row, CostRow) else f"{row.model} with {len(row.binary)} binary layers"
             if row.emulated:
                 raise InputError(
@@ -120,13 +124,13 @@ class CostTable:
         own = [row.ms for row in alike if row.layer == layer]
         return statistics.median(own or [row.ms for row in alike]) if alike else None
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write costs.json."""
         body = {"layers": [asdict(row) for row in self.layers], "networks": [asdict(row) for row in self.networks]}
         return write_document(path, KIND, VERSION, body)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> CostTable:
+    def load(cls, path: str | os.PathLike[str]) -> CostTable:
         """Read costs.json; raises InputError where it is not one, or holds an emulated row."""
         document = read_document(path, KIND, VERSION, SCHEMA)
         networks = [NetworkRow(**{**row, "binary": tuple(row["binary"])}) for row in document["networks"]]
@@ -139,22 +143,21 @@ def ms_cost(table: CostTable, layers: Sequence[Layer]) -> AdditiveCost:
     The fixed part sums the float rows of all that is not eligible. Such sums are off by up to 1.6 times (Yao et al.,
     HAWQ-V3, table of latencies): correct them with cost_fit.fit. Raises InputError where an eligible layer lacks a row.
     """
-    eligible = [layer for layer in layers if layer.eligible]
+    workloads = {layer.name: layer.workload.key for layer in layers if layer.eligible and layer.workload}
     costs: dict[str, dict[str, float]] = {"float": {}, "binary": {}}
     for precision, found in costs.items():
-        for layer in eligible:
-            ms = table.ms(layer=layer.name, workload=layer.workload.key, precision=precision)
+        for layer, workload in workloads.items():
+            ms = table.ms(layer=layer, workload=workload, precision=precision)
             if ms is None:
                 raise InputError(
-                    f"the cost table has no {precision} time of {layer.name} ({layer.workload.key}); "
+                    f"the cost table has no {precision} time of {layer} ({workload}); "
                     "measure a network in which it is " + precision
                 )
-            found[layer.name] = ms
-    names = {layer.name for layer in eligible}
-    rest = {row.layer: row.ms for row in table.layers if row.layer not in names and row.precision == "float"}
+            found[layer] = ms
+    rest = {row.layer: row.ms for row in table.layers if row.layer not in workloads and row.precision == "float"}
     return AdditiveCost("ms", sum(rest.values()), costs["float"], costs["binary"], rest)
 
 
-def _latest(rows: tuple) -> tuple:
+def _latest(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """The rows without those that a later one replaces, in the order of first appearance."""
     return tuple({tuple(getattr(row, name) for name in row.IDENTITY): row for row in rows}.values())

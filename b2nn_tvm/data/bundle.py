@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
 from b2nn_tvm.errors import InputError
@@ -105,20 +105,20 @@ class DataBundle:
         parts = (split.digest for split in (self.train, self.val, self.test))
         return hashlib.sha256(" ".join((self.name, *map(str, self.input_shape), *parts)).encode()).hexdigest()
 
-    def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader:
+    def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader[Batch]:
         """Shuffled batches, in a new order each epoch, by ``seed``; process ``rank`` of ``replicas`` has its share."""
         order = ShuffledBatches(len(self.train), _positive(batch), seed=seed, replicas=replicas, rank=rank)
         return _Loader(self.train, order, self.workers)
 
-    def val_loader(self, batch: int = 256) -> DataLoader:
+    def val_loader(self, batch: int = 256) -> DataLoader[Batch]:
         """The validation split in order: what choices may be made on."""
         return in_order(self.val, batch, workers=self.workers)
 
-    def test_loader(self, batch: int = 256) -> DataLoader:
+    def test_loader(self, batch: int = 256) -> DataLoader[Batch]:
         """The test split in order: what results are reported on, and nothing is chosen by."""
         return in_order(self.test, batch, workers=self.workers)
 
-    def fit_loader(self, batch: int = 256) -> DataLoader:
+    def fit_loader(self, batch: int = 256) -> DataLoader[Batch]:
         """The training split in order and without augmentation."""
         return in_order(self.train, batch, workers=self.workers)
 
@@ -129,22 +129,27 @@ class DataBundle:
         return tuple(self.train[BatchIndex(tuple(part))] for part in parts)
 
 
-def in_order(images: Images, batch: int = 256, *, workers: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader:
+def in_order(
+    images: Images, batch: int = 256, *, workers: int = 0, replicas: int = 1, rank: int = 0
+) -> DataLoader[Batch]:
     """All images of a split once, in order, without augmentation; process ``rank`` of ``replicas`` gets its share."""
     order = BatchesInOrder(len(images), _positive(batch), replicas=replicas, rank=rank)
     return _Loader(images, order, workers)
 
 
-class _Loader(DataLoader):
+class _Loader(DataLoader[Batch]):
     """Whole batches by a sampler's BatchIndex, drawing nothing from torch's global random state.
 
     Passes on errors of loading processes as they were raised, without the traceback that torch puts in the text.
     """
 
     def __init__(self, images: Images, order: Sampler[BatchIndex], workers: int):
-        super().__init__(images, sampler=order, batch_size=None, num_workers=workers, generator=torch.Generator())
+        # torch asks for no more than __len__ and __getitem__, whatever its annotation says.
+        data = cast("Dataset[Batch]", images)
+        super().__init__(data, sampler=order, batch_size=None, num_workers=workers, generator=torch.Generator())
 
-    def __iter__(self) -> Iterator[Batch]:
+    # torch's annotation of the result is its own private iterator; a loader's users iterate, and no more.
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         try:
             yield from super().__iter__()
         except InputError as error:

@@ -76,7 +76,7 @@ def is_cifar(path: Path) -> bool:
     )
 
 
-def cifar(path: str | os.PathLike) -> DataBundle:
+def cifar(path: str | os.PathLike[str]) -> DataBundle:
     """Read the folder, or the .tar.gz as it was downloaded: images [3, 32, 32], the 100 fine classes or the 10.
 
     A tenth of the training images is held out for validation; the others move by up to 4 pixels and are flipped at
@@ -93,7 +93,10 @@ def cifar(path: str | os.PathLike) -> DataBundle:
             f"{path}: expected the files {', '.join(form.files)} of {form.name}; it lacks {', '.join(missing)}"
         )
     names = _class_names(contents[form.meta], form, str(path / form.meta))
-    part = lambda name: _images(contents[name], form, len(names), str(path / name))
+
+    def part(name: str) -> tuple[np.ndarray, np.ndarray]:
+        return _images(contents[name], form, len(names), str(path / name))
+
     images, labels = (np.concatenate(arrays) for arrays in zip(*map(part, form.train), strict=True))
     val, train = stratified_split(labels, (max(1, len(labels) // 10),))
 
@@ -128,10 +131,11 @@ def _read_archive(path: Path) -> dict[str, bytes]:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
                 name = PurePosixPath(member.name).name
-                if member.isreg() and name in wanted:
+                file = archive.extractfile(member) if member.isreg() and name in wanted else None
+                if file is not None:
                     if member.size > LARGEST:
                         raise InputError(f"{path}: {member.name} has {member.size} bytes, far more than CIFAR's")
-                    contents[name] = archive.extractfile(member).read()
+                    contents[name] = file.read()
             while archive.fileobj.read(1 << 20):
                 pass  # to its end, where gzip compares the checksum
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:

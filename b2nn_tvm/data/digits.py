@@ -28,7 +28,10 @@ def digits() -> DataBundle:
     mean, std = float(images[train].mean()), float(images[train].std())
     images = ((images - mean) / std).expand(-1, CHANNELS, -1, -1)
     targets = torch.from_numpy(labels.astype(np.int64))
-    part = lambda rows: TensorImages(images[rows].contiguous(), targets[rows])
+
+    def part(rows: np.ndarray) -> TensorImages:
+        return TensorImages(images[rows].contiguous(), targets[rows])
+
     return DataBundle(
         name="digits",
         train=part(train),

@@ -15,7 +15,7 @@ def is_folder(path: Path) -> bool:
     return any((path / split).is_dir() for split in ("train", "val"))
 
 
-def folder(path: str | os.PathLike, *, size: int = 224, workers: int | None = None) -> DataBundle:
+def folder(path: str | os.PathLike[str], *, size: int = 224, workers: int | None = None) -> DataBundle:
     """Read train/<class>/ and val/<class>/ under ``path`` as images [3, size, size]; needs Pillow.
 
     Classes are the sorted folder names. Where there is no test/<class>/, val/ is the test split, and a tenth of the

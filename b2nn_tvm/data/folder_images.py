@@ -78,7 +78,9 @@ class FolderImages:
         augment = self.augment and index.seed is not None
         source = np.random.default_rng(index.seed) if augment else None
         images = np.stack([self._pixels(self.files[row], source) for row in index.images])
-        normalized = (images / np.float32(255) - np.float32(self.view.mean)) / np.float32(self.view.std)
+        normalized = (images / np.float32(255) - np.array(self.view.mean, np.float32)) / np.array(
+            self.view.std, np.float32
+        )
         labels = torch.tensor([self.labels[row] for row in index.images])
         return torch.from_numpy(np.ascontiguousarray(normalized.transpose(0, 3, 1, 2))), labels
 

@@ -16,7 +16,7 @@ from b2nn_tvm.errors import InputError
 _SPLITS = ("train", "val", "test")
 
 
-def npz(path: str | os.PathLike, *, shift: int = 0) -> DataBundle:
+def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
     """Read images uint8 (0..255) or float (as they are), [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3.
 
     Labels are integers from 0, [N] or [N, 1]. Where only one of val and test is there it is the test split, and a tenth

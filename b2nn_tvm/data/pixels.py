@@ -44,10 +44,13 @@ class PixelImages:
     @property
     def digest(self) -> str:
         told = hashlib.sha256(f"{self.mean} {self.std} {self.shift}\n".encode())
-        told.update(self.pixels.contiguous().numpy())
-        told.update(self.labels.numpy())
+        told.update(self.pixels.contiguous().numpy().data)
+        told.update(self.labels.numpy().data)
         return told.hexdigest()
 
     def _normalized(self, pixels: torch.Tensor) -> torch.Tensor:
-        per_channel = lambda values: torch.tensor(values)[:, None, None]
-        return (pixels.float() / 255 - per_channel(self.mean)) / per_channel(self.std)
+        return (pixels.float() / 255 - _per_channel(self.mean)) / _per_channel(self.std)
+
+
+def _per_channel(values: tuple[float, ...]) -> torch.Tensor:
+    return torch.tensor(values)[:, None, None]

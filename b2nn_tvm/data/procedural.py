@@ -71,7 +71,7 @@ def _blotches(grid: np.ndarray, size: int) -> np.ndarray:
     """Colors [N, 3, GRID, GRID] blended to [N, 3, size, size]; exact, as all are multiples of 2**-10 below 256."""
     place = (np.arange(size) + 0.5) * ((GRID - 1) / size)
     weights = np.maximum(1 - np.abs(place[:, None] - np.arange(GRID)), 0).astype(np.float32)
-    return weights @ grid @ weights.T
+    return np.asarray(weights @ grid @ weights.T)
 
 
 class _Scenes:
@@ -116,7 +116,7 @@ class _Scenes:
         return x * cosine + y * sine, y * cosine - x * sine
 
     def _uniform(self, low: float, high: float) -> np.ndarray:
-        return np.float32(low) + np.float32(high - low) * next(self._columns)
+        return np.asarray(np.float32(low) + np.float32(high - low) * next(self._columns))
 
     def _color(self, low: float, high: float) -> np.ndarray:
         return np.stack([self._uniform(low, high) for _ in range(3)], axis=1)
@@ -125,26 +125,26 @@ class _Scenes:
 # The signed distance of points from an outline, in units, below 0 inside.
 
 
-def _disc(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    return np.sqrt(u * u + v * v) - radius
+def _disc(u: np.ndarray, v: np.ndarray, radius: np.ndarray | np.float32) -> np.ndarray:
+    return np.asarray(np.sqrt(u * u + v * v) - radius)
 
 
 def _square(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    return np.maximum(np.abs(u), np.abs(v)) - radius * np.float32(0.9)
+    return np.asarray(np.maximum(np.abs(u), np.abs(v)) - radius * np.float32(0.9))
 
 
 def _triangle(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
     half_sqrt_3 = np.float32(0.8660254)
-    return np.maximum(v, np.abs(u) * half_sqrt_3 - v / 2) - radius * np.float32(0.65)
+    return np.asarray(np.maximum(v, np.abs(u) * half_sqrt_3 - v / 2) - radius * np.float32(0.65))
 
 
 def _ring(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    return np.abs(_disc(u, v, radius * np.float32(0.75))) - radius * np.float32(0.25)
+    return np.asarray(np.abs(_disc(u, v, radius * np.float32(0.75))) - radius * np.float32(0.25))
 
 
 def _cross(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
     u, v, arm = np.abs(u), np.abs(v), radius * np.float32(0.35)
-    return np.minimum(np.maximum(u - radius, v - arm), np.maximum(u - arm, v - radius))
+    return np.asarray(np.minimum(np.maximum(u - radius, v - arm), np.maximum(u - arm, v - radius)))
 
 
 # The same for the second color of a texture, in periods.
@@ -155,12 +155,13 @@ def _plain(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _stripes(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return np.abs(_around_zero(u)) - np.float32(0.25)
+    return np.asarray(np.abs(_around_zero(u)) - np.float32(0.25))
 
 
 def _checks(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     rows, columns = _stripes(u, v), _stripes(v, u)
-    return np.maximum(np.minimum(rows, columns), -np.maximum(rows, columns))  # in one of both, but not in both
+    either, both = np.minimum(rows, columns), np.maximum(rows, columns)
+    return np.asarray(np.maximum(either, -both))  # in one of both, but not in both
 
 
 def _dots(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -168,7 +169,7 @@ def _dots(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _around_zero(periods: np.ndarray) -> np.ndarray:
-    return periods - np.rint(periods)
+    return np.asarray(periods - np.rint(periods))
 
 
 _OUTLINES = {"disc": _disc, "square": _square, "triangle": _triangle, "ring": _ring, "cross": _cross}

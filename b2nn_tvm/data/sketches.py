@@ -27,7 +27,7 @@ def is_sketches(path: Path) -> bool:
     return any(file.suffix.lower() in SUFFIXES for file in path.glob("*/*"))
 
 
-def sketches(path: str | os.PathLike, *, size: int = 225, fold: int = 0, workers: int | None = None) -> DataBundle:
+def sketches(path: str | os.PathLike[str], *, size: int = 225, fold: int = 0, workers: int | None = None) -> DataBundle:
     """Read <class>/ under ``path`` as images [1, size, size]; needs Pillow. Classes are the sorted folder names.
 
     Each class is dealt into three folds, the same on every machine: number ``fold`` is the test split, a tenth of the

@@ -20,7 +20,7 @@ def is_tiny_imagenet(path: Path) -> bool:
     return (path / "wnids.txt").is_file() or (path / "val" / "val_annotations.txt").is_file()
 
 
-def tiny_imagenet(path: str | os.PathLike, *, size: int = 64, workers: int | None = None) -> DataBundle:
+def tiny_imagenet(path: str | os.PathLike[str], *, size: int = 64, workers: int | None = None) -> DataBundle:
     """Read the folder as images [3, size, size]; classes are the sorted wnids. Needs Pillow.
 
     val/ is the test split, and a tenth of the training images is held out for validation. Gray images become RGB.

@@ -8,6 +8,8 @@ convolutions of one input:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -33,12 +35,19 @@ def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
     return kind(conv, conv.two_values)
 
 
-class _DeployForm(nn.Module):
+class _DeployForm(nn.Module, ABC):
     """The geometry of a binary convolution, under the same attribute names, without its latent weights.
 
     Where its values have an offset, the submodule ``box_sum`` is the filter of ones: a layer of its own that reads what
     this one has prepared.
     """
+
+    weight: torch.Tensor
+    scale: torch.Tensor
+    offset: torch.Tensor
+    threshold: torch.Tensor | None
+    bias: torch.Tensor | None
+    box_sum: _DeployForm | None
 
     def __init__(self, conv: BinaryConv2d, values: TwoValues, *, of_ones: bool = False):
         super().__init__()
@@ -60,10 +69,17 @@ class _DeployForm(nn.Module):
             y = y + self.box_sum(x) * self.offset
         return y if self.bias is None else y + self.bias[:, None, None]
 
+    @abstractmethod
+    def _prepare(self, x: torch.Tensor) -> torch.Tensor:
+        """The input as both this convolution and its ``box_sum`` read it."""
+
+    @abstractmethod
+    def _convolve(self, x: torch.Tensor) -> torch.Tensor: ...
+
 
 class _FunctionForm(_DeployForm):
-    def __init__(self, conv: BinaryConv2d, values: TwoValues, **options):
-        super().__init__(conv, values, **options)
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, *, of_ones: bool = False):
+        super().__init__(conv, values, of_ones=of_ones)
         signs = reference.sign(values.signs.numpy()).transpose(0, 2, 3, 1)
         threshold = torch.zeros(conv.in_channels) if conv.threshold is None else conv.threshold.detach().clone()
         self.register_buffer("weight", torch.from_numpy(reference.pack(signs)))
@@ -74,29 +90,39 @@ class _FunctionForm(_DeployForm):
         return x
 
     def _convolve(self, x: torch.Tensor) -> torch.Tensor:
-        workload = ConvWorkload(*x.shape, self.out_channels, self.kernel_size, self.stride, self.padding, self.dilation)
-        attributes = {
-            "kernel_shape": list(self.kernel_size),
-            "strides": list(self.stride),
-            "pads": list(self.padding),
-            "dilations": list(self.dilation),
-            "pad_value": float(self.pad_value),
-            "channels": self.in_channels,
-        }
+        batch, channels, height, width = x.shape
+        workload = ConvWorkload(
+            batch,
+            channels,
+            height,
+            width,
+            self.out_channels,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+        )
         name, thresholds = (NAME, (self.threshold,)) if self.input_binary else (WEIGHT_NAME, ())
         return torch.onnx.ops.symbolic(
             f"{DOMAIN}::{name}",
             (x, self.weight, self.scale, *thresholds),
-            attributes,
+            {
+                "kernel_shape": list(self.kernel_size),
+                "strides": list(self.stride),
+                "pads": list(self.padding),
+                "dilations": list(self.dilation),
+                "pad_value": float(self.pad_value),
+                "channels": self.in_channels,
+            },
             dtype=x.dtype,
-            shape=(x.shape[0], self.out_channels, workload.out_height, workload.out_width),
+            shape=(batch, self.out_channels, workload.out_height, workload.out_width),
             version=VERSION,
         )
 
 
 class _PlainForm(_DeployForm):
-    def __init__(self, conv: BinaryConv2d, values: TwoValues, **options):
-        super().__init__(conv, values, **options)
+    def __init__(self, conv: BinaryConv2d, values: TwoValues, *, of_ones: bool = False):
+        super().__init__(conv, values, of_ones=of_ones)
         threshold = None if conv.threshold is None else conv.threshold.detach()[:, None, None].clone()
         self.register_buffer("weight", values.signs)
         self.register_buffer("scale", values.scale[:, None, None])

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import onnx
 import torch
@@ -28,7 +29,7 @@ _LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *FUNCTIONS}
 
 
 def export_onnx(
-    model: nn.Module, path: str | os.PathLike, *, input_shape: Sequence[int], form: str = "function"
+    model: nn.Module, path: str | os.PathLike[str], *, input_shape: Sequence[int], form: str = "function"
 ) -> Path:
     """Write ``model``, in evaluation mode, as ONNX (opset 18) with static shapes and return the path.
 
@@ -88,7 +89,7 @@ def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch
 def _onnx_export(exported: torch.export.ExportedProgram, title: str) -> torch.onnx.ONNXProgram:
     outputs = len(exported.graph_signature.user_outputs)
     try:
-        return torch.onnx.export(
+        program = torch.onnx.export(
             exported,
             (),
             dynamo=True,
@@ -99,11 +100,12 @@ def _onnx_export(exported: torch.export.ExportedProgram, title: str) -> torch.on
             optimize=False,
         )
     except torch.onnx.OnnxExporterError as error:
-        cause = error
+        cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
         reason = " ".join(str(cause).split()[:40])
         raise UnsupportedError(f"torch.onnx cannot export {title}: {reason}") from error
+    return cast("torch.onnx.ONNXProgram", program)  # it is None only where ``dynamo`` is off
 
 
 def _name_layers(proto: onnx.ModelProto, before_optimization: onnx.ModelProto, model: nn.Module) -> None:

@@ -66,7 +66,8 @@ class BiRealBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.bn1(self.conv1(self.act1(x))) + shortcut
-        return self.bn2(self.conv2(self.act2(x))) + x
+        y: torch.Tensor = self.bn2(self.conv2(self.act2(x)))
+        return y + x
 
 
 class BiRealNet(nn.Module):
@@ -97,8 +98,9 @@ class BiRealNet(nn.Module):
         self.stages = tuple(f"stage{index + 1}" for index in range(len(widths)))
         in_channels = widths[0]
         for stage, width in zip(self.stages, widths):
-            options = {"blocks": blocks, "stride": 1 if stage == "stage1" else 2, "activation": activation}
-            setattr(self, stage, make_stage(BiRealBlock, in_channels, width, **options))
+            step = 1 if stage == "stage1" else 2
+            layers = make_stage(BiRealBlock, in_channels, width, blocks=blocks, stride=step, activation=activation)
+            setattr(self, stage, layers)
             in_channels = width
         reduction = 2 ** (len(widths) - 1) * (1 if small else 4)
         self.avgpool = nn.AvgPool2d(math.ceil(image_size / reduction))
@@ -110,4 +112,5 @@ class BiRealNet(nn.Module):
         x = x if self.maxpool is None else self.maxpool(x)
         for stage in self.stages:
             x = getattr(self, stage)(x)
-        return self.fc(torch.flatten(self.avgpool(x), 1))
+        logits: torch.Tensor = self.fc(torch.flatten(self.avgpool(x), 1))
+        return logits

@@ -37,4 +37,5 @@ class ConvBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv(x)
         x = x if self.pool is None else self.pool(x)
-        return self.act(self.bn(x))
+        y: torch.Tensor = self.act(self.bn(x))
+        return y

@@ -59,8 +59,16 @@ class ConvChain(nn.Sequential):
             )
         for number, stage in enumerate(stages, 1):
             pool = nn.MaxPool2d(stage.pool, 2) if stage.pool else None
-            options = {"stride": stage.stride, "padding": stage.padding, "pool": pool, "activation": activation}
-            self.add_module(f"conv{number}", ConvBlock(channels, stage.channels, stage.kernel, **options))
+            block = ConvBlock(
+                channels,
+                stage.channels,
+                stage.kernel,
+                stride=stage.stride,
+                padding=stage.padding,
+                pool=pool,
+                activation=activation,
+            )
+            self.add_module(f"conv{number}", block)
             channels = stage.channels
         for number, width in enumerate(hidden, len(stages) + 1):
             self.add_module(f"fc{number}", ConvBlock(channels, width, size, activation=activation))

@@ -28,12 +28,14 @@ class SeparableBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, activation: str):
         super().__init__()
-        spatial = {"stride": stride, "padding": 1, "groups": in_channels}
-        self.depthwise = ConvBlock(in_channels, in_channels, 3, **spatial, activation=activation)
+        self.depthwise = ConvBlock(
+            in_channels, in_channels, 3, stride=stride, padding=1, groups=in_channels, activation=activation
+        )
         self.pointwise = ConvBlock(in_channels, channels, 1, activation=activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.pointwise(self.depthwise(x))
+        y: torch.Tensor = self.pointwise(self.depthwise(x))
+        return y
 
 
 class MobileNet(nn.Module):
@@ -52,4 +54,6 @@ class MobileNet(nn.Module):
         initialize(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(torch.flatten(self.avgpool(self.blocks(self.conv1(x))), 1))
+        x = self.avgpool(self.blocks(self.conv1(x)))
+        logits: torch.Tensor = self.fc(torch.flatten(x, 1))
+        return logits

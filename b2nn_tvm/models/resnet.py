@@ -33,12 +33,18 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        y = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(y)) + shortcut)
+        x = self.relu(self.bn1(self.conv1(x)))
+        y: torch.Tensor = self.relu(self.bn2(self.conv2(x)) + shortcut)
+        return y
 
 
 class ResNet(nn.Module):
     """Stem, four stages of ``blocks`` blocks, global average pooling and a classifier; input [N, C, H, W]."""
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, *, classes: int, channels: int = 3, blocks: int = 2, width: int = 64, activation: str = "relu"):
         super().__init__()
@@ -61,7 +67,8 @@ class ResNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(torch.flatten(self.avgpool(x), 1))
+        logits: torch.Tensor = self.fc(torch.flatten(self.avgpool(x), 1))
+        return logits
 
 
 def make_projection(in_channels: int, channels: int, stride: int) -> nn.Sequential | None:

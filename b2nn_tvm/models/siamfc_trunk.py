@@ -30,7 +30,8 @@ class SiamFCTrunk(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.maxpool(self.bn1(self.conv1(x)))
-        return self.stage3(self.stage2(self.stage1(x)))
+        features: torch.Tensor = self.stage3(self.stage2(self.stage1(x)))
+        return features
 
 
 def siamfc(channels: int = 3, *, width: int = 64, stem_stride: int = 2, activation: str = "binrelu") -> SiamFCTrunk:

@@ -38,7 +38,8 @@ class Fire(nn.Module):
         x = self.squeeze(x)
         x = torch.cat([self.expand1x1(x), self.expand3x3(x)], 1)
         x = x if self.pool is None else self.pool(x)
-        return self.act(self.bn(x))
+        y: torch.Tensor = self.act(self.bn(x))
+        return y
 
 
 class SqueezeNet(nn.Module):

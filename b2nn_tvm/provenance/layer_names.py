@@ -63,7 +63,7 @@ def weight_digest(weight: np.ndarray) -> str:
 
 def _unflipped(signs: np.ndarray) -> np.ndarray:
     first = signs.reshape(signs.shape[0], -1)[:, 0]
-    return signs * first.reshape(-1, *(1,) * (signs.ndim - 1))
+    return np.asarray(signs * first.reshape(-1, *(1,) * (signs.ndim - 1)))
 
 
 def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -30,7 +30,7 @@ def unpack(packed: np.ndarray, channels: int, axis: int = -1) -> np.ndarray:
 
 def xnor_dot(a: np.ndarray, b: np.ndarray, channels: int) -> np.ndarray:
     """int32 dot products over the last axis of two packed arrays: channels - 2 * popcount(a xor b)."""
-    differing = np.bitwise_count(a ^ b).astype(np.int32).sum(axis=-1)
+    differing: np.ndarray = np.bitwise_count(a ^ b).astype(np.int32).sum(axis=-1)
     return (channels - 2 * differing).astype(np.int32)
 
 
@@ -95,14 +95,17 @@ def weight_binary_conv2d(
     """
     if pad_value not in (0, 1, -1):
         raise ValueError(f"pad_value is 0, 1 or -1, not {pad_value}")
-    kernel = weight.shape[2:]
-    workload = ConvWorkload(*x.shape, weight.shape[0], kernel, stride, padding, dilation)
+    batch, channels, height, width = x.shape
+    outputs, _, kernel_height, kernel_width = weight.shape
+    workload = ConvWorkload(
+        batch, channels, height, width, outputs, (kernel_height, kernel_width), stride, padding, dilation
+    )
     top, left, bottom, right = padding
     widths = ((0, 0), (0, 0), (top, bottom), (left, right))
     padded = np.pad(x.astype(np.float64), widths, constant_values=pad_value)
-    out = np.zeros((x.shape[0], weight.shape[0], workload.out_height, workload.out_width))
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
+    out = np.zeros((batch, outputs, workload.out_height, workload.out_width))
+    for i in range(kernel_height):
+        for j in range(kernel_width):
             rows = np.arange(workload.out_height)[:, None] * stride[0] + i * dilation[0]
             columns = np.arange(workload.out_width) * stride[1] + j * dilation[1]
             out += np.einsum("oc,nchw->nohw", weight[:, :, i, j].astype(np.float64), padded[:, :, rows, columns])

@@ -13,7 +13,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.version import __version__
 
 
-def write_atomic(path: str | os.PathLike, content: bytes) -> Path:
+def write_atomic(path: str | os.PathLike[str], content: bytes) -> Path:
     """Write ``content`` under a temporary name beside ``path``, then rename; a reader never sees a part of it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,13 +31,13 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> Path:
     return path
 
 
-def write_document(path: str | os.PathLike, kind: str, version: int, body: Mapping[str, Any]) -> Path:
+def write_document(path: str | os.PathLike[str], kind: str, version: int, body: Mapping[str, Any]) -> Path:
     """Write ``body`` as JSON with its ``kind``, format ``version`` and the tool's version."""
     head = {"kind": kind, "format_version": version, "tool_version": __version__}
     return write_atomic(path, (json.dumps({**head, **body}, indent=2) + "\n").encode())
 
 
-def read_document(path: str | os.PathLike, kind: str, version: int, schema: Mapping[str, Any]) -> dict[str, Any]:
+def read_document(path: str | os.PathLike[str], kind: str, version: int, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Read a document of this ``kind`` and format ``version`` and check it against a JSON ``schema``.
 
     Raises InputError where the file is missing, is not JSON, is of another kind or version, or breaks the schema.
@@ -64,7 +64,7 @@ def read_document(path: str | os.PathLike, kind: str, version: int, schema: Mapp
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "the top level"
         raise InputError(f"{path}: {where} is not as expected: {error.message}") from None
-    return document
+    return dict(document)
 
 
 def _umask() -> int:

@@ -67,7 +67,8 @@ class State:
             if _belongs(path, folder)
         }
         write_document(folder / "phase.json", KIND, VERSION, {"digest": key, "result": result, "files": files})
-        return json.loads(json.dumps(result))
+        as_read: dict[str, Any] = json.loads(json.dumps(result))
+        return as_read
 
     def forget(self, name: str) -> None:
         """Compute a phase again next time, whatever its inputs."""
@@ -82,7 +83,8 @@ class State:
             (folder / name).is_file() and (folder / name).stat().st_size == size
             for name, size in document["files"].items()
         )
-        return document["result"] if intact and document["digest"] == key else None
+        result: dict[str, Any] = document["result"]
+        return result if intact and document["digest"] == key else None
 
     def _clear_other(self, folder: Path, key: str) -> None:
         """Keep what an interrupted run of the very same phase left (checkpoints); drop what other inputs made."""

@@ -18,7 +18,7 @@ from b2nn_tvm.errors import InputError
 LARGEST = 64  # a crop's side in sides of its image: what is larger is no target, and would take too much memory
 
 
-def context_side(size: Sequence[float]) -> float:
+def context_side(size: Sequence[float] | np.ndarray) -> float:
     """The side in pixels of the square that shows a target of this (width, height) with its context."""
     width, height = (float(each) for each in size)
     padding = (width + height) / 2
@@ -30,7 +30,7 @@ def center_of(box: np.ndarray) -> np.ndarray:
     return box[:2] + box[2:] / 2
 
 
-def crop(image: Image.Image, center: Sequence[float], side: float, pixels: int) -> np.ndarray:
+def crop(image: Image.Image, center: Sequence[float] | np.ndarray, side: float, pixels: int) -> np.ndarray:
     """The square of this ``side`` around ``center``, resampled to uint8 [pixels, pixels, 3].
 
     What lies outside of the image has its mean color. Raises InputError where the square is empty or absurdly large.
@@ -53,5 +53,5 @@ def crop(image: Image.Image, center: Sequence[float], side: float, pixels: int) 
 
 def normalized(crops: np.ndarray) -> np.ndarray:
     """Crops uint8 [N, H, W, 3] as a network's input, float32 [N, 3, H, W]."""
-    scaled = (crops / np.float32(255) - np.float32(MEAN)) / np.float32(STD)
+    scaled = (crops / np.float32(255) - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))

@@ -16,11 +16,23 @@ from b2nn_tvm.mixbin.training.loss import device_of, evaluating
 Embedding = Callable[[np.ndarray], np.ndarray]
 
 
+class Input(Protocol):
+    """What is used of a compiled network's input."""
+
+    @property
+    def name(self) -> str:
+        """What ``run`` calls it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[N, 3, H, W]."""
+
+
 class Library(Protocol):
     """What is used of a compiled network (b2nn_tvm.load)."""
 
     @property
-    def inputs(self) -> Sequence: ...
+    def inputs(self) -> Sequence[Input]: ...
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
 
 
@@ -29,7 +41,8 @@ def torch_embedding(trunk: nn.Module) -> Embedding:
 
     def embed(crops: np.ndarray) -> np.ndarray:
         with evaluating(trunk), torch.no_grad():
-            return trunk(torch.from_numpy(crops).to(device_of(trunk))).cpu().numpy()
+            features: torch.Tensor = trunk(torch.from_numpy(crops).to(device_of(trunk)))
+            return features.cpu().numpy()
 
     return embed
 

@@ -57,7 +57,7 @@ class Video:
         return decode(self.frames[index], "RGB")
 
 
-def got10k(root: str | os.PathLike, split: str) -> tuple[Video, ...]:
+def got10k(root: str | os.PathLike[str], split: str) -> tuple[Video, ...]:
     """The sequences of "train", "val" or "test" under ``root``, in the order of its list.txt.
 
     Frames are read when they are asked for. Raises InputError, which names the file and the line, where something is
@@ -134,7 +134,7 @@ def _labels(path: Path, frames: int, largest: int, *, public: bool) -> np.ndarra
 
 
 def _meta(path: Path, *, public: bool) -> dict[str, str]:
-    meta = {}
+    meta: dict[str, str] = {}
     if not public and not path.exists():
         return meta
     for number, line in enumerate(_lines(path), 1):

@@ -58,10 +58,13 @@ def overlaps(one: np.ndarray, other: np.ndarray, *, image_size: tuple[int, int])
     low, high = np.maximum(one[:, 0], other[:, 0]), np.minimum(one[:, 1], other[:, 1])
     shared = np.prod(np.maximum(high - low, 0), axis=1)
     united = np.prod(one[:, 1] - one[:, 0], axis=1) + np.prod(other[:, 1] - other[:, 0], axis=1) - shared
-    return np.divide(shared, united, out=np.zeros(len(shared)), where=united > 0)
+    shares = np.zeros(len(shared))
+    np.divide(shared, united, out=shares, where=united > 0)
+    return shares
 
 
 def _corners(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """The upper left and the lower right corners, clipped, [N, 2, 2]."""
     boxes = np.asarray(boxes, float)
-    return np.clip(np.stack([boxes[:, :2], boxes[:, :2] + np.maximum(boxes[:, 2:], 0)], axis=1), 0, image_size)
+    corners = np.stack([boxes[:, :2], boxes[:, :2] + np.maximum(boxes[:, 2:], 0)], axis=1)
+    return np.asarray(np.clip(corners, 0, image_size))

@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ QUALITY = 92  # of the JPEG files
 
 
 def write_moving_patches(
-    root: str | os.PathLike,
+    root: str | os.PathLike[str],
     *,
     train: int = 24,
     val: int = 6,
@@ -95,22 +96,27 @@ def _write_sequence(
         )
         boxes.append(target.box(frame))
         visible.append(math.ceil(ALL_VISIBLE * mask.sum() / (boxes[-1][2] * boxes[-1][3])))
-    write = lambda name, rows: (folder / name).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-    write("groundtruth.txt", [",".join(f"{value:.4f}" for value in box) for box in boxes[: None if public else 1]])
-    write("meta_info.ini", ["[METAINFO]", "object_class: patch", "motion_class: drifting", f"resolution: {size}"])
+    known = boxes[: None if public else 1]
+    _write_lines(folder / "groundtruth.txt", (",".join(f"{value:.4f}" for value in box) for box in known))
+    meta = ("[METAINFO]", "object_class: patch", "motion_class: drifting", f"resolution: {size}")
+    _write_lines(folder / "meta_info.ini", meta)
     if public:
-        write("cover.label", visible)
-        write("absence.label", [int(level == 0) for level in visible])
+        _write_lines(folder / "cover.label", visible)
+        _write_lines(folder / "absence.label", (int(level == 0) for level in visible))
+
+
+def _write_lines(path: Path, rows: Iterable[str | int]) -> None:
+    path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
 
 
 def _patch(source: np.random.Generator, frames: int, size: tuple[int, int]) -> _Patch:
     """A patch of a fifth to a third of the image's short side that stays inside of the image."""
     short = min(size)
-    sides = [round(short * source.uniform(0.2, 0.33)) for _ in range(2)]
+    width, height = (round(short * source.uniform(0.2, 0.33)) for _ in range(2))
     phases = np.linspace(0, source.uniform(1, 5), frames) + source.uniform(0, math.tau)
     scales = np.exp(0.12 * (np.sin(phases) - np.sin(phases[0])))
-    texture = _texture(source, tuple(sides), grain=5)
-    low = np.array(sides) * scales.max() / 2 + 1
+    texture = _texture(source, (width, height), grain=5)
+    low = np.array((width, height)) * scales.max() / 2 + 1
     high = np.array(size) - low
     at, velocity = source.uniform(low, high), source.normal(0, short / 40, 2)
     centers = []

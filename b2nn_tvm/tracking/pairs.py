@@ -89,7 +89,7 @@ class PairImages:
 
 
 def pair_data(
-    root: str | os.PathLike,
+    root: str | os.PathLike[str],
     sizes: Sizes,
     *,
     pairs: int = 10_000,
@@ -125,7 +125,7 @@ def _usable(video: Video) -> np.ndarray:
     """The frames whose target can be cropped: its box is known and not empty, and a part of it is visible."""
     seen = (video.boxes[:, 2:] > 0).all(axis=1)
     if video.cover is not None:
-        seen &= video.cover[: len(seen)] > 0
+        seen &= video.cover[: len(video.boxes)] > 0
     if video.absence is not None:
-        seen &= video.absence[: len(seen)] == 0
+        seen &= video.absence[: len(video.boxes)] == 0
     return np.flatnonzero(seen)

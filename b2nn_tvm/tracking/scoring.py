@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar, cast
+
+from torch import nn
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.data.bundle import Batches
@@ -25,10 +27,13 @@ _TRUNK = "trunk."
 class SiameseScoringTask(ScoringTask):
     """A Siamese network, whose layers are called twice in one pass and are converted in the trunk therefore."""
 
-    def convert(self, choice: Plan | Iterable[str], *, model: SiameseNet | None = None) -> SiameseNet:
-        plan = isinstance(choice, Plan)
-        in_trunk = replace(choice, layers=_bare(choice.layers)) if plan else _bare(dict.fromkeys(choice))
-        return (self.model if model is None else model).convert(in_trunk, **asdict(self.conversion))
+    def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> SiameseNet:
+        net = cast("SiameseNet", self.model if model is None else model)  # what such a task is made of
+        if isinstance(choice, Plan):
+            choice = replace(choice, layers=_bare(choice.layers))
+        else:
+            choice = _bare(dict.fromkeys(choice))
+        return net.convert(choice, **asdict(self.conversion))
 
 
 def score(
@@ -39,7 +44,7 @@ def score(
     layers: Iterable[str] | None = None,
     radius: float = 1.0,
     cost: AdditiveCost | None = None,
-    **options,
+    **options: Any,
 ) -> Sensitivity:
     """One score per layer (default: every eligible one), all of them by their names in the trunk.
 

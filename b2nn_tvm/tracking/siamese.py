@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,7 +41,7 @@ class SiameseNet(nn.Module):
         responses = correlate(self.trunk(exemplar), self.trunk(search))
         return (responses * SCALE + self.bias).flatten(1)
 
-    def convert(self, choice: Plan | Iterable[str], **options) -> SiameseNet:
+    def convert(self, choice: Plan | Iterable[str], **options: Any) -> SiameseNet:
         """A copy in which these layers, by their names in the trunk, are binary; ``options`` as of ``convert``."""
         result = copy.deepcopy(self)
         result.trunk = convert(self.trunk, choice, **options)

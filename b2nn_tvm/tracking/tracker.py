@@ -98,7 +98,7 @@ class Tracker:
         """The response, from 0 and with the sum 1, and the window."""
         raised = response - response.min()
         share = raised / (raised.sum() or 1)
-        return (1 - self._search.window) * share + self._search.window * self._window
+        return np.asarray((1 - self._search.window) * share + self._search.window * self._window)
 
 
 def track(tracker: Tracker, video: Video) -> np.ndarray:
@@ -111,7 +111,7 @@ def track(tracker: Tracker, video: Video) -> np.ndarray:
 def correlate(exemplar: np.ndarray, searches: np.ndarray) -> np.ndarray:
     """One exemplar's features [C, h, w] on the features of several crops [N, C, H, W]: [N, H - h + 1, W - w + 1]."""
     windows = np.lib.stride_tricks.sliding_window_view(searches, exemplar.shape[1:], axis=(2, 3))
-    return np.einsum("nchwij,cij->nhw", windows, exemplar, optimize=True)
+    return np.asarray(np.einsum("nchwij,cij->nhw", windows, exemplar, optimize=True))
 
 
 def cubic_upsampling(cells: int, factor: int) -> np.ndarray:

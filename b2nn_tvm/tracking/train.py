@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.mixbin.training import train as classifiers
 from b2nn_tvm.mixbin.training.recipe import TrainResult
 from b2nn_tvm.tracking.siamese import LogisticLoss, SiameseNet
 
 
-def train(net: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options) -> TrainResult:
+def train(net: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options: Any) -> TrainResult:
     """Train a float network in place on pairs, with targets of this ``radius`` in cells.
 
     ``options`` are those of mixbin.train.train, and so is what is raised. The result's accuracy is the share of pairs
@@ -18,7 +20,7 @@ def train(net: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options) 
 
 
 def finetune(
-    student: SiameseNet, teacher: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options
+    student: SiameseNet, teacher: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options: Any
 ) -> TrainResult:
     """Fine-tune a mixed network in place in two stages, distilled from the responses of the float ``teacher``.
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
 from b2nn_tvm.deploy.devices.qemu import EMULATED as EMULATED_ARCHS
@@ -53,7 +55,7 @@ def find_stand_in(target: TargetInfo) -> TargetInfo | None:
 
 def check_library(
     folder: Path,
-    onnx_path: str | os.PathLike,
+    onnx_path: str | os.PathLike[str],
     *,
     sign_zero: str | None,
     build_stand_in: Callable[[Path], None] | None,
@@ -80,7 +82,7 @@ def check_library(
 
 
 def _check_stand_in(
-    build: Callable[[Path], None], target: TargetInfo, onnx_path: str | os.PathLike, sign_zero: str | None
+    build: Callable[[Path], None], target: TargetInfo, onnx_path: str | os.PathLike[str], sign_zero: str | None
 ) -> Verification:
     what = f"the network, compiled for this machine because it cannot run a library for {target.name},"
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
@@ -102,12 +104,13 @@ def _no_emulator(target: TargetInfo) -> str:
 
 
 def _check_emulated(
-    artifact: Artifact, checked: Verification, onnx_path: str | os.PathLike, sign_zero: str | None
+    artifact: Artifact, checked: Verification, onnx_path: str | os.PathLike[str], sign_zero: str | None
 ) -> Verification:
     """``checked`` with what the emulator adds, or with the reason why it gave no answer that decides."""
-    cpu, begun = artifact.target.emulator, []
+    cpu = artifact.target.emulator
+    begun: list[float] = []
 
-    def run(inputs):
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         begun.append(time.monotonic())
         if begun[-1] - begun[0] > EMULATION_LIMIT_S:  # the inputs before had ties, and said nothing
             raise DeviceLost(f"no input decided within {EMULATION_LIMIT_S:g} s")

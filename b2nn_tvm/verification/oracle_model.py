@@ -80,7 +80,10 @@ def _sign(
 ) -> Iterator[onnx.NodeProto]:
     """The sign of x, of the type ``result`` or else that of x; x > 0 is a node, whose ties the oracle finds."""
     element = types.get(x, TensorProto.FLOAT)
-    name = lambda word: f"{output}_b2nn_{word}"
+
+    def name(word: str) -> str:
+        return f"{output}_b2nn_{word}"
+
     yield _constant(name("zero"), 0, element)
     yield _constant(name("one"), 1, result or element)
     yield _constant(name("minus"), -1, result or element)

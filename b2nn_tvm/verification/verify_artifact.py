@@ -21,6 +21,7 @@ import numpy as np
 from b2nn_tvm.errors import VerificationError
 
 if TYPE_CHECKING:
+    import onnx
     from onnxruntime import InferenceSession
 
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -54,7 +55,7 @@ class NoReference(VerificationError):
 
 def verify_artifact(
     artifact: Artifact,
-    onnx_path: str | os.PathLike,
+    onnx_path: str | os.PathLike[str],
     *,
     sign_zero: str | None = None,
     run: Run | None = None,
@@ -100,7 +101,7 @@ class Oracle:
     file.
     """
 
-    def __init__(self, onnx_path: str | os.PathLike, *, sign_zero: str | None = None):
+    def __init__(self, onnx_path: str | os.PathLike[str], *, sign_zero: str | None = None):
         self._path = Path(onnx_path)
         self._sign_zero = sign_zero
         self._session = self._make_session(self._model().SerializeToString() if self._is_rewritten else str(self._path))
@@ -143,7 +144,7 @@ class Oracle:
 
         return needs_rewriting(onnx.load(self._path, load_external_data=False), sign_zero=self._sign_zero)
 
-    def _model(self):
+    def _model(self) -> onnx.ModelProto:
         """The file's content in operators that onnxruntime has, each Sign as ``sign_zero`` says."""
         import onnx
 
@@ -203,7 +204,7 @@ def relative_difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.
     return worst
 
 
-def _signs(graph) -> list[tuple[str, str]]:
+def _signs(graph: onnx.GraphProto) -> list[tuple[str, str]]:
     """(x, threshold) of each comparison, and of each Sign, to whose graph a node for the zero is added."""
     found = []
     for node in list(graph.node):
@@ -226,7 +227,7 @@ def _distance(x: np.ndarray, threshold: np.ndarray) -> float:
     return float(np.nanmin(distance, initial=np.inf) / max(scale, np.finfo(np.float32).tiny))
 
 
-def _node(op: str, inputs: tuple[str, ...], output: str):
+def _node(op: str, inputs: tuple[str, ...], output: str) -> onnx.NodeProto:
     from onnx import helper
 
     return helper.make_node(op, inputs, [output])

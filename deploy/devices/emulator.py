@@ -70,10 +70,10 @@ class EmulatorDevice(Device):
 
     def _start(self, emulator: Emulator, artifact: Artifact, arguments: list[str]) -> None:
         command = emulator.command_line(self.cpu)
-        command += [artifact.folder.absolute() / RUNNER, artifact.library_path.absolute(), *arguments]
+        command += [str(artifact.folder.absolute() / RUNNER), str(artifact.library_path.absolute()), *arguments]
         try:
             done = subprocess.run(
-                list(map(str, command)),
+                command,
                 env=emulator.environment(),
                 check=False,
                 capture_output=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ MAX_RUNS = 20_000
 MIN_PROFILED = 5
 # With the default of half a second, a network of any size under 100 ms is measured within two seconds.
 MAX_STRETCH = 3.0
+
+Times = TypeVar("Times")
 
 
 class LocalDevice(Device):
@@ -65,7 +67,7 @@ def example_inputs(artifact: Artifact) -> list[np.ndarray]:
     return arrays
 
 
-def _repeat(measure: Callable, runs: int | None, seconds: float, *, at_least: int) -> Iterator:
+def _repeat(measure: Callable[[], Times], runs: int | None, seconds: float, *, at_least: int) -> Iterator[Times]:
     """Measure ``runs`` times; where None, for ``seconds`` and ``at_least`` times, but at most thrice as long."""
     done, start = 0, time.perf_counter()
     while runs is None or done < runs:

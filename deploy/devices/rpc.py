@@ -122,7 +122,7 @@ class RpcDevice(Device):
             self._ask("put", path, bytearray(content[at : at + PART_BYTES]), at > 0)
 
     def _ask(self, name: str, *arguments: Any) -> dict[str, Any]:
-        answer = json.loads(self._call(name, *arguments))
+        answer: dict[str, Any] = json.loads(self._call(name, *arguments))
         if "error" in answer:
             raise DeviceError(f"{self.address}: the board says {answer['error']}")
         return answer
@@ -199,7 +199,8 @@ def tvm_rpc() -> ModuleType:
     """``tvm.rpc``, which takes seconds to import: not within a time that the board is given."""
     from tvm import rpc
 
-    return rpc
+    module: ModuleType = rpc
+    return module
 
 
 _abandoned: list[Any] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,7 +109,7 @@ def _folder(artifact: Artifact) -> str:
     return f"net-{artifact.manifest.library.sha256[:16]}"
 
 
-def _runner(artifact: Artifact):
+def _runner(artifact: Artifact) -> Path:
     path = artifact.folder / RUNNER
     if not path.is_file():
         raise InputError(

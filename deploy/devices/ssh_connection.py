@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, NoReturn
 
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
@@ -90,7 +91,7 @@ class SshLink:
         self._sockets = Path(tempfile.mkdtemp(prefix="b2nn-", dir="/tmp"))  # a socket's path has at most 107 bytes
         self._errors = tempfile.TemporaryFile()
         self.folder = ""
-        self._keeper: subprocess.Popen | None = None
+        self._keeper: _Session | None = None
         try:
             self._keeper = self._start(_KEEPER, self._errors, master=True)
             wait = min(timeout_s, 3 * CONNECT_S)
@@ -115,7 +116,7 @@ class SshLink:
         with tempfile.TemporaryFile() as errors:
             process = self._start(self._inside(script), errors)
             try:
-                output, _ = process.communicate(send, timeout=allowed)
+                output: bytes = process.communicate(send, timeout=allowed)[0]
             except subprocess.TimeoutExpired:
                 self._give_up(process, allowed)
             finally:
@@ -155,7 +156,7 @@ class SshLink:
         self._errors.close()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    def _start(self, script: str, errors, *, master: bool = False) -> subprocess.Popen:
+    def _start(self, script: str, errors: IO[bytes], *, master: bool = False) -> _Session:
         command = shlex.split(os.environ.get(COMMAND_VARIABLE, "ssh"))
         options = {
             **OPTIONS,
@@ -172,10 +173,7 @@ class SshLink:
             *self._destination.words,
         ]
         try:
-            pipe = subprocess.PIPE
-            return subprocess.Popen(
-                [*words, f"exec sh -c {shlex.quote(script)}"], stdin=pipe, stdout=pipe, stderr=errors
-            )
+            return _Session([*words, f"exec sh -c {shlex.quote(script)}"], errors)
         except (FileNotFoundError, PermissionError) as error:
             raise DeviceError(
                 f'{self.address}: cannot start {command[0]!r}: {error.strerror}; install ssh ("apt install'
@@ -185,7 +183,7 @@ class SshLink:
     def _inside(self, script: str) -> str:
         return f"cd {shlex.quote(self.folder)} && {{ {script}\n}}"
 
-    def _read(self, process: subprocess.Popen, timeout_s: float) -> Iterator[str]:
+    def _read(self, process: _Session, timeout_s: float) -> Iterator[str]:
         """Lines as they come; DeviceError where none comes for ``timeout_s``."""
         poll, rest, descriptor = select.poll(), b"", process.stdout.fileno()
         poll.register(descriptor, select.POLLIN)
@@ -198,7 +196,7 @@ class SshLink:
             if not chunk:
                 return
 
-    def _give_up(self, process: subprocess.Popen, seconds: float) -> None:
+    def _give_up(self, process: _Session, seconds: float) -> NoReturn:
         process.kill()
         process.wait()
         self.close()
@@ -207,7 +205,7 @@ class SshLink:
             " and in reach? For a network that takes longer, allow more time"
         )
 
-    def _fail(self, status: int, errors) -> None:
+    def _fail(self, status: int, errors: IO[bytes]) -> NoReturn:
         """Raise what a session's end means: ssh's own status is 255, a signal's is 128 more than its number."""
         lines = _text(errors)
         if status == 255:
@@ -228,7 +226,17 @@ class SshLink:
         return remedy.format(login=login, options="".join(f" {word}" for word in options), destination=destination)
 
 
-def _end(process: subprocess.Popen, *, kill: bool = True) -> int:
+class _Session(subprocess.Popen[bytes]):
+    """A process of ssh whose input and output are pipes."""
+
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+
+    def __init__(self, words: list[str], errors: IO[bytes]) -> None:
+        super().__init__(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+
+
+def _end(process: _Session, *, kill: bool = True) -> int:
     """The status of a process that has ended, or is ended now; its pipes are closed."""
     if kill:
         process.kill()
@@ -237,8 +245,8 @@ def _end(process: subprocess.Popen, *, kill: bool = True) -> int:
     return process.wait()
 
 
-def _text(errors) -> list[str]:
-    if errors is None or errors.closed:
+def _text(errors: IO[bytes]) -> list[str]:
+    if errors.closed:
         return []
     errors.seek(0)
     return [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]

@@ -81,7 +81,8 @@ class TrackerDevice(RpcDevice):
     def _summary(self, rpc: ModuleType) -> dict[str, Any]:
         tracker = _tracker(rpc, self._address)
         try:
-            return tracker.summary()
+            summary: dict[str, Any] = tracker.summary()
+            return summary
         finally:
             tracker.close()
 

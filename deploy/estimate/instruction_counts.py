@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,14 +76,14 @@ def execute_counted(
         end = first + inside.section_bytes
         _run(emulator, cpu or target.emulator, folder, f"first={first},end={end},out={folder / 'counts'}")
         lines = (folder / "counts").read_text().splitlines()
-    return Executed(program, _merge(tuple(map(int, line.split())) for line in lines))
+    return Executed(program, _merge(lines))
 
 
 def _run(emulator: Emulator, cpu: str, folder: Path, arguments: str) -> None:
-    command = [*emulator.command_line(cpu), "-plugin", f"{_plugin(emulator)},{arguments}", folder / "call"]
+    command = [*emulator.command_line(cpu), "-plugin", f"{_plugin(emulator)},{arguments}", str(folder / "call")]
     try:
         done = subprocess.run(
-            list(map(str, command)),
+            command,
             env=emulator.environment(),
             check=False,
             capture_output=True,
@@ -98,11 +98,15 @@ def _run(emulator: Emulator, cpu: str, folder: Path, arguments: str) -> None:
         raise DeviceError(f"emulator:{cpu}: counting the instructions of a kernel failed: {complaint}")
 
 
-def _merge(blocks) -> tuple[Run, ...]:
-    """Runs of equally often executed, neighbouring instructions, of translated blocks that may overlap."""
+def _merge(lines: Iterable[str]) -> tuple[Run, ...]:
+    """Runs of equally often executed, neighbouring instructions, of translated blocks that may overlap.
+
+    Each line has a block's address, its number of instructions and how often it was executed.
+    """
     counts: dict[int, int] = {}
     starts = set()
-    for address, instructions, executions in blocks:
+    for line in lines:
+        address, instructions, executions = map(int, line.split())
         starts.add(address)
         for index in range(instructions):
             place = address + index * INSTRUCTION_BYTES
@@ -137,7 +141,7 @@ def _plugin(emulator: Emulator) -> Path:
     return out
 
 
-_KEPT: list[tempfile.TemporaryDirectory] = []  # removed when the process ends
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 
 
 def _caller(symbol: str, buffers: Sequence[int], scratch: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import tvm
 
 from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_object
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.estimate.instruction_counts import execute_counted
-from b2nn_tvm.deploy.estimate.llvm_tools import VERSION, find_llvm_tools, model
+from b2nn_tvm.deploy.estimate.llvm_tools import VERSION, LlvmTools, find_llvm_tools, model
 from b2nn_tvm.deploy.estimate.static_cost import SYMBOL, argument_bytes, cost_of
 from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
@@ -28,10 +29,10 @@ class StaticBench:
         find_emulator(target.arch)
         self._target = target
         self.cpu = target.mcpu
+        self._tools: LlvmTools | None = None
         try:
             self._tools = find_llvm_tools()
         except ToolchainError:
-            self._tools = None
             self.unit = "instructions executed (emulated), not measured"
         else:
             self.unit = (
@@ -45,7 +46,9 @@ class StaticBench:
             tvm.IRModule({"main": function}), target, prefix=SYMBOL.removesuffix("main")
         ), argument_bytes(function)
 
-    def time(self, trials: Sequence[tuple[tuple[KernelObject, list[int]], Sequence]]) -> Iterator[tuple[int, float]]:
+    def time(
+        self, trials: Sequence[tuple[tuple[KernelObject, list[int]], Sequence[Any]]]
+    ) -> Iterator[tuple[int, float]]:
         """(index, score) of each trial."""
         for index, ((kernel, sizes), _) in enumerate(trials):
             executed = execute_counted(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Self
+from typing import Any, Self
 
 import tvm
 
@@ -70,7 +70,7 @@ class DeviceBench:
         )
         return load(folder)
 
-    def time(self, trials: Sequence[tuple[Artifact, Sequence]]) -> Iterator[tuple[int, float]]:
+    def time(self, trials: Sequence[tuple[Artifact, Sequence[Any]]]) -> Iterator[tuple[int, float]]:
         """(index, least seconds of the kernel) of each trial, as they come; one whose board is lost goes to another."""
         for index, (artifact, _) in enumerate(trials):
             self._desk.open.put((index, artifact, 0))
@@ -105,7 +105,7 @@ class DeviceBench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 

@@ -77,13 +77,7 @@ def profile(
 def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
     """The rows of a cost table: one per layer that was timed, and one of the whole network."""
     layers = {row.name: row for row in artifact.layers}
-    place = {
-        "target": found.target,
-        "device": found.device.label,
-        "threads": found.threads,
-        "emulated": found.device.emulated,
-    }
-    times = [
+    times: list[CostRow | NetworkRow] = [
         CostRow(
             layer=each.name,
             workload=layers[each.name].workload if each.name in layers else "",
@@ -91,7 +85,10 @@ def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
             ms=each.median_ms,
             runs=found.profiles,
             spread=found.spread,
-            **place,
+            target=found.target,
+            device=found.device.label,
+            threads=found.threads,
+            emulated=found.device.emulated,
         )
         for each in found.per_layer
     ]
@@ -99,10 +96,18 @@ def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
     if any(row.precision == "weight-binary" for row in artifact.layers):
         return times  # a row of a whole network knows binary and float layers only
     model = artifact.manifest.build.model
-    return [
-        *times,
-        NetworkRow(model=model, binary=binary, ms=found.median_ms, runs=found.runs, spread=found.spread, **place),
-    ]
+    network = NetworkRow(
+        model=model,
+        binary=binary,
+        ms=found.median_ms,
+        runs=found.runs,
+        spread=found.spread,
+        target=found.target,
+        device=found.device.label,
+        threads=found.threads,
+        emulated=found.device.emulated,
+    )
+    return [*times, network]
 
 
 class Journal:

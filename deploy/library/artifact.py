@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from b2nn_tvm.deploy.codegen.program import LayerRow, TensorSpec
 from b2nn_tvm.deploy.library.build_library import ABI_VERSION
@@ -101,14 +102,14 @@ class Artifact:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"Artifact({str(self.folder)!r}, target={self.target.name!r}, size_bytes={self.size_bytes})"
 
 
-def load(folder: str | os.PathLike) -> Artifact:
+def load(folder: str | os.PathLike[str]) -> Artifact:
     """Open the folder of a compiled library, on any machine; only running needs the right one.
 
     Raises InputError where the folder holds no library, or one that does not fit its manifest or this version.
@@ -144,7 +145,7 @@ def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, np.ndarray]
     return [_fit(spec, arrays[spec.name]) for spec in specs]
 
 
-def _fit(spec: TensorSpec, value) -> np.ndarray:
+def _fit(spec: TensorSpec, value: npt.ArrayLike) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype != np.dtype(spec.dtype):
         raise InputError(

@@ -58,7 +58,7 @@ def build_library(
     program: Program,
     kernels_object: bytes,
     target: TargetInfo,
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     *,
     metadata: BuildMetadata = BuildMetadata(),
     check: Callable[[Path], Verification] | None = None,

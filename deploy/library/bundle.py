@@ -34,7 +34,7 @@ class BundleFile:
     what: str
 
 
-def write_bundle(folder: str | os.PathLike) -> tuple[BundleFile, ...]:
+def write_bundle(folder: str | os.PathLike[str]) -> tuple[BundleFile, ...]:
     """Add the examples and README.txt to the folder of a compiled library; return all files of the bundle.
 
     Raises InputError where the folder holds no compiled library.

@@ -19,23 +19,26 @@ from b2nn_tvm.errors import DeviceError, InputError
 
 ALIGNMENT = 64
 
+_Table = ctypes.Array[ctypes.c_void_p]  # addresses of arrays
+
 
 class Library:
     """A loaded library. ``model_id`` is the one its manifest states."""
 
     def __init__(self, path: Path, *, model_id: str) -> None:
-        self._functions = _open(path)
+        self._opened: ctypes.CDLL | None = _open(path)
         if self.model_id != model_id:
             # The loader knows libraries by their path: one that is loaded still hides its successor there.
             self.close()
-            self._functions = _open_copy(path)
+            self._opened = _open_copy(path)
         if self.model_id != model_id:
             self.close()
             raise InputError(f"{path}: the library is not the one that its manifest describes; compile it again")
 
     @property
     def model_id(self) -> str:
-        return self._functions.b2nn_model_id().decode()
+        text: bytes = self._functions.b2nn_model_id()
+        return text.decode()
 
     def create(self, *, threads: int) -> Instance:
         """Make an instance with ``threads`` threads; 0 means one per CPU."""
@@ -43,9 +46,15 @@ class Library:
 
     def close(self) -> None:
         """Unload the library; all instances must be closed."""
-        if self._functions is not None:
-            _ctypes.dlclose(self._functions._handle)
-            self._functions = None
+        if self._opened is not None:
+            _ctypes.dlclose(self._opened._handle)
+            self._opened = None
+
+    @property
+    def _functions(self) -> ctypes.CDLL:
+        if self._opened is None:
+            raise DeviceError("this compiled network has been closed; load it again")
+        return self._opened
 
 
 class Instance:
@@ -67,15 +76,7 @@ class Instance:
         """``run`` for arrays that stay where they are: their addresses are taken once. Values may change between
         calls.
         """
-        tables, elapsed = (_addresses(inputs), _addresses(outputs)), ctypes.c_double()
-        kept, pointer = (inputs, outputs), ctypes.byref(elapsed)
-
-        def run() -> float:
-            self._call(self._functions.b2nn_model_run_timed, *tables, pointer)
-            return elapsed.value
-
-        run.arrays = kept  # they must outlive the addresses
-        return run
+        return _BoundRun(self, inputs, outputs)
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
         """Compute ``outputs`` in place; return the wall time in milliseconds. The arrays must fit: no check is made."""
@@ -95,7 +96,7 @@ class Instance:
         with self._lock:
             self._destroy()
 
-    def _call(self, function, inputs, outputs, times) -> None:
+    def _call(self, function: Callable[..., int], inputs: _Table, outputs: _Table, times: object) -> None:
         with self._lock:
             if not self._destroy.alive:
                 raise DeviceError("this compiled network has been closed; load it again")
@@ -104,7 +105,21 @@ class Instance:
                 raise DeviceError(f"the compiled network failed: {text.decode()}")
 
 
-def _addresses(arrays: Sequence[np.ndarray]) -> ctypes.Array:
+class _BoundRun:
+    """A run of arrays that were given once; it keeps them, as they must outlive their addresses."""
+
+    def __init__(self, instance: Instance, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        self._instance, self._arrays = instance, (inputs, outputs)
+        self._tables, self._elapsed = (_addresses(inputs), _addresses(outputs)), ctypes.c_double()
+        self._pointer = ctypes.byref(self._elapsed)
+
+    def __call__(self) -> float:
+        instance = self._instance
+        instance._call(instance._functions.b2nn_model_run_timed, *self._tables, self._pointer)
+        return self._elapsed.value
+
+
+def _addresses(arrays: Sequence[np.ndarray]) -> _Table:
     return (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
 
 

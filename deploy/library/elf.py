@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from elftools.common.exceptions import ELFError
-from elftools.construct.lib import Container
+from elftools.construct.lib.container import Container
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_E_MACHINE
-from elftools.elf.sections import Section, SymbolTableSection
+from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.sections import ARMAttributesSection, Section, SymbolTableSection
 
 _ARCHES = {"EM_386": "i686", "EM_ARM": "armv7l", "EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
 # Constants, tables of initializers, and unwinding on ARM and x86-64.
@@ -77,7 +78,7 @@ def is_hard_float(content: bytes) -> bool:
     ValueError as ``read_elf``. Source: Arm, "Addenda to, and Errata in, the ABI for the Arm Architecture", 3.3.
     """
     with _opened(content) as elf:
-        attributes = next((each for each in elf.iter_sections() if each["sh_type"] == "SHT_ARM_ATTRIBUTES"), None)
+        attributes = next((each for each in elf.iter_sections() if isinstance(each, ARMAttributesSection)), None)
         # The properties are lists: pyelftools' iterators share one position in the file and cannot be nested.
         for vendor in attributes.subsections if attributes else ():
             for part in vendor.subsubsections if vendor["vendor_name"] == "aeabi" else ():
@@ -129,7 +130,7 @@ def _symbols(sections: list[Section], kind: str) -> Iterator[tuple[str, int | st
 
 
 def _newest_glibc(sections: list[Section]) -> str:
-    needed = (section for section in sections if section["sh_type"] == "SHT_GNU_verneed")
+    needed = (section for section in sections if isinstance(section, GNUVerNeedSection))
     names = [version.name for section in needed for _, versions in section.iter_versions() for version in versions]
     found = [match[1] for name in names if (match := re.match(r"GLIBC_(\d+\.\d+)", name))]
     return max(found, key=lambda text: tuple(map(int, text.split("."))), default="")

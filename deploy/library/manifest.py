@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from b2nn_tvm.deploy.codegen.program import LayerRow, TensorSpec
 from b2nn_tvm.deploy.library.verification import METHODS, Verification
@@ -103,12 +104,12 @@ class Manifest:
     sizes: Sizes
     memory: Memory
 
-    def save(self, folder: str | os.PathLike) -> Path:
+    def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``folder``/manifest.json."""
         return write_document(Path(folder) / FILE, KIND, VERSION, asdict(self))
 
 
-def read_manifest(folder: str | os.PathLike) -> Manifest:
+def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """Read the manifest of a compiled library; InputError where there is none or it is damaged."""
     folder = Path(folder)
     if not (folder / FILE).is_file():
@@ -116,14 +117,13 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
             f"{folder}: expected the folder of a compiled library, but it has no {FILE}; make one with b2nn-compile"
         )
     body = read_document(folder / FILE, KIND, VERSION, _SCHEMA)
-    tensors = lambda rows: tuple(TensorSpec(row["name"], tuple(row["shape"]), row["dtype"]) for row in rows)
     return Manifest(
         library=LibraryInfo(**body["library"]),
         target=TargetInfo(**_tuples(body["target"])),
         build=BuildInfo(**body["build"]),
         verification=Verification(**body["verification"]),
-        inputs=tensors(body["inputs"]),
-        outputs=tensors(body["outputs"]),
+        inputs=_tensors(body["inputs"]),
+        outputs=_tensors(body["outputs"]),
         layers=tuple(LayerRow(**row) for row in body["layers"]),
         steps=tuple(StepRow(**_tuples(row)) for row in body["steps"]),
         rewrites=tuple(Rewrite(**row) for row in body["rewrites"]),
@@ -132,11 +132,15 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     )
 
 
-def _tuples(row: dict) -> dict:
+def _tensors(rows: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(row["name"], tuple(row["shape"]), row["dtype"]) for row in rows)
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
 
 
-def _object(row: type, **special: dict) -> dict:
+def _object(row: type, **special: dict[str, Any]) -> dict[str, Any]:
     """The JSON schema of a dataclass of strings, counts and magnitudes: all fields, no others."""
     plain = {
         "str": {"type": "string"},
@@ -145,14 +149,17 @@ def _object(row: type, **special: dict) -> dict:
         "bool": {"type": "boolean"},
         "tuple[str, ...]": _STRINGS,
     }
-    properties = {field.name: special.get(field.name) or plain[field.type] for field in fields(row)}
+    properties = {field.name: special.get(field.name) or plain[str(field.type)] for field in fields(row)}
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _rows(row: type, **special: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _object(row, **special)}
 
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _SHAPE = {"type": "array", "items": {"type": "integer", "minimum": 0}}
-_rows = lambda row, **special: {"type": "array", "items": _object(row, **special)}
-_SCHEMA = {
+_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "library": _object(LibraryInfo, file={"type": "string", "pattern": r"^[\w.-]+$"}),

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,11 +40,11 @@ class Board:
         self._child = 0
         self._read = 0
 
-    def hello(self) -> dict:
+    def hello(self) -> dict[str, Any]:
         """Who answers, and what this machine is."""
         return {"protocol": PROTOCOL, "version": __version__, "abi": ABI_VERSION, "facts": dict(read_facts().texts)}
 
-    def start(self, folder: str, mode: str, threads: int, effort: str) -> dict:
+    def start(self, folder: str, mode: str, threads: int, effort: str) -> dict[str, Any]:
         """Begin to ``run`` the network in ``folder`` on its files in0, in1, ..., or to ``profile`` it with this
         effort.
         """
@@ -58,7 +59,7 @@ class Board:
             os._exit(_work(artifact, mode, threads, wanted))
         return {}
 
-    def poll(self, folder: str, wait_s: float) -> dict:
+    def poll(self, folder: str, wait_s: float) -> dict[str, Any]:
         """What the run has printed since the last call, once it has ended or ``wait_s`` have passed; its status if it
         ended.
 
@@ -76,7 +77,7 @@ class Board:
         errors = (Path(folder) / "errors").read_text(encoding="utf-8", errors="replace") if status else ""
         return {"text": text, "status": status, "errors": errors}
 
-    def stop(self) -> dict:
+    def stop(self) -> dict[str, Any]:
         """End the run that goes on, if one does."""
         if self._child:
             os.kill(self._child, signal.SIGKILL)
@@ -94,7 +95,7 @@ class Board:
         return 0
 
 
-def put(path: str, content: bytes, append: bool) -> dict:
+def put(path: str, content: bytes, append: bool) -> dict[str, Any]:
     """Write a file of the connection's own folder, or the next part of it."""
     file = _own(path)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +104,7 @@ def put(path: str, content: bytes, append: bool) -> dict:
     return {}
 
 
-def forget(folder: str) -> dict:
+def forget(folder: str) -> dict[str, Any]:
     """Remove a folder of the connection's own."""
     shutil.rmtree(_own(folder))
     return {}
@@ -131,8 +132,8 @@ def register() -> None:
     register_global_func("b2nn.get", get, override=True)
 
 
-def _answering(function: Callable[..., dict]) -> Callable[..., str]:
-    def answer(*arguments) -> str:
+def _answering(function: Callable[..., dict[str, Any]]) -> Callable[..., str]:
+    def answer(*arguments: Any) -> str:
         try:
             return json.dumps(function(*arguments))
         except (OSError, ValueError, B2nnError) as error:

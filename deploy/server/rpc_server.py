@@ -47,7 +47,7 @@ class Serving:
                 self._listener.close_socket()
                 self._listener = self._listen()
 
-    def __exit__(self, kind, *exception) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """End all client processes and remove their files; TVM's thread never ends, so the process must."""
         self._ended.set()
         children = psutil.Process().children(recursive=True)
