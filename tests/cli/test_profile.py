@@ -17,7 +17,7 @@ from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from tests.cli.conftest import Run, assert_refused, save_graph
-from tests.support.board_process import BoardProcess
+from tests.support.boards.board_process import BoardProcess
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from b2nn_tvm.deploy.library.bundle import write_bundle
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import DeviceError, ToolchainError
 from b2nn_tvm.reference import pack, sign
-from tests.deploy.handmade import N, Workshop, program
-from tests.support.onnx_models import BINARY_CONV2D, model, save
+from tests.support.deploy.handmade import N, Workshop, program
+from tests.support.networks.onnx_models import BINARY_CONV2D, model, save
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.c_interface import Library, aligned_empty
 from b2nn_tvm.targets import target as targets
-from tests.deploy.elf_image import WRITABLE, read_image
+from tests.support.deploy.elf_image import WRITABLE, read_image
 
 pytestmark = pytest.mark.skipif(bool(targets.get("x86").missing), reason="needs a CPU with AVX2")
 IMAGES, RUNS = 6, 30

@@ -17,8 +17,8 @@ from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, RUNNER_SOURCE
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.version import __version__
-from tests.deploy.handmade import N, expected, program
-from tests.deploy.runner_process import refused, start
+from tests.support.deploy.handmade import N, expected, program
+from tests.support.deploy.runner_process import refused, start
 
 
 def best(done: subprocess.CompletedProcess) -> list[tuple[int, float, str]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.deploy.handmade import N, expected
-from tests.deploy.runner_process import output_words, refused, start
+from tests.support.deploy.handmade import N, expected
+from tests.support.deploy.runner_process import output_words, refused, start
 
 
 @pytest.fixture

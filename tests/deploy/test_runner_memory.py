@@ -18,7 +18,7 @@ from b2nn_tvm.deploy.library.build_library import (
     write_sources,
 )
 from b2nn_tvm.targets import target as targets
-from tests.deploy.handmade import KERNELS, N, program
+from tests.support.deploy.handmade import DAMAGED, KERNELS, N, program
 
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 C = ("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-I.")
@@ -71,7 +71,7 @@ def test_the_ways_through_the_program_are_clean(sanitized, x, tmp_path):
 
 
 def test_damaged_files_do_no_harm(sanitized, tmp_path):
-    sources = [str(RUNNER_SOURCES / "tensor_file.c"), str(Path(__file__).with_name("damaged.c"))]
+    sources = [str(RUNNER_SOURCES / "tensor_file.c"), str(DAMAGED)]
     compiled(sanitized, *SANITIZE, *sources, "-o", "damaged")
     done = run(sanitized / "damaged", tmp_path / "x.npy")
     assert (done.returncode, done.stderr) == (0, "")

@@ -18,8 +18,8 @@ from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, 
 from b2nn_tvm.deploy.latency.measure import Measurement
 from b2nn_tvm.deploy.library.build_library import RUNNER, RUNNER_SOURCES, build_library
 from b2nn_tvm.deploy.library.manifest import read_manifest
-from tests.deploy.handmade import program
-from tests.deploy.runner_process import output_words, refused, start
+from tests.support.deploy.handmade import program
+from tests.support.deploy.runner_process import output_words, refused, start
 
 
 @pytest.fixture

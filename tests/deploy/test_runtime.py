@@ -12,7 +12,7 @@ import pytest
 
 from b2nn_tvm.deploy.library.build_library import LIBRARY
 from b2nn_tvm.deploy.library.c_interface import aligned_empty
-from tests.deploy.handmade import N, expected
+from tests.support.deploy.handmade import N, expected
 
 OK, ARGUMENT, MEMORY, THREAD, KERNEL, BUSY = range(6)
 

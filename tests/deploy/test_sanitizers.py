@@ -17,7 +17,7 @@ from b2nn_tvm.deploy.library.build_library import (
     write_runner_sources,
     write_sources,
 )
-from tests.deploy.handmade import KERNELS, program
+from tests.support.deploy.handmade import KERNELS, STRESS, program
 
 RUNNER = tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c")))
 STRICT = (
@@ -48,7 +48,7 @@ def compiled(sources: Path, name: str, *flags: str) -> Path:
     """The stress program with runtime and kernels, all compiled with ``flags``."""
     if not shutil.which("gcc"):
         pytest.skip("needs gcc; get it with: apt install gcc")
-    files = [*LIBRARY_SOURCES, str(KERNELS), str(Path(__file__).with_name("stress.c"))]
+    files = [*LIBRARY_SOURCES, str(KERNELS), str(STRESS)]
     command = ["gcc", *LANGUAGE, *flags, "-DFACTOR=2.0f", "-I.", *files, "-lm", "-o", name]
     done = subprocess.run(command, cwd=sources, check=False, capture_output=True, text=True)
     if "cannot find" in done.stderr:

@@ -10,8 +10,8 @@ from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_
 from b2nn_tvm.passes.canonicalize.classify_convs import classify_convs
 from b2nn_tvm.provenance.layer_names import weight_digest
 from b2nn_tvm.relax_query import shape
-from tests.passes.relax_functions import random_input, random_signs, run
-from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.networks.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.passes.relax_functions import random_input, random_signs, run
 
 FLOATS = np.random.default_rng(0).standard_normal((3, 4, 3, 3)).astype(np.float32)
 SIGNS = random_signs((3, 4, 3, 3))

@@ -15,8 +15,8 @@ from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_na
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.assembly import Loop, innermost_loop
-from tests.schedules.functions import binary_conv, float_conv, winograd
+from tests.support.schedules.assembly import Loop, innermost_loop
+from tests.support.schedules.functions import binary_conv, float_conv, winograd
 
 STAGES = {
     channels: ConvWorkload(1, channels, size, size, channels, (3, 3), padding=(1, 1, 1, 1))

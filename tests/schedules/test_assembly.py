@@ -15,14 +15,13 @@ from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_na
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.assembly import innermost_loop, innermost_loops
-from tests.schedules.functions import binary_conv, float_conv, winograd
+from tests.support.schedules.assembly import innermost_loop, innermost_loops, spills
+from tests.support.schedules.functions import binary_conv, float_conv, winograd
 
 STAGES = {
     channels: ConvWorkload(1, channels, size, size, channels, (3, 3), padding=(1, 1, 1, 1))
     for channels, size in ((64, 56), (128, 28), (256, 14), (512, 7))
 }
-STACK = r".*(?:\(%[re]sp|\[sp)"
 FMA = {
     "x86": r"vfmadd\d+ps .*%ymm",
     "x86-avx512": r"vfmadd\d+ps .*%zmm",
@@ -43,11 +42,6 @@ def assembly(isa: str, make, workload: ConvWorkload) -> str:
 def emit(isa: str, function) -> str:
     module = tvm.IRModule({"main": function.with_attr("global_symbol", "main")})
     return tvm.tirx.build(module, target=get(isa).tvm_target()).inspect_source("asm")
-
-
-def spills(loop) -> int:
-    """Vector registers written to or read from the stack."""
-    return sum(bool(re.match(STACK, i) and re.search(r"%[xyz]mm\d|\b[qdv]\d", i)) for i in loop.instructions)
 
 
 @pytest.mark.parametrize("stage", STAGES)

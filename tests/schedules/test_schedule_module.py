@@ -22,8 +22,8 @@ from b2nn_tvm.schedules.schedule_module import (
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Record, Records
 from b2nn_tvm.workload import ConvWorkload
-from tests.ops.scheduled import build
-from tests.schedules.functions import binary_conv, float_conv, winograd
+from tests.support.ops.scheduled import build
+from tests.support.schedules.functions import binary_conv, float_conv, winograd
 
 SMALL = ConvWorkload(2, 40, 6, 4, 64, (3, 3), padding=(1, 1, 1, 1))
 NEON = vector_unit_named("neon")

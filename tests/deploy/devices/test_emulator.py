@@ -12,7 +12,7 @@ from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
-from tests.deploy.handmade import KERNELS, expected, program
+from tests.support.deploy.handmade import KERNELS, expected, program
 
 UDOT = r"""
 int scale(void *x, void *c, void *out) {

@@ -24,9 +24,9 @@ from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
-from tests.deploy.handmade import expected, program
-from tests.support import full_disk
-from tests.support.board_process import BoardProcess, free_port
+from tests.support.boards import full_disk
+from tests.support.boards.board_process import BoardProcess, free_port
+from tests.support.deploy.handmade import expected, program
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
 

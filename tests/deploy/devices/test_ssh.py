@@ -22,9 +22,9 @@ from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.targets import target as targets
-from tests.deploy.handmade import expected
-from tests.support import full_disk
-from tests.support.ssh_server import SshServer
+from tests.support.boards import full_disk
+from tests.support.boards.ssh_server import SshServer
+from tests.support.deploy.handmade import expected
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
 

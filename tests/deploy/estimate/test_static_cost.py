@@ -23,7 +23,7 @@ from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.schedules.tuning.tune import tune_module
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.functions import binary_conv, float_conv, winograd
+from tests.support.schedules.functions import binary_conv, float_conv, winograd
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("arm_board")]
 

@@ -18,8 +18,8 @@ from b2nn_tvm.schedules.tiles.tile_records import load_records
 from b2nn_tvm.schedules.tuning.tune import tune_module
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.functions import binary_conv, float_conv
-from tests.support.board_process import BoardProcess
+from tests.support.boards.board_process import BoardProcess
+from tests.support.schedules.functions import binary_conv, float_conv
 
 WORKLOAD = ConvWorkload(1, 16, 6, 4, 32, (3, 3), padding=(1, 1, 1, 1))
 

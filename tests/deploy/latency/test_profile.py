@@ -15,7 +15,7 @@ from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
-from tests.support.ssh_server import SshServer
+from tests.support.boards.ssh_server import SshServer
 
 
 def journal(costs: Path) -> list[dict]:

@@ -14,7 +14,7 @@ from b2nn_tvm.deploy.library.artifact import check_inputs, load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import DeviceError, InputError
-from tests.deploy.handmade import N, expected, program
+from tests.support.deploy.handmade import N, expected, program
 
 
 def test_a_loaded_network_computes(artifact, x):

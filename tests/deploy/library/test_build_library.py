@@ -23,7 +23,7 @@ from b2nn_tvm.deploy.library.build_library import (
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.deploy.library.sizes import PARTS
 from b2nn_tvm.errors import InputError, ToolchainError
-from tests.deploy.handmade import N, expected, program
+from tests.support.deploy.handmade import N, expected, program
 
 
 def test_the_folder_holds_library_header_runner_and_manifest(net):

@@ -13,8 +13,8 @@ from b2nn_tvm.passes.binary.fold_threshold import FoldThreshold, integer_thresho
 from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_binary_convs
 from b2nn_tvm.passes.layout.convert_layout import convert_layout
 from b2nn_tvm.relax_query import calls, constant, definitions, op_name
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, random_input, random_signs, run
-from tests.support.onnx_models import model, save
+from tests.support.networks.onnx_models import model, save
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, random_input, random_signs, run
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 WEIGHT = random_signs((3, 3, 4, 5))  # HWIO

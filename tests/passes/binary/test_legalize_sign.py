@@ -5,7 +5,15 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.legalize_sign import LegalizeSign
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 WEIGHT = const(random_signs((4, 4, 3, 3)))
 

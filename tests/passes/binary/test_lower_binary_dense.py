@@ -5,7 +5,7 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.lower_binary_dense import LowerBinaryDense
-from tests.passes.relax_functions import run
+from tests.support.passes.relax_functions import run
 
 ROWS, INPUTS, OUTPUTS = 2, 33, 5
 RNG = np.random.default_rng(0)

@@ -4,7 +4,15 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.binary.pool_signs import PoolSigns
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 WEIGHT = random_signs((3, 3, 4, 2))  # HWIO

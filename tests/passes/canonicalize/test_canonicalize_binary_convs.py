@@ -8,8 +8,8 @@ from b2nn_tvm.passes.canonicalize.canonicalize_binary_convs import canonicalize_
 from b2nn_tvm.passes.canonicalize.classify_convs import classify_convs
 from b2nn_tvm.passes.layout.convert_layout import convert_layout
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import random_input, random_signs, run
-from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.networks.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.passes.relax_functions import random_input, random_signs, run
 
 ALPHA = np.array([0.5, 2, 0.25], np.float32).reshape(3, 1, 1, 1)
 CONSTANTS = {

@@ -7,8 +7,8 @@ import numpy as np
 from b2nn_tvm.ops.anchor import OPERATIONS
 from b2nn_tvm.relax_query import calls
 from tests.passes.test_pipeline import kernels
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import Network, binary, binary_constants
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import Network, binary, binary_constants
 
 
 def operations(folder, network: Network) -> list[tuple[str, ...]]:

@@ -15,7 +15,7 @@ from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_diges
 from b2nn_tvm.provenance.rewrite_log import Rewrite, RewriteLog
 from b2nn_tvm.workload import ConvWorkload
 from tests.passes.lower.test_lower_conv2d import conv, kernels, weights
-from tests.passes.relax_functions import const, module, random_input, random_signs, run, tidy
+from tests.support.passes.relax_functions import const, module, random_input, random_signs, run, tidy
 
 AVX2 = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)
 NEON = VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64, binary_register=16)

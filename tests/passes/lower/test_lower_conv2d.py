@@ -7,7 +7,7 @@ from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import assert_stays, const, module, random_input, random_signs, run
+from tests.support.passes.relax_functions import assert_stays, const, module, random_input, random_signs, run
 
 AVX512 = VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16)
 AVX2 = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)

@@ -4,7 +4,7 @@ from tvm.relax import op
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import assert_stays, module, random_input, run
+from tests.support.passes.relax_functions import assert_stays, module, random_input, run
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 

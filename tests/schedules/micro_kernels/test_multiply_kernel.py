@@ -11,8 +11,8 @@ from b2nn_tvm.schedules.schedule_module import apply_tile, find_anchor, vector_u
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.window_tile import WindowTile, product_tile, window_tile
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.functions import float_conv, winograd
-from tests.schedules.registers import check_registers
+from tests.support.schedules.functions import float_conv, winograd
+from tests.support.schedules.registers import check_registers
 
 UNITS = ("neon", "neon_armv7")
 FLOATS = 4

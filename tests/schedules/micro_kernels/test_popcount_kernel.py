@@ -12,8 +12,8 @@ from b2nn_tvm.schedules.schedule_module import apply_tile, find_anchor, vector_u
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.window_tile import WindowTile, window_tile
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.functions import binary_conv
-from tests.schedules.registers import check_registers
+from tests.support.schedules.functions import binary_conv
+from tests.support.schedules.registers import check_registers
 
 UNITS = ("neon", "neon_armv7")
 

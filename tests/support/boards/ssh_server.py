@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.lifetime import die_with_parent
+from tests.support.boards.lifetime import die_with_parent
 
 USER, BOARD_UID = "pi", 54321  # who the server runs as where the tests run as root
 CONFIG = """

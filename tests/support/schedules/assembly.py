@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _LABEL = re.compile(r"^([.\w$]+):")
 _COMMENT = re.compile(r"\s*(?://|#\s|@).*$")
 _BRANCH = re.compile(r"(?:j\w+|b(?:\.?\w\w)?|cbn?z|tbn?z)\s(?:.*,\s*)?([.\w$]+)$")
+_STACK = re.compile(r".*(?:\(%[re]sp|\[sp)")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ def innermost_loops(assembly: str) -> tuple[Loop, ...]:
         for first, end, label in sorted(ranges)
         if not any((f, e) != (first, end) and first <= f and e <= end for f, e, _ in ranges)
     )
+
+
+def spills(loop: Loop) -> int:
+    """Vector registers written to or read from the stack."""
+    return sum(bool(_STACK.match(i) and re.search(r"%[xyz]mm\d|\b[qdv]\d", i)) for i in loop.instructions)
 
 
 def _parse(assembly: str) -> tuple[list[str], dict[str, int]]:

@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 
 from b2nn_tvm import reference
-from tests.support.binary_networks import Layer
-from tests.support.onnx_models import model
+from tests.support.networks.binary_networks import Layer
+from tests.support.networks.onnx_models import model
 
 SIGNS = {"zero": np.float32(0), "one": np.float32(1), "minus": np.float32(-1)}
 EPSILON = 2.0**-10

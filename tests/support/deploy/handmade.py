@@ -14,7 +14,9 @@ from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.targets import target as targets
 
 N = 1000
-KERNELS = Path(__file__).parent / "kernels.c"
+KERNELS = Path(__file__).with_name("kernels.c")
+STRESS = Path(__file__).with_name("stress.c")  # a program that runs them in many threads
+DAMAGED = Path(__file__).with_name("damaged.c")  # a program that reads damaged files
 ARENA, CONSTANT = Storage.ARENA, Storage.CONSTANT
 INPUT, OUTPUT = Argument(Storage.INPUT, 0), Argument(Storage.OUTPUT, 0)
 CONSTANTS = np.linspace(-1, 1, N, dtype="float32")

@@ -1,7 +1,7 @@
 """Fill a folder with the system of an emulated 64-bit board: Python, numpy and TVM's runtime for AArch64. Needs no
 root.
 
-    python -m tests.support.setup_board [FOLDER]        (default build/arm-board)
+    python -m tests.support.boards.setup_board [FOLDER]        (default build/arm-board)
 
 Takes Debian packages from the sources that apt is configured with and wheels from the index that pip is configured
 with, about 150 MB. FOLDER/python then is an interpreter that runs under the emulator of build/arm-emulator, as the CPU
@@ -15,10 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.apt_packages import download, run, unpack
+from tests.support.boards.apt_packages import download, run, unpack
 
 STAMP = "complete-2"  # a new number rebuilds old folders
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EMULATOR = ROOT / "build" / "arm-emulator"
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
 WHEELS = ("apache-tvm", "apache-tvm-ffi", "click", "cloudpickle", "jsonschema", "numpy", "psutil", "pyelftools")

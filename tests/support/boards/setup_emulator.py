@@ -2,7 +2,7 @@
 
 Takes Debian or Ubuntu packages from the sources that apt is configured with, about 20 MB, into FOLDER and nowhere else:
 
-    python -m tests.support.setup_emulator [FOLDER]        (default build/arm-emulator)
+    python -m tests.support.boards.setup_emulator [FOLDER]        (default build/arm-emulator)
 
 A folder that is complete is left as it is.
 """
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.apt_packages import download, unpack
+from tests.support.boards.apt_packages import download, unpack
 
 STAMP = "complete-1"  # a new number rebuilds old folders
 PACKAGES = ("qemu-user", "libc6-arm64-cross", "libc6-armhf-cross")

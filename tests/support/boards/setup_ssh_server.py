@@ -1,6 +1,6 @@
 """Fill a folder with OpenSSH's server and what lets it run as an ordinary user. Needs no root.
 
-    python -m tests.support.setup_ssh_server [FOLDER]        (default build/ssh-server)
+    python -m tests.support.boards.setup_ssh_server [FOLDER]        (default build/ssh-server)
 
 The packages come from the sources that apt is configured with, about 1 MB where OpenSSH's client is installed.
 """
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.apt_packages import download, unpack
+from tests.support.boards.apt_packages import download, unpack
 
 STAMP = "complete-1"  # a new number rebuilds old folders
 PACKAGES = ("openssh-server", "libnss-wrapper")

@@ -14,7 +14,7 @@ import onnx
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
-from tests.support.onnx_models import model
+from tests.support.networks.onnx_models import model
 
 CHANNELS = (1, 3, 16, 31, 32, 33, 63, 64, 65, 96, 128)
 KERNELS = (1, 3, 5)

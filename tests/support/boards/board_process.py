@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.lifetime import die_with_parent
+from tests.support.boards.lifetime import die_with_parent
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START_S = 60  # an emulated one imports TVM for ten seconds and more
 
 

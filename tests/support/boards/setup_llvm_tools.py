@@ -2,7 +2,7 @@
 
 Takes Debian or Ubuntu packages from the sources that apt is configured with, about 45 MB, into FOLDER and nowhere else:
 
-    python -m tests.support.setup_llvm_tools [FOLDER]        (default build/llvm-tools)
+    python -m tests.support.boards.setup_llvm_tools [FOLDER]        (default build/llvm-tools)
 
 A folder that is complete is left as it is. Where there is no such package, the tests that want the tools are skipped.
 """
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.apt_packages import download, unpack
+from tests.support.boards.apt_packages import download, unpack
 
 STAMP = "complete-1"  # a new number rebuilds old folders
 VERSION = "19"  # as deploy/estimate/llvm_tools.py wants it: other versions have other models of the CPUs

@@ -9,9 +9,9 @@ import numpy as np
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
-from tests.exactness.kinds import BITS, BOTH, OTHERS, Kind
-from tests.exactness.tracer import Tracer, Value
-from tests.support.binary_networks import CHANNELS, VARIANTS, Layer, activations, input_shape, layer
+from tests.support.exactness.kinds import BITS, BOTH, OTHERS, Kind
+from tests.support.exactness.tracer import Tracer, Value
+from tests.support.networks.binary_networks import CHANNELS, VARIANTS, Layer, activations, input_shape, layer
 
 PARTS = 3  # networks of one kernel size, each with a third of the numbers of channels
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
-from tests.exactness.tracer import Tracer, Value
-from tests.support.binary_networks import Layer
+from tests.support.exactness.tracer import Tracer, Value
+from tests.support.networks.binary_networks import Layer
 
 # From the integers of a convolution to the outputs to compare.
 Kind = Callable[[Tracer, Value], tuple[Value, ...]]

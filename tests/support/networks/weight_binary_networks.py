@@ -11,7 +11,7 @@ import numpy as np
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
-from tests.support.onnx_models import model, save
+from tests.support.networks.onnx_models import model, save
 
 SIZE = (9, 8)
 

@@ -10,8 +10,8 @@ import pytest
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.targets.target import get
-from tests.exactness.tracer import Tracer
-from tests.support.onnx_models import save
+from tests.support.exactness.tracer import Tracer
+from tests.support.networks.onnx_models import save
 
 INSTRUCTION_SETS = ("x86", "x86-avx512", "x86-vpopcntdq")
 RUNS = ((0, 1), (1, 3))  # seed of the inputs, threads: the second run finds the borders as the first left them

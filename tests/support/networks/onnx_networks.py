@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from b2nn_tvm import reference
-from tests.support.onnx_models import BINARY_CONV2D, model
+from tests.support.networks.onnx_models import BINARY_CONV2D, model
 
 IMAGE = "float[1,4,9,7] input"
 OUTPUT = "float[N,C,H,W] output"
