@@ -31,3 +31,8 @@ def unrolled(text: str) -> str:
     while _REPEATED.search(text):
         text = _REPEATED.sub(lambda loop: loop[3] * int(loop[1]), text)
     return text
+
+
+def executed(text: str) -> list[str]:
+    """The instructions of the text in the order in which they are executed, but for those that count loops."""
+    return [line for line in unrolled(text).splitlines() if line]
