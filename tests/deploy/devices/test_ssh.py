@@ -23,19 +23,9 @@ from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.targets import target as targets
 from tests.support.boards import full_disk
-from tests.support.boards.ssh_server import SshServer
 from tests.support.deploy.handmade import expected
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
-
-
-@pytest.fixture
-def own_server(ssh_server_programs, monkeypatch) -> SshServer:
-    """A server that the test may break."""
-    server = SshServer(ssh_server_programs)
-    monkeypatch.setenv("B2NN_SSH", server.client)
-    yield server
-    server.stop()
 
 
 def replace_runner(net: Path, folder: Path, script: str) -> Path:
@@ -223,28 +213,3 @@ def test_a_folder_without_the_program_is_refused(ssh, net, tmp_path):
     (tmp_path / "net" / RUNNER).unlink()
     with open_device(ssh.word) as device, pytest.raises(InputError, match=f"expected the program {RUNNER}"):
         device.upload(load(tmp_path / "net"))
-
-
-def test_a_login_that_fails_says_what_to_do(own_server, monkeypatch):
-    def refusal() -> str:
-        with open_device(own_server.word) as device, pytest.raises(DeviceError) as caught:
-            device.describe()
-        return str(caught.value)
-
-    login = f"-p {own_server.port} pi@127.0.0.1"
-    (own_server.home / "authorized_keys").write_text("")
-    assert refusal().endswith(f'"ssh-copy-id {login}"')
-    (own_server.folder / "known_hosts").write_text("")
-    assert f'log in once with "ssh {login}"' in refusal()
-    own_server.disappear()
-    assert "raspi-config" in refusal()
-    monkeypatch.setenv("B2NN_SSH", "/no/such/ssh -v")
-    assert "cannot start '/no/such/ssh'" in refusal() and "apt install openssh-client" in refusal()
-
-
-@pytest.mark.parametrize(
-    "word", ["ssh://", "ssh://@host", "ssh://-oProxyCommand=x", "ssh://a b", "ssh://host:ssh", "ssh://pi@-host"]
-)
-def test_misspelled_words_are_refused(word):
-    with pytest.raises(DeviceError, match="expected ssh://user@host"):
-        open_device(word)

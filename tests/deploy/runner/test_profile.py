@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import signal
 import subprocess
 import time
@@ -14,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, cpu_name
+from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription
 from b2nn_tvm.deploy.latency.measure import Measurement
-from b2nn_tvm.deploy.library.build_library import RUNNER, RUNNER_SOURCES, build_library
+from b2nn_tvm.deploy.library.build_library import RUNNER, build_library
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from tests.support.deploy.handmade import program
 from tests.support.deploy.runner_process import output_words, refused, start
@@ -121,9 +120,3 @@ def test_a_failing_kernel_is_named(workshop, x, tmp_path):
     done = start(folder, "--input", tmp_path / "x", "--profile")
     assert (done.returncode, done.stderr) == (1, f"{message}\n")
     assert [row["row"] for row in rows_of(done.stdout)] == ["start"]
-
-
-def test_parts_of_arm_have_the_same_names_in_c_and_python():
-    table = re.findall(r'\{(0x[0-9a-f]{3}), +"([^"]+)"\}', (RUNNER_SOURCES / "board.c").read_text())
-    assert len(table) == 16
-    assert [cpu_name(f"CPU part\t: {part}\n") for part, _ in table] == [name for _, name in table]
