@@ -14,3 +14,18 @@ def test_unknown_devices_are_refused_with_the_choices(word):
         DeviceError, match=r"unknown device .*the devices are local \(this machine\), ssh://.*emulator:CPU"
     ):
         open_device(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("local", "LocalDevice"),
+        ("emulator:cortex-a53", "EmulatorDevice"),
+        ("ssh://pi@board:22", "SshDevice"),
+        ("rpc://board:9090", "RpcDevice"),
+        ("tracker://board:9190/rpi4", "TrackerDevice"),
+    ],
+)
+def test_each_word_opens_its_kind_of_device_and_connects_to_nothing(word, kind):
+    with open_device(word) as device:
+        assert (type(device).__name__, device.address) == (kind, word)

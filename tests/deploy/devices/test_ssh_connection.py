@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.devices.ssh_connection import Destination
 from b2nn_tvm.errors import DeviceError
 
 
@@ -31,3 +32,18 @@ def test_a_login_that_fails_says_what_to_do(own_server, monkeypatch):
 def test_misspelled_words_are_refused(word):
     with pytest.raises(DeviceError, match="expected ssh://user@host"):
         open_device(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("ssh://board", (Destination("board"), ["--", "board"])),
+        ("ssh://pi@board", (Destination("board", "pi"), ["--", "pi@board"])),
+        ("ssh://pi@board:2222/", (Destination("board", "pi", "2222"), ["-p", "2222", "--", "pi@board"])),
+        ("ssh://[fe80::1%eth0]:22", (Destination("fe80::1%eth0", "", "22"), ["-p", "22", "--", "fe80::1%eth0"])),
+    ],
+)
+def test_a_word_is_taken_apart_for_ssh(word, expected):
+    """The words behind "--" cannot be taken for options."""
+    found = Destination.parse(word)
+    assert (found, found.words) == expected
