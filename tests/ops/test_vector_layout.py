@@ -16,8 +16,8 @@ def test_a_vector_is_as_many_registers_as_make_the_fewest_operations(name, outpu
     assert vector_unit_named(name).layout.binary_lanes(outputs) == lanes
 
 
-@pytest.mark.parametrize(("outputs", "lanes"), [(1, 16), (16, 16), (31, 16), (32, 16), (33, 32), (64, 32), (65, 64)])
-def test_without_registers_to_choose_from_a_vector_is_halved_while_half_would_do(outputs, lanes):
+@pytest.mark.parametrize(("outputs", "lanes"), [(1, 16), (16, 16), (17, 32), (32, 32), (33, 64), (64, 64), (65, 64)])
+def test_without_registers_to_choose_from_a_vector_is_halved_while_half_of_it_would_do(outputs, lanes):
     assert VectorLayout(float_lanes=16, word="uint8", max_binary_lanes=64).binary_lanes(outputs) == lanes
 
 

@@ -11,7 +11,7 @@ from b2nn_tvm.errors import DeviceError
 
 def test_a_login_that_fails_says_what_to_do(own_server, monkeypatch):
     def refusal() -> str:
-        with open_device(own_server.word) as device, pytest.raises(DeviceError) as caught:
+        with open_device(own_server.address) as device, pytest.raises(DeviceError) as caught:
             device.describe()
         return str(caught.value)
 
@@ -40,7 +40,7 @@ def test_misspelled_words_are_refused(word):
         ("ssh://board", (Destination("board"), ["--", "board"])),
         ("ssh://pi@board", (Destination("board", "pi"), ["--", "pi@board"])),
         ("ssh://pi@board:2222/", (Destination("board", "pi", "2222"), ["-p", "2222", "--", "pi@board"])),
-        ("ssh://[fe80::1%eth0]:22", (Destination("fe80::1%eth0", "", "22"), ["-p", "22", "--", "fe80::1%eth0"])),
+        ("ssh://[fe80::1]:22", (Destination("fe80::1", "", "22"), ["-p", "22", "--", "fe80::1"])),
     ],
 )
 def test_a_word_is_taken_apart_for_ssh(word, expected):

@@ -141,7 +141,7 @@ def test_a_board_over_ssh_that_is_switched_off_and_on(ssh_server_programs, monke
     monkeypatch.setenv("B2NN_SSH", server.client)
     costs = tmp_path / "costs.json"
     try:
-        with open_device(server.word) as device:
+        with open_device(server.address) as device:
             breaking = device.sample
 
             def sample(*arguments, **options):

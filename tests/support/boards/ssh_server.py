@@ -46,7 +46,7 @@ Host *
 
 
 class SshServer:
-    """Serves until ``stop``. ``word`` names it as a device where B2NN_SSH is ``client``; ``home`` is the user's
+    """Serves until ``stop``. ``address`` names it as a device where B2NN_SSH is ``client``; ``home`` is the user's
     folder.
     """
 
