@@ -1,4 +1,4 @@
-"""The table of the look-up form by its definition, the nibbles of weights, and the form on values by hand."""
+"""The table of the look-up form by its definition, the nibbles of weights, and the shape of the sums."""
 
 from __future__ import annotations
 

@@ -10,9 +10,7 @@ import pytest
 
 from b2nn_tvm.deploy.codegen.program import Program
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import (
-    build_library,
-)
+from b2nn_tvm.deploy.library.build_library import build_library
 from tests.support.deploy.handmade import expected, program
 
 

@@ -1,4 +1,4 @@
-"""b2nn-run prints the best classes, says what it is, and refuses what does not fit this machine."""
+"""b2nn-run says what it is and what it can do, and refuses wrong usage."""
 
 from __future__ import annotations
 

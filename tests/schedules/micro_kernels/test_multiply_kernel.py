@@ -1,5 +1,5 @@
-"""The assembly of float convolutions: its registers, how much it computes, and the code where it is put. Its results
-are tested where it runs (tests/arm).
+"""The assembly of float convolutions: its registers, and how much it computes. Its results are tested where it runs
+(tests/arm).
 """
 
 import re
@@ -46,8 +46,6 @@ CONVOLUTIONS = {
 
 
 RATE = {"cortex-a53": 1, "cortex-a72": 1, "cortex-a76": 2}  # multiply-adds of four floats in a cycle
-
-
 MULTIPLY_ADD = {"aarch64": r"fmla v", "armv7l": r"vmla\.f32 q"}
 
 
