@@ -79,16 +79,16 @@ bench: setup ## layers, networks and threads beside other engines, into build/be
 	$(BIN)/python benchmarks/threads.py --json build/benchmarks/threads.json --markdown build/benchmarks/threads.md
 
 arm-emulator: setup ## the emulated ARM board that tests run on, into build/arm-emulator (no root, Debian's packages)
-	$(BIN)/python -m tests.support.setup_emulator
+	$(BIN)/python -m tests.support.boards.setup_emulator
 
 arm-board: arm-emulator ## Python and TVM's runtime for the emulated board, into build/arm-board (150 MB of packages and wheels)
-	$(BIN)/python -m tests.support.setup_board
+	$(BIN)/python -m tests.support.boards.setup_board
 
 llvm-tools: setup ## llvm-mca, which estimates the cycles of ARM kernels, into build/llvm-tools (no root, Debian's packages)
-	$(BIN)/python -m tests.support.setup_llvm_tools
+	$(BIN)/python -m tests.support.boards.setup_llvm_tools
 
 ssh-server: setup ## an ssh server for tests, into build/ssh-server (no root, Debian's packages)
-	$(BIN)/python -m tests.support.setup_ssh_server
+	$(BIN)/python -m tests.support.boards.setup_ssh_server
 
 # Larq Compute Engine was built for numpy 1, so it has an environment of its own.
 LARQ := .venv-larq

@@ -14,6 +14,12 @@ from typing import Any
 
 from b2nn_tvm.workload import ConvWorkload
 
+# ---- attributes of a module
+
+SIGN_MEANING = "b2nn.sign"  # "binary" while R.sign is +1 at zero, not 0 as TVM has it
+# The operations and the role of each function, by its name, until the functions can carry them themselves.
+NOTED_OPERATIONS, NOTED_ROLES = "b2nn.noted_operations", "b2nn.noted_roles"
+
 # ---- attributes of a function
 
 ROLE = "b2nn.role"

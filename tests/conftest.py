@@ -13,7 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.estimate.llvm_tools import LlvmTools
-    from tests.support.ssh_server import SshServer
+    from tests.support.boards.ssh_server import SshServer
 
 
 def pytest_configure() -> None:
@@ -43,7 +43,7 @@ def ssh_server_programs(pytestconfig) -> Path:
 @pytest.fixture(scope="module")
 def ssh_server(ssh_server_programs) -> Iterator[SshServer]:
     """A real ssh server on loopback."""
-    from tests.support.ssh_server import SshServer
+    from tests.support.boards.ssh_server import SshServer
 
     server = SshServer(ssh_server_programs)
     yield server

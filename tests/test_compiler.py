@@ -21,8 +21,8 @@ from b2nn_tvm.errors import InputError, TargetError, ToolchainError, Unsupported
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.verification import verify_artifact as verify
 from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
-from tests.support.onnx_models import model, save
-from tests.support.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
+from tests.support.networks.onnx_models import model, save
+from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
 
 SMALL = Network("a = Conv (input, w) output = Relu (a)", {"w": (5, 4, 3, 3)})
 

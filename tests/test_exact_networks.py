@@ -5,8 +5,8 @@ import pytest
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.targets.target import NATIVE, get, names
-from tests.support import binary_networks as networks
-from tests.support.onnx_models import save
+from tests.support.networks import binary_networks as networks
+from tests.support.networks.onnx_models import save
 
 
 @pytest.mark.parametrize("isa", [name for name in names() if name != NATIVE])

@@ -24,9 +24,9 @@ from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError
-from tests.support.board_process import free_port
-from tests.support.lifetime import die_with_parent
-from tests.support.ssh_server import SshServer
+from tests.support.boards.board_process import free_port
+from tests.support.boards.lifetime import die_with_parent
+from tests.support.boards.ssh_server import SshServer
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900)]
 

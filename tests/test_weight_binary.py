@@ -12,8 +12,8 @@ from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.verification.verify_artifact import Oracle, relative_difference
-from tests.support.onnx_models import model, save
-from tests.support.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
+from tests.support.networks.onnx_models import model, save
+from tests.support.networks.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.reference import binary_conv2d, pack, sign
 from b2nn_tvm.targets.target import get
-from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.networks.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
 pytestmark = pytest.mark.emulated
 

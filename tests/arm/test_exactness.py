@@ -14,8 +14,8 @@ import pytest
 
 from b2nn_tvm import reference
 from b2nn_tvm.compiler import compile_model
-from tests.support import binary_networks as networks
-from tests.support.onnx_models import save
+from tests.support.networks import binary_networks as networks
+from tests.support.networks.onnx_models import save
 
 pytestmark = pytest.mark.emulated
 

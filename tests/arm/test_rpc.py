@@ -18,8 +18,8 @@ from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.reference import binary_conv2d, pack, sign
 from b2nn_tvm.targets.target import get
-from tests.support.board_process import BoardProcess
-from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.boards.board_process import BoardProcess
+from tests.support.networks.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
 
 pytestmark = pytest.mark.emulated
 

@@ -20,8 +20,8 @@ from b2nn_tvm.targets.target import TargetInfo, get
 from b2nn_tvm.verification import check_library as checks
 from b2nn_tvm.verification.check_library import check_library
 from b2nn_tvm.verification.verify_artifact import TOLERANCE
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import Network, binary, binary_constants, constant
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import Network, binary, binary_constants, constant
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("run_emulated")]
 

@@ -8,7 +8,7 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
-from tests.support.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
+from tests.support.networks.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
 
 pytestmark = pytest.mark.emulated
 

@@ -10,7 +10,7 @@ import pytest
 
 from b2nn_tvm.deploy.devices.open_device import open_device
 from tests.cli.conftest import Run, assert_refused
-from tests.support.board_process import BoardProcess
+from tests.support.boards.board_process import BoardProcess
 
 
 def test_other_machines_need_an_explicit_flag(run: Run) -> None:

@@ -17,7 +17,7 @@ from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from tests.cli.conftest import Run, assert_refused, save_graph
-from tests.support.board_process import BoardProcess
+from tests.support.boards.board_process import BoardProcess
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Pat
     as what else the machine does changes by the second.
     """
     board = BoardProcess(tmp_path)
-    words = ("local", ssh.word, board.address)
+    words = ("local", ssh.address, board.address)
     try:
         with load(library_of_size) as artifact, ExitStack() as stack:
             devices = {word: stack.enter_context(open_device(word)) for word in words}

@@ -19,8 +19,9 @@ from b2nn_tvm.deploy.library.bundle import write_bundle
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import DeviceError, ToolchainError
 from b2nn_tvm.reference import pack, sign
-from tests.deploy.handmade import N, Workshop, program
-from tests.support.onnx_models import BINARY_CONV2D, model, save
+from tests.support.boards.board_process import BoardProcess
+from tests.support.deploy.handmade import N, Workshop, program
+from tests.support.networks.onnx_models import BINARY_CONV2D, model, save
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +109,24 @@ def arm_board(monkeypatch, pytestconfig) -> None:
         find_emulator("aarch64")
     except DeviceError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    board = BoardProcess(tmp_path_factory.mktemp("board"))
+    yield board
+    board.stop()
+
+
+@pytest.fixture
+def start_board(tmp_path):
+    """A function that starts a board which the test may break."""
+    boards = []
+
+    def start(*words, **options) -> BoardProcess:
+        boards.append(BoardProcess(tmp_path, *words, **options))
+        return boards[-1]
+
+    yield start
+    for board in boards:
+        board.stop()

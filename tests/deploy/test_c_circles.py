@@ -11,7 +11,7 @@ import pytest
 from b2nn_tvm.deploy.library.build_library import LIBRARY_SOURCES, write_runner_sources, write_sources
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
-from tests.deploy.handmade import program
+from tests.support.deploy.handmade import program
 
 
 def needed_files(folder: Path, names: tuple[str, ...], workshop) -> dict[str, set[str]]:

@@ -13,8 +13,8 @@ from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.library.build_library import LIBRARY, LIBRARY_SOURCES, RUNNER, write_sources
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
-from tests.deploy.elf_image import read_image
-from tests.deploy.handmade import KERNELS, program
+from tests.support.deploy.elf_image import read_image
+from tests.support.deploy.handmade import KERNELS, STRESS, program
 
 TARGETS = ("native", "arm", "armv7")
 # Of the system's C library, under the names that it has on one machine or another.
@@ -69,7 +69,7 @@ def test_many_instances_in_many_threads_on_a_board(arm_board, workshop, target, 
     sources = workshop.folder / f"stress-{target}"
     sources.mkdir()
     write_sources(program("shift_one", "shift_nested"), workshop.kernels(target=target), sources, target=info)
-    files = [*LIBRARY_SOURCES, str(KERNELS), str(Path(__file__).with_name("stress.c"))]
+    files = [*LIBRARY_SOURCES, str(KERNELS), str(STRESS)]
     words = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-DFACTOR=2.0f", "-I.", *files, "-lm", "-o", "stress"]
     find_toolchain(info).run(words, folder=sources)
     emulator = find_emulator(info.arch)

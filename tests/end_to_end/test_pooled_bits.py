@@ -11,7 +11,7 @@ import pytest
 from b2nn_tvm import reference
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.targets.target import get
-from tests.support.onnx_models import model, onnxruntime_output, save
+from tests.support.networks.onnx_models import model, onnxruntime_output, save
 
 CHANNELS = 40
 POOLS = {

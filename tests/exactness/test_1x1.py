@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from tests.exactness.check import INSTRUCTION_SETS, check
-from tests.exactness.networks import PARTS, cross_product
+from tests.support.exactness.check import INSTRUCTION_SETS, check
+from tests.support.exactness.networks import PARTS, cross_product
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)

@@ -4,8 +4,8 @@ layers.
 
 import pytest
 
-from tests.exactness.check import INSTRUCTION_SETS, check
-from tests.exactness.networks import dense, large_sums, rectangles
+from tests.support.exactness.check import INSTRUCTION_SETS, check
+from tests.support.exactness.networks import dense, large_sums, rectangles
 
 
 @pytest.mark.parametrize("isa", INSTRUCTION_SETS)

@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 
-from tests.exactness.check import INSTRUCTION_SETS
-from tests.exactness.kinds import BITS, BOTH, OTHERS
-from tests.exactness.networks import PARTS, cells, cross_product, dense, large_sums, rectangles
-from tests.support.binary_networks import CHANNELS, KERNELS, VARIANTS
+from tests.support.exactness.check import INSTRUCTION_SETS
+from tests.support.exactness.kinds import BITS, BOTH, OTHERS
+from tests.support.exactness.networks import PARTS, cells, cross_product, dense, large_sums, rectangles
+from tests.support.networks.binary_networks import CHANNELS, KERNELS, VARIANTS
 
 CELLS = [(one, kinds) for kernel in KERNELS for part in range(PARTS) for one, kinds in cells(kernel, part)]
 

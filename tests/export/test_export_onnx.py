@@ -18,7 +18,7 @@ from b2nn_tvm.mixbin.modules import activations as activation
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.reference.onnx_functions import binary_conv2d_function
-from tests.support.weight_binary_networks import small_resnet
+from tests.support.networks.weight_binary_networks import small_resnet
 
 FORMS = ("function", "plain")
 

@@ -3,7 +3,7 @@ import pytest
 from onnx import numpy_helper
 
 from b2nn_tvm.frontend.fold_constants import fold_constants
-from tests.support.onnx_models import model
+from tests.support.networks.onnx_models import model
 
 SHAPES = {"input": (1, 4, 6, 5)}
 

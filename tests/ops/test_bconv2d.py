@@ -8,7 +8,7 @@ from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bit_layout import pack_channels, pack_weights
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
-from tests.ops.scheduled import compile_tensors
+from tests.support.ops.scheduled import compile_tensors
 
 # Channels and kernel around the limits: 31 and 32 bytes in uint8, 65,535 bits in uint16.
 LIMITS = [

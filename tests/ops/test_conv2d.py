@@ -7,8 +7,8 @@ from tvm import te, topi
 from b2nn_tvm.ops.conv2d import conv2d, crop_channels, pack_weights
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
-from tests.ops import float64
-from tests.ops.scheduled import compile_tensors
+from tests.support.ops import float64
+from tests.support.ops.scheduled import compile_tensors
 
 # batch, channels, height, width, outputs, kernel, stride, padding, dilation, groups
 WORKLOADS = [

@@ -6,8 +6,8 @@ from tvm import te, topi
 
 from b2nn_tvm.ops.dense import dense, pack_dense_weights
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
-from tests.ops import float64
-from tests.ops.scheduled import compile_tensors
+from tests.support.ops import float64
+from tests.support.ops.scheduled import compile_tensors
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from tvm import te
 from b2nn_tvm.ops.depthwise_conv2d import depthwise_conv2d
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
-from tests.ops import float64
-from tests.ops.scheduled import compile_tensors
+from tests.support.ops import float64
+from tests.support.ops.scheduled import compile_tensors
 
 
 @pytest.mark.parametrize("channels", [1, 3, 24, 32, 33, 65])

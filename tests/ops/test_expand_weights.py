@@ -8,7 +8,7 @@ from b2nn_tvm.ops.conv2d import pack_weights
 from b2nn_tvm.ops.expand_weights import expand_weights, expand_winograd_weights, pack_bits
 from b2nn_tvm.ops.winograd_conv2d import transform_weights
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
-from tests.ops.scheduled import compile_tensors
+from tests.support.ops.scheduled import compile_tensors
 
 # outputs, channels, kernel
 SHAPES = [

@@ -7,7 +7,7 @@ from tvm import te
 from b2nn_tvm.ops.max_pool2d import max_pool2d, obstacle
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.targets.target import get
-from tests.ops.scheduled import compile_tensors
+from tests.support.ops.scheduled import compile_tensors
 
 HEIGHT, WIDTH = 7, 8
 POOLINGS = {

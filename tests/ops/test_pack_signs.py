@@ -9,7 +9,7 @@ from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
-from tests.ops.scheduled import build, compile_function
+from tests.support.ops.scheduled import build, compile_function
 
 CHANNELS = (1, 3, 8, 16, 31, 32, 33, 63, 64, 65, 128)
 WORDS = ("uint8", "uint32")

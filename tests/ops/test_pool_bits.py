@@ -12,7 +12,7 @@ from b2nn_tvm.ops.pool_bits import pool_bits
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
-from tests.ops.scheduled import build, compile_function
+from tests.support.ops.scheduled import build, compile_function
 
 POOLINGS = {
     "2x2": Pooling((2, 2), (2, 2), (0, 0, 0, 0), (1, 1), 3, 4),

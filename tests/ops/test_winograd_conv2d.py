@@ -8,8 +8,8 @@ from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.winograd_conv2d import FILTER, INPUT, OUTPUT, padding_to_tiles, transform_weights, winograd_conv2d
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
-from tests.ops import float64
-from tests.ops.scheduled import compile_tensors
+from tests.support.ops import float64
+from tests.support.ops.scheduled import compile_tensors
 
 # batch, channels, height, width, outputs, padding: odd sizes leave tiles that are cut off
 WORKLOADS = [

@@ -15,9 +15,9 @@ import pytest
 
 from b2nn_tvm import reference
 from benchmarks.larq_peer import larq_python
-from tests.oracles.cases import Case, cases
+from tests.support.oracles.cases import Case, cases
 
-WORKER = Path(__file__).with_name("larq_worker.py")
+WORKER = Path(__file__).parents[1] / "support" / "oracles" / "larq_worker.py"
 KERNELS = ("optimized", "indirect")
 CHANNELS = {
     1: 1,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.targets.target import get
-from tests.oracles.cases import cases
+from tests.support.oracles.cases import cases
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'b2nn-tvm[bench]'")
 

@@ -9,9 +9,9 @@ from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.canonicalize.classify_convs import classify_convs
 from b2nn_tvm.passes.pipeline import canonicalize, convert_layout
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import random_input, random_signs, run
-from tests.support.compile_context import apply_stage
-from tests.support.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.networks.onnx_models import BINARY_CONV2D, model, onnxruntime_output, save
+from tests.support.passes.compile_context import apply_stage
+from tests.support.passes.relax_functions import random_input, random_signs, run
 
 ALPHA = np.array([0.5, 2, 0.25], np.float32).reshape(3, 1, 1, 1)
 CONSTANTS = {

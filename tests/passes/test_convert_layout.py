@@ -6,8 +6,8 @@ import numpy as np
 from tvm.relax import op
 
 from b2nn_tvm.passes.pipeline import convert_layout
-from tests.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run
-from tests.support.compile_context import apply_stage
+from tests.support.passes.compile_context import apply_stage
+from tests.support.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run
 
 WEIGHT = random_input((5, 4, 3, 3), seed=1)
 SCALE = random_input((5, 1, 1), seed=2)

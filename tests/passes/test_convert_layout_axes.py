@@ -8,8 +8,8 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.pipeline import convert_layout
-from tests.passes.relax_functions import const, module, random_input, run
-from tests.support.compile_context import apply_stage
+from tests.support.passes.compile_context import apply_stage
+from tests.support.passes.relax_functions import const, module, random_input, run
 
 SHAPE = (2, 6, 4, 5)
 WEIGHT = const(random_input((6, 3, 1, 1), 1))

@@ -12,8 +12,8 @@ from b2nn_tvm.relax_query import calls, op_name
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
 from tests.passes.binary.test_fold_threshold import chain
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import NETWORKS, Network, binary, binary_constants
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants
 
 TARGETS = pytest.mark.parametrize("target", ["x86-vpopcntdq", "x86", "arm"])
 

@@ -28,11 +28,11 @@ from b2nn_tvm.passes.pipeline import (
 from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
-from tests.passes.relax_functions import const, module, random_signs
-from tests.support.check_invariants import CheckInvariants, contract_of, is_ours
-from tests.support.compile_context import context
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import NETWORKS
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import NETWORKS
+from tests.support.passes.check_invariants import CheckInvariants, contract_of, is_ours
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import const, module, random_signs
 
 IMPORTED = (NCHW,)  # what holds of every imported network
 ALL = (*before_scheduling(context()), *after_scheduling(context()))

@@ -10,8 +10,8 @@ from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.kernel_layers import KernelLayer, KernelLayerIndex
 from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, weight_digest
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import Network, binary, binary_constants, constant
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import Network, binary, binary_constants, constant
 
 RAMP = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
 SIGNS = reference.sign(constant("signs", (4, 4, 3, 3))).astype(np.float32)

@@ -4,93 +4,15 @@ What is counted is the text of one turn of the innermost loop, for the four stag
 needs no such CPU, and the shipped libraries have the same loops (deploy/codegen/build_kernels.py lowers as TVM does).
 """
 
-import re
-from functools import cache
-
 import pytest
-import tvm
 
 from b2nn_tvm.ops.pack_signs import pack_signs
-from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
-from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
-from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.assembly import innermost_loop, innermost_loops
-from tests.schedules.functions import binary_conv, float_conv, winograd
-
-STAGES = {
-    channels: ConvWorkload(1, channels, size, size, channels, (3, 3), padding=(1, 1, 1, 1))
-    for channels, size in ((64, 56), (128, 28), (256, 14), (512, 7))
-}
-STACK = r".*(?:\(%[re]sp|\[sp)"
-FMA = {
-    "x86": r"vfmadd\d+ps .*%ymm",
-    "x86-avx512": r"vfmadd\d+ps .*%zmm",
-    "x86-vpopcntdq": r"vfmadd\d+ps .*%zmm",
-    "arm": r"fmla v\d+\.4s",
-}
-
-
-@cache
-def assembly(isa: str, make, workload: ConvWorkload) -> str:
-    vector_unit = vector_unit_named(get(isa).vector)
-    function, _ = schedule_function(
-        make(workload, vector_unit.layout), vector_unit=vector_unit, records=Records(vector_unit.name)
-    )
-    return emit(isa, function)
-
-
-def emit(isa: str, function) -> str:
-    module = tvm.IRModule({"main": function.with_attr("global_symbol", "main")})
-    return tvm.tirx.build(module, target=get(isa).tvm_target()).inspect_source("asm")
-
-
-def spills(loop) -> int:
-    """Vector registers written to or read from the stack."""
-    return sum(bool(re.match(STACK, i) and re.search(r"%[xyz]mm\d|\b[qdv]\d", i)) for i in loop.instructions)
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_vpopcntdq_takes_three_operations_and_half_a_broadcast(stage):
-    text = assembly("x86-vpopcntdq", binary_conv, STAGES[stage])
-    loop = innermost_loop(text, "vpopcntd")
-    updates = loop.count(r"vpopcntd %zmm\d+, %zmm\d+")
-    assert updates >= 14
-    assert loop.count(r"vpxord .*%zmm\d+$") == loop.count(r"vpaddd .*%zmm\d+$") == updates
-    # Two vectors of filters share a broadcast, seven pixels a vector of weights.
-    assert loop.count("vpbroadcastd") + loop.count(r"vpxord .*\{1to16\}") == updates / 2
-    assert loop.count(r"vmovdq\w+ .*%zmm\d+$") <= updates / 7
-    assert len(loop.instructions) <= 4 * updates
-    assert spills(loop) == 0
-    assert not re.search(r"\tpopcnt", text)
-
-
-def test_vpopcntdq_broadcasts_in_the_xor_where_one_vector_of_filters_reads():
-    loop = innermost_loop(assembly("x86-vpopcntdq", binary_conv, ConvWorkload(1, 64, 14, 14, 16, (3, 3))), "vpopcntd")
-    updates = loop.count(r"vpopcntd %zmm")
-    assert updates >= 6
-    assert loop.count(r"vpxord -?\d*\(\S+\)\{1to16\}, %zmm\d+, %zmm\d+") == updates
-    assert loop.count("vpbroadcastd") == 0
-    assert spills(loop) == 0
-
-
-@pytest.mark.parametrize("isa, register", [("x86", "ymm"), ("x86-avx512", "zmm")])
-@pytest.mark.parametrize("stage", STAGES)
-def test_without_vpopcntdq_nibbles_of_two_rows_are_looked_up(stage, isa, register):
-    """Nine operations for three look-ups, each of 8 MACs per filter: add twice, then add both halves and the high
-    ones.
-    """
-    text = assembly(isa, binary_conv, STAGES[stage])
-    loop = innermost_loop(text, rf"vpshufb .*%{register}")
-    lookups = loop.count(rf"vpshufb .*%{register}")
-    assert lookups >= 6 and lookups % 3 == 0
-    assert loop.count(rf"vp(?!broadcast)\w+ .*%{register}") == 3 * lookups
-    assert loop.count(rf"vpaddb .*%{register}") == 4 * lookups / 3
-    assert loop.count(rf"vpsrlw .*%{register}") == loop.count(rf"vpand\w? .*%{register}") == lookups / 3
-    assert loop.count(rf"vmovdq\w+ .*, %{register}\d+") <= lookups + 1
-    assert spills(loop) == 0
-    assert not re.search(r"\tpopcnt", text)
+from tests.support.schedules.assembly import innermost_loop, innermost_loops, spills
+from tests.support.schedules.compiled import FMA, STAGES, assembly, emit
+from tests.support.schedules.functions import float_conv, winograd
 
 
 @pytest.mark.parametrize("make", [float_conv, winograd])
@@ -103,35 +25,6 @@ def test_float_convolutions_are_fused_multiply_adds_of_whole_registers(stage, is
     assert loop.count(r"vmulps|vaddps|fmul|fadd|vfmadd\d+ss|fmadd") == 0
     assert len(loop.instructions) <= 2.5 * updates
     assert spills(loop) == 0
-
-
-@pytest.mark.parametrize("size", [13, 31, 71])
-@pytest.mark.parametrize("isa", ["x86", "x86-avx512"])
-def test_of_a_prime_width_one_column_is_left_over_and_nothing_else_suffers(isa, size):
-    """The loop over tiles is cut in front of the last one: no comparison is left in a loop, and no vector is on the
-    stack.
-    """
-    text = assembly(isa, float_conv, ConvWorkload(1, 64, size, size, 64, (3, 3), padding=(1, 1, 1, 1)))
-    loops = [loop for loop in innermost_loops(text) if loop.count(FMA[isa])]
-    assert max(loop.count(FMA[isa]) for loop in loops) >= 10
-    assert sum(map(spills, loops)) == 0
-
-
-@pytest.mark.parametrize(
-    "isa, multiply",
-    [
-        ("x86", r"\tvmulps\t.*%ymm"),
-        ("x86-avx512", r"\tvmulps\t.*%zmm"),
-        ("x86-vpopcntdq", r"\tvmulps\t.*%zmm"),
-        ("arm", r"\tfmul\tv\d+\.4s"),
-    ],
-)
-def test_the_epilogue_works_on_whole_registers(isa, multiply):
-    """Each of the results of a tile is scaled once: 2 x 2 pixels of 32 filters."""
-    text = assembly(isa, binary_conv, ConvWorkload(1, 64, 2, 2, 32, (3, 3), padding=(1, 1, 1, 1)))
-    lanes = vector_unit_named(get(isa).vector).layout.float_lanes
-    assert 1 <= len(re.findall(multiply, text)) <= 4 * 32 // lanes
-    assert not re.search(r"\tvmulss|\tfmul\ts\d", text)
 
 
 @pytest.mark.parametrize(

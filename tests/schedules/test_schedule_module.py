@@ -1,13 +1,12 @@
 """Rules: which schedule a function gets, that every tile computes the same, and when threads are used."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import tvm
 import tvm_ffi
-from tvm import relax, te, tirx, topi
+from tvm import relax, te, topi
 from tvm.s_tir import Schedule
 
 from b2nn_tvm.ops.pack_signs import pack_signs
@@ -22,26 +21,12 @@ from b2nn_tvm.schedules.schedule_module import (
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Record, Records
 from b2nn_tvm.workload import ConvWorkload
-from tests.ops.scheduled import build
-from tests.schedules.functions import binary_conv, float_conv, winograd
+from tests.support.ops.scheduled import build
+from tests.support.schedules.functions import binary_conv, float_conv, winograd
+from tests.support.schedules.inputs import inputs_of, parallel_loops
 
 SMALL = ConvWorkload(2, 40, 6, 4, 64, (3, 3), padding=(1, 1, 1, 1))
 NEON = vector_unit_named("neon")
-
-
-def inputs_of(function: tirx.PrimFunc) -> list[np.ndarray]:
-    """Random bits, and small integers as floats, whose sums and products are exact in any order."""
-    rng = np.random.default_rng(0)
-    arrays = []
-    for parameter in function.params[:-1]:
-        shape, dtype = tuple(map(int, parameter.ty.shape)), str(parameter.dtype)
-        limits = (-4, 5) if dtype == "float32" else (0, np.iinfo(dtype).max)
-        arrays.append(rng.integers(*limits, shape).astype(dtype))
-    return arrays
-
-
-def parallel_loops(function: tirx.PrimFunc) -> int:
-    return function.script().count("T.parallel(")
 
 
 @pytest.mark.parametrize("make", [binary_conv, float_conv, winograd])
@@ -67,21 +52,6 @@ def test_every_tile_computes_the_same(make, target):
         results.append(build(sch.mod["main"], target)(*inputs))
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
-    assert np.unique(results[0]).size > 10
-
-
-def test_columns_that_are_left_over_are_computed_as_well(target):
-    vector_unit = vector_unit_named(target.vector)
-    function = float_conv(ConvWorkload(2, 12, 2, 31, 40, (3, 3), padding=(1, 1, 1, 1)), vector_unit.layout)
-    inputs, results = inputs_of(function), []
-    tiles = candidates(find_anchor(Schedule(function)), vector_unit)
-    over = [tile for tile in tiles if 31 % tile.columns]
-    assert over and over[0] == tiles[0]
-    for tile in (Tile(1, 1, 1), *over):
-        sch = Schedule(function)
-        apply_tile(sch, find_anchor(sch), tile, vector_unit=vector_unit)
-        results.append(build(sch.mod["main"], target)(*inputs))
-        np.testing.assert_array_equal(results[-1], results[0])
     assert np.unique(results[0]).size > 10
 
 
@@ -146,28 +116,6 @@ def test_a_recorded_tile_that_does_not_fit_is_not_used(tile):
     assert description == "bconv2d_bytes 2x4x1 (default)"
 
 
-@pytest.mark.parametrize(
-    "make, vector, channels, weights, order",
-    [
-        (binary_conv, "avx512vpopcntdq", 64, 9 * 64 * 64 // 8, "n_h_0_o_0"),
-        (binary_conv, "avx2", 64, 9 * 64 * 64 // 4, "n_h_0_o_0"),
-        (binary_conv, "neon", 64, 9 * 64 * 64 // 8, "n_h_0_o_0"),
-        (binary_conv, "neon", 256, 9 * 256 * 256 // 8, "n_o_0_h_0"),
-        (float_conv, "avx512", 32, 9 * 32 * 32 * 4, "n_h_0_o_0"),
-        (float_conv, "avx512", 256, 9 * 256 * 256 * 4, "n_o_0_h_0"),
-    ],
-)
-def test_rows_come_first_where_all_weights_stay_near(make, vector, channels, weights, order):
-    """A thread's share is whole rows then, and no weights are fetched from afar for each of them."""
-    vector_unit = vector_unit_named(vector)
-    workload = ConvWorkload(1, channels, 28, 28, channels, (3, 3), padding=(1, 1, 1, 1))
-    sch = Schedule(make(workload, vector_unit.layout))
-    anchor = find_anchor(sch)
-    assert anchor.weights == weights
-    apply_tile(sch, anchor, Tile(2, 2, 2), vector_unit=vector_unit)
-    assert re.findall(r"for (\w+) in T.parallel\(", sch.mod["main"].script()) == [f"{order}_fused"]
-
-
 @pytest.mark.parametrize("make", [binary_conv, float_conv, winograd])
 def test_small_kernels_stay_on_one_thread(make):
     small = ConvWorkload(1, 16, 4, 4, 16, (3, 3), padding=(1, 1, 1, 1))
@@ -218,12 +166,3 @@ def test_the_tiles_of_a_winograd_convolution_are_those_of_its_marked_size():
     for m, tiles in ((2, 4), (4, 2)):
         anchor = find_anchor(Schedule(winograd(workload, NEON.layout, m)))
         assert (anchor.height, anchor.width, anchor.blocks) == (tiles, tiles, 4)
-
-
-@pytest.mark.parametrize("channels, rows, loops", [(256, 1, 1), (256, 7, 3), (16, 1, 1), (16, 7, 0)])
-def test_where_few_groups_of_rows_make_the_image_winograd_shares_out_each_of_its_parts(channels, rows, loops):
-    """Not so where there is little work: the parts hand the whole image on."""
-    workload = ConvWorkload(1, channels, 14, 14, channels, (3, 3), padding=(1, 1, 1, 1))
-    sch = Schedule(winograd(workload, NEON.layout))
-    apply_tile(sch, find_anchor(sch), Tile(rows, 1, 2), vector_unit=NEON)
-    assert parallel_loops(sch.mod["main"]) == loops

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.board_process import free_port
+from tests.support.boards.board_process import free_port
 
 ROOT = Path(__file__).parents[2]
 # In a process of its own, for the server's thread never ends.

@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 from b2nn_tvm.verification.oracle_model import needs_rewriting, rewritten
-from tests.support.onnx_models import BINARY_CONV2D, model
-from tests.support.onnx_networks import IMAGE, binary, binary_constants
+from tests.support.networks.onnx_models import BINARY_CONV2D, model
+from tests.support.networks.onnx_networks import IMAGE, binary, binary_constants
 
 QUANT = "qonnx.custom_op.general.BipolarQuant"
 

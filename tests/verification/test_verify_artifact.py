@@ -21,8 +21,8 @@ from b2nn_tvm.verification.verify_artifact import (
     relative_difference,
     verify_artifact,
 )
-from tests.support.onnx_models import model, save
-from tests.support.onnx_networks import IMAGE, NETWORKS, Network, binary, binary_constants, constant
+from tests.support.networks.onnx_models import model, save
+from tests.support.networks.onnx_networks import IMAGE, NETWORKS, Network, binary, binary_constants, constant
 
 FLOAT = Network(
     "a = Conv (input, w) b = Relu (a) c = GlobalAveragePool (b) d = Flatten (c) output = Gemm (d, v)",

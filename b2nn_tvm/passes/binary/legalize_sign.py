@@ -13,8 +13,9 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from b2nn_tvm.kernel_attrs import SIGN_MEANING
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
-from b2nn_tvm.passes.framework.invariants import NO_BINARY_CONV, NO_SIGN, SIGN_IS_BINARY, SIGN_MEANING
+from b2nn_tvm.passes.framework.invariants import NO_BINARY_CONV, NO_SIGN, SIGN_IS_BINARY
 from b2nn_tvm.passes.patterns.sign_patterns import is_binary_conv
 from b2nn_tvm.relax_query import calls, definitions, dtype, op_name, variables
 

@@ -20,8 +20,9 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.kernel_attrs import SIGN_MEANING
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
-from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED, NCHW, SIGN_IS_BINARY, SIGN_MEANING
+from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED, NCHW, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.step_function import step_function
 from b2nn_tvm.relax_query import constant, dtype, op_name, per_channel, shape, uniform

@@ -11,14 +11,13 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from b2nn_tvm.kernel_attrs import SIGN_MEANING
 from b2nn_tvm.passes.framework.invariant import Invariant, of_every_call, relax_functions
 from b2nn_tvm.passes.patterns.axes import negative_axes
 from b2nn_tvm.passes.patterns.elementwise import BROADCASTING
 from b2nn_tvm.passes.patterns.sign_patterns import is_binary_conv, is_signed
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale
 from b2nn_tvm.relax_query import Definition, constant, dtype, op_name, shape
-
-SIGN_MEANING = "b2nn.sign"  # attribute of a module: "binary" while R.sign is +1 at zero, not 0 as TVM has it
 
 
 def _in_layout(data: str, kernel: str) -> Callable[[relax.Call, Definition], str]:

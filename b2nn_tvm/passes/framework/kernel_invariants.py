@@ -8,13 +8,9 @@ import tvm
 from tvm import relax, tirx
 from tvm.ir import GenericConst
 
-from b2nn_tvm.kernel_attrs import OPERATIONS
-from b2nn_tvm.ops.border import BORDER
+from b2nn_tvm.kernel_attrs import BORDER, NOTED_OPERATIONS, OPERATIONS
 from b2nn_tvm.passes.framework.invariant import Invariant, relax_functions
 from b2nn_tvm.relax_query import calls, op_name
-
-# Attributes of a module: the operations and the role of each function, by its name.
-NOTED_OPERATIONS, NOTED_ROLES = "b2nn.noted_operations", "b2nn.noted_roles"
 
 
 def _every_kernel(complaint: Callable[[tvm.IRModule, tvm.ir.GlobalVar], str]) -> Callable[[tvm.IRModule], str]:

@@ -13,15 +13,9 @@ from __future__ import annotations
 import tvm
 from tvm import tirx
 
-from b2nn_tvm.kernel_attrs import OPERATIONS, ROLE
+from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS, NOTED_ROLES, OPERATIONS, ROLE
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
-from b2nn_tvm.passes.framework.kernel_invariants import (
-    KERNELS_ONLY,
-    LABELLED,
-    NOTED_OPERATIONS,
-    NOTED_ROLES,
-    OPERATIONS_NOTED,
-)
+from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED, OPERATIONS_NOTED
 
 
 @tvm.transform.module_pass(opt_level=0, name="LabelKernels")

@@ -17,9 +17,9 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
-from b2nn_tvm.kernel_attrs import Operation, Role, role_of, role_of_fused
+from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS, NOTED_ROLES, Operation, Role, role_of, role_of_fused
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
-from b2nn_tvm.passes.framework.kernel_invariants import GROUPED, NOTED_OPERATIONS, NOTED_ROLES, OPERATIONS_NOTED
+from b2nn_tvm.passes.framework.kernel_invariants import GROUPED, OPERATIONS_NOTED
 from b2nn_tvm.relax_query import calls, op_name
 
 _WORDS_OF_ROLES = {

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
-from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE, find_emulator
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
-from tests.deploy.handmade import KERNELS, expected, program
+from tests.support.deploy.handmade import KERNELS, expected, program
 
 UDOT = r"""
 int scale(void *x, void *c, void *out) {
@@ -87,13 +86,6 @@ def test_libraries_for_this_machine_are_not_emulated(net, x):
         pytest.raises(DeviceError, match="runs libraries for aarch64, armv7l.*use --device local"),
     ):
         EmulatorDevice("cortex-a72").run(artifact, {"input": x})
-
-
-def test_a_missing_emulator_is_an_error_with_remedies(monkeypatch, tmp_path):
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(DeviceError, match=r'"make arm-emulator", or with "apt install qemu-user libc6-arm64-cross"'):
-        find_emulator("aarch64")
 
 
 @pytest.mark.emulated

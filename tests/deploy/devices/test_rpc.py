@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
 import numpy as np
-import psutil
 import pytest
 
 from b2nn_tvm.deploy.devices.open_device import open_device
@@ -24,32 +22,11 @@ from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
-from tests.deploy.handmade import expected, program
-from tests.support import full_disk
-from tests.support.board_process import BoardProcess, free_port
+from tests.support.boards import full_disk
+from tests.support.boards.board_process import free_port
+from tests.support.deploy.handmade import expected, program
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
-
-
-@pytest.fixture(scope="module")
-def board(tmp_path_factory):
-    board = BoardProcess(tmp_path_factory.mktemp("board"))
-    yield board
-    board.stop()
-
-
-@pytest.fixture
-def start_board(tmp_path):
-    """A function that starts a board which the test may break."""
-    boards = []
-
-    def start(*words, **options) -> BoardProcess:
-        boards.append(BoardProcess(tmp_path, *words, **options))
-        return boards[-1]
-
-    yield start
-    for board in boards:
-        board.stop()
 
 
 def test_outputs_are_those_of_this_machine(board, artifact, x):
@@ -84,24 +61,6 @@ def test_nothing_stays_there(board, artifact, x):
         device.run(artifact, {"input": x})
     assert board.left_behind() == []
     assert len(board.processes()) == 1
-
-
-def test_it_serves_this_machine_alone_unless_told(board):
-    assert board.first_line.startswith(f"serving on 127.0.0.1:{board.port}; Ctrl-C ends it")
-    own = psutil.Process(board.processes()[0].pid)
-    listening = [each.laddr for each in own.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
-    assert listening == [("127.0.0.1", board.port)]
-
-
-def test_it_ends_when_the_system_shuts_down(start_board, artifact):
-    board = start_board()
-    with open_device(board.address) as device:
-        next(device.sample(artifact, threads=1, effort=ENDLESS))
-        running = board.processes()
-        assert board.terminate() == 0 and "Traceback" not in board.log
-        _, alive = psutil.wait_procs(running, timeout=5)
-        assert not alive and board.left_behind() == []
-        socket.create_server(("127.0.0.1", board.port)).close()  # the port is free again
 
 
 def test_a_board_that_disappears_is_an_error_after_what_came(start_board, artifact, x):
@@ -140,34 +99,6 @@ def test_one_that_hangs_is_given_up(start_board, artifact, x, victim):
         if victim == "the run":
             assert len(board.processes()) == 2
             device.run(artifact, {"input": x})  # the board serves on
-
-
-def test_a_client_that_is_killed_leaves_nothing(board, net):
-    code = f"""
-from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
-from b2nn_tvm.deploy.devices.device import MeasurementSettings, open_device
-device = open_device({board.address!r})
-for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings(runs=1000000)):
-    print("running", flush=True)
-"""
-    client = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=targets.__file__.rpartition("/targets/")[0]
-    )
-    assert client.stdout.readline() == b"running\n"
-    client.kill()
-    client.wait()
-    client.stdout.close()
-    assert board.left_behind() == []
-    assert len(board.processes()) == 1
-
-
-def test_only_one_is_served_at_a_time(board, artifact, monkeypatch):
-    monkeypatch.setattr("b2nn_tvm.deploy.devices.rpc.CONNECT_S", 1)
-    with open_device(board.address) as first, open_device(board.address) as second:
-        first.describe()
-        with pytest.raises(DeviceLost, match="no answer for 1 s; b2nn-device serves one at a time"):
-            second.describe()
 
 
 def test_a_full_disk_is_named(start_board, artifact, tmp_path):
@@ -211,7 +142,7 @@ def test_a_network_that_fails_says_why_and_the_board_serves_on(board, workshop, 
 
 
 def test_another_version_is_refused_with_both_versions(start_board):
-    board = start_board(before="from b2nn_tvm.deploy import board; board.PROTOCOL = 99")
+    board = start_board(before="from b2nn_tvm.deploy.server import functions; functions.PROTOCOL = 99")
     with (
         open_device(board.address) as device,
         pytest.raises(DeviceError, match=r'protocol 99.*install the same version on both: "pip'),

@@ -22,20 +22,10 @@ from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.targets import target as targets
-from tests.deploy.handmade import expected
-from tests.support import full_disk
-from tests.support.ssh_server import SshServer
+from tests.support.boards import full_disk
+from tests.support.deploy.handmade import expected
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
-
-
-@pytest.fixture
-def own_server(ssh_server_programs, monkeypatch) -> SshServer:
-    """A server that the test may break."""
-    server = SshServer(ssh_server_programs)
-    monkeypatch.setenv("B2NN_SSH", server.client)
-    yield server
-    server.stop()
 
 
 def replace_runner(net: Path, folder: Path, script: str) -> Path:
@@ -46,7 +36,7 @@ def replace_runner(net: Path, folder: Path, script: str) -> Path:
 
 
 def test_outputs_are_those_of_this_machine(ssh, artifact, x):
-    with open_device(ssh.word) as device:
+    with open_device(ssh.address) as device:
         for threads in (1, 2):
             outputs = device.run(artifact, {"input": x}, threads=threads)
             np.testing.assert_array_equal(outputs["output"], expected(x) + 1)
@@ -57,13 +47,13 @@ def test_outputs_are_those_of_this_machine(ssh, artifact, x):
 
 
 def test_a_measurement_is_one_as_here(ssh, artifact):
-    with open_device(ssh.word) as device:
+    with open_device(ssh.address) as device:
         found = measure(artifact, device=device, threads=2, runs=7)
         assert (found.runs, found.profiles, found.threads) == (7, 7, 2)
         assert [row.name for row in found.per_layer] == ["conv1", "layer 0", "layer 1", "tail"]
         assert 0 < found.min_ms <= found.p10_ms <= found.median_ms <= found.p90_ms
         assert measure(artifact, device=device, min_seconds=0.05).runs >= 10
-        here = describe(ssh.word, read_facts())
+        here = describe(ssh.address, read_facts())
         assert found.device == device.describe() == here and here.cpu and here.arch
 
 
@@ -73,7 +63,7 @@ def test_aliases_of_the_users_configuration_work(ssh, artifact, x):
 
 
 def test_nothing_stays_there(ssh, artifact, x):
-    with open_device(ssh.word) as device:
+    with open_device(ssh.address) as device:
         device.run(artifact, {"input": x})
         rows = device.sample(artifact, threads=1, effort=ENDLESS)
         next(rows)
@@ -88,8 +78,9 @@ def test_nothing_stays_there(ssh, artifact, x):
 def test_nothing_stays_there_when_this_side_is_killed(ssh, net):
     code = f"""
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.devices.device import MeasurementSettings, open_device
-device = open_device({ssh.word!r})
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings
+device = open_device({ssh.address!r})
 for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings(runs=1000000)):
     print("running", flush=True)
 """
@@ -109,17 +100,17 @@ for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings
 def test_a_noisy_login_does_no_harm(own_server, artifact, x):
     (own_server.home / ".ssh").mkdir()
     (own_server.home / ".ssh" / "rc").write_text("echo Welcome to this board; echo '{\"motd\": 1}'\n")
-    with open_device(own_server.word) as device:
+    with open_device(own_server.address) as device:
         outputs = device.run(artifact, {"input": x})
         np.testing.assert_array_equal(outputs["output"], expected(x) + 1)
         assert measure(artifact, device=device, runs=3).runs == 3
 
 
 def test_a_board_that_disappears_is_an_error_after_what_came(own_server, artifact, x):
-    with open_device(own_server.word) as device:
+    with open_device(own_server.address) as device:
         came = []
         with pytest.raises(
-            DeviceError, match=f'^{own_server.word}: .*check that "ssh -p {own_server.port} pi@127.0.0.1" works'
+            DeviceError, match=f'^{own_server.address}: .*check that "ssh -p {own_server.port} pi@127.0.0.1" works'
         ):
             for sample in device.sample(artifact, threads=1, effort=ENDLESS):
                 came.append(sample)
@@ -136,7 +127,7 @@ def test_a_board_that_disappears_is_an_error_after_what_came(own_server, artifac
 @pytest.mark.parametrize("victim", ["the run", "the board"])
 def test_one_that_hangs_is_given_up(own_server, artifact, victim):
     """Stopped processes answer no more than a board without power, and close nothing."""
-    with open_device(own_server.word, timeout_s=1) as device:
+    with open_device(own_server.address, timeout_s=1) as device:
         rows = device.sample(artifact, threads=1, effort=ENDLESS)
         next(rows)
         if victim == "the run":
@@ -157,7 +148,7 @@ def test_a_full_disk_is_named_and_left_as_it_was(own_server, artifact, x):
     words = full_disk.words(own_server.home / "tmp", uid=own_server.uid)
     own_server.disappear()
     own_server.start(*words)
-    with open_device(own_server.word) as device:
+    with open_device(own_server.address) as device:
         with pytest.raises(DeviceError, match=r"No space left on device: /.* has \d+ KiB, the network takes \d+ KiB"):
             device.run(artifact, {"input": x})
         assert device._connected().call("ls").split() == []
@@ -171,7 +162,7 @@ def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(ssh, artifact)
         assert device._connected().call("ls") == b""
         return str(caught.value)
 
-    with open_device(ssh.word) as device:
+    with open_device(ssh.address) as device:
         text = refusal(target=targets.get("arm"))
         assert "compiled for target arm" in text and "this device runs x86_64" in text
         assert "compile it with --target x86 or x86-avx512 or x86-vpopcntdq" in text
@@ -201,7 +192,7 @@ def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(ssh, artifact)
     ],
 )
 def test_a_program_that_fails_says_why(ssh, net, tmp_path, script, reason):
-    with open_device(ssh.word) as device, pytest.raises(DeviceError, match=reason):
+    with open_device(ssh.address) as device, pytest.raises(DeviceError, match=reason):
         measure(load(replace_runner(net, tmp_path / "net", script)), device=device)
 
 
@@ -210,7 +201,7 @@ def test_a_board_that_is_emulated_gives_no_times(own_server, artifact, x):
     (own_server.home / "bin").mkdir()
     (own_server.home / "bin" / "uname").write_text("#!/bin/sh\necho aarch64\n")
     (own_server.home / "bin" / "uname").chmod(0o755)
-    with open_device(own_server.word) as device:
+    with open_device(own_server.address) as device:
         assert device.describe().emulated
         with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
             measure(artifact, device=device)
@@ -221,30 +212,5 @@ def test_a_board_that_is_emulated_gives_no_times(own_server, artifact, x):
 def test_a_folder_without_the_program_is_refused(ssh, net, tmp_path):
     shutil.copytree(net, tmp_path / "net")
     (tmp_path / "net" / RUNNER).unlink()
-    with open_device(ssh.word) as device, pytest.raises(InputError, match=f"expected the program {RUNNER}"):
+    with open_device(ssh.address) as device, pytest.raises(InputError, match=f"expected the program {RUNNER}"):
         device.upload(load(tmp_path / "net"))
-
-
-def test_a_login_that_fails_says_what_to_do(own_server, monkeypatch):
-    def refusal() -> str:
-        with open_device(own_server.word) as device, pytest.raises(DeviceError) as caught:
-            device.describe()
-        return str(caught.value)
-
-    login = f"-p {own_server.port} pi@127.0.0.1"
-    (own_server.home / "authorized_keys").write_text("")
-    assert refusal().endswith(f'"ssh-copy-id {login}"')
-    (own_server.folder / "known_hosts").write_text("")
-    assert f'log in once with "ssh {login}"' in refusal()
-    own_server.disappear()
-    assert "raspi-config" in refusal()
-    monkeypatch.setenv("B2NN_SSH", "/no/such/ssh -v")
-    assert "cannot start '/no/such/ssh'" in refusal() and "apt install openssh-client" in refusal()
-
-
-@pytest.mark.parametrize(
-    "word", ["ssh://", "ssh://@host", "ssh://-oProxyCommand=x", "ssh://a b", "ssh://host:ssh", "ssh://pi@-host"]
-)
-def test_misspelled_words_are_refused(word):
-    with pytest.raises(DeviceError, match="expected ssh://user@host"):
-        open_device(word)

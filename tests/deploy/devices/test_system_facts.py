@@ -6,7 +6,15 @@ import subprocess
 
 import pytest
 
-from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, conditions, describe, parse_facts, read_facts
+from b2nn_tvm.deploy.devices.system_facts import (
+    SCRIPT,
+    SystemFacts,
+    conditions,
+    cpu_name,
+    describe,
+    parse_facts,
+    read_facts,
+)
 
 PI4 = {
     "machine": "aarch64",
@@ -127,3 +135,10 @@ def test_the_script_says_what_python_reads():
     assert describe("x", there) == describe("x", here)
     assert there.features == here.features and there.glibc == here.glibc != ()
     assert conditions(there).temperature_c == pytest.approx(conditions(here).temperature_c, abs=5)
+
+
+def test_cpu_names():
+    assert cpu_name("processor\t: 0\nmodel name\t: AMD EPYC\n") == "AMD EPYC"
+    big_little = "CPU part\t: 0xd08\n\nCPU part\t: 0xd03\nCPU part\t: 0xd03\n"
+    assert cpu_name(big_little) == "Cortex-A53 + Cortex-A72"
+    assert cpu_name("CPU part\t: 0xfff\n") == "part 0xfff"

@@ -17,8 +17,8 @@ from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError, DeviceLost
 from b2nn_tvm.targets.target import get
-from tests.deploy.handmade import expected
-from tests.support.board_process import BoardProcess, free_port, tracker
+from tests.support.boards.board_process import BoardProcess, free_port, tracker
+from tests.support.deploy.handmade import expected
 
 pytest.importorskip("tornado", reason="TVM's tracker needs it; pip install 'b2nn-tvm[tracker]'")
 

@@ -18,8 +18,8 @@ from b2nn_tvm.schedules.tiles.tile_records import load_records
 from b2nn_tvm.schedules.tuning.tune import tune_module
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.functions import binary_conv, float_conv
-from tests.support.board_process import BoardProcess
+from tests.support.boards.board_process import BoardProcess
+from tests.support.schedules.functions import binary_conv, float_conv
 
 WORKLOAD = ConvWorkload(1, 16, 6, 4, 32, (3, 3), padding=(1, 1, 1, 1))
 
@@ -49,7 +49,7 @@ def tune(word, target, path, functions, trials=3):
 
 
 def test_kernels_are_tuned_over_ssh(ssh, target, tmp_path):
-    tuned = tune(ssh.word, target, tmp_path / "records.json", (binary_conv, float_conv))
+    tuned = tune(ssh.address, target, tmp_path / "records.json", (binary_conv, float_conv))
     assert len(tuned.rows) == 2
     cpu = LocalDevice().describe().cpu
     assert all(record.device == cpu and 1e-5 < record.ms < 1 for record in tuned.rows.values())
@@ -83,7 +83,7 @@ def test_a_board_that_is_lost_leaves_what_was_tuned(target, tmp_path):
 
 def test_what_cannot_be_tuned_is_refused_before_any_trial(ssh, target):
     with pytest.raises(DeviceError, match="the code is for target arm .* but this device runs x86_64"):
-        DeviceBench(ssh.word, target=get("arm"))
+        DeviceBench(ssh.address, target=get("arm"))
     with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
         DeviceBench("emulator:cortex-a72", target=get("arm"))
     with pytest.raises(DeviceError, match="cannot connect"):

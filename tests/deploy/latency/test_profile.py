@@ -15,7 +15,7 @@ from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
-from tests.support.ssh_server import SshServer
+from tests.support.boards.ssh_server import SshServer
 
 
 def journal(costs: Path) -> list[dict]:
@@ -141,7 +141,7 @@ def test_a_board_over_ssh_that_is_switched_off_and_on(ssh_server_programs, monke
     monkeypatch.setenv("B2NN_SSH", server.client)
     costs = tmp_path / "costs.json"
     try:
-        with open_device(server.word) as device:
+        with open_device(server.address) as device:
             breaking = device.sample
 
             def sample(*arguments, **options):

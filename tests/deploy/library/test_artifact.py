@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +13,7 @@ from b2nn_tvm.deploy.library.artifact import check_inputs, load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import DeviceError, InputError
-from tests.deploy.handmade import N, expected, program
+from tests.support.deploy.handmade import N, expected, program
 
 
 def test_a_loaded_network_computes(artifact, x):
@@ -37,15 +36,6 @@ def test_it_says_what_it_is(artifact):
 def test_the_package_exports_it(net):
     with b2nn_tvm.load(net) as artifact:
         assert isinstance(artifact, b2nn_tvm.Artifact)
-
-
-def test_a_profile_gives_one_time_for_each_step(artifact, x):
-    outputs = [np.zeros(spec.shape, spec.dtype) for spec in artifact.outputs]
-    step_ms = artifact.instance(threads=2).profile([x], outputs)
-    results = {spec.name: output for spec, output in zip(artifact.outputs, outputs, strict=True)}
-    np.testing.assert_array_equal(results["output"], expected(x, shifts=1) + 1)
-    assert step_ms.shape == (len(artifact.manifest.steps),)
-    assert (step_ms > 0).all()
 
 
 def test_arrays_of_any_layout_are_taken(artifact, x):
@@ -94,16 +84,6 @@ def test_threads_may_share_an_artifact(artifact, x):
         list(executor.map(work, range(1, 5)))
 
 
-def test_bound_arrays_are_read_anew_at_each_call(artifact, x):
-    given, results = [np.zeros_like(x)], [np.zeros(spec.shape, spec.dtype) for spec in artifact.outputs]
-    run = artifact.instance(threads=1).bind(given, results)
-    for scale in (1, 2):
-        given[0][...] = scale * x
-        assert run() > 0
-        for spec, result in zip(artifact.outputs, results, strict=True):
-            np.testing.assert_array_equal(result, artifact.run({"input": scale * x})[spec.name])
-
-
 def test_a_closed_network_says_so(net, x):
     artifact = load(net)
     instance = artifact.instance(threads=1)
@@ -129,15 +109,6 @@ def test_a_failing_kernel_is_a_device_error(workshop, x):
     message = r"step 1 \(fail_if_negative, layer layer 0\) failed with status 7"
     with load(folder) as artifact, pytest.raises(DeviceError, match=message):
         artifact.run({"input": np.ones_like(x)})
-
-
-def test_a_rebuilt_library_replaces_the_one_still_in_use(workshop, x):
-    """The loader knows libraries by path; it must not give back the old one."""
-    with load(workshop.build("shift_one", name="rebuilt", factor=2.0)) as old:
-        np.testing.assert_array_equal(old.run({"input": x})["output"], expected(x, factor=2.0))
-        with load(workshop.build("shift_one", name="rebuilt", factor=3.0)) as new:
-            np.testing.assert_array_equal(new.run({"input": x})["output"], expected(x, factor=3.0))
-            np.testing.assert_array_equal(old.run({"input": x})["output"], expected(x, factor=2.0))
 
 
 def test_a_library_for_another_cpu_loads_but_does_not_run(workshop, net, x):
@@ -166,32 +137,3 @@ def test_folders_without_a_library_are_refused(tmp_path, workshop):
     (folder / LIBRARY).unlink()
     with pytest.raises(InputError, match="no such file, although the manifest names it"):
         load(folder)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda d: d["library"].update(abi_version=2), "expected ABI version 1, but the library has 2"),
-        (lambda d: d["library"].update(file="../x.so"), "library/file is not as expected"),
-        (lambda d: d["sizes"].pop("kernel_code"), "'kernel_code' is a required property"),
-        (lambda d: d["inputs"][0].update(shape=[1, "n"]), "inputs/0/shape/1 is not as expected"),
-        (lambda d: d.update(kind="b2nn-plan"), "expected a document of kind 'b2nn-manifest'"),
-        (lambda d: d["verification"].update(method="by eye"), "verification/method is not as expected"),
-        (lambda d: d.update(format_version=9), "expected format version 4"),
-        (lambda d: d.update(format_version=3), "write it again with this version of the tool"),
-    ],
-)
-def test_damaged_manifests_are_refused(workshop, net, tmp_path, change, message):
-    document = json.loads((net / "manifest.json").read_text())
-    change(document)
-    (tmp_path / "manifest.json").write_text(json.dumps(document))
-    (tmp_path / LIBRARY).write_bytes((net / LIBRARY).read_bytes())
-    with pytest.raises(InputError, match=re.escape(message)):
-        load(tmp_path)
-
-
-def test_the_manifest_survives_reading_and_writing(net, tmp_path):
-    manifest = read_manifest(net)
-    manifest.save(tmp_path)
-    assert read_manifest(tmp_path) == manifest
-    assert (tmp_path / "manifest.json").read_text() == (net / "manifest.json").read_text()

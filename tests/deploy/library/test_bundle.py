@@ -21,7 +21,7 @@ from b2nn_tvm.deploy.library.bundle import EXAMPLES, requirements, write_bundle
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.targets import target as targets
-from tests.deploy.handmade import N, expected, program
+from tests.support.deploy.handmade import N, expected, program
 
 CPUS = {"arm": ("cortex-a53", "cortex-a72", "cortex-a76"), "armv7": ("cortex-a7", "cortex-a15")}
 ARM_PYTHON = Path(__file__).parents[3] / "build" / "arm-board" / "python"
@@ -144,7 +144,7 @@ def test_the_c_example_and_the_runner_run_on_each_board(arm_board, bundle_for, i
 @pytest.mark.emulated
 def test_the_python_example_runs_on_the_emulated_board(arm_board, bundle_for, image, x):
     if not ARM_PYTHON.is_file():
-        pytest.skip("needs Python for AArch64; get it with: python -m tests.support.setup_board")
+        pytest.skip("needs Python for AArch64; get it with: python -m tests.support.boards.setup_board")
     command = [ARM_PYTHON, bundle_for("arm") / "classify.py", image, "2"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, answer(x), "")

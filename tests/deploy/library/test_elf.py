@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
 from b2nn_tvm.deploy.library.elf import Symbol, find_symbol, is_hard_float, read_elf
@@ -53,3 +55,13 @@ def test_a_symbol_is_found_where_it_is_defined(kernels):
 @pytest.mark.parametrize(("target", "hard"), [("native", False), ("arm", False), ("armv7", True)])
 def test_only_arm_objects_of_32_bits_tell_how_they_pass_floats(workshop, target, hard):
     assert is_hard_float(workshop.kernels(target=target)) is hard
+
+
+def test_elf_files_are_read(workshop):
+    elf = read_elf(workshop.kernels())
+    assert elf.arch == platform.machine()
+    assert {"scale", "shift_one", "__TVMBackendParallelLaunch"} <= elf.defined
+    assert "memcpy" in elf.undefined
+    assert elf.glibc == ""
+    with pytest.raises(ValueError, match="not a little-endian ELF file"):
+        read_elf(b"MZ" + bytes(100))

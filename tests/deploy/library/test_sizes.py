@@ -12,7 +12,7 @@ import pytest
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import LIBRARY
 from b2nn_tvm.deploy.library.elf import read_elf
-from tests.deploy.handmade import N
+from tests.support.deploy.handmade import N
 
 
 def binutils_sizes(path) -> dict[str, int]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.targets import target as targets
@@ -115,13 +114,3 @@ def test_a_failed_link_names_the_symbol(workshop):
     (workshop.folder / "open.c").write_text("int missing_kernel(void); int main(void) { return missing_kernel(); }\n")
     with pytest.raises(ToolchainError, match=r"failed with status 1: .*missing_kernel.*; the command was"):
         workshop.compile(workshop.target(), "open.c", "-o", "open")
-
-
-def test_elf_files_are_read(workshop):
-    elf = read_elf(workshop.kernels())
-    assert elf.arch == platform.machine()
-    assert {"scale", "shift_one", "__TVMBackendParallelLaunch"} <= elf.defined
-    assert "memcpy" in elf.undefined
-    assert elf.glibc == ""
-    with pytest.raises(ValueError, match="not a little-endian ELF file"):
-        read_elf(b"MZ" + bytes(100))

@@ -4,8 +4,8 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.fold_activation import FoldActivation, activation, input_threshold
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 THRESHOLD = np.array([0.25, -0.5, 0, 1], np.float32).reshape(1, 1, 1, 4)

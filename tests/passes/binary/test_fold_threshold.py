@@ -12,9 +12,9 @@ from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.binary.fold_threshold import FoldThreshold, integer_thresholds
 from b2nn_tvm.passes.pipeline import canonicalize, convert_layout
 from b2nn_tvm.relax_query import calls, constant, definitions, op_name
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, random_input, random_signs, run
-from tests.support.compile_context import apply_stage, context
-from tests.support.onnx_models import model, save
+from tests.support.networks.onnx_models import model, save
+from tests.support.passes.compile_context import apply_stage, context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, random_input, random_signs, run
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 WEIGHT = random_signs((3, 3, 4, 5))  # HWIO

@@ -4,11 +4,19 @@ import tvm
 from tvm import relax
 from tvm.relax import op
 
+from b2nn_tvm.kernel_attrs import SIGN_MEANING
 from b2nn_tvm.passes.binary.legalize_sign import LegalizeSign
 from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
-from b2nn_tvm.passes.framework.invariants import SIGN_MEANING
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 WEIGHT = const(random_signs((4, 4, 3, 3)))
 

@@ -5,8 +5,8 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.lower_binary_dense import LowerBinaryDense
-from tests.passes.relax_functions import assert_becomes, const, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, const, run
 
 ROWS, INPUTS, OUTPUTS = 2, 33, 5
 RNG = np.random.default_rng(0)

@@ -3,8 +3,16 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.pool_signs import PoolSigns
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 WEIGHT = random_signs((3, 3, 4, 2))  # HWIO

@@ -2,8 +2,8 @@ import numpy as np
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.align_constants import AlignConstants
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
 
 VALUES = np.arange(1, 5, dtype=np.float32)
 

@@ -4,8 +4,17 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
 from b2nn_tvm.relax_query import op_name
-from tests.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run, tidy
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    SHAPE,
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    run,
+    tidy,
+)
 
 ONE, MINUS_ONE, ZERO, TWO, HALF = const(1), const(-1), const(0), const(2), const(0.5)
 THRESHOLD = np.array([0.25, -0.5, 0, 1], np.float32)

@@ -6,8 +6,8 @@ from tvm.relax import op
 from b2nn_tvm.passes.canonicalize.classify_convs import ClassifyConvs, classify_convs
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
-from tests.passes.relax_functions import SHAPE, const, module, random_signs
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import SHAPE, const, module, random_signs
 
 SIGNS = random_signs((4, 4, 3, 3))
 FLOATS = np.arange(1, 145, dtype=np.float32).reshape(4, 4, 3, 3)

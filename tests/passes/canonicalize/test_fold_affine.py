@@ -6,8 +6,17 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.align_constants import AlignConstants
 from b2nn_tvm.passes.canonicalize.fold_affine import FoldAffine
-from tests.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run, tidy
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    SHAPE,
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    run,
+    tidy,
+)
 
 A, B, C, D, E = (np.random.default_rng(s).uniform(0.5, 2, (1, 4, 1, 1)).astype(np.float32) for s in range(5))
 

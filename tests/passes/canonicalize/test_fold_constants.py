@@ -6,10 +6,10 @@ from tvm.relax import op
 
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.canonicalize.fold_constants import FoldConstants
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run, tidy
-from tests.support.compile_context import context
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import NETWORKS
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import NETWORKS
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run, tidy
 
 GAMMA = np.array([1.5, -2, 0.25, 3], np.float32).reshape(4, 1, 1)
 VARIANCE = np.array([4, 1, 0.25, 16], np.float32)

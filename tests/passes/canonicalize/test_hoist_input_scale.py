@@ -3,8 +3,16 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.hoist_input_scale import HoistInputScale
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 WEIGHT = const(random_signs((3, 4, 3, 3)))
 SCALE = const(0.5)

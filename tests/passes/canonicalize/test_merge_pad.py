@@ -3,8 +3,16 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.merge_pad import MergePad
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 WEIGHT = const(random_signs((3, 4, 3, 3)))
 THRESHOLD = np.array([0.25, 0.5, 1, 1], np.float32).reshape(1, 4, 1, 1)

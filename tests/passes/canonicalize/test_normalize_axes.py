@@ -6,8 +6,8 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.normalize_axes import NormalizeAxes
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, random_input
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, random_input
 
 FOUR, SCALE = const(random_input((4,), 1)), const(random_input((4, 6, 5), 2))
 BODIES = {

@@ -3,8 +3,8 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
 
 THRESHOLD = np.array([0.25, -0.5, 0, 1], np.float32).reshape(1, 4, 1, 1)
 AXES = [0, 2, 3, 1]

@@ -4,8 +4,16 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale, weight_digest
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 SIGNS = random_signs((3, 4, 3, 3))
 ALPHA = np.array([0.75, 0, 1.5], np.float32)

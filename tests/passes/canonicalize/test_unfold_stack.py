@@ -7,8 +7,8 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
-from tests.passes.relax_functions import SHAPE, assert_becomes, assert_stays, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import SHAPE, assert_becomes, assert_stays, module, random_input, run
 
 
 @pytest.mark.parametrize("axis", [0, 2, 4, -1, -5])

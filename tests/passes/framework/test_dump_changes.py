@@ -19,10 +19,10 @@ from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
 from b2nn_tvm.passes.canonicalize.fold_constants import FoldConstants
 from b2nn_tvm.passes.framework.dump_changes import DumpChanges, prepare_dump_folder, with_instrument
 from b2nn_tvm.passes.pipeline import after_scheduling, before_scheduling, run
-from tests.passes.relax_functions import const, module
-from tests.support.compile_context import context
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import NETWORKS
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import NETWORKS
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import const, module
 
 
 def names(folder: Path) -> list[str]:

@@ -8,15 +8,12 @@ import tvm
 from tvm import relax, te, topi
 from tvm.relax import op
 
-from b2nn_tvm.kernel_attrs import OPERATIONS
-from b2nn_tvm.ops.border import BORDER
+from b2nn_tvm.kernel_attrs import BORDER, NOTED_OPERATIONS, OPERATIONS, SIGN_MEANING
 from b2nn_tvm.passes.framework import invariants, kernel_invariants
 from b2nn_tvm.passes.framework.invariant import Invariant
-from b2nn_tvm.passes.framework.invariants import SIGN_MEANING
-from b2nn_tvm.passes.framework.kernel_invariants import NOTED_OPERATIONS
 from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
-from tests.passes.relax_functions import const, module, random_signs
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import const, module, random_signs
 
 NHWC = {"data_layout": "NHWC", "kernel_layout": "HWIO"}
 NCHW_SIGNS, NHWC_SIGNS = const(random_signs((5, 4, 3, 3))), const(random_signs((3, 3, 5, 6)))

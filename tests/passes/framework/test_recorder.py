@@ -7,7 +7,7 @@ from b2nn_tvm.passes.framework.rewriter import rewrite_calls
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.relax_query import op_name
-from tests.passes.relax_functions import const, module, random_input
+from tests.support.passes.relax_functions import const, module, random_input
 
 FIRST, SECOND = random_input((4, 4, 3, 3), 1), random_input((6, 4, 1, 1), 2)
 ROWS = random_input((6, 5), 3)  # [K, O]

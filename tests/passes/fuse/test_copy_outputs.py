@@ -6,8 +6,8 @@ from tvm.relax import op
 
 from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
 from b2nn_tvm.relax_query import calls
-from tests.passes.relax_functions import const, random_input
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import const, random_input
 
 SHAPE = (2, 3, 4)
 TABLE = np.arange(6, dtype=np.int32).reshape(2, 3)

@@ -11,8 +11,8 @@ from tvm.relax import op
 from b2nn_tvm.passes.fuse.fuse_pack import FusePack, compose
 from b2nn_tvm.passes.pipeline import lower_binary, lower_float
 from b2nn_tvm.relax_query import calls
-from tests.passes.relax_functions import const, module, random_input, random_signs, run
-from tests.support.compile_context import apply_stage, context
+from tests.support.passes.compile_context import apply_stage, context
+from tests.support.passes.relax_functions import const, module, random_input, random_signs, run
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 HALF = np.full((1, 1, 1, 32), 0.5, np.float32)

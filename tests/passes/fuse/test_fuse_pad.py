@@ -17,12 +17,12 @@ from b2nn_tvm.relax_query import calls
 from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
-from tests.ops.scheduled import build
-from tests.passes.relax_functions import module, random_input, random_signs, run
 from tests.passes.test_pipeline import called, kernels
-from tests.support.compile_context import apply_stage, context
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import Network, binary, binary_constants
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import Network, binary, binary_constants
+from tests.support.ops.scheduled import build
+from tests.support.passes.compile_context import apply_stage, context
+from tests.support.passes.relax_functions import module, random_input, random_signs, run
 
 CONV = "{y} = Conv <pads = [1, 1, 1, 1]> ({x}, {w})"
 WEIGHTS = {"w": (16, 4, 3, 3), "v": (16, 16, 3, 3), "u": (16, 16, 3, 3)}

@@ -7,11 +7,10 @@ import tvm
 from tvm import relax
 from tvm.relax import op
 
-from b2nn_tvm.kernel_attrs import OPERATIONS
-from b2nn_tvm.passes.framework.kernel_invariants import NOTED_OPERATIONS
+from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS, OPERATIONS
 from b2nn_tvm.passes.fuse.label_kernels import LabelKernels
-from tests.passes.relax_functions import const, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import const, module, random_input, run
 
 WORDS = {"relu": ["relu"], "multiply": ["scale"]}
 

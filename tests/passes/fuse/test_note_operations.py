@@ -7,15 +7,14 @@ import tvm
 from tvm import relax
 from tvm.relax import op
 
-from b2nn_tvm.kernel_attrs import OPERATIONS
-from b2nn_tvm.passes.framework.kernel_invariants import NOTED_OPERATIONS
+from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS, OPERATIONS
 from b2nn_tvm.passes.fuse.note_operations import NoteOperations
 from b2nn_tvm.relax_query import calls
-from tests.passes.relax_functions import const, module, random_input, run
 from tests.passes.test_pipeline import kernels
-from tests.support.compile_context import context
-from tests.support.onnx_models import save
-from tests.support.onnx_networks import Network, binary, binary_constants
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import Network, binary, binary_constants
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import const, module, random_input, run
 
 
 def grouped(body):

@@ -6,9 +6,9 @@ import numpy as np
 import tvm
 from tvm import te, topi
 
-from b2nn_tvm.ops.border import BORDER
+from b2nn_tvm.kernel_attrs import BORDER
 from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
 
 BEFORE = """
 # from tvm.script import ir as I

@@ -2,8 +2,8 @@ import numpy as np
 from tvm.relax import op
 
 from b2nn_tvm.passes.layout.reshape_transpose import ReshapeTranspose
-from tests.passes.relax_functions import assert_becomes, assert_stays, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, module, random_input, run
 
 PIXEL = (3, 1, 1, 8)  # NHWC
 TO_NCHW = [0, 3, 1, 2]

@@ -3,8 +3,8 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.layout.sink_transpose import SinkTranspose
-from tests.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import SHAPE, assert_becomes, assert_stays, const, module, random_input, run
 
 TO_NCHW, TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 NHWC = (1, 6, 5, 4)

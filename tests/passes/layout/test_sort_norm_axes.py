@@ -6,8 +6,8 @@ import numpy as np
 from tvm.relax import op
 
 from b2nn_tvm.passes.layout.sort_norm_axes import SortNormAxes
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
 
 NHWC = (2, 6, 5, 4)
 SCALE, SHIFT = random_input((4, 6, 5), 1), random_input((4, 6, 5), 2)

@@ -14,8 +14,16 @@ from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
 from b2nn_tvm.workload import ConvWorkload
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 WORDS = VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16)
 BYTES = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)

@@ -3,15 +3,23 @@ import pytest
 from tvm import relax, topi
 from tvm.relax import op
 
-from b2nn_tvm.ops.border import PAD
+from b2nn_tvm.kernel_attrs import PAD
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
 from b2nn_tvm.workload import ConvWorkload
-from tests.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, random_signs, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import (
+    assert_becomes,
+    assert_stays,
+    const,
+    module,
+    random_input,
+    random_signs,
+    run,
+)
 
 AVX512 = VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16)
 AVX2 = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)

@@ -6,8 +6,8 @@ from b2nn_tvm.ops.max_pool2d import max_pool2d
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.relax_query import calls, op_name
-from tests.passes.relax_functions import assert_becomes, assert_stays, module, random_input, run
-from tests.support.compile_context import context
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, module, random_input, run
 
 SHAPE = (1, 6, 5, 4)  # NHWC
 

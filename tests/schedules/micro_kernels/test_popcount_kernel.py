@@ -7,22 +7,16 @@ import re
 import pytest
 from tvm.s_tir import Schedule
 
-from b2nn_tvm.schedules.micro_kernels.micro_kernel import kernel_ir
 from b2nn_tvm.schedules.schedule_module import apply_tile, find_anchor, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile import Tile
-from b2nn_tvm.schedules.tiles.window_tile import WindowTile, window_tile
+from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.functions import binary_conv
-from tests.schedules.registers import check_registers
+from tests.support.schedules.compiled import AARCH64, STAGES, inner_loop
+from tests.support.schedules.functions import binary_conv
+from tests.support.schedules.micro_kernels import popcount_tile
+from tests.support.schedules.registers import check_registers
 
 UNITS = ("neon", "neon_armv7")
-
-
-def tile_of(size: int, *, pixels: int = 4, lanes: int = 64, kernel: int = 3, dilation: int = 1) -> WindowTile:
-    image = (1, 9, 9, size)
-    return window_tile(
-        image, (kernel, kernel), stride=(1, 1), dilation=(dilation, dilation), tile=Tile(1, pixels, 1), lanes=lanes
-    )
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -30,7 +24,7 @@ def tile_of(size: int, *, pixels: int = 4, lanes: int = 64, kernel: int = 3, dil
 def test_the_chunks_of_a_run_are_its_bytes_and_cannot_overflow(name, size):
     for kernel in (1, 3, 5):
         for dilation in (1, 2):
-            tile = tile_of(size, kernel=kernel, dilation=dilation)
+            tile = popcount_tile(size, kernel=kernel, dilation=dilation)
             popcount = vector_unit_named(name).popcount(tile)
             assert len(tile.runs) * sum(popcount.chunks_of_run) == kernel * size
             assert max(popcount.chunks_of_run) * 8 <= 255
@@ -43,7 +37,7 @@ def test_the_registers_are_those_that_are_declared(name, lanes):
     make = vector_unit_named(name).popcount
     for pixels in range(1, 9):
         for size in (1, 2, 3, 7, 8, 12, 31, 64):
-            kernel = make(tile_of(size, pixels=pixels, lanes=lanes))
+            kernel = make(popcount_tile(size, pixels=pixels, lanes=lanes))
             check_registers(kernel)
             assert [number for group in kernel.groups for number in group] == list(range(pixels))
 
@@ -52,22 +46,8 @@ def test_the_registers_are_those_that_are_declared(name, lanes):
 def test_long_filters_are_summed_for_fewer_pixels_at_a_time(name):
     """The sums that wait in memory stay in the first-level cache."""
     for size in (64, 256, 512, 2048):
-        kernel = vector_unit_named(name).popcount(tile_of(size, kernel=1))
+        kernel = vector_unit_named(name).popcount(popcount_tile(size, kernel=1))
         assert kernel.scratch_bytes <= 16384 or max(map(len, kernel.groups)) == 1
-
-
-@pytest.mark.parametrize("name", UNITS)
-def test_equal_code_has_an_equal_name(name):
-    """Layers of one shape share the function, whatever is fused behind them."""
-    make = vector_unit_named(name).popcount
-    first, again, other = (kernel_ir(make(tile_of(size)))[0] for size in (8, 8, 16))
-    assert first == again != other
-
-
-@pytest.mark.parametrize("name", UNITS)
-@pytest.mark.parametrize("outputs, lanes", [(10, 16), (32, 32), (96, 48), (128, 64), (80, 48)])
-def test_a_vector_is_as_many_registers_as_make_the_fewest_operations(name, outputs, lanes):
-    assert vector_unit_named(name).layout.binary_lanes(outputs) == lanes
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -78,3 +58,25 @@ def test_the_call_stands_in_place_of_the_loops(name):
     text = sch.mod["main"].script()
     assert len(re.findall(r'T.call_extern\("int32", "b2nn_popcount_\w+"', text)) == 1
     assert "popcount(" not in text.replace("b2nn_popcount_", "")
+
+
+ARITHMETIC = {"aarch64": r"(?!ld|st)\w+ v\d+\.", "armv7l": r"v(?!ld|st)[\w.]+ q\d+"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("name", [*AARCH64, "armv7"])
+def test_binary_macs_take_three_operations_and_a_quarter(name, stage):
+    loop, arch = inner_loop(name, STAGES[stage], binary_conv, "v?cnt"), get(name).arch
+    xor, count, add, spread = {
+        "aarch64": (r"eor v\d+\.16b", r"cnt v\d+\.16b", r"add v\d+\.16b", r"dup v\d+\.16b"),
+        "armv7l": (r"veor q", r"vcnt\.8 q", r"vadd\.i8 q", r"vdup\.8 q"),
+    }[arch]
+    updates = loop.count(count)
+    assert updates >= 8 * 24
+    assert loop.count(xor) == updates
+    assert loop.count(spread) == updates / 4  # four vectors of filters share a broadcast
+    arithmetic = loop.count(ARITHMETIC[arch])
+    assert arithmetic == loop.count(f"{xor}|{count}|{add}|{spread}") <= 3.3 * updates
+    sums = updates - loop.count(add)  # of each, the first popcount is the sum
+    assert updates / sums <= 31  # bytes of eight bits that are summed in uint8
+    assert not any(re.search(r"\bsp\b", instruction) for instruction in loop.instructions)

@@ -13,8 +13,7 @@ from b2nn_tvm.ops.expand_weights import expand_weights, expand_winograd_weights
 from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
-from tests.schedules.assembly import Loop, innermost_loops
-from tests.schedules.test_assembly import spills
+from tests.support.schedules.assembly import Loop, innermost_loops, spills
 
 STORE = {
     "x86": r"vmov[au]ps %ymm\d+, -?\d*\(",

@@ -7,7 +7,7 @@ from tvm import te, topi
 
 from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
-from tests.ops.scheduled import build
+from tests.support.ops.scheduled import build
 
 CHANNELS = (1, 3, 31, 32, 33, 65)
 

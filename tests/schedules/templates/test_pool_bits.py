@@ -7,8 +7,8 @@ from b2nn_tvm.ops.pool_bits import PoolGeometry, pool_bits
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.schedules.templates.pool_bits import pool_bits_loops
 from b2nn_tvm.targets.target import get
-from tests.ops.scheduled import build
 from tests.ops.test_pool_bits import HEIGHT, POOLINGS, WIDTH
+from tests.support.ops.scheduled import build
 
 
 def loops(*arguments, **options):

@@ -17,7 +17,7 @@ from b2nn_tvm.schedules.tuning import metaschedule
 from b2nn_tvm.schedules.tuning.tune import tune_function, tune_module
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.workload import ConvWorkload
-from tests.schedules.functions import binary_conv, float_conv, winograd
+from tests.support.schedules.functions import binary_conv, float_conv, winograd
 
 WORKLOAD = ConvWorkload(1, 16, 6, 4, 32, (3, 3), padding=(1, 1, 1, 1))
 OTHER = ConvWorkload(1, 32, 6, 4, 32, (1, 1))

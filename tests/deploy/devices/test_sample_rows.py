@@ -1,0 +1,63 @@
+"""Samples as lines of JSON: read as they were written, between whatever else a login prints."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from b2nn_tvm.deploy.devices.sample_rows import row_of, samples, start_row
+from b2nn_tvm.deploy.devices.samples import Sample
+from b2nn_tvm.errors import DeviceError
+
+START = {"row": "start", "kind": "b2nn-profile", "format_version": 1, "model_id": "abc", "threads": 2}
+END = '{"row": "end"}\n'
+SAMPLES = [Sample(2, run_ms=0.25), Sample(2, run_ms=0.5), Sample(2, step_ms=(0.125, 0.0625))]
+
+
+def read(*lines: str) -> list[Sample]:
+    return list(samples(lines, word="ssh://board", model_id="abc"))
+
+
+def line(**change) -> str:
+    return json.dumps({**START, **change}) + "\n"
+
+
+def test_samples_are_read_as_they_were_written():
+    assert read(line(), *map(row_of, SAMPLES), END) == SAMPLES
+
+
+def test_the_first_row_says_which_network_runs(artifact):
+    start = start_row(artifact, 3)
+    assert json.loads(start)["model_id"] == artifact.manifest.library.model_id
+    lines = (start, row_of(Sample(3, run_ms=1.0)), END)
+    assert list(samples(lines, word="", model_id=artifact.manifest.library.model_id)) == [Sample(3, run_ms=1.0)]
+
+
+def test_what_is_no_row_is_passed_over():
+    """A greeting, an object of somebody else, and a line that was cut off."""
+    noise = ("Welcome!\n", '{"uptime": 3}\n', "\n", row_of(SAMPLES[0])[:9])
+    assert read(*noise, line(), *noise, row_of(SAMPLES[0]), *noise, END, "and more\n") == SAMPLES[:1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((), "the run stopped before its end and did not say why"),
+        ((line(), row_of(SAMPLES[0])), "the run stopped before its end and did not say why"),
+        ((line(kind="other"), END), "expected b2nn-profile in format version 1, but the program there prints 'other'"),
+        ((line(format_version=2), END), "in version 2; compile the network again with this version"),
+        ((line(model_id="xyz"), END), r"another network runs there .* \(its id is 'xyz', not 'abc'\)"),
+    ],
+)
+def test_rows_that_are_not_those_asked_for_are_refused(lines, message):
+    with pytest.raises(DeviceError, match=f"^ssh://board: .*{message}"):
+        read(*lines)
+
+
+def test_samples_that_came_before_the_run_stopped_are_kept():
+    came = []
+    with pytest.raises(DeviceError):
+        came.extend(each for each in samples((line(), *map(row_of, SAMPLES)), word="", model_id="abc"))
+    stream = samples((line(), *map(row_of, SAMPLES)), word="", model_id="abc")
+    assert [next(stream) for _ in SAMPLES] == SAMPLES

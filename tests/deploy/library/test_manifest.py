@@ -1,0 +1,42 @@
+"""manifest.json is read and written whole; a damaged one is refused with what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.deploy.library.build_library import LIBRARY
+from b2nn_tvm.deploy.library.manifest import read_manifest
+from b2nn_tvm.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["library"].update(abi_version=2), "expected ABI version 1, but the library has 2"),
+        (lambda d: d["library"].update(file="../x.so"), "library/file is not as expected"),
+        (lambda d: d["sizes"].pop("kernel_code"), "'kernel_code' is a required property"),
+        (lambda d: d["inputs"][0].update(shape=[1, "n"]), "inputs/0/shape/1 is not as expected"),
+        (lambda d: d.update(kind="b2nn-plan"), "expected a document of kind 'b2nn-manifest'"),
+        (lambda d: d["verification"].update(method="by eye"), "verification/method is not as expected"),
+        (lambda d: d.update(format_version=9), "expected format version 4"),
+        (lambda d: d.update(format_version=3), "write it again with this version of the tool"),
+    ],
+)
+def test_damaged_manifests_are_refused(workshop, net, tmp_path, change, message):
+    document = json.loads((net / "manifest.json").read_text())
+    change(document)
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    (tmp_path / LIBRARY).write_bytes((net / LIBRARY).read_bytes())
+    with pytest.raises(InputError, match=re.escape(message)):
+        load(tmp_path)
+
+
+def test_the_manifest_survives_reading_and_writing(net, tmp_path):
+    manifest = read_manifest(net)
+    manifest.save(tmp_path)
+    assert read_manifest(tmp_path) == manifest
+    assert (tmp_path / "manifest.json").read_text() == (net / "manifest.json").read_text()

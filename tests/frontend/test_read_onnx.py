@@ -1,0 +1,87 @@
+"""What keeps a file from being one flat, static, fully named graph is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.frontend.import_onnx import import_onnx
+from b2nn_tvm.provenance.layer_names import weight_digest
+from b2nn_tvm.relax_query import shape
+from tests.support.networks.imported import FLOATS, imported, name_nodes
+from tests.support.networks.onnx_models import model, save
+from tests.support.passes.relax_functions import random_input, run
+
+
+def test_an_open_batch_is_one(tmp_path):
+    found = imported(tmp_path, "output = Relu (input)", inputs="float[batch,4,6,5] input")
+    assert shape(found.module["main"].params[0]) == (1, 4, 6, 5)
+
+
+def test_input_shapes_fix_what_is_open(tmp_path):
+    options = {"input_shapes": {"input": (2, 4, 8, 9)}}
+    found = imported(tmp_path, "output = Relu (input)", inputs="float[n,4,h,w] input", import_options=options)
+    assert shape(found.module["main"].params[0]) == (2, 4, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shapes", "text"),
+    [
+        ("float[n,3,h,w] image", None, "pass --input-shape image=1x3x224x224"),
+        (
+            "float[n,3,h,w] image",
+            {"image": (1, 4, 8, 8)},
+            r"has the shape \[n, 3, h, w\] in the file, but 1,4,8,8 was given",
+        ),
+        ("float[n,3,h,w] image", {"image": (1, 3, 8)}, "but 1,3,8 was given"),
+        ("float[n,3,h,w] image", {"image": (1, 3, 0, 8)}, "but 1,3,0,8 was given"),
+        ("float[n,3,h,w] image", {"picture": (1, 3, 8, 8)}, "no input 'picture'; its inputs are image"),
+    ],
+)
+def test_shapes_that_cannot_be(inputs, shapes, text, tmp_path):
+    with pytest.raises(InputError, match=text):
+        imported(tmp_path, "output = Relu (image)", inputs=inputs, import_options={"input_shapes": shapes})
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        import_onnx(tmp_path / "absent.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"this is text, not a model", bytes(range(256))])
+def test_a_file_that_is_no_model(content, tmp_path):
+    path = tmp_path / "wrong.onnx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="expected an ONNX model"):
+        import_onnx(path)
+
+
+def test_external_data(tmp_path):
+    path = tmp_path / "model.onnx"
+    built = model("output = Conv (input, w)", {"w": FLOATS})
+    onnx.save(built, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert import_onnx(path).layers[0].digest == weight_digest(FLOATS)
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(InputError, match="stored in another file .*weights.bin.*external_data=False"):
+        import_onnx(path)
+
+
+def test_an_opset_that_is_too_old(tmp_path):
+    with pytest.raises(InputError, match=r"expected opset 11 or newer, but the model has opset 9; convert it with"):
+        imported(tmp_path, "output = Relu (input)", opset=9)
+
+
+def test_unknown_operators_are_named_with_their_nodes(tmp_path, capfd):
+    built = model("a = Relu (input) b = b2nn.Mystery (a) c = b2nn.Mystery (b) output = b2nn.Relu2 (c)")
+    path = save(tmp_path, name_nodes(built, "", "stage1.odd"))
+    with pytest.raises(UnsupportedError, match=r"b2nn::Mystery \(node 'stage1.odd' and 1 more\), b2nn::Relu2 \(node"):
+        import_onnx(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_functions_in_the_file_are_inlined(tmp_path):
+    functions = '<domain: "b2nn", opset_import: ["" : 18]> Twice (x) => (y) { y = Add (x, x) }'
+    path = save(tmp_path, model("output = b2nn.Twice (input)", functions=functions))
+    np.testing.assert_array_equal(run(import_onnx(path).module, random_input()), 2 * random_input())

@@ -1,0 +1,24 @@
+"""A micro-kernel in place of the loops of a direct convolution's tile."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tvm.s_tir import Schedule
+
+from b2nn_tvm.schedules.schedule_module import apply_tile, find_anchor, vector_unit_named
+from b2nn_tvm.schedules.tiles.tile import Tile
+from b2nn_tvm.workload import ConvWorkload
+from tests.support.schedules.functions import float_conv, winograd
+
+UNITS = ("neon", "neon_armv7")
+
+
+@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("make", [float_conv, winograd])
+def test_the_call_stands_in_place_of_the_loops(name, make):
+    workload = ConvWorkload(1, 12, 8, 8, 16, (3, 3), padding=(1, 1, 1, 1))
+    sch = Schedule(make(workload, vector_unit_named(name).layout))
+    apply_tile(sch, find_anchor(sch), Tile(2, 4, 2), vector_unit=vector_unit_named(name))
+    assert len(re.findall(r'T.call_extern\("int32", "b2nn_multiply_\w+"', sch.mod["main"].script())) == 1
