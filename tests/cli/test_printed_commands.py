@@ -16,7 +16,7 @@ import pytest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets import target as targets
-from tests.cli.printed_commands import SAMPLE, Printed, in_page, in_python, installs, make_targets
+from tests.support.cli.printed_commands import SAMPLE, Printed, in_page, in_python, installs, make_targets
 from tests.support.onnx_models import model, save
 
 ROOT = Path(__file__).parents[2]
