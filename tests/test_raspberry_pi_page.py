@@ -26,11 +26,11 @@ from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError
 from tests.support.board_process import free_port
 from tests.support.lifetime import die_with_parent
+from tests.support.paths import ROOT
 from tests.support.ssh_server import SshServer
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "raspberry-pi.md"
 SERVERS = ("b2nn-device", "ssh -N", "python -m tvm.exec.rpc_tracker")
 GOVERNOR = "cpu0/cpufreq/scaling_governor"
