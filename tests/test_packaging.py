@@ -10,8 +10,6 @@ import pytest
 from tests.support.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-
-
 DATA_ONLY = {"b2nn_tvm.examples.board": ROOT / "examples" / "board"}  # files for bundles, no code of the package
 
 

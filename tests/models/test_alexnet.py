@@ -14,7 +14,7 @@ def test_the_smallest_image():
     assert model(torch.randn(1, 3, 63, 63)).shape == (1, 7)
     with pytest.raises(
         InputError,
-        match="of 62x62 pixels nothing is left.*; the smallest image is 63x63",
+        match=r"of 62x62 pixels nothing is left.*; the smallest image is 63x63",
     ):
         models.alexnet(width=4, image_size=62)
 

@@ -40,5 +40,5 @@ def test_fully_connected_layers_count_on_and_cover_what_is_left():
 
 def test_an_image_of_which_nothing_is_left_is_refused():
     assert chain(6)(torch.randn(2, 2, 6, 6)).shape == (2, 5)
-    with pytest.raises(InputError, match="of 5x5 pixels nothing is left after 2 conv.*smallest image is 6x6"):
+    with pytest.raises(InputError, match=r"of 5x5 pixels nothing is left after 2 conv.*smallest image is 6x6"):
         chain(5)

@@ -33,11 +33,7 @@ def test_forward_and_backward(name, activation):
 
 # Which layers may become binary; all others are the first convolution, depthwise ones and the classifier.
 CHAIN = [f"conv{number}.conv" for number in range(2, 6)]
-
-
 FIRES = [f"fire{number}.{layer}" for number in range(2, 10) for layer in ("squeeze.conv", "expand1x1", "expand3x3")]
-
-
 ELIGIBLE = {
     "mobilenet": [f"blocks.{index}.pointwise.conv" for index in range(13)],
     "alexnet": [*CHAIN, "fc6.conv", "fc7.conv"],

@@ -14,7 +14,7 @@ def test_the_smallest_image():
     assert model(torch.randn(1, 1, 81, 81)).shape == (1, 7)
     with pytest.raises(
         InputError,
-        match="of 80x80 pixels nothing is left.*; the smallest image is 81x81",
+        match=r"of 80x80 pixels nothing is left.*; the smallest image is 81x81",
     ):
         models.sketchanet(width=4, image_size=80)
 

@@ -15,7 +15,7 @@ def test_the_smallest_image():
     assert model(torch.randn(1, 3, 8, 8)).shape == (1, 7)
     with pytest.raises(
         InputError,
-        match="of 7x7 pixels nothing is left.*; the smallest image is 8x8",
+        match=r"of 7x7 pixels nothing is left.*; the smallest image is 8x8",
     ):
         models.vgg_small(width=4, image_size=7)
 

@@ -30,12 +30,12 @@ def test_without_matplotlib_the_page_has_no_figures(folder: Path, monkeypatch: p
 
 def test_a_page_is_made_of_a_study_alone(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("method\nfront\n")
-    with pytest.raises(InputError, match="expected the results.csv of a study"):
+    with pytest.raises(InputError, match=r"expected the results.csv of a study"):
         write_page(tmp_path, [].append)
 
 
 def test_the_first_failure_is_named(tmp_path: Path) -> None:
     StudyResult(tmp_path, (), (), {}).check()
     failed = {"scores/seed-0/greedy": "out of memory", "scores/seed-1/greedy": "disk full"}
-    with pytest.raises(B2nnError, match="2 pieces of work failed.*scores/seed-0/greedy: out of memory; run the same"):
+    with pytest.raises(B2nnError, match=r"2 pieces of work failed.*scores/seed-0/greedy: out of memory; run the same"):
         StudyResult(tmp_path, (), (), failed).check()

@@ -65,7 +65,7 @@ def test_hawq_v2_stops_when_the_means_settle_and_goes_on_where_it_stopped(tiny, 
 
 
 def test_options_out_of_range_are_refused():
-    with pytest.raises(InputError, match="at least one draw, not 0.001 and 0"):
+    with pytest.raises(InputError, match=r"at least one draw, not 0.001 and 0"):
         HawqV2(most_draws=0)
 
 

@@ -73,7 +73,7 @@ def test_a_hybrid_plan_has_three_states(batches):
 def test_hybrid_refuses_what_does_not_fit(model, batches):
     with pytest.raises(InputError, match="no input error 'max'; choose one of rms"):
         Hybrid("max")
-    with pytest.raises(InputError, match="from 0 to 1, not 1.0 and 2"):
+    with pytest.raises(InputError, match=r"from 0 to 1, not 1.0 and 2"):
         Hybrid(float_inputs=2)
-    with pytest.raises(InputError, match="blocks.0.conv is not binary"):
+    with pytest.raises(InputError, match=r"blocks.0.conv is not binary"):
         methods.score(Hybrid(trained=model), model, batches)

@@ -25,7 +25,7 @@ def test_every_method_of_the_registry_gives_a_finite_score_per_layer(model, batc
         found = methods.score(selector, model, batches, **options)
         assert tuple(found.scores) == some and all(map(math.isfinite, found.scores.values()))
         assert methods.get(name).name == name
-    with pytest.raises(InputError, match="'hawq'.*mixbin-loss, mixbin-grad, mixbin-loss-printed-order"):
+    with pytest.raises(InputError, match=r"'hawq'.*mixbin-loss, mixbin-grad, mixbin-loss-printed-order"):
         methods.score("hawq", model, batches)
 
 
@@ -33,5 +33,5 @@ def test_scores_end_up_on_disk_and_a_bar_shows_the_way(model, batches, tmp_path,
     found = methods.score("mixbin-loss", model, batches, layers=NAMES[8:], path=tmp_path / "s.json", progress=True)
     assert Sensitivity.load(tmp_path / "s.json") == found
     assert "mixbin-loss" in capsys.readouterr().err
-    with pytest.raises(InputError, match="no layer blocks.77.conv; its layers are stem, blocks.0.conv"):
+    with pytest.raises(InputError, match=r"no layer blocks.77.conv; its layers are stem, blocks.0.conv"):
         methods.score("front", model, batches, layers=["blocks.77.conv"])

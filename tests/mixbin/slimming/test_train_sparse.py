@@ -40,5 +40,5 @@ def test_training_with_the_penalty_makes_the_scales_small():
         norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
         sums.append(sum(float(norm.weight.detach().abs().sum()) for norm in norms))
     assert sums[1] < 0.9 * sums[0]
-    with pytest.raises(InputError, match="there are 0, and it is 0.0001"):
+    with pytest.raises(InputError, match=r"there are 0, and it is 0.0001"):
         slim_train(nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), data, epochs=1)

@@ -14,11 +14,7 @@ SMALL = {
     "sketchanet": {"image_size": 105, "width": 4},
     "vgg_small": {"image_size": 16, "width": 4},
 }
-
-
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-
-
 CLASSIFIER = {"mobilenet": "fc", "alexnet": "fc8", "squeezenet": "conv10", "sketchanet": "fc8", "vgg_small": "fc7"}
 
 
