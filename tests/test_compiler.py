@@ -4,9 +4,7 @@ input.
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +13,8 @@ import pytest
 
 import b2nn_tvm
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE
-from b2nn_tvm.deploy.library.verification import NOT_CHECKED, SAME_NETWORK, THIS_LIBRARY, not_checked
-from b2nn_tvm.errors import InputError, TargetError, ToolchainError, UnsupportedError, VerificationError
+from b2nn_tvm.deploy.library.verification import THIS_LIBRARY, not_checked
+from b2nn_tvm.errors import InputError, TargetError, UnsupportedError, VerificationError
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.verification import verify_artifact as verify
 from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
@@ -235,28 +232,6 @@ def test_the_manifest_says_how_the_library_was_checked(tmp_path):
         assert artifact.manifest.verification == not_checked("--no-verify")
 
 
-@pytest.fixture
-def without_emulator(tmp_path_factory, monkeypatch):
-    if shutil.which("qemu-aarch64"):
-        pytest.skip("this system has an emulator of its own; tests/arm/test_verification.py is about that")
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("nothing")))
-
-
-def test_for_another_machine_the_same_network_is_checked_on_this_one(tmp_path, monkeypatch, without_emulator):
-    """What was compiled for this machine does not stay."""
-    path = save(tmp_path, NETWORKS["binary in the form of a function"].build())
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    artifact = compile_model(path, target="arm", output=tmp_path / "library")
-    assert artifact.target.name == "arm"
-    found = artifact.manifest.verification
-    assert (found.method, found.inputs) == (SAME_NETWORK, verify.INPUTS)
-    assert 0 <= found.largest_difference <= TOLERANCE
-    assert found.reason.startswith('there is none for aarch64; get them with "make arm-emulator"')
-    assert not [entry for entry in temporary.iterdir() if entry.name.startswith("b2nn-")]
-
-
 RESIZED = {
     mode: Network(
         f'output = Resize <mode = "{mode}"> (input, , s)',
@@ -278,26 +253,6 @@ def test_what_is_imported_wrongly_is_refused_for_every_target(tmp_path, mode, ta
     with pytest.raises(VerificationError, match=f"{what} with onnxruntime on model.onnx"):
         compile_model(path, target=target, output=tmp_path / "library")
     assert not (tmp_path / "library").exists()
-
-
-def test_an_operator_that_onnxruntime_has_no_kernel_for_leaves_the_library_unchecked(tmp_path):
-    """A node BinaryConv2d without the function that says what it computes."""
-    constants = {name: constant(name, value) for name, value in binary_constants("u", 6, 4).items()}
-    built = model(binary("input", "output", "u", 4), constants, inputs="float[1,4,9,7] input")
-    with compile_model(save(tmp_path, built), output=tmp_path / "library") as artifact:
-        found = artifact.manifest.verification
-        assert found.method == NOT_CHECKED
-        assert found.reason.startswith("onnxruntime has no kernel for a part of it: ")
-        assert "BinaryConv2d" in found.reason and str(tmp_path) not in found.reason
-
-
-def test_without_a_compiler_for_this_machine_a_library_for_another_is_not_checked_by_accident(tmp_path, monkeypatch):
-    monkeypatch.setenv("CC", "no-such-compiler")
-    path = save(tmp_path, SMALL.build())
-    what = "so the check compiles the network for this machine, too, .*no-such-compiler.*--no-verify"
-    with pytest.raises(ToolchainError, match=what):
-        compile_model(path, target="arm", output=tmp_path / "library")
-    compile_model(path, target="arm", output=tmp_path / "library", verify=False).close()
 
 
 def test_sign_zero_is_verified_as_compiled(tmp_path):

@@ -11,8 +11,8 @@ import click
 import pytest
 
 from b2nn_tvm.version import __version__
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMANDS = ("compile", "profile", "device", "search", "study")
 

@@ -14,8 +14,8 @@ import networkx as nx
 import pytest
 
 from tests.support.link_tree import link_tree
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "b2nn_tvm"
 CLI_AT_THE_TOP = {"click", "b2nn_tvm.cli.command", "b2nn_tvm.version", "b2nn_tvm.cli"}
 LAW = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]

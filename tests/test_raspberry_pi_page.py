@@ -27,10 +27,10 @@ from b2nn_tvm.errors import DeviceError
 from tests.support.boards.board_process import free_port
 from tests.support.boards.lifetime import die_with_parent
 from tests.support.boards.ssh_server import SshServer
+from tests.support.paths import ROOT
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "raspberry-pi.md"
 SERVERS = ("b2nn-device", "ssh -N", "python -m tvm.exec.rpc_tracker")
 GOVERNOR = "cpu0/cpufreq/scaling_governor"

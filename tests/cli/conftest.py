@@ -6,17 +6,16 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from click.testing import CliRunner
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
-ROOT = Path(__file__).parents[2]
-Run = Callable[..., subprocess.CompletedProcess]
+from tests.support.cli.commands import Run
+from tests.support.cli.graphs import save_graph
+from tests.support.paths import ROOT
 
 
 @pytest.fixture
@@ -78,35 +77,3 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
         helper.make_node("Gemm", ["d", "fc_weight"], ["output"], name="fc", transB=1),
     ]
     return save_graph(tmp_path_factory.mktemp("onnx") / "small.onnx", nodes, constants, [1, 3, 8, 8], [1, 10])
-
-
-def save_graph(
-    path: Path,
-    nodes: list,
-    constants: dict,
-    input_shape: list,
-    output_shape: list,
-    *,
-    opset: int = 18,
-    domains: tuple[str, ...] = (),
-) -> Path:
-    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-    initializers = [numpy_helper.from_array(np.asarray(each, np.float32), name) for name, each in constants.items()]
-    graph = helper.make_graph(
-        nodes, path.stem, [value("input", input_shape)], [value("output", output_shape)], initializers
-    )
-    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
-    return path
-
-
-def assert_refused(done: subprocess.CompletedProcess, *parts: str) -> None:
-    """Status 1 and exactly one line on stderr that starts with "error:" and holds all parts; phases may stand before
-    it.
-    """
-    assert done.returncode == 1, f"status {done.returncode}: {done.stdout}{done.stderr}"
-    errors = [line for line in done.stderr.splitlines() if not line.endswith(" ...")]
-    assert len(errors) == 1 and errors[0].startswith("error: "), done.stderr
-    missing = [part for part in parts if part.lower() not in errors[0].lower()]
-    assert not missing, f"{errors[0]!r} does not name {missing}"
-    assert done.stdout == ""

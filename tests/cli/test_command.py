@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from b2nn_tvm import __version__
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.errors import BudgetError
-from tests.cli.conftest import ROOT, Run
+from tests.support.cli.commands import Run
+from tests.support.paths import ROOT
 
 COMMANDS = ("compile", "profile", "search")
 

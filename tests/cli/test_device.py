@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from b2nn_tvm.deploy.devices.open_device import open_device
-from tests.cli.conftest import Run, assert_refused
 from tests.support.boards.board_process import BoardProcess
+from tests.support.cli.commands import Run, assert_refused
 
 
 def test_other_machines_need_an_explicit_flag(run: Run) -> None:

@@ -16,10 +16,10 @@ import pytest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets import target as targets
-from tests.cli.printed_commands import SAMPLE, Printed, in_page, in_python, installs, make_targets
+from tests.support.cli.printed_commands import SAMPLE, Printed, in_page, in_python, installs, make_targets
 from tests.support.networks.onnx_models import model, save
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 FOLDERS = ("b2nn_tvm", "deploy", "schedules", "targets")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -16,8 +16,9 @@ from b2nn_tvm import compile_model, load, measure
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
-from tests.cli.conftest import Run, assert_refused, save_graph
 from tests.support.boards.board_process import BoardProcess
+from tests.support.cli.commands import Run, assert_refused
+from tests.support.cli.graphs import save_graph
 
 
 @pytest.fixture(scope="module")

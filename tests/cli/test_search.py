@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, assert_refused
+from tests.support.cli.commands import Run, assert_refused
 
 WORDS = ("--model", "cresnet20", "-o", "out")
 

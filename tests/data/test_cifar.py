@@ -1,14 +1,8 @@
-"""CIFAR as its author distributes it: pickles of Python 2, in a folder or a .tar.gz; damaged and hostile ones."""
+"""CIFAR as its author distributes it: pickles of Python 2, in a folder or a .tar.gz; damaged ones."""
 
 from __future__ import annotations
 
-import builtins
-import copyreg
 import gzip
-import io
-import os
-import pickle
-import struct
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,69 +13,13 @@ import pytest
 import torch
 
 from b2nn_tvm import data
-from b2nn_tvm.data import cifar_pickle
 from b2nn_tvm.errors import InputError
-
-
-class Python2Pickler(pickle._Pickler):
-    """Writes text and bytes alike as the byte strings of Python 2."""
-
-    dispatch = dict(pickle._Pickler.dispatch)
-
-    def save_string(self, value: str | bytes) -> None:
-        raw = value if isinstance(value, bytes) else value.encode("latin1")
-        self.write(pickle.BINSTRING + struct.pack("<i", len(raw)) + raw)
-
-    dispatch[str] = dispatch[bytes] = save_string
-
-
-def python2_pickle(value: Any) -> bytes:
-    file = io.BytesIO()
-    Python2Pickler(file, protocol=2).dump(value)
-    return file.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
-
-
-def batch(count: int, classes: int, labels: str, seed: int) -> dict[str, Any]:
-    source = np.random.default_rng(seed)
-    return {
-        "data": source.integers(0, 256, (count, 3072), dtype=np.uint8),
-        labels: [number % classes for number in range(count)],
-        "filenames": [f"image_{number}.png" for number in range(count)],
-        "batch_label": "a batch",
-    }
-
-
-def cifar100() -> dict[str, Any]:
-    names = {"fine_label_names": [f"fine {n}" for n in range(100)], "coarse_label_names": ["coarse"] * 20}
-    test, train = (batch(count, 100, "fine_labels", count) | {"coarse_labels": [0] * count} for count in (100, 200))
-    return {"meta": names, "test": test, "train": train}
-
-
-def cifar10() -> dict[str, Any]:
-    names = {"label_names": [f"class {n}" for n in range(10)], "num_vis": 3072, "num_cases_per_batch": 10}
-    batches = {f"data_batch_{number}": batch(20, 10, "labels", number) for number in range(1, 6)}
-    return {"batches.meta": names, "test_batch": batch(30, 10, "labels", 9), **batches}
-
-
-def write(folder: Path, content: dict[str, Any]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, value in content.items():
-        (folder / name).write_bytes(python2_pickle(value))
-    return folder
+from tests.support.data.cifar_files import cifar10, cifar100, python2_pickle, write
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return write(tmp_path / "cifar-100-python", cifar100())
-
-
-def test_the_writer_writes_as_python_2_did() -> None:
-    """The opcodes at the start of the real cifar-100-python/train, and the three names that it asks for."""
-    written = python2_pickle({"data": np.zeros((1, 3072), np.uint8)})
-    assert written.startswith(b"\x80\x02}q\x00T\x04\x00\x00\x00data")
-    for name in (b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy\nndarray\n", b"cnumpy\ndtype\n"):
-        assert name in written
-    assert b"numpy._core" not in written and b"_codecs" not in written
 
 
 def test_cifar_100(root: Path) -> None:
@@ -190,69 +128,3 @@ def test_wrong_content_is_refused(root: Path, name: str, change: dict[str, Any],
     (root / name).write_bytes(python2_pickle(cifar100()[name] | change))
     with pytest.raises(InputError, match=f"{root / name}: .*{message}"):
         data.cifar(root)
-
-
-class Call:
-    """Unpickled, calls a function; without one, gets only as far as naming it."""
-
-    def __init__(self, function: Any, *arguments: Any):
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple:
-        return self.call
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("name", ["os.system", "eval", "exec", "__import__", "getattr", "copyreg", "numpy"])
-def test_a_hostile_pickle_is_refused_and_not_run(root: Path, name: str, protocol: int) -> None:
-    marker = root / "was here"
-    code = f"open({str(marker)!r}, 'w').close()"
-    hostile = {
-        "os.system": Call(os.system, f"touch '{marker}'"),
-        "eval": Call(builtins.eval, code),
-        "exec": Call(builtins.exec, code),
-        "__import__": Call(builtins.__import__, "this"),
-        "getattr": Call(builtins.getattr, "text", "upper"),
-        "copyreg": Call(copyreg._reconstructor, object, object, None),
-        "numpy": Call(np.fromfile, str(root / "meta"), np.uint8),
-    }[name]
-    (root / "train").write_bytes(pickle.dumps(cifar_with(hostile), protocol))
-    with pytest.raises(InputError, match=r"train: expected a pickle of CIFAR, but it is refused \(it asks for "):
-        data.cifar(root)
-    assert not marker.exists()
-    if name in ("os.system", "eval", "exec"):  # as it would have been
-        pickle.loads((root / "train").read_bytes())
-        assert marker.exists()
-
-
-def cifar_with(hostile: Call) -> dict[str, Any]:
-    return {"batch_label": hostile, "fine_labels": [0]}
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"not a pickle",
-        python2_pickle([1, 2]),
-        python2_pickle(cifar100()["meta"])[:-100],
-        pickle.PROTO + bytes([99]) + pickle.STOP,
-        b"\x80\x02cnumpy\nndarray\n)R.",  # calls the stand-in that is no function
-        b"\x80\x02cnumpy\ndtype\n)R.",  # calls one without its argument
-        b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\n)Ru.",  # an array that never gets a state
-        b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\n)RK\x01bu.",  # or one that is none
-        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nN}(U\x08__code__K\x01u\x86b.",  # or sets its code
-        b"\x80\x02U\x01aQ.",  # a persistent name
-        b"\x80\x02\x82\x01.",  # a registered extension
-        b"\x80\x04\x8c\x05numpy\x8c\x0dndarray.dumps\x93.",  # an attribute of an allowed name
-    ],
-)
-def test_damaged_pickles_are_refused(raw: bytes) -> None:
-    with pytest.raises(InputError, match=r"^here: expected a pickle of CIFAR, but it is refused \(.+\); get it anew$"):
-        cifar_pickle.load(raw, source="here")
-
-
-def test_arrays_stored_by_columns_are_read_as_they_were() -> None:
-    rows = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    written = python2_pickle({"data": np.asfortranarray(rows)})
-    assert np.array_equal(cifar_pickle.load(written, source="")["data"], rows)

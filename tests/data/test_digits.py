@@ -1,11 +1,13 @@
+"""The digits: their splits, classes and pixels."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
 from b2nn_tvm import data
-from b2nn_tvm.data.split import stratified_split
-from b2nn_tvm.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -56,55 +58,3 @@ def test_it_is_the_same_each_time(bundle):
         bundle.test.digest,
     )
     assert len({again.train.digest, again.val.digest, again.test.digest}) == 3
-
-
-def test_loaders(bundle):
-    loader = bundle.train_loader(100, seed=1)
-    images, labels = next(iter(loader))
-    assert images.shape == (100, 3, 32, 32) and labels.shape == (100,) and len(loader) == 10
-    assert torch.equal(images, next(iter(bundle.train_loader(100, seed=1)))[0])
-    assert torch.equal(torch.cat([labels for _, labels in bundle.val_loader(100)]), bundle.val.labels)
-    assert torch.equal(torch.cat([images for images, _ in bundle.test_loader()]), bundle.test.images)
-    assert torch.equal(torch.cat([images for images, _ in bundle.fit_loader()]), bundle.train.images)
-
-
-def test_calibration_is_a_fixed_part_of_the_training_images(bundle):
-    one, two = bundle.calibration(100, batch=32), bundle.calibration(100, batch=32)
-    assert [len(labels) for _, labels in one] == [32, 32, 32, 4]
-    assert all(torch.equal(a, b) for (a, _), (b, _) in zip(one, two, strict=True))
-    rows = {image.numpy().tobytes() for image in bundle.train.images}
-    chosen = [image.numpy().tobytes() for images, _ in one for image in images]
-    assert set(chosen) <= rows
-    with pytest.raises(InputError, match="above zero"):
-        bundle.calibration(0)
-
-
-def test_augmentation_moves_and_flips_but_only_while_training(bundle):
-    moving = data.TensorImages(bundle.train.images[:64], bundle.train.labels[:64], shift=2)
-    assert moving.augmented and not bundle.train.augmented
-    few = data.DataBundle("few", moving, moving, moving, bundle.class_names, bundle.input_shape, (0.0,), (1.0,))
-    first, second = few.train_loader(64), few.train_loader(64)
-    second.sampler.set_epoch(1)
-    (one, labels), (two, _), (again, _) = next(iter(first)), next(iter(second)), next(iter(few.train_loader(64)))
-    assert torch.equal(one, again) and not torch.equal(one, two)
-    assert torch.equal(next(iter(few.val_loader(64)))[0], moving.images)
-    order = torch.tensor(next(iter(first.sampler)).images)
-    assert torch.equal(labels, moving.labels[order])
-    for image, source in zip(one, moving.images[order], strict=True):
-        padded = torch.nn.functional.pad(source[None], (2,) * 4, mode="reflect")[0]
-        crops = [padded[:, y : y + 32, x : x + 32] for y in range(5) for x in range(5)]
-        assert any(torch.equal(image, c) or torch.equal(image, c.flip(2)) for c in crops)
-
-
-def test_splits_take_all_classes_at_the_same_pace():
-    labels = np.repeat([0, 1, 2], [60, 30, 9])
-    first, second, rest = stratified_split(labels, (33, 11))
-    assert sorted([*first, *second, *rest]) == list(range(99))
-    assert np.bincount(labels[first]).tolist() == [20, 10, 3]
-    with pytest.raises(InputError, match="leave some"):
-        stratified_split(labels, (99,))
-
-
-def test_an_unknown_name_lists_the_choices():
-    with pytest.raises(InputError, match="'imagenet'.*digits.*folder.*npz"):
-        data.get("imagenet")

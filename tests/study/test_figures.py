@@ -10,7 +10,7 @@ import pytest
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.study import figures
-from tests.study.rows import made_up
+from tests.support.study.rows import made_up
 
 METHODS = {"mixbin-loss": [0.5, 0.6], "front": [0.4, 0.5], "network-slimming": [0.2, 0.3]}
 

@@ -14,7 +14,7 @@ from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.study import table
 from b2nn_tvm.study.run import StudyResult, study
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
-from tests.study.few_digits import NAME
+from tests.support.study.few_digits import NAME
 
 SETTINGS = StudySettings(
     width=8,

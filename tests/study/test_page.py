@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from b2nn_tvm.study.page import page
-from tests.study.rows import made_up
+from tests.support.study.rows import made_up
 
 REFERENCE = [0.50, 0.52, 0.51, 0.53, 0.50]
 

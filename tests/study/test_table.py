@@ -8,7 +8,7 @@ import pytest
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.study import table
-from tests.study.rows import made_up
+from tests.support.study.rows import made_up
 
 
 def test_rows_come_back(tmp_path: Path) -> None:

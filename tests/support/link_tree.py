@@ -12,7 +12,8 @@ import os
 import shutil
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 TREE = ROOT / "build" / "tree"
 BESIDE = ("schedules", "targets", "deploy")  # the packages whose folders stand beside b2nn_tvm
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from b2nn_tvm import models
 from b2nn_tvm.data import DataBundle
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.tracking.got10k import Video, got10k
 from b2nn_tvm.tracking.moving_patches import write_moving_patches
 from b2nn_tvm.tracking.pairs import pair_data
+from b2nn_tvm.tracking.scoring import score
 from b2nn_tvm.tracking.siamese import SiameseNet
-from b2nn_tvm.tracking.sizes import Sizes
 from b2nn_tvm.tracking.train import train
+from tests.support.tracking.narrow import narrow_net
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,13 +36,6 @@ def videos(tmp_path_factory) -> Path:
     return write_moving_patches(folder, train=20, val=8, test=1, frames=16, size=(128, 96))
 
 
-def narrow_net() -> SiameseNet:
-    """Untrained, always the same: a 32-pixel exemplar on a 64-pixel search crop, 5x5 responses."""
-    torch.manual_seed(0)
-    trunk = models.siamfc(width=8, stem_stride=1)
-    return SiameseNet(trunk, Sizes.of(trunk, exemplar=32, search=64))
-
-
 @dataclass(frozen=True)
 class Trained:
     """A trained network, what it was trained on, and the sequences that it has not seen."""
@@ -57,3 +51,8 @@ def trained(videos) -> Trained:
     data = pair_data(videos, net.sizes, pairs=192, held_out_pairs=32, workers=0)
     train(net, data, epochs=5, lr=1e-2, batch=8, hardware=Hardware(threads=1))
     return Trained(net, data, got10k(videos, "val"))
+
+
+@pytest.fixture(scope="session")
+def sensitivity(trained) -> Sensitivity:
+    return score("mixbin-loss", trained.net, trained.data.calibration(32, batch=32))

@@ -12,7 +12,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.tracking.got10k import Video, got10k
 from b2nn_tvm.tracking.pairs import PairImages, pair_data
 from b2nn_tvm.tracking.sizes import Sizes
-from tests.tracking.conftest import narrow_net
+from tests.support.tracking.narrow import narrow_net
 
 SIZES = Sizes(exemplar=32, search=64, response=5, stride=8)
 BOX = (40.0, 30.0, 12.0, 12.0)  # its middle is at (46, 36)

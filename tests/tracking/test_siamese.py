@@ -9,7 +9,7 @@ import torch
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.tracking.siamese import SCALE, LogisticLoss, correlate
 from b2nn_tvm.tracking.tracker import correlate as correlate_numpy
-from tests.tracking.conftest import narrow_net
+from tests.support.tracking.narrow import narrow_net
 
 
 def test_correlation_is_a_sum_over_the_exemplar():

@@ -1,4 +1,4 @@
-"""What is rewritten for onnxruntime, and what is left as it is; test_verify.py runs the results."""
+"""What is rewritten for onnxruntime, and what is left as it is; test_verify_artifact.py runs the results."""
 
 from __future__ import annotations
 

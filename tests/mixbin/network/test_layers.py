@@ -1,12 +1,14 @@
 """Which layers may become binary, on small networks that each hold one structure."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm import models
-from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.workload import ConvWorkload
@@ -193,72 +195,6 @@ class WeightsInForward(nn.Conv2d):
 def test_a_convolution_called_as_a_function_is_no_layer_but_may_be_the_first():
     model = nn.Sequential(WeightsInForward(3, 8, 3), nn.ReLU(), conv_bn(8, 8), nn.ReLU(), WeightsInForward(8, 8, 3))
     assert reasons(model) == {"2.0": ""}
-
-
-class Branching(nn.Module):
-    def forward(self, x):
-        return x if x.sum() > 0 else -x
-
-
-class Holder(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.block = nn.Sequential(conv(3, 3), Branching())
-
-    def forward(self, x):
-        return self.block(x)
-
-
-def test_untraceable_models_name_the_module():
-    with pytest.raises(
-        UnsupportedError, match=r"Holder cannot be traced by torch.fx: its module 'block.1' fails .*control"
-    ):
-        trace(Holder(), (3, 4, 4))
-
-
-class Step(nn.Module):
-    """One function of a tensor as a module."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
-
-
-@pytest.mark.parametrize(
-    ("step", "reason"),
-    [
-        (lambda x: x if x.shape[2] > 8 else -x, "control flow"),
-        (lambda x: torch.stack([row * 2 for row in x]), "cannot be iterated"),
-        (lambda x: x[: len(x)], "'len' is not supported"),
-        (lambda x: x * float(x.mean()), "not 'Proxy'"),
-    ],
-    ids=["a shape decides", "a loop over rows", "len", "a number from a tensor"],
-)
-def test_untraceable_models_say_what_fails_and_what_to_do(step, reason):
-    message = (
-        f"Sequential cannot be traced by torch.fx: its module '1' fails with: .*{reason}.*; write it in torch's op"
-    )
-    with pytest.raises(UnsupportedError, match=message):
-        trace(nn.Sequential(conv(3, 3), Step(step)), (3, 4, 4))
-
-
-def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
-    with pytest.raises(InputError, match=r"Sequential does not accept an input of shape \(1, 4, 8, 8\)"):
-        trace(network(), (4, 8, 8))
-    with pytest.raises(InputError, match=r"an input shape is \[C, H, W\] or \[N, C, H, W\]"):
-        trace(network(), (8, 8))
-    with pytest.raises(InputError, match="positive"):
-        trace(network(), (3, 0, 8))
-    with pytest.raises(InputError, match=r"Bilinear does not accept .* \(1, 3, 8, 8\): .*input2"):
-        trace(nn.Bilinear(8, 8, 2), (3, 8, 8))
-    with pytest.raises(
-        InputError, match=r"BiRealNet does not accept an input of shape \(1, 3, 64, 64\): .* \[64, 100\]\.?$"
-    ):
-        trace(models.cresnet20(), (3, 64, 64))
-    assert capfd.readouterr() == ("", "")
 
 
 def test_an_unknown_layer_lists_the_layers():

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from b2nn_tvm.costs.additive import AdditiveCost
-from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
@@ -14,29 +12,21 @@ from b2nn_tvm.mixbin.progressive import driver
 from b2nn_tvm.mixbin.progressive.driver import progressive
 from b2nn_tvm.mixbin.progressive.settings import LAYER_WISE_PRIORITY, Progression
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
-from b2nn_tvm.mixbin.selection.compare_candidates import compare_candidates
-from b2nn_tvm.mixbin.selection.select import runners_up
-from b2nn_tvm.mixbin.selectors import registry as methods
-from b2nn_tvm.mixbin.selectors.greedy import Greedy
 from b2nn_tvm.mixbin.training.loss import evaluate, mean_loss
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
-from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Precision
-
-LAYERS = ("stage1.0.conv1", "stage1.0.conv2", "stage2.0.conv1", "stage2.0.conv2")
+from tests.support.mixbin import noise
+from tests.support.mixbin.noise import LAYERS, cost
 
 
 @pytest.fixture(scope="module")
 def data():
-    torch.manual_seed(0)
-    split = lambda count: TensorImages(torch.randn(count, 1, 8, 8), torch.randint(0, 3, (count,)))
-    return DataBundle("noise", split(48), split(32), split(8), ("a", "b", "c"), (1, 8, 8), (0,), (1,))
+    return noise.images()
 
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(1)
-    return BiRealNet(classes=3, channels=1, image_size=8, stem="cifar", widths=(4, 8), blocks=1, activation="binrelu")
+    return noise.network()
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +37,6 @@ def batches(data):
 @pytest.fixture
 def subject(model, data, batches):
     return ScoringTask.of(model, batches, data=data)
-
-
-def cost(unit: str = "bytes") -> AdditiveCost:
-    return AdditiveCost(unit, 10, dict.fromkeys(LAYERS, 32), dict.fromkeys(LAYERS, 1))
 
 
 @pytest.mark.parametrize(
@@ -140,49 +126,6 @@ def test_other_settings_begin_anew(subject, tmp_path):
     assert progressive(subject, Progression("rear"), folder=tmp_path).layers == first.layers[::-1]
 
 
-def test_greedy_with_training_ends_with_the_budget_and_ranks_the_rest(model, batches, data):
-    options = {"data": data, "cost": cost(), "limit": 80, "seed": 1}
-    found = methods.score(Greedy(epochs=1), model, batches, **options)
-    steps = progressive(ScoringTask.of(model, batches, **options), Progression("greedy", epochs=1)).steps
-    assert found.method == "greedy-trained" and len(steps) == 2
-    assert found.order[:2] == tuple(step.layer for step in steps)
-    rest = sorted(set(LAYERS) - set(found.order[:2]), key=steps[-1].losses.get)
-    assert found.order[2:] == tuple(rest)
-
-
-def test_runners_up_are_trained_with_equal_effort_and_the_most_accurate_comes_first(model, data, tmp_path):
-    scores = {name: float(index) for index, name in enumerate(LAYERS)}
-    selections = runners_up(scores, cost(), 80, count=3)
-    done = []
-    options = {"epochs": 1, "workdir": tmp_path, "seed": 3}
-    found = compare_candidates(model, selections, data, progress=lambda *call: done.append(call), **options)
-    assert done == [("fine-tune the candidates", count, 3) for count in range(4)]
-    assert {one.selection for one in found} == set(selections)
-    assert [one.accuracy for one in found] == sorted((one.accuracy for one in found), reverse=True)
-    for one in found:
-        assert evaluate(one.model, data.val_loader()) == one.accuracy
-        binary = tuple(name for name, module in one.model.named_modules() if isinstance(module, BinaryConv2d))
-        assert binary == one.selection.binary
-    again = compare_candidates(model, selections, data, **options)  # from the finished checkpoints
-    assert [one.accuracy for one in again] == [one.accuracy for one in found]
-    with pytest.raises(InputError, match="at least one selection"):
-        compare_candidates(model, [], data, epochs=1)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"order": "middle"}, "choose one of front, rear, greedy"),
-        ({"precision": Precision.FLOAT}, "binary or weight-binary"),
-        ({"epochs": -1}, "at least 0, not -1"),
-        ({"floor": 1.5}, "from 0 to 1, not 1.5"),
-    ],
-)
-def test_settings_out_of_range_are_refused(options, message):
-    with pytest.raises(InputError, match=message):
-        Progression(**options)
-
-
 def test_what_is_missing_is_said(model, batches):
     with pytest.raises(InputError, match="needs data: a DataBundle"):
         progressive(ScoringTask.of(model, batches), Progression("front", epochs=1))
@@ -191,5 +134,3 @@ def test_what_is_missing_is_said(model, batches):
     with pytest.raises(InputError, match="save bytes, not flops"):
         subject = ScoringTask.of(model, batches, cost=cost("flops"), limit=80)
         progressive(subject, Progression("rear", Precision.WEIGHT_BINARY))
-    with pytest.raises(InputError, match="greedy-trained trains after each step"):
-        methods.score("greedy-trained", model, batches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mixbin.selectors import toy
+from tests.support.mixbin import toy
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 """The example of the page on methods runs."""
 
 import re
-from pathlib import Path
 
-PAGE = Path(__file__).parents[3] / "docs" / "methods.md"
+from tests.support.paths import ROOT
+
+PAGE = ROOT / "docs" / "methods.md"
 
 
 def test_the_example_runs(capsys):

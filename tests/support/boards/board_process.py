@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 
 from tests.support.boards.lifetime import die_with_parent
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 START_S = 60  # an emulated one imports TVM for ten seconds and more
 
 

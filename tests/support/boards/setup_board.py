@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 from tests.support.boards.apt_packages import download, run, unpack
+from tests.support.paths import ROOT
 
 STAMP = "complete-2"  # a new number rebuilds old folders
-ROOT = Path(__file__).parents[3]
 EMULATOR = ROOT / "build" / "arm-emulator"
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
 WHEELS = ("apache-tvm", "apache-tvm-ffi", "click", "cloudpickle", "jsonschema", "numpy", "psutil", "pyelftools")

@@ -59,3 +59,8 @@ def test_what_is_none_lists_the_choices(word: str, tmp_path: Path, monkeypatch: 
 def test_a_size_is_refused_where_it_is_fixed() -> None:
     with pytest.raises(InputError, match="'digits': its images have a size of their own; leave out size 64"):
         data.get("digits", size=64)
+
+
+def test_an_unknown_name_lists_the_choices() -> None:
+    with pytest.raises(InputError, match="'imagenet'.*digits.*folder.*npz"):
+        data.get("imagenet")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from b2nn_tvm import data
 from b2nn_tvm.data import DataBundle, TensorImages
 
-NAME = "tests.study.few_digits:few_digits"
+NAME = "tests.support.study.few_digits:few_digits"
 
 
 def few_digits() -> DataBundle:

@@ -1,0 +1,40 @@
+"""What b2nn-compile says of a library: its bytes, its kernels, and what the passes did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from b2nn_tvm.deploy.library.sizes import PARTS
+from tests.support.cli.commands import Run
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of all tables of a text."""
+    return [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in text.splitlines()]
+
+
+def test_the_bytes_of_the_table_are_those_of_the_file(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = run("compile", small_onnx, "-o", "out", "--no-verify")
+    assert done.returncode == 0, done.stderr
+    rows = cells(done.stdout)
+    start = rows.index(["part", "bytes", "share"]) + 2
+    table = {row[0]: int(row[1].replace(",", "")) for row in rows[start : start + len(PARTS) + 1]}
+    total = table.pop("libb2nn_model.so, all of it")
+    assert list(table) == list(PARTS.values())
+    assert sum(table.values()) == total == (tmp_path / "out" / "libb2nn_model.so").stat().st_size
+
+
+def test_explain_says_what_was_fused_and_what_was_decided(run: Run, small_onnx: Path) -> None:
+    done = run("compile", small_onnx, "-o", "out", "--no-verify", "--explain", "--target", "x86")
+    assert done.returncode == 0, done.stderr
+    rows = cells(done.stdout)
+    kernels = {row[1]: row[2] for row in rows if len(row) > 4 and row[0].isdigit()}
+    assert kernels["stem"] == "conv2d + pack for block"
+    assert kernels["block"] == "binary conv2d"
+    assert kernels["fc"] == "dense"
+    decided = {tuple(row[:3]): row[3] for row in rows if len(row) == 4}
+    assert decided["stem", "ClassifyConvs", "left"].startswith("stays float: its input is not a sign")
+    assert decided["block", "ClassifyConvs", "done"] == "is binary"
+    assert decided["block", "CanonicalizeSign", "done"].startswith("a comparison")
+    assert decided["block", "FusePack", "done"] == "the packing of its input is part of stem"
+    assert "direct convolution: it has fewer than 16 channels" in decided["stem", "LowerConv2d", "done"]

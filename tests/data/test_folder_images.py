@@ -1,0 +1,64 @@
+"""How files become inputs: crops, gray and color, and files that are no images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from b2nn_tvm.data.batches import BatchIndex
+from b2nn_tvm.data.folder_images import FolderImages, Listing, View, bundle_of, decode
+from b2nn_tvm.errors import InputError
+
+GRAY = View(4, mean=(0.0,), std=(1.0,), center=1.0)
+
+
+def png(path: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+def test_evaluation_shows_the_normalized_center(tmp_path):
+    """A white square of 4 x 4 in the center of a black image of 8 x 8."""
+    pixels = np.zeros((8, 8))
+    pixels[2:6, 2:6] = 255
+    file = png(tmp_path / "a.png", pixels)
+    center = View(4, mean=(0.5,), std=(0.25,), center=0.5)
+    images, labels = FolderImages((file,), (3,), center)[BatchIndex((0,))]
+    assert torch.equal(images, torch.full((1, 1, 4, 4), 2.0)) and labels.tolist() == [3]
+    whole, _ = FolderImages((file,), (3,), GRAY)[BatchIndex((0,))]
+    assert whole.mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_only_augmented_splits_crop_and_only_with_a_seed(tmp_path):
+    file = png(tmp_path / "a.png", np.arange(400).reshape(20, 20) % 256)
+    calm, moving = (FolderImages((file,), (0,), GRAY, augment=augment) for augment in (False, True))
+    look = lambda split, seed: split[BatchIndex((0,), seed)][0]
+    assert torch.equal(look(calm, 1), look(moving, None))
+    assert torch.equal(look(moving, 1), look(moving, 1)) and not torch.equal(look(moving, 1), look(moving, 2))
+    assert (moving.augmented, calm.augmented) == (True, False) and moving.digest != calm.digest
+
+
+def test_a_listing_has_the_labels_of_its_names():
+    classes = {"dog": [Path("d0"), Path("d1")], "cat": [Path("c0")]}
+    listing = Listing.of(classes, ("cat", "dog"))
+    assert listing == ((Path("d0"), Path("d1"), Path("c0")), (1, 1, 0))
+    assert listing.part(np.array([2, 0])) == ((Path("c0"), Path("d0")), (0, 1))
+
+
+def test_without_a_test_split_validation_takes_its_place(tmp_path):
+    listing = lambda name, count: Listing(tuple(Path(f"{name}{n}") for n in range(count)), (0,) * count)
+    listed = {"train": listing("t", 20), "val": listing("v", 3)}
+    bundle = bundle_of(tmp_path, listed, class_names=["one"], view=GRAY, workers=0)
+    assert bundle.test.files == listed["val"].files and bundle.input_shape == (1, 4, 4)
+    assert (len(bundle.train), len(bundle.val)) == (18, 2)
+    assert {*bundle.train.files, *bundle.val.files} == set(listed["train"].files)
+
+
+def test_what_is_no_image_is_named_in_one_line(tmp_path):
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(InputError, match=r"a.png: not a readable image \(.*\); replace or remove it$"):
+        decode(tmp_path / "a.png", "L")

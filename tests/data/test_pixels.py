@@ -1,0 +1,40 @@
+"""Bytes of pixels are what their floats are, batch by batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from b2nn_tvm.data import PixelImages, TensorImages
+from b2nn_tvm.data.batches import BatchIndex
+
+MEAN, STD = (0.5, 0.25), (0.5, 2.0)
+
+
+@pytest.fixture(scope="module")
+def split() -> PixelImages:
+    source = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (5, 2, 6, 6), generator=source, dtype=torch.uint8)
+    return PixelImages(pixels, torch.arange(5), MEAN, STD, shift=1)
+
+
+def test_pixels_are_normalized_per_channel():
+    images = PixelImages(torch.tensor([[[[255]], [[51]]]], dtype=torch.uint8), torch.tensor([7]), MEAN, STD).images
+    torch.testing.assert_close(images, torch.tensor([[[[1.0]], [[-0.025]]]]))
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_batch_is_that_of_the_floats(split, seed):
+    floats = TensorImages(split.images, split.labels, shift=1)
+    images, labels = split[BatchIndex((4, 1, 2), seed)]
+    rows = TensorImages(floats.images[[4, 1, 2]], floats.labels[[4, 1, 2]], shift=1)
+    assert torch.equal(images, rows[BatchIndex((0, 1, 2), seed)][0]) and labels.tolist() == [4, 1, 2]
+
+
+def test_the_digest_is_of_pixels_labels_and_normalization(split):
+    digest = lambda **changes: PixelImages(**{**vars(split), **changes}).digest
+    other = split.pixels.clone()
+    other[0, 0, 0, 0] ^= 1
+    digests = [digest(), digest(pixels=other), digest(labels=split.labels + 1), digest(std=(0.5, 1.0)), digest(shift=0)]
+    assert len(set(digests)) == 5 and digest() == digests[0]
+    assert split.augmented and len(split) == 5

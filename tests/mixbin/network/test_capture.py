@@ -1,0 +1,151 @@
+"""Networks as graphs: their shapes, their activations, and what is said of those that cannot be traced."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from b2nn_tvm import models
+from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.mixbin.modules.activations import BinReLU
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.capture import (
+    batched,
+    capture,
+    capture_shapes,
+    drops_sign,
+    is_activation,
+    is_commuting,
+    is_passing,
+    module_of,
+    shape_of,
+)
+from b2nn_tvm.mixbin.network.layers import trace
+
+
+def conv(inputs, outputs):
+    return nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False)
+
+
+def network():
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)]
+    return nn.Sequential(nn.Sequential(conv(3, 8), nn.BatchNorm2d(8)), *head)
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+class Holder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(conv(3, 3), Branching())
+
+    def forward(self, x):
+        return self.block(x)
+
+
+def test_untraceable_models_name_the_module():
+    with pytest.raises(
+        UnsupportedError, match=r"Holder cannot be traced by torch.fx: its module 'block.1' fails .*control"
+    ):
+        trace(Holder(), (3, 4, 4))
+
+
+class Step(nn.Module):
+    """One function of a tensor as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (lambda x: x if x.shape[2] > 8 else -x, "control flow"),
+        (lambda x: torch.stack([row * 2 for row in x]), "cannot be iterated"),
+        (lambda x: x[: len(x)], "'len' is not supported"),
+        (lambda x: x * float(x.mean()), "not 'Proxy'"),
+    ],
+    ids=["a shape decides", "a loop over rows", "len", "a number from a tensor"],
+)
+def test_untraceable_models_say_what_fails_and_what_to_do(step, reason):
+    message = (
+        f"Sequential cannot be traced by torch.fx: its module '1' fails with: .*{reason}.*; write it in torch's op"
+    )
+    with pytest.raises(UnsupportedError, match=message):
+        trace(nn.Sequential(conv(3, 3), Step(step)), (3, 4, 4))
+
+
+def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
+    with pytest.raises(InputError, match=r"Sequential does not accept an input of shape \(1, 4, 8, 8\)"):
+        trace(network(), (4, 8, 8))
+    with pytest.raises(InputError, match=r"an input shape is \[C, H, W\] or \[N, C, H, W\]"):
+        trace(network(), (8, 8))
+    with pytest.raises(InputError, match="positive"):
+        trace(network(), (3, 0, 8))
+    with pytest.raises(InputError, match=r"Bilinear does not accept .* \(1, 3, 8, 8\): .*input2"):
+        trace(nn.Bilinear(8, 8, 2), (3, 8, 8))
+    with pytest.raises(
+        InputError, match=r"BiRealNet does not accept an input of shape \(1, 3, 64, 64\): .* \[64, 100\]\.?$"
+    ):
+        trace(models.cresnet20(), (3, 64, 64))
+    assert capfd.readouterr() == ("", "")
+
+
+def nodes(graph_module):
+    return {node.name: node for node in graph_module.graph.nodes}
+
+
+def test_every_node_knows_its_shape():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Flatten()).double()
+    graph = nodes(capture_shapes(model, (2, 3, 8, 8)))
+    assert [shape_of(graph[name]) for name in ("input_1", "_0", "_1", "_2")] == [
+        (2, 3, 8, 8),
+        (2, 4, 6, 6),
+        (2, 4, 3, 3),
+        (2, 36),
+    ]
+
+
+def test_modules_are_shared_and_ours_are_leaves():
+    model = nn.Sequential(BinReLU(), nn.Sequential(BinaryConv2d(2, 2, (1, 1))))
+    captured = capture(model)
+    called = [module_of(node, captured) for node in captured.graph.nodes if node.op == "call_module"]
+    assert called == [model[0], model[1][0]]
+    with pytest.raises(InputError, match=r"an input shape is \[C, H, W\]"):
+        batched((3, 0, 8))
+
+
+@pytest.mark.parametrize(
+    ("activation", "drops"),
+    [
+        (nn.ReLU(), True),
+        (nn.ReLU6(), True),
+        (nn.Hardtanh(0.0, 1.0), True),
+        (nn.Hardtanh(), False),
+        (nn.PReLU(), False),
+        (Step(lambda x: x.clamp(min=0)), True),
+        (Step(lambda x: torch.clamp(x, -1, 1)), False),
+        (Step(lambda x: F.hardtanh(x, 0.0, 6.0)), True),
+    ],
+)
+def test_activations_and_whether_they_drop_the_sign(activation, drops):
+    captured = capture(nn.Sequential(activation))
+    (node,) = [node for node in captured.graph.nodes if node.op.startswith("call_")]
+    assert is_activation(node, captured) and drops_sign(node, captured) == drops
+
+
+def test_poolings_commute_with_activations_and_sums_do_not():
+    captured = capture(nn.Sequential(nn.MaxPool2d(2), nn.AvgPool2d(2), Step(lambda x: x + 1)))
+    pool, mean, total = (node for node in captured.graph.nodes if node.op.startswith("call_"))
+    assert [is_passing(node, captured) for node in (pool, mean, total)] == [True, True, False]
+    assert [is_commuting(node, captured) for node in (pool, mean, total)] == [True, False, False]
+    assert not any(is_activation(node, captured) for node in (pool, mean, total))

@@ -1,0 +1,88 @@
+"""The functions in ONNX compute what the definition in numpy computes, in ONNX's own reference implementation."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+
+from b2nn_tvm import reference
+from b2nn_tvm.reference.onnx_functions import (
+    DOMAIN,
+    FUNCTIONS,
+    NAME,
+    OPSET,
+    VERSION,
+    WEIGHT_NAME,
+    binary_conv2d_function,
+    weight_binary_conv2d_function,
+)
+
+OUT, CHANNELS = 2, 9  # a channel more than a byte holds
+GEOMETRY = {"stride": (2, 1), "padding": (1, 0, 2, 1), "dilation": (1, 2)}
+
+
+def evaluate(name: str, pad_value: int, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """A model of one call of the function."""
+    stride, padding, dilation = GEOMETRY.values()
+    node = helper.make_node(
+        name,
+        list(inputs),
+        ["y"],
+        domain=DOMAIN,
+        kernel_shape=[3, 2],
+        strides=stride,
+        pads=padding,
+        dilations=dilation,
+        pad_value=float(pad_value),
+        channels=CHANNELS,
+    )
+    given = [
+        helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for key, value in inputs.items()
+    ]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", "O", "H", "W"])
+    graph = helper.make_graph([node], "one", given, [output])
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, VERSION)]
+    model = helper.make_model(graph, opset_imports=opsets, functions=[FUNCTIONS[name]()], ir_version=10)
+    onnx.checker.check_model(model)
+    return ReferenceEvaluator(model).run(None, inputs)[0]
+
+
+@pytest.fixture
+def given() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, CHANNELS, 5, 4)).astype(np.float32)
+    x[0, :, 2, 2] = 0.0
+    signs = rng.choice(np.array([-1, 1], np.int8), (OUT, CHANNELS, 3, 2))
+    scale = np.array([0.5, -2.0], np.float32)
+    return {"x": x, "signs": signs, "weight": reference.pack(signs.transpose(0, 2, 3, 1)), "scale": scale}
+
+
+def without_signs(given):
+    return {key: value for key, value in given.items() if key != "signs"}
+
+
+@pytest.mark.parametrize("pad_value", [0, 1, -1])
+def test_the_binary_convolution(given, pad_value):
+    threshold = np.linspace(-0.5, 0.5, CHANNELS, dtype=np.float32)
+    found = evaluate(NAME, pad_value, {**without_signs(given), "threshold": threshold})
+    signs = reference.sign(given["x"], threshold[:, None, None])
+    sums = reference.binary_conv2d(signs, given["signs"], **GEOMETRY, pad_value=pad_value)
+    np.testing.assert_array_equal(found, sums * given["scale"][:, None, None])
+
+
+@pytest.mark.parametrize("pad_value", [0, 1, -1])
+def test_the_convolution_of_a_float_input(given, pad_value):
+    found = evaluate(WEIGHT_NAME, pad_value, without_signs(given))
+    expected = reference.weight_binary_conv2d(
+        given["x"], given["signs"], given["scale"], **GEOMETRY, pad_value=pad_value
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_functions_have_their_names():
+    assert [binary_conv2d_function().name, weight_binary_conv2d_function().name] == list(FUNCTIONS)
+    assert {make().domain for make in FUNCTIONS.values()} == {DOMAIN}

@@ -1,0 +1,20 @@
+"""How tests run a command, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+Run = Callable[..., subprocess.CompletedProcess]
+
+
+def assert_refused(done: subprocess.CompletedProcess, *parts: str) -> None:
+    """Status 1 and exactly one line on stderr that starts with "error:" and holds all parts; phases may stand before
+    it.
+    """
+    assert done.returncode == 1, f"status {done.returncode}: {done.stdout}{done.stderr}"
+    errors = [line for line in done.stderr.splitlines() if not line.endswith(" ...")]
+    assert len(errors) == 1 and errors[0].startswith("error: "), done.stderr
+    missing = [part for part in parts if part.lower() not in errors[0].lower()]
+    assert not missing, f"{errors[0]!r} does not name {missing}"
+    assert done.stdout == ""

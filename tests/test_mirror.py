@@ -1,0 +1,110 @@
+"""The tests mirror the tree: every source file that has behaviour has a test file of its name at the same place.
+
+    b2nn_tvm/mixbin/network/capture.py   tests/mixbin/network/test_capture.py
+    b2nn_tvm/models/__init__.py          tests/models/test_models.py
+
+What several test files need stands in tests/support, or is a fixture: nothing is imported from a test file.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+TESTS = ROOT / "tests"
+PACKAGE = "b2nn_tvm"
+BESIDE = ("deploy", "schedules", "targets")  # parts of the package that stand beside its folder
+
+# What needs no test of its own, and why.
+WITHOUT_BEHAVIOUR = {
+    "b2nn_tvm/errors.py": "the names of the errors",
+    "b2nn_tvm/export/__init__.py": "one name of export_onnx.py",
+    "b2nn_tvm/mixbin/selectors/selector.py": "the interface of the selectors, a protocol",
+    "b2nn_tvm/reference/__init__.py": "the names of binary.py",
+    "b2nn_tvm/version.py": "one number",
+}
+
+# The parts, as folders of the tests and files, that do not mirror the tree yet.
+NOT_YET = {
+    "arm",
+    "cli/output.py",
+    "deploy",
+    "exactness",
+    "frontend",
+    "loop",
+    "mixbin/scoring/score_bar.py",
+    "mixbin/training",
+    "ops",
+    "oracles",
+    "passes",
+    "schedules",
+    "targets",
+}
+
+
+def is_done(place: Path) -> bool:
+    """Whether a file, at this place below the package or the tests, is in a part that mirrors the tree."""
+    return not {str(place), *map(str, place.parents)} & NOT_YET
+
+
+def sources() -> Iterator[tuple[Path, Path]]:
+    """Every source file with more than a docstring, and its place below the package."""
+    for folder in (PACKAGE, *BESIDE):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            if any(not isinstance(node, ast.Expr) for node in body):
+                yield path.relative_to(ROOT), path.relative_to(ROOT / PACKAGE if folder == PACKAGE else ROOT)
+
+
+def home_of(place: Path) -> Path:
+    """Where the tests of the source file at ``place`` stand; those of a package have its name."""
+    name = (place.parent.name or PACKAGE) if place.name == "__init__.py" else place.stem
+    return TESTS / place.parent / f"test_{name}.py"
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """The modules of the tests that a file imports, at its top or later."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module.split(".")[0] == "tests")
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "tests")
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("plan.py", "test_plan.py"),
+        ("__init__.py", "test_b2nn_tvm.py"),
+        ("models/__init__.py", "models/test_models.py"),
+        ("mixbin/network/capture.py", "mixbin/network/test_capture.py"),
+    ],
+)
+def test_the_place_of_a_test(place: str, expected: str) -> None:
+    assert home_of(Path(place)).relative_to(TESTS) == Path(expected)
+
+
+def test_every_source_file_with_behaviour_has_its_test_file() -> None:
+    asked = {str(path): place for path, place in sources() if is_done(place) and str(path) not in WITHOUT_BEHAVIOUR}
+    assert len(asked) > 100
+    assert [path for path, place in asked.items() if not home_of(place).is_file()] == []
+
+
+def test_what_has_no_behaviour_is_there_and_has_no_test_file() -> None:
+    places = {str(path): place for path, place in sources()}
+    assert [path for path in WITHOUT_BEHAVIOUR if path not in places or home_of(places[path]).exists()] == []
+
+
+def test_tests_import_only_what_is_there_to_be_shared() -> None:
+    """Not another test file, not a conftest, nor a helper that stands among the tests."""
+    files = [path for path in sorted(TESTS.rglob("*.py")) if is_done(path.relative_to(TESTS))]
+    assert len(files) > 100
+    found = {str(path.relative_to(ROOT)): set(imported_modules(path)) for path in files}
+    assert any(found.values())
+    wrong = {path: {name for name in names if not name.startswith("tests.support.")} for path, names in found.items()}
+    assert {path: names for path, names in wrong.items() if names} == {}

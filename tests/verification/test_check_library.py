@@ -1,0 +1,68 @@
+"""A library is checked by what this machine can run: itself, or the same network."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+
+import pytest
+
+from b2nn_tvm.compiler import compile_model
+from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE
+from b2nn_tvm.deploy.library.verification import NOT_CHECKED, SAME_NETWORK
+from b2nn_tvm.errors import ToolchainError
+from b2nn_tvm.targets.target import NATIVE, get
+from b2nn_tvm.verification import verify_artifact as verify
+from b2nn_tvm.verification.check_library import find_stand_in
+from b2nn_tvm.verification.verify_artifact import TOLERANCE
+from tests.support.networks.onnx_models import model, save
+from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
+
+SMALL = Network("a = Conv (input, w) output = Relu (a)", {"w": (5, 4, 3, 3)})
+
+
+@pytest.fixture
+def without_emulator(tmp_path_factory, monkeypatch):
+    if shutil.which("qemu-aarch64"):
+        pytest.skip("this system has an emulator of its own; tests/arm/test_verification.py is about that")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("nothing")))
+
+
+def test_for_another_machine_the_same_network_is_checked_on_this_one(tmp_path, monkeypatch, without_emulator):
+    """What was compiled for this machine does not stay."""
+    path = save(tmp_path, NETWORKS["binary in the form of a function"].build())
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    artifact = compile_model(path, target="arm", output=tmp_path / "library")
+    assert artifact.target.name == "arm"
+    found = artifact.manifest.verification
+    assert (found.method, found.inputs) == (SAME_NETWORK, verify.INPUTS)
+    assert 0 <= found.largest_difference <= TOLERANCE
+    assert found.reason.startswith('there is none for aarch64; get them with "make arm-emulator"')
+    assert not [entry for entry in temporary.iterdir() if entry.name.startswith("b2nn-")]
+
+
+def test_an_operator_that_onnxruntime_has_no_kernel_for_leaves_the_library_unchecked(tmp_path):
+    """A node BinaryConv2d without the function that says what it computes."""
+    constants = {name: constant(name, value) for name, value in binary_constants("u", 6, 4).items()}
+    built = model(binary("input", "output", "u", 4), constants, inputs="float[1,4,9,7] input")
+    with compile_model(save(tmp_path, built), output=tmp_path / "library") as artifact:
+        found = artifact.manifest.verification
+        assert found.method == NOT_CHECKED
+        assert found.reason.startswith("onnxruntime has no kernel for a part of it: ")
+        assert "BinaryConv2d" in found.reason and str(tmp_path) not in found.reason
+
+
+def test_without_a_compiler_for_this_machine_a_library_for_another_is_not_checked_by_accident(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    path = save(tmp_path, SMALL.build())
+    what = "so the check compiles the network for this machine, too, .*no-such-compiler.*--no-verify"
+    with pytest.raises(ToolchainError, match=what):
+        compile_model(path, target="arm", output=tmp_path / "library")
+    compile_model(path, target="arm", output=tmp_path / "library", verify=False).close()
+
+
+def test_only_a_library_of_another_machine_needs_a_stand_in():
+    assert find_stand_in(get(NATIVE)) is None
+    assert find_stand_in(get("arm")).name == NATIVE
