@@ -30,9 +30,9 @@ from b2nn_tvm.kernel_attrs import (
 )
 from b2nn_tvm.relax_query import calls
 from b2nn_tvm.workload import ConvWorkload
-from tests.passes.test_pipeline import kernels
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network, binary, binary_constants
+from tests.support.passes.kernel_functions import kernels
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("b2nn_tvm/ops", "b2nn_tvm/passes", "schedules", "deploy/codegen")

@@ -9,21 +9,8 @@ from b2nn_tvm.ops.bit_layout import pack_channels
 from b2nn_tvm.ops.pack_signs import pack_signs
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
+from tests.support.ops.activations import CHANNELS, WORDS, activations
 from tests.support.ops.scheduled import build, compile_function
-
-CHANNELS = (1, 3, 8, 16, 31, 32, 33, 63, 64, 65, 128)
-WORDS = ("uint8", "uint32")
-
-
-def activations(batch, height, width, channels):
-    """Values and thresholds in which ties, zeros of both signs and NaN occur in every channel position."""
-    rng = np.random.default_rng(channels)
-    limits = rng.choice(np.array([0.0, -0.0, 0.5, -1.25], np.float32), channels)
-    x = rng.standard_normal((batch, height, width, channels)).astype(np.float32)
-    kinds = rng.integers(0, 6, x.shape)
-    for kind, value in enumerate((0.0, -0.0, np.nan, np.broadcast_to(limits, x.shape))):
-        x = np.where(kinds == kind, value, x)
-    return x.astype(np.float32), limits
 
 
 def expected_words(x, limits, padding, word, pad_value):

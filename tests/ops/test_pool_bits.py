@@ -12,17 +12,9 @@ from b2nn_tvm.ops.pool_bits import pool_bits
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
+from tests.support.ops.poolings import HEIGHT, POOLINGS, WIDTH
 from tests.support.ops.scheduled import build, compile_function
 
-POOLINGS = {
-    "2x2": Pooling((2, 2), (2, 2), (0, 0, 0, 0), (1, 1), 3, 4),
-    "3x3, stride 2": Pooling((3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 4, 4),
-    "3x3, stride 1": Pooling((3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 7, 8),
-    "ceil mode": Pooling((2, 3), (2, 2), (0, 0, 1, 1), (1, 1), 4, 4),
-    "dilated": Pooling((2, 3), (1, 2), (1, 2, 2, 1), (3, 2), 7, 4),
-    "one row": Pooling((1, 2), (3, 1), (0, 1, 0, 0), (1, 1), 3, 8),
-}
-HEIGHT, WIDTH = 7, 8
 CHANNELS = (1, 3, 31, 32, 33, 64, 65, 128)
 CASES = [
     (name, channels, word)

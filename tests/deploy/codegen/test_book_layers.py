@@ -6,7 +6,7 @@ import numpy as np
 from tvm import relax, topi
 
 from b2nn_tvm.provenance.kernel_layers import KernelLayer
-from tests.deploy.codegen.kernel_network import SHAPE, lowered
+from tests.support.deploy.kernel_network import SHAPE, lowered
 
 
 def find(layers):

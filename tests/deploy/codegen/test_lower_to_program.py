@@ -6,7 +6,7 @@ import numpy as np
 
 from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT
 from b2nn_tvm.deploy.codegen.program import Storage, TensorSpec
-from tests.deploy.codegen.kernel_network import SHAPE, data, lowered, run
+from tests.support.deploy.kernel_network import SHAPE, data, lowered, run
 
 
 def test_one_kernel_reads_the_input_and_writes_the_output():

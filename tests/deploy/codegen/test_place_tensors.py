@@ -12,7 +12,7 @@ from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT
 from b2nn_tvm.deploy.codegen.program import Storage
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.kernel_attrs import BORDERED
-from tests.deploy.codegen.kernel_network import SHAPE, Network, data, lowered, places, run
+from tests.support.deploy.kernel_network import SHAPE, Network, data, lowered, places, run
 
 
 def test_a_chain_takes_turns_in_two_places():

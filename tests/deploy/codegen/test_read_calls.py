@@ -8,7 +8,7 @@ from tvm.relax import op
 
 from b2nn_tvm.deploy.codegen.program import TensorSpec
 from b2nn_tvm.errors import UnsupportedError
-from tests.deploy.codegen.kernel_network import SHAPE, data, lowered, run
+from tests.support.deploy.kernel_network import SHAPE, data, lowered, run
 
 
 def test_views_are_the_memory_of_what_they_show():

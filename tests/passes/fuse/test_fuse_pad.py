@@ -17,11 +17,11 @@ from b2nn_tvm.relax_query import calls
 from b2nn_tvm.schedules.schedule_module import schedule_function, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
-from tests.passes.test_pipeline import called, kernels
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network, binary, binary_constants
 from tests.support.ops.scheduled import build
 from tests.support.passes.compile_context import apply_stage, context
+from tests.support.passes.kernel_functions import called, kernels
 from tests.support.passes.relax_functions import module, random_input, random_signs, run
 
 CONV = "{y} = Conv <pads = [1, 1, 1, 1]> ({x}, {w})"

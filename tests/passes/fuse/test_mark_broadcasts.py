@@ -9,9 +9,9 @@ from tvm import relax
 
 from b2nn_tvm.passes.fuse.mark_broadcasts import MarkBroadcasts
 from b2nn_tvm.relax_query import calls
-from tests.passes.fuse.test_note_operations import operations
 from tests.support.networks.onnx_networks import NETWORKS
 from tests.support.passes.compile_context import context
+from tests.support.passes.operations import operations
 from tests.support.passes.relax_functions import const, module, random_input, run
 
 ELEMENTWISE, BROADCAST, CONVOLUTION = 0, 1, 4

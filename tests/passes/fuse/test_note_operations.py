@@ -7,13 +7,11 @@ import tvm
 from tvm import relax
 from tvm.relax import op
 
-from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS, OPERATIONS
+from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS
 from b2nn_tvm.passes.fuse.note_operations import NoteOperations
-from b2nn_tvm.relax_query import calls
-from tests.passes.test_pipeline import kernels
-from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network, binary, binary_constants
 from tests.support.passes.compile_context import context
+from tests.support.passes.operations import operations
 from tests.support.passes.relax_functions import const, module, random_input, run
 
 
@@ -42,13 +40,6 @@ def test_the_numbers_are_the_same():
     before, x = grouped(lambda x: op.nn.relu(op.add(x, x))), random_input()
     fuse = relax.transform.FuseTIR()
     np.testing.assert_array_equal(run(fuse(NoteOperations(context())(before)), x), run(fuse(before), x))
-
-
-def operations(folder, network: Network) -> list[tuple[str, ...]]:
-    """Of the functions that "main" calls, in order."""
-    found = kernels(save(folder, network.build())).module
-    functions = [found[call.args[0]] for _, call in calls(found["main"])]
-    return [tuple(map(str, function.attrs[OPERATIONS])) for function in functions]
 
 
 def test_every_function_says_what_it_does(tmp_path):

@@ -13,8 +13,8 @@ from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.provenance.rewrite_log import Rewrite
 from b2nn_tvm.workload import ConvWorkload
-from tests.passes.lower.test_lower_conv2d import conv, kernels, weights
 from tests.support.passes.compile_context import context
+from tests.support.passes.convolutions import conv, kernels, weights
 from tests.support.passes.relax_functions import const, module, random_input, random_signs, run, tidy
 
 AVX2 = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)

@@ -11,6 +11,7 @@ from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, op_name
 from b2nn_tvm.workload import ConvWorkload
 from tests.support.passes.compile_context import context
+from tests.support.passes.convolutions import conv, kernels, weights
 from tests.support.passes.relax_functions import (
     assert_becomes,
     assert_stays,
@@ -28,23 +29,6 @@ SHAPE = (1, 9, 7, 6)  # NHWC
 
 def lower(mod, layout=AVX512, layers=()):
     return LowerConv2d(context(layout=layout, layers=layers))(mod)
-
-
-def weights(*shape, seed=0):
-    """Small integers, so that float32 sums are exact in any order."""
-    return np.random.default_rng(seed).integers(-3, 4, shape).astype(np.float32)
-
-
-def conv(x, weight, **kwargs):
-    return op.nn.conv2d(x, const(weight), data_layout="NHWC", kernel_layout="HWIO", **kwargs)
-
-
-def kernels(mod):
-    """The operators of "main" in order: functions by their names without numbers, others by their own."""
-    return [
-        call.args[0].name_hint.rstrip("0123456789_") if op_name(call) == "relax.call_tir" else op_name(call)
-        for _, call in calls(mod["main"])
-    ]
 
 
 def padded(name):

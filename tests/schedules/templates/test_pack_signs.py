@@ -6,7 +6,7 @@ import pytest
 from b2nn_tvm.ops.pack_signs import PackGeometry, pack_signs
 from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
 from b2nn_tvm.targets.target import get
-from tests.ops.test_pack_signs import CHANNELS, WORDS, activations
+from tests.support.ops.activations import CHANNELS, WORDS, activations
 from tests.support.ops.scheduled import build
 
 # padding, pad value, stride

@@ -7,7 +7,7 @@ from b2nn_tvm.ops.pool_bits import PoolGeometry, pool_bits
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.schedules.templates.pool_bits import pool_bits_loops
 from b2nn_tvm.targets.target import get
-from tests.ops.test_pool_bits import HEIGHT, POOLINGS, WIDTH
+from tests.support.ops.poolings import HEIGHT, POOLINGS, WIDTH
 from tests.support.ops.scheduled import build
 
 
