@@ -27,7 +27,7 @@ def binary_conv(workload: ConvWorkload, *, channels_last: bool) -> onnx.ModelPro
         "scale": rng.uniform(0.5, 1.5, workload.out_channels).astype(np.float32),
         "threshold": np.zeros(workload.in_channels, np.float32),
     }
-    extra = dict(domain="b2nn", pad_value=0.0, channels=workload.in_channels)
+    extra = {"domain": "b2nn", "pad_value": 0.0, "channels": workload.in_channels}
     node = helper.make_node("BinaryConv2d", ["x", *constants], ["y"], name="conv", **extra, **_geometry(workload))
     return _model([node], constants, workload, channels_last=channels_last)
 
@@ -67,9 +67,12 @@ def _dense_sizes(workload: ConvWorkload) -> tuple[int, int]:
 
 
 def _geometry(workload: ConvWorkload) -> dict:
-    return dict(
-        kernel_shape=workload.kernel, strides=workload.stride, pads=workload.padding, dilations=workload.dilation
-    )
+    return {
+        "kernel_shape": workload.kernel,
+        "strides": workload.stride,
+        "pads": workload.padding,
+        "dilations": workload.dilation,
+    }
 
 
 def _model(nodes, constants, w: ConvWorkload, *, channels_last: bool) -> onnx.ModelProto:

@@ -62,7 +62,7 @@ def peers(
             found[name] = make(network, threads, limit)
         except ModuleNotFoundError as error:
             found[name] = Unavailable(f"{error.name} is not installed: {INSTALL}" if error.name else str(error))
-        except Exception as error:  # a peer's converter may fail in any way; the table says so
+        except Exception as error:  # noqa: BLE001 - a peer's converter may fail in any way; the table says so
             found[name] = Unavailable(f"{type(error).__name__}: {' '.join(str(error).split())}"[:300])
     return found
 

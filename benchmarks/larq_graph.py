@@ -60,6 +60,6 @@ def _plain(value):
         return value.decode()
     return (
         list(value)
-        if isinstance(value, (list, tuple)) or hasattr(value, "__len__") and not isinstance(value, str)
+        if isinstance(value, (list, tuple)) or (hasattr(value, "__len__") and not isinstance(value, str))
         else value
     )

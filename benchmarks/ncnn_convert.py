@@ -21,7 +21,7 @@ def convert(path: Path, folder: Path, *, shape: Sequence[int]) -> Path:
         raise ModuleNotFoundError("pnnx is not installed", name="pnnx")
     sizes = f"inputshape=[{','.join(map(str, shape))}]"
     command = [Path(spec.origin).with_name("pnnx"), copy.name, sizes, "fp16=0"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+    result = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, errors="replace")
     param = folder / "network.ncnn.param"
     if result.returncode or not param.is_file():
         last = (result.stderr.strip() or result.stdout.strip() or "it printed nothing").splitlines()[-1]

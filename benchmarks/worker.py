@@ -30,7 +30,7 @@ def main() -> None:
         request = json.loads(line)
         try:
             answer = {"value": actions[request.pop("action")](request)}
-        except Exception as error:  # any failure of an engine is an answer; rounds.py decides what it means
+        except Exception as error:  # noqa: BLE001 - any failure of an engine is an answer; rounds.py decides what it means
             text = " ".join(str(error).split())
             answer = {"error": f"{type(error).__name__}: {text}"[:400]}
         answers.write(json.dumps(answer) + "\n")

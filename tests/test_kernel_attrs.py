@@ -143,7 +143,7 @@ def substring_tests(tree: ast.AST) -> list[int]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             inside = node.func.attr in LOOKING_INSIDE and names_a_function(node.func.value)
             matched = ast.unparse(node.func) in ("re.match", "re.search", "re.findall")
-            lines += [node.lineno] * (inside or matched and any(map(names_a_function, node.args)))
+            lines += [node.lineno] * (inside or (matched and any(map(names_a_function, node.args))))
     return lines
 
 

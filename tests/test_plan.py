@@ -52,7 +52,7 @@ def test_the_digest_does_not_change_between_versions():
 
 
 @pytest.mark.parametrize(
-    "edit, message",
+    ("edit", "message"),
     [
         (lambda d: d.update(kind="costs"), "kind"),
         (lambda d: d.update(format_version=99), "version"),

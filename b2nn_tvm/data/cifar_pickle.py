@@ -25,7 +25,7 @@ def load(content: bytes, *, source: str) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise pickle.UnpicklingError(f"it holds no dictionary, but {type(found).__name__}")
         return {key: value.pixels if isinstance(value, _Array) else value for key, value in found.items()}
-    except Exception as error:  # pickle's documentation lets damaged content raise anything
+    except Exception as error:  # noqa: BLE001 - pickle's documentation lets damaged content raise anything
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{source}: expected a pickle of CIFAR, but it is refused ({reason}); get it anew") from None
 

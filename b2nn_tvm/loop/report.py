@@ -44,8 +44,10 @@ def table(result: SearchResult) -> Table:
 def lines(result: SearchResult) -> list[str]:
     """What the table cannot say, a line each."""
     found = [
-        f"budget {_amount(result.limit, result.unit)}: achieved {_amount(result.achieved, result.unit)}"
-        f" ({_verdict(result)})"
+        (
+            f"budget {_amount(result.limit, result.unit)}: achieved {_amount(result.achieved, result.unit)}"
+            f" ({_verdict(result)})"
+        )
     ]
     if result.prediction_error is not None:
         found.append(

@@ -68,7 +68,7 @@ def border(signs: np.ndarray, workload: ConvWorkload, *, pad_value: int, lanes: 
     """
     outputs, channels, kernel_height, kernel_width = signs.shape
     padded_outputs = -(-outputs // lanes) * lanes
-    top, left, bottom, right = workload.padding
+    top, left, _bottom, _right = workload.padding
     if pad_value != 0:
         inside_rows = np.ones((workload.out_height, kernel_height), bool)
         inside_columns = np.ones((workload.out_width, kernel_width), bool)

@@ -70,7 +70,7 @@ def binary_conv2d(
         for j in range(kernel_width):
             rows = np.arange(workload.out_height)[:, None] * stride[0] + i * dilation[0] - padding[0]
             columns = np.arange(workload.out_width) * stride[1] + j * dilation[1] - padding[1]
-            inside = (0 <= rows) & (rows < height) & (0 <= columns) & (columns < width)
+            inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
             read = pixels[:, rows.clip(0, height - 1), columns.clip(0, width - 1)]  # [N, H', W', G, bytes]
             read = np.where(inside[:, :, None, None], read, border)
             dots = xnor_dot(read[..., None, :], taps[i, j], per_group)

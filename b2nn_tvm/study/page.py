@@ -165,9 +165,8 @@ def _how(part: str) -> str:
 def _verdicts(found: Sequence[Group], part: str) -> list[str]:
     lines = []
     for group in found:
-        for reference in REFERENCES[part]:
-            if reference in group.methods and len(group.methods) > 1:
-                lines.append(_verdict(group, reference))
+        references = [name for name in REFERENCES[part] if name in group.methods and len(group.methods) > 1]
+        lines += [_verdict(group, reference) for reference in references]
     return lines
 
 

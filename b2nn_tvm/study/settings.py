@@ -82,7 +82,7 @@ class StudySettings:
         ):
             if value < least:
                 raise InputError(f"{what}: expected at least {least}, but got {value}")
-        if not (self.methods and self.budgets or self.activations):
+        if not ((self.methods and self.budgets) or self.activations):
             raise InputError("there is nothing to compare: name methods and budgets, or activations")
 
 

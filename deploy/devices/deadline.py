@@ -17,7 +17,7 @@ def call_within(seconds: float, function: Callable[..., Any], *arguments: Any) -
     def call() -> None:
         try:
             outcome.append((function(*arguments), None))
-        except BaseException as error:  # raised again below, in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
             outcome.append((None, error))
 
     thread = threading.Thread(target=call, daemon=True)

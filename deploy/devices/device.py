@@ -55,7 +55,7 @@ class Device(ABC):
 
     def forget(self, artifact: Artifact) -> None:
         """Remove a network that was brought there, to make room; nothing where there is none."""
-        return None
+        return
 
     @abstractmethod
     def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:

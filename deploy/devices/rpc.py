@@ -170,7 +170,7 @@ class RpcDevice(Device):
         """DeviceError where the other side is no b2nn-device, or one that speaks otherwise."""
         session = self._session
         try:
-            answer = json.loads(call_within(CONNECT_S, lambda: session.get_function("b2nn.hello")()))
+            answer = json.loads(call_within(CONNECT_S, session.get_function("b2nn.hello")))
         except TimeoutError:
             _abandoned.append(session)
             self.close()

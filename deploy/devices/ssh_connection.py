@@ -89,7 +89,7 @@ class SshLink:
         self.timeout_s = timeout_s
         self._destination = Destination.parse(word)
         self._sockets = Path(tempfile.mkdtemp(prefix="b2nn-", dir="/tmp"))  # a socket's path has at most 107 bytes
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
         self.folder = ""
         self._keeper: _Session | None = None
         try:

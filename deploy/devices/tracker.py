@@ -108,6 +108,7 @@ class _Request:
                     raise
             finally:
                 self._tracker.close()
+        return None
 
     def give_up(self) -> None:
         from b2nn_tvm.tvm_internals.tracker_socket import give_up_request

@@ -146,7 +146,7 @@ class _Worker(threading.Thread):
             try:
                 # connected before a trial is taken: a board that does not come holds up nothing
                 self.device.known_facts()
-            except Exception as error:  # whatever it is, it counts once no other worker is left
+            except Exception as error:  # noqa: BLE001 - whatever it is, it counts once no other worker is left
                 self.reason = error
                 return
             with contextlib.suppress(Empty):
@@ -158,7 +158,7 @@ class _Worker(threading.Thread):
         except DeviceLost as error:
             again = self.device.has_replacements and lost + 1 < BOARDS
             self._desk.open.put((index, artifact, lost + 1)) if again else self._desk.done.put((index, error))
-        except Exception as error:  # whatever it is, it ends the tuning, in the thread that waits
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the tuning, in the thread that waits
             self._desk.done.put((index, error))
 
 

@@ -24,6 +24,7 @@ class A32Kernel(MicroKernel):
         self.emit(f"movw {COUNTERS[counter]}, #{times}", f"{label}:")
         body()
         self.emit(f"subs {COUNTERS[counter]}, {COUNTERS[counter]}, #1", f"bne {label}")
+        return None
 
     def add(self, to: str, register: str, number: int) -> None:
         """to = register + number, of any size, eight bits at a time: that is what an instruction holds."""

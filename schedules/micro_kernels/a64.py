@@ -24,6 +24,7 @@ class A64Kernel(MicroKernel):
         self.emit(f"mov {COUNTERS[counter]}, #{times}", f"{label}:")
         body()
         self.emit(f"subs {COUNTERS[counter]}, {COUNTERS[counter]}, #1", f"b.ne {label}")
+        return None
 
     def add(self, to: str, register: str, number: int) -> None:
         """to = register + number, of any size."""

@@ -6,6 +6,7 @@ another core. Only the innermost loops are ours, those around a tile and all tha
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from hashlib import sha256
@@ -67,7 +68,7 @@ def split_evenly(count: int, most: int) -> tuple[range, ...]:
     """0 .. count-1 in as few groups as there can be, of equal sizes or nearly so."""
     groups = -(-count // most)
     bounds = [count * index // groups for index in range(groups + 1)]
-    return tuple(range(first, end) for first, end in zip(bounds, bounds[1:]))
+    return tuple(range(first, end) for first, end in itertools.pairwise(bounds))
 
 
 def kernel_ir(kernel: MicroKernel) -> tuple[str, str]:

@@ -15,6 +15,8 @@ WEIGHTS = ("r10", "r12")
 
 
 class A32MultiplyKernel(A32Kernel, MultiplyKernel):
+    """Float sums of a tile in 32-bit ARM's assembly."""
+
     clobbers = (*PIXELS, *WEIGHTS, *COUNTERS, *VECTORS)
     registers = VECTORS[8:]
     pixel_pointers, weight_pointers = PIXELS, WEIGHTS

@@ -16,6 +16,8 @@ WEIGHTS, INDEX = ("x12", "x13"), "x17"
 
 
 class A64MultiplyKernel(A64Kernel, MultiplyKernel):
+    """Float sums of a tile in 64-bit ARM's assembly."""
+
     clobbers = (*PIXELS, *WEIGHTS, *COUNTERS, SCRATCH, INDEX, *VECTORS)
     registers = VECTORS[:16]
     pixel_pointers, weight_pointers = PIXELS, WEIGHTS

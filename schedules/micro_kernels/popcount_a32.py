@@ -7,6 +7,7 @@ register holds them, and two pixels by four vectors of filters fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from b2nn_tvm.schedules.micro_kernels.a32 import COUNTERS, PIXELS, VECTORS, A32Kernel, S, Y
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import VECTOR, PopcountKernel, steps
@@ -15,8 +16,10 @@ WEIGHTS, STORED, SCRATCH = "r10", "r12", "r4"
 
 
 class A32PopcountKernel(A32Kernel, PopcountKernel):
+    """Binary sums of a tile in 32-bit ARM's assembly."""
+
     clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, *VECTORS)
-    most_pixels = {1: 4, 2: 3, 3: 2, 4: 2}  # of 16 registers
+    most_pixels = MappingProxyType({1: 4, 2: 3, 3: 2, 4: 2})  # of 16 registers
     totals_at_a_time = 4
     pixel_pointers, weight_pointer, stored_pointer = PIXELS, WEIGHTS, STORED
 

@@ -8,6 +8,7 @@ group. In-order cores (Cortex-A53) need that, others do not mind.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from b2nn_tvm.schedules.micro_kernels.a64 import COUNTERS, PIXELS, SCRATCH, VECTORS, A64Kernel, S, Y
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import VECTOR, PopcountKernel, steps
@@ -16,8 +17,10 @@ WEIGHTS, STORED = "x12", "x13"
 
 
 class A64PopcountKernel(A64Kernel, PopcountKernel):
+    """Binary sums of a tile in 64-bit ARM's assembly."""
+
     clobbers = (*PIXELS, WEIGHTS, STORED, *COUNTERS, SCRATCH, *VECTORS)
-    most_pixels = {1: 8, 2: 7, 3: 4, 4: 4}  # of 32 registers
+    most_pixels = MappingProxyType({1: 8, 2: 7, 3: 4, 4: 4})  # of 32 registers
     totals_at_a_time = 8
     pixel_pointers, weight_pointer, stored_pointer = PIXELS, WEIGHTS, STORED
 

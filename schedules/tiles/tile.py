@@ -28,6 +28,7 @@ class Tile:
 
 
 def divisors(n: int) -> tuple[int, ...]:
+    """The divisors of ``n`` >= 1 in rising order, 1 and ``n`` among them."""
     return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 

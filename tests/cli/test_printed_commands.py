@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -85,7 +86,7 @@ def _refusal(command: click.Command, words: Sequence[str], printed: Printed) -> 
     valued = {word for option in _options(command) if not option.is_flag for word in _spellings(option)}
     if not printed.whole and words and words[-1] in valued:
         words = words[:-1]  # a mention of the option, without a value
-    chosen = dict(zip(words, words[1:])).get("--target", SAMPLE)
+    chosen = dict(itertools.pairwise(words)).get("--target", SAMPLE)
     if chosen not in (SAMPLE, "NAME", *targets.names()):
         return f"{printed.place}: {' '.join(printed.words)}: there is no target {chosen}"
     try:
@@ -105,7 +106,7 @@ def _without_prose(command: click.Command, words: tuple[str, ...]) -> tuple[str,
     word = "".join(words[1:])
     lower = word.isalpha() and word.islower()
     typed = not isinstance(option.type, click.types.StringParamType)
-    return words[:1] if option.is_flag or typed and lower else words
+    return words[:1] if option.is_flag or (typed and lower) else words
 
 
 def _filled(command: click.Command, words: Sequence[str]) -> Iterator[str]:
@@ -173,7 +174,7 @@ def absent(text: str) -> list[str]:
     found = [target for target in make_targets(text) if target not in made]
     for word in installs(text):
         name, _, extra = word.rstrip("]").partition("[")
-        if name.partition("==")[0] not in names or extra and extra not in extras:
+        if name.partition("==")[0] not in names or (extra and extra not in extras):
             found.append(word)
     return found
 
@@ -218,4 +219,4 @@ def test_a_wrong_command_in_a_page_is_found(commands) -> None:
     page = "Type `b2nn-profile --run 3`, then\n" + block
     printed = list(in_page(Path("page.md"), page))
     assert replace(printed[1], place="") == Printed("", ("./net/b2nn-run", "--runs", "20"), whole=True)
-    assert ["" != complaint(each, commands) for each in printed] == [True, False, True]
+    assert [complaint(each, commands) != "" for each in printed] == [True, False, True]

@@ -24,7 +24,7 @@ ROWS = (
 
 
 @pytest.mark.parametrize(
-    "text, value, unit, relative",
+    ("text", "value", "unit", "relative"),
     [
         ("12ms", 12, "ms", False),
         ("800us", Fraction(4, 5), "ms", False),
@@ -44,7 +44,7 @@ def test_budgets_are_read(text, value, unit, relative):
 
 
 @pytest.mark.parametrize(
-    "text, message",
+    ("text", "message"),
     [
         ("12", "no unit"),
         ("40%", "no unit"),

@@ -19,7 +19,7 @@ def test_the_order_is_fixed_by_seed_and_epoch():
     assert list(one) == list(same)
 
 
-@pytest.mark.parametrize("count, batch, replicas", [(50, 8, 1), (64, 8, 2), (53, 8, 3), (5, 8, 1), (5, 8, 2)])
+@pytest.mark.parametrize(("count", "batch", "replicas"), [(50, 8, 1), (64, 8, 2), (53, 8, 3), (5, 8, 1), (5, 8, 2)])
 def test_processes_share_an_epoch_without_overlap(count, batch, replicas):
     samplers = [ShuffledBatches(count, batch, seed=3, replicas=replicas, rank=rank) for rank in range(replicas)]
     parts = [images(sampler) for sampler in samplers]
@@ -42,7 +42,7 @@ def test_in_order_means_all_once_and_without_augmentation():
     assert len(BatchesInOrder(10, 4)) == 3 and {index.seed for index in batches} == {None}
 
 
-@pytest.mark.parametrize("count, batch, replicas", [(10, 4, 2), (10, 64, 3), (5, 2, 2)])
+@pytest.mark.parametrize(("count", "batch", "replicas"), [(10, 4, 2), (10, 64, 3), (5, 2, 2)])
 def test_processes_share_what_is_in_order(count, batch, replicas):
     parts = [list(BatchesInOrder(count, batch, replicas=replicas, rank=rank)) for rank in range(replicas)]
     assert all(parts) and [len(BatchesInOrder(count, batch, replicas=replicas, rank=r)) for r in range(replicas)] == [

@@ -109,7 +109,7 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, change, message",
+    ("name", "change", "message"),
     [
         ("train", {"fine_labels": [100] * 200}, "expected labels from 0 to 99, but one is 100"),
         ("train", {"fine_labels": [-1] * 200}, "but one is -1"),

@@ -18,7 +18,7 @@ def layout(root: Path, *files: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "files, error",
+    ("files", "error"),
     [
         (["set.npz"], r"expected one of digits, shapes, shapes64; .*; this folder holds set.npz$"),
         (["train", "meta"], "of cifar100; it lacks test"),

@@ -64,7 +64,7 @@ def edit(**changes):
 
 
 @pytest.mark.parametrize(
-    "content, message",
+    ("content", "message"),
     [
         (edit(x_train=None), "expected x_train"),
         (edit(y_val=None), "x_val has no y_val"),

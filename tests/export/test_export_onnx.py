@@ -107,7 +107,7 @@ def test_every_geometry_and_padding_value(tmp_path, form, pad_value, learned_thr
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("input_binary", (True, False))
+@pytest.mark.parametrize("input_binary", [True, False])
 def test_two_values_per_filter_are_a_convolution_and_a_box_sum(tmp_path, form, input_binary):
     torch.manual_seed(0)
     options = {"binarizer": "distribution-aware", "input_binary": input_binary, "learned_threshold": input_binary}
@@ -135,7 +135,7 @@ def test_every_activation_exports(tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("seed", (1, 2))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_random_subsets_of_a_pre_activation_network(tmp_path, form, seed):
     torch.manual_seed(seed)
     model = lived_in(models.cresnet20(classes=10, width=8, image_size=16), seed)

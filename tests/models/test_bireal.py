@@ -11,7 +11,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.activations import BinReLU, RPReLU
 
 
-@pytest.mark.parametrize("size", (33, 50))
+@pytest.mark.parametrize("size", [33, 50])
 def test_image_sizes_that_do_not_divide(size):
     assert models.cresnet20(image_size=size, width=4)(torch.randn(1, 3, size, size)).shape == (1, 100)
     assert models.bireal18(image_size=size, width=4)(torch.randn(1, 3, size, size)).shape == (1, 1000)

@@ -21,7 +21,7 @@ def test_names_and_get():
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("activation", ("relu", "rprelu"))
+@pytest.mark.parametrize("activation", ["relu", "rprelu"])
 def test_forward_and_backward(name, activation):
     model = models.get(name)(classes=7, channels=2, activation=activation, **SMALL[name])
     size = SMALL[name].get("image_size", 40)

@@ -26,7 +26,7 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize("channels, kernel", LIMITS)
+@pytest.mark.parametrize(("channels", "kernel"), LIMITS)
 def test_the_largest_sums_are_exact(channels, kernel, target):
     """All bits differ, or none, filter by filter."""
     workload = ConvWorkload(1, channels, kernel, kernel + 1, 16, (kernel, kernel))

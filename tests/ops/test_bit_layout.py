@@ -27,7 +27,7 @@ def test_channels_lie_in_the_bits_of_the_words_in_order(channels, word, bits):
         assert (int(packed[row, c // bits]) >> c % bits & 1) == expected
 
 
-@pytest.mark.parametrize("word, lanes", [("uint8", 16), ("uint8", 64), ("uint32", 16)])
+@pytest.mark.parametrize(("word", "lanes"), [("uint8", 16), ("uint8", 64), ("uint32", 16)])
 @pytest.mark.parametrize("outputs", [1, 16, 33, 64])
 def test_a_vector_of_weights_holds_one_word_of_neighbouring_filters(outputs, word, lanes):
     signs = signs_of(outputs, 33, 3, 2)
@@ -54,9 +54,9 @@ def brute_force_constant(signs, workload, pad_value, row, column):
 
 
 @pytest.mark.parametrize("pad_value", [0, 1, -1])
-@pytest.mark.parametrize("stride, dilation", [((1, 1), (1, 1)), ((2, 1), (1, 2)), ((3, 2), (2, 1))])
+@pytest.mark.parametrize(("stride", "dilation"), [((1, 1), (1, 1)), ((2, 1), (1, 2)), ((3, 2), (2, 1))])
 @pytest.mark.parametrize(
-    "size, kernel, padding",
+    ("size", "kernel", "padding"),
     [
         ((5, 6), (3, 3), (1, 1, 1, 1)),
         ((4, 3), (5, 3), (4, 0, 4, 2)),
@@ -77,7 +77,7 @@ def test_the_border_equals_brute_force(size, kernel, padding, stride, dilation, 
 
 @pytest.mark.parametrize("outputs", [16, 17])
 @pytest.mark.parametrize(
-    "padding, pad_value, uniform",
+    ("padding", "pad_value", "uniform"),
     [
         ((0, 0, 0, 0), 0, True),
         ((1, 1, 1, 1), 1, True),

@@ -11,7 +11,7 @@ from tests.support.ops.scheduled import compile_tensors
 
 
 @pytest.mark.parametrize(
-    "batch, inputs, outputs", [(1, 1, 1), (1, 3, 33), (1, 64, 10), (3, 31, 65), (3, 65, 31), (1, 512, 1000)]
+    ("batch", "inputs", "outputs"), [(1, 1, 1), (1, 3, 33), (1, 64, 10), (3, 31, 65), (3, 65, 31), (1, 512, 1000)]
 )
 def test_agrees_with_float64(batch, inputs, outputs, target):
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from tests.support.ops.scheduled import compile_tensors
 
 @pytest.mark.parametrize("channels", [1, 3, 24, 32, 33, 65])
 @pytest.mark.parametrize(
-    "batch, kernel, stride, padding, dilation",
+    ("batch", "kernel", "stride", "padding", "dilation"),
     [
         (1, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1)),
         (3, (5, 3), (2, 1), (2, 1, 2, 1), (1, 1)),

@@ -36,7 +36,7 @@ def test_pack_puts_the_first_channel_into_the_lowest_bit_and_zeros_into_the_tail
 
 
 @pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("axis", (0, 1, -1))
+@pytest.mark.parametrize("axis", [0, 1, -1])
 def test_unpack_undoes_pack(channels, axis):
     signs = np.moveaxis(random_signs(channels, 2, 3, channels), -1, axis)
     packed = reference.pack(signs, axis)
@@ -52,7 +52,7 @@ def test_xnor_dot_is_the_integer_dot_product(channels):
     assert np.array_equal(found, (a.astype(np.int32) * b).sum(axis=1))
 
 
-@pytest.mark.parametrize("pad_value", (0, 1, -1))
+@pytest.mark.parametrize("pad_value", [0, 1, -1])
 def test_weight_binary_convolution_pads_its_float_input(pad_value):
     """One pixel of 3, weights of +1 and -1, a scale of 2: the border counts as ``pad_value``."""
     x = np.full((1, 1, 1, 1), 3, np.float32)
@@ -105,7 +105,7 @@ def naive_conv2d(x, weight, stride, padding, dilation, groups, pad_value):
     return out
 
 
-@pytest.mark.parametrize("pad_value", (0, 1, -1))
+@pytest.mark.parametrize("pad_value", [0, 1, -1])
 @pytest.mark.parametrize(
     ("channels", "kernel", "stride", "padding", "dilation", "groups"),
     [

@@ -28,7 +28,7 @@ def test_float_convolutions_are_fused_multiply_adds_of_whole_registers(stage, is
 
 
 @pytest.mark.parametrize(
-    "isa, compare, to_bits, width",
+    ("isa", "compare", "to_bits", "width"),
     [
         ("x86-vpopcntdq", r"vcmp\w+ps .*%zmm\d+, %k\d", r"kmovd %k\d, ", 16),
         ("x86-avx512", r"vcmp\w+ps .*%ymm\d+, %k\d", r"kmovb %k\d, ", 8),
@@ -84,7 +84,7 @@ def test_the_parser_finds_innermost_loops():
 
 
 @pytest.mark.parametrize(
-    "instruction, spilled",
+    ("instruction", "spilled"),
     [
         ("vmovaps %zmm3, 128(%rsp)", 1),
         ("vpxord (%rsp,%rax), %zmm1, %zmm2", 1),

@@ -56,7 +56,7 @@ def test_every_tile_computes_the_same(make, target):
 
 
 @pytest.mark.parametrize(
-    "make, op, kind, height, width, updates",
+    ("make", "op", "kind", "height", "width", "updates"),
     [
         (binary_conv, "bconv2d_bytes", "binary", 6, 4, 2 * 24 * 64 * 9 * 5 // 16),
         (float_conv, "conv2d", "float", 6, 4, 2 * 24 * 64 * 9 * 40 // 4),

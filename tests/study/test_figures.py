@@ -48,7 +48,7 @@ def test_axes_hold_the_numbers() -> None:
     assert [line.get_label() for line in axes.lines] == list(METHODS)
     assert list(axes.lines[0].get_ydata()) == pytest.approx([55.0, 55.0])
     heat = figures.layers(rows())
-    first, second, bar = heat.axes
+    first, second, _bar = heat.axes
     assert (
         first.images[0].get_array().tolist() == [[1, 1, 0], [1, 1, 0]]
         and second.images[0].get_array().tolist() == [[1, 1, 1]] * 2

@@ -145,7 +145,7 @@ print("ran")
 
 
 @pytest.mark.parametrize(
-    "text, flags",
+    ("text", "flags"),
     [
         ("processor\t: 0\nflags\t\t: fpu avx2 fma\n\nprocessor\t: 1\nflags\t: fpu\n", {"fpu", "avx2", "fma"}),
         ("processor\t: 0\nFeatures\t: fp asimd crc32\n", {"fp", "asimd", "crc32", "neon", "vfpv4"}),

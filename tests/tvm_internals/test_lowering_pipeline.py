@@ -49,4 +49,4 @@ def test_nothing_is_left_in_tvms_table():
     build_lowered_by(lowering(seen=[]), module, target)
     with pytest.raises(Exception, match="not lowered"):
         build_lowered_by(lowering(seen=[], fail=True), module, target)
-    assert compilation_pipeline.PIPELINE_MAP == before
+    assert before == compilation_pipeline.PIPELINE_MAP

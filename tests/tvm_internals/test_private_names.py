@@ -39,7 +39,7 @@ def trespasses(tree: ast.AST) -> Iterator[tuple[int, str]]:
             case ast.Attribute(value=value, attr=attr, ctx=context):
                 own = isinstance(value, ast.Name) and value.id in ("self", "cls")
                 changed = not isinstance(context, ast.Load) and root(node) in imported
-                found = changed or private(attr) and not own and ast.unparse(node) not in ALLOWED
+                found = changed or (private(attr) and not own and ast.unparse(node) not in ALLOWED)
             case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
                 found = ast.unparse(value) == "sys.modules" or root(value) in imported
             case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in CHANGES:
@@ -64,7 +64,7 @@ def is_tvm(module: str) -> bool:
 
 
 def private(name: str) -> bool:
-    return name in UNPROMISED or name.startswith("_") and not name.startswith("__")
+    return name in UNPROMISED or (name.startswith("_") and not name.startswith("__"))
 
 
 def root(node: ast.AST) -> str:

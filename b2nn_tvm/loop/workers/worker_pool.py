@@ -101,7 +101,7 @@ class _Worker:
         path = os.pathsep.join(entry for entry in sys.path if entry)
         # Threads that spin while they wait make a training 20 times slower where another process wants the cores.
         environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the process
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "b2nn_tvm.loop.workers.worker"], env=environment, **pipes

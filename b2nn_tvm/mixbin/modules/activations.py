@@ -51,7 +51,7 @@ class SignFollows(nn.Identity):
 
 _MAKERS: dict[str, Callable[[int], nn.Module]] = {
     "relu": lambda channels: nn.ReLU(),
-    "prelu": lambda channels: nn.PReLU(channels),
+    "prelu": nn.PReLU,
     "rprelu": RPReLU,
     "hardtanh": lambda channels: nn.Hardtanh(),
     "leaky_clip": lambda channels: LeakyClip(),

@@ -42,7 +42,7 @@ class HawqV2:
         digest = task.digest(self.name, task.seed, *task.layers)
         notes = task.notes(digest)
         begun = notes.read()
-        sums, draws = {name: 0.0 for name in task.layers} | begun.get("sums", {}), begun.get("draws", 0)
+        sums, draws = dict.fromkeys(task.layers, 0.0) | begun.get("sums", {}), begun.get("draws", 0)
         settled = bool(begun.get("settled", False))
         curvature = Curvature(task.model, task.layers, task.batches, task.loss)
         while draws < self.most_draws and not settled:

@@ -46,7 +46,7 @@ class Distillation:
     weight: float
     source: str
     teacher: nn.Module = field(repr=False)
-    loss: Loss = CrossEntropy()
+    loss: Loss = field(default_factory=CrossEntropy)
 
     def __post_init__(self) -> None:
         if self.temperature <= 0 or not 0 <= self.weight <= 1:

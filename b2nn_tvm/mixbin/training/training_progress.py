@@ -100,5 +100,5 @@ def _pass_on(pipe: Connection, progress: Progress, raised: list[BaseException]) 
             try:
                 if not raised:
                     progress(*call)
-            except BaseException as error:  # a thread has nobody to raise it to
+            except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise it to
                 raised.append(error)

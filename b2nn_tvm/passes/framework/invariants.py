@@ -48,9 +48,9 @@ def _alias(module: tvm.IRModule) -> str:
     for function in relax_functions(module):
         for block in function.body.blocks:
             for binding in block.bindings:
-                if isinstance(binding, relax.VarBinding) and isinstance(binding.value, relax.Var):
-                    if isinstance(binding.var, relax.DataflowVar):
-                        return f"{binding.var.name}: another name of {binding.value.name}"
+                aliased = isinstance(binding, relax.VarBinding) and isinstance(binding.value, relax.Var)
+                if aliased and isinstance(binding.var, relax.DataflowVar):
+                    return f"{binding.var.name}: another name of {binding.value.name}"
     return ""
 
 

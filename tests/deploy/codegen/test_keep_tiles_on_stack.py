@@ -26,7 +26,7 @@ def doubled_row(scope: str):
     return schedule.mod
 
 
-@pytest.mark.parametrize("scope, asks", [("local", False), ("global", True)])
+@pytest.mark.parametrize(("scope", "asks"), [("local", False), ("global", True)])
 def test_only_temporaries_that_are_no_tiles_come_from_the_workspace(workshop, scope, asks):
     target = replace(workshop.target(), mcpu="x86-64")
     kernels = build_object(doubled_row(scope), target.tvm_target(), prefix="net_")

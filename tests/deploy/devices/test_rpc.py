@@ -108,9 +108,9 @@ def test_a_full_disk_is_named(start_board, artifact, tmp_path):
     shutil.copytree(artifact.folder, padded)
     with (padded / LIBRARY).open("ab") as library:
         library.write(bytes(70_000))
-    with open_device(board.address) as device:
-        with pytest.raises(DeviceError, match=r"the board says OSError: \[Errno 28\] No space left on device"):
-            device.upload(Artifact(padded, artifact.manifest))
+    refused = pytest.raises(DeviceError, match=r"the board says OSError: \[Errno 28\] No space left on device")
+    with open_device(board.address) as device, refused:
+        device.upload(Artifact(padded, artifact.manifest))
 
 
 def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(board, artifact):

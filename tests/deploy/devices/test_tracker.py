@@ -112,11 +112,13 @@ def test_what_is_missing_is_named(address):
     ):
         device.describe()
     port = free_port()
-    with open_device(f"tracker://127.0.0.1:{port}/rpi4") as device:
-        with pytest.raises(
+    with (
+        open_device(f"tracker://127.0.0.1:{port}/rpi4") as device,
+        pytest.raises(
             DeviceError, match=f'start one with "python -m tvm.exec.rpc_tracker --host 127.0.0.1 --port {port}"'
-        ):
-            device.describe()
+        ),
+    ):
+        device.describe()
 
 
 @pytest.mark.parametrize(

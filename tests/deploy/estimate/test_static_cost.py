@@ -42,13 +42,13 @@ def executed(target: str, kind: str, workload: ConvWorkload):
     return execute_function(function, info)
 
 
-@pytest.mark.parametrize("target, kind, workload", LIMITS, ids=lambda value: getattr(value, "key", value))
+@pytest.mark.parametrize(("target", "kind", "workload"), LIMITS, ids=lambda value: getattr(value, "key", value))
 def test_instructions_do_not_grow(target, kind, workload):
     limit, _ = LIMITS[target, kind, workload]
     assert 0.8 * limit <= per_thousand(executed(target, kind, workload).instructions, workload) <= limit
 
 
-@pytest.mark.parametrize("target, kind, workload", LIMITS, ids=lambda value: getattr(value, "key", value))
+@pytest.mark.parametrize(("target", "kind", "workload"), LIMITS, ids=lambda value: getattr(value, "key", value))
 def test_cycles_do_not_grow(llvm_tools, target, kind, workload):
     for cpu, limit in LIMITS[target, kind, workload][1].items():
         cycles = cycles_of(executed(target, kind, workload), get(target), llvm_tools, cpu=cpu)

@@ -58,13 +58,13 @@ def test_the_original_is_untouched_and_nothing_is_shared():
     assert isinstance(model[3], nn.Conv2d)
 
 
-@pytest.mark.parametrize("activation", (nn.PReLU(), nn.Hardtanh(), nn.LeakyReLU(), BinReLU()))
+@pytest.mark.parametrize("activation", [nn.PReLU(), nn.Hardtanh(), nn.LeakyReLU(), BinReLU()])
 def test_activations_that_keep_the_sign_stay(activation):
     mixed = convert(chain(activation), ["3"])
     assert type(mixed[2]) is type(activation)
 
 
-@pytest.mark.parametrize("activation", (nn.ReLU6(), nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.Hardtanh(0.0, 1.0)))
+@pytest.mark.parametrize("activation", [nn.ReLU6(), nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.Hardtanh(0.0, 1.0)])
 def test_activations_that_drop_the_sign_do_not(activation):
     assert type(convert(chain(activation), ["3"])[2]) is BinReLU
 

@@ -44,7 +44,7 @@ class Functional(nn.Module):
         return self.norm(self.second(y)) + x
 
 
-@pytest.mark.parametrize("inplace", (False, True))
+@pytest.mark.parametrize("inplace", [False, True])
 def test_a_value_with_other_readers_is_not_changed_for_them(inplace):
     model = Functional(inplace).eval()
     mixed = convert(model, ["first"])
@@ -66,7 +66,7 @@ def test_functions_are_replaced_too():
     assert isinstance(mixed.get_submodule("second_activation"), nn.Hardtanh)
 
 
-@pytest.mark.parametrize("inplace", (False, True))
+@pytest.mark.parametrize("inplace", [False, True])
 def test_a_module_with_several_call_sites_changes_at_one(inplace):
     model = models.resnet18(width=4).eval()
     for module in model.modules():
@@ -123,8 +123,8 @@ class Poolings(nn.Module):
         return self.norm(self.a(x)).sum() + self.norm(joined).sum() + self.norm(self.c(z)).sum() + z.sum()
 
 
-@pytest.mark.parametrize("activation", (nn.ReLU(), nn.GELU()))
-@pytest.mark.parametrize("choice", (["a"], ["b"], ["c"], ["d"], ["c", "b"], ["a", "b", "c", "d"]))
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.GELU()])
+@pytest.mark.parametrize("choice", [["a"], ["b"], ["c"], ["d"], ["c", "b"], ["a", "b", "c", "d"]])
 def test_poolings_and_concatenations_between_activation_and_convolution(choice, activation):
     model = Poolings(activation).eval()
     mixed = convert(model, choice)

@@ -49,7 +49,7 @@ def test_channels_and_padding_values(channels):
         assert np.array_equal(output(module, x), expected(module, x))
 
 
-@pytest.mark.parametrize("pad_value", (0, 1, -1))
+@pytest.mark.parametrize("pad_value", [0, 1, -1])
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "dilation"),
     [
@@ -72,7 +72,7 @@ def test_geometry_and_thresholds(kernel, stride, padding, dilation, pad_value):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@pytest.mark.parametrize("padding", ("same", "valid", 1, (2, 0)))
+@pytest.mark.parametrize("padding", ["same", "valid", 1, (2, 0)])
 def test_from_conv_reads_every_way_to_pad(padding):
     conv = nn.Conv2d(3, 4, (4, 3), padding=padding, dilation=(1, 2), bias=False)
     module = BinaryConv2d.from_conv(conv)

@@ -16,7 +16,7 @@ def test_sign_is_the_reference_on_special_values():
     assert np.array_equal(sign(x).numpy(), reference.sign(x.numpy()))
 
 
-@pytest.mark.parametrize("dtype", (torch.float64, torch.float16, torch.bfloat16))
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_sign_keeps_the_type(dtype):
     assert sign(torch.tensor([-2.0, 0.0], dtype=dtype)).dtype == dtype
 

@@ -44,7 +44,7 @@ def subject(model, data, batches):
     [
         ("front", LAYERS),
         ("rear", LAYERS[::-1]),
-        ({name: score for name, score in zip(LAYERS, (2.0, 0.0, 3.0, 1.0))}, tuple(LAYERS[i] for i in (1, 3, 0, 2))),
+        (dict(zip(LAYERS, (2.0, 0.0, 3.0, 1.0))), tuple(LAYERS[i] for i in (1, 3, 0, 2))),
     ],
 )
 def test_front_rear_and_any_scores_are_orders(subject, batches, data, order, layers):

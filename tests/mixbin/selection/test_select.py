@@ -65,7 +65,7 @@ def test_an_impossible_budget_names_the_best_value_and_the_binding_layers():
     assert "\n" not in str(error.value) and "tiny" not in str(error.value)
 
 
-@pytest.mark.parametrize("unit, least", [("ms", "0.3334 ms"), ("flops", "1 flops")])
+@pytest.mark.parametrize(("unit", "least"), [("ms", "0.3334 ms"), ("flops", "1 flops")])
 def test_the_budget_that_the_error_allows_can_be_met(unit, least):
     cost = AdditiveCost(unit, 0, {"a": 4}, {"a": Fraction(1, 3)})
     with pytest.raises(BudgetError, match=f"allow at least {least}"):
@@ -90,7 +90,7 @@ def test_the_front_is_strictly_falling_and_optimal():
 
 
 @pytest.mark.parametrize(
-    "changes, message",
+    ("changes", "message"),
     [
         ({"rule": "loose"}, "strict, nearest, at_least"),
         ({"solver": "magic"}, "sort, exact"),

@@ -18,4 +18,7 @@ def test_every_class_and_function_it_names_exists():
     text = PAGE.read_text(encoding="utf-8")
     sources = "".join(path.read_text(encoding="utf-8") for path in (PAGE.parents[1] / "b2nn_tvm").rglob("*.py"))
     named = set(re.findall(r"`([A-Za-z_]+)\(", text)) | set(re.findall(r"`([A-Z][A-Z_]+)`", text))
-    assert named and [name for name in named if not re.search(rf"(def|class) {name}\b|^{name} = ", sources, re.M)] == []
+    assert (
+        named
+        and [name for name in named if not re.search(rf"(def|class) {name}\b|^{name} = ", sources, re.MULTILINE)] == []
+    )

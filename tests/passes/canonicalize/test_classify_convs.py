@@ -45,7 +45,7 @@ def test_the_canonical_form_is_binary(body):
 
 
 REASONS = {
-    "it is the input of the network": lambda x: conv(x),
+    "it is the input of the network": conv,
     "it comes from max_pool2d": lambda x: conv(op.nn.max_pool2d(x, (2, 2)), FLOATS),
     "it comes from relu": lambda x: conv(op.permute_dims(op.nn.relu(x), [0, 1, 3, 2]), FLOATS),
     "its weights are ±alpha, but its input is not a sign": lambda x: conv(x, 2 * SIGNS),

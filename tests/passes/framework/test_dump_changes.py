@@ -50,10 +50,10 @@ def test_the_module_before_and_behind_what_changed_it(tmp_path):
 
 def test_other_instruments_and_settings_stay_in_force(tmp_path):
     timing = tvm.ir.instrument.PassTimingInstrument()
-    with tvm.transform.PassContext(instruments=[timing], disabled_pass=["FoldConstants"], opt_level=1):
-        with with_instrument(DumpChanges(tmp_path)) as inner:
-            assert inner.instruments[0].same_as(timing)
-            assert (list(inner.disabled_pass), inner.opt_level) == (["FoldConstants"], 1)
+    outer = tvm.transform.PassContext(instruments=[timing], disabled_pass=["FoldConstants"], opt_level=1)
+    with outer, with_instrument(DumpChanges(tmp_path)) as inner:
+        assert inner.instruments[0].same_as(timing)
+        assert (list(inner.disabled_pass), inner.opt_level) == (["FoldConstants"], 1)
 
 
 def test_a_compilation_is_numbered_like_the_pipeline(tmp_path):

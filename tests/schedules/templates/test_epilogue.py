@@ -14,7 +14,7 @@ from tests.support.schedules.functions import binary_conv
 
 
 @pytest.mark.parametrize(
-    "isa, multiply",
+    ("isa", "multiply"),
     [
         ("x86", r"\tvmulps\t.*%ymm"),
         ("x86-avx512", r"\tvmulps\t.*%zmm"),

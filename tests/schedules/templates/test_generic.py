@@ -69,7 +69,7 @@ def test_a_chain_becomes_one_block():
     assert text.count("T.sblock(") == 2  # the root and the output
 
 
-@pytest.mark.parametrize("channels, lanes", [(32, 4), (6, 2), (3, 0)])
+@pytest.mark.parametrize(("channels", "lanes"), [(32, 4), (6, 2), (3, 0)])
 def test_channels_are_vectorized_by_the_widest_vector_that_divides_them(channels, lanes):
     text = scheduled(elementwise, (1, 4, 4, channels), vector_unit_named("neon")).script()
     assert text.count("T.vectorized(") == (lanes > 0)
@@ -83,6 +83,6 @@ def test_a_reduction_runs_outside_the_vector():
     assert loops[-2:] == ["T.grid(2, 2):", "T.vectorized(4):"]
 
 
-@pytest.mark.parametrize("size, loops", [(8, 0), (64, 1)])
+@pytest.mark.parametrize(("size", "loops"), [(8, 0), (64, 1)])
 def test_only_large_ones_use_threads(size, loops):
     assert scheduled(elementwise, (1, size, size, 32), vector_unit_named("neon")).script().count("T.parallel(") == loops

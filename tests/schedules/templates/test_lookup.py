@@ -11,7 +11,7 @@ from tests.support.schedules.compiled import STAGES, assembly
 from tests.support.schedules.functions import binary_conv
 
 
-@pytest.mark.parametrize("isa, register", [("x86", "ymm"), ("x86-avx512", "zmm")])
+@pytest.mark.parametrize(("isa", "register"), [("x86", "ymm"), ("x86-avx512", "zmm")])
 @pytest.mark.parametrize("stage", STAGES)
 def test_without_vpopcntdq_nibbles_of_two_rows_are_looked_up(stage, isa, register):
     """Nine operations for three look-ups, each of 8 MACs per filter: add twice, then add both halves and the high

@@ -14,7 +14,7 @@ from tests.support.schedules.functions import binary_conv, float_conv
 
 
 @pytest.mark.parametrize(
-    "make, vector, channels, weights, order",
+    ("make", "vector", "channels", "weights", "order"),
     [
         (binary_conv, "avx512vpopcntdq", 64, 9 * 64 * 64 // 8, "n_h_0_o_0"),
         (binary_conv, "avx2", 64, 9 * 64 * 64 // 4, "n_h_0_o_0"),

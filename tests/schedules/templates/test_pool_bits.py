@@ -15,8 +15,8 @@ def loops(*arguments, **options):
     return pool_bits_loops(pool_bits(*arguments, **options))
 
 
-@pytest.mark.parametrize("border, pad_value", [((0, 0, 0, 0), 0), ((1, 0, 2, 1), 1)])
-@pytest.mark.parametrize("word, words, channels", [("uint8", 3, 20), ("uint32", 2, 64)])
+@pytest.mark.parametrize(("border", "pad_value"), [((0, 0, 0, 0), 0), ((1, 0, 2, 1), 1)])
+@pytest.mark.parametrize(("word", "words", "channels"), [("uint8", 3, 20), ("uint32", 2, 64)])
 @pytest.mark.parametrize("name", POOLINGS)
 def test_equal_the_definition(name, word, words, channels, border, pad_value):
     """Of any words: also where bits of channels that do not exist are set."""

@@ -14,7 +14,7 @@ from tests.support.schedules.inputs import parallel_loops
 NEON = vector_unit_named("neon")
 
 
-@pytest.mark.parametrize("channels, rows, loops", [(256, 1, 1), (256, 7, 3), (16, 1, 1), (16, 7, 0)])
+@pytest.mark.parametrize(("channels", "rows", "loops"), [(256, 1, 1), (256, 7, 3), (16, 1, 1), (16, 7, 0)])
 def test_where_few_groups_of_rows_make_the_image_winograd_shares_out_each_of_its_parts(channels, rows, loops):
     """Not so where there is little work: the parts hand the whole image on."""
     workload = ConvWorkload(1, channels, 14, 14, channels, (3, 3), padding=(1, 1, 1, 1))

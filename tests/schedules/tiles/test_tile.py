@@ -7,7 +7,7 @@ import pytest
 from b2nn_tvm.schedules.tiles.tile import Tile, divisors, tiles
 
 
-@pytest.mark.parametrize("n, expected", [(1, (1,)), (7, (1, 7)), (28, (1, 2, 4, 7, 14, 28)), (33, (1, 3, 11, 33))])
+@pytest.mark.parametrize(("n", "expected"), [(1, (1,)), (7, (1, 7)), (28, (1, 2, 4, 7, 14, 28)), (33, (1, 3, 11, 33))])
 def test_divisors(n, expected):
     assert divisors(n) == expected
 
@@ -18,7 +18,7 @@ def test_a_tile_counts_its_sums_and_has_a_word():
 
 
 @pytest.mark.parametrize(
-    "height, width, blocks, accumulators", [(1, 1, 1, 1), (6, 4, 3, 8), (7, 7, 32, 28), (13, 11, 1, 16)]
+    ("height", "width", "blocks", "accumulators"), [(1, 1, 1, 1), (6, 4, 3, 8), (7, 7, 32, 28), (13, 11, 1, 16)]
 )
 def test_tiles_are_all_that_divide_and_fit(height, width, blocks, accumulators):
     found = tiles(height, width, blocks, accumulators=accumulators)

@@ -6,7 +6,7 @@ import io
 import pickle
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ import numpy as np
 class Python2Pickler(pickle._Pickler):
     """Writes text and bytes alike as the byte strings of Python 2."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_string(self, value: str | bytes) -> None:
         raw = value if isinstance(value, bytes) else value.encode("latin1")
