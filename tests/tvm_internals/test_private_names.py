@@ -21,7 +21,7 @@ SOURCES = sorted(
 )
 # What has no underscore, and is promised to nobody either.
 UNPROMISED = {"PIPELINE_MAP", "TEMPDIRS", "PopenRPCServerState"}
-ALLOWED = {"os._exit", "self._functions._handle"}  # Python's, and ctypes'
+ALLOWED = {"os._exit", "self._opened._handle"}  # Python's, and ctypes'
 CHANGES = {"update", "pop", "setdefault", "clear"}
 
 

@@ -6,6 +6,7 @@ from tvm import relax, topi
 from tvm.relax import op
 
 from b2nn_tvm import reference
+from b2nn_tvm.kernel_attrs import ROLE, Role
 from b2nn_tvm.ops import bit_layout
 from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.pack_signs import pack_signs
@@ -83,7 +84,7 @@ def test_the_packing_takes_the_thresholds_and_the_popcounts_become_floats():
         function, out = builder.add_func(pack, "pack_signs"), relax.TensorType((1, 6, 5, 1), "uint32")
         words = builder.emit(relax.call_tir(function, [x, const(threshold.reshape(-1))], out_ty=out))
         compute = lambda x, w: topi.cast(bconv2d(x, w, constant, workload=workload, table=None), "float32")
-        attrs = {"primfunc_name_hint": "bconv2d", "primfunc_attrs": {"op_pattern": 4}}
+        attrs = {"primfunc_name_hint": "bconv2d", "primfunc_attrs": {"op_pattern": 4, ROLE: str(Role.CONVOLUTION)}}
         return builder.call_te(compute, words, relax.const(packed), **attrs)
 
     assert_becomes(lower, lambda x: conv(op.sign(op.subtract(x, const(threshold))), weight), lowered, SHAPE)

@@ -3,7 +3,7 @@ import pytest
 from tvm import relax, topi
 from tvm.relax import op
 
-from b2nn_tvm.kernel_attrs import PAD
+from b2nn_tvm.kernel_attrs import PAD, ROLE, Role
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
@@ -103,9 +103,9 @@ def test_a_padded_convolution_is_padding_and_a_function_of_packed_weights():
     def expected(x):
         builder = relax.BlockBuilder.current()
         pad = lambda t: topi.nn.pad(t, [0, 1, 1, 0], [0, 1, 1, 0], name="pad_input")
-        attrs = {"primfunc_name_hint": "pad_input", "primfunc_attrs": {PAD: (1, 1, 1, 1)}}
+        attrs = {"primfunc_name_hint": "pad_input", "primfunc_attrs": {PAD: (1, 1, 1, 1), ROLE: str(Role.PAD_INPUT)}}
         padded = builder.emit(builder.call_te(pad, x, **attrs))
-        attrs = {"primfunc_name_hint": "conv2d", "primfunc_attrs": {"op_pattern": 4}}
+        attrs = {"primfunc_name_hint": "conv2d", "primfunc_attrs": {"op_pattern": 4, ROLE: str(Role.CONVOLUTION)}}
         return builder.call_te(lambda x, w: conv2d(x, w, workload=workload), padded, const(packed), **attrs)
 
     assert_becomes(lambda mod: lower(mod, AVX2), lambda x: conv(x, weight, padding=1), expected, SHAPE)
