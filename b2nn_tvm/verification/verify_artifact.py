@@ -139,10 +139,15 @@ class Oracle:
     @cached_property
     def _is_rewritten(self) -> bool:
         import onnx
+        from google.protobuf.message import DecodeError
 
         from b2nn_tvm.verification.oracle_model import needs_rewriting
 
-        return needs_rewriting(onnx.load(self._path, load_external_data=False), sign_zero=self._sign_zero)
+        try:
+            model = onnx.load(self._path, load_external_data=False)
+        except DecodeError:
+            return False  # onnxruntime says what is wrong with the file
+        return needs_rewriting(model, sign_zero=self._sign_zero)
 
     def _model(self) -> onnx.ModelProto:
         """The file's content in operators that onnxruntime has, each Sign as ``sign_zero`` says."""

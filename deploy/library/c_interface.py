@@ -10,6 +10,8 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +78,10 @@ class Instance:
         """``run`` for arrays that stay where they are: their addresses are taken once. Values may change between
         calls.
         """
-        return _BoundRun(self, inputs, outputs)
+        elapsed = ctypes.c_double()
+        tables = _addresses(inputs), _addresses(outputs)
+        call = partial(self._call, self._functions.b2nn_model_run_timed, *tables, ctypes.byref(elapsed))
+        return _BoundRun(call, elapsed, (inputs, outputs))
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
         """Compute ``outputs`` in place; return the wall time in milliseconds. The arrays must fit: no check is made."""
@@ -105,18 +110,17 @@ class Instance:
                 raise DeviceError(f"the compiled network failed: {text.decode()}")
 
 
+@dataclass(frozen=True)
 class _BoundRun:
-    """A run of arrays that were given once; it keeps them, as they must outlive their addresses."""
+    """A run of ``arrays`` that were given once; it keeps them, as they must outlive their addresses."""
 
-    def __init__(self, instance: Instance, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        self._instance, self._arrays = instance, (inputs, outputs)
-        self._tables, self._elapsed = (_addresses(inputs), _addresses(outputs)), ctypes.c_double()
-        self._pointer = ctypes.byref(self._elapsed)
+    call: Callable[[], None]
+    elapsed: ctypes.c_double
+    arrays: tuple[Sequence[np.ndarray], Sequence[np.ndarray]]
 
     def __call__(self) -> float:
-        instance = self._instance
-        instance._call(instance._functions.b2nn_model_run_timed, *self._tables, self._pointer)
-        return self._elapsed.value
+        self.call()
+        return self.elapsed.value
 
 
 def _addresses(arrays: Sequence[np.ndarray]) -> _Table:
