@@ -45,8 +45,12 @@ types: setup tree ## the type checker, over the package
 law: setup tree ## who may import whom
 	cd build/tree && ../../$(BIN)/lint-imports ../../pyproject.toml
 
+# tests/conftest.py marks what stands in this list as fast. It is given as paths, too: pytest would import all other test
+# files only to leave them out, which takes fifteen seconds.
+FAST_TESTS = $(shell sed 's/\#.*//' tests/fast_tests.txt)
+
 test-fast: setup ## the tests that need no compiler run and no training
-	$(BIN)/python -m pytest -q -m fast
+	$(BIN)/python -m pytest -q -m fast $(FAST_TESTS)
 
 # The libraries and emulators that some tests need; where one cannot be had, its tests are skipped and say why.
 board-tools: setup

@@ -16,18 +16,37 @@ if TYPE_CHECKING:
     from tests.support.boards.ssh_server import SshServer
 
 
+FAST = [
+    path.rstrip("/")
+    for line in (Path(__file__).parent / "fast_tests.txt").read_text(encoding="utf-8").splitlines()
+    if (path := line.partition("#")[0].strip())
+]
+
+
 def pytest_configure() -> None:
     """A shell that starts the tests in the background has them ignore SIGINT, and all their children too; some tests
     interrupt.
+
+    Where several processes run tests side by side, each of them computes with one thread, and so do its children.
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# First, as pytest's own, which selects what -m says, comes after the marks that it selects by.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another
-    one.
+    """Marks as fast what stands in fast_tests.txt, unless it measures time.
+
+    What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another one.
     """
+    for item in items:
+        path = item.nodeid.partition("::")[0]
+        if any(path == fast or path.startswith(f"{fast}/") for fast in FAST) and not item.get_closest_marker("timing"):
+            item.add_marker("fast")
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 
 

@@ -20,6 +20,6 @@ def test_chains_equal_the_reference(index, isa, tmp_path):
     shape = networks.input_shape(networks.chain(index).layers[0].workload)
     for seed in range(3):
         x = networks.activations(shape, seed)
-        (result,) = artifact.run({"input": x}).values()
+        (result,) = artifact.run({f"x{index}": x}).values()
         np.testing.assert_array_equal(result, networks.expected_of(networks.chain(index), x))
     artifact.close()

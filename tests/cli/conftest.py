@@ -41,7 +41,9 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The same in this process, which has imported torch and tvm already: for the many ways to be refused."""
+    """The same in this process, which has imported torch and tvm already: for the many options and the many ways to be
+    refused.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("OMP_WAIT_POLICY", os.environ.get("OMP_WAIT_POLICY", "PASSIVE"))

@@ -33,8 +33,8 @@ def test_compiles_into_a_folder_and_prints_the_layers(run: Run, small_onnx: Path
         }
 
 
-def test_json_is_all_of_stdout(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    done = run("compile", small_onnx, "-o", "out", "--json", "--bundle")
+def test_json_is_all_of_stdout(here: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = here("compile", small_onnx, "-o", "out", "--json", "--bundle")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     files = {file["name"]: file["size_bytes"] for file in document["bundle"]}
@@ -56,8 +56,8 @@ def test_json_is_all_of_stdout(run: Run, small_onnx: Path, tmp_path: Path) -> No
     assert {"layer": "block", "rule": "ClassifyConvs", "applied": True, "reason": "is binary"} in document["rewrites"]
 
 
-def test_the_folder_is_named_after_model_and_target_by_default(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    done = run("compile", small_onnx, "--no-verify")
+def test_the_folder_is_named_after_model_and_target_by_default(here: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = here("compile", small_onnx, "--no-verify")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "small-native" / "manifest.json").is_file()
 
@@ -75,8 +75,8 @@ def test_dump_ir_writes_what_the_passes_change_by_the_names_of_explain(
     assert refused.returncode == 1 and "holds notes.txt; name another folder" in refused.stderr
 
 
-def test_lists_targets(run: Run) -> None:
-    done = run("compile", "--list-targets")
+def test_lists_targets(here: Run) -> None:
+    done = here("compile", "--list-targets")
     assert done.returncode == 0, done.stderr
     assert all(
         any(line.strip("│┃| ").startswith(name) for line in done.stdout.splitlines())
@@ -84,8 +84,8 @@ def test_lists_targets(run: Run) -> None:
     )
 
 
-def test_cross_builds_for_arm(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    done = run("compile", small_onnx, "--target", "arm", "-o", "out")
+def test_cross_builds_for_arm(here: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = here("compile", small_onnx, "--target", "arm", "-o", "out")
     assert done.returncode == 0, done.stderr
     header = (tmp_path / "out" / "libb2nn_model.so").read_bytes()[:20]
     assert header[:5] == b"\x7fELF\x02" and header[18:20] == b"\xb7\x00"  # 64-bit, EM_AARCH64
@@ -94,11 +94,11 @@ def test_cross_builds_for_arm(run: Run, small_onnx: Path, tmp_path: Path) -> Non
     assert "note:" not in done.stderr
 
 
-def test_how_the_library_was_checked_is_printed(run: Run, small_onnx: Path) -> None:
-    done = run("compile", small_onnx, "-o", "out")
+def test_how_the_library_was_checked_is_printed(here: Run, small_onnx: Path) -> None:
+    done = here("compile", small_onnx, "-o", "out")
     assert "compared with onnxruntime on 3 random inputs: this library, largest relative difference " in done.stdout
     assert "note:" not in done.stderr
-    unchecked = run("compile", small_onnx, "-o", "out", "--no-verify")
+    unchecked = here("compile", small_onnx, "-o", "out", "--no-verify")
     assert "compared" not in unchecked.stdout
     assert unchecked.stderr.splitlines()[-1] == NOTE.format("--no-verify")
 
@@ -143,19 +143,19 @@ def test_missing_linker_names_both_remedies(run: Run, small_onnx: Path, tmp_path
     assert os.listdir(tmp_path) == ["empty"]
 
 
-def test_an_existing_library_survives_a_failed_compile(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    assert run("compile", small_onnx, "-o", "out", "--no-verify").returncode == 0
+def test_an_existing_library_survives_a_failed_compile(here: Run, small_onnx: Path, tmp_path: Path) -> None:
+    assert here("compile", small_onnx, "-o", "out", "--no-verify").returncode == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     (tmp_path / "text.onnx").write_text("this is no network")
-    assert_refused(run("compile", "text.onnx", "-o", "out"), "text.onnx")
+    assert_refused(here("compile", "text.onnx", "-o", "out"), "text.onnx")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 @pytest.mark.parametrize(
     "words", [("--tune", "-1"), ("--input-shape", "input=1x3xq"), ("--sign-zero", "0"), ("--nonsense",)]
 )
-def test_wrong_usage_is_status_2(run: Run, small_onnx: Path, words: tuple[str, ...]) -> None:
-    done = run("compile", small_onnx, "-o", "out", *words)
+def test_wrong_usage_is_status_2(here: Run, small_onnx: Path, words: tuple[str, ...]) -> None:
+    done = here("compile", small_onnx, "-o", "out", *words)
     assert done.returncode == 2
     assert words[0] in done.stderr and "Traceback" not in done.stderr
 
@@ -166,7 +166,7 @@ def test_debug_shows_the_traceback(run: Run) -> None:
     assert "Traceback" in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
 
 
-def test_a_file_as_brevitas_writes_it_is_compiled_and_checked(run: Run, tmp_path: Path) -> None:
+def test_a_file_as_brevitas_writes_it_is_compiled_and_checked(here: Run, tmp_path: Path) -> None:
     """onnxruntime has no BipolarQuant; the check takes standard operators in its place."""
     constants = {"one": 1, "weight": np.random.default_rng(0).standard_normal((32, 16, 3, 3))}
     nodes = [
@@ -175,13 +175,13 @@ def test_a_file_as_brevitas_writes_it_is_compiled_and_checked(run: Run, tmp_path
         helper.make_node("Conv", ["signs", "binary"], ["output"], name="conv", pads=[1, 1, 1, 1]),
     ]
     save_graph(tmp_path / "brevitas.onnx", nodes, constants, [1, 16, 8, 8], [1, 32, 8, 8], domains=("onnx.brevitas",))
-    done = run("compile", "brevitas.onnx")
+    done = here("compile", "brevitas.onnx")
     assert done.returncode == 0, done.stderr
     assert "verify" in done.stderr and "skipped" not in done.stderr
     assert any("conv" in line and " binary" in line and "c16" in line for line in done.stdout.splitlines())
 
 
-def test_sign_zero_on_a_file_of_opset_11(run: Run, tmp_path: Path) -> None:
+def test_sign_zero_on_a_file_of_opset_11(here: Run, tmp_path: Path) -> None:
     """Behind a ReLU half of what the signs read is exactly 0."""
     constants = {"weight": np.sign(np.random.default_rng(0).standard_normal((32, 16, 3, 3)))}
     nodes = [
@@ -190,7 +190,7 @@ def test_sign_zero_on_a_file_of_opset_11(run: Run, tmp_path: Path) -> None:
         helper.make_node("Conv", ["signs", "weight"], ["output"], name="conv", pads=[1, 1, 1, 1]),
     ]
     save_graph(tmp_path / "old.onnx", nodes, constants, [1, 16, 8, 8], [1, 32, 8, 8], opset=11)
-    done = run("compile", "old.onnx", "--sign-zero", "+1")
+    done = here("compile", "old.onnx", "--sign-zero", "+1")
     assert done.returncode == 0, done.stderr
     assert "verify" in done.stderr and "skipped" not in done.stderr
     assert any("conv" in line and " binary" in line and "c16" in line for line in done.stdout.splitlines())

@@ -13,8 +13,8 @@ from tests.support.boards.board_process import BoardProcess
 from tests.support.cli.commands import Run, assert_refused
 
 
-def test_other_machines_need_an_explicit_flag(run: Run) -> None:
-    done = run("device", "--host", "0.0.0.0")
+def test_other_machines_need_an_explicit_flag(here: Run) -> None:
+    done = here("device", "--host", "0.0.0.0")
     assert done.returncode == 2
     assert "lets other machines run any code on this board; add --trust-network" in " ".join(done.stderr.split())
     assert "ssh -N -L 9090:127.0.0.1:9090" in " ".join(done.stderr.split())
@@ -37,13 +37,13 @@ def test_a_port_that_is_taken(run: Run) -> None:
         assert_refused(run("device", "--port", taken.getsockname()[1]), "the port is taken", "choose another --port")
 
 
-def test_a_device_to_compile_for_needs_tuning(run: Run) -> None:
-    done = run("compile", "net.onnx", "--device", "ssh://pi@board")
+def test_a_device_to_compile_for_needs_tuning(here: Run) -> None:
+    done = here("compile", "net.onnx", "--device", "ssh://pi@board")
     assert done.returncode == 2 and "--device says where --tune measures" in done.stderr
 
 
 @pytest.mark.parametrize(
     "words", [("--tracker", "desk:9190"), ("--key", "rpi4"), ("--tracker", "desk", "--key", "rpi4"), ("--port", "0")]
 )
-def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
-    assert run("device", *words).returncode == 2
+def test_wrong_usage_is_status_2(here: Run, words: tuple[str, ...]) -> None:
+    assert here("device", *words).returncode == 2

@@ -13,8 +13,8 @@ def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in text.splitlines()]
 
 
-def test_the_bytes_of_the_table_are_those_of_the_file(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    done = run("compile", small_onnx, "-o", "out", "--no-verify")
+def test_the_bytes_of_the_table_are_those_of_the_file(here: Run, small_onnx: Path, tmp_path: Path) -> None:
+    done = here("compile", small_onnx, "-o", "out", "--no-verify")
     assert done.returncode == 0, done.stderr
     rows = cells(done.stdout)
     start = rows.index(["part", "bytes", "share"]) + 2
@@ -24,8 +24,8 @@ def test_the_bytes_of_the_table_are_those_of_the_file(run: Run, small_onnx: Path
     assert sum(table.values()) == total == (tmp_path / "out" / "libb2nn_model.so").stat().st_size
 
 
-def test_explain_says_what_was_fused_and_what_was_decided(run: Run, small_onnx: Path) -> None:
-    done = run("compile", small_onnx, "-o", "out", "--no-verify", "--explain", "--target", "x86")
+def test_explain_says_what_was_fused_and_what_was_decided(here: Run, small_onnx: Path) -> None:
+    done = here("compile", small_onnx, "-o", "out", "--no-verify", "--explain", "--target", "x86")
     assert done.returncode == 0, done.stderr
     rows = cells(done.stdout)
     kernels = {row[1]: row[2] for row in rows if len(row) > 4 and row[0].isdigit()}

@@ -61,8 +61,8 @@ def test_prints_whole_and_layers(run: Run, library: Path) -> None:
     assert any(line.split()[:2] == ["block", "binary"] and "%" in line for line in done.stdout.splitlines())
 
 
-def test_json(run: Run, library: Path) -> None:
-    done = run("profile", library, "--runs", "20", "--threads", "2", "--json")
+def test_json(here: Run, library: Path) -> None:
+    done = here("profile", library, "--runs", "20", "--threads", "2", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document["runs"], document["threads"]) == (20, 2)
@@ -72,8 +72,8 @@ def test_json(run: Run, library: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_it_says_that_the_library_was_not_checked(run: Run, library: Path, words: tuple[str, ...]) -> None:
-    done = run("profile", library, "--runs", "5", *words)
+def test_it_says_that_the_library_was_not_checked(here: Run, library: Path, words: tuple[str, ...]) -> None:
+    done = here("profile", library, "--runs", "5", *words)
     assert done.returncode == 0, done.stderr
     note = "note: this library was not checked against the reference (--no-verify); its results may be wrong"
     assert note in done.stderr.splitlines()
@@ -82,9 +82,9 @@ def test_it_says_that_the_library_was_not_checked(run: Run, library: Path, words
         assert json.loads(done.stdout)["verification"] == expected
 
 
-def test_a_checked_library_needs_no_such_note(run: Run, small_onnx: Path, tmp_path: Path) -> None:
+def test_a_checked_library_needs_no_such_note(here: Run, small_onnx: Path, tmp_path: Path) -> None:
     compile_model(small_onnx, output=tmp_path / "checked").close()
-    done = run("profile", "checked", "--runs", "5", "--json")
+    done = here("profile", "checked", "--runs", "5", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verification"]["method"] == "this library"
     assert "not checked" not in done.stderr
@@ -100,16 +100,16 @@ def test_a_table_says_what_was_measured_on(run: Run, library: Path, ssh) -> None
     assert ssh.left_behind() == []
 
 
-def test_times_go_to_a_table_and_a_finished_run_is_kept(run: Run, library: Path, tmp_path: Path) -> None:
+def test_times_go_to_a_table_and_a_finished_run_is_kept(here: Run, library: Path, tmp_path: Path) -> None:
     words = ("profile", library, "--runs", "20", "--costs", "costs.json", "--json")
-    first = run(*words)
+    first = here(*words)
     assert first.returncode == 0, first.stderr
     table = CostTable.load(tmp_path / "costs.json")
     assert {row.layer for row in table.layers} >= {"stem", "block", "fc"} and len(table.networks) == 1
     assert {row.precision for row in table.layers if row.layer == "block"} == {"binary"}
-    again = run(*words, "--resume")
+    again = here(*words, "--resume")
     assert json.loads(again.stdout)["per_layer"] == json.loads(first.stdout)["per_layer"]
-    assert json.loads(run(*words).stdout)["per_layer"] != json.loads(first.stdout)["per_layer"]
+    assert json.loads(here(*words).stdout)["per_layer"] != json.loads(first.stdout)["per_layer"]
 
 
 def test_a_run_that_is_interrupted_goes_on(run: Run, library: Path, tmp_path: Path) -> None:

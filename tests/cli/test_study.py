@@ -22,12 +22,12 @@ WORDS = ("--data", "digits", "-o", "out")
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_refusals_are_one_line_and_leave_nothing(
-    run: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]
+    here: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]
 ) -> None:
-    assert_refused(run("study", *WORDS, *words), *parts)
+    assert_refused(here("study", *WORDS, *words), *parts)
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("words", [("--seeds", "0"), ("--images", "many")])
-def test_wrong_usage_is_status_2(run: Run, words: tuple[str, ...]) -> None:
-    assert run("study", *WORDS, *words).returncode == 2
+def test_wrong_usage_is_status_2(here: Run, words: tuple[str, ...]) -> None:
+    assert here("study", *WORDS, *words).returncode == 2

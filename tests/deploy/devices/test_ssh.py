@@ -26,6 +26,7 @@ from tests.support.boards import full_disk
 from tests.support.deploy.handmade import expected
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
+HANGS_S = 3  # a board on a machine that is busy with something else answers sooner
 
 
 def replace_runner(net: Path, folder: Path, script: str) -> Path:
@@ -93,7 +94,7 @@ for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings
     client.wait()
     client.stdout.close()
     assert ssh.left_behind() == []
-    _, alive = psutil.wait_procs(runners, timeout=5)
+    _, alive = psutil.wait_procs(runners, timeout=60)
     assert not alive
 
 
@@ -127,7 +128,7 @@ def test_a_board_that_disappears_is_an_error_after_what_came(own_server, artifac
 @pytest.mark.parametrize("victim", ["the run", "the board"])
 def test_one_that_hangs_is_given_up(own_server, artifact, victim):
     """Stopped processes answer no more than a board without power, and close nothing."""
-    with open_device(own_server.address, timeout_s=1) as device:
+    with open_device(own_server.address, timeout_s=HANGS_S) as device:
         rows = device.sample(artifact, threads=1, effort=ENDLESS)
         next(rows)
         if victim == "the run":
@@ -136,9 +137,9 @@ def test_one_that_hangs_is_given_up(own_server, artifact, victim):
         else:
             own_server.signal_sessions(signal.SIGSTOP)
         start = time.monotonic()
-        with pytest.raises(DeviceError, match="no answer for 1 s.*allow more time"):
+        with pytest.raises(DeviceError, match=f"no answer for {HANGS_S} s.*allow more time"):
             list(rows)
-        assert time.monotonic() - start < 15
+        assert time.monotonic() - start < 60
         if victim == "the run":
             assert own_server.left_behind() == []
             assert not [each for each in own_server.sessions() if each.name() == RUNNER]

@@ -36,7 +36,7 @@ def boards(address, tmp_path):
     for board in both:
         board.ready()
     with open_device(f"tracker://{address}/pair") as device:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while device.parallel_devices() < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
     yield both
@@ -52,11 +52,11 @@ def serving(boards: list[BoardProcess]) -> BoardProcess:
 
 def test_boards_are_lent_and_given_back(address, boards, artifact, x):
     word = f"tracker://{address}/pair"
-    with open_device(word) as first, open_device(word) as second, open_device(word, timeout_s=1) as third:
+    with open_device(word) as first, open_device(word) as second, open_device(word, timeout_s=3) as third:
         for device in (first, second):
             np.testing.assert_array_equal(device.run(artifact, {"input": x})["output"], expected(x) + 1)
         assert all(len(board.processes()) > 1 for board in boards)
-        with pytest.raises(DeviceLost, match="none of 2 boards became free within 1 s"):
+        with pytest.raises(DeviceLost, match="none of 2 boards became free within 3 s"):
             third.describe()
         first.close()
         assert measure(artifact, device=second, runs=3).device.name == word

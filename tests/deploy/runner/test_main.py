@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import platform
 import re
-import time
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import RUNNER_SOURCES
+from b2nn_tvm.deploy.library.build_library import RUNNER, RUNNER_SOURCES
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.version import __version__
 from tests.support.deploy.handmade import N
 from tests.support.deploy.runner_process import refused, start
+from tests.support.processor_time import seconds_of
 
 
 def test_describe_tells_what_the_manifest_tells(net):
@@ -70,11 +70,6 @@ def test_too_many_threads_are_refused(net):
     assert "cannot make an instance of the network with 257 threads: a bad argument" in refused(net, "--threads", 257)
 
 
-@pytest.mark.timing
 def test_it_starts_within_50_ms(net):
-    def seconds() -> float:
-        begun = time.perf_counter()
-        assert start(net).returncode == 0
-        return time.perf_counter() - begun
-
-    assert min(seconds() for _ in range(10)) < 0.05
+    """These are milliseconds of the processor, so that it may be busy with something else as well."""
+    assert min(seconds_of([net / RUNNER]) for _ in range(10)) < 0.05

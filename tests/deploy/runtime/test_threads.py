@@ -35,12 +35,19 @@ def test_workers_exist_as_long_as_the_instance(net):
 
 
 def test_the_caller_computes_what_no_worker_has_begun(workshop, x):
-    """Most of 64 workers that sleep are still waking when a loop of nothing is over."""
+    """Most of 64 workers that sleep are still waking when a loop of nothing is over.
+
+    Where something else takes the processor from the caller, the workers may have begun everything: once in a while.
+    """
     library, (out, tasks) = Net(workshop.build("mark_callers", name="callers")), outputs()
     model = library.create(64)
-    threading.Event().wait(0.1)
-    assert library.run(model, x, out, tasks) == OK
-    assert out[0, 0] == 1 and out[0, 1:64].any()
+    helped = 0
+    for _ in range(5):
+        threading.Event().wait(0.1)
+        assert library.run(model, x, out, tasks) == OK
+        assert out[0, 0] == 1
+        helped += out[0, 1:64].any()
+    assert helped
     library.c.b2nn_model_destroy(model)
 
 

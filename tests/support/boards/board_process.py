@@ -80,7 +80,7 @@ class BoardProcess:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 
-    def left_behind(self, *, wait_s: float = 5) -> list[str]:
+    def left_behind(self, *, wait_s: float = 60) -> list[str]:
         """What is in its folder for temporary files, once it is empty or after a while."""
         deadline = time.monotonic() + wait_s
         while (found := sorted(path.name for path in self.temporary.iterdir())) and time.monotonic() < deadline:
@@ -90,7 +90,7 @@ class BoardProcess:
     def terminate(self) -> int:
         """End it as a system does that shuts down; return its status."""
         self._process.terminate()
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     def stop(self) -> None:
         """End all of it, whatever state it is in."""

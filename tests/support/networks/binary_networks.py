@@ -152,21 +152,26 @@ def chain(index: int) -> Chain:
     return Chain(tuple(layers), tuple(norms[:-1]))
 
 
-def chained(index: int) -> onnx.ModelProto:
-    """A network of one chain."""
-    layers, norms = chain(index).layers, chain(index).norms
-    constants, nodes, x = dict(SIGNS), "", "input"
-    for i, one in enumerate(layers):
-        y = f"y{i}" if i < len(norms) else "output"
-        constants[f"w{i}"] = one.weight.astype(np.float32)
-        nodes += nodes_of(one, x, y, "zero", f"w{i}")
-        if i < len(norms):
-            constants |= {f"{name}{i}": value for name, value in zip("gbmv", norms[i], strict=True)}
-            nodes += f"x{i} = BatchNormalization <epsilon = 0.001> ({y}, g{i}, b{i}, m{i}, v{i})\n"
-            x = f"x{i}"
-    first, last = layers[0].workload, layers[-1].workload
-    inputs, outputs = value_info(["input"], [input_shape(first)]), value_info(["output"], [output_shape(last)])
-    return model(nodes, constants, inputs=inputs, outputs=outputs)
+def chained(*indices: int) -> onnx.ModelProto:
+    """A network of these chains, unconnected: chain i takes ``x{i}`` and gives ``y{i}``."""
+    constants, nodes = dict(SIGNS), ""
+    for index in indices:
+        layers, norms = chain(index).layers, chain(index).norms
+        x = f"x{index}"
+        for i, one in enumerate(layers):
+            here = f"{index}_{i}"
+            y = f"sums{here}" if i < len(norms) else f"y{index}"
+            constants[f"w{here}"] = one.weight.astype(np.float32)
+            nodes += nodes_of(one, x, y, "zero", f"w{here}")
+            if i < len(norms):
+                constants |= {f"{name}{here}": value for name, value in zip("gbmv", norms[i], strict=True)}
+                parameters = ", ".join(f"{name}{here}" for name in "gbmv")
+                x = f"normal{here}"
+                nodes += f"{x} = BatchNormalization <epsilon = 0.001> ({y}, {parameters})\n"
+    inputs = [input_shape(chain(index).layers[0].workload) for index in indices]
+    outputs = [output_shape(chain(index).layers[-1].workload) for index in indices]
+    names = [[f"{letter}{index}" for index in indices] for letter in "xy"]
+    return model(nodes, constants, inputs=value_info(names[0], inputs), outputs=value_info(names[1], outputs))
 
 
 def expected_of(one: Chain, x: np.ndarray) -> np.ndarray:
