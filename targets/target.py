@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 VECTORS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 NATIVE = "native"
+FOLDER = Path(__file__).parent  # of the TOML files
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,14 @@ def host_flags() -> frozenset[str]:
 
 def names() -> tuple[str, ...]:
     """The words that ``--target`` takes."""
-    return (*sorted(path.stem for path in Path(__file__).parent.glob("*.toml")), NATIVE)
+    return (*sorted(path.stem for path in FOLDER.glob("*.toml")), NATIVE)
 
 
 def get(name: str) -> TargetInfo:
     """The target of this name; TargetError lists the choices where there is none."""
     if name == NATIVE:
         return _native()
-    path = Path(__file__).parent / f"{name}.toml"
+    path = FOLDER / f"{name}.toml"
     if name not in names():
         raise TargetError(f"unknown target {name!r}; the targets are {', '.join(names())}")
     fields = tomllib.loads(path.read_text(encoding="utf-8"))
