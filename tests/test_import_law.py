@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -137,3 +138,23 @@ def test_importing_loads_no_package_of_the_other_half(module: str, absent: set[s
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_the_page_names_every_module_by_its_folder() -> None:
+    """docs/design.md is the map: a row per folder, with all that stands in it."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w/]+)/` \| .+ \| (.*) \|$", page, re.MULTILINE)
+    named = {folder: re.findall(r"`(\w+)`", modules) for folder, modules in rows}
+    present: dict[str, list[str]] = {}
+    for top in ("b2nn_tvm", "deploy", "schedules", "targets"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            if path.name != "__init__.py":
+                present.setdefault(str(path.parent.relative_to(ROOT)), []).append(path.stem)
+    assert named == present
+
+
+def test_the_page_tells_the_law_of_the_contract() -> None:
+    """The rows of its first table are the layers of the first contract, in this order."""
+    table = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("## The import law")[1].split("\n\n")[2]
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    assert rows == [re.findall(r"\w+", layer) for layer in LAW["contracts"][0]["layers"]]
