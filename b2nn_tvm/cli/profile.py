@@ -64,8 +64,9 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
             note=out.print_note,
             progress=progress,
         )
-    for line in _doubts(found):
-        out.print_note(line)
+    for line in (artifact.manifest.verification.note, *_doubts(found)):
+        if line:
+            out.print_note(line)
     if as_json:
         out.print_json({"folder": folder, **asdict(found), "verification": asdict(artifact.manifest.verification)})
         return

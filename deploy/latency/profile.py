@@ -37,8 +37,8 @@ def profile(
 
     The samples are kept beside the table, in ``<costs>.samples``. With ``resume`` those of an earlier run on the same
     kind of device count, and only the missing ones are taken. Where the device is lost, rows from what came are in the
-    table, too; a tracker's board is replaced by another. ``note`` is told so, and where the library was not checked;
-    ``progress`` counts runs some times in a second. Raises what the device raises; an emulated one is refused.
+    table, too; a tracker's board is replaced by another. ``note`` is told so. ``progress`` counts runs some times in
+    a second. Raises what the device raises; an emulated one is refused.
     """
     if costs and costs.exists():
         CostTable.load(costs)  # a table that cannot be added to is known before the work
@@ -66,8 +66,6 @@ def profile(
             )
             table = CostTable.load(costs) if costs.exists() else CostTable()
             table.add(rows(found, artifact)).save(costs)
-    if artifact.manifest.verification.note:
-        note(artifact.manifest.verification.note)
     samples = Samples.of(journal.samples)
     return summarize(
         samples, layers=step_layers(artifact), artifact=artifact, device=described, conditions=device.conditions()

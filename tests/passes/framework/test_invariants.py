@@ -100,6 +100,11 @@ CASES = {
         module(lambda x: op.add(x, const(np.ones((4, 1, 1))))),
         "gv: a constant of rank 3 in relax.add",
     ),
+    "AXES_FROM_FRONT": (
+        module(lambda x: op.sum(x, [3])),
+        module(lambda x: op.sum(x, [-1])),
+        "gv: axis of relax.sum counts from the end",
+    ),
     "NO_ALIASES": (module(op.nn.relu), with_alias(), "other: another name of lv"),
     "SIGN_IS_BINARY": (meaning(module(op.sign)), module(op.sign), "the module's attribute b2nn.sign is None"),
     "WEIGHTS_SPLIT": (
