@@ -66,7 +66,7 @@ def profile(
             )
             table = CostTable.load(costs) if costs.exists() else CostTable()
             table.add(rows(found, artifact)).save(costs)
-    if artifact.manifest.verification.note:
+    if note and artifact.manifest.verification.note:
         note(artifact.manifest.verification.note)
     samples = Samples.of(journal.samples)
     return summarize(
