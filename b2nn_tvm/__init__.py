@@ -1,6 +1,7 @@
 """b2nn-tvm: a network and a budget in milliseconds become a library for the device that keeps the budget."""
 
 from pathlib import Path as _Path
+from typing import Any as _Any
 
 if (
     _Path(__file__).parent.parent / "schedules"
@@ -22,7 +23,7 @@ _PUBLIC = {
 __all__ = ["B2nnError", "__version__", *_PUBLIC]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> _Any:
     """Load a public name on first use: importing the package loads neither torch nor tvm."""
     from importlib import import_module
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.verification import Verification
     from b2nn_tvm.frontend.import_onnx import ImportedModel
     from b2nn_tvm.schedules.tiles.tile_records import Records
+    from b2nn_tvm.schedules.tuning.metaschedule import Bench
     from b2nn_tvm.targets.target import TargetInfo
 
 PREFIX = "b2nn_kernel_"
@@ -41,13 +42,13 @@ class Tuning:
 def build_for_target(
     imported: ImportedModel,
     target: TargetInfo,
-    output: str | os.PathLike,
+    output: str | os.PathLike[str],
     *,
     metadata: BuildMetadata,
     tuning: Tuning = Tuning(),
     say: Callable[[str], None] = lambda phase: None,
     check: Callable[[Path], Verification] | None = None,
-    watch: Callable[[], AbstractContextManager] = nullcontext,
+    watch: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
     """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``.
 
@@ -95,20 +96,22 @@ def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tu
     from b2nn_tvm.deploy.latency.device_bench import DeviceBench
     from b2nn_tvm.schedules.tuning.tune import tune_module
 
-    measure = lambda cpu, bench: tune_module(
-        module,
-        target=target,
-        records=records,
-        trials=tuning.trials,
-        path=user_records_path(records.vector_unit),
-        device=cpu,
-        progress=tuning.progress,
-        bench=bench,
-    )
+    def measure(cpu: str, bench: Bench | None) -> Records:
+        return tune_module(
+            module,
+            target=target,
+            records=records,
+            trials=tuning.trials,
+            path=user_records_path(records.vector_unit),
+            device=cpu,
+            progress=tuning.progress,
+            bench=bench,
+        )
+
     if tuning.device == "local":  # in this process, without a library for each trial
         return measure(open_device(tuning.device).describe().cpu, None)
     if tuning.device == WORD:
-        bench = StaticBench(target)
-        return measure(bench.cpu, bench)
+        estimator = StaticBench(target)
+        return measure(estimator.cpu, estimator)
     with DeviceBench(tuning.device, target=target) as bench:
         return measure(bench.cpu, bench)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,23 +13,24 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Progress, as_progress
 
 if TYPE_CHECKING:
+    from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.deploy.library.verification import Verification
 
 
 def compile_model(
-    onnx_path: str | os.PathLike,
+    onnx_path: str | os.PathLike[str],
     *,
     target: str = "native",
-    output: str | os.PathLike,
+    output: str | os.PathLike[str],
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     sign_zero: str | None = None,
     tune: int = 0,
     device: str = "local",
     verify: bool = True,
     plan_digest: str = "",
-    dump_ir: str | os.PathLike | None = None,
+    dump_ir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-):
+) -> Artifact:
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
 
     ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel
@@ -53,7 +55,10 @@ def compile_model(
     from b2nn_tvm.verification.verify_artifact import installed
 
     progress = as_progress(progress)
-    say = lambda phase: progress("compile: " + phase, 0, 1)
+
+    def say(phase: str) -> None:
+        progress("compile: " + phase, 0, 1)
+
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
@@ -64,14 +69,12 @@ def compile_model(
     say("import")
     imported = import_onnx(onnx_path, input_shapes=input_shapes, sign_zero=sign_zero)
     metadata = BuildMetadata(model=Path(onnx_path).name, plan_digest=plan_digest)
-    build_stand_in = lambda folder: build_for_target(imported, stand_in, folder, metadata=metadata)
+    build_stand_in = partial(build_for_target, imported, stand_in, metadata=metadata) if stand_in is not None else None
 
     def check(folder: Path) -> Verification:
         if not verify or skipped:
             return not_checked(skipped if verify else "--no-verify")
-        return check_library(
-            folder, onnx_path, sign_zero=sign_zero, build_stand_in=build_stand_in if stand_in else None, say=say
-        )
+        return check_library(folder, onnx_path, sign_zero=sign_zero, build_stand_in=build_stand_in, say=say)
 
     tuning = Tuning(tune, device, progress)
     build_for_target(imported, info, output, metadata=metadata, tuning=tuning, say=say, check=check, watch=watch)
@@ -80,7 +83,7 @@ def compile_model(
     return load(output)
 
 
-def _dumping(folder: str | os.PathLike | None) -> Callable[[], AbstractContextManager]:
+def _dumping(folder: str | os.PathLike[str] | None) -> Callable[[], AbstractContextManager[object]]:
     """What to run passes in, so that what they change is written into the folder, if one is given."""
     from b2nn_tvm.passes.framework.dump_changes import DumpChanges, prepare_dump_folder, with_instrument
 

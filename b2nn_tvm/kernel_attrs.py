@@ -71,8 +71,8 @@ def operations_of(attrs: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 def geometry_of(attrs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The numbers in a function's GEOMETRY, single ones as tuples of one."""
-    single = lambda value: isinstance(value, int)
-    return {str(k): (int(v),) if single(v) else tuple(map(int, v)) for k, v in attrs[GEOMETRY].items()}
+    numbers = attrs[GEOMETRY].items()
+    return {str(k): (int(v),) if isinstance(v, int) else tuple(map(int, v)) for k, v in numbers}
 
 
 # ---- annotations of a block
@@ -131,11 +131,11 @@ def mark(
     """The annotations of a block: what it computes, its workload's key, and what its schedule needs of the layout.
 
     ``lanes`` is the vector width of its output channels, ``tile_size`` the m of Winograd's F(m x m, 3 x 3),
-    ``channels`` how many a packed word holds; ``window`` adds the stride and the dilation of the workload.
+    ``channels`` how many a packed word holds; ``window`` adds the stride and the dilation of a ConvWorkload.
     """
     key = workload if isinstance(workload, str) else workload.key
     numbers = {_LANES: lanes, _GROUPS: groups, _TILE_SIZE: tile_size, _CHANNELS: channels}
-    if window:
+    if window and isinstance(workload, ConvWorkload):
         numbers |= zip((*_STRIDE, *_DILATION), (*workload.stride, *workload.dilation), strict=True)
     return {_OP: str(op), _WORKLOAD: key, **{name: value for name, value in numbers.items() if value is not None}}
 

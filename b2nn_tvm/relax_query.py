@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import tvm
 from tvm import relax
 from tvm.ir import GenericConst
-
-if TYPE_CHECKING:
-    pass
-
 
 Definition = Callable[[relax.Expr], relax.Expr]
 
@@ -94,6 +90,18 @@ def per_channel(value: np.ndarray, rank: int, axis: int = 1) -> bool:
     return len(full) == rank and all(d == 1 for i, d in enumerate(full) if i != axis)
 
 
-def ints(values: Sequence) -> tuple[int, ...]:
+def ints(values: Sequence[Any]) -> tuple[int, ...]:
     """The integers of an operator's attribute."""
     return tuple(int(v) for v in values)
+
+
+def pair(values: Sequence[Any]) -> tuple[int, int]:
+    """The integers of an attribute that has two, (height, width)."""
+    height, width = ints(values)
+    return height, width
+
+
+def four(values: Sequence[Any]) -> tuple[int, int, int, int]:
+    """The integers of an attribute or a shape that has four, (top, left, bottom, right) for example."""
+    first, second, third, fourth = ints(values)
+    return first, second, third, fourth

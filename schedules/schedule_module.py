@@ -55,7 +55,8 @@ def vector_unit_named(name: str) -> VectorUnit:
     """The vector unit of this name, from the file of the same name."""
     if name not in UNITS:
         raise TargetError(f"no schedules for the vector unit {name!r}; there are {', '.join(UNITS)}")
-    return import_module(f"b2nn_tvm.schedules.units.{name}").UNIT
+    unit: VectorUnit = import_module(f"b2nn_tvm.schedules.units.{name}").UNIT
+    return unit
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def schedule_function(
     empty where nothing was chosen;
     ``threads_running``: threads run in functions beside it.
     """
-    if (write_loops := _WRITTEN.get(role_of(function.attrs))) is not None:
+    role = role_of(function.attrs)
+    if role is not None and (write_loops := _WRITTEN.get(role)) is not None:
         return write_loops(function).with_attr("tirx.is_scheduled", True), ""
     sch = Schedule(function)
     anchor = find_anchor(sch)
@@ -257,7 +259,7 @@ def _weights(sch: Schedule, block: SBlockRV) -> int:
     parameters = list(sch.mod["main"].params)
     sources = (read.source for read in sch.get(block).reads)
     *_, weights = (source for source in sources if any(source.same_as(parameter) for parameter in parameters))
-    return prod(map(int, weights.shape)) * tvm.runtime.DataType(str(weights.dtype)).itemsize
+    return prod(map(int, weights.shape)) * int(tvm.runtime.DataType(str(weights.dtype)).itemsize)
 
 
 def _extents(sch: Schedule, block: SBlockRV) -> list[int]:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from tvm import relax
@@ -13,14 +14,18 @@ from tvm.ir import GenericConst
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError, UnsupportedError
 
+Inputs = Sequence[relax.Expr]  # of a node; None stands for an optional one that is left out
+Attrs = dict[str, Any]
+Converter = Callable[[relax.BlockBuilder, Inputs, Attrs], relax.Expr | None]
 
-def binary_conv2d(bb, inputs, attrs):
+
+def binary_conv2d(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
     """b2nn::BinaryConv2d(x, packed weights, scale, threshold): the canonical form itself."""
     if len(inputs) != 4:
         raise InputError(f"it has the inputs x, weight, scale and threshold, but {len(inputs)} came")
     threshold = _required(inputs[3], "threshold")
 
-    def signs(x, channels):
+    def signs(x: relax.Expr, channels: int) -> relax.Expr:
         _check_per_channel("threshold", threshold, channels)
         if threshold.any():
             x = bb.emit(relax.op.subtract(x, relax.const(threshold.reshape(1, -1, 1, 1))))
@@ -29,14 +34,16 @@ def binary_conv2d(bb, inputs, attrs):
     return _packed_conv2d(bb, inputs[:3], attrs, signs)
 
 
-def weight_binary_conv2d(bb, inputs, attrs):
+def weight_binary_conv2d(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
     """b2nn::WeightBinaryConv2d(x, packed weights, scale): a convolution by weights of -1 and +1, and the scale."""
     if len(inputs) != 3:
         raise InputError(f"it has the inputs x, weight and scale, but {len(inputs)} came")
     return _packed_conv2d(bb, inputs, attrs, lambda x, channels: x)
 
 
-def _packed_conv2d(bb, inputs, attrs, image: Callable):
+def _packed_conv2d(
+    bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs, image: Callable[[relax.Expr, int], relax.Expr]
+) -> relax.Expr:
     """``image(x, channels)`` is what is padded and convolved."""
     x = inputs[0]
     weight, scale = (_required(expr, name) for expr, name in zip(inputs[1:], ("weight", "scale")))
@@ -81,7 +88,7 @@ def _check_per_channel(name: str, value: np.ndarray, count: int) -> None:
         raise InputError(f"{name} is float32 [{count}] and finite, but {value.dtype} {list(value.shape)} came")
 
 
-def bipolar_quant(bb, inputs, attrs):
+def bipolar_quant(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
     """QONNX BipolarQuant(x, scale): ``where(x >= 0, scale, -scale)`` (qonnx.custom_op.general)."""
     scale = constant(inputs[1])
     if scale is None or not (scale > 0).all():
@@ -94,10 +101,10 @@ def bipolar_quant(bb, inputs, attrs):
     return relax.op.multiply(sign, relax.const(scale.astype(np.float32)))
 
 
-def sign(sign_zero: str | None) -> Callable:
+def sign(sign_zero: str | None) -> Converter:
     """Sign as arithmetic, because R.sign marks a sign that is +1 at 0: ``(x > 0) - (x < 0)``, or as the option says."""
 
-    def convert(bb, inputs, attrs):
+    def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
         (x,) = inputs
         dtype = str(x.ty.dtype)
         zero, one, minus_one = (relax.const(np.array(v, dtype)) for v in (0, 1, -1))
@@ -125,7 +132,9 @@ def _required(expr: relax.Expr, name: str) -> np.ndarray:
     return value
 
 
-def _ints(attrs, name: str, count: int, default, at_least: int = 1) -> tuple[int, ...]:
+def _ints(
+    attrs: Mapping[str, Any], name: str, count: int, default: tuple[int, ...] | None, at_least: int = 1
+) -> tuple[int, ...]:
     value = attrs.get(name, default)
     if value is None or len(value) != count or min(value) < at_least:
         raise InputError(f"{name} is {count} integers of at least {at_least}, but {value} came")

@@ -5,15 +5,25 @@ The others are imported by TVM's own converters. ``converters`` installs these f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import numpy as np
 import tvm
 from tvm import relax
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
-from b2nn_tvm.frontend.binary_converters import binary_conv2d, bipolar_quant, constant, sign, weight_binary_conv2d
+from b2nn_tvm.frontend.binary_converters import (
+    Attrs,
+    Converter,
+    Inputs,
+    binary_conv2d,
+    bipolar_quant,
+    constant,
+    sign,
+    weight_binary_conv2d,
+)
 from b2nn_tvm.tvm_internals.block_builder import end_block
 from b2nn_tvm.tvm_internals.converter_table import ConverterTable, OnnxConverter, replaced_converters, stock_converters
 
@@ -31,14 +41,12 @@ _WITHOUT_KERNEL = (
 
 
 @contextmanager
-def converters(
-    sign_zero: str | None, record: Callable[[str, str, Sequence[relax.Expr], Mapping], None]
-) -> Iterator[None]:
+def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs], None]) -> Iterator[None]:
     """Within this context, TVM's ONNX importer uses our converters, and names the node in its errors.
 
     ``record(node name, op type, inputs, attributes)`` is called for every node in graph order.
     """
-    own = {
+    own: dict[str, Converter] = {
         "AveragePool": _explicit_padding,
         "BatchNormalization": _batch_norm,
         "BinaryConv2d": binary_conv2d,
@@ -86,17 +94,17 @@ class _Converter:
     def __init__(
         self,
         op: str,
-        own: Callable | None,
+        own: Converter | None,
         stock: OnnxConverter | None,
-        record: Callable,
+        record: Callable[[str, str, Inputs, Attrs], None],
         interrupted: list[relax.BlockBuilder],
     ):
         self._op, self._own, self._stock, self._record, self._interrupted = op, own, stock, record, interrupted
 
-    def get_converter(self, opset: int) -> Callable:
-        stock = self._stock.get_converter(opset) if self._stock is not None else None
+    def get_converter(self, opset: int) -> Callable[..., relax.Expr]:
+        stock = self._stock.get_converter(opset) if self._stock is not None else _refuse
 
-        def convert(bb, inputs, attrs, params):
+        def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs, params: Any) -> relax.Expr:
             node = attrs["tvm_custom"]["name"]
             try:
                 result = self._own(bb, inputs, attrs) if self._own else None
@@ -138,13 +146,13 @@ def _check_count(result: relax.Expr, wanted: int) -> None:
         )
 
 
-def _refuse(bb, inputs, attrs):
+def _refuse(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs, params: Any = None) -> NoReturn:
     raise UnsupportedError(
         "there is no kernel for it in a library; end the network before it, and compute it on the outputs"
     )
 
 
-def _dropout(bb, inputs, attrs):
+def _dropout(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
     """Nothing, in inference: the input, and a mask of ones where one is asked for."""
     training = constant(inputs[2]) if len(inputs) > 2 and inputs[2] is not None else np.zeros(1)
     if training is None or training.any():
@@ -154,10 +162,10 @@ def _dropout(bb, inputs, attrs):
     return relax.Tuple([inputs[0], relax.const(np.ones([int(d) for d in inputs[0].ty.shape], bool))])
 
 
-def _pairwise(operator: Callable) -> Callable:
+def _pairwise(operator: Callable[[relax.Expr, relax.Expr], relax.Expr]) -> Converter:
     """Max, Min and Sum of any number of inputs as a chain of binary operators, which broadcast by themselves."""
 
-    def convert(bb, inputs, attrs):
+    def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
         result = inputs[0]
         for other in inputs[1:]:
             result = bb.emit(operator(result, other))
@@ -166,7 +174,7 @@ def _pairwise(operator: Callable) -> Callable:
     return convert
 
 
-def _clip(bb, inputs, attrs):
+def _clip(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
     bounds = [attrs.get("min"), attrs.get("max")]
     for position in (1, 2):
         if len(inputs) > position and inputs[position] is not None:
@@ -181,19 +189,20 @@ def _clip(bb, inputs, attrs):
     return result
 
 
-def _prelu(bb, inputs, attrs):
+def _prelu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
     slope = constant(inputs[1])
     if slope is None or slope.size != 1:
         return None
     return relax.op.nn.leakyrelu(inputs[0], float(slope.item()))
 
 
-def _pad(bb, inputs, attrs):
+def _pad(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
     """Constant padding with known widths as nn.pad; the rest is left to TVM."""
     rank = len(inputs[0].ty.shape)
     if attrs.get("mode", b"constant") != b"constant":
         return None
-    pads, axes, value = attrs.get("pads"), range(rank), attrs.get("value", 0.0)
+    pads, value = attrs.get("pads"), attrs.get("value", 0.0)
+    axes: Sequence[int] | np.ndarray | None = range(rank)
     if pads is None:
         pads = constant(inputs[1])
         if len(inputs) > 2 and inputs[2] is not None:
@@ -202,14 +211,13 @@ def _pad(bb, inputs, attrs):
             axes = constant(inputs[3])
     if pads is None or value is None or axes is None or min(pads) < 0 or str(inputs[0].ty.dtype) != "float32":
         return None
-    axes = [int(axis) % rank for axis in axes]
     widths = [0] * (2 * rank)
-    for position, axis in enumerate(axes):
+    for position, axis in enumerate(int(axis) % rank for axis in axes):
         widths[2 * axis], widths[2 * axis + 1] = int(pads[position]), int(pads[position + len(axes)])
     return relax.op.nn.pad(inputs[0], widths, "constant", float(np.asarray(value).item()))
 
 
-def _conv(bb, inputs, attrs):
+def _conv(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
     """2-D convolutions with explicit padding, and the bias as an addition of [1, O, 1, 1]."""
     x, weight = inputs[0], inputs[1]
     if len(x.ty.shape) != 4:
@@ -230,7 +238,7 @@ def _conv(bb, inputs, attrs):
     return relax.op.add(conv, full)
 
 
-def _conv_transpose(bb, inputs, attrs):
+def _conv_transpose(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
     """Transposed convolutions are left to TVM, but for output_shape, which it ignores."""
     if attrs.get("output_shape"):
         raise UnsupportedError(
@@ -238,7 +246,9 @@ def _conv_transpose(bb, inputs, attrs):
         )
 
 
-def _padding(attrs, sizes, kernel, strides, dilations) -> list[int]:
+def _padding(
+    attrs: Attrs, sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
     mode = attrs.get("auto_pad", b"NOTSET").decode()
     if mode == "NOTSET":
         return list(attrs.get("pads", (0, 0, 0, 0)))
@@ -255,7 +265,7 @@ def _padding(attrs, sizes, kernel, strides, dilations) -> list[int]:
     return before + after
 
 
-def _explicit_padding(bb, inputs, attrs):
+def _explicit_padding(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
     """Pooling is left to TVM, but for auto_pad, of which it gets the shape wrong."""
     if attrs.get("auto_pad", b"NOTSET") != b"NOTSET":
         kernel = attrs["kernel_shape"]
@@ -265,12 +275,12 @@ def _explicit_padding(bb, inputs, attrs):
         del attrs["auto_pad"]
 
 
-def _batch_norm(bb, inputs, attrs):
+def _batch_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
     """Batch norm with constant statistics as one multiplication and one addition, computed in float64."""
     if attrs.get("training_mode", 0):
         raise UnsupportedError("batch norm in training mode; export the model in inference mode (model.eval())")
-    constants = [constant(expr) for expr in inputs[1:5]]
-    if any(c is None for c in constants) or str(inputs[0].ty.dtype) != "float32":
+    constants = [c for expr in inputs[1:5] if (c := constant(expr)) is not None]
+    if len(constants) < 4 or str(inputs[0].ty.dtype) != "float32":
         return None
     gamma, beta, mean, variance = (c.astype(np.float64) for c in constants)
     scale = gamma / np.sqrt(variance + attrs.get("epsilon", 1e-5))

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import tvm
@@ -36,7 +37,7 @@ class ImportedModel:
 
 
 def import_onnx(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     sign_zero: str | None = None,
@@ -68,10 +69,10 @@ def import_onnx(
 class _Record:
     """Collects the layers while the importer works through the nodes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._layers: list[NamedLayer] = []
 
-    def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping) -> None:
+    def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping[str, Any]) -> None:
         if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) == 4:
             self._layers.append(NamedLayer(node, "conv2d", ""))
         elif op in ("Gemm", "MatMul"):

@@ -18,7 +18,7 @@ _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "Max
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
 
 
-def load_model(path: str | os.PathLike) -> onnx.ModelProto:
+def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
     optional outputs that nothing reads dropped.
 
@@ -95,7 +95,9 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
         if given is None:
             raise InputError(f"the shape of input {name!r} is not in the file; pass --input-shape {name}=1x3x224x224")
         return tuple(given)
-    dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
+    dims: list[int | None] = [
+        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim
+    ]
     words = [str(d) if d else s.dim_param or "?" for d, s in zip(dims, tensor.shape.dim)]
     if given is not None:
         if len(given) != len(dims) or any(d not in (None, g) for d, g in zip(dims, given)) or min(given, default=1) < 1:
@@ -106,13 +108,14 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
         return tuple(given)
     if dims and dims[0] is None:
         dims[0] = 1
-    if None in dims:
+    static = tuple(d for d in dims if d is not None)
+    if len(static) < len(dims):
         example = "x".join(str(d or 224) for d in dims)
         raise InputError(
             f"input {name!r} has the shape [{', '.join(words)}], and only the batch may be left open; "
             f"pass --input-shape {name}={example}"
         )
-    return tuple(dims)
+    return static
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:

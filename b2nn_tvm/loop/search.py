@@ -51,11 +51,11 @@ def search(
     model: str | torch.nn.Module,
     *,
     data: str | DataBundle,
-    output: str | os.PathLike,
+    output: str | os.PathLike[str],
     budget: str | Budget | None = None,
     settings: SearchSettings | None = None,
-    checkpoint: str | os.PathLike | None = None,
-    plan: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    plan: str | os.PathLike[str] | None = None,
     compare: int = 0,
     fresh: bool = False,
     progress: Progress | None = None,
@@ -300,7 +300,7 @@ def _plan(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None
     )
 
 
-def _method_label(selection: SelectionSettings, imported_plan: Plan | None, file: str | os.PathLike | None) -> str:
+def _method_label(selection: SelectionSettings, imported_plan: Plan | None, file: str | os.PathLike[str] | None) -> str:
     """How the layers were chosen, for reports."""
     if imported_plan is not None:
         return f"{imported_plan.method}, the plan {file}"

@@ -37,7 +37,7 @@ def load_data(data: str | DataBundle) -> DataBundle:
 
 
 def load_model(
-    model: str | torch.nn.Module, data: DataBundle, *, checkpoint: str | os.PathLike | None, seed: int
+    model: str | torch.nn.Module, data: DataBundle, *, checkpoint: str | os.PathLike[str] | None, seed: int
 ) -> torch.nn.Module:
     """A copy of a module, a built-in network, or what ``pkg.module:factory`` returns, with the checkpoint's weights.
 

@@ -12,10 +12,12 @@ from typing import Self
 from tvm import te, tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
+from tvm.tirx import PrimExpr, Var
 
 from b2nn_tvm.kernel_attrs import GEOMETRY, PADDING, ROLE, Op, Role, geometry_of, mark
 from b2nn_tvm.ops.bit_layout import word_bits, words_of
 from b2nn_tvm.ops.sign_words import word_of_signs
+from b2nn_tvm.relax_query import four, pair
 
 OPAQUE = 8  # relax's OpPatternKind: never fused
 
@@ -34,7 +36,7 @@ class PackGeometry:
     def of(cls, function: tirx.PrimFunc) -> Self:
         """That of a function from ``pack_signs``."""
         found = geometry_of(function.attrs)
-        return cls(found["padding"], found["stride"], bool(*found["ones"]))
+        return cls(four(found["padding"]), pair(found["stride"]), bool(*found["ones"]))
 
     def image(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of what is packed of an image of x."""
@@ -55,14 +57,14 @@ def pack_signs(
     exist, else 0. Tail bits are 0. With a ``stride`` every so many rows and columns of x are packed only.
     """
     batch, in_height, in_width, channels = shape
-    geometry = PackGeometry(tuple(padding), tuple(stride), pad_value == 1)
+    geometry = PackGeometry(four(padding), pair(stride), pad_value == 1)
     (height, width), (top, left, bottom, right) = geometry.image(in_height, in_width), padding
     bits, filler = word_bits(word), tirx.const(pad_value == 1)
     x = te.placeholder(shape, "float32", name="x")
     limit = te.placeholder((channels,), "float32", name="limit")
     b = te.reduce_axis((0, bits), "b")
 
-    def at(n, r, q, c):
+    def at(n: Var, r: Var, q: Var, c: Var) -> PrimExpr:
         inside = tirx.all(r >= top, r < top + height, q >= left, q < left + width)
         channel = c * bits + b
         sign = x[n, (r - top) * stride[0], (q - left) * stride[1], channel] >= limit[channel]

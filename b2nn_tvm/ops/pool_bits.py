@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from tvm import te, tirx
+from tvm.tirx import PrimExpr, Var
 
 from b2nn_tvm.kernel_attrs import BORDERED, GEOMETRY, ROLE, Op, Role, geometry_of, mark
 from b2nn_tvm.ops.bit_layout import word_bits
 from b2nn_tvm.ops.pack_signs import OPAQUE
 from b2nn_tvm.ops.pooling import Pooling
+from b2nn_tvm.relax_query import four, pair
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class PoolGeometry:
     def of(cls, function: tirx.PrimFunc) -> Self:
         """That of a function from ``pool_bits``."""
         found = geometry_of(function.attrs)
-        (channels,), (ones,) = found.pop("channels"), found.pop("ones")
-        return cls(**found, channels=channels, ones=bool(ones))
+        (channels,), (ones,) = found["channels"], found["ones"]
+        pairs = {name: pair(found[name]) for name in ("kernel", "stride", "dilation", "before", "image")}
+        return cls(**pairs, border=four(found["border"]), channels=channels, ones=bool(ones))
 
 
 def pool_bits(
@@ -67,7 +70,7 @@ def pool_bits(
         pooling.dilation,
         (above, before),
         (out_height, out_width),
-        tuple(border),
+        four(border),
         channels,
         ones,
     )
@@ -75,14 +78,14 @@ def pool_bits(
     a, b = te.reduce_axis((0, pooling.kernel[0]), "a"), te.reduce_axis((0, pooling.kernel[1]), "b")
     any_of = te.comm_reducer(lambda left, right: left | right, lambda dtype: tirx.const(0, dtype), name="any_of")
 
-    def tap(n, h, w, c):
+    def tap(n: Var, h: Var, w: Var, c: Var) -> PrimExpr:
         row, column = h * sh + a * dh - above, w * sw + b * dw - before
         inside = tirx.all(row >= 0, row < height, column >= 0, column < width)
         return any_of(tirx.if_then_else(inside, x[n, row, column, c], tirx.const(0, word)), axis=[a, b])
 
     pooled = te.compute((batch, out_height, out_width, words), tap, name="pooled")
 
-    def at(n, r, q, c):
+    def at(n: Var, r: Var, q: Var, c: Var) -> PrimExpr:
         inside = tirx.all(r >= top, r < top + out_height, q >= left, q < left + out_width)
         around = existing_channels(c, channels, word) if ones else tirx.const(0, word)
         return tirx.if_then_else(inside, pooled[n, r - top, q - left, c] ^ flips[c], around)

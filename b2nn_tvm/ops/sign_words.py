@@ -9,9 +9,12 @@ from __future__ import annotations
 import tvm
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
+from tvm.tirx import PrimExpr, Var
 
 
-def word_of_signs(x: tirx.Var, limit: tirx.Var, pixel: tuple, first, *, word: str, count: int) -> tirx.PrimExpr:
+def word_of_signs(
+    x: Var, limit: Var, pixel: tuple[PrimExpr, PrimExpr, PrimExpr], first: PrimExpr, *, word: str, count: int
+) -> PrimExpr:
     """The lowest ``count`` bits of a word: x >= limit of the channels from ``first`` of a pixel, whole vectors where
     they fit, single bits for the rest.
     """
@@ -30,7 +33,7 @@ def word_of_signs(x: tirx.Var, limit: tirx.Var, pixel: tuple, first, *, word: st
     return value
 
 
-def _at_least(x, limit, pixel, first, lanes: int):
+def _at_least(x: Var, limit: Var, pixel: tuple[PrimExpr, PrimExpr, PrimExpr], first: PrimExpr, lanes: int) -> PrimExpr:
     """The predicate x >= threshold of ``lanes`` neighbouring channels."""
     if lanes == 1:
         return x[(*pixel, first)] >= limit[first]

@@ -9,10 +9,11 @@ form.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from tvm import te, tirx
+from tvm.tirx import PrimExpr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.conv2d import crop_channels
@@ -105,7 +106,7 @@ def padding_to_tiles(workload: ConvWorkload, m: int) -> tuple[int, int, int, int
     return top, left, bottom + -workload.out_height % m, right + -workload.out_width % m
 
 
-def combine(matrix: Sequence[Sequence[float]], row, value):
+def combine(matrix: Sequence[Sequence[float]], row: Var, value: Callable[[int], PrimExpr]) -> PrimExpr:
     """Row ``row`` of ``matrix`` times the vector ``value``; the row is known once its loop is unrolled."""
     rows = [_sum(coefficients, value) for coefficients in matrix]
     chosen = rows[-1]
@@ -114,7 +115,7 @@ def combine(matrix: Sequence[Sequence[float]], row, value):
     return chosen
 
 
-def _sum(coefficients: Sequence[float], value):
+def _sum(coefficients: Sequence[float], value: Callable[[int], PrimExpr]) -> PrimExpr:
     total = None
     for index, coefficient in enumerate(coefficients):
         if coefficient:

@@ -40,7 +40,7 @@ class StudyResult:
 def study(
     settings: StudySettings,
     *,
-    output: str | os.PathLike,
+    output: str | os.PathLike[str],
     jobs: int | None = None,
     fresh: bool = False,
     progress: Progress | None = None,

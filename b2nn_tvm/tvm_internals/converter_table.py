@@ -32,7 +32,8 @@ ConverterTable = Mapping[str, OnnxConverter]
 
 def stock_converters() -> ConverterTable:
     """TVM's own converters by op type."""
-    return onnx_frontend._get_convert_map()
+    table: ConverterTable = onnx_frontend._get_convert_map()
+    return table
 
 
 @contextmanager

@@ -25,8 +25,7 @@ def metaschedule() -> types.ModuleType:
     sys.modules.update({name: types.ModuleType(name) for name in added})
     try:
         import_module("tvm.s_tir.tensor_intrin")
-        from tvm.s_tir import meta_schedule
+        return import_module("tvm.s_tir.meta_schedule")
     finally:
         for name in added:
             sys.modules.pop(name, None)
-    return meta_schedule

@@ -31,7 +31,8 @@ class RpcListener:
 
     def is_listening(self) -> bool:
         """Whether the thread still accepts clients."""
-        return self._state.thread.is_alive()
+        alive: bool = self._state.thread.is_alive()
+        return alive
 
     def close_socket(self) -> None:
         """Give this process's hold of the port up; once is enough, and more do no harm."""

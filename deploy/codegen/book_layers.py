@@ -26,13 +26,14 @@ def book_layers(calls: Sequence[KernelCall]) -> list[str]:
         if call.layer is None and call.role in _PROLOGUES:
             later = range(index + 1, len(calls))
             readers = (i for i in later if any(a.same_as(call.result) for a in calls[i].arguments[:-1]))
-            owners[index] = owners.get(next(readers, None))
+            reader = next(readers, None)
+            owners[index] = None if reader is None else owners[reader]
     return [owner.name if (owner := owners[i]) else f"{call.word}#{i}" for i, call in enumerate(calls)]
 
 
 def readers_of_bits(calls: Sequence[KernelCall], names: Sequence[str]) -> dict[relax.Var, list[str]]:
     """For every packed value the names of the calls that read it; ``names`` are those of ``book_layers``."""
-    readers = {var: [] for call in calls for var in call.outputs if is_bits(var)}
+    readers: dict[relax.Var, list[str]] = {var: [] for call in calls for var in call.outputs if is_bits(var)}
     for call, name in zip(calls, names, strict=True):
         for tensor in call.arguments:
             if isinstance(tensor, relax.Var) and tensor in readers and tensor not in call.outputs:

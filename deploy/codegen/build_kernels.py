@@ -53,7 +53,6 @@ def build_object(module: tvm.IRModule, target: tvm.target.Target, *, prefix: str
 def _lower_to_c_abi(scratch: dict[str, int]) -> tvm.transform.Pass:
     """From scheduled functions to plain C ones; each kernel's need of scratch memory goes into ``scratch``."""
 
-    @tvm.transform.module_pass(opt_level=0, name="LowerToCAbi")
     def lower(module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
         lowered = tvm.ir.transform.Sequential(_LOWERING)(module)
         scratch.update((name.name_hint, _scratch_bytes(function)) for name, function in lowered.functions_items())
@@ -62,7 +61,7 @@ def _lower_to_c_abi(scratch: dict[str, int]) -> tvm.transform.Pass:
         }
         return tvm.IRModule(functions, attrs=lowered.attrs)
 
-    return lower
+    return tvm.transform.module_pass(lower, opt_level=0, name="LowerToCAbi")
 
 
 _LOWERING = [

@@ -128,8 +128,10 @@ def _tensor_table(name: str, specs: tuple[TensorSpec, ...]) -> list[str]:
 
 def quote(text: str) -> str:
     """A C string literal: every byte beyond plain letters as three octal digits, so that nothing can end it early."""
-    plain = lambda byte: 32 <= byte < 127 and byte not in b'"\\?'
-    return '"' + "".join(chr(byte) if plain(byte) else f"\\{byte:03o}" for byte in text.encode()) + '"'
+    return '"' + "".join(chr(byte) if byte in _PLAIN else f"\\{byte:03o}" for byte in text.encode()) + '"'
+
+
+_PLAIN = frozenset(range(32, 127)) - frozenset(b'"\\?')
 
 
 _CONSTANTS_ASSEMBLY = f"""\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
 import tvm
@@ -12,7 +13,9 @@ from tvm import relax
 from b2nn_tvm.kernel_attrs import Role
 from b2nn_tvm.provenance.kernel_layers import KernelLayer
 
-Tensor = relax.Var | tvm.ir.GenericConst  # a tensor in memory of its own; another view of it is the same Tensor
+Tensor: TypeAlias = (
+    relax.Var | tvm.ir.GenericConst
+)  # a tensor in memory of its own; another view of it is the same Tensor
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import tvm
 from tvm import relax
 
 from b2nn_tvm.deploy.codegen.kernel_call import KernelCall, StraightLine, size_bytes
-from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT, Lifetime, plan
+from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT, Border, Lifetime, plan
 from b2nn_tvm.deploy.codegen.program import Argument, Storage
 from b2nn_tvm.errors import UnsupportedError
 
@@ -68,7 +68,7 @@ def _output_places(line: StraightLine, names: Sequence[str]) -> Places:
 def _arena_places(line: StraightLine, taken: Places) -> tuple[Places, int]:
     """Every tensor that has no place lives from the call that writes it to the last that reads it."""
     used: dict[relax.Var, list[int]] = {var: [] for var in line.allocated if var not in taken}
-    borders: dict[relax.Var, tuple] = {}
+    borders: dict[relax.Var, Border] = {}
     for index, call in enumerate(line.calls):
         for tensor in filter(used.__contains__, call.arguments):
             used[tensor].append(index)

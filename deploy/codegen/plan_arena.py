@@ -9,19 +9,21 @@ from dataclasses import dataclass
 
 ALIGNMENT = 64
 
+Border = tuple[int | str, ...]  # the shape, the type and the border's widths of a tensor; equal ones can share memory
+
 
 @dataclass(frozen=True)
 class Lifetime:
     """A tensor of ``size`` bytes, written by step ``first`` and read until step ``last``.
 
-    One with a ``border``, whatever describes shape and border, is written inside a border of zeros that is there from
+    One with a ``border`` is written inside a border of zeros that is there from
     the start: only tensors of an equal border may ever use its memory.
     """
 
     size: int
     first: int
     last: int
-    border: tuple | None = None
+    border: Border | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _Block:
 
 def _shared(tensors: Sequence[Lifetime]) -> list[_Block]:
     """Blocks for the tensors with borders: they live for ever, in as few places as their readers allow."""
-    queues: dict[tuple, list[list[int]]] = {}
+    queues: dict[tuple[Border | None, int], list[list[int]]] = {}
     for index in sorted((i for i, t in enumerate(tensors) if t.border is not None), key=lambda i: tensors[i].first):
         same = queues.setdefault((tensors[index].border, tensors[index].size), [])
         queue = next((queue for queue in same if tensors[queue[-1]].last < tensors[index].first), None)

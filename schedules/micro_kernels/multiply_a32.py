@@ -36,8 +36,13 @@ class A32MultiplyKernel(A32Kernel, MultiplyKernel):
             floats = f"d{2 * pixel}-d{2 * pixel + 1}" if count == FLOATS else f"d{2 * pixel}[0]"
             self.emit(f"vld1.32 {{{floats}}}, [{pointer}]!")
         blocks = range(len(sums[0]))
-        weight = lambda block, k: 4 + 2 * (k % 2) + block  # its register
-        load = lambda k: [f"vld1.32 {{d{2 * weight(b, k)}-d{2 * weight(b, k) + 1}}}, [{WEIGHTS[b]}]!" for b in blocks]
+
+        def weight(block: int, k: int) -> int:  # its register
+            return 4 + 2 * (k % 2) + block
+
+        def load(k: int) -> list[str]:
+            return [f"vld1.32 {{d{2 * weight(b, k)}-d{2 * weight(b, k) + 1}}}, [{WEIGHTS[b]}]!" for b in blocks]
+
         self.emit(*load(0))
         for k in range(count):
             self.emit(*(load(k + 1) if k + 1 < count else ()))

@@ -83,10 +83,15 @@ class MultiplyKernel(MicroKernel):
 
     def _row(self, sums: Sequence[Sequence[str]]) -> None:
         fours, rest = divmod(self.tile.run_bytes // 4, FLOATS)
+
+        def multiply_two_fours() -> None:
+            self.multiply(sums, FLOATS)
+            self.multiply(sums, FLOATS)
+
         position = 0
         for run in self.tile.runs:
             self.start_run(run, position)
-            self.repeat(1, fours // 2, lambda: (self.multiply(sums, FLOATS), self.multiply(sums, FLOATS)))
+            self.repeat(1, fours // 2, multiply_two_fours)
             for count in (FLOATS,) * (fours % 2) + (1,) * rest:
                 self.multiply(sums, count)
             position = run + self.tile.run_bytes

@@ -48,7 +48,9 @@ class A32PopcountKernel(A32Kernel, PopcountKernel):
             ends = (2 * first, 2 * min(first + 2, len(sums)) - 1)
             self.emit(f"vst1.8 {{d{ends[0]}-d{ends[1]}}}, [{STORED}]!")
 
-    def _vectors(self, chosen: range, made, spread: Sequence[str], sums: Sequence[str], *, start: bool) -> None:
+    def _vectors(
+        self, chosen: range, made: Sequence[Sequence[str]], spread: Sequence[str], sums: Sequence[str], *, start: bool
+    ) -> None:
         """Load, xor, count and add some vectors of filters of one byte; the first pixel's result replaces the
         weights.
         """
@@ -56,12 +58,12 @@ class A32PopcountKernel(A32Kernel, PopcountKernel):
         self.emit(f"vld1.8 {{d{2 * int(loaded[0][1:])}-d{2 * int(loaded[-1][1:]) + 1}}}, [{WEIGHTS}]!")
         pairs = [(v, k) for k in (*range(1, len(spread)), 0) for v in range(len(loaded))]
         self.emit(*(f"veor {made[v][k]}, {loaded[v]}, {spread[k]}" for v, k in pairs))
-        into = lambda v, k: sums[k * self.vectors + chosen[v]]
+        counted = [(made[v][k], sums[k * self.vectors + chosen[v]]) for v, k in pairs]
         if start:
-            self.emit(*(f"vcnt.8 {into(v, k)}, {made[v][k]}" for v, k in pairs))
+            self.emit(*(f"vcnt.8 {total}, {result}" for result, total in counted))
             return
-        self.emit(*(f"vcnt.8 {made[v][k]}, {made[v][k]}" for v, k in pairs))
-        self.emit(*(f"vadd.i8 {into(v, k)}, {into(v, k)}, {made[v][k]}" for v, k in pairs))
+        self.emit(*(f"vcnt.8 {result}, {result}" for result, _ in counted))
+        self.emit(*(f"vadd.i8 {total}, {total}, {result}" for result, total in counted))
 
     def store(self, number: int, place: int) -> None:
         self.add(SCRATCH, Y, place)

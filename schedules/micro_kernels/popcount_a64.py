@@ -30,7 +30,10 @@ class A64PopcountKernel(A64Kernel, PopcountKernel):
         """
         pixels, vectors = len(self.group), self.vectors
         names = iter(f"v{n}" for n in range(32))
-        take = lambda count: [next(names) for _ in range(count)]
+
+        def take(count: int) -> list[str]:
+            return [next(names) for _ in range(count)]
+
         sums, weights, bytes_ = take(pixels * vectors), take(vectors), take(-(-pixels // 2))
         room = 32 - len(sums) - len(weights) - len(bytes_)
         side = min(pixels, room // (vectors + 1))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, split_evenly
 
@@ -98,7 +98,7 @@ class PopcountKernel(MicroKernel):
             position = run + self.tile.run_bytes
             *equal, last = self.chunks_of_run
             if not equal or equal[0] == last:
-                self.repeat(1, len(equal) + 1, lambda size=last: self.chunk(size))
+                self.repeat(1, len(equal) + 1, partial(self.chunk, last))
                 continue
             self.repeat(1, len(equal), lambda: self.chunk(CHUNK))
             self.chunk(last)

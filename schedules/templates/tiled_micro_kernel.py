@@ -12,6 +12,7 @@ from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.kernel_attrs import window_of
+from b2nn_tvm.relax_query import pair
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, put_kernel
 from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
 from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
@@ -44,7 +45,7 @@ def schedule_kernel_tiles(
     image, weights = (read.source.ty for read in sch.get(block).reads)
     batch, height, width, channels = (int(extent) for extent in image.shape)
     pixel_bytes = channels * tvm.runtime.DataType(str(image.dtype)).bits // 8
-    taps = tuple(int(extent) for extent in weights.shape[1:3])
+    taps = pair(weights.shape[1:3])
     geometry = window_tile(
         (batch, height, width, pixel_bytes),
         taps,

@@ -65,10 +65,11 @@ class Record:
         return self.ms is not None
 
     @property
-    def figures(self) -> dict[str, float | str]:
+    def figures(self) -> dict[str, float | str | None]:
         """What a file says of the record beside its key and tile."""
-        known = {"ms": self.ms} if self.measured else {"estimate": self.estimate, "unit": self.unit}
-        return {**known, "device": self.device}
+        if self.measured:
+            return {"ms": self.ms, "device": self.device}
+        return {"estimate": self.estimate, "unit": self.unit, "device": self.device}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +25,7 @@ class Bench(Protocol):
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Any:
         """A trial's library; RuntimeError, of which all of TVM's are kinds, where it cannot be built."""
 
-    def time(self, trials: Sequence[tuple[Any, Sequence]]) -> Iterator[tuple[int, float]]:
+    def time(self, trials: Sequence[tuple[Any, Sequence[Any]]]) -> Iterator[tuple[int, float]]:
         """(index, least seconds of one call on one thread) of each (library, description of its arguments), as they
         come.
         """
@@ -40,14 +42,23 @@ class HereBench:
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
         return tvm.tirx.build(module, target=target)
 
-    def time(self, trials: Sequence[tuple[tvm.runtime.Module, Sequence]]) -> Iterator[tuple[int, float]]:
+    def time(self, trials: Sequence[tuple[tvm.runtime.Module, Sequence[Any]]]) -> Iterator[tuple[int, float]]:
         for index, (library, arguments) in enumerate(trials):
             yield index, _fastest(library, arguments, self._repeats, self._seconds)
 
 
-def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]):
-    """MetaSchedule, a builder and a runner of it that leave the work to ``bench``, and a list that gets what ended the
-    work.
+@dataclass(frozen=True)
+class BenchParts:
+    """MetaSchedule, a builder and a runner of its kinds that leave the work to a bench, and what ended the work."""
+
+    meta_schedule: ModuleType
+    builder: Any
+    runner: Any
+    failures: list[B2nnError]
+
+
+def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]) -> BenchParts:
+    """The parts of MetaSchedule that leave the work to ``bench``.
 
     ``measured`` is told the seconds of each trial, or None where it could not be built.
     """
@@ -62,7 +73,7 @@ def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]):
 
     @derived_object
     class Builder(PyBuilder):
-        def build(self, build_inputs):
+        def build(self, build_inputs: Sequence[Any]) -> list[BuilderResult]:
             results = []
             for item in build_inputs:
                 name = f"trial-{next(names)}"
@@ -77,19 +88,19 @@ def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]):
 
     @derived_object
     class Future(PyRunnerFuture):
-        def __init__(self, result):
+        def __init__(self, result: RunnerResult) -> None:
             super().__init__()
             self._result = result
 
-        def done(self):
+        def done(self) -> bool:
             return True
 
-        def result(self):
+        def result(self) -> RunnerResult:
             return self._result
 
     @derived_object
     class Runner(PyRunner):
-        def run(self, runner_inputs):
+        def run(self, runner_inputs: Sequence[Any]) -> list[Future]:
             trials = [(libraries.pop(str(item.artifact_path)), item.args_info) for item in runner_inputs]
             seconds = {}
             try:
@@ -101,10 +112,10 @@ def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]):
             results = [[seconds[index]] if index in seconds else None for index in range(len(trials))]
             return [Future(RunnerResult(best, None if best else "not timed")) for best in results]
 
-    return meta_schedule, Builder(), Runner(), failures
+    return BenchParts(meta_schedule, Builder(), Runner(), failures)
 
 
-def _fastest(library: tvm.runtime.Module, args_info, repeats: int, seconds: float) -> float:
+def _fastest(library: tvm.runtime.Module, args_info: Sequence[Any], repeats: int, seconds: float) -> float:
     """The least seconds of one call on one thread: on a shared machine neighbours disturb the minimum least."""
     tvm.get_global_func("runtime.config_threadpool")(1, 1)  # affinity mode (fast cores first), threads
     rng = np.random.default_rng(0)

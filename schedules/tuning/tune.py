@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import tvm
 from tvm import tirx
@@ -109,15 +110,17 @@ def measure_tiles(
     bench: Bench | None = None,
 ) -> dict[Tile, float]:
     """The seconds of one call of the function on one thread with each of ``tiles`` that could be built."""
-    meta_schedule, builder, runner, failures = bench_parts(
-        bench or HereBench(repeats=REPEATS, seconds=SECONDS), measured=measured
-    )
+    parts = bench_parts(bench or HereBench(repeats=REPEATS, seconds=SECONDS), measured=measured)
+    meta_schedule = parts.meta_schedule
     order = iter(range(len(tiles)))
 
     def space(sch: Schedule) -> None:
         decision = next(order, 0)
         chosen = sch.sample_categorical(list(range(len(tiles))), [1 / len(tiles)] * len(tiles), decision=decision)
-        apply_tile(sch, find_anchor(sch), tiles[int(sch.get(chosen))], vector_unit=vector_unit_named(target.vector))
+        anchor = find_anchor(sch)
+        if anchor is None:
+            raise ValueError("tiles can be measured of a function with an anchor only")
+        apply_tile(sch, anchor, tiles[int(sch.get(chosen))], vector_unit=vector_unit_named(target.vector))
 
     with tempfile.TemporaryDirectory() as folder, _quiet(), tvm.target.Target(target.tvm_target()):
         database = meta_schedule.tune_tir(
@@ -126,8 +129,8 @@ def measure_tiles(
             folder,
             len(tiles),
             num_trials_per_iter=min(16, len(tiles)),
-            builder=builder,
-            runner=runner,
+            builder=parts.builder,
+            runner=parts.runner,
             cost_model="random",
             measure_callbacks=[meta_schedule.measure_callback.AddToDatabase()],
             space=meta_schedule.space_generator.ScheduleFn(space, sch_rules=[], postprocs=[], mutator_probs={}),
@@ -135,13 +138,13 @@ def measure_tiles(
             task_scheduler="round-robin",
             seed=1,
         )
-        if failures:
-            raise failures[0]
+        if parts.failures:
+            raise parts.failures[0]
         trials = [(_decision(record), float(record.run_secs[0])) for record in database.get_all_tuning_records()]
         return {tiles[index]: seconds for index, seconds in trials if seconds < FAILED_SECONDS}
 
 
-def _decision(record) -> int:
+def _decision(record: Any) -> int:
     """The index of the tile that a trial was built with."""
     decisions = record.trace.decisions.items()
     return next(int(value) for instruction, value in decisions if instruction.kind.name == "SampleCategorical")

@@ -64,7 +64,7 @@ class Progressed:
 
 
 def progressive(
-    task: ScoringTask, how: Progression, *, folder: str | os.PathLike | None = None, batch: int = 64
+    task: ScoringTask, how: Progression, *, folder: str | os.PathLike[str] | None = None, batch: int = 64
 ) -> Progressed:
     """Binarize the layers of ``task`` one by one, until its limit is kept, the floor is reached, or none is left.
 

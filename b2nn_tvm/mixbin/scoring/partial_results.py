@@ -20,7 +20,7 @@ SCHEMA = {
 class PartialResults:
     """JSON-able notes in ``path`` about what ``subject``, a hash, stands for; without a path nothing is kept."""
 
-    def __init__(self, path: str | os.PathLike | None, subject: str):
+    def __init__(self, path: str | os.PathLike[str] | None, subject: str):
         self._path, self._subject = None if path is None else Path(path), subject
 
     def read(self) -> dict[str, Any]:

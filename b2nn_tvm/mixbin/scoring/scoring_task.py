@@ -43,7 +43,7 @@ class ScoringTask:
     cost: AdditiveCost | None = None
     limit: Number | None = None
     data: DataBundle | None = None
-    path: str | os.PathLike | None = None
+    path: str | os.PathLike[str] | None = None
     progress: Progress = silent
 
     @classmethod

@@ -52,14 +52,14 @@ class Sensitivity:
         """The layers by ascending score."""
         return tuple(sorted(self.scores, key=self.scores.__getitem__))
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the scores as JSON."""
         rows = [{"name": n, "score": float(s), "delta": self.deltas.get(n)} for n, s in self.scores.items()]
         head = {"method": self.method, "subject": self.subject, "reference_loss": self.reference_loss}
         return write_document(path, KIND, VERSION, {**head, "layers": rows})
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Sensitivity:
+    def load(cls, path: str | os.PathLike[str]) -> Sensitivity:
         """Read what ``save`` wrote; raises InputError where it is something else."""
         document = read_document(path, KIND, VERSION, SCHEMA)
         rows = document["layers"]
@@ -72,7 +72,7 @@ class Sensitivity:
         )
 
     @classmethod
-    def begun(cls, path: str | os.PathLike | None, *, method: str, subject: str) -> Sensitivity:
+    def begun(cls, path: str | os.PathLike[str] | None, *, method: str, subject: str) -> Sensitivity:
         """What ``path`` holds of this subject so far; empty where there is nothing, or it belongs to another one."""
         if path is not None and Path(path).exists():
             stored = cls.load(path)

@@ -45,7 +45,7 @@ def slim_train(
     weight_decay: float = 1e-4,
     batch: int = 64,
     seed: int = 0,
-    workdir: str | os.PathLike | None = None,
+    workdir: str | os.PathLike[str] | None = None,
     hardware: Hardware = HERE,
     progress: Progress | None = None,
 ) -> TrainResult:

@@ -39,7 +39,7 @@ def finetune(
     first_stage: float = FIRST_STAGE,
     batch: int = 64,
     seed: int = 0,
-    workdir: str | os.PathLike | None = None,
+    workdir: str | os.PathLike[str] | None = None,
     hardware: Hardware = HERE,
     progress: Progress | None = None,
 ) -> TrainResult:

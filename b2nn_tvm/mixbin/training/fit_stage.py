@@ -38,7 +38,7 @@ def fit(
     recipe: Recipe,
     hardware: Hardware,
     told: StageProgress,
-    workdir: str | os.PathLike | None = None,
+    workdir: str | os.PathLike[str] | None = None,
 ) -> tuple[EpochRecord, ...]:
     """Train ``model`` in place, or go on from the checkpoint of this very run in ``workdir``; one record per epoch.
 

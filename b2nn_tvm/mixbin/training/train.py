@@ -41,7 +41,7 @@ def train(
     loss: Loss | None = None,
     batch: int = 64,
     seed: int = 0,
-    workdir: str | os.PathLike | None = None,
+    workdir: str | os.PathLike[str] | None = None,
     hardware: Hardware = HERE,
     progress: Progress | None = None,
 ) -> TrainResult:

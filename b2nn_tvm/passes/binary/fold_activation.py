@@ -118,7 +118,7 @@ def input_threshold(functions: list[Function], threshold: np.ndarray) -> np.ndar
 def _float_of(order: np.ndarray) -> np.ndarray:
     """The float32 at this place in the order of all floats: 0 is +0.0 (and -0.0), 1 the smallest positive one."""
     bits = np.abs(order).astype(np.int32).view(np.float32)
-    return np.where(order < 0, -bits, bits).astype(np.float32)
+    return np.asarray(np.where(order < 0, -bits, bits), np.float32)
 
 
 def _channels_last(value: np.ndarray, full: tuple[int, ...]) -> bool:

@@ -42,17 +42,17 @@ class FoldThreshold(CompilerPass):
 def _fold(call: relax.Call, context: RewriteContext, single: Callable[[relax.Expr], bool]) -> relax.Expr | None:
     if op_name(call) != "relax.sign":
         return None
-    value, threshold = call.args[0], 0.0
+    value, threshold = call.args[0], np.zeros(1, np.float32)
     before = context.definition(value)
-    if op_name(before) == "relax.subtract" and constant(before.args[1]) is not None:
-        threshold = constant(before.args[1])
-        value, before = before.args[0], context.definition(before.args[0])
+    subtracted = constant(before.args[1]) if op_name(before) == "relax.subtract" else None
+    if subtracted is not None:
+        value, threshold = before.args[0], subtracted
     affine = _affine(value, context, single) if single(call.args[0]) else None
-    if affine is None:
+    weight = None if affine is None else constant(affine[0].args[1])
+    if affine is None or weight is None:
         context.note(*_obstacle(value, context))
         return None
     conv, gain, bias = affine
-    weight = constant(conv.args[1])
     outputs = weight.shape[3]
     reach = int(np.prod(weight.shape[:3]))
     gain = np.broadcast_to(gain.reshape(-1), outputs).astype(np.float32)

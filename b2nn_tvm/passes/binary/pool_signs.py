@@ -82,8 +82,9 @@ def _rising(found: _Map, falls: np.ndarray) -> _Map:
     """The same map, but in the channels where it falls the one that has the opposite sign."""
     limit = np.zeros(1, np.float32) if found.threshold is None else found.threshold
     above = np.nextafter(-limit, np.float32(np.inf))
+    gain = None if found.gain is None else np.abs(found.gain)
     bias = None if found.bias is None else np.where(falls, -found.bias, found.bias)
-    return replace(found, gain=np.abs(found.gain), bias=bias, threshold=np.where(falls, above, limit))
+    return replace(found, gain=gain, bias=bias, threshold=np.where(falls, above, limit))
 
 
 def _match(call: relax.Call, context: RewriteContext, single: Single) -> _Map | None:

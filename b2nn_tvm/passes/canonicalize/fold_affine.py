@@ -133,9 +133,12 @@ def _affine_step(call: relax.Call) -> tuple[relax.Expr, np.ndarray, np.ndarray] 
     if name not in _AFFINE or dtype(call) != "float32":
         return None
     left, right = (constant(arg) for arg in call.args)
-    if (left is None) == (right is None) or (left is not None and name == "relax.divide"):
+    if left is None and right is not None:
+        x, value = call.args[0], right
+    elif left is not None and right is None and name != "relax.divide":
+        x, value = call.args[1], left
+    else:
         return None
-    x, value = (call.args[0], right) if left is None else (call.args[1], left)
     full = shape(call)
     if len(full) < 2 or shape(x) != full or not per_channel(value, len(full)):
         return None

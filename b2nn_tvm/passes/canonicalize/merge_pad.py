@@ -38,11 +38,11 @@ def _merge(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
     if op_name(call) == "relax.sign":
         return _behind_sign(call, context)
     outer = match_pad(call)
-    inner = outer and match_pad(context.definition(outer.data))
-    if inner and inner.value == outer.value and _grows(inner) and _grows(outer):
-        widths = tuple((a + c, b + d) for (a, b), (c, d) in zip(inner.widths, outer.widths))
-        return make_pad(inner.data, widths, inner.value)
-    return None
+    inner = None if outer is None else match_pad(context.definition(outer.data))
+    if outer is None or inner is None or inner.value != outer.value or not (_grows(inner) and _grows(outer)):
+        return None
+    widths = tuple((a + c, b + d) for (a, b), (c, d) in zip(inner.widths, outer.widths))
+    return make_pad(inner.data, widths, inner.value)
 
 
 def _into_conv(call: relax.Call, pad: Pad | None) -> relax.Expr | None:
@@ -69,23 +69,23 @@ def _into_conv(call: relax.Call, pad: Pad | None) -> relax.Expr | None:
 
 
 def _behind_sign(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
-    source, threshold = call.args[0], None
+    source, threshold = call.args[0], np.zeros((), np.float32)
     shifted = context.definition(source)
-    if op_name(shifted) == "relax.subtract" and constant(shifted.args[1]) is not None:
-        source, threshold = shifted.args
+    subtracted = constant(shifted.args[1]) if op_name(shifted) == "relax.subtract" else None
+    if subtracted is not None:
+        source, threshold = shifted.args[0], subtracted
     pad = match_pad(context.definition(source))
     if pad is None or not _grows(pad):
         return None
-    above = np.float32(pad.value) >= (np.float32(0) if threshold is None else constant(threshold))
-    if above.min() != above.max() or (threshold is not None and not _constant_where_padded(threshold, pad)):
+    above = np.asarray(np.float32(pad.value) >= threshold)
+    if above.min() != above.max() or not _constant_where_padded(threshold, pad):
         return None
-    inner = pad.data if threshold is None else context.emit(relax.op.subtract(pad.data, threshold))
+    inner = pad.data if subtracted is None else context.emit(relax.op.subtract(pad.data, shifted.args[1]))
     return make_pad(context.emit(relax.op.sign(inner)), pad.widths, 1.0 if above.max() else -1.0)
 
 
-def _constant_where_padded(threshold: relax.Expr, pad: Pad) -> bool:
-    sizes = constant(threshold).shape
-    aligned = (1,) * (len(pad.widths) - len(sizes)) + sizes
+def _constant_where_padded(threshold: np.ndarray, pad: Pad) -> bool:
+    aligned = (1,) * (len(pad.widths) - threshold.ndim) + threshold.shape
     return all(size == 1 or widths == (0, 0) for size, widths in zip(aligned, pad.widths))
 
 

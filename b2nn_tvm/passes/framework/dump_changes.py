@@ -53,7 +53,7 @@ def with_instrument(instrument: tvm.ir.instrument.PassInstrument) -> tvm.transfo
     return tvm.transform.PassContext(now.opt_level, now.required_pass, now.disabled_pass, instruments, dict(now.config))
 
 
-def prepare_dump_folder(path: str | os.PathLike) -> Path:
+def prepare_dump_folder(path: str | os.PathLike[str]) -> Path:
     """Create the folder, or empty it of the dump of an earlier run.
 
     Raises InputError where it is a file, or holds anything else.

@@ -81,9 +81,10 @@ def _any_sign(module: tvm.IRModule) -> str:
 
 
 def _float_conv(call: relax.Call, _definition: Definition) -> str:
-    if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or constant(call.args[1]) is None:
+    if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC":
         return ""
-    return "a convolution by constant weights" if constant(call.args[1]).dtype == np.float32 else ""
+    weight = constant(call.args[1])
+    return "a convolution by constant weights" if weight is not None and weight.dtype == np.float32 else ""
 
 
 def _axis_from_end(call: relax.Call, _definition: Definition) -> str:

@@ -7,7 +7,7 @@ A rule is a pure function ``rule(call, context)``; it returns an expression, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tvm
 from tvm import relax
@@ -51,11 +51,11 @@ class RewriteContext:
 
     def call_te(
         self,
-        compute: Callable,
+        compute: Callable[..., Any],
         *arguments: relax.Expr,
         name: str,
         pattern: int | None = None,
-        attrs: Mapping | None = None,
+        attrs: Mapping[str, Any] | None = None,
     ) -> relax.Expr:
         """A call of the function made from the tensor expression; ``pattern`` is relax's OpPatternKind where it must
         be told.

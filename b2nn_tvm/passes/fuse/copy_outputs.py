@@ -59,7 +59,11 @@ def _root(expr: relax.Expr, bound: Mapping[relax.Var, relax.Expr], module: tvm.I
     """The tensor in whose memory ``expr`` is: reshapes inside a dataflow block are views."""
     expr = _aliased(expr, bound)
     call = bound.get(expr) if isinstance(expr, relax.DataflowVar) else None
-    if op_name(call) == "relax.call_tir" and relax.analysis.has_reshape_pattern(module[call.args[0]]):
+    if (
+        call is not None
+        and op_name(call) == "relax.call_tir"
+        and relax.analysis.has_reshape_pattern(module[call.args[0]])
+    ):
         return _root(call.args[1].fields[0], bound, module)
     return expr
 

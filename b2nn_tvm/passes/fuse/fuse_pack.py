@@ -24,7 +24,7 @@ from b2nn_tvm.ops.pack_signs import pack_interior
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
-from b2nn_tvm.relax_query import calls, constant, op_name, reads
+from b2nn_tvm.relax_query import calls, constant, four, op_name, reads
 
 Users = dict[
     relax.Var, list[tuple[relax.Var, relax.Call]]
@@ -80,7 +80,8 @@ def _find_pairs(module: tvm.IRModule, layout: VectorLayout, enter: Enter) -> dic
             for field in call.args[1]:
                 if isinstance(field, relax.Var):
                     users[field].append((var, call))
-        if _function(module, call) is not None and PADDING in (_function(module, call).attrs or {}):
+        function = _function(module, call)
+        if function is not None and PADDING in (function.attrs or {}):
             packs.setdefault(call.args[1][0], (var, call))
     pairs = {}
     for y, (packed, call) in packs.items():
@@ -111,11 +112,11 @@ def _function(module: tvm.IRModule, call: relax.Call) -> tirx.PrimFunc | None:
 def _obstacle(module: tvm.IRModule, producer: relax.Call | None, pack: relax.Call, layout: VectorLayout) -> str:
     """Why a packing cannot be part of the call that computes what it packs; empty where it can."""
     function = None if producer is None else _function(module, producer)
-    if function is None:
+    if producer is None or function is None:
         return "what it packs is an input of the network"
     if role_of(function.attrs) is not Role.CONVOLUTION:
         return f"what it packs comes from {producer.args[0].name_hint}, which is no convolution"
-    *padding, pad_value = (int(value) for value in _function(module, pack).attrs[PADDING])
+    *padding, pad_value = (int(value) for value in module[pack.args[0]].attrs[PADDING])
     if any(padding) and pad_value == 1:
         return "its border is of ones"
     channels = int(producer.ty.shape[3])
@@ -132,7 +133,7 @@ class _Fuser(PyExprMutator):
         self._pairs = pairs
         self._packed = {pair.packed: y for y, pair in pairs.items()}
         self._results: dict[relax.Var, relax.Var] = {}
-        self._functions: dict[tuple, tvm.ir.GlobalVar] = {}
+        self._functions: dict[tuple[str, str, bool], tvm.ir.GlobalVar] = {}
 
     def transform(self) -> tvm.IRModule:
         for name, function in self._module.functions_items():
@@ -166,8 +167,8 @@ class _Fuser(PyExprMutator):
 def compose(producer: tirx.PrimFunc, pack: tirx.PrimFunc, packed: relax.TensorType, *, keep: bool) -> tirx.PrimFunc:
     """One function (inputs of the producer, thresholds, [y], p): the producer's blocks, then the packing of y."""
     y = producer.params[-1]
-    padding = tuple(int(value) for value in pack.attrs[PADDING])[:4]
-    tail = pack_interior(y, padding, tuple(int(d) for d in packed.shape), word=str(packed.dtype))
+    padding = four(pack.attrs[PADDING][:4])
+    tail = pack_interior(y, padding, four(packed.shape), word=str(packed.dtype))
     threshold, bits = tail.params
     block = producer.body.block
     root = SBlock(

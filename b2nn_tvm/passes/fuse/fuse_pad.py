@@ -21,7 +21,7 @@ from b2nn_tvm.kernel_attrs import BORDER, OPERATIONS, PAD, Operation, Role, op_o
 from b2nn_tvm.ops.border import Padding, into_border, out_of_border
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
-from b2nn_tvm.relax_query import calls, constant, op_name, reads
+from b2nn_tvm.relax_query import calls, constant, four, op_name, reads
 
 BORDERLESS = (Role.PACK_SIGNS, Role.POOL_BITS)  # their loops are written for the image that they are given
 
@@ -41,7 +41,7 @@ class FusePad(CompilerPass):
                 _obstacle(module, image) if image not in bordered else "the same is padded otherwise for another layer"
             )
             if not obstacle:
-                bordered[image] = _Bordered(padded, call.ty, _ints(module[call.args[0]].attrs[PAD]))
+                bordered[image] = _Bordered(padded, call.ty, four(module[call.args[0]].attrs[PAD]))
             self._enter(module, padded, obstacle)
         return _Fuser(module, bordered).transform() if bordered else module
 
@@ -53,6 +53,10 @@ class FusePad(CompilerPass):
         for call in _readers(module, padded):
             values = (value for argument in call.args[1] if (value := constant(argument)) is not None)
             self.record(self.context.kernels.name_of(values), reason, applied=not obstacle)
+
+
+# The name of a function, the paddings of the images it reads, that of the image it writes.
+_Key = tuple[str, tuple[tuple[int, Padding], ...], Padding | None]
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ def _paddings(module: tvm.IRModule) -> Iterator[tuple[relax.Var, relax.Call]]:
 
 
 def _readers(module: tvm.IRModule, var: relax.Var) -> list[relax.Call]:
-    reading = lambda call: op_name(call) == "relax.call_tir" and any(var.same_as(field) for field in call.args[1])
-    return [call for _, call in calls(module["main"]) if reading(call)]
+    kernels = (call for _, call in calls(module["main"]) if op_name(call) == "relax.call_tir")
+    return [call for call in kernels if any(var.same_as(field) for field in call.args[1])]
 
 
 def _obstacle(module: tvm.IRModule, image: relax.Expr) -> str:
@@ -106,7 +110,7 @@ class _Fuser(PyExprMutator):
         self._module = module
         self._bordered = bordered
         self._padded = {each.padded: image for image, each in bordered.items()}
-        self._functions: dict[tuple, tvm.ir.GlobalVar] = {}
+        self._functions: dict[_Key, tvm.ir.GlobalVar] = {}
 
     def transform(self) -> tvm.IRModule:
         main = self._module.get_global_var("main")
@@ -133,7 +137,7 @@ class _Fuser(PyExprMutator):
     def _function(
         self, name: tvm.ir.GlobalVar, inside: dict[int, Padding], writes: _Bordered | None
     ) -> tvm.ir.GlobalVar:
-        key = (name.name_hint, tuple(inside.items()), writes and writes.padding)
+        key = (name.name_hint, tuple(inside.items()), None if writes is None else writes.padding)
         if key not in self._functions:
             function = self._module[name]
             for index, padding in inside.items():
@@ -175,7 +179,3 @@ def _with(
     body = tirx.SeqStmt([*parts, block.body] if before else [block.body, *parts])
     root = SBlock([], [], [], "root", body, None, [*block.alloc_buffers, local])
     return tirx.PrimFunc(params, SBlockRealize([], tirx.const(True), root), attrs=function.attrs)
-
-
-def _ints(values) -> Padding:
-    return tuple(int(value) for value in values)

@@ -11,7 +11,7 @@ and FuseTIR makes one function of the same name of it, without the group's attri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import tvm
 from tvm import relax
@@ -51,7 +51,7 @@ class NoteOperations(CompilerPass):
         return module.with_attr(NOTED_OPERATIONS, words).with_attr(NOTED_ROLES, roles)
 
 
-def _functions(module: tvm.IRModule):
+def _functions(module: tvm.IRModule) -> Iterator[tuple[str, list[relax.Call], dict[relax.Var, relax.Expr]]]:
     """The name of each function that "main" calls, the calls that it consists of, the arguments of its parameters."""
     for _, call in calls(module["main"]):
         if op_name(call) == "relax.call_tir":
@@ -68,7 +68,7 @@ def _word(call: relax.Call, role: Role | None, given: Mapping[relax.Var, relax.E
     """
     if role in _WORDS_OF_ROLES:
         return str(_WORDS_OF_ROLES[role])
-    name = call.args[0].name_hint.removeprefix("tir_").rstrip("0123456789").rstrip("_")
+    name: str = call.args[0].name_hint.removeprefix("tir_").rstrip("0123456789").rstrip("_")
     values = [given.get(value, value) for value in call.args[1].fields]
     with_constant = len(values) == 1 or any(isinstance(value, GenericConst) for value in values)
     return (_WITH_CONSTANT if with_constant else _WITH_TENSOR).get(name, _WORDS.get(name, name))

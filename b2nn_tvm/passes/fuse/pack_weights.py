@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import tvm
-from tvm import relax
+from tvm import relax, te
 
 from b2nn_tvm.kernel_attrs import OPERATIONS, ROLE, Operation, Role
 from b2nn_tvm.ops.expand_weights import expand_weights, expand_winograd_weights
@@ -36,7 +36,9 @@ class PackWeights(CompilerPass):
             return None
         function, (*arguments,), *others = call.args
         for index, weight in enumerate(map(constant, arguments)):
-            name = "" if weight is None else self.context.kernels.name_of([weight])
+            if weight is None:
+                continue
+            name = self.context.kernels.name_of([weight])
             bits = self.context.kernels.replace_with_bits(weight) if name else None
             if bits is not None:
                 arguments[index] = context.emit(_expand(weight, bits, context))
@@ -56,7 +58,7 @@ def _expand(weight: np.ndarray, bits: np.ndarray, context: RewriteContext) -> re
     channels, lanes = weight.shape[3:]
     direct = weight.shape[:3] == bits.shape[:3]
 
-    def compute(bits):
+    def compute(bits: te.Tensor) -> te.Tensor:
         if direct:
             return expand_weights(bits, channels=channels, lanes=lanes)
         return expand_winograd_weights(bits, channels=channels, lanes=lanes, m=weight.shape[0] - 2)

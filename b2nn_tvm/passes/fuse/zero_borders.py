@@ -15,6 +15,7 @@ from b2nn_tvm.kernel_attrs import BORDER
 from b2nn_tvm.ops.border import zeros_around
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import BORDERS_ZEROED, SCHEDULED
+from b2nn_tvm.relax_query import four
 
 
 @tvm.transform.module_pass(opt_level=0, name="ZeroBorders")
@@ -35,7 +36,7 @@ class ZeroBorders(CompilerPass):
 
 
 def _zeroing(function: tirx.PrimFunc) -> tirx.PrimFunc:
-    zeros = zeros_around(function.params[-1], tuple(int(value) for value in function.attrs[BORDER]))
+    zeros = zeros_around(function.params[-1], four(function.attrs[BORDER]))
     block = function.body.block
     root = SBlock(
         [], [], [], block.name_hint, tirx.SeqStmt([zeros, block.body]), None, block.alloc_buffers, [], block.annotations

@@ -7,10 +7,11 @@ sign(x - t) [-> pad with -1 or +1] -> nn.conv2d(w = -1 or +1)
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import tvm
-from tvm import relax, topi
+from tvm import relax, te, topi
 
 from b2nn_tvm.kernel_attrs import ROLE, Role
 from b2nn_tvm.ops import bit_layout
@@ -25,7 +26,7 @@ from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_pooled_signs import lower_pooled_signs
 from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, match_pooled_signs
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.relax_query import constant, ints, op_name, shape
+from b2nn_tvm.relax_query import constant, four, ints, op_name, pair, shape
 from b2nn_tvm.workload import ConvWorkload
 
 
@@ -60,7 +61,7 @@ class _Lowering:
     def __init__(self, layout: VectorLayout, kernels: KernelLayerIndex):
         self._layout = layout
         self._kernels = kernels
-        self._packed: dict[tuple, relax.Var] = {}
+        self._packed: dict[tuple[Any, ...], relax.Var] = {}
 
     def rule(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
         if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or int(call.attrs.groups) != 1:
@@ -89,9 +90,9 @@ class _Lowering:
             arguments += [relax.const(border.table), relax.const(border.rows), relax.const(border.columns)]
         single = int(border.table.flat[0])
 
-        def compute(x, w, *others):
-            table, *others = others if self._layout.lookup else (None, *others)
-            constant, *classes = others or (single,)
+        def compute(x: te.Tensor, w: te.Tensor, *others: te.Tensor) -> te.Tensor:
+            table, *of_border = others if self._layout.lookup else (None, *others)
+            constant, *classes = of_border or (single,)
             return topi.cast(bconv2d(x, w, constant, *classes, workload=workload, table=table), "float32")
 
         attrs = {ROLE: str(Role.CONVOLUTION)}
@@ -135,7 +136,7 @@ def skips_pixels(workload: ConvWorkload) -> bool:
 def match_binary_input(call: relax.Call, context: RewriteContext) -> BinaryInput | None:
     """What a convolution reads, if that is a sign: ``[pad](sign(x | x - t))``; None otherwise."""
     data = context.definition(call.args[0])
-    padding, pad_value = ints(call.attrs.padding), 0
+    padding, pad_value = four(call.attrs.padding), 0
     if op_name(data) == "relax.nn.pad":
         value = float(data.attrs.pad_value)
         width = ints(data.attrs.pad_width)
@@ -159,7 +160,7 @@ def match_binary_input(call: relax.Call, context: RewriteContext) -> BinaryInput
     return BinaryInput(source, threshold, padding, pad_value, pooled)
 
 
-def conv_workload(call: relax.Call, source: relax.Expr, *, padding: tuple[int, ...]) -> ConvWorkload:
+def conv_workload(call: relax.Call, source: relax.Expr, *, padding: tuple[int, int, int, int]) -> ConvWorkload:
     """The workload of an NHWC convolution over ``source`` with the given (top, left, bottom, right) padding."""
     batch, height, width, channels = shape(source)
     kernel_height, kernel_width, _, outputs = shape(call.args[1])
@@ -170,8 +171,8 @@ def conv_workload(call: relax.Call, source: relax.Expr, *, padding: tuple[int, .
         width,
         outputs,
         (kernel_height, kernel_width),
-        ints(call.attrs.strides),
-        tuple(padding),
-        ints(call.attrs.dilation),
+        pair(call.attrs.strides),
+        padding,
+        pair(call.attrs.dilation),
         int(call.attrs.groups),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import tvm
-from tvm import relax, topi
+from tvm import relax, te, topi
 
 from b2nn_tvm.kernel_attrs import PAD, ROLE, Role
 from b2nn_tvm.ops.conv2d import conv2d, pack_weights
@@ -24,7 +24,7 @@ from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
 from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.relax_query import constant, ints, op_name, shape
+from b2nn_tvm.relax_query import constant, four, op_name, shape
 from b2nn_tvm.workload import ConvWorkload
 
 # F(4 x 4) is faster still, but its error of 1e-5 turns signs behind it around more often than the 1e-4 promised for the
@@ -67,7 +67,7 @@ class _Lowering:
         if weight is None or weight.dtype != np.float32:
             return None
         filters = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
-        workload = conv_workload(call, call.args[0], padding=ints(call.attrs.padding))
+        workload = conv_workload(call, call.args[0], padding=four(call.attrs.padding))
         obstacle = winograd_obstacle(workload, lanes=self._layout.float_lanes)
         if not obstacle:
             context.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
@@ -89,7 +89,7 @@ class _Lowering:
             packed = pack_weights(filters, lanes=lanes)
             self._enter(packed, call, filters, workload)
 
-        def compute(x, w):
+        def compute(x: te.Tensor, w: te.Tensor) -> te.Tensor:
             if depthwise:
                 return depthwise_conv2d(x, w, workload=workload, lanes=lanes)
             return conv2d(x, w, workload=workload)

@@ -12,7 +12,7 @@ from b2nn_tvm.ops.pool_bits import pool_bits
 from b2nn_tvm.ops.pooling import Pooling
 from b2nn_tvm.passes.framework.rewriter import RewriteContext
 from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns
-from b2nn_tvm.relax_query import dtype, ints, shape
+from b2nn_tvm.relax_query import dtype, four, pair, shape
 
 
 def lower_pooled_signs(
@@ -29,7 +29,7 @@ def lower_pooled_signs(
     """
     batch, height, width, channels = shape(pooled.pool)
     pooling, word = pooling_of(pooled.pool), dtype(packed)
-    kernel = pool_bits(shape(packed), pooling, border, channels=channels, word=word, pad_value=pad_value)
+    kernel = pool_bits(four(shape(packed)), pooling, border, channels=channels, word=word, pad_value=pad_value)
     flips = pack_channels(np.where(pooled.flips < 0, 1, -1).astype(np.int8), word=word)
     top, left, bottom, right = border
     out = relax.TensorType((batch, height + top + bottom, width + left + right, shape(packed)[3]), word)
@@ -39,4 +39,4 @@ def lower_pooled_signs(
 def pooling_of(call: relax.Call) -> Pooling:
     """The geometry of an nn.max_pool2d in NHWC."""
     attrs, (_, height, width, _) = call.attrs, shape(call)
-    return Pooling(ints(attrs.pool_size), ints(attrs.strides), ints(attrs.padding), ints(attrs.dilation), height, width)
+    return Pooling(pair(attrs.pool_size), pair(attrs.strides), four(attrs.padding), pair(attrs.dilation), height, width)

@@ -8,8 +8,9 @@ functions of x; what they do at the threshold itself tells them apart: (-1, +1, 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tvm import relax
@@ -31,7 +32,7 @@ class StepFunction:
     def values(self) -> tuple[float, float, float]:
         return float(self.below), float(self.at), float(self.above)
 
-    def map(self, function: Callable, *others: StepFunction) -> StepFunction:
+    def map(self, function: Callable[..., Any], *others: StepFunction) -> StepFunction:
         """Apply an elementwise function to this one's values, and to those of others of the same step."""
         with np.errstate(all="ignore"):
             triples = zip(*((s.below, s.at, s.above) for s in (self, *others)))
@@ -75,7 +76,7 @@ _COMPARE = {
     "relax.equal": operator.eq,
     "relax.not_equal": operator.ne,
 }
-_BINARY = {
+_BINARY: dict[str, Callable[..., Any]] = {
     "relax.add": operator.add,
     "relax.subtract": operator.sub,
     "relax.multiply": operator.mul,
@@ -86,7 +87,7 @@ _BINARY = {
     "relax.logical_or": np.logical_or,
     "relax.logical_xor": np.logical_xor,
 }
-_UNARY = {
+_UNARY: dict[str, Callable[..., Any]] = {
     "relax.negative": operator.neg,
     "relax.logical_not": np.logical_not,
     "relax.abs": abs,
@@ -95,23 +96,27 @@ _UNARY = {
 _DTYPES = ("bool", "int8", "uint8", "int32", "int64", "float32", "float64")
 
 
-def _comparison(call: relax.Call, compare: Callable, definition: Definition) -> StepFunction | None:
+def _comparison(call: relax.Call, compare: Callable[..., Any], definition: Definition) -> StepFunction | None:
     steps = _elementwise(call.args, compare, definition)
     if steps is not None:
         return steps
     left, right = (constant(definition(arg)) for arg in call.args)
-    if (left is None) == (right is None):
+    if left is None and right is not None:
+        source, threshold, order = call.args[0], right, (-1, 0, 1)  # how the left side stands to the right side
+    elif left is not None and right is None:
+        source, threshold, order = call.args[1], left, (1, 0, -1)
+    else:
         return None
-    source, threshold = (call.args[0], right) if left is None else (call.args[1], left)
     if dtype(source) != "float32" or not np.isfinite(threshold).all():
         return None
     if (threshold == threshold.flat[0]).all():
         threshold = threshold.reshape(-1)[0].reshape(())
-    order = (-1, 0, 1) if left is None else (1, 0, -1)  # how the left side stands to the right side
     return StepFunction(source, threshold, *(np.bool_(compare(side, 0)) for side in order))
 
 
-def _elementwise(args, function: Callable, definition: Definition) -> StepFunction | None:
+def _elementwise(
+    args: Iterable[relax.Expr], function: Callable[..., Any], definition: Definition
+) -> StepFunction | None:
     """A function of step functions that share their step, and of constants of one value."""
     operands = []
     for arg in args:
@@ -124,7 +129,7 @@ def _elementwise(args, function: Callable, definition: Definition) -> StepFuncti
     if not steps or not all(steps[0].same_step(s) for s in steps[1:]):
         return None
 
-    def on_values(*values):
+    def on_values(*values: Any) -> Any:
         rest = iter(values)
         return function(*(next(rest) if isinstance(o, StepFunction) else o for o in operands))
 
