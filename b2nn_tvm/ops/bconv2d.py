@@ -45,7 +45,7 @@ def bconv2d(
     shape = (workload.batch, workload.out_height, workload.out_width, int(weight.shape[0]) * lanes)
 
     def first(h: Var, w: Var, o: Var) -> PrimExpr:
-        if rows is None or columns is None:
+        if isinstance(constant, int) or rows is None or columns is None:
             return tirx.const(constant, "int32")
         return constant[rows[h], columns[w], o]
 
