@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from typing import Any
 
 import click
 
@@ -15,12 +16,12 @@ class Command(click.Command):
     (``resume``). ``--debug`` adds the traceback.
     """
 
-    def __init__(self, *args, resume: str = "run the same command again", **kwargs) -> None:
+    def __init__(self, *args: Any, resume: str = "run the same command again", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.resume = resume
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
 
-    def invoke(self, context: click.Context):
+    def invoke(self, context: click.Context) -> Any:
         debug = context.params.pop("debug")
         try:
             return super().invoke(context)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from b2nn_tvm.deploy.library.artifact import Artifact
+    from b2nn_tvm.deploy.library.bundle import BundleFile
 
 
 def _list_targets(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -99,7 +107,18 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 )
 @click.version_option(__version__)
 def main(
-    model, target, output, tune, device, verify, input_shapes, sign_zero, bundle, explain, dump_ir, as_json
+    model: str,
+    target: str,
+    output: str | None,
+    tune: int,
+    device: str,
+    verify: bool,
+    input_shapes: dict[str, tuple[int, ...]],
+    sign_zero: str | None,
+    bundle: bool,
+    explain: bool,
+    dump_ir: str | None,
+    as_json: bool,
 ) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
 
@@ -153,13 +172,13 @@ def main(
         _print_bundle(artifact, folder, files)
 
 
-def _bundle(folder):
+def _bundle(folder: Path) -> tuple[BundleFile, ...]:
     from b2nn_tvm.deploy.library.bundle import write_bundle
 
     return write_bundle(folder)
 
 
-def _print_bundle(artifact, folder, files) -> None:
+def _print_bundle(artifact: Artifact, folder: Path, files: tuple[BundleFile, ...]) -> None:
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.deploy.library.bundle import requirements
 
@@ -170,7 +189,7 @@ def _print_bundle(artifact, folder, files) -> None:
     out.print_line(f"library and b2nn-run are built with {artifact.manifest.build.compiler}")
 
 
-def _binary_count(artifact) -> int:
+def _binary_count(artifact: Artifact) -> int:
     return sum(row.precision == "binary" for row in artifact.layers)
 
 

@@ -25,7 +25,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     "--key", default="", metavar="KEY", help="The kind of board, such as rpi4, by which the tracker hands it out."
 )
 @click.version_option(__version__)
-def main(host, port, trust_network, tracker, key) -> None:
+def main(host: str, port: int, trust_network: bool, tracker: str | None, key: str) -> None:
     """Serve this board over TVM's RPC, until interrupted.
 
     TVM's RPC executes what it is sent, so by default only this board itself can connect: others come through an ssh

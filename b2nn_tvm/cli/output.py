@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
     from b2nn_tvm.progress import Progress
 
 
@@ -90,7 +93,7 @@ def progress() -> Iterator[Progress]:
 class _Bars:
     """A bar of ``bars``, rich's Progress, for each phase; a phase that begins again after its end gets a new one."""
 
-    def __init__(self, bars) -> None:
+    def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._tasks: dict[str, Any] = {}
         self._ended: set[str] = set()
@@ -101,11 +104,11 @@ class _Bars:
             self._ended.discard(phase)
         if done >= total:
             self._ended.add(phase)
-        words = {"detail": _escaped(detail)} if detail else {}
+        words: dict[str, Any] = {"detail": _escaped(detail)} if detail else {}
         self._bars.update(self._tasks[phase], completed=done, total=total, **words)
 
 
-def _phase_lines(console) -> Progress:
+def _phase_lines(console: Console) -> Progress:
     begun: set[str] = set()
 
     def report(phase: str, done: int, total: int, detail: str = "") -> None:
@@ -116,7 +119,7 @@ def _phase_lines(console) -> Progress:
     return report
 
 
-def _stdout():
+def _stdout() -> Console:
     from rich.console import Console
 
     console = Console(highlight=False)

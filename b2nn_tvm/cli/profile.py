@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.version import __version__
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.latency.measure import Measurement
 
 BUSY = 0.1  # a spread above which the numbers are worth a word
 RESUME = "with --costs what was measured is kept; add --resume to go on from there"
@@ -35,7 +40,16 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
-def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None:
+def main(
+    folder: str,
+    device: str,
+    threads: int,
+    runs: int,
+    costs: str | None,
+    resume: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
     """Measure the network that b2nn-compile wrote into DIR on a device.
 
     Prints the median, the 10th and 90th percentile and the minimum of the whole network in milliseconds, and the time
@@ -90,7 +104,7 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
     out.print_line(f"device: {_describe(found)}")
 
 
-def _describe(found) -> str:
+def _describe(found: Measurement) -> str:
     """The device in words: what is known of it, and nothing else."""
     device, now = found.device, found.conditions
     parts = [device.board, device.cpu, f"{device.cpus} CPUs" if device.cpus else "", device.system]
@@ -105,7 +119,7 @@ def _describe(found) -> str:
     return f"{device.name} ({', '.join(part for part in parts if part)})"
 
 
-def _doubts(found) -> list[str]:
+def _doubts(found: Measurement) -> list[str]:
     """What makes the times worse than the device could do."""
     doubts = []
     if found.conditions.slowed:

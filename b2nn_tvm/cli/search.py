@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from b2nn_tvm.cli.command import Command
@@ -141,7 +143,17 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
-def main(model, binarizer, activation, pad_value, learned_threshold, float_epochs, resume, as_json, **given) -> None:
+def main(
+    model: str,
+    binarizer: str,
+    activation: str,
+    pad_value: int,
+    learned_threshold: bool,
+    float_epochs: int | None,
+    resume: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Find which convolutions of a torch model become binary so that the compiled network keeps the budget on a device.
 
     Writes plan.json, model.onnx, costs.json, the libraries and a report into DIR.

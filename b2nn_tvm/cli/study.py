@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from b2nn_tvm.cli.command import Command
@@ -57,7 +59,7 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.version_option(__version__)
-def main(preset, jobs, resume, output, as_json, **given) -> None:
+def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool, **given: Any) -> None:
     """Compare the methods that choose binary layers, at equal cost and with equal effort, and say what can be told
     apart.
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from b2nn_tvm.costs.additive import Budget
+from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import REACH, Attempt
@@ -81,7 +81,7 @@ def binarize_until_within_budget(
         limit = math.nextafter(predicted, 0)
 
 
-def _binarize(job: Job, scores: Mapping[str, float], cost, limit: float) -> Progressed:
+def _binarize(job: Job, scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Progressed:
     seed = job.settings.training.seed
     task = ScoringTask.of(
         job.model,

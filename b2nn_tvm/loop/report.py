@@ -37,7 +37,7 @@ def table(result: SearchResult) -> Table:
     columns = ("network", "binary", "accuracy %", "budget", "predicted ms", "measured ms", "KiB")
     rows = [_cells(row, result) for row in result.rows]
     if result.random_accuracy and result.random_ms:
-        rows.append(_mean_cells(result))
+        rows.append(_mean_cells(result, result.random_accuracy, result.random_ms))
     return Table(f"{result.model} on {result.device}, {_threads(result)}, {result.isa}", columns, tuple(rows))
 
 
@@ -76,8 +76,8 @@ def lines(result: SearchResult) -> list[str]:
             f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
             f"the torch model's answer on {result.agreeing} of them"
         )
-    if result.random_accuracy:
-        found.append(_comparison(result))
+    if result.random_accuracy and result.random_ms:
+        found.append(_comparison(result, result.random_accuracy, result.random_ms))
     found.append(
         f"{result.folder}: plan.json, model.onnx, report.html; libraries"
         f" {', '.join(map(str, result.libraries.values()))}"
@@ -96,7 +96,8 @@ def document(result: SearchResult) -> dict[str, Any]:
         "prediction_error": result.prediction_error,
         "within_budget": result.achieved <= result.limit,
     }
-    return _finite(body)
+    finite: dict[str, Any] = _finite(body)
+    return finite
 
 
 def write(result: SearchResult) -> tuple[Path, Path]:
@@ -120,7 +121,8 @@ def _html(result: SearchResult) -> str:
 def _predictions(result: SearchResult) -> list[tuple[float, float]]:
     """(predicted, measured) milliseconds of the networks that the cost model had not seen when it predicted them."""
     tried = [(attempt.predicted_ms, attempt.measured_ms) for attempt in result.attempts]
-    return tried + [(row.predicted_ms, row.measured_ms) for row in result.rows if row.role == "random"]
+    drawn = [(row.predicted_ms, row.measured_ms) for row in result.rows if row.role == "random"]
+    return tried + [(predicted, ms) for predicted, ms in drawn if predicted is not None and ms is not None]
 
 
 def _cells(row: ResultRow, result: SearchResult) -> tuple[str, ...]:
@@ -130,35 +132,35 @@ def _cells(row: ResultRow, result: SearchResult) -> tuple[str, ...]:
     return (name, f"{len(row.binary)} of {len(result.scores)}", f"{100 * row.accuracy:.2f}", budget, *numbers)
 
 
-def _mean_cells(result: SearchResult) -> tuple[str, ...]:
+def _mean_cells(result: SearchResult, accuracy: Interval, ms: Interval) -> tuple[str, ...]:
     drawn = [row for row in result.rows if row.role == "random"]
     size = sum(row.size_bytes for row in drawn) / len(drawn) / 1024
     budget = _amount(result.limit, result.unit)
-    accuracy = _with_interval(result.random_accuracy, 100, 2)
     return (
         f"mean of {len(drawn)} random",
         "",
-        accuracy,
+        _with_interval(accuracy, 100, 2),
         budget,
         "-",
-        _with_interval(result.random_ms, 1, 4),
+        _with_interval(ms, 1, 4),
         f"{size:.0f}",
     )
 
 
 def _progression(result: SearchResult) -> str:
-    accuracies = ", ".join(f"{step.layer} {100 * step.accuracy:.1f} %" for step in result.steps)
+    known = ((step.layer, step.accuracy) for step in result.steps if step.accuracy is not None)
+    accuracies = ", ".join(f"{layer} {100 * accuracy:.1f} %" for layer, accuracy in known)
     return f"layers became binary one after the other, with this validation accuracy after each: {accuracies}"
 
 
-def _comparison(result: SearchResult) -> str:
-    mean = result.random_accuracy.mean
+def _comparison(result: SearchResult, accuracy: Interval, ms: Interval) -> str:
+    mean = accuracy.mean
     seeds = ", ".join(str(row.seed) for row in result.rows if row.role == "random")
     word = "above" if result.accuracy > mean else "below" if result.accuracy < mean else "equal to"
     return (
-        f"mixed {100 * result.accuracy:.2f} % is {word} the mean {_with_interval(result.random_accuracy, 100, 2)} % of "
-        f"{result.random_accuracy.count} random choices (seeds {seeds}; 95 % interval) that were measured at "
-        f"{_with_interval(result.random_ms, 1, 4)} ms and fine-tuned equally"
+        f"mixed {100 * result.accuracy:.2f} % is {word} the mean {_with_interval(accuracy, 100, 2)} % of "
+        f"{accuracy.count} random choices (seeds {seeds}; 95 % interval) that were measured at "
+        f"{_with_interval(ms, 1, 4)} ms and fine-tuned equally"
     )
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.plan import Plan
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.library.artifact import Artifact
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class SearchResult:
             return None
         return self.predicted / self.measured_ms - 1
 
-    def load(self):
+    def load(self) -> Artifact:
         """The compiled network, ready to run here."""
         from b2nn_tvm.deploy.library.artifact import load
 

@@ -55,6 +55,6 @@ def score(job: Job, goal: BudgetGoal, measured: MeasuredCost) -> dict[str, float
         )  # networks on the way, as large as the model
         return {"scores": dict(found.scores)}
 
-    found = job.state.run("scores", inputs, compute)["scores"]
+    found: dict[str, float] = job.state.run("scores", inputs, compute)["scores"]
     job.progress(PHASE, len(found), len(found))
     return found

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.deploy.devices.open_device import open_device
@@ -21,7 +21,7 @@ from b2nn_tvm.loop.compare_random import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
-from b2nn_tvm.loop.measure_network import label_of
+from b2nn_tvm.loop.measure_network import NetworkTime, label_of
 from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
@@ -158,7 +158,8 @@ def _settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
     if settings.selection.progressive:
         raise InputError("a plan says which layers become binary, and so does a progressive order: give one of them")
     if plan.conversion and settings.conversion == DEFAULT:
-        return replace(settings, conversion=ConversionOptions(**plan.conversion))
+        options: dict[str, Any] = dict(plan.conversion)
+        return replace(settings, conversion=ConversionOptions(**options))
     return settings
 
 
@@ -249,16 +250,19 @@ def _compare(
     """
     cost = choice.measured.fitted.cost
     all_float, all_binary = measured.networks[:2]
-    row = lambda name, role, time, accuracy, seed=None: ResultRow(
-        name=name,
-        role=role,
-        binary=time.binary,
-        accuracy=accuracy,
-        predicted_ms=float(cost.total(time.binary)),
-        measured_ms=time.ms,
-        size_bytes=time.size_bytes,
-        seed=seed,
-    )
+
+    def row(name: str, role: str, time: NetworkTime, accuracy: float, seed: int | None = None) -> ResultRow:
+        return ResultRow(
+            name=name,
+            role=role,
+            binary=time.binary,
+            accuracy=accuracy,
+            predicted_ms=float(cost.total(time.binary)),
+            measured_ms=time.ms,
+            size_bytes=time.size_bytes,
+            seed=seed,
+        )
+
     rows = [
         row("all float", "float", all_float, parent.accuracy),
         ResultRow(
@@ -323,5 +327,5 @@ def _quality(cost: MeasuredCost) -> CostQuality:
     return CostQuality(fitted.error, fitted.worst, fitted.prior_error, fitted.networks)
 
 
-def _reasons(layers) -> str:
+def _reasons(layers: LayerTable) -> str:
     return "; ".join(f"{layer.name}: {layer.reason}" for layer in layers)

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
-from b2nn_tvm.mixbin.progressive.settings import Progression, named
+from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
 from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
 from b2nn_tvm.mixbin.selectors import registry as methods
 
@@ -55,6 +55,8 @@ class SelectionSettings:
 
     def progression(self, scores: Mapping[str, float] = MappingProxyType({})) -> Progression:
         """How layers become binary one after the other; ``scores`` are those of the method."""
+        if self.progressive is None:
+            raise InputError(f"expected a progressive order, but none is chosen; choose one of {', '.join(WORDS)}")
         return named(self.progressive, scores=scores, epochs=self.epochs_per_layer, floor=self.floor)
 
     @property

@@ -80,9 +80,10 @@ def _factory(word: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise InputError(f"{word!r}: there is no module {error.name!r}; run from its folder, or install it") from None
-    if not callable(getattr(module, name, None)):
+    factory: Callable[..., Any] | None = getattr(module, name, None)
+    if not callable(factory):
         raise InputError(f"{word!r}: the module {module_name} has no function {name!r}")
-    return getattr(module, name)
+    return factory
 
 
 def factory_arguments(factory: Callable[..., Any], data: DataBundle) -> dict[str, int]:

@@ -86,22 +86,34 @@ def finetune_on(job: Job, name: str, network: torch.nn.Module, *, phase: str) ->
 
 def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
     """Train as the task says and write ``weights.pt`` into its folder; the accuracies in [0, 1]."""
-    request = task.request
-    settings = {
-        "epochs": request.epochs,
-        "seed": task.seed,
-        "hardware": Hardware(threads=task.threads),
-        "workdir": task.folder / "checkpoints",
-        "progress": progress,
-    }
+    request, checkpoints = task.request, task.folder / "checkpoints"
+    hardware = Hardware(threads=task.threads)
     if request.teacher is None:
-        train(request.model, task.data, **settings)
+        train(
+            request.model,
+            task.data,
+            epochs=request.epochs,
+            seed=task.seed,
+            workdir=checkpoints,
+            hardware=hardware,
+            progress=progress,
+        )
     else:
-        finetune(request.model, request.teacher, task.data, first_stage=request.first_stage, **settings)
+        finetune(
+            request.model,
+            request.teacher,
+            task.data,
+            epochs=request.epochs,
+            first_stage=request.first_stage,
+            seed=task.seed,
+            workdir=checkpoints,
+            hardware=hardware,
+            progress=progress,
+        )
     buffer = io.BytesIO()
     torch.save(request.model.state_dict(), buffer)
     write_atomic(task.folder / "weights.pt", buffer.getvalue())
-    shutil.rmtree(task.folder / "checkpoints", ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return {
         "validation_accuracy": evaluate(request.model, task.data.val_loader()),
         "accuracy": evaluate(request.model, task.data.test_loader()),

@@ -12,7 +12,7 @@ Popcounts are cast to int32 before any subtraction: TVM marks unsigned arithmeti
 from __future__ import annotations
 
 from tvm import te, tirx
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.bconv2d_lookup import MAX_BITS_IN_UINT16, count_by_lookup
@@ -44,12 +44,12 @@ def bconv2d(
         count = _count(x, weight, workload=workload, in_bytes=x.dtype == "uint8" and short)
     shape = (workload.batch, workload.out_height, workload.out_width, int(weight.shape[0]) * lanes)
 
-    def first(h: Var, w: Var, o: Var) -> PrimExpr:
-        if rows is None or columns is None:
+    def first(h: Var, w: Var, o: Var) -> Expr:
+        if isinstance(constant, int) or rows is None or columns is None:
             return tirx.const(constant, "int32")
         return constant[rows[h], columns[w], o]
 
-    def dot(n: Var, h: Var, w: Var, o: Var) -> PrimExpr:
+    def dot(n: Var, h: Var, w: Var, o: Var) -> Expr:
         return first(h, w, o) - 2 * count[n, h, w, o].astype("int32")
 
     return crop_channels(te.compute(shape, dot, name="dot"), workload.out_channels)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 from tvm import te, tirx
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.workload import ConvWorkload
@@ -43,7 +43,7 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
     chunk = max(n for n in range(1, MAX_BITS_IN_UINT8 // (4 * taken) + 1) if steps % n == 0)
     i, f = te.reduce_axis((0, taken), "i"), te.reduce_axis((0, chunk), "f")
 
-    def look_up(n: Var, h: Var, w: Var, a: Var, b: Var, c: Var, o: Var) -> PrimExpr:
+    def look_up(n: Var, h: Var, w: Var, a: Var, b: Var, c: Var, o: Var) -> Expr:
         column, nibble = (b * COLUMNS + i, c) if by_column else (b, i * size + c)
         pair = pairs[n, 2 * sh * h + a * dh, w * sw + column * dw, nibble]
         row, filters = table[pair, o % lanes], weight[o // lanes, a, column, nibble, o % lanes]
@@ -54,7 +54,7 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
         (*image, steps, blocks * lanes), look_up, name="lookups", attrs=mark(Op.BCONV2D_LOOKUPS, workload)
     )
 
-    def add_up(n: Var, h: Var, w: Var, a: Var, b: Var, e: Var, half: Var, o: Var) -> PrimExpr:
+    def add_up(n: Var, h: Var, w: Var, a: Var, b: Var, e: Var, half: Var, o: Var) -> Expr:
         value = lookups[n, h, w, a, b, e * chunk + f, o]
         return te.sum(tirx.Select(half == 0, value, value >> _byte(4)), axis=[f])
 
@@ -65,7 +65,7 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
     kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, groups), "kw")
     c = te.reduce_axis((0, steps // chunk), "c")
 
-    def take_apart(n: Var, h: Var, w: Var, o: Var) -> PrimExpr:
+    def take_apart(n: Var, h: Var, w: Var, o: Var) -> Expr:
         both, lower = (short[n, h // 2, w, kh, kw, c, half, o] for half in (0, 1))
         return te.sum(tirx.Select(h % 2 == 0, both - (lower << _byte(4)), lower).astype(total), axis=[kh, kw, c])
 
@@ -79,7 +79,7 @@ def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te
     """
     batch, height, width, size = (int(extent) for extent in x.shape)
 
-    def pair(n: Var, y: Var, q: Var, c: Var) -> PrimExpr:
+    def pair(n: Var, y: Var, q: Var, c: Var) -> Expr:
         upper = x[n, y, q, c % size]
         lower = tirx.if_then_else(y + below < height, x[n, tirx.min(y + below, height - 1), q, c % size], _byte(0))
         low = (upper & _byte(15)) | (lower << _byte(4))
@@ -88,7 +88,7 @@ def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te
     return te.compute((batch, rows, width, 2 * size), pair, name="pairs", attrs=mark(Op.BCONV2D_PAIRS, workload))
 
 
-def _byte(value: int) -> PrimExpr:
+def _byte(value: int) -> Expr:
     return tirx.const(value, "uint8")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from tvm import te
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.workload import ConvWorkload
@@ -26,7 +26,7 @@ def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Ten
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
     outputs_per_group = workload.out_channels // workload.groups
 
-    def channel(o: Var) -> PrimExpr:
+    def channel(o: Var) -> Expr:
         return c if workload.groups == 1 else o // outputs_per_group * channels + c
 
     y = te.compute(

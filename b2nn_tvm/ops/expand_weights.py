@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from tvm import te, tirx
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.bit_layout import pack_channels
@@ -55,7 +55,7 @@ def pack_bits(weight: np.ndarray) -> np.ndarray:
     return pack_channels(weight.reshape(*outer, channels * lanes), word=f"uint{_word_bits(lanes)}")
 
 
-def _sign(bits: te.Tensor, tap: tuple[PrimExpr, PrimExpr, PrimExpr], c: Var, lane: Var, lanes: int) -> PrimExpr:
+def _sign(bits: te.Tensor, tap: tuple[Expr, Expr, Expr], c: Var, lane: Var, lanes: int) -> Expr:
     together = _word_bits(lanes) // lanes  # input channels of a word
     word = bits[(*tap, c // together)].astype("uint32") >> (c % together * lanes).astype("uint32")
     bit = tirx.const(1, "uint32") << lane.astype("uint32")

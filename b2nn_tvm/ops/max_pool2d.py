@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import reduce
 
 from tvm import te, tirx
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.ops.pooling import Pooling
 
@@ -40,13 +40,13 @@ def max_pool2d(x: te.Tensor, pooling: Pooling) -> te.Tensor:
     batch, height, width, channels = (int(extent) for extent in x.shape)
     (kh, kw), (sh, sw), (top, left) = pooling.kernel, pooling.stride, pooling.padding[:2]
 
-    def at(index: PrimExpr, size: int, overhangs: bool) -> PrimExpr:
+    def at(index: Expr, size: int, overhangs: bool) -> Expr:
         return tirx.max(tirx.min(index, size - 1), 0) if overhangs else index
 
     overhangs_rows = top > 0 or (pooling.out_height - 1) * sh + kh - top > height
     overhangs_columns = left > 0 or (pooling.out_width - 1) * sw + kw - left > width
 
-    def maximum(n: Var, h: Var, w: Var, c: Var) -> PrimExpr:
+    def maximum(n: Var, h: Var, w: Var, c: Var) -> Expr:
         taps = [
             x[n, at(h * sh + a - top, height, overhangs_rows), at(w * sw + b - left, width, overhangs_columns), c]
             for a in range(kh)

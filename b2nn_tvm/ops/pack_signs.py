@@ -12,7 +12,7 @@ from typing import Self
 from tvm import te, tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import GEOMETRY, PADDING, ROLE, Op, Role, geometry_of, mark
 from b2nn_tvm.ops.bit_layout import word_bits, words_of
@@ -64,7 +64,7 @@ def pack_signs(
     limit = te.placeholder((channels,), "float32", name="limit")
     b = te.reduce_axis((0, bits), "b")
 
-    def at(n: Var, r: Var, q: Var, c: Var) -> PrimExpr:
+    def at(n: Var, r: Var, q: Var, c: Var) -> Expr:
         inside = tirx.all(r >= top, r < top + height, q >= left, q < left + width)
         channel = c * bits + b
         sign = x[n, (r - top) * stride[0], (q - left) * stride[1], channel] >= limit[channel]

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from tvm import te, tirx
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import BORDERED, GEOMETRY, ROLE, Op, Role, geometry_of, mark
 from b2nn_tvm.ops.bit_layout import word_bits
@@ -78,14 +78,14 @@ def pool_bits(
     a, b = te.reduce_axis((0, pooling.kernel[0]), "a"), te.reduce_axis((0, pooling.kernel[1]), "b")
     any_of = te.comm_reducer(lambda left, right: left | right, lambda dtype: tirx.const(0, dtype), name="any_of")
 
-    def tap(n: Var, h: Var, w: Var, c: Var) -> PrimExpr:
+    def tap(n: Var, h: Var, w: Var, c: Var) -> Expr:
         row, column = h * sh + a * dh - above, w * sw + b * dw - before
         inside = tirx.all(row >= 0, row < height, column >= 0, column < width)
         return any_of(tirx.if_then_else(inside, x[n, row, column, c], tirx.const(0, word)), axis=[a, b])
 
     pooled = te.compute((batch, out_height, out_width, words), tap, name="pooled")
 
-    def at(n: Var, r: Var, q: Var, c: Var) -> PrimExpr:
+    def at(n: Var, r: Var, q: Var, c: Var) -> Expr:
         inside = tirx.all(r >= top, r < top + out_height, q >= left, q < left + out_width)
         around = existing_channels(c, channels, word) if ones else tirx.const(0, word)
         return tirx.if_then_else(inside, pooled[n, r - top, q - left, c] ^ flips[c], around)
@@ -101,7 +101,7 @@ def pool_bits(
     return te.create_prim_func([x, flips, y]).without_attr("global_symbol").with_attrs(attrs)
 
 
-def existing_channels(c: tirx.PrimExpr, channels: int, word: str) -> tirx.PrimExpr:
+def existing_channels(c: tirx.Expr, channels: int, word: str) -> tirx.Expr:
     """Word ``c`` of a pixel whose bits are 1 in the channels that exist."""
     bits = word_bits(word)
     full, tail = tirx.const((1 << bits) - 1, word), tirx.const((1 << channels % bits) - 1, word)

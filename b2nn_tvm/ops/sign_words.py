@@ -9,12 +9,10 @@ from __future__ import annotations
 import tvm
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 
-def word_of_signs(
-    x: Var, limit: Var, pixel: tuple[PrimExpr, PrimExpr, PrimExpr], first: PrimExpr, *, word: str, count: int
-) -> PrimExpr:
+def word_of_signs(x: Var, limit: Var, pixel: tuple[Expr, Expr, Expr], first: Expr, *, word: str, count: int) -> Expr:
     """The lowest ``count`` bits of a word: x >= limit of the channels from ``first`` of a pixel, whole vectors where
     they fit, single bits for the rest.
     """
@@ -33,7 +31,7 @@ def word_of_signs(
     return value
 
 
-def _at_least(x: Var, limit: Var, pixel: tuple[PrimExpr, PrimExpr, PrimExpr], first: PrimExpr, lanes: int) -> PrimExpr:
+def _at_least(x: Var, limit: Var, pixel: tuple[Expr, Expr, Expr], first: Expr, lanes: int) -> Expr:
     """The predicate x >= threshold of ``lanes`` neighbouring channels."""
     if lanes == 1:
         return x[(*pixel, first)] >= limit[first]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from tvm import te, tirx
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.conv2d import crop_channels
@@ -106,7 +106,7 @@ def padding_to_tiles(workload: ConvWorkload, m: int) -> tuple[int, int, int, int
     return top, left, bottom + -workload.out_height % m, right + -workload.out_width % m
 
 
-def combine(matrix: Sequence[Sequence[float]], row: Var, value: Callable[[int], PrimExpr]) -> PrimExpr:
+def combine(matrix: Sequence[Sequence[float]], row: Var, value: Callable[[int], Expr]) -> Expr:
     """Row ``row`` of ``matrix`` times the vector ``value``; the row is known once its loop is unrolled."""
     rows = [_sum(coefficients, value) for coefficients in matrix]
     chosen = rows[-1]
@@ -115,7 +115,7 @@ def combine(matrix: Sequence[Sequence[float]], row: Var, value: Callable[[int], 
     return chosen
 
 
-def _sum(coefficients: Sequence[float], value: Callable[[int], PrimExpr]) -> PrimExpr:
+def _sum(coefficients: Sequence[float], value: Callable[[int], Expr]) -> Expr:
     total = None
     for index, coefficient in enumerate(coefficients):
         if coefficient:

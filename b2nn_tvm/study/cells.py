@@ -109,7 +109,10 @@ def method_cells(settings: StudySettings, network: Network, scores: Scores) -> I
 def activation_cells(network: Network, scores: Scores) -> Iterator[Cell]:
     """Nothing binary, MixBin's choice half-way, everything binary."""
     zero, partial, full = LEVELS
-    cell = lambda level, seed, choice: Cell("activations", network.net.activation, level, seed, network, choice)
+
+    def cell(level: str, seed: int, choice: Choice) -> Cell:
+        return Cell("activations", network.net.activation, level, seed, network, choice)
+
     for (_, seed), (given,) in scores.items():
         yield cell(zero, seed, network.with_binary(()))
         yield cell(partial, seed, choose(given, network.cost, network.halfway))

@@ -65,5 +65,8 @@ def equalize(
     """
     topped = [top_up(choice, each, cost, limit) for choice, each in zip(choices, scores, strict=True)]
     largest = max((each.flops for each in topped), default=0)
-    behind = lambda choice: (largest - choice.flops) / cost.full > tolerance
-    return [more if behind(choice) else choice for choice, more in zip(choices, topped, strict=True)]
+
+    def is_behind(choice: Choice) -> bool:
+        return (largest - choice.flops) / cost.full > tolerance
+
+    return [more if is_behind(choice) else choice for choice, more in zip(choices, topped, strict=True)]

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.data import DataBundle
-from b2nn_tvm.mixbin.training.memory_format import training_layout
+from b2nn_tvm.mixbin.training.memory_format import laid_out, training_layout
 from b2nn_tvm.progress import Note
 
 BATCH = 64
@@ -80,13 +80,13 @@ def seconds_per_image(model: nn.Module, bundle: DataBundle) -> float:
     torch.set_num_threads(1)
     try:
         layout = training_layout(model)
-        model = model.train().to(memory_format=layout)
+        model = laid_out(model.train(), layout)
         images = torch.zeros(BATCH, *bundle.input_shape).contiguous(memory_format=layout)
         labels = torch.zeros(BATCH, dtype=torch.long)
         times = []
         for _ in range(3):  # the first one makes kernels
             begun = time.perf_counter()
-            F.cross_entropy(model(images), labels).backward()
+            torch.autograd.backward(F.cross_entropy(model(images), labels))
             times.append(time.perf_counter() - begun)
         return min(times[1:]) / BATCH
     finally:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.errors import B2nnError
-from b2nn_tvm.loop.workers.worker_pool import WorkerPool
+from b2nn_tvm.loop.workers.worker_pool import Task, WorkerPool
 from b2nn_tvm.progress import CombinedProgress, Note, Progress
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells
 from b2nn_tvm.study.clock import Clock
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
 from b2nn_tvm.study.table import Row
-from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source, Work
+from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source
 
 OVERHEAD = 1.3  # of a training over its bare steps: Lightning, Adam, the teacher
 SLOWEST = ("greedy-trained", "hawq-v2")  # scorings that begin first
@@ -28,7 +28,7 @@ class Item:
     """A task that runs unless it is on disk: what it depends on, how it is made for its folder, its planned seconds."""
 
     inputs: Mapping[str, Any]
-    make: Callable[[Path], Work]
+    make: Callable[[Path], Task]
     seconds: float
 
 
@@ -49,7 +49,8 @@ class Grid:
         progress: Progress,
         note: Note | None,
     ) -> None:
-        self.settings, self.failed = settings, {}
+        self.settings = settings
+        self.failed: dict[str, str] = {}
         self._progress, self._jobs, self._clock = progress, jobs, Clock(jobs, note)
         self._source = Source(settings.data, settings.images, settings.validation)
         self._bundle = self._source.load()
@@ -184,19 +185,18 @@ class Grid:
             "epochs": epochs,
         }
         inputs |= {"calibration": self.settings.calibration}
-        known = lambda folder: {
-            **self._work(network, seed, folder),
-            "weights": self._weights(network, seed),
-            "epochs": epochs,
-        }
-        if cell.choice is not None:
-            inputs |= {"binary": list(cell.choice.binary)}
-            make = lambda folder: FineTuning(**known(folder), binary=cell.choice.binary)
+        choice = cell.choice
+        if choice is not None:
+            inputs |= {"binary": list(choice.binary)}
         else:
             inputs |= {"sparse": self._parents[_parent(network, seed, sparse=True)]["weights"], "limit": cell.limit}
-            make = lambda folder: Slimming(
-                **known(folder), sparse=self._weights(network, seed, sparse=True), limit=cell.limit
-            )
+
+        def make(folder: Path) -> Task:
+            known = self._work(network, seed, folder) | {"weights": self._weights(network, seed), "epochs": epochs}
+            if choice is not None:
+                return FineTuning(**known, binary=choice.binary)
+            return Slimming(**known, sparse=self._weights(network, seed, sparse=True), limit=cell.limit)
+
         return Item(inputs, make, self._training_s(network, epochs))
 
     def _row(self, cell: Cell, found: Mapping[str, dict[str, Any]]) -> Row:

@@ -31,8 +31,9 @@ class Group:
 
     def differences(self, reference: str) -> list[Difference]:
         """Every method against ``reference`` by accuracy on the test set, in percent points."""
-        by = lambda value: {name: {row.seed: value(row) for row in self.of(name)} for name in self.methods}
-        return compare(by(lambda row: 100 * row.test), reference, trainings=by(lambda row: row.training))
+        accuracies = {name: {row.seed: 100 * row.test for row in self.of(name)} for name in self.methods}
+        trainings = {name: {row.seed: row.training for row in self.of(name)} for name in self.methods}
+        return compare(accuracies, reference, trainings=trainings)
 
 
 def groups(rows: Iterable[Row], part: str) -> list[Group]:
@@ -85,8 +86,9 @@ def summary(rows: Sequence[Row]) -> list[tuple[str, tuple[str, ...], list[tuple[
 def winners(group: Group, reference: str) -> tuple[list[Difference], list[Difference], list[Difference]]:
     """The methods that are better than the reference, worse, and not told apart from it."""
     found = group.differences(reference)
-    of = lambda verdict: [each for each in found if each.verdict == verdict]
-    return of("better"), of("worse"), of("not told apart")
+    verdicts = ("better", "worse", "not told apart")
+    better, worse, tied = ([each for each in found if each.verdict == verdict] for verdict in verdicts)
+    return better, worse, tied
 
 
 def _setting(rows: Sequence[Row]) -> list[str]:

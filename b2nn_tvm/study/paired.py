@@ -74,9 +74,12 @@ def compare(
     others = [name for name in accuracies if name != reference and set(accuracies[name]) & set(accuracies[reference])]
     pairs = [paired(accuracies[name], accuracies[reference]) for name in others]
     corrected = holm([p for _, p in pairs])
-    alike = lambda name: (
-        sum(trainings[name].get(seed) == word for seed, word in trainings[reference].items()) if trainings else 0
-    )
+
+    def alike(name: str) -> int:
+        if trainings is None:
+            return 0
+        return sum(trainings[name].get(seed) == word for seed, word in trainings[reference].items())
+
     return [
         Difference(name, reference, found, p, adjusted, alike(name))
         for name, (found, p), adjusted in zip(others, pairs, corrected, strict=True)

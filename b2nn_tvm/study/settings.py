@@ -66,9 +66,9 @@ class StudySettings:
                     f"budget {budget:g}: expected percents of the float network's FLOPs, between 0 and 100, such as"
                     " 60,40,20,10"
                 )
-        for what, words in (("methods", self.methods), ("budgets", self.budgets), ("activations", self.activations)):
-            if len(set(words)) < len(words):
-                raise InputError(f"{what}: expected each one once, not {', '.join(map(str, words))}")
+        for what, given in (("methods", self.methods), ("budgets", self.budgets), ("activations", self.activations)):
+            if len(set(given)) < len(given):
+                raise InputError(f"{what}: expected each one once, not {', '.join(map(str, given))}")
         for what, value, least in (
             ("seeds", self.seeds, 1),
             ("width", self.width, 1),

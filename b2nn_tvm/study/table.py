@@ -56,7 +56,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_TYPES = {"str": str, "int": int, "float": float}
+_TYPES: dict[str, type] = {"str": str, "int": int, "float": float}
 
 
 def write(path: Path, rows: Iterable[Row]) -> Path:
@@ -75,7 +75,8 @@ def read(path: Path) -> tuple[Row, ...]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             found = list(csv.DictReader(file))
-        return tuple(Row(**{field.name: _TYPES[field.type](row[field.name]) for field in fields(Row)}) for row in found)
+        types = {field.name: _TYPES[str(field.type)] for field in fields(Row)}
+        return tuple(Row(**{name: kind(row[name]) for name, kind in types.items()}) for row in found)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: expected the results.csv of a study, with columns {', '.join(COLUMNS)}; {error!r}"

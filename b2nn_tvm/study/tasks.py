@@ -21,6 +21,7 @@ from b2nn_tvm.loop.sources import factory_arguments, load_data
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringOptions
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.slimming.slim import slim
 from b2nn_tvm.mixbin.slimming.train_sparse import slim_train
@@ -128,22 +129,16 @@ class Scoring(Work):
         model = self.net.load(bundle, self.weights)
         found: dict[int, dict[str, float]] = {}
         for limit in self._asked():
-            options = {"data": bundle} if self.method in methods.NEED_TRAINING_DATA else {}
+            path = self.folder / f"{limit}.json"
+            options: ScoringOptions = {"seed": self.seed, "conversion": self.net.conversion, "path": path}
+            if self.method in methods.NEED_TRAINING_DATA:
+                options["data"] = bundle
             if self.method in methods.NEED_BUDGET:
                 layers = tuple(trace(model, bundle.input_shape))
-                options |= {"cost": flops_cost(layers, total=flops(model, bundle.input_shape)), "limit": limit}
-            path = self.folder / f"{limit}.json"
+                options["cost"] = flops_cost(layers, total=flops(model, bundle.input_shape))
+                options["limit"] = limit
             batches = bundle.calibration(self.calibration, seed=self.seed)
-            scored = methods.score(
-                self.method,
-                model,
-                batches,
-                seed=self.seed,
-                conversion=self.net.conversion,
-                path=path,
-                progress=progress,
-                **options,
-            )
+            scored = methods.score(self.method, model, batches, progress=progress, **options)
             found[limit] = dict(scored.scores)
             shutil.rmtree(f"{path}.steps", ignore_errors=True)  # networks on the way
         last = found[self._asked()[-1]]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.bit_layout import word_bits
@@ -38,10 +38,10 @@ def pack_signs_loops(function: tirx.PrimFunc) -> tirx.PrimFunc:
     annotations = mark(Op.PACK_SIGNS, f"n{batch}_h{height}_w{width}_c{channels}")
     loop = T.parallel if batch * height * width * channels >= PARALLEL_ELEMENTS else T.serial
 
-    def inside(r: PrimExpr, q: PrimExpr) -> PrimExpr:
+    def inside(r: Expr, q: Expr) -> Expr:
         return tirx.all(r >= top, r < top + height, q >= left, q < left + width)
 
-    def value(x: Var, limit: Var, n: Var, r: Var, q: Var, c: PrimExpr, count: int) -> PrimExpr:
+    def value(x: Var, limit: Var, n: Var, r: Var, q: Var, c: Expr, count: int) -> Expr:
         pixel = (n, (r - top) * row_step, (q - left) * column_step)
         return word_of_signs(x, limit, pixel, c * bits, word=word, count=count)
 

@@ -15,7 +15,7 @@ from math import prod
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
-from tvm.tirx import PrimExpr, Var
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.bit_layout import word_bits
@@ -41,13 +41,13 @@ def pool_bits_loops(function: tirx.PrimFunc) -> tirx.PrimFunc:
     annotations = mark(Op.POOL_BITS, f"n{batch}_h{height}_w{width}_c{geometry.channels}")
     loop = T.parallel if prod(shape) >= PARALLEL_WORDS else T.serial
 
-    def inside(h: Var, k: Var) -> PrimExpr:
+    def inside(h: Var, k: Var) -> Expr:
         return tirx.all(h * sh + k * dh >= above, h * sh + k * dh < above + height)
 
-    def outside(r: PrimExpr, q: PrimExpr) -> PrimExpr:
+    def outside(r: Expr, q: Expr) -> Expr:
         return tirx.any(r < top, r >= top + out_height, q < left, q >= left + out_width)
 
-    def widest(row: Var, at: PrimExpr) -> PrimExpr:
+    def widest(row: Var, at: Expr) -> Expr:
         value = row[at]
         for k in range(1, kw):
             value = value | row[at + k * dw * words]

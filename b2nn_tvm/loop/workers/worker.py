@@ -10,7 +10,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
     return 0
 
 
-def _say(answers: TextIO, line: dict) -> None:
+def _say(answers: TextIO, line: dict[str, Any]) -> None:
     print(json.dumps(line), file=answers, flush=True)
 
 

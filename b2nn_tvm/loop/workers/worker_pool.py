@@ -41,7 +41,7 @@ class WorkerPool:
     def __enter__(self) -> WorkerPool:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *exception: object) -> None:
         for worker in self._all:
             worker.close()
 
@@ -74,7 +74,8 @@ class WorkerPool:
             self._idle.append(worker)
         if "error" in last:
             raise getattr(errors, last["kind"], errors.B2nnError)(last["error"])
-        return last["result"]
+        result: dict[str, Any] = last["result"]
+        return result
 
     def _take(self) -> _Worker:
         with self._lock:
@@ -102,9 +103,13 @@ class _Worker:
         # Threads that spin while they wait make a training 20 times slower where another process wants the cores.
         environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the process
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log, "text": True}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "b2nn_tvm.loop.workers.worker"], env=environment, **pipes
+            [sys.executable, "-m", "b2nn_tvm.loop.workers.worker"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
         )
 
     def ask(self, name: str, packed: Path, progress: Progress) -> dict[str, Any]:
@@ -113,8 +118,8 @@ class _Worker:
             print(json.dumps(str(packed)), file=self.process.stdin, flush=True)
         except BrokenPipeError:
             return {}
-        for line in self.process.stdout:
-            said = json.loads(line)
+        for line in self.process.stdout or ():
+            said: dict[str, Any] = json.loads(line)
             if "done" in said:
                 progress(name, said["done"], said["total"], said["detail"])
             else:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.progressive.settings import Progression
@@ -114,7 +115,8 @@ class _Driver:
         }
 
     def run(self) -> Progressed:
-        model, steps = reestimate(self._task.convert(()), self._task.batches), []
+        model = reestimate(self._task.convert(()), self._task.batches)
+        steps: list[Step] = []
         while True:
             done = [step.layer for step in steps]
             left = [name for name in self._order if name not in done]
@@ -128,7 +130,7 @@ class _Driver:
             compute = partial(self._step, model=model, left=left)
             result = self._state.run(name, inputs, compute)
             step = Step(**result)
-            if self._how.floor is not None and step.accuracy < self._how.floor:
+            if self._is_below_floor(step):
                 return Progressed(model, tuple(steps), "floor", self._plan(done))
             model = self._binarized(model, step.layer)
             model.load_state_dict(torch.load(self._state.files(name) / "weights.pt", weights_only=True))
@@ -136,23 +138,29 @@ class _Driver:
                 shutil.rmtree(self._state.files(name))
             steps.append(step)
 
+    def _is_below_floor(self, step: Step) -> bool:
+        floor = self._how.floor
+        return floor is not None and step.accuracy is not None and step.accuracy < floor
+
     def _within_limit(self, done: Sequence[str]) -> bool:
         cost, limit = self._task.cost, self._task.limit
         return cost is not None and limit is not None and cost.total(done) <= limit
 
     def _report(self, left: int, tried: int = 0) -> None:
         """Progress in networks evaluated: one per layer, of greedy choices one per candidate."""
-        evaluated = lambda layers: layers * (layers + 1) // 2 if self._how.order == "greedy" else layers
-        total = evaluated(len(self._order))
-        self._task.progress(PHASE, total - evaluated(left) + tried, total)
+        total = self._evaluations(len(self._order))
+        self._task.progress(PHASE, total - self._evaluations(left) + tried, total)
+
+    def _evaluations(self, layers: int) -> int:
+        return layers * (layers + 1) // 2 if self._how.order == "greedy" else layers
 
     def _step(self, folder: Path, *, model: nn.Module, left: Sequence[str]) -> dict[str, Any]:
         task, how = self._task, self._how
         losses = self._try_each(folder, model, left) if how.order == "greedy" else {}
         layer = min(left, key=lambda name: (losses.get(name, math.inf), left.index(name)))
         changed = self._binarized(model, layer)
-        if how.epochs:
-            self._train(changed, folder)
+        if how.epochs and task.data is not None:
+            self._train(changed, task.data, folder)
         else:
             reestimate(changed, task.batches)
         accuracy = None if task.data is None else evaluate(changed, task.data.val_loader())
@@ -162,12 +170,12 @@ class _Driver:
         loss = mean_loss(changed, task.batches, loss=task.loss)
         return asdict(Step(layer, loss, accuracy, losses))
 
-    def _train(self, model: nn.Module, folder: Path) -> None:
+    def _train(self, model: nn.Module, data: DataBundle, folder: Path) -> None:
         how = self._how
         finetune(
             model,
             self._task.model,
-            self._task.data,
+            data,
             epochs=how.epochs,
             lr=how.lr,
             distillation=how.distillation,

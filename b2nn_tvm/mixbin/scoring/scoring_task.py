@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypedDict, Unpack
 
 from torch import nn
 from torch.nn import functional as F
@@ -22,6 +23,18 @@ from b2nn_tvm.mixbin.training.digests import batches_digest, model_digest
 from b2nn_tvm.mixbin.training.loss import Loss
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.progress import Progress, as_progress, silent
+
+
+class ScoringOptions(TypedDict, total=False):
+    """The fields of a ScoringTask that have a default, as keywords."""
+
+    conversion: ConversionOptions
+    loss: Loss
+    seed: int
+    cost: AdditiveCost | None
+    limit: Number | None
+    data: DataBundle | None
+    path: str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class ScoringTask:
         *,
         layers: Iterable[str] | None = None,
         progress: Progress | None = None,
-        **options,
+        **options: Unpack[ScoringOptions],
     ) -> ScoringTask:
         """The task with ``layers`` (default: every eligible one); ``options`` are the other fields.
 
@@ -86,7 +99,7 @@ class ScoringTask:
         """Partial results beside ``path``, for methods whose layers are not finished one after the other."""
         return PartialResults(None if self.path is None else f"{self.path}.notes", digest)
 
-    def digest(self, *settings) -> str:
+    def digest(self, *settings: object) -> str:
         """A hash of all that a measurement depends on; ``settings`` are those of the method."""
         loss = f"{self.loss.__module__}.{getattr(self.loss, '__qualname__', repr(self.loss))}"
         words = [*settings, asdict(self.conversion), loss]

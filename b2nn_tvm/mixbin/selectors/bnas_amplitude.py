@@ -38,7 +38,7 @@ class BnasAmplitude:
         return Sensitivity(self.name, rows)
 
     def _score(self, layer: nn.Module, binarizer: str) -> float:
-        weight = layer.weight.detach().double()
+        weight = layer.get_parameter("weight").detach().double()
         lost = float((weight - binarize(weight, binarizer).dense).square().sum())
         if self.norm == "raw":
             return lost

@@ -72,5 +72,8 @@ def _signs(curvature: Curvature, *, seed: list[int]) -> dict[str, torch.Tensor]:
     """Random signs for every layer, the same on every device."""
     first, second = seed
     source = torch.Generator().manual_seed(first * 1_000_003 + second)
-    draw = lambda weight: torch.randint(0, 2, weight.shape, generator=source) * 2 - 1
-    return {name: draw(weight).to(weight) for name, weight in curvature.weights.items()}
+
+    def draw(weight: torch.Tensor) -> torch.Tensor:
+        return (torch.randint(0, 2, weight.shape, generator=source) * 2 - 1).to(weight)
+
+    return {name: draw(weight) for name, weight in curvature.weights.items()}

@@ -8,7 +8,7 @@ float inputs. The constants of the original are not public, nor what norm is; he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -121,7 +121,7 @@ def _norm(values: Mapping[str, float]) -> dict[str, float]:
     return {name: (value - low) / (high - low) if high > low else 0.0 for name, value in values.items()}
 
 
-def _adder(total: torch.Tensor, metric: InputErrorMetric):
+def _adder(total: torch.Tensor, metric: InputErrorMetric) -> Callable[[BinaryConv2d, Iterable[torch.Tensor]], None]:
     def add(layer: BinaryConv2d, arguments: Iterable[torch.Tensor]) -> None:
         (x,) = arguments
         total.add_(metric.add(x if layer.threshold is None else x - layer.threshold[:, None, None]).cpu())

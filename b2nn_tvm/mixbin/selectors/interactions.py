@@ -52,6 +52,8 @@ def measure_interactions(
             losses[" ".join(pair)] = runs.reestimated(task.convert(pair)).loss(task.loss)
             notes.write(losses)
     task.progress(PHASE, len(wanted), len(wanted))
+    if alone.reference_loss is None:
+        raise ValueError("the scores of single layers come with the loss of the float network")
     joint = {pair: losses[" ".join(pair)] - alone.reference_loss for pair in wanted}
     return Interactions(alone, {pair: joint[pair] - sum(alone.deltas[name] for name in pair) for pair in wanted})
 

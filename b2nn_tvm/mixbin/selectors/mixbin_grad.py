@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
@@ -41,24 +42,25 @@ class MixBinGrad:
 def gradient_norm(variant: Variant, name: str, loss: Loss) -> float:
     """||dL/dtheta||_1 of the mean loss over all images; theta is the input and the weights of the module ``name``."""
     layer = variant.model.get_submodule(name)
+    weight = layer.get_parameter("weight")
     inputs: list[torch.Tensor] = []
 
-    def watch(module, arguments):
+    def watch(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         # Cut here: what comes before the layer needs no gradient.
         inputs.append(arguments[0].detach().requires_grad_())
         return (inputs[-1], *arguments[1:])
 
     images_in_all = sum(len(labels) for _, labels in variant.runs.batches)
-    weight_gradient, input_norm = torch.zeros_like(layer.weight), 0.0
+    weight_gradient, input_norm = torch.zeros_like(weight), 0.0
     trainable = {parameter: parameter.requires_grad for parameter in variant.model.parameters()}
     variant.model.requires_grad_(False)
-    layer.weight.requires_grad_(True)
+    weight.requires_grad_(True)
     handle = layer.register_forward_pre_hook(watch)
     try:
         with torch.enable_grad():
             for outputs, labels in variant.answers():
                 part = loss(outputs, labels) * (len(labels) / images_in_all)
-                by_weight, *by_input = torch.autograd.grad(part, [layer.weight, *inputs])
+                by_weight, *by_input = torch.autograd.grad(part, [weight, *inputs])
                 weight_gradient += by_weight
                 input_norm += sum(float(gradient.abs().sum()) for gradient in by_input)
                 inputs.clear()

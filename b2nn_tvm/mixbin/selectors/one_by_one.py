@@ -28,17 +28,18 @@ def one_by_one(task: ScoringTask, *, method: str, scoring: Scoring) -> Sensitivi
     found = Sensitivity.begun(task.path, method=method, subject=task.digest(method))
     names = task.in_order
     missing = [name for name in names if name not in found.scores]
-    runs = SharedRuns(task.convert(()), task.batches) if missing else None
-    if found.reference_loss is None:
-        found = replace(found, reference_loss=runs.loss(task.loss))
-    for name in missing:
-        task.progress(method, len(found.scores), len(names))
-        variant = runs.reestimated(task.convert((name,)))
-        delta = variant.loss(task.loss) - found.reference_loss
-        score = scoring(delta, variant, name)
-        found = replace(found, scores={**found.scores, name: score}, deltas={**found.deltas, name: delta})
-        if task.path is not None:
-            found.save(task.path)
+    if missing or found.reference_loss is None:
+        runs = SharedRuns(task.convert(()), task.batches)
+        reference = runs.loss(task.loss) if found.reference_loss is None else found.reference_loss
+        found = replace(found, reference_loss=reference)
+        for name in missing:
+            task.progress(method, len(found.scores), len(names))
+            variant = runs.reestimated(task.convert((name,)))
+            delta = variant.loss(task.loss) - reference
+            score = scoring(delta, variant, name)
+            found = replace(found, scores={**found.scores, name: score}, deltas={**found.deltas, name: delta})
+            if task.path is not None:
+                found.save(task.path)
     task.progress(method, len(names), len(names))
-    pick = lambda values: {name: values[name] for name in task.layers}
-    return replace(found, scores=pick(found.scores), deltas=pick(found.deltas))
+    scores, deltas = ({name: values[name] for name in task.layers} for values in (found.scores, found.deltas))
+    return replace(found, scores=scores, deltas=deltas)

@@ -42,7 +42,10 @@ class PseudoRandom:
         source = random.Random(task.seed)
         gone, new = set(source.sample(members, count)), set(source.sample(outsiders, count))
         stay = set(members) - gone
-        group = lambda name: 0 if name in stay else 1 if name in new else 3 if name in gone else 2
+
+        def group(name: str) -> int:
+            return 0 if name in stay else 1 if name in new else 3 if name in gone else 2
+
         ranked = sorted(task.layers, key=lambda name: (group(name), base.scores[name]))
         scores = {name: float(ranked.index(name)) for name in task.layers}
         digest = task.digest(self.name, self.base.name, self.swapped, task.seed, float(task.limit))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Unpack
 
 from torch import nn
 
 from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
+from b2nn_tvm.mixbin.scoring.scoring_task import ScoringOptions, ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.selectors.adaptive_mbq import AdaptiveMbq
 from b2nn_tvm.mixbin.selectors.bnas_amplitude import BnasAmplitude
@@ -71,7 +72,7 @@ def score(
     *,
     layers: Iterable[str] | None = None,
     progress: Progress | None = None,
-    **options,
+    **options: Unpack[ScoringOptions],
 ) -> Sensitivity:
     """One score per layer (default: every eligible one) by the method, a name or a selector with options of its own.
 

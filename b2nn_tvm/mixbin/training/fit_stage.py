@@ -22,7 +22,7 @@ from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.mixbin.training.finish import StageProgress
 from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.loss import device_of
-from b2nn_tvm.mixbin.training.memory_format import training_layout
+from b2nn_tvm.mixbin.training.memory_format import laid_out, training_layout
 from b2nn_tvm.mixbin.training.recipe import EpochRecord, Objective, Recipe
 from b2nn_tvm.mixbin.training.silence_lightning import quiet_lightning
 
@@ -47,8 +47,8 @@ def fit(
     accelerator, or the loss is no longer finite.
     """
     import lightning as L
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.callbacks import ModelCheckpoint
-    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from b2nn_tvm.mixbin.training.training_module import TrainingModule
 
@@ -58,9 +58,10 @@ def fit(
         if folder is None and hardware.spawns:  # the processes hand over through a file
             folder = stack.enter_context(tempfile.TemporaryDirectory())
         name = f"{recipe.stage}-{_run_digest(model, data, objective, recipe, hardware)[:16]}"
-        saving, checkpoint, done = [], None, 0
+        saving: list[ModelCheckpoint] = []
+        checkpoint, done = None, 0
         if folder is not None:
-            saving = [ModelCheckpoint(folder, name, save_on_train_epoch_end=True, enable_version_counter=False)]
+            saving = [ModelCheckpoint(Path(folder), name, save_on_train_epoch_end=True, enable_version_counter=False)]
             checkpoint = Path(folder) / f"{name}.ckpt"
             done = _epochs_in(checkpoint)
         for context in (quiet_lightning(), torch.random.fork_rng(), hardware.cpu_threads()):
@@ -81,12 +82,12 @@ def fit(
         except MisconfigurationException as error:
             raise InputError(f"training cannot run on accelerator {hardware.accelerator!r}: {error}") from None
         start = f"{name} after {done} epochs"
-        module = TrainingModule(model.train().to(memory_format=training_layout(model)), data, objective, recipe, start)
+        module = TrainingModule(laid_out(model.train(), training_layout(model)), data, objective, recipe, start)
         try:
             _run(trainer, module, checkpoint if done else None)
         finally:
-            model.to(home, memory_format=torch.contiguous_format)
-        if not hardware.spawns:
+            laid_out(model.to(home), torch.contiguous_format)
+        if checkpoint is None or not hardware.spawns:
             return tuple(module.history)
         written = torch.load(checkpoint, map_location="cpu", weights_only=True)
         return tuple(EpochRecord(**record) for record in written["history"])

@@ -22,3 +22,9 @@ def training_layout(model: nn.Module) -> torch.memory_format:
         for module in model.modules()
     )
     return torch.contiguous_format if broken else torch.channels_last
+
+
+def laid_out(model: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """``model`` itself, its weights in ``layout`` from now on."""
+    module: nn.Module = model.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack this form
+    return module

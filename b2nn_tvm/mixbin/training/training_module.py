@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
+from torch.utils.data import DataLoader
 
-from b2nn_tvm.data.bundle import DataBundle, in_order
+from b2nn_tvm.data.bundle import Batch, DataBundle, in_order
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.training.memory_format import training_layout
 from b2nn_tvm.mixbin.training.recipe import EpochRecord, Objective, Recipe
@@ -37,11 +40,11 @@ class TrainingModule(L.LightningModule):
                 "the network alike in all processes, and give a workdir that all machines share"
             )
 
-    def train_dataloader(self):
+    def train_dataloader(self) -> DataLoader[Batch]:
         share = {"replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
         return self.data.train_loader(self.recipe.batch, seed=self.recipe.seed, **share)
 
-    def val_dataloader(self):
+    def val_dataloader(self) -> DataLoader[Batch]:
         share = {"replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
         return in_order(self.data.val, workers=self.data.workers, **share)
 
@@ -71,7 +74,7 @@ class TrainingModule(L.LightningModule):
         for buffer in self.model.buffers():
             buffer.copy_(self.trainer.strategy.broadcast(buffer))
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         kept = [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
         groups = [
             {"params": [p for name, p in kept if name not in self.recipe.undecayed], "weight_decay": self.recipe.decay},
@@ -84,10 +87,11 @@ class TrainingModule(L.LightningModule):
 
     def _outputs(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         # In mixed precision the outputs are halves, in which a sum of exponentials is too coarse.
-        return self.model(batch[0].contiguous(memory_format=self._layout)).float()
+        outputs: torch.Tensor = self.model(batch[0].contiguous(memory_format=self._layout))
+        return outputs.float()
 
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = [asdict(record) for record in self.history]
 
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = [EpochRecord(**record) for record in checkpoint["history"]]

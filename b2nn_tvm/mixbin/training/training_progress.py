@@ -5,14 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
 
+from b2nn_tvm.mixbin.training.recipe import EpochRecord
 from b2nn_tvm.progress import Progress
+
+if TYPE_CHECKING:
+    from b2nn_tvm.mixbin.training.training_module import TrainingModule
 
 LOSS_EVERY_S = 1.0  # a GPU must stop for the loss of a step, so it is read only now and then
 
@@ -28,36 +33,43 @@ class StepReport(L.Callback):
         self._epochs_told = 0
         self._loss_read_s = 0.0
 
-    def on_train_start(self, trainer, module) -> None:
-        self._epochs_told = len(module.history)  # the epochs before a resumed run were told by the run before it
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._epochs_told = len(_history(pl_module))  # the epochs before a resumed run were told by the run before it
         self._loss_read_s = time.monotonic()
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_index) -> None:
-        self._tell(trainer, self._new_epoch(module) or self._step_loss(module, outputs))
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        history = _history(pl_module)
+        self._tell(trainer, self._new_epoch(history) or self._step_loss(history, outputs))
 
-    def on_train_end(self, trainer, module) -> None:
-        detail = self._new_epoch(module)
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        detail = self._new_epoch(_history(pl_module))
         if detail:
             self._tell(trainer, detail)
 
-    def _tell(self, trainer, detail: str) -> None:
+    def _tell(self, trainer: L.Trainer, detail: str) -> None:
         if trainer.is_global_zero:
-            per_epoch = int(trainer.estimated_stepping_batches) // trainer.max_epochs
+            per_epoch = int(trainer.estimated_stepping_batches) // (trainer.max_epochs or 1)  # each stage has a number
             done = self._first * per_epoch + trainer.global_step
             self._progress(self._phase, done, self._total * per_epoch, detail)
 
-    def _new_epoch(self, module) -> str:
-        if len(module.history) == self._epochs_told:
+    def _new_epoch(self, history: Sequence[EpochRecord]) -> str:
+        if len(history) == self._epochs_told:
             return ""
-        self._epochs_told = len(module.history)
-        last = module.history[-1]
+        self._epochs_told = len(history)
+        last = history[-1]
         return f"loss {last.loss:.3f}, accuracy {last.accuracy:.1%}"
 
-    def _step_loss(self, module, outputs) -> str:
-        if module.history or time.monotonic() < self._loss_read_s + LOSS_EVERY_S:
+    def _step_loss(self, history: Sequence[EpochRecord], outputs: Any) -> str:
+        if history or time.monotonic() < self._loss_read_s + LOSS_EVERY_S:
             return ""
         self._loss_read_s = time.monotonic()
         return f"loss {float(outputs['loss']):.3f}"
+
+
+def _history(module: L.LightningModule) -> Sequence[EpochRecord]:
+    return cast("TrainingModule", module).history  # what every stage trains
 
 
 @contextmanager
