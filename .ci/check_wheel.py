@@ -5,7 +5,7 @@ import zipfile
 
 NEEDED = (
     "py.typed",
-    "report.html",
+    "loop/report.html",
     "targets/arm.toml",
     "deploy/runtime/b2nn.h",
     "deploy/runner/main.c",

@@ -169,12 +169,12 @@ def absent(text: str) -> list[str]:
     """What ``pip install`` or ``make`` is told in the text, but the project does not know."""
     extras = PROJECT["optional-dependencies"]
     known = [*PROJECT["dependencies"], *(each for extra in extras.values() for each in extra)]
-    names = {re.match(r"[\w.-]+", each).group() for each in known} | {PROJECT["name"]}
+    names = {re.match(r"[\w.-]+", each).group() for each in known} | {PROJECT["name"], "."}
     made = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     found = [target for target in make_targets(text) if target not in made]
     for word in installs(text):
         name, _, extra = word.rstrip("]").partition("[")
-        if name.partition("==")[0] not in names or (extra and extra not in extras):
+        if name.partition("==")[0] not in names or not {*extra.split(",")} <= {"", *extras}:
             found.append(word)
     return found
 
@@ -185,7 +185,7 @@ def test_what_is_to_be_installed_and_made_exists() -> None:
     assert "b2nn-tvm[cross]" in installs(texts["deploy/library/toolchain.py"])
     assert "onnxruntime" in installs(texts["b2nn_tvm/compiler.py"])
     assert make_targets(texts["deploy/devices/qemu.py"]) == ["arm-emulator", "arm-emulator"]
-    assert absent("pip install 'b2nn-tvm[crosses]', pip install onxruntime, `make arm-emulators`, `make test`") == [
+    assert absent("pip install 'b2nn-tvm[crosses]', pip install -c pins.txt onxruntime, `make arm-emulators`, `make test`") == [
         "arm-emulators",
         "b2nn-tvm[crosses]",
         "onxruntime",

@@ -58,8 +58,9 @@ def in_page(path: Path, text: str) -> Iterator[Printed]:
 
 
 def installs(text: str) -> list[str]:
-    """What ``pip install`` is told to install."""
-    return [word.strip("'\"\\") for word in re.findall(r"pip install (\\?['\"]?[\w.=-]+(?:\[\w+\])?)", text)]
+    """What ``pip install`` is told to install, past the constraints that it is to keep."""
+    found = re.findall(r"pip install (?:-c \S+ )?(\\?['\"]?[\w.=-]+(?:\[[\w,]+\])?)", text)
+    return [word.strip("'\"\\") for word in found]
 
 
 def make_targets(text: str) -> list[str]:
