@@ -30,7 +30,9 @@ def test_every_file_that_is_no_code_is_package_data() -> None:
         f"b2nn_tvm.{name}": ROOT / name for name in ("schedules", "targets", "deploy")
     }
     for package, folder in (folders | DATA_ONLY).items():
-        inside = {name: name.removeprefix(package).strip(".").replace(".", "/") for name in data if name.startswith(package)}
+        inside = {
+            name: name.removeprefix(package).strip(".").replace(".", "/") for name in data if name.startswith(package)
+        }
         matched = {path for name in inside for pattern in data[name] for path in (folder / inside[name]).glob(pattern)}
         others = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".md")}
         assert {path.relative_to(ROOT) for path in others - matched} == set()

@@ -185,7 +185,9 @@ def test_what_is_to_be_installed_and_made_exists() -> None:
     assert "b2nn-tvm[cross]" in installs(texts["deploy/library/toolchain.py"])
     assert "onnxruntime" in installs(texts["b2nn_tvm/compiler.py"])
     assert make_targets(texts["deploy/devices/qemu.py"]) == ["arm-emulator", "arm-emulator"]
-    assert absent("pip install 'b2nn-tvm[crosses]', pip install -c pins.txt onxruntime, `make arm-emulators`, `make test`") == [
+    assert absent(
+        "pip install 'b2nn-tvm[crosses]', pip install -c pins.txt onxruntime, `make arm-emulators`, `make test`"
+    ) == [
         "arm-emulators",
         "b2nn-tvm[crosses]",
         "onxruntime",
