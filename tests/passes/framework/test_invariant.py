@@ -38,6 +38,6 @@ def test_a_second_function_is_asked_too():
 
 def test_functions_of_loops_are_none_of_operators():
     mod = relax.transform.LegalizeOps()(module(op.negative))
-    assert {name.name_hint for name in mod.get_global_vars()} == {"main", "negative"}
+    assert {name.name_hint for name in mod.get_global_vars()} == {"main", "tir_negative"}
     (function,) = relax_functions(mod)
     assert function.same_as(mod["main"])
