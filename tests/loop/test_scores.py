@@ -26,7 +26,7 @@ def test_they_are_the_methods_on_the_calibration_images(tmp_path: Path) -> None:
     assert scored(job) == pytest.approx(dict(expected.scores)) and set(expected.scores) == set(NAMES)
 
 
-def test_they_are_on_disk_until_the_network_the_seed_or_the_conversion_change(tmp_path: Path) -> None:
+def test_they_are_on_disk_until_the_network_the_seed_or_the_method_changes(tmp_path: Path) -> None:
     heard: list[tuple] = []
     first = scored(replace(small_job(tmp_path, method="front"), progress=lambda *call: heard.append(call)))
     assert sorted(first, key=first.get) == list(NAMES) and heard[-1] == (PHASE, 4, 4)
