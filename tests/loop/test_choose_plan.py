@@ -30,7 +30,7 @@ def test_an_exact_budget_is_kept_by_scores_alone(tmp_path: Path, budget: str, so
     goal, measured = exact_goal(job, parse_budget(budget)), made_up_cost(job, Device())
     choice = choose(job, goal, SCORES, measured, goal.limit)
     expected = select(SCORES, goal.cost, Budget(goal.limit, goal.unit), rule="strict", solver=solver)
-    assert choice.binary == expected.binary and 0 < len(choice.binary)
+    assert choice.binary == expected.binary and len(choice.binary) > 0
     assert choice.predicted == float(goal.cost.total(choice.binary)) <= goal.limit
     assert choice.predicted_ms == pytest.approx(milliseconds(choice.binary), rel=1e-3)
     assert choice.precision is Precision.BINARY and choice.network is None and choice.attempts == choice.steps == ()
