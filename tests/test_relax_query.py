@@ -82,3 +82,7 @@ def test_which_shapes_broadcast_along_the_channels_only(shape, rank, axis, expec
 
 def test_attributes_become_integers():
     assert query.ints(np.array([1, 2], np.int64)) == (1, 2)
+
+
+def test_op_name_of_something_that_is_no_call():
+    assert query.op_name(relax.const(1.0)) == ""

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from b2nn_tvm.costs.additive import Budget, parse_budget
-from b2nn_tvm.costs.table import CostRow
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop import budget_goal as goals
@@ -28,9 +27,7 @@ from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Precision
 from b2nn_tvm.progress import silent
 from b2nn_tvm.storage.phase_cache import State
-
-NAMES = ("stage1.0.conv1", "stage1.0.conv2", "stage2.0.conv1", "stage2.0.conv2")
-REST_MS, FLOAT_MS, BINARY_MS = 0.5, 1.0, 0.1
+from tests.support.loop.small_job import NAMES, Device
 
 
 def settings(**changes) -> SearchSettings:
@@ -46,25 +43,6 @@ def make_job(folder: Path, **changes) -> Job:
         classes=3, channels=1, image_size=8, stem="cifar", widths=(4, 8), blocks=1, activation="binrelu"
     ).eval()
     return Job("net", model, trace(model, (1, 8, 8)), bundle, settings(**changes), State(folder), silent)
-
-
-class Device:
-    """A network takes the sum of its layers, times ``factor`` where it is mixed: what a sum of layers cannot
-    predict.
-    """
-
-    def __init__(self, factor: float = 1.0) -> None:
-        self.factor, self.asked = factor, []
-
-    def __call__(self, job: Job, binary: tuple[str, ...]) -> NetworkTime:
-        self.asked.append(tuple(binary))
-        mine = {name: BINARY_MS if name in binary else FLOAT_MS for name in NAMES}
-        ms = (REST_MS + sum(mine.values())) * (self.factor if 0 < len(binary) < len(NAMES) else 1)
-        row = lambda name, key, ms: CostRow(
-            name, key, "binary" if name in binary else "float", ms, 9, 0.01, "native", "made up", 1
-        )
-        rows = [row(name, key, mine[name]) for name, key in job.workloads.items()]
-        return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("conv1", "", REST_MS)))
 
 
 def run(job: Job, device: Device, limit: float, monkeypatch: pytest.MonkeyPatch, scores=None):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
-import torch
 
 import b2nn_tvm
-from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.settings import (
     KEYWORDS,
     DeploymentSettings,
@@ -22,10 +19,6 @@ from b2nn_tvm.loop.settings import (
     TrainingSettings,
 )
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
-from b2nn_tvm.mixbin.network.layers import trace
-from b2nn_tvm.models.bireal import BiRealNet
-from b2nn_tvm.progress import silent
-from b2nn_tvm.storage.phase_cache import State
 
 
 def test_every_keyword_lands_in_its_group() -> None:
@@ -122,18 +115,3 @@ def test_settings_are_frozen_and_say_themselves() -> None:
 
 def test_all_targets_are_named_once_and_the_measured_one_first() -> None:
     assert DeploymentSettings(target="x86", also=("arm", "x86", "arm")).targets == ("x86", "arm")
-
-
-def test_what_finished_phases_depend_on_is_named_as_before(tmp_path: Path) -> None:
-    """States on disk that older versions wrote are found again by these very names."""
-    split = TensorImages(torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long))
-    bundle = DataBundle("noise", split, split, split, ("a",), (1, 8, 8), (0,), (1,))
-    model = BiRealNet(classes=1, channels=1, image_size=8, stem="cifar", widths=(4,), blocks=1, activation="binrelu")
-    settings = SearchSettings.from_keywords(target="x86", threads=2)
-    job = Job("net", model.eval(), trace(model, (1, 8, 8)), bundle, settings, State(tmp_path), silent)
-    assert set(job.structure_inputs()) == {"structure", "input"}
-    inputs = job.deployment_inputs()
-    assert set(inputs) == {"target", "device", "threads"}
-    assert (inputs["target"]["name"], inputs["device"], inputs["threads"]) == ("x86", "local", 2)
-    other = replace(job, settings=replace(settings, training=TrainingSettings(epochs=1)))
-    assert other.deployment_inputs() == inputs

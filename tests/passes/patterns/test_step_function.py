@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from tvm.relax import op
 
+from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
 from b2nn_tvm.passes.patterns.step_function import StepFunction, step_function
 from b2nn_tvm.relax_query import calls, definitions
-from tests.support.passes.relax_functions import SHAPE, const, module, random_input, run
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import SHAPE, assert_stays, const, module, random_input, run
 
 ZERO, ONE, MINUS_ONE, TWO = const(0), const(1), const(-1), const(2)
 PER_CHANNEL = np.array([0.25, -0.5, 0, 1], np.float32).reshape(1, 4, 1, 1)
@@ -102,3 +104,12 @@ def test_values_are_mapped_one_by_one():
     assert step.same_step(other) and step.map(lambda a, b: a + b, other).values == (9, 20, 31)
     assert not step.same_step(StepFunction(x, np.float32(1), *map(np.float32, (0, 0, 1))))
     assert step.map(lambda value: np.float32(1) / value).values == (-1, np.inf, 1)  # a division by 0 is no warning
+
+
+def test_long_chains_take_no_exponential_time():
+    def body(x):
+        for _ in range(60):
+            x = op.add(x, x)
+        return x
+
+    assert_stays(CanonicalizeSign(context()), body)

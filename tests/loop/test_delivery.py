@@ -1,0 +1,61 @@
+"""A network is exported, compiled, run on the test set and measured; what is delivered appears whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.loop.delivery import MEASUREMENTS, Delivery, deliver
+from b2nn_tvm.mixbin.training.loss import evaluate
+from tests.support.loop.small_job import NAMES, small_job
+
+PHASE = "delivery/mine"
+
+
+def delivered(folder: Path, *, limit_ms: float = 1e9) -> Delivery:
+    job = small_job(folder / "state")
+    model = job.settings.conversion.convert(job.model, NAMES[2:]).eval()
+    return deliver(job, model, folder / "out", phase=PHASE, limit_ms=limit_ms, plan_digest="a plan")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("delivered")
+
+
+@pytest.fixture(scope="module")
+def delivery(folder: Path) -> Delivery:
+    (folder / "out" / "native").mkdir(parents=True)
+    (folder / "out" / "native" / "of an earlier search").touch()
+    return delivered(folder)
+
+
+def test_the_library_answers_as_the_network_on_the_test_set(folder: Path, delivery: Delivery) -> None:
+    job = small_job(folder / "state")
+    model = job.settings.conversion.convert(job.model, NAMES[2:])
+    assert delivery.images == delivery.agreeing == len(job.data.test) == 8
+    assert delivery.accuracy == evaluate(model, job.data.test_loader())
+    assert 0 < delivery.measured_ms == delivery.times_ms[-1] and delivery.size_bytes > 0
+
+
+def test_the_files_are_there_and_those_of_an_earlier_search_are_not(folder: Path, delivery: Delivery) -> None:
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["model.onnx", "native"]
+    assert delivery.libraries == {"native": folder / "out" / "native"}
+    assert not (folder / "out" / "native" / "of an earlier search").exists()
+    with load(delivery.libraries["native"]) as artifact:
+        precisions = {row.name: row.precision for row in artifact.layers}
+        assert [precisions[name] for name in NAMES] == ["float"] * 2 + ["binary"] * 2
+        assert artifact.manifest.build.plan_digest == "a plan"
+
+
+def test_the_same_network_is_delivered_from_disk(folder: Path, delivery: Delivery) -> None:
+    (stamp,) = folder.rglob("mine/phase.json")
+    before = stamp.stat().st_mtime_ns
+    assert delivered(folder) == delivery and stamp.stat().st_mtime_ns == before
+
+
+def test_over_the_limit_it_is_measured_again_and_within_it_once(tmp_path: Path, delivery: Delivery) -> None:
+    assert len(delivery.times_ms) == 1
+    assert len(delivered(tmp_path, limit_ms=1e-9).times_ms) == MEASUREMENTS

@@ -1,0 +1,60 @@
+"""Exact costs are counted, milliseconds fitted to whole networks; the times are those of a made-up device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import b2nn_tvm
+from b2nn_tvm.loop import measure_costs
+from b2nn_tvm.loop.measure_costs import PHASE, exact_cost, measure_cost, refit
+from tests.support.loop.small_job import BINARY_MS, FLOAT_MS, NAMES, REST_MS, Device, made_up_cost, small_job
+
+
+@pytest.mark.parametrize("binary", [(), NAMES[:1], NAMES])
+def test_flops_are_those_of_the_network(tmp_path: Path, binary: tuple[str, ...]) -> None:
+    job = small_job(tmp_path)
+    assert exact_cost(job, "flops").total(binary) == b2nn_tvm.flops(job.model, (1, 8, 8), binary=binary)
+
+
+def test_bytes_are_those_of_the_parameters_and_fewer_where_bits_take_their_place(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    cost = exact_cost(job, "bytes")
+    assert cost.unit == "bytes" and cost.full == 4 * sum(one.numel() for one in job.model.parameters())
+    weights = 4 * 4 * 9
+    assert cost.float_cost[NAMES[0]] == 4 * weights and weights / 8 <= cost.binary_cost[NAMES[0]] < weights
+
+
+def test_all_float_all_binary_and_seeded_halves_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple] = []
+    job = replace(small_job(tmp_path, masks=3, seed=5), progress=lambda *call: heard.append(call))
+    monkeypatch.setattr(measure_costs, "measure_network", device := Device())
+    measured = measure_cost(job)
+    first, second, *halves = device.asked
+    assert (first, second) == ((), NAMES) and [len(set(half)) for half in halves] == [2, 2, 2]
+    assert heard == [(PHASE, done, 5) for done in range(6)]
+    assert measured.float_ms == REST_MS + 4 * FLOAT_MS and measured.binary_ms == REST_MS + 4 * BINARY_MS
+    monkeypatch.setattr(measure_costs, "measure_network", again := Device())
+    assert measure_cost(job) == measured and again.asked == device.asked
+
+
+def test_a_device_that_adds_up_is_predicted_exactly(tmp_path: Path) -> None:
+    measured = made_up_cost(small_job(tmp_path), Device())
+    cost = measured.fitted.cost
+    assert float(cost.total(NAMES[1:3])) == pytest.approx(REST_MS + 2 * FLOAT_MS + 2 * BINARY_MS, rel=1e-3)
+    assert measured.fitted.prior_error == pytest.approx(0, abs=1e-9)
+    assert {row.precision for row in measured.table.layers if row.layer in NAMES} == {"float", "binary"}
+    assert [(row.model, row.binary) for row in measured.table.networks] == [("net", ()), ("net", NAMES)]
+
+
+def test_a_mixture_corrects_the_sum_of_layers(tmp_path: Path) -> None:
+    job, device = small_job(tmp_path), Device(factor=1.3)
+    half = NAMES[:2]
+    plain = refit(job, [device(job, ()), device(job, NAMES)])
+    better = refit(job, [*plain.networks, device(job, half)])
+    true = device(job, half).ms
+    off = lambda measured: abs(float(measured.fitted.cost.total(half)) / true - 1)
+    assert off(better) < 0.5 * off(plain) and better.fitted.networks == 3
+    assert better.fitted.prior_error == pytest.approx((1 - 1 / 1.3) / 3, rel=1e-6)

@@ -1,0 +1,51 @@
+"""Scores of the eligible layers: those of the method, found again on disk while nothing that they depend on changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from b2nn_tvm.costs.additive import parse_budget
+from b2nn_tvm.loop.budget_goal import exact_goal
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.scores import PHASE, score
+from b2nn_tvm.mixbin.selectors import registry
+from tests.support.loop.small_job import NAMES, Device, made_up_cost, small_job
+
+
+def scored(job: Job, budget: str = "50%bytes") -> dict[str, float]:
+    return score(job, exact_goal(job, parse_budget(budget)), made_up_cost(job, Device()))
+
+
+def test_they_are_the_methods_on_the_calibration_images(tmp_path: Path) -> None:
+    job = small_job(tmp_path, method="mixbin-loss", seed=3)
+    expected = registry.score("mixbin-loss", job.model, job.data.calibration(seed=3), layers=NAMES, seed=3)
+    assert scored(job) == pytest.approx(dict(expected.scores)) and set(expected.scores) == set(NAMES)
+
+
+def test_they_are_on_disk_until_the_network_the_seed_or_the_method_changes(tmp_path: Path) -> None:
+    heard: list[tuple] = []
+    first = scored(replace(small_job(tmp_path, method="front"), progress=lambda *call: heard.append(call)))
+    assert sorted(first, key=first.get) == list(NAMES) and heard[-1] == (PHASE, 4, 4)
+    assert not list(tmp_path.rglob("*.steps"))
+    again = small_job(tmp_path, method="front")
+    assert scored(again) == first and again.state.reused == ["scores"]
+    other = small_job(tmp_path, method="front")
+    with torch.no_grad():
+        other.model.fc.bias.add_(1)
+    for changed in (small_job(tmp_path, method="front", seed=1), small_job(tmp_path, method="rear"), other):
+        scored(changed)
+        assert changed.state.reused == []
+
+
+def test_the_budget_counts_for_methods_that_ask_for_it_alone(tmp_path: Path) -> None:
+    for method, reused in (("pseudo-random", []), ("random", ["scores"])):
+        folder = tmp_path / method
+        scored(small_job(folder, method=method), "50%bytes")
+        same, other = small_job(folder, method=method), small_job(folder, method=method)
+        scored(same, "50%bytes")
+        scored(other, "70%bytes")
+        assert same.state.reused == ["scores"] and other.state.reused == reused

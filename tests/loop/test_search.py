@@ -1,0 +1,94 @@
+"""A plan is delivered without training, and what cannot be is refused; tests/end_to_end/test_search.py trains."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import b2nn_tvm
+from b2nn_tvm.costs.table import CostTable
+from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.loop.result import SearchResult
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.targets.target import get, names
+from tests.support.mixbin import noise
+
+HALF = noise.LAYERS[2:]
+QUICK = {"epochs": 0, "masks": 0}
+
+
+def saved_plan(folder: Path, precision: Precision = Precision.BINARY) -> Path:
+    rows = list(trace(noise.network(), (1, 8, 8)))
+    layers = {row.name: precision if row.name in HALF else Precision.FLOAT for row in rows}
+    workloads = {row.name: row.workload.key for row in rows}
+    Plan(layers, workloads, "net", "by hand", "1ms", 1.0, "ms").save(folder / "mine.json")
+    return folder / "mine.json"
+
+
+def search(folder: Path, **options) -> SearchResult:
+    given = {"data": noise.images(), "output": folder, "budget": "90%bytes", **QUICK, **options}
+    return b2nn_tvm.search(given.pop("model", None) or noise.network(), **given)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved_plan(tmp_path_factory.mktemp("plan"))
+
+
+@pytest.fixture(scope="module")
+def found(plan: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    return search(tmp_path_factory.mktemp("search"), plan=plan)
+
+
+def test_the_plans_layers_are_delivered_and_nothing_is_scored(found: SearchResult, plan: Path) -> None:
+    assert found.plan.binary == HALF and found.method == f"by hand, the plan {plan}"
+    assert all(math.isnan(score) for score in found.scores.values()) and set(found.scores) == set(noise.LAYERS)
+    assert found.achieved == found.predicted <= found.limit and found.unit == "bytes"
+    assert [row.role for row in found.rows] == ["float", "mixed"] and found.random_ms is None
+    assert found.images == 8 and found.library_accuracy == pytest.approx(found.accuracy, abs=1 / 8)
+
+
+def test_all_is_on_disk(found: SearchResult) -> None:
+    files = {"plan.json", "costs.json", "model.onnx", "report.json", "report.html", "native", "state"}
+    assert {path.name for path in found.folder.iterdir()} == files
+    assert Plan.load(found.folder / "plan.json") == found.plan
+    table = CostTable.load(found.folder / "costs.json")
+    assert [row.binary for row in table.networks] == [(), noise.LAYERS]
+    assert json.loads((found.folder / "report.json").read_text())["within_budget"] is True
+    assert not (found.folder / "state" / "scores").exists()
+
+
+def test_a_second_search_measures_nothing_again(found: SearchResult, plan: Path) -> None:
+    stamps = {path: path.stat().st_mtime_ns for path in (found.folder / "state").rglob("phase.json")}
+    again = search(found.folder, plan=plan)
+    assert stamps and {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert again.rows == found.rows and again.measured_ms == found.measured_ms
+
+
+def test_a_plan_and_a_progressive_order_contradict_each_other(tmp_path: Path, plan: Path) -> None:
+    with pytest.raises(InputError, match="a plan says which layers become binary, and so does a progressive order"):
+        search(tmp_path, plan=plan, progressive="rear")
+
+
+def test_a_plan_of_binary_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a plan of float and binary layers"):
+        search(tmp_path / "out", plan=saved_plan(tmp_path, Precision.WEIGHT_BINARY))
+    assert not (tmp_path / "out" / "state").exists()
+
+
+def test_a_network_of_float_layers_alone_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 3))
+    with pytest.raises(InputError, match=r"Sequential has no layer that may become binary; the layers are: 0: .*; 2: "):
+        search(tmp_path, model=model)
+
+
+def test_times_of_another_machine_are_not_measured_here(tmp_path: Path) -> None:
+    other = next(name for name in names() if not get(name).runs_here)
+    with pytest.raises(DeviceError, match=f"local, which cannot run code for target {other}.*native and add {other}"):
+        search(tmp_path, target=other)
+    assert list(tmp_path.iterdir()) == []

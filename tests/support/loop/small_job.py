@@ -1,0 +1,49 @@
+"""A search of a small network on images of noise, and a device whose times are made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from b2nn_tvm.costs.table import CostRow
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
+from b2nn_tvm.loop.measure_network import NetworkTime
+from b2nn_tvm.loop.settings import SearchSettings
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.progress import silent
+from b2nn_tvm.storage.phase_cache import State
+from tests.support.mixbin import noise
+
+NAMES = noise.LAYERS
+REST_MS, FLOAT_MS, BINARY_MS = 0.5, 1.0, 0.1
+
+
+def small_job(folder: Path, **keywords) -> Job:
+    """A job with the settings that these keywords of ``search`` mean."""
+    model, data = noise.network().eval(), noise.images()
+    settings = SearchSettings.from_keywords(**{"epochs": 0, "masks": 0, **keywords})
+    return Job("net", model, trace(model, data.input_shape), data, settings, State(folder), silent)
+
+
+class Device:
+    """A network takes the sum of its layers, times ``factor`` where it is mixed: what a sum of layers cannot
+    predict.
+    """
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor, self.asked = factor, []
+
+    def __call__(self, job: Job, binary: tuple[str, ...]) -> NetworkTime:
+        self.asked.append(tuple(binary))
+        mine = {name: BINARY_MS if name in binary else FLOAT_MS for name in NAMES}
+        ms = (REST_MS + sum(mine.values())) * (self.factor if 0 < len(binary) < len(NAMES) else 1)
+        row = lambda name, key, ms: CostRow(
+            name, key, "binary" if name in binary else "float", ms, 9, 0.01, "native", "made up", 1
+        )
+        rows = [row(name, key, mine[name]) for name, key in job.workloads.items()]
+        return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("conv1", "", REST_MS)))
+
+
+def made_up_cost(job: Job, device: Device) -> MeasuredCost:
+    """What measuring the all-float and the all-binary network comes to."""
+    return refit(job, [device(job, ()), device(job, NAMES)])
