@@ -1,4 +1,4 @@
-"""Write a stack as a concatenation along a new axis: ConvertLayout is wrong for a stack, and right for these two operators.
+"""Write a stack as a concatenation along a new axis: ConvertLayout is right for the latter alone.
 
     R.stack((x[N, C, H, W], y[N, C, H, W]), axis=0)
         ->  R.concat((R.expand_dims(x, axis=[0]), R.expand_dims(y, axis=[0])), axis=0)

@@ -1,5 +1,4 @@
-"""The type of a property of modules between two passes; the properties are in invariants.py and kernel_invariants.py.
-"""
+"""The type of a property of modules between two passes; invariants.py and kernel_invariants.py hold the properties."""
 
 from __future__ import annotations
 
