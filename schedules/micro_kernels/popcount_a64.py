@@ -1,8 +1,8 @@
 """The popcount micro-kernel in A64 (AArch64 NEON).
 
 Results are read seven and more instructions after they were made: the pixels of a byte are taken in groups of two or
-so, first all ``eor``, then all ``cnt``, then all ``add``. Among the latter stand the loads and broadcasts of the next
-group. In-order cores (Cortex-A53) need that, others do not mind.
+so, first all ``eor``, then all ``cnt``, then all ``add``. Among the ``add`` stand the loads and broadcasts of the next
+group. In-order cores (Cortex-A53) need this order, other cores do not mind it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lower float convolutions (NHWC) and dense layers to this project's operators, with weights packed at compile time.
 
-    nn.conv2d(x, w const)     ->  call_tir(pad, x) where padded;
-                                  call_tir(conv2d | winograd_conv2d | depthwise_conv2d, x, packed w)
-    matmul(x[N, K], w const)  ->  call_tir(dense, x, packed w)
+nn.conv2d(x, w const)     ->  call_tir(pad, x) where padded;
+                              call_tir(conv2d | winograd_conv2d | depthwise_conv2d, x, packed w)
+matmul(x[N, K], w const)  ->  call_tir(dense, x, packed w)
 """
 
 from __future__ import annotations
