@@ -1,4 +1,4 @@
-"""A Relax block builder whose work was given up, without a word on stderr.
+"""End a Relax block builder whose work was given up, without a word on stderr.
 
 What TVM does: the destructor of a BlockBuilder that still has an open block writes a warning to stderr. Why we need it:
 a converter that raises leaves the importer's builder in the middle of a block, and our error is one line. When it
