@@ -63,7 +63,7 @@ def compile_model(
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
-    find_toolchain(info)  # before the work: a missing linker is known at once
+    find_toolchain(info)  # before the work, so that a missing linker is known at once
     skipped = "" if installed() else "onnxruntime is not installed (pip install onnxruntime)"
     stand_in = find_stand_in(info) if verify and not skipped else None
     watch = _dumping(dump_ir)
@@ -90,5 +90,5 @@ def _dumping(folder: str | os.PathLike[str] | None) -> Callable[[], AbstractCont
 
     if folder is None:
         return nullcontext
-    dump = DumpChanges(prepare_dump_folder(folder))  # one for all stages, as it counts the passes
+    dump = DumpChanges(prepare_dump_folder(folder))  # one instrument for all stages, because it counts the passes
     return lambda: with_instrument(dump)

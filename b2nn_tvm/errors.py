@@ -1,7 +1,7 @@
 """The errors that are meant for users: one root class and a handful of kinds.
 
-The text of each says what was expected, what came, the choices, and what to do. Commands print it as one line and
-exit with status 1; a traceback is shown only with ``--debug``.
+The text of each error states the expected input, the input that came, the choices, and the remedy. Commands print it
+as one line and exit with status 1; a traceback is shown only with ``--debug``.
 """
 
 

@@ -41,10 +41,10 @@ from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 
-# Vector operations of a kernel below which waking a second thread costs more than it saves: 5 to 10 us, two a cycle in
-# the tiles of a float convolution and one or fewer elsewhere.
+# Vector operations of a kernel below which waking a second thread (5 to 10 us) costs more than it saves: a core does two
+# of them per cycle in the tiles of a float convolution, and one or fewer elsewhere.
 PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
-# The same for the three parts of a Winograd convolution, which hand the whole image on.
+# The same for the three parts of a Winograd convolution, each of which hands the whole image on.
 PARALLEL_PARTS_UPDATES = 1 << 17
 # The functions that are not scheduled step by step, but replaced by loops that were written by hand.
 _WRITTEN = {Role.PACK_SIGNS: pack_signs_loops, Role.POOL_BITS: pool_bits_loops}
@@ -151,7 +151,7 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """The tiles worth measuring for this anchor, the default first; where packing follows, only tiles that make whole
     words.
     """
-    # so schedule_direct, which takes those
+    # schedule_direct, which sums float tiles without a micro-kernel, can cut off a leftover column
     allow_leftover_column = anchor.kind == "float" and _micro_kernel(anchor, vector_unit) is None
     found = vector_unit.candidates(
         anchor.kind,

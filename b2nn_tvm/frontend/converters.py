@@ -112,7 +112,7 @@ class _Converter:
                 if result is None:
                     result = stock(bb, inputs, attrs, params)
                 if isinstance(result, relax.Call):
-                    result = bb.emit(result)  # now, so that the order of the file is kept
+                    result = bb.emit(result)  # emitted now, so that the order of the file is kept
                 _check_static(result)
                 _check_count(result, attrs["tvm_custom"]["num_outputs"])
             except B2nnError as error:

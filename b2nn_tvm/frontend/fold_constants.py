@@ -66,7 +66,7 @@ def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
 def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     try:
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find what is wrong, and name the node
+    except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find the fault, and name the node
         return {}
     found = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
@@ -111,7 +111,7 @@ def _fold(
         values = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opsets)).run(
             None, {n: known[n] for n in names}
         )
-    except Exception:  # noqa: BLE001 - whatever the evaluator cannot do is left for the compiler
+    except Exception:  # noqa: BLE001 - a node that the evaluator cannot compute is left for the compiler
         return False
     if not all(isinstance(value, np.ndarray | np.generic) for value in values):
         return False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Relative spread of magnitudes that still counts as one magnitude: what folding (sign(w) - w) + w leaves in float32.
+# The relative spread of magnitudes that still counts as one: folding (sign(w) - w) + w in float32 leaves as much.
 _TOLERANCE = 1e-6
 
 

@@ -2,10 +2,13 @@
 
 What TVM does: ``onnx_frontend._get_convert_map()`` makes the table {op type: class with ``get_converter(opset)``}
 afresh, each time that the importer looks up a node. A converter is called as (block builder, inputs, attributes,
-parameters). Why we need it: some operators are unknown to TVM, some are needed in another form, and TVM's errors do not
-name the node; TVM has no way to register a converter. When it breaks: look in ``relax/frontend/onnx/onnx_frontend.py``
-for the function that looks up the class of an operator, and replace that function. Should TVM get a registry, use it
-and delete this file.
+parameters).
+
+Why we need it: some operators are unknown to TVM, some are needed in another form, and TVM's errors do not name the
+node; TVM has no way to register a converter.
+
+When it breaks: look in ``relax/frontend/onnx/onnx_frontend.py`` for the function that looks up the class of an
+operator, and replace that function. Should TVM get a registry, use it and delete this file.
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 What TVM does: ``tirx.build`` takes the name of a pipeline, and asks ``compilation_pipeline.PIPELINE_MAP`` for its three
 stages: the lowering of the module, the passes that finalize the host's part, and the passes that finalize the device's
-part. Its signature allows a pass in place of the name, but an assertion refuses it. Why we need it: TVM's lowering
-wraps each function for its own runtime, and a library needs plain C functions. When it breaks: see what
-``tirx/build.py`` makes of ``pipeline``, and how many stages "s_tir" has.
+part. Its signature allows a pass in place of the name, but an assertion refuses it.
+
+Why we need it: TVM's lowering wraps each function for its own runtime, and a library needs plain C functions.
+
+When it breaks: see what ``tirx/build.py`` makes of ``pipeline``, and how many stages "s_tir" has.
 """
 
 from __future__ import annotations

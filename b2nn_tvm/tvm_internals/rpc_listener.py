@@ -2,10 +2,13 @@
 
 What TVM does: ``rpc.Server`` starts a process of its own, in which ``PopenRPCServerState`` opens a socket and starts a
 thread that accepts clients and forks a process for each. The thread ends where a client's process crashed, and at no
-other time; each client's process inherits the socket. Why we need it: our functions have to be registered in the
-serving process; a crashed client must not end the service; a client that was switched off must not hold the board; and
-no client's process may keep the port. When it breaks: see what ``rpc/server.py`` runs in the process that
-``rpc.Server`` starts, and how its state names ``sock`` and ``thread``.
+other time; each client's process inherits the socket.
+
+Why we need it: our functions have to be registered in the serving process; a crashed client must not end the service; a
+client that was switched off must not hold the board; and no client's process may keep the port.
+
+When it breaks: see what ``rpc/server.py`` runs in the process that ``rpc.Server`` starts, and how its state names
+``sock`` and ``thread``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """Give up a request to TVM's RPC tracker.
 
 What TVM does: ``TrackerSession.request`` waits for a free board without a limit, reading from ``_sock``, its connection
-to the tracker; and the tracker keeps the request as long as the connection is there. Why we need it: a client that gave
-up waiting must not be handed a board that others wait for. When it breaks: see from where ``rpc/client.py`` reads the
-tracker's answer. Should requests get a time limit, use that limit.
+to the tracker; and the tracker keeps the request as long as the connection is there.
+
+Why we need it: a client that gave up waiting must not be handed a board that others wait for.
+
+When it breaks: see from where ``rpc/client.py`` reads the tracker's answer. Should requests get a time limit, use that
+limit.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _check_emulated(
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         begun.append(time.monotonic())
-        if begun[-1] - begun[0] > EMULATION_LIMIT_S:  # the inputs before had ties, and said nothing
+        if begun[-1] - begun[0] > EMULATION_LIMIT_S:  # the inputs before had ties, and decided nothing
             raise DeviceLost(f"no input decided within {EMULATION_LIMIT_S:g} s")
         return EmulatorDevice(cpu, timeout_s=EMULATION_LIMIT_S).run(artifact, inputs)
 

@@ -119,7 +119,7 @@ def _element_types(model: onnx.ModelProto) -> dict[str, int]:
     """
     try:
         graph = shape_inference.infer_shapes(model).graph
-    except (shape_inference.InferenceError, ValueError):  # onnxruntime will find what is wrong, and name the node
+    except (shape_inference.InferenceError, ValueError):  # onnxruntime will find the fault, and name the node
         graph = model.graph
     types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info, *graph.output)}
     types |= {tensor.name: tensor.data_type for tensor in graph.initializer}

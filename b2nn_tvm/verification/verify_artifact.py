@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
 TOLERANCE = 1e-4  # of the largest magnitude of an output
-HALF_TOLERANCE = 1e-2  # the same for float16 outputs, which onnxruntime computes in float32 and we compute in float16
-TIE = 3e-6  # of the largest magnitude of a sign's input: what float32 sums of a few thousand terms round away
+HALF_TOLERANCE = 1e-2  # the same for float16 outputs, which onnxruntime computes in float32 and our libraries do not
+TIE = 3e-6  # of the largest magnitude of a sign's input: the rounding error of float32 sums of a few thousand terms
 INPUTS, ATTEMPTS = 3, 12
 # How onnxruntime says that it has no operator, or no kernel of it for these types.
 NO_KERNEL = ("is not a registered function/op", "No Op registered for", "Could not find an implementation for")
@@ -146,7 +146,7 @@ class Oracle:
         try:
             model = onnx.load(self._path, load_external_data=False)
         except DecodeError:
-            return False  # onnxruntime says what is wrong with the file
+            return False  # onnxruntime will name the fault of the file
         return needs_rewriting(model, sign_zero=self._sign_zero)
 
     def _model(self) -> onnx.ModelProto:

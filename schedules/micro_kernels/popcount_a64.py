@@ -37,7 +37,7 @@ class A64PopcountKernel(A64Kernel, PopcountKernel):
         sums, weights, bytes_ = take(pixels * vectors), take(vectors), take(-(-pixels // 2))
         room = 32 - len(sums) - len(weights) - len(bytes_)
         side = min(pixels, room // (vectors + 1))
-        side = -(-pixels // -(-pixels // side))  # of equal sizes
+        side = -(-pixels // -(-pixels // side))  # in parts of equal sizes
         broadcast, results = take(side), take(side * vectors)
         pixel_loads = steps(size)
         parts = [range(first, min(first + side, pixels)) for first in range(0, pixels, side)]

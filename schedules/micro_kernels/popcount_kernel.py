@@ -32,7 +32,7 @@ class PopcountKernel(MicroKernel):
     totals_at_a_time: int  # the most sums in uint16 that fit the registers; each takes two
     pixel_pointers: Sequence[str]
     weight_pointer: str
-    stored_pointer: str  # shows the sums that wait in scratch memory
+    stored_pointer: str  # points to the sums that wait in scratch memory
 
     @abstractmethod
     def chunk(self, size: int) -> None:

@@ -28,7 +28,7 @@ from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 from b2nn_tvm.targets.target import TargetInfo
 
 REPEATS, SECONDS = 5, 0.03  # per trial
-FAILED_SECONDS = 1e10  # what MetaSchedule notes for a trial that could not be built
+FAILED_SECONDS = 1e10  # MetaSchedule notes this time for a trial that could not be built
 
 
 def tune_module(

@@ -5,7 +5,7 @@ read the sign).
     R.sign(R.add(R.multiply(R.nn.max_pool2d(x), g), b))
         ->  R.multiply(R.nn.max_pool2d(R.sign(R.subtract(R.add(R.multiply(x, |g|), b'), t))), m)
 
-The maximum of bits is their OR, and what a pooling pads with is the bit 0. A map that falls (g < 0) turns the maximum
+The maximum of bits is their OR, and the padding of a pooling is the bit 0. A map that falls (g < 0) turns the maximum
 into a minimum: in those channels the opposite sign is pooled (b' = -b, and v < 0 is -v >= t for t the smallest positive
 float) and turned back behind the pooling (m = -1, else +1). All these rewrites are exact.
 """

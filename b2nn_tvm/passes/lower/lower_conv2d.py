@@ -28,8 +28,8 @@ from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, four, op_name, shape
 from b2nn_tvm.workload import ConvWorkload
 
-# F(4 x 4) is faster still, but its error of 1e-5 turns signs behind it around more often than the 1e-4 promised for the
-# logits of a mixed network allows; and a layer's time must not depend on whether others are binary.
+# F(4 x 4) is faster still, but its error of 1e-5 inverts signs behind it more often than allowed by the error of 1e-4
+# that is promised for the logits of a mixed network; and a layer's time must not depend on whether others are binary.
 WINOGRAD_TILE = 2
 WINOGRAD_CHANNELS = 16
 WINOGRAD_PIXELS_PER_LANE = 6  # the wider the vectors, the sooner reading weights takes longer than multiplying them
