@@ -41,8 +41,8 @@ from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 
-# Vector operations of a kernel below which waking a second thread (5 to 10 us) costs more than it saves: a core does two
-# of them per cycle in the tiles of a float convolution, and one or fewer elsewhere.
+# Vector operations of a kernel below which waking a second thread (5 to 10 us) costs more than it saves: a core does
+# two of them per cycle in the tiles of a float convolution, and one or fewer elsewhere.
 PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
 # The same for the three parts of a Winograd convolution, each of which hands the whole image on.
 PARALLEL_PARTS_UPDATES = 1 << 17
