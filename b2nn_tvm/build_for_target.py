@@ -32,7 +32,7 @@ PREFIX = "b2nn_kernel_"
 
 @dataclass(frozen=True)
 class Tuning:
-    """Up to ``trials`` tiles are measured for each kernel on ``device``; none where it is 0."""
+    """The effort of tuning: up to ``trials`` tiles (0: none) are measured for each kernel on ``device``."""
 
     trials: int = 0
     device: str = "local"
@@ -52,9 +52,9 @@ def build_for_target(
 ) -> None:
     """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``.
 
-    ``say`` is told each phase as it begins; ``check`` is as build_library takes it.
-    ``watch`` makes the context in which each stage of the passes runs.
-    Raises UnsupportedError, DeviceError, ToolchainError, InputError, and what ``check`` raises.
+    ``say`` is told each phase as it begins; ``check`` is as build_library takes it. ``watch`` makes the context in
+    which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError, InputError, and the
+    errors of ``check``.
     """
     vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
@@ -90,7 +90,7 @@ def build_for_target(
 
 
 def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tuning) -> Records:
-    """The records with those that are measured on the device now."""
+    """The ``records``, extended by the records that are measured on the device now."""
     from b2nn_tvm.deploy.devices.open_device import open_device
     from b2nn_tvm.deploy.estimate.static_bench import WORD, StaticBench
     from b2nn_tvm.deploy.latency.device_bench import DeviceBench

@@ -1,4 +1,4 @@
-"""ONNX in, a library for the target out: import once, build for the target, check what was built."""
+"""Compile an ONNX file to a library: import it once, build it for the target, check the library."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ def compile_model(
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
 
     ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel
-    on ``device``, a word as ``b2nn-profile`` takes it, or "static", which estimates for a CPU that is not at hand, and
-    keeps the records in the user's cache. With ``verify`` the library is run on random inputs and compared with
-    onnxruntime before it replaces what ``output`` holds. Where this machine cannot run it, the same network is compiled
-    for this machine and compared, and the library is run under an emulator where there is one. Where onnxruntime is not
-    installed, or has no kernel for an operator of the file, nothing is compared. The manifest's ``verification`` says
-    what was done; the last phase also says so where onnxruntime is not installed. Into the folder ``dump_ir`` goes the
-    module before and behind each pass that changes it. ``progress`` is called along the way.
+    on ``device`` and keeps the records in the user's cache; ``device`` is a word as ``b2nn-profile`` takes it, or
+    "static", which estimates the times for a CPU that is not at hand. With ``verify`` the library is run on random
+    inputs and compared with onnxruntime before it replaces the contents of ``output``. Where this machine cannot run
+    the library, the same network is compiled for this machine and compared, and the library is run under an emulator
+    where there is one. Where onnxruntime is not installed, or has no kernel for an operator of the file, nothing is
+    compared. The manifest's ``verification`` says which check was done; the last phase also says so where onnxruntime
+    is not installed. The folder ``dump_ir`` receives the module before and behind each pass that changes it.
+    ``progress`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -62,7 +63,7 @@ def compile_model(
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
-    find_toolchain(info)  # before the work: a missing linker is known at once
+    find_toolchain(info)  # before the work, so that a missing linker is known at once
     skipped = "" if installed() else "onnxruntime is not installed (pip install onnxruntime)"
     stand_in = find_stand_in(info) if verify and not skipped else None
     watch = _dumping(dump_ir)
@@ -84,10 +85,10 @@ def compile_model(
 
 
 def _dumping(folder: str | os.PathLike[str] | None) -> Callable[[], AbstractContextManager[object]]:
-    """What to run passes in, so that what they change is written into the folder, if one is given."""
+    """A maker of the contexts in which passes run: their changes are written into the ``folder``, if one is given."""
     from b2nn_tvm.passes.framework.dump_changes import DumpChanges, prepare_dump_folder, with_instrument
 
     if folder is None:
         return nullcontext
-    dump = DumpChanges(prepare_dump_folder(folder))  # one for all stages, as it counts the passes
+    dump = DumpChanges(prepare_dump_folder(folder))  # one instrument for all stages, because it counts the passes
     return lambda: with_instrument(dump)

@@ -1,7 +1,7 @@
-"""The errors meant for users: one root, a handful of kinds.
+"""The errors that are meant for users: one root class and a handful of kinds.
 
-The text of each says what was expected, what came, the choices, and what to do. Commands print it as one line and
-exit with status 1; a traceback is shown only with ``--debug``.
+The text of each error states the expected input, the input that came, the choices, and the remedy. Commands print it
+as one line and exit with status 1; a traceback is shown only with ``--debug``.
 """
 
 
@@ -22,7 +22,7 @@ class BudgetError(B2nnError):
 
 
 class TargetError(B2nnError):
-    """An unknown target, or one that this machine cannot build for or run."""
+    """An unknown target, or a target that this machine cannot build for or run."""
 
 
 class ToolchainError(B2nnError):
@@ -34,7 +34,7 @@ class DeviceError(B2nnError):
 
 
 class DeviceLost(DeviceError):
-    """A device disappeared or did not answer in time; another one of its kind, or a later try, may do."""
+    """A device disappeared or did not answer in time; another device of its kind, or a later try, may work."""
 
 
 class VerificationError(B2nnError):

@@ -1,8 +1,8 @@
 """The attributes by which operators, passes, schedules and code generation know a kernel and its blocks.
 
-A kernel is a PrimFunc. Its attributes say what it is for, and what its caller has to see to; the annotations of its
-blocks say what each computes and in which layout, so that a schedule finds them however they were fused. Nobody may
-tell a kernel by its name, which is for people: TVM joins the names of what it fuses, and numbers them.
+A kernel is a PrimFunc. Its attributes state its role and the duties of its caller; the annotations of a block state the
+block's computation and layout, so that a schedule finds the block however it was fused. No code may recognise a kernel
+by its name, which is for people: TVM joins the names of the functions that it fuses, and numbers them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from b2nn_tvm.workload import ConvWorkload
 # ---- attributes of a module
 
 SIGN_MEANING = "b2nn.sign"  # "binary" while R.sign is +1 at zero, not 0 as TVM has it
-# The operations and the role of each function, by its name, until the functions can carry them themselves.
+# The operations and the role of each function, by its name, until the functions themselves can carry both.
 NOTED_OPERATIONS, NOTED_ROLES = "b2nn.noted_operations", "b2nn.noted_roles"
 
 # ---- attributes of a function
@@ -27,13 +27,15 @@ OPERATIONS = "b2nn.operations"  # the operations that were fused into it, in ord
 PADDING = "b2nn.padding"  # of a function that packs whole images: (top, left, bottom, right, pad value)
 PAD = "b2nn.pad"  # of a function that does nothing but pad an image with zeros: (top, left, bottom, right)
 BORDER = "b2nn.border"  # of a function that has to zero the border of its last output: (top, left, bottom, right)
-# Of a function that writes its last output inside a border (top, left, bottom, right), which it leaves as it is: zero.
+# Of a function that writes its last output inside a border (top, left, bottom, right) of zeros, not touched by it.
 BORDERED = "b2nn.bordered_output"
 GEOMETRY = "b2nn.geometry"  # of a function whose loops are written by hand: numbers by name, for its schedule
 
 
 class Role(StrEnum):
-    """What a function is for. One that was fused of several has the first of these that any of them has."""
+    """The purpose of a function. A function that was fused from several ones has the first of these roles that any of
+    them has.
+    """
 
     CONVOLUTION = "convolution"
     DEPTHWISE_CONVOLUTION = "depthwise convolution"
@@ -45,7 +47,7 @@ class Role(StrEnum):
 
 
 class Operation(StrEnum):
-    """Those words of OPERATIONS that decisions hang on; all others are for tables only."""
+    """The words of OPERATIONS on which decisions depend; all other words are for tables only."""
 
     PACK = "pack"
     PAD = "pad"
@@ -54,13 +56,13 @@ class Operation(StrEnum):
 
 
 def role_of(attrs: Mapping[str, Any] | None) -> Role | None:
-    """The role in a function's attributes; None where it has none (``attrs`` are None, too, where there are none)."""
+    """The role in a function's attributes; None where it has no role, or no attributes (``attrs`` is None)."""
     value = (attrs or {}).get(ROLE)
     return None if value is None else Role(str(value))
 
 
 def role_of_fused(roles: set[Role | None]) -> Role | None:
-    """The role of a function that was fused of functions with these."""
+    """The role of a function that was fused from functions with these ``roles``."""
     return next((role for role in Role if role in roles), None)
 
 
@@ -83,7 +85,7 @@ _STRIDE, _DILATION = ("b2nn.stride_h", "b2nn.stride_w"), ("b2nn.dilation_h", "b2
 
 
 class Op(StrEnum):
-    """What a block computes. Records of tuned tiles hold these words."""
+    """The computation of a block. Records of tuned tiles hold these words."""
 
     CONV2D = "conv2d"
     DEPTHWISE_CONV2D = "depthwise_conv2d"
@@ -106,13 +108,13 @@ class Op(StrEnum):
 
 
 BINARY_SUMS = frozenset({Op.BCONV2D_WORDS, Op.BCONV2D_BYTES, Op.BCONV2D_LOOKUP})
-# The blocks that a function is tiled by: every layer has one of them, whatever else stands around it.
+# The blocks by which a function is tiled: every layer has one of them, whatever other blocks stand around it.
 ANCHORS = BINARY_SUMS | {Op.CONV2D, Op.DEPTHWISE_CONV2D, Op.DENSE, Op.WINOGRAD_CONV2D}
 
 
 @dataclass(frozen=True)
 class Window:
-    """How the windows of a convolution lie in its image: (height, width) each."""
+    """The stride and the dilation of a convolution's windows, as (height, width) each."""
 
     stride: tuple[int, int]
     dilation: tuple[int, int]
@@ -128,10 +130,11 @@ def mark(
     channels: int | None = None,
     window: bool = False,
 ) -> dict[str, str | int]:
-    """The annotations of a block: what it computes, its workload's key, and what its schedule needs of the layout.
+    """The annotations of a block: its computation, the key of its workload, and the numbers of the layout that its
+    schedule needs.
 
     ``lanes`` is the vector width of its output channels, ``tile_size`` the m of Winograd's F(m x m, 3 x 3),
-    ``channels`` how many a packed word holds; ``window`` adds the stride and the dilation of a ConvWorkload.
+    ``channels`` the number of channels in a packed word; ``window`` adds the stride and the dilation of a ConvWorkload.
     """
     key = workload if isinstance(workload, str) else workload.key
     numbers = {_LANES: lanes, _GROUPS: groups, _TILE_SIZE: tile_size, _CHANNELS: channels}
@@ -141,7 +144,7 @@ def mark(
 
 
 def op_of(annotations: Mapping[str, Any]) -> Op | None:
-    """What a block computes; None where it has no mark."""
+    """The computation of a block; None where the block has no mark."""
     value = annotations.get(_OP)
     return None if value is None else Op(_text(value))
 
@@ -167,7 +170,7 @@ def tile_size_of(annotations: Mapping[str, Any]) -> int:
 
 
 def packed_channels_of(annotations: Mapping[str, Any]) -> int:
-    """The channels of a word of a block that packs."""
+    """The number of channels in a word of a block that packs."""
     return int(annotations[_CHANNELS])
 
 
@@ -178,5 +181,5 @@ def window_of(annotations: Mapping[str, Any]) -> Window:
 
 
 def _text(value: Any) -> str:
-    """A string of TVM's, which is wrapped in an annotation, as Python's."""
+    """The Python string of a string in an annotation, which TVM wraps."""
     return str(getattr(value, "value", value))

@@ -1,4 +1,4 @@
-"""Which layer has which precision, and the file that says so: plan.json."""
+"""The plan of a network: the precision of each layer, and the file plan.json that holds it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KIND, VERSION = "plan", 1
 
 
 class Precision(StrEnum):
-    """How a layer computes."""
+    """The precision in which a layer computes."""
 
     FLOAT = "float"
     BINARY = "binary"  # sign of the input and sign of the weights
@@ -52,11 +52,11 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Plan:
-    """One precision per layer, with where it came from.
+    """One precision per layer, and the origin of this choice.
 
     ``layers`` maps module names to precisions in network order; ``workloads`` maps them to ConvWorkload keys;
-    ``budget`` is the words the user gave; ``predicted`` is the cost the selection expects, in ``unit``;
-    ``conversion`` has the options of ``convert`` with which it was found.
+    ``budget`` is the budget in the words of the user; ``predicted`` is the cost the selection expects, in ``unit``;
+    ``conversion`` has the options of ``convert`` with which the plan was found.
     """
 
     layers: Mapping[str, Precision]
@@ -98,7 +98,9 @@ class Plan:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
-        """Read plan.json; raises InputError where it is not one. An edited ``layers`` list is taken as it stands."""
+        """Read plan.json; raises InputError where the file is no plan. An edited ``layers`` list is taken as it
+        stands.
+        """
         document = read_document(path, KIND, VERSION, SCHEMA)
         return cls(
             layers={row["name"]: Precision(row["precision"]) for row in document["layers"]},

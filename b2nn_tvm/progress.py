@@ -1,4 +1,4 @@
-"""How far long work has come: one protocol for whoever does the work and for whoever shows it."""
+"""The progress of long work: one protocol between the code that does the work and the code that shows it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ Note = Callable[[str], None]
 
 
 class Progress(Protocol):
-    """Is called now and then while work goes on: ``done`` of ``total`` units of the phase are finished.
+    """A function that is called now and then while work goes on: ``done`` of ``total`` units of the phase are finished.
 
     ``detail`` says in words how the phase goes, such as "loss 0.123, accuracy 97.1%"; it is empty where there is
-    nothing new to say, and what was said before still holds.
+    nothing new to say, and the last detail still holds.
     """
 
     def __call__(self, phase: str, done: int, total: int, detail: str = "") -> None: ...
 
 
 def silent(phase: str, done: int, total: int, detail: str = "") -> None:
-    """The progress that nobody wants to see."""
+    """A Progress that shows nothing."""
 
 
 def as_progress(callback: Callable[..., Any] | None) -> Progress:
-    """The Progress that a user means: None is silent, and a function of (phase, done, total) gets no details.
+    """The Progress for the ``callback`` of a user: None is silent, and a function of (phase, done, total) gets no
+    details.
 
-    A fourth parameter gets the details if it is called ``detail`` or has no default. Raises InputError for what is no
-    function of three or four arguments.
+    A fourth parameter gets the details if it is called ``detail`` or has no default. Raises InputError where
+    ``callback`` is no function of three or four arguments.
     """
     if callback is None:
         return silent
@@ -46,7 +47,7 @@ def as_progress(callback: Callable[..., Any] | None) -> Progress:
 
 
 def part_of(progress: Progress, phase: str) -> Progress:
-    """The progress of work that is one phase of larger work: whatever its own phases are called, it is ``phase``."""
+    """The progress of work that is one phase of larger work: all of its own phases are reported as ``phase``."""
     return lambda _phase, done, total, detail="": progress(phase, done, total, detail)
 
 
@@ -54,7 +55,8 @@ class CombinedProgress:
     """The progress of parts that run side by side, shown as hundredths of one ``phase``.
 
     It is itself a Progress, whose phases are the names of the parts; ``weights`` says how large each of them is.
-    Details come with the name of their part. Threads may call it at the same time; ``progress`` is called by one.
+    Details come with the name of their part. Threads may call it at the same time; ``progress`` is called by one at a
+    time.
     """
 
     def __init__(self, progress: Progress, phase: str, weights: Mapping[str, float]) -> None:
@@ -71,7 +73,9 @@ class CombinedProgress:
 
 
 def _takes_details(callback: Callable[..., Any]) -> bool:
-    """Whether the function is one of four arguments; raises InputError where it is not one of three either."""
+    """Whether ``callback`` takes a fourth argument, the details; raises InputError where it does not take three
+    either.
+    """
     try:
         signature = inspect.signature(callback)
     except (TypeError, ValueError):  # some functions written in C do not tell their parameters

@@ -1,4 +1,4 @@
-"""Read a Relax function without changing it: what a variable is bound to, who reads it, what a constant holds."""
+"""Read a Relax function without changing it: the bindings and readers of its variables, the values of its constants."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def calls(function: relax.Function) -> Iterator[tuple[relax.Var, relax.Call]]:
 
 
 def reads(function: relax.Function) -> Counter[relax.Var]:
-    """How often each variable of a function is read, in tuples and as a result, too."""
+    """The number of reads of each variable of a function, including reads in tuples and as the result."""
     found: Counter[relax.Var] = Counter(variables(function.body.body))
     for block in function.body.blocks:
         for binding in block.bindings:
@@ -63,7 +63,7 @@ def constant(expr: relax.Expr) -> np.ndarray | None:
 
 
 def uniform(expr: relax.Expr) -> np.generic | None:
-    """The one value that all elements of a constant share; None where there is no such value."""
+    """The one value that all elements of a constant share; None where they differ or there is no element."""
     value = constant(expr)
     if value is None or value.size == 0:
         return None
@@ -72,7 +72,7 @@ def uniform(expr: relax.Expr) -> np.generic | None:
 
 
 def shape(expr: relax.Expr) -> tuple[int, ...]:
-    """The static shape of a tensor expression; () where it has none."""
+    """The static shape of a tensor expression; () where its shape is not static."""
     dims = getattr(expr.ty, "shape", None)
     if dims is None or not all(isinstance(d, tvm.tirx.IntImm) for d in dims):
         return ()
@@ -96,12 +96,12 @@ def ints(values: Sequence[Any]) -> tuple[int, ...]:
 
 
 def pair(values: Sequence[Any]) -> tuple[int, int]:
-    """The integers of an attribute that has two, (height, width)."""
+    """The two integers of an attribute, (height, width)."""
     height, width = ints(values)
     return height, width
 
 
 def four(values: Sequence[Any]) -> tuple[int, int, int, int]:
-    """The integers of an attribute or a shape that has four, (top, left, bottom, right) for example."""
+    """The four integers of an attribute or a shape, (top, left, bottom, right) for example."""
     first, second, third, fourth = ints(values)
     return first, second, third, fourth

@@ -1,4 +1,4 @@
-"""The frozen word that both halves use for "a layer of this shape"."""
+"""The workload of a convolution: its shape, and the frozen word for it that search and compiler share."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ConvWorkload:
 
     @classmethod
     def parse(cls, key: str) -> ConvWorkload:
-        """The workload of a ``key``; raises InputError where it is none."""
+        """The workload of a ``key``; raises InputError where ``key`` is none."""
         found = _KEY.fullmatch(key)
         words = [tuple(map(int, word.split("x"))) for word in found.groups()] if found else []
         if [len(numbers) for numbers in words] != [1, 1, 1, 1, 1, 2, 2, 4, 2, 1]:

@@ -1,4 +1,4 @@
-"""From unscheduled functions to loop nests: each gets a schedule of ours, by its anchor and the instruction set."""
+"""From unscheduled functions to loop nests: each function gets its schedule by its anchor and the instruction set."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 
-# Vector operations of a kernel below which waking a second thread costs more than it saves: 5 to 10 us, two a cycle in
-# the tiles of a float convolution and one or fewer elsewhere.
+# Vector operations of a kernel below which waking a second thread (5 to 10 us) costs more than it saves: a core does
+# two of them per cycle in the tiles of a float convolution, and one or fewer elsewhere.
 PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
-# The same for the three parts of a Winograd convolution, which hand the whole image on.
+# The same for the three parts of a Winograd convolution, each of which hands the whole image on.
 PARALLEL_PARTS_UPDATES = 1 << 17
-# What is not scheduled step by step, but replaced by loops that were written by hand.
+# The functions that are not scheduled step by step, but replaced by loops that were written by hand.
 _WRITTEN = {Role.PACK_SIGNS: pack_signs_loops, Role.POOL_BITS: pool_bits_loops}
 UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
 
 def vector_unit_named(name: str) -> VectorUnit:
-    """The vector unit of this name, from the file of the same name."""
+    """The vector unit of this name, from the file of the same name; raises TargetError where there is none."""
     if name not in UNITS:
         raise TargetError(f"no schedules for the vector unit {name!r}; there are {', '.join(UNITS)}")
     unit: VectorUnit = import_module(f"b2nn_tvm.schedules.units.{name}").UNIT
@@ -61,10 +61,11 @@ def vector_unit_named(name: str) -> VectorUnit:
 
 @dataclass(frozen=True)
 class Anchor:
-    """The convolution block of a function: its operator, workload key, vector width and the output it tiles.
+    """The convolution block of a function: its operator, its workload key, its vector width and the output that it
+    tiles.
 
-    ``height`` x ``width`` are output pixels, or tiles of a Winograd convolution; ``updates`` are vector operations,
-    ``weights`` bytes.
+    ``height`` x ``width`` counts output pixels, or tiles of a Winograd convolution; ``updates`` counts vector
+    operations, ``weights`` bytes.
     """
 
     block: SBlockRV
@@ -81,14 +82,14 @@ class Anchor:
 
     @property
     def kind(self) -> str:
-        """Which of the vector unit's register budgets applies: "float", "binary" or "winograd"."""
+        """The kind of the vector unit's register budget that applies: "float", "binary" or "winograd"."""
         if self.op is Op.WINOGRAD_CONV2D:
             return "winograd"
         return "binary" if self.op in BINARY_SUMS else "float"
 
     @property
     def parallel(self) -> bool:
-        """Whether there is work for a second thread."""
+        """Whether the kernel has work for a second thread."""
         return self.updates >= (PARALLEL_FLOAT_UPDATES if self.op is Op.CONV2D else PARALLEL_UPDATES)
 
 
@@ -121,9 +122,8 @@ def _is_open(function: tvm.ir.BaseFunc) -> bool:
 def schedule_function(
     function: tirx.PrimFunc, *, vector_unit: VectorUnit, records: Records, threads_running: bool = False
 ) -> tuple[tirx.PrimFunc, str]:
-    """One function scheduled with its recorded tile, or the default one, and a description such as "direct 7x1x2",
-    empty where nothing was chosen;
-    ``threads_running``: threads run in functions beside it.
+    """One function, scheduled with its recorded tile or the default tile, and a description such as "direct 7x1x2",
+    which is empty where nothing was chosen; ``threads_running``: threads run in the functions around it.
     """
     role = role_of(function.attrs)
     if role is not None and (write_loops := _WRITTEN.get(role)) is not None:
@@ -148,10 +148,10 @@ def schedule_function(
 
 
 def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
-    """The tiles worth measuring for this anchor, the default first: where it ends with packing, those that make
-    whole words.
+    """The tiles worth measuring for this anchor, the default first; where packing follows, only tiles that make whole
+    words.
     """
-    # so schedule_direct, which takes those
+    # schedule_direct, which sums float tiles without a micro-kernel, can cut off a leftover column
     allow_leftover_column = anchor.kind == "float" and _micro_kernel(anchor, vector_unit) is None
     found = vector_unit.candidates(
         anchor.kind,
@@ -176,7 +176,7 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
 
 
 def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: VectorUnit) -> None:
-    """Schedule the anchor and all that was fused to it with this tile of a vector unit's."""
+    """Schedule the anchor and all blocks that were fused to it with this tile."""
     outer_loops = OuterLoops(rows_first=anchor.weights <= vector_unit.near_weights, parallel=anchor.parallel)
     kernel = _summed_by(anchor, tile, vector_unit)
     if anchor.op is Op.BCONV2D_LOOKUP:
@@ -206,12 +206,14 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
 
 
 def _summed_by(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
-    """The assembly that sums a tile of the anchor; None where loops do: of single float pixels they are as good."""
+    """The assembly that sums a tile of the anchor; None where loops sum it: for single float pixels, loops are as
+    good.
+    """
     return None if anchor.kind != "binary" and tile.pixels == 1 else _micro_kernel(anchor, vector_unit)
 
 
 def _micro_kernel(anchor: Anchor, vector_unit: VectorUnit) -> type[MicroKernel] | None:
-    """The assembly that sums tiles of the anchor, where the vector unit has such."""
+    """The assembly that sums tiles of the anchor; None where the vector unit has none."""
     if anchor.op is Op.BCONV2D_BYTES:
         return vector_unit.popcount
     if (
@@ -253,8 +255,8 @@ def find_anchor(sch: Schedule) -> Anchor | None:
 
 
 def _weights(sch: Schedule, block: SBlockRV) -> int:
-    """The bytes of what the block reads last of the function's parameters: an image stands before it or was made
-    inside.
+    """The bytes of the weights: the last parameter of the function that the block reads. The image stands before it, or
+    is made inside the function.
     """
     parameters = list(sch.mod["main"].params)
     sources = (read.source for read in sch.get(block).reads)
@@ -267,6 +269,6 @@ def _extents(sch: Schedule, block: SBlockRV) -> list[int]:
 
 
 def _marked(sch: Schedule) -> dict[Op, SBlockRV]:
-    """The blocks with a mark, by what they compute."""
+    """The blocks with a mark, by their operator."""
     blocks = sch.get_child_blocks(sch.get_sblock("root"))
     return {op: block for block in blocks if (op := op_of(sch.get(block).annotations)) is not None}

@@ -1,7 +1,7 @@
 """Budgets, and the additive cost that selection works with: fixed + sum over layers of (binary or float) cost.
 
-FLOPs and bytes are exact integers or fractions; milliseconds are floats measured on a device (cost_table.py) and fitted
-to whole networks (cost_fit.py).
+FLOPs and bytes are exact integers or fractions; milliseconds are floats measured on a device (costs/table.py) and
+fitted to whole networks (costs/fit.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ _EXAMPLES = "12ms, 800us, 40%ms, 1.5MFLOPs, 40%flops, 300KiB or 40%bytes"
 
 @dataclass(frozen=True)
 class Budget:
-    """An upper bound on a cost; ``value`` is in ``unit`` ("ms", "flops", "bytes"), or in percent of the float net's."""
+    """An upper bound on a cost; ``value`` is in ``unit`` ("ms", "flops", "bytes"), or in percent of the float network's
+    cost.
+    """
 
     value: Number
     unit: str
@@ -53,7 +55,7 @@ class Budget:
 
 
 def parse_budget(text: str) -> Budget:
-    """Read "12ms", "40%flops", "300KiB" and the like.
+    """The budget in a text such as "12ms", "40%flops" or "300KiB".
 
     Raises InputError, which lists the units, where the text is not a positive number with a unit.
     """
@@ -113,11 +115,11 @@ class AdditiveCost:
 
     @property
     def worthwhile(self) -> tuple[str, ...]:
-        """The layers whose binary form is cheaper than their float form; no other one is ever worth binarizing."""
+        """The layers whose binary form is cheaper than their float form; no other layer is ever worth binarizing."""
         return tuple(name for name in self.names if self.binary_cost[name] < self.float_cost[name])
 
     def saving(self, name: str) -> Number:
-        """What binarizing this layer saves; below zero where it costs."""
+        """The cost that binarizing this layer saves; below zero where binarizing adds cost."""
         return self.float_cost[name] - self.binary_cost[name]
 
     def total(self, binary: Collection[str]) -> Number:
@@ -143,7 +145,7 @@ class AdditiveCost:
 
 
 class Layer(Protocol):
-    """What the builders read of a traced layer."""
+    """The properties of a traced layer from which ``flops_cost`` and its like build a cost."""
 
     @property
     def name(self) -> str: ...
@@ -154,19 +156,20 @@ class Layer(Protocol):
 
 
 def flops_cost(layers: Sequence[Layer], *, total: int) -> AdditiveCost:
-    """The cost in FLOPs, where ``total`` is the float network's; a binary conv counts MACs/64 (MixBin, section 4).
+    """The cost in FLOPs, where ``total`` is the float network's number; a binary convolution counts MACs/64 (MixBin,
+    section 4).
 
-    Quotients are rounded up. Batch norm, biases and all else of ``total`` stay in the fixed part.
+    Quotients are rounded up. Batch norm, biases and all other parts of ``total`` stay in the fixed part.
     """
     macs = {layer.name: layer.workload.macs for layer in layers if layer.workload}
     return _exact("flops", total, layers, macs, {name: -(-count // 64) for name, count in macs.items()})
 
 
 def bytes_cost(layers: Sequence[Layer], *, total: int) -> AdditiveCost:
-    """The cost in bytes of stored parameters, where ``total`` is the float network's.
+    """The cost in bytes of stored parameters, where ``total`` is the float network's number.
 
-    A float weight takes 4 bytes. A conv of binary weights takes ceil(channels/8) bytes per tap and filter, and a 4-byte
-    scale per output channel, whether its input is binary or float.
+    A float weight takes 4 bytes. A convolution of binary weights takes ceil(channels/8) bytes per tap and filter, and a
+    4-byte scale per output channel, whether its input is binary or float.
     """
     float_cost = {layer.name: 4 * layer.workload.weights for layer in layers if layer.workload}
     binary_cost = {layer.name: _binary_bytes(layer.workload) for layer in layers if layer.workload}

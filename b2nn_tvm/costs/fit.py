@@ -1,8 +1,8 @@
-"""Fit the additive time T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] to whole networks that were measured.
+"""Fit the additive time T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] to measured whole networks.
 
 The per-layer table is the prior: all terms start as its values times one common scale, and the measurements move them.
-A ridge of strength lambda holds the terms to the scaled prior; lambda is the one with the least leave-one-out error.
-With few networks this is an offset and a scale on top of the table; with many, each layer finds its own cost.
+A ridge of strength lambda holds the terms to the scaled prior; the lambda with the least leave-one-out error is taken.
+With few networks the fit is an offset and a scale on top of the table; with many, each layer finds its own cost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WEAK = 1e-4  # holds the offset and the scale where the measurements leave them
 
 @dataclass(frozen=True)
 class MeasuredNetwork:
-    """A network with these layers binary took ``ms`` milliseconds."""
+    """One measurement: the network with the layers ``binary`` binarized took ``ms`` milliseconds."""
 
     binary: tuple[str, ...]
     ms: float
@@ -31,7 +31,7 @@ class MeasuredNetwork:
 
 @dataclass(frozen=True)
 class FittedCost:
-    """The fitted cost and how far to trust it.
+    """The fitted cost and its errors, which say how far to trust it.
 
     ``error`` is the mean, ``worst`` the largest relative leave-one-out error: each network predicted from the others
     (NaN where there is only one); ``prior_error`` is the mean relative error of the table's plain sum.
@@ -48,7 +48,7 @@ class FittedCost:
 def fit(prior: AdditiveCost, networks: Sequence[MeasuredNetwork | NetworkRow]) -> FittedCost:
     """Correct ``prior`` by whole-network times, by non-negative least squares on relative errors (needs scipy).
 
-    Raises InputError where there is no measurement, one is not positive, or one names an unknown layer.
+    Raises InputError where there is no measurement, or where a measurement is not positive or names an unknown layer.
     """
     if not networks:
         raise InputError("fitting a cost needs at least one measured network; measure the float network first")
@@ -86,7 +86,7 @@ def _solve(prior: AdditiveCost, networks: Sequence[MeasuredNetwork | NetworkRow]
         row[0] = 1.0
         row[2:] = _states(names, network.binary)
         row /= network.ms  # so that residuals are relative errors
-    # A term's freedom grows with its size, but a tiny one may still move by a thousandth of the network.
+    # A term's freedom grows with its size, but a tiny term may still move by a thousandth of the network.
     weight = math.sqrt(ridge) / (tabled + 1e-3 * typical)
     held = np.zeros((2 * count, 2 + 2 * count))
     held[:, 1] = -tabled * weight

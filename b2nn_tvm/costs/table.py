@@ -1,6 +1,6 @@
 """Measured milliseconds, per layer and per whole network, and the file that keeps them: costs.json.
 
-Only measurements enter: an emulated or modelled number is refused.
+The table takes measurements only: it refuses an emulated or modelled number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KIND, VERSION = "costs", 1
 class CostRow:
     """One layer's measured time: median ``ms`` of ``runs`` runs; ``spread`` is (p90 - p10) / median.
 
-    ``workload`` is a ConvWorkload key, empty for what is no convolution; ``precision`` is "float", "binary" or
+    ``workload`` is a ConvWorkload key, empty for a layer that is no convolution; ``precision`` is "float", "binary" or
     "weight-binary".
     """
 
@@ -85,7 +85,7 @@ SCHEMA = {
 class CostTable:
     """Measured rows. Adding a row with the same identity replaces the old one: the later measurement counts.
 
-    Raises InputError for a row that was emulated, or whose time is not a positive number.
+    Raises InputError for a row that was emulated, or whose time is below zero or not finite.
     """
 
     layers: tuple[CostRow, ...] = ()
@@ -108,13 +108,13 @@ class CostTable:
         object.__setattr__(self, "networks", _latest(self.networks))
 
     def add(self, rows: Iterable[CostRow | NetworkRow]) -> CostTable:
-        """A table with these rows too."""
+        """The table with these rows, too."""
         rows = tuple(rows)
         networks = tuple(row for row in rows if isinstance(row, NetworkRow))
         return CostTable(self.layers + tuple(row for row in rows if isinstance(row, CostRow)), self.networks + networks)
 
     def only(self, *, target: str, threads: int, device: str | None = None) -> CostTable:
-        """The rows of one target and thread count (and device, where one is named)."""
+        """The rows of one target and thread count (and of one device, where ``device`` names it)."""
         fits = lambda row: (row.target, row.threads) == (target, threads) and device in (None, row.device)
         return CostTable(tuple(filter(fits, self.layers)), tuple(filter(fits, self.networks)))
 
@@ -131,7 +131,7 @@ class CostTable:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CostTable:
-        """Read costs.json; raises InputError where it is not one, or holds an emulated row."""
+        """Read costs.json; raises InputError where the file is no cost table, or holds an emulated row."""
         document = read_document(path, KIND, VERSION, SCHEMA)
         networks = [NetworkRow(**{**row, "binary": tuple(row["binary"])}) for row in document["networks"]]
         return cls(tuple(CostRow(**row) for row in document["layers"]), tuple(networks))
@@ -140,8 +140,9 @@ class CostTable:
 def ms_cost(table: CostTable, layers: Sequence[Layer]) -> AdditiveCost:
     """The cost in milliseconds as the plain sum of the table's rows; ``table`` holds one target and thread count.
 
-    The fixed part sums the float rows of all that is not eligible. Such sums are off by up to 1.6 times (Yao et al.,
-    HAWQ-V3, table of latencies): correct them with cost_fit.fit. Raises InputError where an eligible layer lacks a row.
+    The fixed part sums the float rows of all layers that are not eligible. Plain sums are off by up to 1.6 times (Yao
+    et al., HAWQ-V3, table of latencies): correct them with costs.fit.fit. Raises InputError where an eligible layer
+    lacks a row.
     """
     workloads = {layer.name: layer.workload.key for layer in layers if layer.eligible and layer.workload}
     costs: dict[str, dict[str, float]] = {"float": {}, "binary": {}}
@@ -159,5 +160,5 @@ def ms_cost(table: CostTable, layers: Sequence[Layer]) -> AdditiveCost:
 
 
 def _latest(rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    """The rows without those that a later one replaces, in the order of first appearance."""
+    """The rows, each replaced by the latest row of the same identity, in the order of first appearance."""
     return tuple({tuple(getattr(row, name) for name in row.IDENTITY): row for row in rows}.values())

@@ -1,4 +1,4 @@
-"""('import_onnx', 'An ONNX file becomes a Relax module.')"""
+"""The frontend: ``import_onnx`` turns an ONNX file into a Relax module."""
 
 from b2nn_tvm.frontend.import_onnx import import_onnx
 

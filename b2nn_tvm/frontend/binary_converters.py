@@ -1,5 +1,5 @@
-"""How the ONNX operators of binary networks become Relax: BinaryConv2d and WeightBinaryConv2d (ours), BipolarQuant
-(QONNX), Sign.
+"""The converters of the ONNX operators of binary networks to Relax: BinaryConv2d and WeightBinaryConv2d (ours),
+BipolarQuant (QONNX), Sign.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tvm.ir import GenericConst
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError, UnsupportedError
 
-Inputs = Sequence[relax.Expr]  # of a node; None stands for an optional one that is left out
+Inputs = Sequence[relax.Expr]  # of a node; None stands for an optional input that is left out
 Attrs = dict[str, Any]
 Converter = Callable[[relax.BlockBuilder, Inputs, Attrs], relax.Expr | None]
 
@@ -44,7 +44,9 @@ def weight_binary_conv2d(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -
 def _packed_conv2d(
     bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs, image: Callable[[relax.Expr, int], relax.Expr]
 ) -> relax.Expr:
-    """``image(x, channels)`` is what is padded and convolved."""
+    """A convolution by packed weights, times the scale; ``image(x, channels)`` is the tensor that is padded and
+    convolved.
+    """
     x = inputs[0]
     weight, scale = (_required(expr, name) for expr, name in zip(inputs[1:], ("weight", "scale")))
     kernel = _ints(attrs, "kernel_shape", 2, None)
@@ -102,7 +104,9 @@ def bipolar_quant(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax
 
 
 def sign(sign_zero: str | None) -> Converter:
-    """Sign as arithmetic, because R.sign marks a sign that is +1 at 0: ``(x > 0) - (x < 0)``, or as the option says."""
+    """Sign as arithmetic, because R.sign marks a sign that is +1 at 0: ``(x > 0) - (x < 0)``, or with the value
+    ``sign_zero`` at 0.
+    """
 
     def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
         (x,) = inputs
@@ -121,7 +125,7 @@ def sign(sign_zero: str | None) -> Converter:
 
 
 def constant(expr: relax.Expr | None) -> np.ndarray | None:
-    """The value of an input that is a constant, None for others."""
+    """The value of an input that is a constant, None for any other input."""
     return expr.value.numpy() if isinstance(expr, GenericConst) else None
 
 

@@ -1,6 +1,7 @@
-"""How some ONNX operators become Relax: those that TVM does not know, and those we need in another form.
+"""The converters to Relax of the ONNX operators that TVM does not know, or that we need in another form.
 
-The others are imported by TVM's own converters. ``converters`` installs these for the duration of one import only.
+All other operators are imported by TVM's own converters. ``converters`` installs ours for the duration of one import
+only.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from b2nn_tvm.frontend.binary_converters import (
 from b2nn_tvm.tvm_internals.block_builder import end_block
 from b2nn_tvm.tvm_internals.converter_table import ConverterTable, OnnxConverter, replaced_converters, stock_converters
 
-# What TVM computes by calls into its own runtime, or by loops that no schedule fits.
+# The operators that TVM computes by calls into its own runtime, or by loops that no schedule fits.
 _WITHOUT_KERNEL = (
     "AllClassNMS",
     "CumSum",
@@ -111,7 +112,7 @@ class _Converter:
                 if result is None:
                     result = stock(bb, inputs, attrs, params)
                 if isinstance(result, relax.Call):
-                    result = bb.emit(result)  # now, so that the order of the file is kept
+                    result = bb.emit(result)  # emitted now, so that the order of the file is kept
                 _check_static(result)
                 _check_count(result, attrs["tvm_custom"]["num_outputs"])
             except B2nnError as error:
@@ -153,7 +154,7 @@ def _refuse(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs, params: Any = 
 
 
 def _dropout(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """Nothing, in inference: the input, and a mask of ones where one is asked for."""
+    """Dropout does nothing in inference: it gives the input, and a mask of ones where the node has a second output."""
     training = constant(inputs[2]) if len(inputs) > 2 and inputs[2] is not None else np.zeros(1)
     if training is None or training.any():
         raise UnsupportedError("dropout in training mode; export the model in inference mode (model.eval())")
@@ -197,7 +198,7 @@ def _prelu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr |
 
 
 def _pad(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """Constant padding with known widths as nn.pad; the rest is left to TVM."""
+    """Constant padding with known widths as nn.pad; any other padding is left to TVM."""
     rank = len(inputs[0].ty.shape)
     if attrs.get("mode", b"constant") != b"constant":
         return None
@@ -239,7 +240,7 @@ def _conv(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | 
 
 
 def _conv_transpose(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
-    """Transposed convolutions are left to TVM, but for output_shape, which it ignores."""
+    """Transposed convolutions are left to TVM, except where they have output_shape, which TVM ignores."""
     if attrs.get("output_shape"):
         raise UnsupportedError(
             "its attribute output_shape is not supported; give its padding as pads and output_padding instead"
@@ -266,7 +267,9 @@ def _padding(
 
 
 def _explicit_padding(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
-    """Pooling is left to TVM, but for auto_pad, of which it gets the shape wrong."""
+    """Pooling is left to TVM, except for auto_pad, for which TVM computes a wrong shape: it is replaced by explicit
+    pads.
+    """
     if attrs.get("auto_pad", b"NOTSET") != b"NOTSET":
         kernel = attrs["kernel_shape"]
         sizes = [int(d) for d in list(inputs[0].ty.shape)[2:]]

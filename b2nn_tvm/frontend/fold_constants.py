@@ -1,7 +1,7 @@
-"""Compute in advance what an ONNX graph computes from constants and from static shapes.
+"""Compute in advance the nodes of an ONNX graph that depend on constants and static shapes alone.
 
 Exporters leave such arithmetic in the graph: the widths of a Pad, the bounds of a Slice, the signs and scales of latent
-weights. The values are those of onnx's reference evaluator.
+weights. The values come from onnx's reference evaluator.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import onnx
 from onnx import numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-# Rounds of shape inference and folding: a folded Reshape tells the shape of what is behind it, and so on.
+# Rounds of shape inference and folding: a folded Reshape tells the shapes behind it, and so on.
 _ROUNDS = 8
 _RANDOM = (
     "Bernoulli",
@@ -31,7 +31,7 @@ def fold_constants(
 ) -> onnx.ModelProto:
     """The model with inputs of these static shapes, and without nodes that need no input of the network.
 
-    ``sign_zero`` is "+1" or "-1" where Sign is to be that at 0, and None where it is 0.
+    ``sign_zero`` is the value of Sign at 0: "+1" or "-1", or None for 0.
     """
     _fix_shapes(model.graph, shapes)
     opsets = list(model.opset_import)
@@ -59,14 +59,14 @@ def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
             value.type.tensor_type.shape.SetInParent()
             for size in shapes[value.name]:
                 dims.add().dim_value = size
-    for value in (*graph.output, *graph.value_info):  # may still speak of the open dimensions
+    for value in (*graph.output, *graph.value_info):  # these shapes may still name the open dimensions
         value.type.tensor_type.ClearField("shape")
 
 
 def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     try:
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find what is wrong, and name the node
+    except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find the fault, and name the node
         return {}
     found = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
@@ -83,7 +83,7 @@ def _fold(
     opsets: list[onnx.OperatorSetIdProto],
     sign_zero: str | None,
 ) -> bool:
-    """Compute the node if all it needs is known, and enter its outputs."""
+    """Compute the node and enter its outputs into ``known`` if all its inputs are known; returns whether it did."""
     if node.domain not in ("", "ai.onnx") or node.op_type in _RANDOM:
         return False
     if any(attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute):
@@ -111,7 +111,7 @@ def _fold(
         values = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opsets)).run(
             None, {n: known[n] for n in names}
         )
-    except Exception:  # noqa: BLE001 - whatever the evaluator cannot do is left for the compiler
+    except Exception:  # noqa: BLE001 - a node that the evaluator cannot compute is left for the compiler
         return False
     if not all(isinstance(value, np.ndarray | np.generic) for value in values):
         return False
@@ -120,7 +120,7 @@ def _fold(
 
 
 def _store(graph: onnx.GraphProto, known: Mapping[str, np.ndarray], stored: set[str]) -> None:
-    """Make initializers of the computed values that are read."""
+    """Turn the computed values that are read into initializers."""
     read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
     for name in sorted(read & known.keys() - stored):
         graph.initializer.append(numpy_helper.from_array(known[name], name))

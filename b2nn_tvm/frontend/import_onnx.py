@@ -1,4 +1,4 @@
-"""ONNX -> Relax: one function "main" in NCHW with its constants inline, and the names of its layers."""
+"""Import an ONNX file to Relax: one function "main" in NCHW with its constants inline, and the names of its layers."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def import_onnx(
 ) -> ImportedModel:
     """Import an ONNX file of opset 11 or newer.
 
-    ``input_shapes`` fixes what the file leaves open; an open batch is 1 by default. ``sign_zero`` says what the
-    operator Sign is at 0: "+1" or "-1", the sign of a binary network, or None, 0 as in the ONNX standard.
+    ``input_shapes`` fixes the dimensions that the file leaves open; an open batch is 1 by default. ``sign_zero`` is the
+    value of the operator Sign at 0: "+1" or "-1", the sign of a binary network, or None for 0 as in the ONNX standard.
 
     Raises InputError where the file is not as expected, UnsupportedError where an operator cannot be imported.
     """
@@ -82,7 +82,7 @@ class _Record:
                 self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
 
     def layers(self, function: relax.Function) -> tuple[NamedLayer, ...]:
-        """The layers; convolutions with the digests of their weights, which stand in ``function`` in the same order."""
+        """The layers. Convolutions get the digests of their weights, which stand in ``function`` in the same order."""
         weights = (constant(call.args[1]) for _, call in calls(function) if op_name(call) == "relax.nn.conv2d")
         return tuple(_with_digest(layer, next(weights)) if layer.kind == "conv2d" else layer for layer in self._layers)
 
@@ -93,7 +93,7 @@ def _with_digest(layer: NamedLayer, weight: np.ndarray | None) -> NamedLayer:
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """The importer prints what it is about to raise, and warns of names it changes."""
+    """Silence the importer, which prints the errors that it is about to raise, and warns of names that it changes."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

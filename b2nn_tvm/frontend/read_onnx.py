@@ -1,4 +1,4 @@
-"""Read an ONNX file into one flat, static, fully named graph, or say what keeps it from being one."""
+"""Read an ONNX file into one flat, static, fully named graph, or raise an error that names the obstacle."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
 
 
 def input_shapes(model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]] | None) -> dict[str, tuple[int, ...]]:
-    """The static shape of every input: as ``given``, as in the file, and 1 for a batch that the file leaves open.
+    """The static shape of every input: the ``given`` one, else the one in the file, with 1 for a batch that the file
+    leaves open.
 
     Raises InputError where another dimension is open, or where ``given`` contradicts the file.
     """

@@ -3,7 +3,7 @@
 Three forms of the same sum, one per kind of vector unit:
 
 - words: uint32 lanes, one popcount per lane straight into int32 (AVX-512 VPOPCNTDQ);
-- bytes: uint8 lanes, summed in uint16 (NEON ``cnt``; in int32 where a filter has more bits than that holds);
+- bytes: uint8 lanes, summed in uint16 (NEON ``cnt``; in int32 where a filter has more bits than uint16 holds);
 - look-up: nibbles of two rows at a time through a table (AVX2 and AVX-512 ``vpshufb``, see ops/bconv2d_lookup.py).
 
 Popcounts are cast to int32 before any subtraction: TVM marks unsigned arithmetic as not wrapping.
@@ -33,8 +33,9 @@ def bconv2d(
     """int32 [N, H', W', O] dot products of packed x [N, H + pads, W + pads, words] and weight [O/lanes, kh, kw, words,
     lanes].
 
-    ``constant`` is the one number of a uniform border, or its table with ``rows`` and ``columns`` (ops/bit_layout.py).
-    ``table`` is that of the look-up form, whose weight holds nibbles (``to_nibbles``) in place of words.
+    ``constant`` is the one number of a uniform border, or a border's table with ``rows`` and ``columns``
+    (ops/bit_layout.py). ``table`` is the table of the look-up form, whose weight holds nibbles (``to_nibbles``) in
+    place of words.
     """
     lanes = int(weight.shape[4])
     if table is not None:
@@ -56,7 +57,7 @@ def bconv2d(
 
 
 def _count(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, in_bytes: bool) -> te.Tensor:
-    """The plain sum, in uint16 or in int32. The schedule replaces that ``in_bytes`` by a micro-kernel, which sums
+    """The plain sum, in uint16 or in int32. The schedule replaces the sum ``in_bytes`` by a micro-kernel, which sums
     short runs in uint8.
     """
     blocks, kernel_height, kernel_width, words, lanes = (int(extent) for extent in weight.shape)

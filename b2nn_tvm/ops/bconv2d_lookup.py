@@ -2,14 +2,15 @@
 filters.
 
 A *pair* byte holds the same four channels of two input pixels, one above the other. It selects a row of a table whose
-entry for each nibble of weights has popcount(upper pixel xor weight) in its low and that of the lower pixel in its high
-half, so that a byte shuffle of the row by the weights' nibbles (``vpshufb``) does 8 binary MACs per filter:
+entry for each nibble of weights has popcount(upper pixel xor weight) in its low half and popcount(lower pixel xor
+weight) in its high half, so that a byte shuffle of the row by the weights' nibbles (``vpshufb``) does 8 binary MACs per
+filter:
 
     lookups (uint8)  = sum of 2 or 3 shuffled rows            both halves at most 12: nothing carries over
     short   (uint8)  = sums of whole bytes modulo 256, and of their high halves; at most 21 look-ups, so at most 252
-    bconv2d (uint16) = for the lower pixel the high halves, for the upper one the bytes less 16 times those
+    bconv2d (uint16) = for the lower pixel the high halves, for the upper one the bytes less 16 times these
 
-The idea of a table that the activations select and the weights index is T-MAC's (arXiv 2407.00088); two pixels to an
+The idea of a table that the activations select and the weights index is T-MAC's (arXiv 2407.00088); two pixels per
 entry halve the shuffles. docs/kernels.md counts the operations.
 """
 
@@ -25,7 +26,7 @@ from b2nn_tvm.workload import ConvWorkload
 SHUFFLES = {16: "llvm.x86.ssse3.pshuf.b.128", 32: "llvm.x86.avx2.pshuf.b", 64: "llvm.x86.avx512.pshuf.b.512"}
 MAX_BITS_IN_UINT8 = 255
 MAX_BITS_IN_UINT16 = 65535
-COLUMNS = 3  # of the kernel, looked up before the halves are taken apart: 3 * 4 bits are less than 16
+COLUMNS = 3  # kernel columns that are added up before the halves are taken apart: 3 * 4 bits are less than 16
 
 
 def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
@@ -74,8 +75,8 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
 
 
 def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te.Tensor:
-    """uint8 [N, rows, W, 2 * bytes]: all low, then all high nibbles of the bytes of x, with those ``below`` rows
-    further down in the high half; nothing below the last row of x.
+    """uint8 [N, rows, W, 2 * bytes]: all low, then all high nibbles of the bytes of x, with the nibbles ``below`` rows
+    further down in the high half, which are 0 below the last row of x.
     """
     batch, height, width, size = (int(extent) for extent in x.shape)
 
@@ -93,7 +94,7 @@ def _byte(value: int) -> Expr:
 
 
 def lookup_table(lanes: int) -> np.ndarray:
-    """uint8 [256, lanes]: for a pair byte the popcounts of both its nibbles xor 0..15, over and over for the whole
+    """uint8 [256, lanes]: for a pair byte the popcounts of both its nibbles xor 0..15, repeated over the whole
     vector.
     """
     pairs, nibbles = np.arange(256)[:, None], np.arange(lanes)[None] % 16

@@ -1,4 +1,4 @@
-"""How the bits and the border of a binary convolution are laid out for the kernels (numpy, at compile time).
+"""The layout of the bits and the border of a binary convolution for the kernels (numpy, at compile time).
 
 Activations: [N, H + pads, W + pads, words], bits along the channels, tail bits 0. Weights: [O / lanes, kh, kw, words,
 lanes], so that one vector register holds the same word of ``lanes`` neighbouring filters.
@@ -32,12 +32,12 @@ class Border:
 
 
 def word_bits(word: str) -> int:
-    """The bits of a packed word, by its type."""
+    """The number of bits in a packed word of the type ``word``."""
     return 8 * np.dtype(word).itemsize
 
 
 def words_of(channels: int, *, word: str) -> int:
-    """The words that hold the bits of so many channels."""
+    """The number of words that hold the bits of ``channels`` channels."""
     return -(-channels // word_bits(word))
 
 
@@ -86,7 +86,7 @@ def border(signs: np.ndarray, workload: ConvWorkload, *, pad_value: int, lanes: 
     constant = np.where(inside, channels, 2 * ones[None, None]).sum(axis=(3, 4), dtype=np.int32)
     table = np.full(
         (*constant.shape[:2], padded_outputs), constant.flat[0], np.int32
-    )  # uniform with the absent filters, too
+    )  # so that absent filters keep a uniform table uniform
     table[..., :outputs] = constant
     return Border(table, rows.reshape(-1).astype(np.int32), columns.reshape(-1).astype(np.int32))
 

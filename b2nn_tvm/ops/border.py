@@ -1,7 +1,8 @@
-"""Tensors with a border of zeros in memory: how other functions write and read the image inside.
+"""Tensors with a border of zeros in memory: the loops by which other functions write and read the image inside.
 
-A function that computes an image [N, H, W, C] writes into [N, H + pads, W + pads, C] by a last block, one that reads
-the image reads from there by a first one; both are elementwise, so that schedules fold them into stores and loads.
+A function that computes an image [N, H, W, C] writes it into [N, H + pads, W + pads, C] in an additional last block, a
+function that reads the image reads it from there in an additional first block; both blocks are elementwise, so that
+schedules fold them into stores and loads.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from b2nn_tvm.workload import ConvWorkload
 
 def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
     """float32 [N, H', W', O] of x [N, H + pads, W + pads, C] and weight from ``pack_weights``; O is cut to the
-    workload's.
+    workload's outputs.
 
     With groups, ``lanes`` divides the outputs of a group, so that a vector reads one input channel.
     """
@@ -42,7 +42,7 @@ def conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Ten
 
 
 def crop_channels(y: te.Tensor, channels: int) -> te.Tensor:
-    """The first ``channels`` of the last axis; y itself where there are no more."""
+    """The first ``channels`` of the last axis; y itself where it has no more."""
     if int(y.shape[-1]) == channels:
         return y
     return te.compute((*y.shape[:-1], channels), y, name="crop")

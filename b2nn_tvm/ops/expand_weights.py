@@ -1,7 +1,7 @@
-"""Weights of -1 and +1 stored as bits, and made floats again in the layout of a float convolution's kernel.
+"""Expand weights of -1 and +1, which are stored as bits, to floats in the layout of a float convolution's kernel.
 
     direct     w[o, kh, kw, c, lane] = +1 where bit c * lanes + lane of bits[o, kh, kw] is 1, else -1
-    Winograd   G w G^T of those (ops/winograd_conv2d.py), whose values are exact quarters
+    Winograd   G w G^T of these weights (ops/winograd_conv2d.py), whose values are exact quarters
 
 The bits lie in the order of the floats, so that a word is broadcast and each lane tests its own bit.
 """

@@ -18,8 +18,8 @@ MAX_TAPS = 16
 
 
 def obstacle(height: int, width: int, pooling: Pooling) -> str:
-    """Why a pooling cannot be written out; empty where it can: every window, without gaps, holds a pixel of the
-    image.
+    """The reason why a pooling cannot be written out; empty where it has few taps and no gaps, and every window holds a
+    pixel of the image.
     """
     if pooling.kernel[0] * pooling.kernel[1] > MAX_TAPS:
         return f"a window has more than {MAX_TAPS} taps"

@@ -1,6 +1,6 @@
 """Sign, bit-pack and pad an NHWC tensor: bit b of word c of a pixel is x[32 c + b] >= threshold[32 c + b] (or 8 c + b).
 
-x >= threshold is true for 0 and -0.0 and false for NaN. What is here is the definition; the loops that are compiled in
+x >= threshold is true for 0 and -0.0 and false for NaN. This file holds the definition; the loops that are compiled in
 its place are written by hand (schedules/templates/pack_signs.py).
 """
 
@@ -24,8 +24,8 @@ OPAQUE = 8  # relax's OpPatternKind: never fused
 
 @dataclass(frozen=True)
 class PackGeometry:
-    """What lies where: ``padding`` is (top, left, bottom, right) in pixels, ``stride`` how many rows and columns of x
-    are gone on by; ``ones``: padded pixels have the bit 1 in the channels that exist.
+    """The geometry of a packing: ``padding`` is (top, left, bottom, right) in pixels, ``stride`` the step in rows and
+    columns of x between packed pixels; ``ones``: padded pixels have the bit 1 in the channels that exist.
     """
 
     padding: tuple[int, int, int, int]
@@ -34,12 +34,12 @@ class PackGeometry:
 
     @classmethod
     def of(cls, function: tirx.PrimFunc) -> Self:
-        """That of a function from ``pack_signs``."""
+        """The geometry of a function from ``pack_signs``."""
         found = geometry_of(function.attrs)
         return cls(four(found["padding"]), pair(found["stride"]), bool(*found["ones"]))
 
     def image(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of what is packed of an image of x."""
+        """Height and width of the packed pixels of an image of x with this height and width."""
         return -(-height // self.stride[0]), -(-width // self.stride[1])
 
 
@@ -54,7 +54,8 @@ def pack_signs(
     """A function (x float32 [N, H, W, C], threshold float32 [C], y word [N, H + pads, W + pads, words]).
 
     ``padding`` is (top, left, bottom, right). A padded pixel has the bits of ``pad_value`` +1 in the channels that
-    exist, else 0. Tail bits are 0. With a ``stride`` every so many rows and columns of x are packed only.
+    exist, else 0. Tail bits are 0. With a ``stride``, only every stride[0]-th row and every stride[1]-th column of x is
+    packed.
     """
     batch, in_height, in_width, channels = shape
     geometry = PackGeometry(four(padding), pair(stride), pad_value == 1)
@@ -88,7 +89,8 @@ def pack_interior(
     """Loops (threshold float32 [C], y word ``packed``) that pack the buffer ``x`` of another function into the image's
     pixels.
 
-    To be put into that function, and scheduled with it: its one block reads the channels of a word and writes the word.
+    They are put into that function and scheduled with it: their one block reads the channels of a word and writes the
+    word.
     """
     top, left, _, _ = padding
     batch, height, width, channels = (int(extent) for extent in x.ty.shape)

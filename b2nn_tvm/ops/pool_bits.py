@@ -1,7 +1,7 @@
 """Max-pool packed signs: the OR of the words of each window.
 
-What lies outside the image is the bit 0, as a max pooling pads with less than any value. What is here is the
-definition; the loops that are compiled in its place are written by hand (schedules/templates/pool_bits.py).
+Pixels outside the image have the bit 0, as a max pooling pads with less than any value. This file holds the definition;
+the loops that are compiled in its place are written by hand (schedules/templates/pool_bits.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PoolGeometry:
 
     @classmethod
     def of(cls, function: tirx.PrimFunc) -> Self:
-        """That of a function from ``pool_bits``."""
+        """The geometry of a function from ``pool_bits``."""
         found = geometry_of(function.attrs)
         (channels,), (ones,) = found["channels"], found["ones"]
         pairs = {name: pair(found[name]) for name in ("kernel", "stride", "dilation", "before", "image")}
@@ -55,9 +55,9 @@ def pool_bits(
 ) -> tirx.PrimFunc:
     """A function (x word ``shape`` [N, H, W, words], flips word [words], y word [N, H' + pads, W' + pads, words]).
 
-    The pixels of y are the pooled ones of x, xor ``flips``. ``border`` (top, left, bottom, right) is what the next
-    layer wants around them: with ``pad_value`` +1 the bits of the ``channels`` that exist; else 0, which is left to the
-    memory (attribute BORDERED).
+    The pixels of y are the pooled ones of x, xor ``flips``. ``border`` (top, left, bottom, right) is the padding of the
+    next layer around them: with ``pad_value`` +1 it has the bit 1 in the ``channels`` that exist; else it is 0, and the
+    memory has to hold it already (attribute BORDERED).
     """
     batch, height, width, words = shape
     (sh, sw), (dh, dw), (above, before) = pooling.stride, pooling.dilation, pooling.padding[:2]

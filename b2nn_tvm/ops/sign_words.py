@@ -1,4 +1,4 @@
-"""A word of sign bits by whole vectors: the compare's predicate bits are the packed bits.
+"""Compute a word of sign bits by whole vectors: the compare's predicate bits are the packed bits.
 
 A vector compare yields <lanes x i1>, which ``reinterpret`` turns into a word: ``vcmpps`` + ``kmov`` on AVX-512,
 ``vmovmskps`` on AVX2, ``fcmge`` and a reduction on NEON.

@@ -1,4 +1,4 @@
-"""The numbers by which a vector unit shapes the data: what the lowering passes need to know of an instruction set."""
+"""The data layout of a vector unit: the numbers of an instruction set that the lowering passes need."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from b2nn_tvm.ops.bit_layout import word_bits
 class VectorLayout:
     """``float_lanes``: float32 lanes of a register; ``word``: the element type of packed bits ("uint32" or "uint8", see
     ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words; ``lookup``: whether bytes are counted by table
-    look-up (ops/bconv2d_lookup.py); ``binary_register``: filters of a register where such a vector may be several, else
-    0.
+    look-up (ops/bconv2d_lookup.py); ``binary_register``: filters per register where a vector of words may span several
+    registers, else 0.
     """
 
     float_lanes: int
@@ -31,8 +31,8 @@ class VectorLayout:
         return lanes
 
     def _registers(self, needed: int) -> int:
-        """Registers per vector that make the fewest operations: three for each, absent filters included, and a
-        broadcast for all.
+        """The registers per vector that make the fewest operations: three per register, absent filters included, and
+        one broadcast per vector.
         """
         most = self.max_binary_lanes // self.binary_register
         return min(range(most, 0, -1), key=lambda count: -(-needed // count) * (3 * count + 1))

@@ -3,7 +3,7 @@ Networks").
 
     V = B^T d B of each (m + 2) x (m + 2) tile;  M = V U with U = G g G^T made at compile time;  y = A^T M A
 
-m = 4 saves three quarters of the multiplications at an error of about 1e-5, m = 2 saves 56 % at that of the direct
+m = 4 saves three quarters of the multiplications at an error of about 1e-5, m = 2 saves 56 % at the error of the direct
 form.
 """
 
@@ -101,7 +101,7 @@ def transform_weights(weight: np.ndarray, *, lanes: int, m: int) -> np.ndarray:
 
 
 def padding_to_tiles(workload: ConvWorkload, m: int) -> tuple[int, int, int, int]:
-    """(top, left, bottom, right) with the bottom and right grown so that the output is whole tiles of m x m."""
+    """(top, left, bottom, right) with bottom and right enlarged so that the output is whole tiles of m x m."""
     top, left, bottom, right = workload.padding
     return top, left, bottom + -workload.out_height % m, right + -workload.out_width % m
 

@@ -1,4 +1,4 @@
-"""The order of the passes: from an imported network to unscheduled kernels in one layout, and what follows
+"""The order of the passes: from an imported network to unscheduled kernels in one layout, and the passes behind the
 schedules.
 """
 
@@ -79,9 +79,9 @@ def convert_layout(context: CompileContext) -> tuple[Pass, ...]:
 
         R.nn.conv2d(x[1, C, H, W], w[O, I, kh, kw])  ->  R.nn.conv2d(x[1, H, W, C], w[kh, kw, I, O])
 
-    ConvertLayout of Relax does the convolutions, pooling and plain arithmetic. What it cannot move (pad, clip, where,
-    ...) is moved by SinkTranspose, and a transpose that came to stand between a sign and its convolution is put before
-    the sign.
+    ConvertLayout of Relax does the convolutions, pooling and plain arithmetic. SinkTranspose moves the operators that
+    ConvertLayout cannot move (pad, clip, where, ...), and SinkSign puts a transpose that came to stand between a sign
+    and its convolution before the sign.
     """
     return (
         AlignConstants(context),  # again: the passes since the first time have made new constants
@@ -101,7 +101,7 @@ def convert_layout(context: CompileContext) -> tuple[Pass, ...]:
 
 
 def lower_binary(context: CompileContext) -> tuple[Pass, ...]:
-    """What stands around binary layers becomes thresholds of integers, and binary layers become popcounts of bits."""
+    """The operators around binary layers become thresholds of integers, and binary layers become popcounts of bits."""
     return (
         LowerBinaryDense(context),
         FoldActivation(context),  # before PoolSigns, which knows no activation between a pooling and its sign
@@ -114,7 +114,9 @@ def lower_binary(context: CompileContext) -> tuple[Pass, ...]:
 
 
 def lower_float(context: CompileContext) -> tuple[Pass, ...]:
-    """Float layers become this project's operators, all else TVM's, and neighbours are fused into one function."""
+    """Float layers become this project's operators, all other ones TVM's, and neighbours are fused into one
+    function.
+    """
     return (
         LowerMaxPool2d(context),
         LowerConv2d(context),
@@ -132,7 +134,9 @@ def lower_float(context: CompileContext) -> tuple[Pass, ...]:
 
 
 def fuse_kernels(context: CompileContext) -> tuple[Pass, ...]:
-    """The functions take over what TVM's fusion leaves between them."""
+    """The functions take over the packing and padding that TVM's fusion leaves between them; -1 and +1 weights become
+    bits.
+    """
     return (
         FusePack(context),
         FusePad(context),
@@ -159,19 +163,19 @@ def after_scheduling(context: CompileContext) -> tuple[Pass, ...]:
 
 @dataclass(frozen=True)
 class Kernels:
-    """A network as calls of fused, unscheduled functions, and what the passes noted of it in their ``context``."""
+    """A network as calls of fused, unscheduled functions, with the notes of the passes in their ``context``."""
 
     module: tvm.IRModule
     context: CompileContext
 
     @property
     def convs(self) -> tuple[ConvClass, ...]:
-        """Which convolutions became binary, and why not."""
+        """The class of each convolution: whether it became binary, and why not."""
         return self.context.kernels.convs
 
     @property
     def log(self) -> RewriteLog:
-        """What the passes did and what they left."""
+        """The rewrites that the passes applied, and the ones that they declined."""
         return self.context.log
 
 
@@ -182,7 +186,7 @@ def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target
 
 
 def finish_scheduled(module: tvm.IRModule, context: CompileContext) -> tvm.IRModule:
-    """Do to scheduled functions what could not be done before."""
+    """Apply the passes that need scheduled functions."""
     return run(after_scheduling(context), module, context, name="after_scheduling")
 
 

@@ -1,4 +1,4 @@
-"""What became of a convolution of the network: binary, weight-binary or float, and why."""
+"""The class of a convolution of the network: binary, weight-binary or float, and the reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ConvClass:
-    """A convolution by name; ``reason`` says why it, or its input, stays float and is empty if it is binary.
+    """A convolution by name; ``reason`` says why it, or its input, stays float, and is empty if the convolution is
+    binary.
 
     ``weight_binary``: its input is no sign, and its weights are -1 and +1.
     """
@@ -19,7 +20,7 @@ class ConvClass:
 
     @property
     def verdict(self) -> str:
-        """All of it in words."""
+        """The class and the reason in words."""
         if self.binary:
             return "is binary"
         return f"{'is weight-binary' if self.weight_binary else 'stays float'}: {self.reason}"

@@ -1,6 +1,4 @@
-"""Which kernel came from which layer: names are lost in Relax, but each layer's packed weights are a constant of its
-own.
-"""
+"""The layer of each kernel: names are lost in Relax, but each layer's packed weights are a constant of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from b2nn_tvm.provenance.layer_names import LayerNamer
 @dataclass(frozen=True)
 class KernelLayer:
     """A layer as it was lowered: ``precision`` is "binary", "weight-binary" or "float", ``workload`` the key;
-    ``weight_bytes`` are those of its weights in the library.
+    ``weight_bytes`` are the bytes of its weights in the library.
     """
 
     name: str
@@ -28,8 +26,8 @@ class KernelLayer:
 
 
 class KernelLayerIndex:
-    """Gives each lowered layer its name, and finds the layer again by its packed weights; equal ones in network
-    order.
+    """Gives each lowered layer its name, and finds the layer again by its packed weights; layers with equal weights
+    come in network order.
     """
 
     def __init__(self, namer: LayerNamer):
@@ -39,7 +37,7 @@ class KernelLayerIndex:
         self._bits: dict[str, np.ndarray] = {}
 
     def classify(self, convs: Iterable[ConvClass]) -> None:
-        """Note what becomes of each convolution: of layers with equal weights, the binary ones get binary kernels."""
+        """Note the class of each convolution: of layers with equal weights, the binary layers get binary kernels."""
         self.convs = tuple(convs)
 
     def add(
@@ -54,7 +52,7 @@ class KernelLayerIndex:
     ) -> None:
         """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported).
 
-        ``bits`` are what the library will hold in place of ``packed``.
+        ``bits`` is the constant that the library will hold in place of ``packed``.
         """
         binary = {conv.name for conv in self.convs if conv.binary}
         name = self._namer.name(weight, prefer=lambda name: (name in binary) == (precision == "binary"))
@@ -65,7 +63,7 @@ class KernelLayerIndex:
 
     def replace_with_bits(self, packed: np.ndarray) -> np.ndarray | None:
         """The bits to hold in place of the constant ``packed``, by which its next layer is found from now on; None
-        without any.
+        where there are none.
         """
         bits = self._bits.get(_digest(packed))
         if bits is not None:
@@ -74,14 +72,14 @@ class KernelLayerIndex:
         return bits
 
     def name_of(self, constants: Iterable[np.ndarray]) -> str:
-        """The name of the next layer that ``find`` would give for these constants, which it leaves in place; or
-        empty.
+        """The name of the layer that ``find`` would give for these constants, without taking it out; empty where there
+        is none.
         """
         found = (layers[0].name for value in constants if (layers := self._by_constant.get(_digest(value))))
         return next(found, "")
 
     def find(self, constants: Sequence[np.ndarray]) -> KernelLayer | None:
-        """The layer one of whose constants is among these; each entry is given out once."""
+        """The next layer that owns one of these constants, which is taken out; None where there is none."""
         for value in constants:
             layers = self._by_constant.get(_digest(value))
             if layers:

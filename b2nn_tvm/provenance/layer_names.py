@@ -13,13 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Relative spread of magnitudes that still counts as one magnitude: what folding (sign(w) - w) + w leaves in float32.
+# The relative spread of magnitudes that still counts as one: folding (sign(w) - w) + w in float32 leaves as much.
 _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class NamedLayer:
-    """A layer of the ONNX file: ``kind`` is "conv2d" or "dense"; ``digest`` is empty where weights are no constant."""
+    """A layer of the ONNX file: ``kind`` is "conv2d" or "dense"; ``digest`` is empty where its weights are no
+    constant.
+    """
 
     name: str
     kind: str
@@ -38,7 +40,7 @@ class LayerNamer:
     def name(self, weight: np.ndarray | None, *, prefer: Callable[[str], bool] = lambda name: True) -> str:
         """The name of the layer with these weights, [O, I, kh, kw] or [O, I]; None stands for computed weights.
 
-        Of equal weights the first name that ``prefer`` accepts is taken, else the first.
+        Of layers with equal weights the first name that ``prefer`` accepts is taken, else the first name.
         """
         names = self._names.get("" if weight is None else weight_digest(weight))
         if names:
@@ -50,10 +52,11 @@ class LayerNamer:
 
 
 def weight_digest(weight: np.ndarray) -> str:
-    """SHA-1 over shape and values of float32 weights [O, ...]; over their signs where they are sign times magnitude[o].
+    """SHA-1 over shape and values of float32 weights [O, ...]; over their signs where weights are sign times
+    magnitude[o].
 
-    A filter and its negative have the same digest, as folding a batch norm into a threshold may flip a filter; so have
-    a dense layer and the 1x1 convolution that it is lowered to.
+    A filter and its negative have the same digest, as folding a batch norm into a threshold may flip a filter; a dense
+    layer has the digest of the 1x1 convolution that it is lowered to.
     """
     parts = split_sign_and_scale(weight)
     values = np.ascontiguousarray(weight if parts is None else _unflipped(parts[0]), np.float32)
@@ -67,7 +70,8 @@ def _unflipped(signs: np.ndarray) -> np.ndarray:
 
 
 def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Write weights [O, ...] as signs (-1, +1; float32) times a magnitude >= 0 per channel [O], if they are that.
+    """Write weights [O, ...] as signs (-1, +1; float32) times a magnitude >= 0 per channel [O]; None if they have
+    another form.
 
     The sign of a channel whose weights are all 0 is +1.
     """
@@ -80,6 +84,6 @@ def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
 
 
 def is_sign_times_scale(weight: np.ndarray) -> bool:
-    """Whether weights [O, ...] are finite, several to a channel, and of exactly one magnitude in each."""
+    """Whether weights [O, ...] are finite, several per channel, and of exactly one magnitude in each channel."""
     rows = np.abs(weight.reshape(weight.shape[0], -1))
     return rows.shape[1] > 1 and bool(np.isfinite(rows).all() and (rows == rows[:, :1]).all())

@@ -1,4 +1,4 @@
-"""What each pass did to which layer, and what it left as it was and why: not matching is data."""
+"""The log of all passes: the layers that each pass changed, and the layers that it left, each with the reason."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ class RewriteLog:
         self._entries[Rewrite(layer, rule, applied, reason)] = None
 
     def next_layer_name(self, rule: str, weight: np.ndarray | None) -> str:
-        """The layer with these weights [O, ...]; of equal ones the next that ``rule`` has not asked for yet.
+        """The name of the layer with these weights [O, ...]; of equal layers, the next that ``rule`` has not asked for
+        yet.
 
-        Empty where no layer has them: weights that are computed, or that an importer made.
+        Empty where no layer has these weights, because they are computed or made by an importer.
         """
         digest = "" if weight is None else weight_digest(weight)
         names = self._names.get(digest, [""])
@@ -49,6 +50,8 @@ class RewriteLog:
         return names[min(turn, len(names) - 1)]
 
     def in_order(self, layers: Sequence[str]) -> tuple[Rewrite, ...]:
-        """The decisions by layer, in the order of ``layers``; those about no layer, or another, come last."""
+        """The decisions by layer, in the order of ``layers``; decisions about no layer, or about another layer, come
+        last.
+        """
         place = {layer: index for index, layer in enumerate(layers)}
         return tuple(sorted(self._entries, key=lambda entry: place.get(entry.layer, len(place))))

@@ -1,6 +1,6 @@
-"""What the operators compute, defined once: torch layers, exporter and compiler are tested against it.
+"""The definition of the operators, given once: torch layers, exporter and compiler are tested against it.
 
-The definition in numpy is at hand here; that in ONNX, which files carry, stands in onnx_functions.py.
+This package gives the definition in numpy; onnx_functions.py holds the definition in ONNX, which exported files carry.
 """
 
 from b2nn_tvm.reference.binary import (

@@ -1,4 +1,4 @@
-"""The definition of the binary operators in numpy: slow, obvious, and what everything else is tested against.
+"""The definition of the binary operators in numpy: slow and obvious, so that all other code is tested against it.
 
 sign(x) is +1 where x >= threshold and -1 elsewhere, so sign(0) = sign(-0.0) = +1 and sign(NaN) = -1 (Rastegari et al.,
 XNOR-Net, with the tie broken upwards). Bits are 1 for +1; they are packed along the channels, the first channel in the
@@ -23,7 +23,7 @@ def pack(signs: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def unpack(packed: np.ndarray, channels: int, axis: int = -1) -> np.ndarray:
-    """The int8 signs of which ``pack`` made ``packed``."""
+    """The int8 signs from which ``pack`` made ``packed``."""
     bits = np.unpackbits(packed, axis=axis, count=channels, bitorder="little")
     return (2 * bits.astype(np.int8) - 1).astype(np.int8)
 
@@ -120,7 +120,8 @@ def scale_channels(y: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def threshold_channels(y: np.ndarray, threshold: np.ndarray, flip: np.ndarray) -> np.ndarray:
     """int8 signs of y int32 [N, O, H, W]: +1 where y >= threshold[o], the opposite where flip[o] is true.
 
-    This is what batch norm followed by sign becomes; a negative gamma flips (Umuroglu et al., FINN, section 4.2.2).
+    Batch norm followed by sign becomes this comparison; a negative gamma flips it (Umuroglu et al., FINN, section
+    4.2.2).
     """
     at_least = y >= np.asarray(threshold, np.int32)[:, None, None]
     return np.where(at_least ^ np.asarray(flip, bool)[:, None, None], 1, -1).astype(np.int8)

@@ -1,4 +1,4 @@
-"""The functions BinaryConv2d and WeightBinaryConv2d, whose input is not made a sign, in ONNX (domain b2nn, version 1).
+"""The functions BinaryConv2d and WeightBinaryConv2d (which takes no sign of its input) in ONNX: domain b2nn, version 1.
 
 They carry their weights as bits; their bodies unpack them, so that any ONNX runtime computes them.
 """
@@ -77,9 +77,11 @@ def weight_binary_conv2d_function() -> onnx.FunctionProto:
 
 
 def _function(name: str, inputs: str, image: str) -> onnx.FunctionProto:
-    """``image`` are the nodes that make what is padded and convolved of x."""
+    """The definition of a function; ``image`` holds the nodes that turn x into the image that is padded and
+    convolved.
+    """
     return onnx.parser.parse_function(_BODY.replace("NAME", name).replace("INPUTS", inputs).replace("IMAGE", image))
 
 
-# How to make the definition of each.
+# The function that makes the definition of each operator.
 FUNCTIONS = {NAME: binary_conv2d_function, WEIGHT_NAME: weight_binary_conv2d_function}

@@ -1,4 +1,4 @@
-"""Finished phases of long work on disk, so that what was interrupted goes on where it stopped."""
+"""Finished phases of long work on disk, so that interrupted work goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCHEMA = {
 
 
 def digest(inputs: Mapping[str, Any]) -> str:
-    """SHA-256 over JSON-able ``inputs`` and the tool's version."""
+    """SHA-256 over ``inputs``, which JSON can hold, and the tool's version."""
     text = json.dumps({**inputs, "tool_version": __version__}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -50,9 +50,9 @@ class State:
         """The result of a phase: from disk where it finished before with equal ``inputs``, else from
         ``compute(folder)``.
 
-        ``inputs`` and the result are JSON-able. What compute writes below its folder belongs to the phase: it counts as
-        finished only while every file is there with its size. A phase that stopped half-way starts in the folder it
-        left.
+        JSON can hold ``inputs`` and the result. The files that ``compute`` writes below its folder belong to the phase:
+        it counts as finished only while every file is there with its size. A phase that stopped half-way starts again
+        in the folder that it left.
         """
         folder, key = self.files(name), digest(inputs)
         found = self._finished(folder, key)
@@ -87,7 +87,9 @@ class State:
         return result if intact and document["digest"] == key else None
 
     def _clear_other(self, folder: Path, key: str) -> None:
-        """Keep what an interrupted run of the very same phase left (checkpoints); drop what other inputs made."""
+        """Keep the files of an interrupted run with the same inputs (checkpoints); drop the files of a run with other
+        inputs.
+        """
         begun = folder / "begun"
         if not begun.is_file() or begun.read_text(encoding="utf-8") != key:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,11 +1,14 @@
-"""Other converters for TVM's ONNX importer.
+"""Replace converters of TVM's ONNX importer.
 
 What TVM does: ``onnx_frontend._get_convert_map()`` makes the table {op type: class with ``get_converter(opset)``}
 afresh, each time that the importer looks up a node. A converter is called as (block builder, inputs, attributes,
-parameters). Why we need it: some operators are unknown to TVM, some are needed in another form, and its errors do not
-name the node; it has no way to register a converter. When it breaks: look in ``relax/frontend/onnx/onnx_frontend.py``
-for where the class of an operator is looked up, and replace that. Should TVM get a registry, use it and delete this
-file.
+parameters).
+
+Why we need it: some operators are unknown to TVM, some are needed in another form, and TVM's errors do not name the
+node; TVM has no way to register a converter.
+
+When it breaks: look in ``relax/frontend/onnx/onnx_frontend.py`` for the function that looks up the class of an
+operator, and replace that function. Should TVM get a registry, use it and delete this file.
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ def stock_converters() -> ConverterTable:
 
 @contextmanager
 def replaced_converters(make_table: Callable[[ConverterTable], ConverterTable]) -> Iterator[None]:
-    """Within this context the importer uses the table that ``make_table`` makes of TVM's; one thread at a time."""
+    """Within this context the importer uses the table that ``make_table`` makes from TVM's table; one thread at a
+    time.
+    """
     with _LOCK:
         original = onnx_frontend._get_convert_map
         table = make_table(original())

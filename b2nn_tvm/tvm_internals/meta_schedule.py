@@ -1,10 +1,13 @@
-"""MetaSchedule without its slow start.
+"""Import MetaSchedule without its slow start.
 
 What TVM does: ``import tvm.s_tir.meta_schedule`` imports ``tvm.s_tir.tensor_intrin``, which parses the tensor
-intrinsics of every GPU and of some CPUs: that takes 20 seconds and more. Why we need it: tuning starts with this
-import, and none of the intrinsics is used here; so empty modules stand in for them in ``sys.modules`` while it is
-imported. When it breaks: an AttributeError or ImportError names what MetaSchedule now takes from one of these modules;
-leave that one out of the list. Were the import fast, this would be a plain import.
+intrinsics of every GPU and of some CPUs: that takes 20 seconds and more.
+
+Why we need it: tuning starts with this import, and none of the intrinsics is used here; so empty modules stand in for
+them in ``sys.modules`` while it is imported.
+
+When it breaks: an AttributeError or ImportError names the part that MetaSchedule now takes from one of these modules;
+leave that module out of the list. Were the import fast, this would be a plain import.
 """
 
 from __future__ import annotations

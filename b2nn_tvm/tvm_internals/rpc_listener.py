@@ -1,11 +1,13 @@
 """TVM's RPC server in this process, with its socket and its thread in our hands.
 
 What TVM does: ``rpc.Server`` starts a process of its own, in which ``PopenRPCServerState`` opens a socket and starts a
-thread that accepts clients and forks a process for each. The thread ends where a client's process crashed, and never
-else; each client's process inherits the socket.
+thread that accepts clients and forks a process for each. The thread ends where a client's process crashed, and at no
+other time; each client's process inherits the socket.
+
 Why we need it: our functions have to be registered in the serving process; a crashed client must not end the service; a
 client that was switched off must not hold the board; and no client's process may keep the port.
-When it breaks: see what ``rpc/server.py`` runs in the process that ``rpc.Server`` starts, and what its state has for
+
+When it breaks: see what ``rpc/server.py`` runs in the process that ``rpc.Server`` starts, and how its state names
 ``sock`` and ``thread``.
 """
 
@@ -20,7 +22,7 @@ _KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEE
 
 
 class RpcListener:
-    """Listens from its construction on, in a thread that lives as long as the process."""
+    """A listener for clients, from its construction on, in a thread that lives as long as the process."""
 
     def __init__(self, host: str, port: int, *, tracker: tuple[str, int] | None, key: str) -> None:
         """Raises ValueError where the port is taken, OSError where the address is not this machine's."""
@@ -35,6 +37,6 @@ class RpcListener:
         return alive
 
     def close_socket(self) -> None:
-        """Give this process's hold of the port up; once is enough, and more do no harm."""
+        """Give up this process's hold of the port; further calls do no harm."""
         if self._state.sock.fileno() >= 0:
             self._state.sock.close()

@@ -1,6 +1,6 @@
-"""A finished library against onnxruntime: the library itself where this machine runs it, else what stands in for it.
+"""Check a finished library against onnxruntime: the library itself where this machine runs it, else a stand-in for it.
 
-What a network computes does not depend on the target. So where this machine cannot run the library, the same network is
+The results of a network do not depend on the target. So where this machine cannot run the library, the same network is
 compiled for this machine and compared, and the library is run under an emulator where there is one.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.targets.target import TargetInfo
 
-EMULATED_INPUTS = 1  # a network for images of 224 x 224 takes an emulator half a minute for each
+EMULATED_INPUTS = 1  # a network for images of 224 x 224 takes an emulator half a minute for each input
 EMULATION_LIMIT_S = 120.0
 
 
@@ -61,10 +61,10 @@ def check_library(
     build_stand_in: Callable[[Path], None] | None,
     say: Callable[[str], None],
 ) -> Verification:
-    """Compare the library in ``folder`` with onnxruntime and say what was done.
+    """Compare the library in ``folder`` with onnxruntime and return the kind and the result of the check.
 
     ``build_stand_in`` compiles the same network for this machine into a folder; it is None where this machine runs the
-    library itself. Raises VerificationError where they disagree.
+    library itself. Raises VerificationError where the library and onnxruntime disagree.
     """
     say("verify")
     try:
@@ -93,7 +93,7 @@ def _check_stand_in(
 
 
 def _no_emulator(target: TargetInfo) -> str:
-    """Why libraries for ``target`` are not emulated here; empty where they are."""
+    """The reason why libraries for ``target`` are not emulated here; empty where they are."""
     if target.arch not in EMULATED_ARCHS:
         return f"none is used for {target.arch}"
     try:
@@ -106,13 +106,15 @@ def _no_emulator(target: TargetInfo) -> str:
 def _check_emulated(
     artifact: Artifact, checked: Verification, onnx_path: str | os.PathLike[str], sign_zero: str | None
 ) -> Verification:
-    """``checked`` with what the emulator adds, or with the reason why it gave no answer that decides."""
+    """The verification ``checked`` with the emulator's result, or with the reason why the emulator gave no decisive
+    answer.
+    """
     cpu = artifact.target.emulator
     begun: list[float] = []
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         begun.append(time.monotonic())
-        if begun[-1] - begun[0] > EMULATION_LIMIT_S:  # the inputs before had ties, and said nothing
+        if begun[-1] - begun[0] > EMULATION_LIMIT_S:  # the inputs before had ties, and decided nothing
             raise DeviceLost(f"no input decided within {EMULATION_LIMIT_S:g} s")
         return EmulatorDevice(cpu, timeout_s=EMULATION_LIMIT_S).run(artifact, inputs)
 

@@ -1,12 +1,12 @@
-"""An ONNX file in operators that onnxruntime has, with the meaning that the compiler gives it.
+"""Rewrite an ONNX file to operators that onnxruntime has, with the meaning that the compiler gives to the file.
 
     BipolarQuant(x, scale)  ->  Where(Or(x > 0, x == 0), 1, -1) * scale
     Sign(x), sign_zero +1   ->  Where(Or(x > 0, x == 0), 1, -1)
     Sign(x), sign_zero -1   ->  Where(x > 0, 1, -1)
     BinaryConv2d and WeightBinaryConv2d without a definition in the file  ->  the same with the exporter's definition
 
-Every operator is one of opset 11, which GreaterOrEqual is not, so the file keeps its opset. Both comparisons are false
-for NaN, whose sign is -1; ``not x < 0`` would make it +1.
+Every new operator exists in opset 11, in which GreaterOrEqual does not, so the file keeps its opset. Both comparisons
+are false for NaN, whose sign is -1; ``not x < 0`` would make it +1.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ _DEFAULTS = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "pad_
 
 
 def needs_rewriting(model: onnx.ModelProto, *, sign_zero: str | None) -> bool:
-    """Whether onnxruntime would refuse the file, or take a Sign in it otherwise than the compiler."""
+    """Whether onnxruntime would refuse the file, or give a Sign in it another meaning than the compiler."""
     defined = {(function.domain, function.name) for function in model.functions}
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
     return any(_is_rewritten(node, defined, sign_zero) for node in nodes)
 
 
 def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelProto:
-    """The model in operators that onnxruntime has; ``sign_zero`` is what Sign is at 0, "+1" or "-1", or None for 0.
+    """The model in operators that onnxruntime has; ``sign_zero`` is the value of Sign at 0, "+1" or "-1", or None for
+    0.
 
-    Functions that the file defines are put in place of their calls first, as the importer does, so that what stands in
-    their bodies is rewritten too.
+    Functions that the file defines are put in place of their calls first, as the importer does, so that the nodes in
+    their bodies are rewritten, too.
     """
     if model.functions:
         model = inliner.inline_local_functions(model)
@@ -78,7 +79,9 @@ def _bipolar_quant(node: onnx.NodeProto, types: Mapping[str, int]) -> Iterator[o
 def _sign(
     x: str, output: str, types: Mapping[str, int], *, plus_at_zero: bool, result: int | None = None
 ) -> Iterator[onnx.NodeProto]:
-    """The sign of x, of the type ``result`` or else that of x; x > 0 is a node, whose ties the oracle finds."""
+    """The sign of x, of the type ``result`` or else of the type of x; x > 0 is a node of its own, in which the oracle
+    finds ties.
+    """
     element = types.get(x, TensorProto.FLOAT)
 
     def name(word: str) -> str:
@@ -101,7 +104,7 @@ def _constant(name: str, value: int, element: int) -> onnx.NodeProto:
 
 
 def _call(node: onnx.NodeProto) -> onnx.NodeProto:
-    """The node as a call of the exporter's function, with the attributes that the importer takes for granted."""
+    """The node as a call of the exporter's function, with all attributes for which the importer has a default."""
     call = onnx.NodeProto()
     call.CopyFrom(node)
     call.domain = DOMAIN
@@ -111,10 +114,12 @@ def _call(node: onnx.NodeProto) -> onnx.NodeProto:
 
 
 def _element_types(model: onnx.ModelProto) -> dict[str, int]:
-    """The element type of each value, as far as it can be told; BipolarQuant and what follows it are float32 anyway."""
+    """The element type of each value, as far as it is known; BipolarQuant and the values behind it are float32
+    anyway.
+    """
     try:
         graph = shape_inference.infer_shapes(model).graph
-    except (shape_inference.InferenceError, ValueError):  # onnxruntime will find what is wrong, and name the node
+    except (shape_inference.InferenceError, ValueError):  # onnxruntime will find the fault, and name the node
         graph = model.graph
     types = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info, *graph.output)}
     types |= {tensor.name: tensor.data_type for tensor in graph.initializer}

@@ -1,9 +1,9 @@
-"""Check a compiled library against onnxruntime on the very file it was made from.
+"""Check a compiled library against onnxruntime on the very file from which the library was made.
 
 The file says sign as x >= threshold and binary weights as -1 and +1, so onnxruntime computes each binary convolution
 exactly (float32 sums of integers below 2^24) and is the reference of the whole network. Only the float parts may
-differ, by rounding; where an input of a sign lies within rounding of its threshold, the two may take different sides,
-and that input says nothing.
+differ, by rounding. Where an input of a sign lies within rounding of its threshold, library and onnxruntime may take
+different sides, and that network input decides nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
 TOLERANCE = 1e-4  # of the largest magnitude of an output
-HALF_TOLERANCE = 1e-2  # the same for outputs in float16, which onnxruntime computes in float32 and we do not
-TIE = 3e-6  # of the largest magnitude of a sign's input: what float32 sums of a few thousand terms round away
+HALF_TOLERANCE = 1e-2  # the same for float16 outputs, which onnxruntime computes in float32 and our libraries do not
+TIE = 3e-6  # of the largest magnitude of a sign's input: the rounding error of float32 sums of a few thousand terms
 INPUTS, ATTEMPTS = 3, 12
 # How onnxruntime says that it has no operator, or no kernel of it for these types.
 NO_KERNEL = ("is not a registered function/op", "No Op registered for", "Could not find an implementation for")
@@ -37,7 +37,7 @@ Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 
 
 def installed() -> bool:
-    """Whether onnxruntime is there to verify against."""
+    """Whether onnxruntime is installed, so that libraries can be verified against it."""
     return importlib.util.find_spec("onnxruntime") is not None
 
 
@@ -62,9 +62,9 @@ def verify_artifact(
     what: str = "the compiled library",
     needed: int = INPUTS,
 ) -> float:
-    """Run both on random inputs and return the largest relative difference.
+    """Run the library and onnxruntime on random inputs and return the largest relative difference of their outputs.
 
-    ``sign_zero`` is what the operator Sign was compiled to at 0, "+1" or "-1"; None stands for 0. ``run`` computes the
+    ``sign_zero`` is the compiled value of the operator Sign at 0, "+1" or "-1"; None stands for 0. ``run`` computes the
     library's outputs elsewhere than in this process, ``what`` names the library in errors, and ``needed`` is the number
     of inputs on which both must agree. Raises VerificationError where they disagree on an input without ties, Undecided
     where too many of the inputs drawn had ties, and VerificationError or NoReference where onnxruntime cannot run the
@@ -97,8 +97,8 @@ def verify_artifact(
 class Oracle:
     """An ONNX file in onnxruntime on one thread, and the distance of its signs' inputs from their thresholds.
 
-    ``sign_zero`` says what Sign is at 0 where it is not 0. Raises VerificationError where onnxruntime cannot run the
-    file.
+    ``sign_zero`` is the value of Sign at 0, "+1" or "-1", or None for 0. Raises VerificationError where onnxruntime
+    cannot run the file.
     """
 
     def __init__(self, onnx_path: str | os.PathLike[str], *, sign_zero: str | None = None):
@@ -112,8 +112,8 @@ class Oracle:
         return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
 
     def closest_tie(self, inputs: Mapping[str, np.ndarray]) -> float:
-        """The smallest distance |x - threshold| at any sign, relative to the largest magnitude there; inf without
-        signs.
+        """The smallest distance |x - threshold| at any sign, relative to the largest magnitude at that sign; inf
+        without signs.
         """
         if self._tie_session is None:
             return np.inf
@@ -123,7 +123,7 @@ class Oracle:
 
     @cached_property
     def _tie_session(self) -> tuple[list[str], InferenceSession] | None:
-        """A session that also computes x and threshold of each sign, and the names of these; None without signs."""
+        """A session that also computes x and threshold of each sign, and their output names; None without signs."""
         import onnx
         from onnx import inliner
 
@@ -146,11 +146,11 @@ class Oracle:
         try:
             model = onnx.load(self._path, load_external_data=False)
         except DecodeError:
-            return False  # onnxruntime says what is wrong with the file
+            return False  # onnxruntime will name the fault of the file
         return needs_rewriting(model, sign_zero=self._sign_zero)
 
     def _model(self) -> onnx.ModelProto:
-        """The file's content in operators that onnxruntime has, each Sign as ``sign_zero`` says."""
+        """The file's model in operators that onnxruntime has, where each Sign has the value ``sign_zero`` at 0."""
         import onnx
 
         from b2nn_tvm.verification.oracle_model import rewritten
@@ -179,7 +179,9 @@ class Oracle:
 
 
 def _reason(error: str) -> str:
-    """What onnxruntime misses: the operator by name where it has none, else its own words."""
+    """The part that onnxruntime lacks: the operator or kernel by its name where the error names one, else the error
+    itself.
+    """
     if found := re.search(r"(\S*):(\w+)\(-?\d+\) is not a registered function/op", error):
         return f"it has no operator {'::'.join(filter(None, found.groups()))}"
     if found := re.search(r'Node, \("(.*?)", (\w+), "(.*?)", .* No Op registered for', error):
@@ -193,7 +195,7 @@ def _reason(error: str) -> str:
 def relative_difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> float:
     """The largest |ours - theirs| of any output, relative to that output's largest finite magnitude.
 
-    It is inf where shapes or types differ, or one is not finite and the other is something else.
+    It is inf where shapes or types differ, or where one value is not finite and the other value differs from it.
     """
     worst = 0.0
     for name, expected in theirs.items():

@@ -13,7 +13,7 @@ VECTORS = tuple(f"q{n}" for n in range(16))
 
 
 class A32Kernel(MicroKernel):
-    """What micro-kernels in A32 have in common."""
+    """The base class of micro-kernels in A32: their loops, additions and pointers."""
 
     arguments = (X, W, Y, S)
 
@@ -27,7 +27,7 @@ class A32Kernel(MicroKernel):
         return None
 
     def add(self, to: str, register: str, number: int) -> None:
-        """to = register + number, of any size, eight bits at a time: that is what an instruction holds."""
+        """to = register + number, for a number of any size, eight bits at a time, as many as an instruction holds."""
         left, name = abs(number), "add" if number >= 0 else "sub"
         parts = [left & (0xFF << shift) for shift in (0, 8, 16, 24) if left & (0xFF << shift)]
         for part in parts or [0]:

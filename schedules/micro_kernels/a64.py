@@ -13,7 +13,7 @@ VECTORS = tuple(f"v{n}" for n in range(32))
 
 
 class A64Kernel(MicroKernel):
-    """What micro-kernels in A64 have in common."""
+    """The base class of micro-kernels in A64: their loops, additions and constants."""
 
     arguments = (X, W, Y, S)
 
@@ -27,7 +27,7 @@ class A64Kernel(MicroKernel):
         return None
 
     def add(self, to: str, register: str, number: int) -> None:
-        """to = register + number, of any size."""
+        """to = register + number, for a number of any size."""
         size, name = abs(number), "add" if number >= 0 else "sub"
         if size < 4096:
             self.emit(f"{name} {to}, {register}, #{size}")
@@ -36,7 +36,7 @@ class A64Kernel(MicroKernel):
         self.emit(f"{name} {to}, {register}, {SCRATCH}")
 
     def set(self, register: str, number: int) -> None:
-        """register = number, of up to 32 bits."""
+        """register = number, for a number of up to 32 bits."""
         self.emit(f"mov {register}, #{number & 0xFFFF}")
         if number >> 16:
             self.emit(f"movk {register}, #{number >> 16}, lsl #16")

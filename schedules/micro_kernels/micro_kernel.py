@@ -1,7 +1,7 @@
 """A tile summed by assembly: a function of LLVM IR with the text inside, and its call in place of TVM's loops.
 
-Where the order of instructions matters, LLVM's is not always the one that is wanted: it spills registers, or orders for
-another core. Only the innermost loops are ours, those around a tile and all that follows it are TVM's.
+Where the order of instructions matters, LLVM's order is not always the wanted one: LLVM spills registers, or orders for
+another core. Only the innermost loops are ours; the loops around a tile and the blocks behind it are TVM's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class MicroKernel(ABC):
 
     name: str
     result: str  # the type of y
-    arguments: tuple[str, ...]  # registers of the image, the weights, y and scratch memory; kept
+    arguments: tuple[str, ...]  # registers of the image, the weights, y and scratch memory, which keep their values
     clobbers: tuple[str, ...]
 
     def __init__(self, tile: WindowTile):
@@ -39,14 +39,14 @@ class MicroKernel(ABC):
         return 0
 
     def assembly(self) -> str:
-        """The text; ``${:uid}`` in its labels is LLVM's."""
+        """The text of the assembly; LLVM replaces ``${:uid}`` in its labels."""
         if not self.lines:
             self.sum_tile()
         return "\n".join(self.lines)
 
     @abstractmethod
     def sum_tile(self) -> None:
-        """Emit all of it."""
+        """Emit all the assembly of the tile."""
 
     @abstractmethod
     def repeat(self, counter: int, times: int, body: Callable[[], None]) -> None:
@@ -65,7 +65,7 @@ class MicroKernel(ABC):
 
 
 def split_evenly(count: int, most: int) -> tuple[range, ...]:
-    """0 .. count-1 in as few groups as there can be, of equal sizes or nearly so."""
+    """The numbers 0 .. count-1 in the fewest groups of at most ``most``, of equal or nearly equal sizes."""
     groups = -(-count // most)
     bounds = [count * index // groups for index in range(groups + 1)]
     return tuple(range(first, end) for first, end in itertools.pairwise(bounds))
@@ -90,7 +90,7 @@ define linkonce_odr hidden i32 @{name}(ptr %x, ptr %w, ptr %y) noinline nounwind
 
 
 def put_kernel(sch: Schedule, block: SBlockRV, kernel: MicroKernel) -> None:
-    """Put a call of a micro-kernel in place of the loops of a tile and its initial zeros: a block that reads image
+    """Put a call of a micro-kernel in place of ``block``: the loops of a tile and its initial zeros, which read image
     and weights.
     """
     name, text = kernel_ir(kernel)

@@ -1,7 +1,7 @@
-"""The multiply micro-kernel in A32 (ARMv7 NEON): of four pixels and two blocks of filters 32 multiply-adds at a time.
+"""The multiply micro-kernel in A32 (ARMv7 NEON): 32 multiply-adds at a time, of four pixels and two blocks of filters.
 
-``vmla`` takes a float of a pixel as it stands in its register (of the lower eight), where ``vfma`` wants it in a whole
-vector. The weights of the next float are loaded while those of one are in use.
+``vmla`` takes a float of a pixel as it stands in its register (of the lower eight), where ``vfma`` needs it in a whole
+vector. The weights of the next float are loaded while the weights of the present one are in use.
 """
 
 from __future__ import annotations

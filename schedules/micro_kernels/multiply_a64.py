@@ -1,8 +1,8 @@
-"""The multiply micro-kernel in A64 (AArch64 NEON): of eight pixels and two blocks of filters 64 multiply-adds at a
-time.
+"""The multiply micro-kernel in A64 (AArch64 NEON): 64 multiply-adds at a time, of eight pixels and two blocks of
+filters.
 
-A quarter of a load for each multiply-add, and all of them in front: an in-order core (Cortex-A53) waits for a
-multiply-add to end before a load behind it may, by LLVM's model. Others do not mind.
+Each multiply-add takes a quarter of a load, and all loads stand in front: on an in-order core (Cortex-A53), by LLVM's
+model, a load behind a multiply-add waits for its end. Other cores do not mind this order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sum of a tile of a float convolution, or of the products of a Winograd one.
+"""The sum of a tile of a float convolution, or of the products of a Winograd convolution.
 
     for each few blocks of filters, for each group of pixels:      registers hold a sum of each pixel and block
         for each kernel row, for each run of neighbouring floats, four at a time:
@@ -14,16 +14,16 @@ from collections.abc import Sequence
 
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, split_evenly
 
-FLOATS = 4  # of a register; a block is so many filters
+FLOATS = 4  # floats of a register, and filters of a block
 VECTOR = 4 * FLOATS  # bytes
 
 
 class MultiplyKernel(MicroKernel):
-    """The order of a tile's parts; subclasses know an instruction set."""
+    """The order in which the parts of a tile are summed; each subclass knows an instruction set."""
 
     name = "multiply"
     result = "float32"
-    most_pixels: int  # whose sums, with those of so many blocks, fit the registers
+    most_pixels: int  # the most pixels whose sums for ``most_blocks`` blocks fit the registers
     most_blocks: int
     pixel_pointers: Sequence[str]
     weight_pointers: Sequence[str]
@@ -35,16 +35,18 @@ class MultiplyKernel(MicroKernel):
     @abstractmethod
     def start_run(self, run: int, position: int) -> None:
         """Let the pixels' pointers, ``position`` bytes behind the start of the kernel row, show the byte ``run`` of
-        it.
+        that row.
         """
 
     @abstractmethod
     def next_row(self, position: int) -> None:
-        """Let them, ``position`` bytes behind the start of the kernel row, show that of the next."""
+        """Let the pixels' pointers, ``position`` bytes behind the start of the kernel row, show the start of the next
+        row.
+        """
 
     @abstractmethod
     def multiply(self, sums: Sequence[Sequence[str]], count: int) -> None:
-        """Add the products of ``count`` floats of each pixel, 1 or 4, and advance the pointers."""
+        """Add the products of ``count`` (1 or 4) floats of each pixel to the sums, and advance the pointers."""
 
     @abstractmethod
     def store(self, register: str, place: int) -> None:
@@ -53,7 +55,7 @@ class MultiplyKernel(MicroKernel):
     @property
     @abstractmethod
     def registers(self) -> Sequence[str]:
-        """Those of the sums."""
+        """The registers of the sums."""
 
     def sum_tile(self) -> None:
         for blocks in split_evenly(self.tile.blocks, self.most_blocks):
@@ -75,7 +77,7 @@ class MultiplyKernel(MicroKernel):
     def _point(self, pixels: Sequence[int], blocks: Sequence[int]) -> None:
         """Let the pointers show the first floats of pixels and of blocks of filters (their offsets)."""
         image, weights, *_ = self.arguments
-        self.pixels = self.pixel_pointers[: len(pixels)]  # those in use
+        self.pixels = self.pixel_pointers[: len(pixels)]  # the pointers in use
         for pointer, offset in zip(self.pixels, pixels):
             self.add(pointer, image, offset)
         for pointer, offset in zip(self.weight_pointers, blocks):

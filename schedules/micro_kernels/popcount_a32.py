@@ -1,7 +1,7 @@
 """The popcount micro-kernel in A32 (ARMv7 NEON): sixteen registers.
 
-The weights are loaded where their result will stand, as many vectors at a time as there are registers for; so no
-register holds them, and two pixels by four vectors of filters fit.
+The weights are loaded into the registers of their results, as many vectors at a time as there are registers for; so no
+register holds weights alone, and two pixels by four vectors of filters fit.
 """
 
 from __future__ import annotations

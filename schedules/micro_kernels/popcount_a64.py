@@ -1,8 +1,8 @@
 """The popcount micro-kernel in A64 (AArch64 NEON).
 
 Results are read seven and more instructions after they were made: the pixels of a byte are taken in groups of two or
-so, first all ``eor``, then all ``cnt``, then all ``add``. Among the latter stand the loads and broadcasts of the next
-group. In-order cores (Cortex-A53) need that, others do not mind.
+so, first all ``eor``, then all ``cnt``, then all ``add``. Among the ``add`` stand the loads and broadcasts of the next
+group. In-order cores (Cortex-A53) need this order, other cores do not mind it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class A64PopcountKernel(A64Kernel, PopcountKernel):
         sums, weights, bytes_ = take(pixels * vectors), take(vectors), take(-(-pixels // 2))
         room = 32 - len(sums) - len(weights) - len(bytes_)
         side = min(pixels, room // (vectors + 1))
-        side = -(-pixels // -(-pixels // side))  # of equal sizes
+        side = -(-pixels // -(-pixels // side))  # in parts of equal sizes
         broadcast, results = take(side), take(side * vectors)
         pixel_loads = steps(size)
         parts = [range(first, min(first + side, pixels)) for first in range(0, pixels, side)]

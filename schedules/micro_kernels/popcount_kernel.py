@@ -5,8 +5,8 @@
             sums (uint8) = sum over the bytes of popcount(x xor w);  store the sums
         total (uint16) = sum of the stored sums
 
-Instruction sets derive from ``PopcountKernel`` (popcount_a64.py, popcount_a32.py). Each sums a chunk in its own way, as
-which values stand in registers and in what order instructions come depends on how many registers there are.
+Instruction sets derive from ``PopcountKernel`` (popcount_a64.py, popcount_a32.py). Each of them sums a chunk in its own
+way, because the values in registers and the order of instructions depend on the number of registers.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from functools import cached_property, partial
 
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, split_evenly
 
-VECTOR = 16  # bytes, and filters, of a register
+VECTOR = 16  # bytes of a register, and filters of a vector
 STEP = 8  # bytes of a pixel that are loaded at a time
 CHUNK = 24  # bytes summed in uint8: whole steps, with up to 7 more at the end of a run; at most 31 (31 * 8 = 248)
 SCRATCH = 16384  # bytes of stored sums: half of a first-level cache
 
 
 class PopcountKernel(MicroKernel):
-    """The order of a tile's parts; subclasses know an instruction set."""
+    """The order in which the parts of a tile are summed; each subclass knows an instruction set."""
 
     name = "popcount"
     result = "uint16"
-    most_pixels: Mapping[int, int]  # whose sums fit the registers beside so many vectors of filters
-    totals_at_a_time: int  # sums in uint16 that fit the registers, two each
+    most_pixels: Mapping[int, int]  # by vectors of filters: the most pixels whose sums fit the registers
+    totals_at_a_time: int  # the most sums in uint16 that fit the registers; each takes two
     pixel_pointers: Sequence[str]
     weight_pointer: str
-    stored_pointer: str  # shows the sums that wait in scratch memory
+    stored_pointer: str  # points to the sums that wait in scratch memory
 
     @abstractmethod
     def chunk(self, size: int) -> None:
@@ -40,7 +40,9 @@ class PopcountKernel(MicroKernel):
 
     @abstractmethod
     def add_up(self, numbers: range, *, stride: int) -> None:
-        """Registers 0, 1, ... = totals of the stored sums of these numbers, which stand ``stride`` bytes apart."""
+        """Registers 0, 1, ... = totals of the stored sums with these numbers; the sums of a total stand ``stride``
+        bytes apart.
+        """
 
     @abstractmethod
     def store(self, number: int, place: int) -> None:
@@ -105,7 +107,7 @@ class PopcountKernel(MicroKernel):
         self._skip(self.tile.row_stride - position)
 
     def _skip(self, count: int) -> None:
-        """Advance the pixels' pointers by so many bytes."""
+        """Advance the pixels' pointers by ``count`` bytes."""
         for pointer in self.pixel_pointers[: len(self.group)] if count else ():
             self.add(pointer, pointer, count)
 
@@ -122,6 +124,8 @@ class PopcountKernel(MicroKernel):
 
 
 def steps(size: int) -> tuple[tuple[int, int], ...]:
-    """(first byte, bytes) of the loads of a chunk of a pixel: eights, then what is left as four, two, one."""
+    """(first byte, bytes) of the loads of a chunk of a pixel: eight bytes at a time, then the rest as four, two and
+    one.
+    """
     lengths = (STEP,) * (size // STEP) + tuple(bit for bit in (4, 2, 1) if size % STEP & bit)
     return tuple((sum(lengths[:index]), length) for index, length in enumerate(lengths))

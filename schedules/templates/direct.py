@@ -5,8 +5,8 @@
             for h1 w1 o1 (unrolled), lane (vector):  sum += x (broadcast) * weight
         epilogue of the tile
 
-The last tile of a row has one column only where the width is prime: the loop over w0 is cut there, so that no tile
-asks.
+Where the width is prime, the last tile of a row may have one column only: the loop over w0 is cut there, so that no
+tile needs a condition.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CUT = "pragma_loop_partition_hint"  # of TVM's pass LoopPartition
 
 
 def schedule_direct(sch: Schedule, anchor: SBlockRV, *, tile: Tile, lanes: int, outer_loops: OuterLoops) -> None:
-    """Schedule the block ``conv2d`` or ``bconv2d`` (words) and all that was fused behind it."""
+    """Schedule the block ``conv2d`` or ``bconv2d`` (words) and all blocks that were fused behind it."""
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])

@@ -1,8 +1,8 @@
-"""Moving everything that follows an anchor into its tile: written once for all convolutions.
+"""Move all blocks that follow an anchor into its tile: the epilogue, written once for all convolutions.
 
 A fused function is anchor -> elementwise blocks -> output. The blocks between are inlined into the output block, and
-that one is computed for each tile while its sums are still in registers. So are those of another operand of the output
-(an activation on the shortcut, say), which may stand in front of the anchor.
+the output block is computed for each tile while its sums are still in registers. Blocks that make another operand of
+the output (an activation on the shortcut, for example) may stand in front of the anchor; they are inlined, too.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from b2nn_tvm.kernel_attrs import Op, op_of, packed_channels_of
 
 @dataclass(frozen=True)
 class Epilogue:
-    """What follows an anchor: the block that makes the float result, and the one that packs it, if there is one.
+    """The blocks behind an anchor: the block that makes the float result, and the block that packs it, if there is one.
 
-    ``word_channels`` are the channels of a packed word: a tile covers whole words.
+    ``word_channels`` is the number of channels in a packed word: a tile covers whole words.
     """
 
     output: SBlockRV
@@ -28,7 +28,9 @@ class Epilogue:
 
 
 def inline_epilogue(sch: Schedule, anchor: SBlockRV) -> Epilogue:
-    """Inline the blocks between the anchor and the output (a copy of the anchor's result where nothing follows)."""
+    """Inline the blocks between the anchor and the output; where nothing follows, the output is a copy of the anchor's
+    result.
+    """
     blocks = list(sch.get_child_blocks(sch.get_sblock("root")))
     name = sch.get(anchor).name_hint
     position = next(i for i, block in enumerate(blocks) if sch.get(block).name_hint == name)
@@ -49,14 +51,14 @@ def inline_epilogue(sch: Schedule, anchor: SBlockRV) -> Epilogue:
 
 
 def word_channels_of(sch: Schedule) -> int:
-    """The channels of a packed word where the function ends with packing, else 1."""
+    """The number of channels in a packed word where the function ends with packing, else 1."""
     annotations = sch.get(list(sch.get_child_blocks(sch.get_sblock("root")))[-1]).annotations
     return packed_channels_of(annotations) if op_of(annotations) is Op.PACK_INTERIOR else 1
 
 
 def attach_epilogue(sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int, lanes: int) -> None:
-    """Compute the output block at loop ``at`` (the ``depth``-th), its channels in vectors of ``lanes``, the rest
-    unrolled; then pack what it made.
+    """Compute the output block at loop ``at`` (the ``depth``-th), its channels in vectors of ``lanes``, the other loops
+    unrolled; then pack its result.
     """
     sch.reverse_compute_at(epilogue.output, at, preserve_unit_loops=True)
     attach_pack(sch, epilogue, at, depth=depth)

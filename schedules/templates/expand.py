@@ -1,12 +1,12 @@
-"""The expansion of packed weights: see ops/expand_weights.py for what is computed.
+"""The expansion of packed weights: see ops/expand_weights.py for the computation.
 
     for o kh kw (parallel), c: lane (vector):  weight = sign                                          direct
     for o c0 (parallel):                       a run of weights that stays in the first-level cache   Winograd
         for c1: s i (unrolled), lane (vector): half = G signs
         for i: j (unrolled): c1, lane (vector): weight = half G^T
 
-Each of the (m + 2)^2 parts of a Winograd filter gets a whole run at a time: they lie a power of two apart, and so many
-lines of one cache set are more than it holds.
+Each of the (m + 2)^2 parts of a Winograd filter gets a whole run at a time: the parts lie a power of two apart, and a
+cache set holds fewer lines than there are parts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tvm.s_tir.schedule import LoopRV, SBlockRV
 from b2nn_tvm.kernel_attrs import Op
 from b2nn_tvm.schedules.tiles.tile import divisors
 
-RUN = 256  # weights: the twelve halves of so many 3x3 filters are 12 KiB
+RUN = 256  # weights: the twelve halves of 256 3x3 filters are 12 KiB
 PARALLEL_WEIGHTS = 1 << 16  # below, waking a second thread costs more than it saves
 
 

@@ -1,7 +1,8 @@
-"""Everything that is not a convolution: elementwise chains, pooling, reductions, softmax.
+"""The schedule of all functions without a convolution: elementwise chains, pooling, reductions, softmax.
 
-Blocks that can be inlined are; of each that remains the channels (the last axis) run in vectors, reductions inside the
-spatial loops and outside the vector, and the outer loops in parallel where there is work for a second thread.
+Blocks that can be inlined are inlined. In each remaining block the channels (the last axis) run in vectors, reductions
+run inside the spatial loops and outside the vector, and the outer loops run in parallel where there is work for a
+second thread.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from tvm.s_tir.schedule import SBlockRV
 from tvm.tirx import IterVar
 
 PARALLEL_ELEMENTS = 1 << 16  # elements read or written; below, waking a thread costs more than it saves
-# the same where threads are awake: what one of them does alone the others must fetch from its cache
+# the same where threads are awake: a result that one thread computes alone the others must fetch from its cache
 ELEMENTS_WITH_THREADS_RUNNING = 1 << 13
 
 
 def schedule_generic(sch: Schedule, *, lanes: int, threads_running: bool) -> None:
-    """Schedule every block of the function; ``threads_running``: threads run in the functions beside it."""
+    """Schedule every block of the function; ``threads_running``: threads run in the functions around it."""
     parallel_elements = ELEMENTS_WITH_THREADS_RUNNING if threads_running else PARALLEL_ELEMENTS
     root = sch.get_sblock("root")
     for block in sch.get_child_blocks(root)[:-1]:
@@ -29,7 +30,9 @@ def schedule_generic(sch: Schedule, *, lanes: int, threads_running: bool) -> Non
 
 
 def _inline(sch: Schedule, block: SBlockRV) -> None:
-    """Inline the block into its readers; one that cannot be (an opaque reader, say) keeps its own loops."""
+    """Inline the block into its readers; a block that cannot be inlined (into an opaque reader, say) keeps its own
+    loops.
+    """
     try:
         sch.compute_inline(block)
     except ScheduleError:

@@ -1,4 +1,4 @@
-"""The binary convolution by table look-up: see ops/bconv2d_lookup.py for what is summed.
+"""The binary convolution by table look-up: see ops/bconv2d_lookup.py for the sums.
 
 pairs of all rows
 for n, h0, o0 (parallel) w0:
@@ -26,7 +26,7 @@ from b2nn_tvm.schedules.tiles.tile import Tile
 def schedule_lookup(
     sch: Schedule, blocks: Mapping[Op, SBlockRV], *, tile: Tile, lanes: int, outer_loops: OuterLoops
 ) -> None:
-    """Schedule the blocks of a look-up convolution by their marks, and all that was fused behind them.
+    """Schedule the blocks of a look-up convolution by their marks, and all blocks that were fused behind them.
 
     ``tile.rows`` is even: the two rows of a pair are counted together.
     """
@@ -67,7 +67,7 @@ def schedule_lookup(
 
 
 def _schedule_pairs(sch: Schedule, pairs: SBlockRV, lanes: int) -> None:
-    """The low nibbles of a pixel, then the high ones, in vectors where they fill some."""
+    """Schedule the low nibbles of a pixel, then the high ones, in vectors where the nibbles fill vectors."""
     *_, nibbles = sch.get_loops(pairs)
     size = int(sch.get(nibbles).extent) // 2
     vector = next((count for count in (lanes, 32, 16, 8) if size % count == 0), 1)

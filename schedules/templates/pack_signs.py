@@ -1,10 +1,10 @@
-"""The loops that sign, pack and pad an image in one sweep: see ops/pack_signs.py for what is computed.
+"""The loops that sign, pack and pad an image in one sweep: see ops/pack_signs.py for the computation.
 
 for n, r (parallel) q:
     inside the image:  for c: word = the predicate bits of whole vectors of compares; single bits for the tail
     else:              for c: the word of the border
 
-They are written out, for no primitive makes one word of a vector of compares.
+The loops are written by hand, because no schedule primitive turns a vector of compares into one word.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PARALLEL_ELEMENTS = 1 << 16  # below, waking a second thread costs more than it 
 
 
 def pack_signs_loops(function: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The loop nest of a function from ``ops.pack_signs``: same parameters, same attributes."""
+    """The loop nest of a function from ``ops.pack_signs``, with the same parameters and attributes."""
     geometry = PackGeometry.of(function)
     x_type, _, y_type = (parameter.ty for parameter in function.params)
     shape, packed, word = tuple(map(int, x_type.shape)), tuple(map(int, y_type.shape)), str(y_type.dtype)

@@ -1,11 +1,12 @@
-"""The loops that pool packed signs: see ops/pool_bits.py for what is computed.
+"""The loops that pool packed signs: see ops/pool_bits.py for the computation.
 
     for n, h (parallel):
         row = 0;  for k: row |= row k of the window    a whole image row at a time, in vectors over pixels and words
         for w: y = the OR of the pixels of the window in row, xor flips
     for n, r, q, c outside the image: y = the bits of the channels that exist, where the border is of ones
 
-They are written out: the combined row is wider than the image by what is padded, which no primitive does.
+The loops are written by hand, because the combined row is wider than the image by its padding, which no schedule
+primitive can express.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ VECTOR_BITS = 512
 
 
 def pool_bits_loops(function: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The loop nest of a function from ``ops.pool_bits``: same parameters, same attributes."""
+    """The loop nest of a function from ``ops.pool_bits``, with the same parameters and attributes."""
     geometry = PoolGeometry.of(function)
     x_type, _, y_type = (parameter.ty for parameter in function.params)
     shape, packed, word = tuple(map(int, x_type.shape)), tuple(map(int, y_type.shape)), str(y_type.dtype)
@@ -34,7 +35,7 @@ def pool_bits_loops(function: tirx.PrimFunc) -> tirx.PrimFunc:
     _, rows, columns, _ = packed
     (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
     (above, before), (out_height, out_width), (top, left, _, _) = geometry.before, geometry.image, geometry.border
-    reach = max(before + width, (out_width - 1) * sw + (kw - 1) * dw + 1)  # pixels of a row, with what is padded
+    reach = max(before + width, (out_width - 1) * sw + (kw - 1) * dw + 1)  # pixels of a row, padding included
     # Words of a result row that lie side by side in the combined row, too.
     run = out_width * words if sw == 1 else words
     lanes, out_lanes = _lanes(width * words, word), _lanes(run, word)

@@ -1,4 +1,4 @@
-"""The convolution whose tiles a micro-kernel sums: TVM's loops around it, and all that follows it.
+"""The convolution whose tiles a micro-kernel sums: TVM's loops stand around it, and its epilogue behind it.
 
 for n, h0, o0 (parallel) w0:
     micro-kernel:  sums of the tile
@@ -30,7 +30,7 @@ def schedule_kernel_tiles(
     float_lanes: int,
     outer_loops: OuterLoops,
 ) -> None:
-    """Schedule the block ``conv2d`` or ``bconv2d`` (bytes) and all that was fused behind it."""
+    """Schedule the block ``conv2d`` or ``bconv2d`` (bytes) and all blocks that were fused behind it."""
     window = window_of(sch.get(anchor).annotations)
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)

@@ -1,5 +1,5 @@
-"""The Winograd convolution: transform, multiply and transform back a few rows of tiles at a time, so that they stay in
-cache.
+"""The Winograd convolution: transform, multiply and transform back a few rows of tiles at a time, so that these rows
+stay in cache.
 
     for n, p0 (parallel):                                       ``rows`` rows of tiles
         for p q c0: half_input, input_transform                  (unrolled, vectors of channels)
@@ -7,8 +7,8 @@ cache.
                                                                 by a micro-kernel where the vector unit has one)
         for p q o0: half_output, output_transform, epilogue
 
-Where few such groups of rows make the image, each of the three inner nests is a parallel loop instead, if there is work
-enough that it pays to fetch the transformed image from other cores' caches.
+Where the image has few groups of rows, each of the three inner nests is a parallel loop instead, if there is enough
+work to pay for fetching the transformed image from other cores' caches.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from b2nn_tvm.schedules.templates.epilogue import Epilogue, attach_pack
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.window_tile import product_tile
 
-PARALLEL_GROUPS = 6  # groups of rows below which they would leave threads idle
+PARALLEL_GROUPS = 6  # fewer groups of rows would leave threads idle
 
 
 def schedule_winograd(
@@ -39,7 +39,7 @@ def schedule_winograd(
     parallel: bool,
     parallel_parts: bool,
 ) -> None:
-    """Schedule the blocks of ``winograd_conv2d`` by their marks; ``epilogue`` is what follows, inlined into one block.
+    """Schedule the blocks of ``winograd_conv2d`` by their marks; ``epilogue`` is the epilogue, inlined into one block.
 
     ``tile.rows`` x ``tile.columns`` tiles and ``tile.blocks`` vectors of outputs are multiplied at a time.
     """
@@ -103,7 +103,7 @@ def schedule_winograd(
 
 
 def _unroll_vector(sch: Schedule, block: SBlockRV, depth: int, lanes: int) -> None:
-    """The last loop of a block in vectors, all others below ``depth`` unrolled."""
+    """Vectorize the last loop of a block, and unroll its other loops from the ``depth``-th on."""
     *loops, last = sch.get_loops(block)[depth:]
     outer, lane = sch.split(last, [None, lanes])
     sch.vectorize(lane)

@@ -1,4 +1,4 @@
-"""The tile of a convolution: what one pass of the inner loop keeps in registers."""
+"""The tile of a convolution: the outputs whose sums one pass of the inner loop keeps in registers."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def tiles(
 ) -> tuple[Tile, ...]:
     """All tiles that divide an output of height x width pixels and ``blocks`` vectors and fit the registers.
 
-    With ``allow_leftover_column``, of a prime width that does not fit as a whole also those that leave one column over:
-    nothing else divides it.
+    With ``allow_leftover_column``, a prime width that does not fit as a whole also has tiles that leave one column
+    over, because no others divide it.
     """
     allow_leftover_column = allow_leftover_column and width > accumulators and len(divisors(width)) == 2
     return tuple(

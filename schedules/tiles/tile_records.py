@@ -1,9 +1,10 @@
 """Tuning records: the best tile known for a workload, one JSON file per vector unit.
 
-Most are measured. For CPUs that nobody had at hand there are estimates, which say so: a measurement takes their place.
+Most records are measured. For CPUs that nobody had at hand there are estimates, which are marked as such: a measurement
+takes their place.
 
-A record is keyed by operator, workload and lanes, not by the hash of a function: it holds whatever was fused behind the
-convolution, and can be read by people.
+A record is keyed by operator, workload and lanes, not by the hash of a function: it holds for any epilogue behind the
+convolution, and people can read it.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Record:
-    """One workload's best tile: measured, ``ms`` on ``device``; or estimated for it, then ``ms`` is None and
-    ``estimate`` is in ``unit``, which says how.
+    """The best tile of a workload: measured with ``ms`` on ``device``; or estimated for ``device``, then ``ms`` is None
+    and ``estimate`` is in ``unit``, which names the way of estimating.
     """
 
     op: str
@@ -66,7 +67,7 @@ class Record:
 
     @property
     def figures(self) -> dict[str, float | str | None]:
-        """What a file says of the record beside its key and tile."""
+        """The entries of the record in a file beside its key and its tile."""
         if self.measured:
             return {"ms": self.ms, "device": self.device}
         return {"estimate": self.estimate, "unit": self.unit, "device": self.device}
@@ -88,7 +89,7 @@ class Records:
         return record is not None and record.measured
 
     def with_record(self, record: Record) -> Records:
-        """With this record too; an estimate does not take the place of a measurement."""
+        """The records with this record, too; an estimate does not take the place of a measurement."""
         key = (record.op, record.workload, record.lanes)
         if self.measured(*key) and not record.measured:
             return self
@@ -109,9 +110,9 @@ class Records:
 
 
 def load_records(vector_unit: str, *paths: Path) -> Records:
-    """The shipped records of a vector unit, overlaid by those of ``paths`` that exist.
+    """The shipped records of a vector unit, overlaid by the records in those ``paths`` that exist.
 
-    Raises InputError where a file is no such document, or is of another vector unit.
+    Raises InputError where a file is no document of tuning records, or belongs to another vector unit.
     """
     records = Records(vector_unit)
     for path in (SHIPPED / f"{vector_unit}.json", *paths):
@@ -121,7 +122,7 @@ def load_records(vector_unit: str, *paths: Path) -> Records:
 
 
 def read_records(vector_unit: str, path: Path) -> Records:
-    """The records of one file, none where it does not exist; InputError as in ``load_records``."""
+    """The records of one file, none where it does not exist; raises InputError as ``load_records`` does."""
     if not path.exists():
         return Records(vector_unit)
     document = read_document(path, KIND, VERSION, SCHEMA)
@@ -148,6 +149,6 @@ def read_records(vector_unit: str, path: Path) -> Records:
 
 
 def user_records_path(vector_unit: str) -> Path:
-    """Where this user's tuning records of a vector unit are kept ($XDG_CACHE_HOME, else ~/.cache)."""
+    """The file of this user's tuning records of a vector unit (in $XDG_CACHE_HOME, else in ~/.cache)."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "b2nn-tvm" / f"{vector_unit}.json"

@@ -1,4 +1,6 @@
-"""What a micro-kernel reads and writes: a few output pixels' windows in an image, and some vectors of filters."""
+"""The part of a convolution that a micro-kernel computes: the windows of a few output pixels by a few blocks of
+filters.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from b2nn_tvm.schedules.tiles.tile import Tile
 
 @dataclass(frozen=True)
 class WindowTile:
-    """The sums of one call: ``pixels`` are the byte offsets of their windows in the image, ``runs`` those of the runs
-    of ``run_bytes`` neighbouring bytes in a kernel row, of which there are ``rows``, ``row_stride`` apart.
+    """The sums of one call: ``pixels`` are the byte offsets of their windows in the image, ``runs`` the byte offsets of
+    the runs of ``run_bytes`` neighbouring bytes in a kernel row. There are ``rows`` kernel rows, ``row_stride`` bytes
+    apart.
 
     Weights: [blocks, rows, runs, elements of a run, lanes], contiguous. Result: [pixels, blocks * lanes].
     """
@@ -25,7 +28,7 @@ class WindowTile:
 
     @property
     def block_bytes(self) -> int:
-        """The weights of a block: each byte of the image meets one of each filter."""
+        """The bytes of a block's weights: each byte of a window meets one byte of each filter."""
         return self.rows * len(self.runs) * self.run_bytes * self.lanes
 
 
@@ -53,8 +56,9 @@ def window_tile(
 
 
 def product_tile(tiles_wide: int, size: int, channels: int, *, tile: Tile, lanes: int) -> WindowTile:
-    """The tile of one element of the products of a Winograd convolution, whose input transform is float32
-    [N, rows, tiles_wide, size, size, channels]: pixels are tiles of the image, and a window is one of them."""
+    """The tile of one element of the products of a Winograd convolution, whose input transform is float32 [N, rows,
+    tiles_wide, size, size, channels]: pixels are tiles of the image, and a window is one tile.
+    """
     pixel = size * size * channels * 4
     return WindowTile(
         pixels=tuple((r * tiles_wide + q) * pixel for r in range(tile.rows) for q in range(tile.columns)),

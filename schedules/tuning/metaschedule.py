@@ -1,4 +1,4 @@
-"""MetaSchedule with a place of our own where trials are built and timed: this process, or a device."""
+"""MetaSchedule with a bench of our own that builds and times the trials: this process, or a device."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from b2nn_tvm.tvm_internals.meta_schedule import metaschedule
 
 
 class Bench(Protocol):
-    """Where trials are built and timed. ``unit`` is empty where that is in seconds, else what the figures are that
-    stand for them.
+    """The place where trials are built and timed. ``unit`` is empty where the figures are seconds, else it names the
+    unit of the figures that stand for seconds.
     """
 
     unit: str
 
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Any:
-        """A trial's library; RuntimeError, of which all of TVM's are kinds, where it cannot be built."""
+        """The library of a trial. Raises RuntimeError, the base of all of TVM's errors, where it cannot be built."""
 
     def time(self, trials: Sequence[tuple[Any, Sequence[Any]]]) -> Iterator[tuple[int, float]]:
-        """(index, least seconds of one call on one thread) of each (library, description of its arguments), as they
-        come.
+        """(index, least seconds of one call on one thread) of each (library, description of its arguments), in the
+        order in which they are timed.
         """
 
 
 class HereBench:
-    """This process; each trial runs for ``repeats`` times, ``seconds`` in all."""
+    """The bench of this process: it times each trial ``repeats`` times, for ``seconds`` in all."""
 
     unit = ""
 
@@ -49,7 +49,9 @@ class HereBench:
 
 @dataclass(frozen=True)
 class BenchParts:
-    """MetaSchedule, a builder and a runner of its kinds that leave the work to a bench, and what ended the work."""
+    """MetaSchedule, a builder and a runner for it that leave the work to a bench, and the errors that ended the
+    work.
+    """
 
     meta_schedule: ModuleType
     builder: Any
@@ -107,7 +109,7 @@ def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]) -> Be
                 for index, best in bench.time(trials if not failures else ()):
                     seconds[index] = best
                     measured(best)
-            except B2nnError as error:  # on its way through TVM it would lose its type
+            except B2nnError as error:  # an error loses its type on its way through TVM
                 failures.append(error)
             results = [[seconds[index]] if index in seconds else None for index in range(len(trials))]
             return [Future(RunnerResult(best, None if best else "not timed")) for best in results]

@@ -1,7 +1,7 @@
 """Measure the tiles of each convolution with MetaSchedule and keep the fastest.
 
 The design space of a function is this project's own schedule with the tile as its one sampled decision. A trial is
-built and timed like any of MetaSchedule's; its decision is read back from the trace of the fastest.
+built and timed like any trial of MetaSchedule; the decision is read back from the trace of each trial.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 from b2nn_tvm.targets.target import TargetInfo
 
 REPEATS, SECONDS = 5, 0.03  # per trial
-FAILED_SECONDS = 1e10  # what MetaSchedule notes for a trial that could not be built
+FAILED_SECONDS = 1e10  # MetaSchedule notes this time for a trial that could not be built
 
 
 def tune_module(
@@ -43,11 +43,11 @@ def tune_module(
     progress: Progress | None = None,
 ) -> Records:
     """Tune each convolution of an unscheduled module that was not measured yet, with up to ``trials`` trials each; a
-    ``bench`` that estimates leaves out those with an estimate, too.
+    ``bench`` that estimates leaves out convolutions with an estimate, too.
 
-    Each result is saved to ``path`` as it comes, so that an interrupted run goes on where it stopped; ``device`` is
-    written into the records. Without a ``bench`` it is this machine that measures: TargetError where it cannot run the
-    target's code.
+    Each result is saved to ``path`` at once, so that an interrupted run goes on where it stopped; ``device`` is written
+    into the records. Without a ``bench`` this machine measures. Raises TargetError where it cannot run the target's
+    code.
     """
     if bench is None and target.missing:
         raise TargetError(
@@ -89,7 +89,7 @@ def tune_function(
     measured: Callable[[float | None], None],
     bench: Bench | None = None,
 ) -> tuple[Tile, float]:
-    """The fastest of ``tiles`` for one function on one thread, and its seconds; TargetError where none could be
+    """The fastest of ``tiles`` for one function on one thread, and its seconds; raises TargetError where none could be
     built.
     """
     seconds = measure_tiles(function, tiles, target=target, measured=measured, bench=bench)
@@ -153,8 +153,8 @@ def _decision(record: Any) -> int:
 def tasks(
     module: tvm.IRModule, vector_unit: VectorUnit, records: Records, *, estimates_suffice: bool = False
 ) -> Iterator[tuple[tirx.PrimFunc, Anchor, tuple[Tile, ...]]]:
-    """Each convolution of an unscheduled module that was not measured, or estimated where that suffices, once per
-    workload, with its candidate tiles.
+    """Each convolution of an unscheduled module that was not measured yet, once per workload, with its candidate tiles.
+    With ``estimates_suffice``, convolutions with an estimate are left out, too.
     """
     known = (lambda *key: records.tile(*key) is not None) if estimates_suffice else records.measured
     seen = set()
@@ -172,8 +172,8 @@ def tasks(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MetaSchedule's logging off the user's terminal, and put its loggers back: it leaves open files in their
-    handlers, and refuses to start where an application has given its logger handlers without a name.
+    """Keep MetaSchedule's logging off the user's terminal, and put its loggers back: MetaSchedule leaves open files in
+    their handlers, and refuses to start where an application has given its logger handlers without a name.
     """
     logger = logging.getLogger("tvm.s_tir.meta_schedule")
     level, propagate, handlers = logger.level, logger.propagate, logger.handlers

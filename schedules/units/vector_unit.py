@@ -1,4 +1,4 @@
-"""What a schedule must know of an instruction set: its registers, and how much of a tile fits into them."""
+"""The facts about an instruction set that a schedule needs: its registers, and the tiles that fit into them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import PopcountKernel
 from b2nn_tvm.schedules.tiles.tile import Tile, tiles
 
-NARROW_CHANNELS = 32  # output channels to a row of tiles of a Winograd convolution
+NARROW_CHANNELS = 32  # output channels per row of tiles of a Winograd convolution
 
 
 @dataclass(frozen=True)
 class RegisterTile:
-    """For one kind of kernel: the most vectors of sums that leave room for the operands in the registers, and the
-    output pixels per pass, their rows and the vectors of channels that its default tile aims at (measured on
-    ResNet-18's four stages and its stem).
+    """The register budget of one kind of kernel: ``accumulators``, the most vectors of sums that leave room for the
+    operands in the registers, and the aim of its default tile: output ``pixels`` per pass, their ``rows``, and
+    ``blocks``, the vectors of channels (measured on ResNet-18's four stages and its stem).
 
-    Where ``latency`` is given the aim is another: that many sums, as with fewer each would wait for its last addition,
-    and the most use of each operand up to so many pixels and vectors, the broadcast of a pixel being ``broadcast``
-    times as dear as a vector of weights.
+    Where ``latency`` is given, the default tile aims first at ``latency`` sums, because with fewer sums each would wait
+    for its last addition, and then at the most use of each operand up to ``pixels`` and ``blocks``, where the broadcast
+    of a pixel costs ``broadcast`` times as much as a vector of weights.
     """
 
     accumulators: int
@@ -33,12 +33,12 @@ class RegisterTile:
 
 @dataclass(frozen=True)
 class VectorUnit:
-    """An instruction set: how it shapes the data, what fits its registers, by kind of kernel, and the assembly that
-    sums tiles of binary convolutions in bytes and of float ones, where it has that; then ``loop_sums`` are the most
-    vectors of sums of a tile that no assembly sums but a loop nest, whose operands need more registers.
-    ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on x86 a part of a core's own
-    second-level cache, on ARM half of the first-level one, as the second is far and shared and an in-order core waits
-    for it.
+    """An instruction set: the ``layout`` of its data, its register budgets by kind of kernel, and, where it has them,
+    the assembly that sums tiles of binary convolutions in bytes (``popcount``) and of float convolutions
+    (``multiply``). ``loop_sums`` are the most vectors of sums of a tile that a loop nest sums, whose operands need more
+    registers than assembly. ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on
+    x86 a part of a core's own second-level cache, on ARM half of the first-level one, as the second is far and shared
+    and an in-order core waits for it.
     """
 
     name: str
@@ -55,7 +55,7 @@ class VectorUnit:
         self, kind: str, height: int, width: int, blocks: int, lanes: int = 1, *, allow_leftover_column: bool = False
     ) -> tuple[Tile, ...]:
         """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first;
-        ``over`` as tiles() has it.
+        ``allow_leftover_column`` is explained at tiles().
         """
         limits: RegisterTile = getattr(self, kind)
         fitting = tiles(
@@ -66,8 +66,8 @@ class VectorUnit:
 
 
 def _aim(limits: RegisterTile, kind: str, blocks: int, lanes: int) -> RegisterTile:
-    """Pixels in place of vectors of channels that a narrow layer does not have; of a narrow Winograd layer fewer rows
-    of tiles: what they share, the weights, is small.
+    """The aim for a layer: more pixels in place of the vectors of channels that a narrow layer does not have, and fewer
+    rows of tiles for a narrow Winograd layer, because the weights that the rows share are small.
     """
     taken = min(blocks, limits.blocks)
     pixels = min(limits.pixels * limits.blocks // taken, limits.accumulators // taken)
@@ -76,7 +76,9 @@ def _aim(limits: RegisterTile, kind: str, blocks: int, lanes: int) -> RegisterTi
 
 
 def _order(tile: Tile, aim: RegisterTile) -> tuple[float, ...]:
-    """As many pixels and vectors of channels as aimed at, so that both operands of the inner loop are used again."""
+    """The sort key of a tile: as many pixels and vectors of channels as aimed at come first, so that both operands of
+    the inner loop are used again.
+    """
     if aim.latency:
         pixels, blocks = min(tile.pixels, aim.pixels), min(tile.blocks, aim.blocks)
         use = pixels * blocks / (aim.broadcast * pixels + blocks)

@@ -27,7 +27,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 @tvm.transform.module_pass(opt_level=0, name="FoldActivation")
 class FoldActivation(CompilerPass):
-    """Rewrite the sign of maximum, minimum, clip, relu, leakyrelu and prelu, one on the other, to a sign of their
+    """Rewrite the sign of a chain of maximum, minimum, clip, relu, leakyrelu and prelu to a sign of the chain's
     input.
     """
 
@@ -68,8 +68,8 @@ def _fold(call: relax.Call, context: RewriteContext, single: Callable[[relax.Exp
 
 
 def activation(call: relax.Expr) -> Function | None:
-    """What a call does to float32 values [..., C], if it never falls and does the same to all pixels; None
-    otherwise.
+    """The function of float32 values [..., C] that a call applies, if it never falls and is the same for all pixels,
+    else None.
     """
     name = op_name(call)
     if name == "relax.nn.relu":
@@ -107,7 +107,7 @@ def input_threshold(functions: list[Function], threshold: np.ndarray) -> np.ndar
     low, high = (
         np.full(size, -infinity[0]),
         np.full(size, infinity[0]),
-    )  # high is taken to reach it, below low nothing is
+    )  # ``high`` is taken to reach the threshold, no value below ``low`` does
     while (low < high).any():
         middle = (low + high) // 2
         yes = reached(middle) | (low == high)

@@ -27,7 +27,7 @@ from b2nn_tvm.relax_query import constant, op_name, reads, shape
 
 @tvm.transform.module_pass(opt_level=0, name="FoldThreshold")
 class FoldThreshold(CompilerPass):
-    """Rewrite sign(affine(binary conv)) whose convolution and affine map have this one reader."""
+    """Rewrite sign(affine(binary conv)) where the convolution and the affine map have no other reader."""
 
     requires = (NHWC, SIGN_IS_BINARY)
     ensures = ()
@@ -67,7 +67,8 @@ def _fold(call: relax.Call, context: RewriteContext, single: Callable[[relax.Exp
 
 def integer_thresholds(gain: np.ndarray, bias: np.ndarray, threshold: np.ndarray, reach: int) -> np.ndarray:
     """float32 [O] integers t: for y in [-reach, reach], gain * y + bias >= threshold if and only if y' >= t, where y'
-    is y, or -y where gain < 0. All are float32 [O], and so is the arithmetic, with one rounding after each operation.
+    is y, or -y where gain < 0. All arrays are float32 [O]; the arithmetic is float32, too, with one rounding after each
+    operation.
     """
     y = np.arange(-reach, reach + 1, dtype=np.float32)
     size = np.abs(gain).astype(np.float32)
@@ -81,7 +82,9 @@ def integer_thresholds(gain: np.ndarray, bias: np.ndarray, threshold: np.ndarray
 def _affine(
     value: relax.Expr, context: RewriteContext, single: Callable[[relax.Expr], bool]
 ) -> tuple[relax.Call, np.ndarray, np.ndarray] | None:
-    """(binary conv, gain, bias) of add(multiply(conv, gain), bias), each step read once; either may be missing."""
+    """(binary conv, gain, bias) of add(multiply(conv, gain), bias) where each step is read once; either step may be
+    missing.
+    """
     gain, bias = np.ones(1, np.float32), np.zeros(1, np.float32)
     step, found = context.definition(value), False
     for name in ("relax.add", "relax.multiply"):
@@ -103,8 +106,8 @@ def _affine(
 
 
 def _obstacle(value: relax.Expr, context: RewriteContext) -> tuple[str, relax.Call | None]:
-    """Why the sign of a value stays a comparison of floats, and of which binary convolution; empty where none is
-    near.
+    """The reason why the sign of a value stays a comparison of floats, and the binary convolution before it; ("", None)
+    where there is no such convolution.
     """
     step = context.definition(value)
     summed = op_name(step) == "relax.add" and constant(step.args[1]) is None

@@ -1,4 +1,4 @@
-"""Give the signs that no binary convolution reads their arithmetic back.
+"""Replace the signs that no binary convolution reads by their arithmetic.
 
     R.sign(x)  ->  R.where(R.greater_equal(x, 0), 1, -1)
 
@@ -22,8 +22,8 @@ from b2nn_tvm.relax_query import calls, definitions, dtype, op_name, variables
 
 @tvm.transform.module_pass(opt_level=0, name="LegalizeSign")
 class LegalizeSign(CompilerPass):
-    """Lower every R.sign except where a convolution in canonical form reads it; the module says no more what it
-    means.
+    """Lower every R.sign except where a convolution in canonical form reads it; the module no longer states the meaning
+    of R.sign.
     """
 
     requires = (SIGN_IS_BINARY, NO_BINARY_CONV)
@@ -82,9 +82,7 @@ class _Mutator(PyExprMutator):
 
 
 def _binary_readers(function: relax.Function) -> set[relax.Var]:
-    """The variables of the binary convolutions, and of the paddings and poolings between a sign and nothing but
-    them.
-    """
+    """The variables of the binary convolutions, and of the paddings and poolings behind a sign that only they read."""
     definition, bound = definitions(function), dict(calls(function))
     users: dict[relax.Var, set[relax.Var | None]] = {var: {None} for var in variables(function.body.body)}
     for block in function.body.blocks:

@@ -1,13 +1,13 @@
 """Take the sign of max-pooled values before the pooling, so that bits are pooled (NHWC, where only binary convolutions
-read it).
+read the sign).
 
     R.sign(R.nn.max_pool2d(x))  ->  R.nn.max_pool2d(R.sign(x))
     R.sign(R.add(R.multiply(R.nn.max_pool2d(x), g), b))
         ->  R.multiply(R.nn.max_pool2d(R.sign(R.subtract(R.add(R.multiply(x, |g|), b'), t))), m)
 
-The maximum of bits is their OR, and what a pooling pads with is the bit 0. A map that falls (g < 0) turns the maximum
+The maximum of bits is their OR, and the padding of a pooling is the bit 0. A map that falls (g < 0) turns the maximum
 into a minimum: in those channels the opposite sign is pooled (b' = -b, and v < 0 is -v >= t for t the smallest positive
-float) and turned back behind it (m = -1, else +1). All this is exact.
+float) and turned back behind the pooling (m = -1, else +1). All these rewrites are exact.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ Single = Callable[[relax.Expr], bool]
 
 @tvm.transform.module_pass(opt_level=0, name="PoolSigns")
 class PoolSigns(CompilerPass):
-    """Rewrite the sign of a max pooling with at most one multiplication, one addition and one threshold between."""
+    """Rewrite the sign of a max pooling with at most one multiplication, one addition and one threshold between
+    them.
+    """
 
     requires = (NHWC, SIGN_IS_BINARY)
     ensures = ()
@@ -46,8 +48,8 @@ class PoolSigns(CompilerPass):
 
 @dataclass(frozen=True, eq=False)
 class _Map:
-    """``multiply(pooled, gain) + bias - threshold``, each [C], None where absent; ``alone`` if nothing else reads a
-    part.
+    """``multiply(pooled, gain) + bias - threshold``, each [C], None where absent; ``alone`` if no part has another
+    reader.
     """
 
     pooled: relax.Call
@@ -79,7 +81,7 @@ def _rule(call: relax.Call, context: RewriteContext, single: Single) -> relax.Ex
 
 
 def _rising(found: _Map, falls: np.ndarray) -> _Map:
-    """The same map, but in the channels where it falls the one that has the opposite sign."""
+    """The map ``found``, replaced by the map of the opposite sign in the channels where it ``falls``."""
     limit = np.zeros(1, np.float32) if found.threshold is None else found.threshold
     above = np.nextafter(-limit, np.float32(np.inf))
     gain = None if found.gain is None else np.abs(found.gain)
@@ -108,7 +110,7 @@ def _channels(values: np.ndarray) -> relax.Expr:
 
 
 def _signs_of_binary_convs(function: relax.Function) -> set[relax.Var]:
-    """The signs that binary convolutions read, padded or not, and nothing else does."""
+    """The signs, padded or not, that only binary convolutions read."""
     definition, signs, others = definitions(function), set(), set(variables(function.body.body))
     pads = {var: call.args[0] for var, call in calls(function) if match_pad(call) is not None}
     for block in function.body.blocks:

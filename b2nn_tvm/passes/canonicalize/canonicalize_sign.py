@@ -32,7 +32,8 @@ _BIASED = ("relax.nn.conv2d", "relax.matmul", "relax.multiply", "relax.divide")
 
 @tvm.transform.module_pass(opt_level=0, name="CanonicalizeSign")
 class CanonicalizeSign(CompilerPass):
-    """Rewrite the spellings of a sign to R.sign, and say in the module what that means from here to LegalizeSign.
+    """Rewrite the spellings of a sign to R.sign, and note its meaning in the module, which holds from here to
+    LegalizeSign.
 
     Ternary signs and 0/1 activations stay as they are. The R.sign that the importer makes has the same meaning.
     """
@@ -78,7 +79,8 @@ def _sign(source: relax.Expr, threshold: np.ndarray, context: RewriteContext) ->
 def _threshold_form(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
     """``sign(x + b)`` -> ``sign(x - (-b))``, and the threshold gets the shape [1, C, 1, 1].
 
-    Behind a convolution, a dense layer or a multiplication the addition stays: there it is a bias, computed with them.
+    Behind a convolution, a dense layer or a multiplication the addition stays: there it is a bias, computed with that
+    operator.
     """
     shifted = context.definition(call.args[0])
     name = op_name(shifted)
@@ -99,7 +101,9 @@ def _threshold_form(call: relax.Call, context: RewriteContext) -> relax.Expr | N
 
 
 def _broadcast(value: np.ndarray, full_shape: tuple[int, ...]) -> relax.Expr:
-    """A constant of the tensor's rank; along its channels where it does not vary elsewhere."""
+    """The value as a constant of the tensor's rank, spread over its channels where the value varies along no other
+    axis.
+    """
     value = value.reshape((1,) * (len(full_shape) - value.ndim) + value.shape)
     if len(full_shape) >= 2 and per_channel(value, len(full_shape)):
         value = np.broadcast_to(value, (1, full_shape[1]) + (1,) * (len(full_shape) - 2))

@@ -1,4 +1,4 @@
-"""Say of every 2-D convolution whether it is in the canonical binary form, or its weights alone are, and if not,
+"""State for every 2-D convolution whether it is in the canonical binary form, or its weights alone are, and if not,
 why.
 """
 
@@ -23,8 +23,8 @@ from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype
 class ClassifyConvs(CompilerPass):
     """Enter the class of each convolution of "main" into the index of kernels and the log; the module stays.
 
-    It stands behind the passes that bring convolutions to the canonical form: what those could not rewrite is the
-    reason given.
+    It stands behind the passes that bring convolutions to the canonical form: the part that they could not rewrite is
+    the reason given.
     """
 
     requires = (SIGN_IS_BINARY, WEIGHTS_SPLIT)
@@ -78,7 +78,7 @@ def _reason(call: relax.Call, weight: np.ndarray | None, definition: Definition)
 
 
 def _weights_reason(weight: np.ndarray) -> str:
-    """Why weights [O, I, kh, kw] are no signs times a magnitude per output channel, empty if they are."""
+    """The reason why weights [O, I, kh, kw] are no signs times a magnitude per output channel; empty if they are."""
     if split_sign_and_scale(weight) is not None:
         return ""
     for channel, values in enumerate(np.abs(weight.reshape(weight.shape[0], -1))):
@@ -90,7 +90,7 @@ def _weights_reason(weight: np.ndarray) -> str:
 
 
 def _float_weights_reason(call: relax.Call, weight: np.ndarray) -> str:
-    """What keeps weights of ±alpha from being stored as bits where the input is no sign, empty if nothing does."""
+    """The obstacle to storing weights of ±alpha as bits where the input is no sign; empty if there is none."""
     if call.attrs.groups != 1:
         return f" in {int(call.attrs.groups)} groups"
     return "" if is_sign_times_scale(weight) or weight[0].size == 1 else " only within rounding"

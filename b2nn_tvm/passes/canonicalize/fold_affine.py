@@ -1,9 +1,9 @@
-"""Make one multiplication and one addition of a chain of affine operators with constants per channel.
+"""Replace a chain of affine operators with constants per channel by one multiplication and one addition.
 
     R.add(R.multiply(R.divide(R.subtract(R.multiply(x, a), m), d), g), b)  ->  R.add(R.multiply(x, s), t)
 
-The chain is what is left of scale, bias and batch norm behind a convolution. s and t are computed in float64, rounded
-once. The subtraction of a threshold in front of R.sign is left alone.
+Scale, bias and batch norm behind a convolution leave this chain. s and t are computed in float64 and rounded once. The
+subtraction of a threshold in front of R.sign is left alone.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ def _chains(function: relax.Function) -> dict[relax.Var, _Chain]:
 
 
 def _affine_step(call: relax.Call) -> tuple[relax.Expr, np.ndarray, np.ndarray] | None:
-    """(x, scale, shift) of one operator, the constants of shape [1, C, 1, ...]; None where it is no such operator."""
+    """(x, scale, shift) of one operator, the constants of shape [1, C, 1, ...]; None where the operator is not
+    affine.
+    """
     name = op_name(call)
     if name not in _AFFINE or dtype(call) != "float32":
         return None

@@ -1,9 +1,9 @@
-"""Compute at compile time what depends on constants alone.
+"""Compute at compile time the values that depend on constants alone.
 
     v = R.sqrt(R.add(const, eps));  y = R.divide(x, v)  ->  y = R.divide(x, const)
 
-FoldConstant of Relax does the computing. It lowers every call that it sees to find out whether it could, which takes
-half of the time of rewriting a network; so it gets to see the calls of constants only.
+FoldConstant of Relax does the computing. It lowers every call that it sees to find out whether it can fold the call,
+which takes half of the time of rewriting a network; so it gets to see the calls on constants only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from b2nn_tvm.relax_query import calls
 
 @tvm.transform.module_pass(opt_level=0, name="FoldConstants")
 class FoldConstants(CompilerPass):
-    """Replace every call of an operator on constants, and on what was computed from them, by its value."""
+    """Replace every call of an operator on constants, and on values computed from them, by its value."""
 
     requires = ()
     ensures = (CONSTANTS_FOLDED,)
@@ -36,7 +36,7 @@ class FoldConstants(CompilerPass):
 
 
 def _values(function: relax.Function) -> dict[relax.Var, relax.Expr]:
-    """The values of the variables that depend on constants alone: Relax folds a function of nothing but them."""
+    """The values of the variables that depend on constants alone: Relax folds a function that holds nothing else."""
     copies: dict[relax.Var, relax.Expr] = {}
     builder = relax.BlockBuilder()
     with builder.function("main", []):

@@ -1,8 +1,9 @@
-"""Carry one scale for all signs past the operators between the sign and the convolution, to behind the convolution.
+"""Move the one scale of all signs past the operators between the sign and the convolution, to behind the convolution.
 
     R.nn.conv2d(R.multiply(R.sign(x), a), w)  ->  R.multiply(R.nn.conv2d(R.sign(x), w), a)
 
-``a`` is a scalar. It also passes transposes, reshapes, max-pooling (a > 0) and padding (whose value is divided by a).
+``a`` is a scalar, which also passes transposes, reshapes, max-pooling (a > 0) and padding (whose value is divided by
+a).
 """
 
 from __future__ import annotations

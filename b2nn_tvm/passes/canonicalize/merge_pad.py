@@ -4,7 +4,7 @@
     R.sign(R.nn.pad(x, v))                     ->  R.nn.pad(R.sign(x), sign(v))
     R.nn.pad(R.nn.pad(x, v), v)                ->  R.nn.pad(x, v)
 
-Asymmetric widths are kept. The second needs the same sign of v in all channels.
+Asymmetric widths are kept. The second rewrite needs v to have the same sign in all channels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from b2nn_tvm.relax_query import constant, ints, op_name
 
 @tvm.transform.module_pass(opt_level=0, name="MergePad")
 class MergePad(CompilerPass):
-    """Merge zero padding into convolutions, and padding in front of a sign behind it."""
+    """Merge zero padding into convolutions, and move padding in front of a sign behind the sign."""
 
     requires = (SIGN_IS_BINARY,)
     ensures = ()

@@ -5,7 +5,8 @@
     R.nn.max_pool2d(R.sign(x))                ->  R.sign(R.nn.max_pool2d(x))
     R.permute_dims(R.nn.pad(R.sign(x), -1))   ->  R.nn.pad(R.sign(R.permute_dims(x)), -1)
 
-Exact: the sign is monotone, and so is the subtraction of a threshold in floats. Also R.reshape.
+The rewrites are exact: the sign is monotone, and so is the subtraction of a threshold in floats. R.reshape is treated
+like R.permute_dims.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     R.nn.conv2d(R.sign(x), w)  ->  R.multiply(R.nn.conv2d(R.sign(x), s), alpha[1, O, 1, 1])    w = s * alpha, s = -1, +1
     R.nn.conv2d(x, w)          ->  R.multiply(R.nn.conv2d(x, s), alpha[1, O, 1, 1])            where that is exact
 
-Exporters fold batch norm into the weights: they are then no longer -1 and +1, but still of one magnitude per output
-channel, with the signs flipped where gamma is negative. A channel of zeros gets s = +1 and alpha = 0. On signs the
-magnitudes may differ by what rounding does to them; on other inputs they may not: nothing there says that the weights
-are meant to be binary.
+Exporters fold batch norm into the weights: the weights are then no longer -1 and +1, but still of one magnitude per
+output channel, with the signs flipped where gamma is negative. A channel of zeros gets s = +1 and alpha = 0. Where the
+input is a sign, the magnitudes may differ by rounding errors; on other inputs they may not, because nothing there says
+that the weights are meant to be binary.
 """
 
 from __future__ import annotations

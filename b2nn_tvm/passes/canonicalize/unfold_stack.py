@@ -1,9 +1,9 @@
-"""Write a stack as a concatenation along a new axis: ConvertLayout is wrong for stack and right for these two.
+"""Write a stack as a concatenation along a new axis: ConvertLayout is right for the latter alone.
 
     R.stack((x[N, C, H, W], y[N, C, H, W]), axis=0)
         ->  R.concat((R.expand_dims(x, axis=[0]), R.expand_dims(y, axis=[0])), axis=0)
 
-TVM's importer makes a stack of ONNX's Mean of several tensors.
+TVM's importer turns ONNX's Mean of several tensors into a stack.
 """
 
 from __future__ import annotations

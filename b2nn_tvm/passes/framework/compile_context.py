@@ -1,4 +1,6 @@
-"""What the passes of one compilation share: the target, the shape of its data, and the books that they keep."""
+"""The state that the passes of one compilation share: the target, the layout of its data, and the logs that they
+keep.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from b2nn_tvm.provenance.rewrite_log import RewriteLog
 
 @dataclass(frozen=True)
 class CompileContext:
-    """Every pass is made from one of these, and takes from it what it needs.
+    """The context of one compilation, from which every one of its passes is made.
 
-    ``layers`` are those of the imported file. The passes enter what they did and what they left into ``log``, and which
-    layer became which kernel into ``kernels``; so a context serves one compilation.
+    ``layers`` are the layers of the imported file. The passes enter the rewrites that they applied or declined into
+    ``log``, and the layer of each kernel into ``kernels``; so a context serves one compilation.
     """
 
     target: tvm.target.Target

@@ -1,4 +1,4 @@
-"""What all passes of this project have in common. To write one, in a file of its own named like the class:
+"""The base class of all passes of this project. Write a pass in a file of its own, which is named like the class:
 
     @tvm.transform.module_pass(opt_level=0, name="FoldThreshold")
     class FoldThreshold(CompilerPass):
@@ -8,8 +8,9 @@
         def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
             return rewrite_calls(module, _fold, self.recorder("scale, shift and sign are one comparison"))
 
-and put it into pipeline.py. Under the name in the decorator TVM's instruments time and print it, ``--dump-ir`` writes
-it and ``--explain`` lists what it did; so it is the name of the class. The tests check ``requires`` and ``ensures``.
+and put it into pipeline.py. The name in the decorator is the name of the class: under this name TVM's instruments time
+and print the pass, ``--dump-ir`` writes its changes and ``--explain`` lists its decisions. The tests check ``requires``
+and ``ensures``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from b2nn_tvm.passes.framework.recorder import READERS, Recorder
 
 
 class CompilerPass:
-    """A pass made from the context of a compilation; ``requires`` holds of each module that it is given, ``ensures``
-    of each that it returns.
+    """A pass made from the context of a compilation; ``requires`` holds for each module that the pass is given,
+    ``ensures`` for each module that it returns.
     """
 
     requires: ClassVar[tuple[Invariant, ...]] = ()
@@ -33,9 +34,7 @@ class CompilerPass:
         self.context = context
 
     def recorder(self, did: str, *, of: str = READERS) -> Recorder:
-        """What enters the decisions of this pass about single calls into the log; see Recorder for ``did`` and
-        ``of``.
-        """
+        """A Recorder for the decisions of this pass about single calls; see there for ``did`` and ``of``."""
         return Recorder(self.context.log, type(self).__name__, did, of=of)
 
     def record(self, layer: str, reason: str, *, applied: bool) -> None:

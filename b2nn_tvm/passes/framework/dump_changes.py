@@ -2,7 +2,7 @@
 
     012-FoldThreshold-before.py, 012-FoldThreshold-after.py
 
-The number is the place of the pass in the pipeline: it counts those that change nothing, too.
+The number is the place of the pass in the pipeline: passes that change nothing count, too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _DUMPED = re.compile(r"\d{3}-\w+-(before|after)\.py")
 
 @tvm.ir.instrument.pass_instrument
 class DumpChanges:
-    """Writes into ``folder`` what the passes do that are the direct parts of a Sequential.
+    """An instrument that writes the changes of the direct parts of a Sequential into ``folder``.
 
-    The pipeline is such a Sequential; what one of its passes calls inside belongs to that pass.
+    The pipeline is a Sequential; a pass that one of its parts calls inside belongs to that part.
     """
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._open: list[tvm.IRModule] = []  # what the passes that now run, one inside the other, were given
+        self._open: list[tvm.IRModule] = []  # the modules given to the passes that run now, one inside the other
         self._number = 0
 
     def run_before_pass(self, module: tvm.IRModule, _info: tvm.transform.PassInfo) -> None:
@@ -47,7 +47,7 @@ class DumpChanges:
 
 
 def with_instrument(instrument: tvm.ir.instrument.PassInstrument) -> tvm.transform.PassContext:
-    """The present pass context, in which ``instrument`` watches as well."""
+    """A copy of the present pass context in which ``instrument`` watches as well."""
     now = tvm.transform.PassContext.current()
     instruments = [*(now.instruments or ()), instrument]
     return tvm.transform.PassContext(now.opt_level, now.required_pass, now.disabled_pass, instruments, dict(now.config))
@@ -56,7 +56,7 @@ def with_instrument(instrument: tvm.ir.instrument.PassInstrument) -> tvm.transfo
 def prepare_dump_folder(path: str | os.PathLike[str]) -> Path:
     """Create the folder, or empty it of the dump of an earlier run.
 
-    Raises InputError where it is a file, or holds anything else.
+    Raises InputError where ``path`` is a file, or holds anything else.
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():

@@ -1,4 +1,4 @@
-"""What may hold of a module between two passes; the rules themselves are in invariants.py and kernel_invariants.py."""
+"""The type of a property of modules between two passes; invariants.py and kernel_invariants.py hold the properties."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Invariant:
 
 
 def of_every_call(complaint: Callable[[relax.Call, Definition], str]) -> Callable[[tvm.IRModule], str]:
-    """The violation of a property of all bound calls: ``complaint`` says what is wrong with one, "" if nothing is."""
+    """The violation of a property of all bound calls: ``complaint`` says what is wrong with a call, "" if nothing
+    is.
+    """
 
     def violation(module: tvm.IRModule) -> str:
         for function in relax_functions(module):
@@ -35,5 +37,5 @@ def of_every_call(complaint: Callable[[relax.Call, Definition], str]) -> Callabl
 
 
 def relax_functions(module: tvm.IRModule) -> Iterator[relax.Function]:
-    """The functions of operators of a module."""
+    """The Relax functions of a module."""
     return (function for function in module.functions.values() if isinstance(function, relax.Function))

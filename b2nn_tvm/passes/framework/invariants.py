@@ -1,5 +1,5 @@
-"""What holds of the operators of Relax between two passes. ``violation`` says where it does not, at the first such
-place; the tests ask before and behind every pass of the pipeline.
+"""The invariants of the operators of Relax between two passes. ``violation`` names the first place that breaks one; the
+tests check them before and behind every pass of the pipeline.
 """
 
 from __future__ import annotations

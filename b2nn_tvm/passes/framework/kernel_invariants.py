@@ -1,4 +1,4 @@
-"""What holds, between two passes, of the functions of loops and of their calls in "main"."""
+"""The invariants of the functions of loops, and of their calls in "main", between two passes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from b2nn_tvm.relax_query import calls, op_name
 
 
 def _every_kernel(complaint: Callable[[tvm.IRModule, tvm.ir.GlobalVar], str]) -> Callable[[tvm.IRModule], str]:
-    """The violation of a property of all functions of loops: ``complaint`` says what is wrong with one."""
+    """The violation of a property of all functions of loops: ``complaint`` says what is wrong with a function."""
 
     def violation(module: tvm.IRModule) -> str:
         kernels = (name for name, function in module.functions_items() if isinstance(function, tirx.PrimFunc))
@@ -43,7 +43,7 @@ def _is_group_or_kernel_call(module: tvm.IRModule, call: relax.Call) -> bool:
 
 
 def _called(module: tvm.IRModule) -> Iterator[str]:
-    """The names of what "main" calls."""
+    """The names of the functions that "main" calls."""
     for _, call in calls(module["main"]):
         yield (call.op if isinstance(call.op, tvm.ir.GlobalVar) else call.args[0]).name_hint
 

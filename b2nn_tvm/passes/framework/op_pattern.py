@@ -1,4 +1,4 @@
-"""How TVM's FuseOps looks at a function: relax's OpPatternKind, which Python cannot import by name."""
+"""The kinds of functions in TVM's FuseOps: relax's OpPatternKind, which Python cannot import by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ ATTRIBUTE = "op_pattern"
 
 
 class OpPattern(IntEnum):
-    """What may be fused to a function; the values are those of ``include/tvm/relax/op_attr_types.h``."""
+    """The kind of a function, which decides about its fusion; the values come from
+    ``include/tvm/relax/op_attr_types.h``.
+    """
 
     ELEMENTWISE = 0
     BROADCAST = 1

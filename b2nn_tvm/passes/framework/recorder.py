@@ -1,7 +1,7 @@
 """How a pass enters the log: the calls that its rule rewrites or declines are attributed to layers.
 
-A call belongs to the convolution or dense layer that it is; else to the nearest that read it (signs, padding) or to the
-nearest before it (batch norms).
+A call that is a convolution or dense layer belongs to itself; any other call belongs to the nearest layers that read it
+(signs, padding) or to the nearest layers before it (batch norms).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ READERS, BEFORE = "readers", "before"
 
 
 class Recorder:
-    """Enters what one pass, ``rule``, does; ``did`` is the reason where the rule states none, ``of`` READERS or
+    """Enters the decisions of the pass ``rule``; ``did`` is the reason where it states none, ``of`` is READERS or
     BEFORE.
     """
 
@@ -29,7 +29,7 @@ class Recorder:
         self._readers: dict[relax.Var, list[relax.Var]] = {}
 
     def start(self, function: relax.Function) -> None:
-        """Get to know the function whose calls will be entered."""
+        """Learn the bindings and readers of the function whose calls will be entered."""
         self._bound, self._readers = {}, {}
         for block in function.body.blocks:
             for binding in block.bindings:
@@ -44,7 +44,7 @@ class Recorder:
             self._log.record(self._rule, layer, reason or self._did, applied=applied)
 
     def _weights(self, var: relax.Var | None) -> list[np.ndarray]:
-        """The weights [O, ...] of the layers that the call belongs to: those at the shortest distance."""
+        """The weights [O, ...] of the layers that the call belongs to: the layers at the shortest distance."""
         front, seen = [var] if var is not None else [], set()
         while front:
             weights = [layer_weight(self._bound[here]) for here in front if here in self._bound]

@@ -1,5 +1,4 @@
-"""The frame in which the passes rewrite: a rule sees one call at a time, arguments first, and answers with its
-replacement.
+"""The frame in which the passes rewrite: a rule sees one call at a time, arguments first, and returns the replacement.
 
 A rule is a pure function ``rule(call, context)``; it returns an expression, or None where it does not apply.
 """
@@ -22,11 +21,11 @@ Rule = Callable[[relax.Call, "RewriteContext"], "relax.Expr | None"]
 
 
 class RewriteContext:
-    """Where a rule stands: it can look up what a variable was bound to, and emit new bindings before the call."""
+    """The surroundings of the call that a rule sees: it can look up bindings, and emit new ones before the call."""
 
     def __init__(self, builder: relax.BlockBuilder):
         self._builder = builder
-        self.var: relax.Var | None = None  # what the call is bound to in the function as it was
+        self.var: relax.Var | None = None  # the variable of the call in the function as it was
         self.reason, self.layer = "", None
 
     def note(self, reason: str, layer: relax.Call | None = None) -> None:
@@ -37,7 +36,7 @@ class RewriteContext:
         self.reason, self.layer = reason, layer
 
     def definition(self, expr: relax.Expr) -> relax.Expr:
-        """What ``expr`` was bound to if it is a variable of this function, else ``expr``."""
+        """The value that ``expr`` is bound to if it is a variable of this function, else ``expr``."""
         while isinstance(expr, relax.Var):
             bound = self._builder.lookup_binding(expr)
             if bound is None:
@@ -57,7 +56,7 @@ class RewriteContext:
         pattern: int | None = None,
         attrs: Mapping[str, Any] | None = None,
     ) -> relax.Expr:
-        """A call of the function made from the tensor expression; ``pattern`` is relax's OpPatternKind where it must
+        """A call of the function made from the tensor expression; ``pattern`` is relax's OpPatternKind where TVM must
         be told.
         """
         attrs = {**(attrs or {}), **({} if pattern is None else {"op_pattern": pattern})} or None
@@ -73,7 +72,7 @@ class RewriteContext:
 def rewrite_calls(module: tvm.IRModule, rule: Rule, recorder: Recorder | None = None) -> tvm.IRModule:
     """Apply ``rule`` to every operator call of every Relax function, then drop what has become unused.
 
-    What it rewrote, and what it noted of calls that it left, goes to ``recorder``.
+    ``recorder`` gets the calls that the rule rewrote, and its notes about calls that it left.
     """
     return _RuleMutator(module, rule, recorder).transform()
 

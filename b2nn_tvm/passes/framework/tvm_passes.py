@@ -1,4 +1,6 @@
-"""What TVM's own passes require and ensure, by their names, as far as the passes around them rely on it."""
+"""The invariants that TVM's own passes require and ensure, by their names, as far as the passes around them rely on
+them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from b2nn_tvm.passes.framework.kernel_invariants import GROUPED, KERNELS_ONLY, O
 
 @dataclass(frozen=True)
 class Contract:
-    """What holds of a module before a pass, and what behind it."""
+    """The invariants of a module before a pass, and behind it."""
 
     requires: tuple[Invariant, ...] = ()
     ensures: tuple[Invariant, ...] = ()
@@ -20,7 +22,7 @@ class Contract:
 
 TVM_PASSES: Mapping[str, Contract] = {
     "CanonicalizeBindings": Contract(ensures=(NO_ALIASES,)),
-    # It transposes a constant only if that has the rank of the result, and loses the layout of ``a`` at ``b = a``.
+    # It transposes a constant of the rank of the result only, and loses the layout of ``a`` at ``b = a``.
     "ConvertLayout": Contract(requires=(NCHW, CONSTANTS_ALIGNED, NO_ALIASES), ensures=(NHWC,)),
     "LegalizeOps": Contract(ensures=(OPERATORS_LOWERED,)),
     "AnnotateTIROpPattern": Contract(requires=(OPERATORS_LOWERED,), ensures=(PATTERNS_ANNOTATED,)),

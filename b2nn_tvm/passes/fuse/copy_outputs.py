@@ -1,9 +1,10 @@
-"""Let every output be written by a kernel: one that is an input, a constant or another output is copied.
+"""Let every output be written by a kernel: an output that is an input, a constant or another output is copied.
 
     return (y, x)  ->  z = call_tir(copy, x); return (y, z)        x an input, a constant, or y itself
 
-A library's kernels write each output where its caller wants it, so no two outputs share memory, and none an input's. An
-output that is another tensor in a new shape is copied as well: such a reshape becomes a view, without a kernel.
+A library's kernels write each output where its caller wants it, so no two outputs share memory, and no output shares an
+input's. An output that is another tensor in a new shape is copied as well: its reshape becomes a view, which no kernel
+writes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from b2nn_tvm.relax_query import dtype, op_name, shape
 
 @tvm.transform.module_pass(opt_level=0, name="CopyOutputs")
 class CopyOutputs(CompilerPass):
-    """Copy the outputs of "main" that no kernel writes; it stands after fusion, so that nothing takes the copy away."""
+    """Copy the outputs of "main" that no kernel writes; it stands after fusion, so that no pass takes the copy away."""
 
     requires = (KERNELS_ONLY,)
     ensures = (OUTPUTS_WRITTEN,)
@@ -49,7 +50,7 @@ class CopyOutputs(CompilerPass):
 
 
 def _aliased(expr: relax.Expr, bound: Mapping[relax.Var, relax.Expr]) -> relax.Expr:
-    """What a variable is another name of: the value of ``a = b`` or of a tuple."""
+    """The expression that a variable is another name of: ``b`` where ``a = b``, or a tuple."""
     while isinstance(expr, relax.Var) and isinstance(bound.get(expr), (relax.Var, relax.Tuple, GenericConst)):
         expr = bound[expr]
     return expr
@@ -77,7 +78,7 @@ def _copy(value: relax.Expr, builder: relax.BlockBuilder) -> relax.Call:
 
 
 def _returning(function: relax.Function, copies: list[relax.VarBinding], returned: relax.Expr) -> relax.Function:
-    """The function that computes ``copies`` after all else and returns ``returned``.
+    """The function that computes ``copies`` after all other bindings and returns ``returned``.
 
     The copies leave the dataflow block, for a copy inside is a reshape, and so a view, to Relax.
     """

@@ -1,5 +1,5 @@
-"""Fuse the packing of a result into the convolution that computes it, so that a chain of binary layers is one function
-each.
+"""Fuse the packing of a result into the convolution that computes it, so that each layer in a chain of binary layers is
+one function.
 
     y = call_tir(fused_bconv2d_multiply_add, ...);  p = call_tir(pack_signs, y, t)
         ->  y, p = call_tir(fused_bconv2d_multiply_add_pack, ..., t)        p alone where nothing else reads y
@@ -34,7 +34,7 @@ Enter = Callable[[list[relax.Call], "relax.Call | None", str], None]
 
 @tvm.transform.module_pass(opt_level=0, name="FusePack")
 class FusePack(CompilerPass):
-    """Fuse each packing into the convolution in front of it, or enter into the log why not."""
+    """Fuse each packing into the convolution in front of it, or enter the obstacle into the log."""
 
     requires = (KERNELS_ONLY, LABELLED)
     ensures = (KERNELS_ONLY, LABELLED)
@@ -44,7 +44,7 @@ class FusePack(CompilerPass):
         return _Fuser(module, pairs).transform() if pairs else module
 
     def _enter(self, readers: list[relax.Call], producer: relax.Call | None, obstacle: str) -> None:
-        """Record for each layer that reads packed signs who packs them."""
+        """Record for each layer that reads packed signs which kernel packs them."""
         reason = f"the packing of its input is part of {self._name(producer)}"
         if obstacle:
             reason = f"its input is packed by a kernel of its own: {obstacle}"
@@ -52,7 +52,7 @@ class FusePack(CompilerPass):
             self.record(self._name(reader), reason, applied=not obstacle)
 
     def _name(self, call: relax.Call | None) -> str:
-        """The layer that a call of a function is, empty where it is none."""
+        """The name of the layer that a call of a function computes, empty where the call computes none."""
         arguments = () if call is None else call.args[1]
         values = (value for argument in arguments if (value := constant(argument)) is not None)
         return self.context.kernels.name_of(values)
@@ -60,7 +60,7 @@ class FusePack(CompilerPass):
 
 @dataclass(frozen=True)
 class _Pair:
-    """A convolution's call and the packing of its result; ``keep`` where others read the result as well."""
+    """A convolution's call and the packing of its result; ``keep`` where other calls read the result as well."""
 
     producer: relax.Call
     pack: relax.Call
@@ -110,7 +110,7 @@ def _function(module: tvm.IRModule, call: relax.Call) -> tirx.PrimFunc | None:
 
 
 def _obstacle(module: tvm.IRModule, producer: relax.Call | None, pack: relax.Call, layout: VectorLayout) -> str:
-    """Why a packing cannot be part of the call that computes what it packs; empty where it can."""
+    """The reason why a packing cannot be part of the call that computes its input; empty where it can."""
     function = None if producer is None else _function(module, producer)
     if producer is None or function is None:
         return "what it packs is an input of the network"

@@ -1,9 +1,9 @@
-"""Let a result that a float convolution wants padded be written inside its border, so that nothing is copied.
+"""Let a result that a float convolution needs padded be written inside its border at once, so that no copy is needed.
 
     y = call_tir(conv2d_relu, ...);  p = call_tir(pad_input, y);  z = call_tir(conv2d_add, ..., y)
         ->  p = call_tir(conv2d_relu_pad, ...);  z = call_tir(conv2d_add', ..., p)
 
-Whoever else reads y reads the inside of p. The border is set to zero by the same function, once it is scheduled
+All other readers of y read the inside of p. The border is set to zero by the same function, once it is scheduled
 (zero_borders.py).
 """
 
@@ -28,7 +28,9 @@ BORDERLESS = (Role.PACK_SIGNS, Role.POOL_BITS)  # their loops are written for th
 
 @tvm.transform.module_pass(opt_level=0, name="FusePad")
 class FusePad(CompilerPass):
-    """Fuse each padding into the function in front of it, or enter into the log why not; it stands behind FusePack."""
+    """Fuse each padding into the function in front of it, or enter the obstacle into the log; it stands behind
+    FusePack.
+    """
 
     requires = (KERNELS_ONLY, LABELLED)
     ensures = (KERNELS_ONLY, LABELLED)
@@ -46,7 +48,7 @@ class FusePad(CompilerPass):
         return _Fuser(module, bordered).transform() if bordered else module
 
     def _enter(self, module: tvm.IRModule, padded: relax.Var, obstacle: str) -> None:
-        """Record for each layer that reads a padded tensor who pads it."""
+        """Record for each layer that reads a padded tensor which kernel pads it."""
         reason = "its input is computed inside its padding"
         if obstacle:
             reason = f"its input is padded by a kernel of its own: {obstacle}"
@@ -55,13 +57,13 @@ class FusePad(CompilerPass):
             self.record(self.context.kernels.name_of(values), reason, applied=not obstacle)
 
 
-# The name of a function, the paddings of the images it reads, that of the image it writes.
+# The name of a function, the paddings of the images that it reads, the padding of the image that it writes.
 _Key = tuple[str, tuple[tuple[int, Padding], ...], Padding | None]
 
 
 @dataclass(frozen=True)
 class _Bordered:
-    """What becomes of an image: it lies in ``padded``, of type ``ty``, with ``padding`` around it."""
+    """The new place of an image: it lies in ``padded``, of type ``ty``, with ``padding`` around it."""
 
     padded: relax.Var
     ty: relax.TensorType
@@ -80,7 +82,7 @@ def _readers(module: tvm.IRModule, var: relax.Var) -> list[relax.Call]:
 
 
 def _obstacle(module: tvm.IRModule, image: relax.Expr) -> str:
-    """Why an image cannot be computed inside a border; empty where it can."""
+    """The reason why an image cannot be computed inside a border; empty where it can."""
     made = dict(calls(module["main"])).get(image) if isinstance(image, relax.DataflowVar) else None
     if made is None:
         return "what it pads is an input or an output of the network, or one of two results of a kernel"
@@ -96,7 +98,7 @@ def _obstacle(module: tvm.IRModule, image: relax.Expr) -> str:
 
 
 def _ends_in_plain_reduction(function: tirx.PrimFunc) -> bool:
-    """Whether the last block sums or compares, and is no convolution: what follows would have loops of its own."""
+    """Whether the last block is a reduction but no convolution: a block behind it would have loops of its own."""
     last = function.body.block.body
     while not isinstance(last, SBlockRealize):
         last = last.seq[-1] if isinstance(last, tirx.SeqStmt) else last.body
@@ -173,7 +175,9 @@ def _with(
     before: tirx.PrimFunc | None,
     behind: tirx.PrimFunc | None,
 ) -> tirx.PrimFunc:
-    """The function between the blocks of two others, with other parameters and one that has become local."""
+    """The function between the blocks of two others, with ``params`` as its parameters and ``local`` as a buffer of its
+    own.
+    """
     block = function.body.block
     parts = [part.body.block.body for part in (before, behind) if part is not None]
     body = tirx.SeqStmt([*parts, block.body] if before else [block.body, *parts])

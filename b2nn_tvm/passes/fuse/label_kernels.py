@@ -1,11 +1,12 @@
-"""Give each function the words for what was fused into it, attribute OPERATIONS, and what it is for, attribute ROLE.
+"""Give each function the words for its fused operations (attribute OPERATIONS) and its role (attribute ROLE).
 
     module {NOTED_OPERATIONS: {"conv2d_add": ["conv2d", "shift"]}, NOTED_ROLES: {"conv2d_add": "convolution"}}
         conv2d_add {}
     ->  module {}
         conv2d_add {OPERATIONS: ["conv2d", "shift"], ROLE: "convolution"}
 
-It stands behind FuseTIR, which drops the attributes of what it fuses; NoteOperations has noted both before.
+It stands behind FuseTIR, which drops the attributes of the functions that it fuses; NoteOperations has noted both
+before.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED, 
 
 @tvm.transform.module_pass(opt_level=0, name="LabelKernels")
 class LabelKernels(CompilerPass):
-    """Move what the module notes of its functions to them."""
+    """Move the module's notes about its functions to the functions."""
 
     requires = (KERNELS_ONLY, OPERATIONS_NOTED)
     ensures = (LABELLED,)

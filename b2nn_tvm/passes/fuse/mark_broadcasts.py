@@ -1,11 +1,11 @@
-"""Tell FuseOps where a computed tensor is smaller than the result: such a function is no epilogue of what computed it.
+"""Tell FuseOps which functions spread a smaller computed tensor: they cannot be the epilogue of its producer.
 
     multiply(x [1, 1, 1, 1], constant [1, 1, 1, 64])              op_pattern: elementwise  ->  op_pattern: broadcast
     multiply(sigmoid(bconv2d [1, 1, 1, 64]), x [1, 8, 8, 64])     op_pattern: elementwise  ->  op_pattern: broadcast
 
 TVM calls a function elementwise if one operand has the result's shape. Where another operand comes from a convolution,
-it is spread over more values than the tiles of that convolution have: only what has a convolution's own shape can end
-it. It stands between AnnotateTIROpPattern and FuseOps.
+it may be spread over more values than the tiles of that convolution have: only a function whose result has the
+convolution's shape can be its epilogue. The pass stands between AnnotateTIROpPattern and FuseOps.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from b2nn_tvm.relax_query import calls, op_name, shape
 
 @tvm.transform.module_pass(opt_level=0, name="MarkBroadcasts")
 class MarkBroadcasts(CompilerPass):
-    """Mark the elementwise functions that "main" calls on a tensor of a convolution, or on nothing but constants and
-    tensors, which are smaller than the result.
+    """Mark the elementwise functions that "main" calls on a convolution's tensor of another shape than the result, or
+    on computed tensors that are all smaller than the result.
     """
 
     requires = (OPERATORS_LOWERED, PATTERNS_ANNOTATED)
@@ -43,7 +43,7 @@ class MarkBroadcasts(CompilerPass):
 
 def _spreading(module: tvm.IRModule) -> Iterator[tvm.ir.GlobalVar]:
     """The elementwise functions to be marked."""
-    # What convolutions gave, as it is or behind functions that FuseOps may join to them.
+    # The results of convolutions, and of the functions behind them that FuseOps may join to them.
     convolved: set[relax.Var] = set()
     for var, call in calls(module["main"]):
         if op_name(call) != "relax.call_tir":

@@ -1,12 +1,13 @@
-"""Note in the module which operations are fused into each function and what it is for: attributes NOTED_OPERATIONS, in
-order and in the words that tables show, and NOTED_ROLES, by the function's name.
+"""Note the fused operations and the role of each function in the module, by the function's name: attributes
+NOTED_OPERATIONS, in order and in the words that tables show, and NOTED_ROLES.
 
 It stands between FuseOps and FuseTIR: there a group of operators is still a Relax function of calls,
 
     fused_bconv2d_multiply_add(x, w, g, y): call_tir(bconv2d, x, w); call_tir(multiply, ., g); call_tir(add, ., y)
         ->  ["binary conv2d", "scale", "residual add"], "convolution"
 
-and FuseTIR makes one function of the same name of it, without the group's attributes. LabelKernels puts both there.
+and FuseTIR turns it into one function of the same name, without the group's attributes. LabelKernels gives both notes
+to that function.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class NoteOperations(CompilerPass):
 
 
 def _functions(module: tvm.IRModule) -> Iterator[tuple[str, list[relax.Call], dict[relax.Var, relax.Expr]]]:
-    """The name of each function that "main" calls, the calls that it consists of, the arguments of its parameters."""
+    """The name of each function that "main" calls, the calls that it consists of, and the arguments of its
+    parameters.
+    """
     for _, call in calls(module["main"]):
         if op_name(call) == "relax.call_tir":
             yield call.args[0].name_hint, [call], {}
@@ -63,8 +66,8 @@ def _functions(module: tvm.IRModule) -> Iterator[tuple[str, list[relax.Call], di
 
 
 def _word(call: relax.Call, role: Role | None, given: Mapping[relax.Var, relax.Expr]) -> str:
-    """The word for one call_tir: that of its role, else TVM's name of the operation; a number is part of a function's
-    name. ``given`` are the arguments of the group's parameters.
+    """The word for one call_tir: the word of its role, else TVM's name of the operation, without the number in it.
+    ``given`` are the arguments of the group's parameters.
     """
     if role in _WORDS_OF_ROLES:
         return str(_WORDS_OF_ROLES[role])

@@ -4,7 +4,7 @@
         ->  w = call_tir(expand_weights, bits const);  y = call_tir(conv2d, x, w)
 
 It stands behind constant folding, which would undo it, and behind the fusions, which find layers by their weights. The
-convolution is that of a float layer: same kernel, same tiles, Winograd where that has it.
+convolution is computed like a float layer: by the same kernel, with the same tiles, as Winograd where a float layer is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from b2nn_tvm.relax_query import constant, op_name
 
 @tvm.transform.module_pass(opt_level=0, name="PackWeights")
 class PackWeights(CompilerPass):
-    """Replace the weights for which the index of kernels has bits, and let it know that these are held instead."""
+    """Replace the weights for which the index of kernels has bits, and let the index know that the bits are held
+    instead.
+    """
 
     requires = (KERNELS_ONLY, LABELLED)
     ensures = (KERNELS_ONLY, LABELLED)

@@ -1,9 +1,9 @@
-"""Make a transpose that leaves its elements where they are a reshape, which takes no kernel, and join reshapes.
+"""Replace a transpose that moves no element in memory by a reshape, which takes no kernel, and join reshapes.
 
     R.permute_dims(x[N, 1, 1, C], [0, 3, 1, 2])   ->  R.reshape(x, [N, C, 1, 1])
     R.reshape(R.reshape(x, s), t)                 ->  R.reshape(x, t)
 
-So it is with what a global pooling leaves for a dense layer.
+A global pooling in front of a dense layer leaves this transpose.
 """
 
 from __future__ import annotations

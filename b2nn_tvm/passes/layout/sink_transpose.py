@@ -94,7 +94,7 @@ def _sink(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
 
 def _compose(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
     if call.attrs.axes is not None and list(call.attrs.axes) == sorted(call.attrs.axes):
-        return call.args[0]  # what ConvertLayout makes of a transpose to channels-last
+        return call.args[0]  # ConvertLayout turns a transpose to channels-last into an identity
     value = constant(call.args[0])
     if value is not None and call.attrs.axes is not None:
         return relax.const(value.transpose(ints(call.attrs.axes)).copy(), str(value.dtype))

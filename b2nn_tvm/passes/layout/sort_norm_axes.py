@@ -5,8 +5,8 @@
     R.nn.rms_norm(x[N, H, W, C], g[H, W], axes=[1, 2])
         ->  R.permute_dims(R.nn.rms_norm(R.permute_dims(x, [0, 3, 1, 2]), g, axes=[2, 3]), [0, 2, 3, 1])
 
-ConvertLayout renames the axes and leaves scale and shift as they are. The kernel of layer normalization takes the axes
-to be ascending, the kernel of RMS normalization takes them to be the last ones.
+ConvertLayout renames the axes and leaves scale and shift as they are. The kernel of layer normalization assumes that
+the axes are ascending, the kernel of RMS normalization that they are the last ones.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from b2nn_tvm.relax_query import constant, ints, op_name, shape
 
 @tvm.transform.module_pass(opt_level=0, name="SortNormAxes")
 class SortNormAxes(CompilerPass):
-    """Sort the axes of layer normalization with its scale and shift; transpose what RMS normalization reads and
-    gives.
+    """Sort the axes of layer normalization with its scale and shift; transpose the input and the result of RMS
+    normalization.
     """
 
     requires = (NHWC, AXES_FROM_FRONT)

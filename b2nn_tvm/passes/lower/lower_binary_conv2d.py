@@ -32,8 +32,8 @@ from b2nn_tvm.workload import ConvWorkload
 
 @dataclass(frozen=True)
 class BinaryInput:
-    """What stands before a binary convolution: the float tensor, its thresholds per channel, the padding of its signs,
-    and their max pooling, if any.
+    """The input of a binary convolution: the float tensor, its thresholds per channel, the padding of its signs, and
+    their max pooling, if any.
     """
 
     source: relax.Expr
@@ -45,7 +45,7 @@ class BinaryInput:
 
 @tvm.transform.module_pass(opt_level=0, name="LowerBinaryConv2d")
 class LowerBinaryConv2d(CompilerPass):
-    """Lower every convolution of signs by -1 and +1; the index of kernels learns which packed weights are whose."""
+    """Lower every convolution of signs by -1 and +1; the index of kernels learns the layer of the packed weights."""
 
     requires = (NHWC, SIGN_IS_BINARY)
     ensures = (NO_BINARY_CONV,)
@@ -56,7 +56,7 @@ class LowerBinaryConv2d(CompilerPass):
 
 
 class _Lowering:
-    """The rule for one module; it remembers what is packed already."""
+    """The rule for one module; it remembers the inputs that are packed already."""
 
     def __init__(self, layout: VectorLayout, kernels: KernelLayerIndex):
         self._layout = layout
@@ -100,8 +100,8 @@ class _Lowering:
         return context.call_te(compute, *arguments, name="bconv2d", pattern=pattern, attrs=attrs)
 
     def _pack(self, found: BinaryInput, step: tuple[int, int], context: RewriteContext) -> relax.Var:
-        """The packed form of every ``step``-th row and column of an input: made once, however many convolutions read
-        it.
+        """The packed form of every ``step``-th row and column of an input; it is made once, however many convolutions
+        read it.
         """
         pool = found.pooled and found.pooled.pool
         key = (found.source, found.threshold.tobytes(), found.padding, found.pad_value == 1, pool, step)
@@ -134,7 +134,7 @@ def skips_pixels(workload: ConvWorkload) -> bool:
 
 
 def match_binary_input(call: relax.Call, context: RewriteContext) -> BinaryInput | None:
-    """What a convolution reads, if that is a sign: ``[pad](sign(x | x - t))``; None otherwise."""
+    """The input of a convolution, if it is a sign: ``[pad](sign(x | x - t))``; None otherwise."""
     data = context.definition(call.args[0])
     padding, pad_value = four(call.attrs.padding), 0
     if op_name(data) == "relax.nn.pad":

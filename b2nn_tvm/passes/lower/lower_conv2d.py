@@ -1,7 +1,8 @@
-"""Lower float convolutions (NHWC) and dense layers to this project's operators, weights packed at compile time.
+"""Lower float convolutions (NHWC) and dense layers to this project's operators, with weights packed at compile time.
 
-nn.conv2d(x, w const)   ->  call_tir(pad, x) where padded;  call_tir(conv2d | winograd_conv2d | depthwise_conv2d, x,
-packed w) matmul(x[N, K], w const)  ->  call_tir(dense, x, packed w)
+nn.conv2d(x, w const)     ->  call_tir(pad, x) where padded;
+                              call_tir(conv2d | winograd_conv2d | depthwise_conv2d, x, packed w)
+matmul(x[N, K], w const)  ->  call_tir(dense, x, packed w)
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, four, op_name, shape
 from b2nn_tvm.workload import ConvWorkload
 
-# F(4 x 4) is faster still, but its error of 1e-5 turns signs behind it around more often than the 1e-4 promised for the
-# logits of a mixed network allows; and a layer's time must not depend on whether others are binary.
+# F(4 x 4) is faster still, but its error of 1e-5 inverts signs behind it more often than allowed by the error of 1e-4
+# that is promised for the logits of a mixed network; and a layer's time must not depend on whether others are binary.
 WINOGRAD_TILE = 2
 WINOGRAD_CHANNELS = 16
 WINOGRAD_PIXELS_PER_LANE = 6  # the wider the vectors, the sooner reading weights takes longer than multiplying them
@@ -37,7 +38,9 @@ WINOGRAD_CACHED_FILTERS = 1 << 14  # 16 * 4 bytes each: a mebibyte, the second-l
 
 @tvm.transform.module_pass(opt_level=0, name="LowerConv2d")
 class LowerConv2d(CompilerPass):
-    """Lower float convolutions and dense layers; others (weights that are no constants, say) are left to Relax."""
+    """Lower float convolutions and dense layers; layers whose weights are no constants, for example, are left to
+    Relax.
+    """
 
     requires = (NHWC, NO_SIGN)
     ensures = (CONVS_LOWERED,)
@@ -48,7 +51,7 @@ class LowerConv2d(CompilerPass):
 
 
 class _Lowering:
-    """The rule for one module; it remembers what is padded already."""
+    """The rule for one module; it remembers the inputs that are padded already."""
 
     def __init__(self, layout: VectorLayout, kernels: KernelLayerIndex):
         self._layout = layout
@@ -115,8 +118,8 @@ class _Lowering:
         )
 
     def _enter(self, packed: np.ndarray, call: relax.Call, filters: np.ndarray, workload: ConvWorkload) -> None:
-        """Note whose weights ``packed`` are, and the bits that PackWeights will put in their place where they are -1
-        and +1.
+        """Note the layer of the ``packed`` weights, and the bits that PackWeights will put in their place where they
+        are -1 and +1.
         """
         binary = has_binary_weights(call, filters)
         bits = pack_bits(pack_weights(filters, lanes=packed.shape[-1])) if binary else None
@@ -124,7 +127,7 @@ class _Lowering:
         self._kernels.add(packed, filters, op="conv2d", precision=precision, workload=workload.key, bits=bits)
 
     def _pad(self, x: relax.Expr, padding: tuple[int, int, int, int], context: RewriteContext) -> relax.Expr:
-        """The padded input of a convolution: made once, however many convolutions read it."""
+        """The padded input of a convolution; it is made once, however many convolutions read it."""
         if not any(padding):
             return x
         if (x, padding) not in self._padded:
@@ -153,10 +156,11 @@ class _Lowering:
 
 
 def winograd_obstacle(workload: ConvWorkload, *, lanes: int) -> str:
-    """Why a layer is not lowered to F(2 x 2, 3 x 3) for vectors of ``lanes``; empty where that was faster than the
-    direct form.
+    """The reason why a layer is not lowered to F(2 x 2, 3 x 3) for vectors of ``lanes``; empty where F(2 x 2, 3 x 3)
+    was faster than the direct form.
 
-    Its weights are 16/9 as large: a layer with many weights for few pixels is bound by reading them, and stays direct.
+    Winograd's weights are 16/9 as large: a layer with many weights for few pixels is bound by reading them, and stays
+    direct.
     """
     if workload.groups != 1:
         return f"it has {workload.groups} groups"

@@ -20,7 +20,7 @@ from b2nn_tvm.relax_query import op_name, shape
 
 @tvm.transform.module_pass(opt_level=0, name="LowerMaxPool2d")
 class LowerMaxPool2d(CompilerPass):
-    """Lower the poolings of few taps without gaps; others are left to Relax."""
+    """Lower the max poolings of few taps without gaps; other ones are left to Relax."""
 
     requires = (NHWC, NO_BINARY_CONV)
     ensures = ()

@@ -1,4 +1,4 @@
-"""Lower the max pooling of signs to one of bits: max_pool2d(sign) [* m] on packed words is call_tir(pool_bits,
+"""Lower the max pooling of signs to a pooling of bits: max_pool2d(sign) [* m] on packed words is call_tir(pool_bits,
 words, bits of m).
 """
 

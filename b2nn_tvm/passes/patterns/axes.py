@@ -1,4 +1,4 @@
-"""The axes in an operator's attributes, of the operators that Relax's ConvertLayout has a rule for."""
+"""The axes in the attributes of the operators that Relax's ConvertLayout has a rule for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the passes know about a tensor of signs: how it is reached, padded and scaled."""
+"""The patterns by which the passes recognise a tensor of signs, its padding, its pooling and its convolution."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def match_pad(expr: relax.Expr) -> Pad | None:
 @dataclass(frozen=True, eq=False)
 class PooledSigns:
     """Max-pooled signs (NHWC): ``sign`` is the call before the pooling, ``flips`` [C] is -1 where the pooled sign is
-    turned.
+    inverted.
     """
 
     pool: relax.Call

@@ -1,8 +1,8 @@
-"""Recognise that an expression takes one value below a threshold, one at it and one above it.
+"""Recognise an expression that has one value below a threshold, one value at it and one value above it.
 
 ``where(x >= 0, 1, -1)``, ``2 * cast(x >= 0) - 1``, ``cast(x > 0) - cast(x < 0)``, ``where(s == 0, 1, s)`` are all step
-functions of x; what they do at the threshold itself tells them apart: (-1, +1, +1) is the sign of binary networks,
-(-1, -1, +1) the strict one, (-1, 0, +1) the mathematical one.
+functions of x; their value at the threshold itself tells them apart: (-1, +1, +1) is the sign of binary networks, (-1,
+-1, +1) the strict one, (-1, 0, +1) the mathematical one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class StepFunction:
         return float(self.below), float(self.at), float(self.above)
 
     def map(self, function: Callable[..., Any], *others: StepFunction) -> StepFunction:
-        """Apply an elementwise function to this one's values, and to those of others of the same step."""
+        """Apply an elementwise function to the values of this step function and of ``others`` that have the same
+        step.
+        """
         with np.errstate(all="ignore"):
             triples = zip(*((s.below, s.at, s.above) for s in (self, *others)))
             below, at, above = (function(*triple) for triple in triples)
@@ -117,7 +119,9 @@ def _comparison(call: relax.Call, compare: Callable[..., Any], definition: Defin
 def _elementwise(
     args: Iterable[relax.Expr], function: Callable[..., Any], definition: Definition
 ) -> StepFunction | None:
-    """A function of step functions that share their step, and of constants of one value."""
+    """The elementwise ``function`` of step functions that share their step, and of constants of one value; None for
+    other operands.
+    """
     operands = []
     for arg in args:
         value = uniform(definition(arg))
