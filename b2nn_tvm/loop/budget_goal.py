@@ -25,8 +25,7 @@ class BudgetGoal:
 
 
 def parse_goal(budget: str | Budget | None, *, rule: str) -> Budget | None:
-    """The budget that the user gave, parsed; None stands for half-way between all binary and all float, in
-    milliseconds.
+    """The parsed budget; None stands for half-way between all binary and all float, in milliseconds.
 
     Raises InputError for words that are no budget, and for milliseconds under a rule other than "strict".
     """
@@ -47,8 +46,7 @@ def exact_goal(job: Job, budget: Budget | None) -> BudgetGoal | None:
 
 
 def latency_goal(budget: Budget | None, measured: MeasuredCost) -> BudgetGoal:
-    """The goal in milliseconds; half-way and percentages refer to the measured times of the all-float and all-binary
-    networks.
+    """The goal in milliseconds; half-way, or a percentage of the float network's time, is computed from measured times.
 
     Raises BudgetError for a budget that no choice can keep, so that nothing is trained in vain.
     """
@@ -64,7 +62,5 @@ def latency_goal(budget: Budget | None, measured: MeasuredCost) -> BudgetGoal:
 
 
 def _refuse_impossible(cost: AdditiveCost, goal: BudgetGoal) -> None:
-    """Raise BudgetError for a goal that no choice can keep; ``select`` says which cost is possible and which layers
-    bind.
-    """
+    """Raise BudgetError for a goal that no choice can keep; ``select`` says what is possible and which layers bind."""
     select(dict.fromkeys(cost.names, 0.0), cost, Budget(goal.limit, goal.unit))

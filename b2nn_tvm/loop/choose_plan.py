@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen layers, their predicted cost in the budget's unit and in milliseconds, and the attempts before the
-    choice.
+    """The chosen layers, their predicted cost in the budget's unit and in milliseconds, and all attempts.
 
     ``network`` is the network that a progression has trained, in ``steps``; it is None where nothing was trained.
     """
@@ -53,7 +52,7 @@ def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: Me
 
 
 def choice_of_plan(goal: BudgetGoal, measured: MeasuredCost, binary: tuple[str, ...]) -> Choice:
-    """The given ``binary`` layers as a choice, with their cost by the goal's exact cost model, or else by the fitted
+    """The given ``binary`` layers as a choice, with their cost by the goal's exact cost model, else by the fitted
     one.
     """
     predicted_ms = float(measured.fitted.cost.total(binary))

@@ -54,9 +54,9 @@ def random_choices(
 ) -> list[RandomChoice]:
     """``count`` random choices whose measured time is within 3 % of the chosen layers' ``chosen_ms``.
 
-    For each seed, layers are binarized in random order until the predicted time is within the bound. Choices predicted
-    within 3 % are measured first, in the order of their seeds, and at most ``3 * count`` in all; where fewer than
-    ``count`` are measured within 3 %, the closest ones are taken.
+    For each seed, layers are binarized in random order until the predicted time is about that of the chosen layers.
+    Choices predicted within 3 % are measured first, in the order of their seeds, and at most ``3 * count`` in all;
+    where fewer than ``count`` are measured within 3 %, the closest ones are taken.
     """
     picks = _draw(cost, float(cost.total(chosen)), job.settings.training.seed, chosen)
     found: list[RandomChoice] = []
@@ -78,7 +78,7 @@ def _distance(one: RandomChoice, ms: float) -> float:
 def _draw(
     cost: AdditiveCost, target: float, first_seed: int, taken: tuple[str, ...]
 ) -> list[tuple[int, tuple[str, ...]]]:
-    """(seed, binary layers) of distinct random choices; choices predicted within the tolerance of ``target`` come
+    """(seed, binary layers) of distinct random choices; those predicted within the tolerance of ``target`` come
     first.
     """
     seen = {taken}

@@ -91,9 +91,7 @@ def _untried(
     tried: Container[tuple[str, ...]],
     best: Attempt | None,
 ) -> Selection | None:
-    """The first selection under one of ``bounds`` that was not tried yet and is less harmful than the best attempt so
-    far.
-    """
+    """The first selection under one of ``bounds`` that was not tried yet and is less harmful than ``best``."""
     selection = job.settings.selection
     for bound in bounds:
         chosen = select(scores, measured.fitted.cost, Budget(bound, "ms"), rule=selection.rule, solver=selection.solver)

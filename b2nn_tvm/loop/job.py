@@ -40,9 +40,7 @@ class Job:
         return {layer.name: layer.workload.key for layer in self.layers if layer.eligible}
 
     def structure_inputs(self) -> dict[str, Any]:
-        """The part of a phase's inputs that decides the speed of a network: its structure and shapes, never its
-        weights.
-        """
+        """The part of a phase's inputs that decides a network's speed: its structure and shapes, never its weights."""
         shapes = {name: list(tensor.shape) for name, tensor in self.model.state_dict().items()}
         text = (
             repr(self.model)

@@ -59,9 +59,7 @@ def measure_cost(job: Job) -> MeasuredCost:
 
 
 def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
-    """The cost model fitted to measured ``networks``: the first two, all float and all binary, give the rows per
-    layer.
-    """
+    """The cost model fitted to ``networks``: the first two, all float and all binary, give the rows per layer."""
     table = CostTable().add([*networks[0].layers, *networks[1].layers, *(network_row(job, time) for time in networks)])
     return MeasuredCost(
         table, tuple(networks), fit(ms_cost(table, tuple(job.layers)), [time.network for time in networks])

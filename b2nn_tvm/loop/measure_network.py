@@ -66,9 +66,7 @@ def measure_network(job: Job, binary: Iterable[str]) -> NetworkTime:
 
 
 def label_of(job: Job, binary: Collection[str]) -> str:
-    """A short name for a choice of layers, such as "9-of-18-1d9854b8"; the phases of this choice have it in their
-    names.
-    """
+    """A short name for a choice of layers, such as "9-of-18-1d9854b8", which names the phases of this choice too."""
     chosen = " ".join(name for name in job.eligible if name in binary)
     return f"{len(binary)}-of-{len(job.eligible)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
 

@@ -195,11 +195,10 @@ def _choose_and_deliver(
     folder: Path,
     imported_plan: Plan | None,
 ) -> tuple[Choice, Trained, Delivery]:
-    """Choose, fine-tune and deliver; as long as the delivered library is over the budget, do so again with a lower
-    bound.
+    """Choose, fine-tune and deliver, again with a lower bound as long as the delivered library is over the budget.
 
-    A given plan is delivered once. Where the lower bound leads to the same choice, the machine was busy, not the choice
-    too slow: the library is measured again.
+    A given plan is delivered once. Where the lower bound leads to the same choice, the machine is taken to have been
+    busy, and the library is measured again.
     """
     bound = goal.limit
     tried: dict[str, Choice] = {}
@@ -311,9 +310,7 @@ def _method_label(selection: SelectionSettings, imported_plan: Plan | None, file
 
 
 def _ranks(job: Job, choice: Choice) -> dict[str, float]:
-    """Ranks in place of scores, where no scores decided: layers that became binary by their order, then the others in
-    network order.
-    """
+    """Ranks in place of scores, where no score decided: layers that became binary first, then the others."""
     done = [step.layer for step in choice.steps]
     order = [*done, *(name for name in job.eligible if name not in done)]
     return {name: float(order.index(name)) for name in job.eligible}

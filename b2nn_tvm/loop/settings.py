@@ -137,8 +137,7 @@ class SearchSettings:
 
     @classmethod
     def from_keywords(cls, settings: SearchSettings | None = None, **keywords: Any) -> SearchSettings:
-        """The given ``settings``, or else settings made from single fields given as keywords, such as ``method`` or
-        ``epochs``.
+        """The given ``settings``, or else settings made of single fields given as keywords, such as ``method``.
 
         Raises InputError where both are given, TypeError for a keyword that is not a field.
         """

@@ -41,8 +41,7 @@ def load_model(
 ) -> torch.nn.Module:
     """A copy of a module, a built-in network, or the result of ``pkg.module:factory``, with the checkpoint's weights.
 
-    Torch is seeded, then the factory is called with ``classes``, ``channels`` and ``image_size``, as far as it takes
-    them.
+    Torch is seeded first; the factory gets ``classes``, ``channels`` and ``image_size``, as far as it takes them.
     """
     if isinstance(model, torch.nn.Module):
         built = copy.deepcopy(model)

@@ -29,9 +29,7 @@ class Task(Protocol):
 
 
 class WorkerPool:
-    """Up to ``size`` processes of ``threads`` threads each, started when they are needed; a context manager that ends
-    them.
-    """
+    """A context with up to ``size`` processes of ``threads`` threads each, which start when needed and end with it."""
 
     def __init__(self, size: int, *, threads: int = 1) -> None:
         self.size, self.threads = size, threads
@@ -48,9 +46,7 @@ class WorkerPool:
             worker.close()
 
     def map(self, names: Iterable[str], one: Callable[[str], Result]) -> dict[str, Result]:
-        """The result of ``one`` for every name, as many at a time as there are processes; the first failure ends the
-        others.
-        """
+        """``one(name)`` for every name, as many at a time as there are processes; the first failure ends the others."""
         with ThreadPoolExecutor(self.size) as pool:
             futures = {name: pool.submit(one, name) for name in names}
             try:

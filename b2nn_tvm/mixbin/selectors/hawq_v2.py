@@ -22,7 +22,8 @@ from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 @dataclass(frozen=True)
 class HawqV2:
-    """Draws until no layer's mean changes by more than ``tolerance`` of itself, ``most_draws`` at most.
+    """The estimate ends when no layer's mean changes by more than ``tolerance`` of itself, at most after ``most_draws``
+    draws.
 
     Raises InputError where these are out of range.
     """
