@@ -7,7 +7,7 @@ import click
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.version import __version__
 
-BUSY = 0.1  # a spread above which the numbers are worth a word
+BUSY = 0.1  # above this spread a note asks whether the device was busy
 RESUME = "with --costs what was measured is kept; add --resume to go on from there"
 DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:port/key."
 
@@ -31,12 +31,12 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
     show_default=True,
     metavar="SECONDS",
     type=click.FloatRange(min=1),
-    help="Longest silence of a device.",
+    help="Longest time that a device may stay silent.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
 def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None:
-    """Measure the network that b2nn-compile wrote into DIR on a device.
+    """Measure on a device the network that b2nn-compile wrote into DIR.
 
     Prints the median, the 10th and 90th percentile and the minimum of the whole network in milliseconds, and the time
     of every layer.
@@ -91,7 +91,7 @@ def main(folder, device, threads, runs, costs, resume, timeout, as_json) -> None
 
 
 def _describe(found) -> str:
-    """The device in words: what is known of it, and nothing else."""
+    """The device in words: everything that is known of it."""
     device, now = found.device, found.conditions
     parts = [device.board, device.cpu, f"{device.cpus} CPUs" if device.cpus else "", device.system]
     parts += [
@@ -106,7 +106,7 @@ def _describe(found) -> str:
 
 
 def _doubts(found) -> list[str]:
-    """What makes the times worse than the device could do."""
+    """Notes on the conditions that make the times longer, or less steady, than the device could do."""
     doubts = []
     if found.conditions.slowed:
         doubts.append(

@@ -50,9 +50,7 @@ def flops(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = 
 
 
 def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = ()) -> tuple[LayerFlops, ...]:
-    """The costs that ``flops`` adds up, one row per module or function that costs anything, in the order in which they
-    run.
-    """
+    """The costs that ``flops`` adds up, one row per module or function that costs anything, in their order."""
     graph_module = capture_shapes(model, input_shape)
     # A later call of the same module replaces the earlier one, as in torchstat.
     last_calls = {(node.target if node.op == "call_module" else node.name): node for node in graph_module.graph.nodes}

@@ -21,8 +21,8 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def match(variant: fx.GraphModule, reference: fx.GraphModule) -> dict[fx.Node, fx.Node]:
-    """A map from each node of ``variant`` to the node of ``reference`` that computes the same, if any; outputs are left
-    out.
+    """A map from each node of ``variant`` to the node of ``reference`` that computes the same, if any, without
+    outputs.
     """
     by_key: dict[str, fx.Node] = {}
     for node in reference.graph.nodes:

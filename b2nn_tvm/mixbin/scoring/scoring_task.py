@@ -71,9 +71,7 @@ class ScoringTask:
 
     @property
     def in_order(self) -> tuple[str, ...]:
-        """The layers in the order in which they run; raises InputError for a name that is not a layer of the
-        network.
-        """
+        """The layers in the order in which they run; raises InputError for a name that is not a layer."""
         running = layer_nodes(capture(self.model))
         unknown = [name for name in self.layers if name not in running]
         if unknown:
@@ -81,8 +79,8 @@ class ScoringTask:
         return tuple(name for name in running if name in self.layers)
 
     def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> nn.Module:
-        """A copy of the network (or of ``model``) in which the layers of ``choice`` are binary; a plain copy for no
-        names.
+        """A copy of the network (or of ``model``) in which the layers of ``choice`` are binary; a plain copy for
+        none.
         """
         return self.conversion.convert(self.model if model is None else model, choice)
 

@@ -44,7 +44,7 @@ class SharedRuns:
         self._order = {node: index for index, node in enumerate(self._nodes)}
         self._last_use = {node: max((self._order[user] for user in node.users), default=-1) for node in self._nodes}
         calls = Counter(node.target for node in self._nodes if isinstance(module_of(node, self._graph), Norm))
-        # A batch norm that is called twice averages over both calls, which a variant that shares one of them cannot.
+        # A batch norm that is called twice averages over both calls; sharing only one of them would change the average.
         self._shares = not overwrites(self._graph) and max(calls.values(), default=1) == 1
         self._start_over()
 
@@ -149,7 +149,7 @@ def _captured(model: nn.Module) -> fx.GraphModule:
 
 @contextmanager
 def _by_batch(norms: Sequence[Norm]) -> Iterator[None]:
-    """Inside this context ``norms`` normalize by the batch's own statistics and leave the running ones as they are."""
+    """Inside this context ``norms`` use each batch's own statistics and leave the running ones as they are."""
     momenta = [norm.momentum for norm in norms]
     counts = [tracked for norm in norms if (tracked := norm.num_batches_tracked) is not None]
     before = [count.clone() for count in counts]

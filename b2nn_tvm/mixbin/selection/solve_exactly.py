@@ -26,7 +26,7 @@ Terms = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Solution:
-    """The chosen names; no choice within the limit (other than better ones returned before it) has less harm than
+    """The chosen names; no choice within the limit, except better ones returned before it, has less harm than
     ``bound``.
     """
 
@@ -37,8 +37,7 @@ class Solution:
 def solve(
     harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, *, count: int = 1
 ) -> tuple[Solution, ...]:
-    """The ``count`` best choices, or as many as there are, the best first; ``harms`` names the layers that may be
-    binarized.
+    """The ``count`` best choices, or as many as there are, the best first; ``harms`` names the layers to choose from.
 
     ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, the cheapest of
     equally harmful choices comes first. Raises BudgetError where no choice is within the limit.

@@ -22,8 +22,8 @@ from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 @dataclass(frozen=True)
 class HawqV2:
-    """The estimate ends when no layer's mean changes by more than ``tolerance`` of itself, at most after ``most_draws``
-    draws.
+    """Drawing ends when no layer's mean changes by more than ``tolerance`` of itself, after ``most_draws`` at the
+    latest.
 
     Raises InputError where these are out of range.
     """

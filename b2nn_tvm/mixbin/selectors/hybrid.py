@@ -85,9 +85,7 @@ class Hybrid:
         return {name: metric.value(total) for name, total in sums.items()}
 
     def plan(self, task: ScoringTask, *, model: str = "") -> Plan:
-        """A plan of three states: binary inputs and weights; binary weights alone; float, for layers without a binary
-        form.
-        """
+        """A plan of three states: binary inputs and weights; binary weights alone; float for layers without either."""
         scores = self.score(task).scores
         keep = top_cluster(scores, self.float_inputs)
         states = {}
@@ -102,11 +100,10 @@ class Hybrid:
 
 
 def top_cluster(scores: Mapping[str, float], share: float) -> frozenset[str]:
-    """The layers of the cluster with the highest scores, with as few clusters as leave at most ``share`` of all layers
-    in it.
+    """The layers of the highest cluster, with as few clusters as leave at most ``share`` of all layers in it.
 
-    The clusters are those of one-dimensional k-means. The set is empty where even the highest single score is shared by
-    too many layers.
+    The clusters are those of one-dimensional k-means over ``scores``. The set is empty where even the highest single
+    score is shared by too many layers.
     """
     from sklearn.cluster import KMeans
 

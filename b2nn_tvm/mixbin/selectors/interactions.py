@@ -1,7 +1,7 @@
 """The harm of two binary layers together beyond the sum of their own harms: Delta_ij - Delta_i - Delta_j.
 
 With these terms added to the scores, the sum over a choice is a better guess of its joint loss (CLADO, Deng et al.,
-2023, measures the same terms for quantization, also by forward passes alone). n layers have n (n - 1) / 2 pairs.
+2023, measures similar terms for quantization, also by forward passes alone). n layers have n (n - 1) / 2 pairs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ PHASE = "measure pairs of layers"
 
 @dataclass(frozen=True)
 class Interactions:
-    """``alone`` holds the harms of single layers, and ``terms`` what pairs in network order add to them, for
-    ``select``.
+    """``alone`` holds the harms of single layers, and ``terms`` the additional harms of pairs, for ``select``.
+
+    The two layers of a pair are in network order.
     """
 
     alone: Sensitivity
@@ -33,8 +34,7 @@ class Interactions:
 def measure_interactions(
     task: ScoringTask, *, pairs: Iterable[tuple[str, str]] | None = None, reach: int | None = None
 ) -> Interactions:
-    """The terms of ``pairs`` (default: all); with ``reach``, only of layers at most ``reach`` places apart in the
-    network.
+    """The terms of ``pairs`` (default: all); with ``reach``, only of layers at most that many places apart.
 
     Batch norms are re-estimated for every pair. Partial results lie beside the task's path, and an interrupted
     measurement goes on from them. Raises InputError for pairs of layers that are not the task's.

@@ -1,5 +1,5 @@
-"""MixBin_Loss: score_j = Delta_j, the rise of the loss with layer j alone binary (MixBin, equation 6, sign
-corrected).
+"""MixBin_Loss: score_j = Delta_j, the rise of the loss with layer j alone binary (MixBin, equation 6, corrected
+sign).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The harm of each layer: the trained float network with this layer alone binary, without training, against the float
-one.
+"""Score layers one by one: each alone becomes binary in the trained float network, untrained, and the losses are
+compared.
 
 Delta_j = L(only j binary) - L(float) is positive where binarizing harms. MixBin (algorithm 1) prints kappa_j = -Delta_j
 and "sort kappa ascending, take the first k", which would take the most harmful layers; here the least harmful go first,

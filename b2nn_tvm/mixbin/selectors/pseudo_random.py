@@ -16,8 +16,8 @@ from b2nn_tvm.mixbin.selectors.selector import Selector
 
 @dataclass(frozen=True)
 class PseudoRandom:
-    """``swapped`` is the share of the members of ``base``'s choice under the task's budget that is swapped, drawn by
-    its seed.
+    """``swapped`` is the share of the members of ``base``'s choice, under the task's budget, that the task's seed
+    swaps.
 
     The score is a place in this order: members that stay, outsiders that come in, other outsiders, members that go;
     each group is sorted by base's score. Selecting in this order under the same budget keeps the budget after the swap
