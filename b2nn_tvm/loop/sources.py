@@ -50,7 +50,7 @@ def load_model(
         factory = _factory(model) if _is_factory(model) else models.get(model)
         if not _is_factory(model) and "classes" not in inspect.signature(factory).parameters:
             raise InputError(
-                f"model {model!r} gives features, not class scores, and a search needs those: see docs/tracking.md"
+                f"model {model!r} gives features, not class scores, which a search needs: see docs/tracking.md"
             )
         built = factory(**factory_arguments(factory, data))
         if not isinstance(built, torch.nn.Module):

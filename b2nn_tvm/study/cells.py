@@ -62,7 +62,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Cell:
-    """One future row: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead."""
+    """One row of the table to come: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead."""
 
     part: str
     method: str
@@ -74,9 +74,7 @@ class Cell:
 
     @property
     def training(self) -> str:
-        """The name of the fine-tuning that the cell needs, "" for the float parent; equal choices share one
-        fine-tuning.
-        """
+        """The name of the cell's fine-tuning, "" for the float parent; equal choices share one fine-tuning."""
         place = f"{self.network.label}/seed-{self.seed}"
         if self.choice is None:
             return f"slimmed/{place}/{self.limit}"
@@ -87,8 +85,7 @@ class Cell:
 
 
 def method_cells(settings: StudySettings, network: Network, scores: Scores) -> Iterator[Cell]:
-    """The cells of all float and all binary, then of every method under every budget, at equal cost if ``top_up`` is
-    set.
+    """The cells of all float and all binary, then of every method under every budget, at equal cost if ``top_up``.
 
     Slimming gets the FLOPs that the costliest of the other methods' choices keep.
     """

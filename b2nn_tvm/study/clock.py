@@ -52,7 +52,7 @@ class Clock:
             self.tell(f"{len(self._done)} of {len(self._planned)} known pieces of work are done")
 
     def left(self) -> float:
-        """The seconds left: the planned ones, times the ratio by which finished work took longer than planned."""
+        """The seconds left: the planned seconds, times the ratio of spent to planned time of finished work."""
         with self._lock:
             finished = sum(self._planned[name] for name in self._done)
             open_seconds = sum(self._planned.values()) - finished + self.later

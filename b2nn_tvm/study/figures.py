@@ -1,6 +1,4 @@
-"""The figures of a study as SVG, by matplotlib: accuracy against budget with bands, and the layers that each method
-picks.
-"""
+"""The figures of a study as SVG, by matplotlib: accuracy against budget with bands, and the layers of each method."""
 
 from __future__ import annotations
 
@@ -26,8 +24,9 @@ PANELS = 6  # methods in one panel of the accuracy figure
 
 
 def write(folder: Path, rows: Sequence[Row]) -> list[str]:
-    """Draw the figures of ``rows`` into ``folder``; returns the file names. Raises InputError where matplotlib is
-    missing.
+    """Draw the figures of ``rows`` into ``folder``; returns the file names.
+
+    Raises InputError where matplotlib is missing.
     """
     try:
         import matplotlib

@@ -254,7 +254,7 @@ class Grid:
         return network.seconds * (OVERHEAD * epochs * len(bundle.train) + checked / 3)
 
     def _scoring_s(self, network: Network, method: str) -> float:
-        """The seconds of a scoring, roughly: steps on the calibration images, and an epoch per layer if the method
+        """The rough seconds of a scoring: steps on the calibration images, and an epoch per layer if the method
         trains.
         """
         layers = len(network.cost.names)

@@ -36,9 +36,7 @@ class Difference:
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[Interval, float]:
-    """The mean of first - second over their common seeds, its 95 % interval, and the two-sided p-value of
-    Student's t.
-    """
+    """The mean of first - second over common seeds, its 95 % interval, and the two-sided p-value of Student's t."""
     from scipy.stats import t
 
     seeds = sorted(set(first) & set(second))
@@ -70,9 +68,7 @@ def compare(
     *,
     trainings: Mapping[str, Mapping[int, str]] | None = None,
 ) -> list[Difference]:
-    """The difference of every other method from ``reference``; ``accuracies`` and ``trainings`` are by method and
-    seed.
-    """
+    """The difference of every other method from ``reference``; both mappings are by method and seed."""
     others = [name for name in accuracies if name != reference and set(accuracies[name]) & set(accuracies[reference])]
     pairs = [paired(accuracies[name], accuracies[reference]) for name in others]
     corrected = holm([p for _, p in pairs])

@@ -18,9 +18,7 @@ from b2nn_tvm.study.table import Row
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The rows, also in ``folder``/results.csv, the names of the files there, and the work that failed, with the
-    reasons.
-    """
+    """The ``rows`` of results.csv, the ``files`` in ``folder``, and the work that failed, with the reasons."""
 
     folder: Path
     rows: tuple[Row, ...]
@@ -62,7 +60,7 @@ def study(
 
 
 def write_page(folder: Path, note: Note | None) -> list[str]:
-    """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; returns all file
+    """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; returns all
     names.
     """
     rows = table.read(folder / "results.csv")

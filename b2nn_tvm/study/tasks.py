@@ -61,9 +61,7 @@ class Net:
 
     @property
     def conversion(self) -> ConversionOptions:
-        """The form of the network's binary layers: the activation in front of them is the network's own, even one that
-        drops the sign.
-        """
+        """The form of the network's binary layers, with the network's own activation, even one that drops the sign."""
         return ConversionOptions(activation=self.activation)
 
     def build(self, bundle: DataBundle, *, seed: int = 0) -> nn.Module:

@@ -75,9 +75,9 @@ def _without(value: fx.Node, sources: Sequence[fx.Node], graph: fx.Graph) -> fx.
 
 
 def _may_hoist(value: fx.Node, sources: Sequence[fx.Node], graph_module: fx.GraphModule) -> bool:
-    """Whether the activation in ``sources`` is the only one, monotone, and may move behind ``value``.
+    """Whether ``sources`` is one monotone activation that may move behind ``value``.
 
-    No other node may read the nodes between the two, since their values change.
+    The nodes between the two must commute with it, and no other node may read them.
     """
     source = sources[0]
     module = module_of(source, graph_module)

@@ -23,8 +23,8 @@ class BinaryConv2d(nn.Module):
 
     ``weight`` [O, C, kh, kw] is latent and float; ``binarizer`` says which two values replace it ("xnor": plus and
     minus the mean of |weight|), and training treats these values as constants. ``padding`` is (top, left, bottom,
-    right) in pixels of ``pad_value`` 0, 1 or -1, added after the sign. ``learned_threshold`` adds one threshold per
-    input channel (ReActNet's RSign).
+    right) in pixels, added after the sign and filled with ``pad_value`` 0, 1 or -1. ``learned_threshold`` adds one
+    threshold per input channel (ReActNet's RSign).
 
     ``weight_binary = False`` convolves the signs with the latent weights, as in the first stage of two-stage training;
     ``input_binary = False`` leaves the input float, so that only the weights are binary (hybrid networks). In mixed

@@ -32,7 +32,7 @@ _KEEPS_SIGN_MODULES = (
 _KEEPS_SIGN_FUNCTIONS = {F.prelu, F.leaky_relu, F.elu, F.selu, F.celu, F.tanh, torch.tanh, F.softsign, "tanh"}
 _CLAMPS = {torch.clamp, torch.clamp_min, F.hardtanh, "clamp", "clamp_", "clamp_min"}
 
-# The activations whose name says that they overwrite their input, and the same ones that do not.
+# The activations whose name says that they overwrite their input, and their counterparts that do not.
 OUT_OF_PLACE = {torch.relu_: F.relu, F.relu_: F.relu, "relu_": "relu", "clamp_": "clamp", "sigmoid_": "sigmoid"}
 
 # Operators that may stand between an activation and its convolution; some commute with monotone activations.

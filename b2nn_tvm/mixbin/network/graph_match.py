@@ -21,9 +21,7 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def match(variant: fx.GraphModule, reference: fx.GraphModule) -> dict[fx.Node, fx.Node]:
-    """A map from each node of ``variant`` to the node of ``reference`` that computes the same, if any, without
-    outputs.
-    """
+    """A map from nodes of ``variant`` to nodes of ``reference`` that compute the same value; outputs are left out."""
     by_key: dict[str, fx.Node] = {}
     for node in reference.graph.nodes:
         by_key.setdefault(_key(node, {source: source for source in node.all_input_nodes}), node)

@@ -177,9 +177,7 @@ def _ancestors(graph_module: fx.GraphModule) -> _Ancestors:
 
 
 def _normalized(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether batch norm reads ``node``, which then makes features, as at the end of a backbone, and not class
-    scores.
-    """
+    """Whether batch norm reads ``node``: then a last convolution makes a backbone's features, not class scores."""
     return any(
         isinstance(module_of(user, graph_module), nn.BatchNorm2d) or user.target is F.batch_norm for user in node.users
     )

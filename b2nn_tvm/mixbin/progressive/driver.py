@@ -36,8 +36,10 @@ PHASE = "binarize layer by layer"
 
 @dataclass(frozen=True)
 class Step:
-    """One layer became binary: ``loss`` is the mean loss on the task's batches after it and ``accuracy`` the validation
-    accuracy (None without data); in the greedy order, ``losses`` are those of all candidates before training.
+    """One layer became binary.
+
+    ``loss`` is the mean loss on the task's batches after this step, and ``accuracy`` the validation accuracy (None
+    without data). In the greedy order, ``losses`` holds the losses of all candidates before training.
     """
 
     layer: str
@@ -66,8 +68,7 @@ class Progressed:
 def progressive(
     task: ScoringTask, how: Progression, *, folder: str | os.PathLike[str] | None = None, batch: int = 64
 ) -> Progressed:
-    """Binarize the layers of ``task`` one by one, until its limit or the accuracy floor is reached, or no layer is
-    left.
+    """Binarize the layers of ``task`` one by one, until its limit or the accuracy floor is reached or no layer is left.
 
     After each layer the network is trained, or only its batch norms are re-estimated. With a ``folder``, each finished
     step stays on disk, as do the epochs of a training and the candidates of a greedy step, and the same call goes on

@@ -36,10 +36,9 @@ class Curvature:
         return total
 
     def products(self, vectors: Mapping[str, torch.Tensor]) -> Tensors:
-        """The product H v, where v has one of ``vectors`` per layer and H is the Hessian over the weights of all these
-        layers.
+        """H v, where v consists of ``vectors`` and H is the joint Hessian over the weights of the layers they name.
 
-        It is exact, by differentiating twice (Pearlmutter, Fast exact multiplication by the Hessian, 1994).
+        The product is exact, by differentiating twice (Pearlmutter, Fast exact multiplication by the Hessian, 1994).
         """
         total = {name: torch.zeros_like(vector) for name, vector in vectors.items()}
         for part, weights in self._parts(vectors):

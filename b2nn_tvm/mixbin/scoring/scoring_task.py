@@ -79,9 +79,7 @@ class ScoringTask:
         return tuple(name for name in running if name in self.layers)
 
     def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> nn.Module:
-        """A copy of the network (or of ``model``) in which the layers of ``choice`` are binary; a plain copy for
-        none.
-        """
+        """A copy of the network (or of ``model``) in which the layers of ``choice``, possibly none, are binary."""
         return self.conversion.convert(self.model if model is None else model, choice)
 
     def notes(self, digest: str) -> PartialResults:

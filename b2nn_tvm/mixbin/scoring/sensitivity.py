@@ -38,8 +38,8 @@ class Sensitivity:
     """One score per layer: the lowest is binarized first.
 
     ``deltas`` holds, for each layer, the rise of the loss with this layer binary, and ``reference_loss`` is the float
-    network's loss; they are empty and None for a method that measures no loss. ``subject`` is a hash of the model, the
-    batches and the settings that the scores belong to.
+    network's loss; a method that measures no loss has no deltas, and None as the reference loss. ``subject`` is a hash
+    of the model, the batches and the settings that the scores belong to.
     """
 
     method: str

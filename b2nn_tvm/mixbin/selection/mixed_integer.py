@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 TIME_LIMIT_S = 60
-TIME_OUT = 1  # the status of scipy's milp
+TIME_OUT = 1  # the status of scipy's milp when its time is up
 
 
 def mixed_integer(

@@ -192,7 +192,7 @@ def _infeasible(cost: AdditiveCost, limit: Number) -> str:
     return (
         f"no choice costs at most {float(limit):.6g} {cost.unit}: with every layer binary that gains by it the "
         f"network still costs {best} ({percent:g} % of the float network's {full}), because of layers that stay float: "
-        f"{named or 'those that are no eligible convolutions'}; allow at least {best}, or change the network"
+        f"{named or 'all that are no eligible convolutions'}; allow at least {best}, or change the network"
     )
 
 

@@ -26,9 +26,7 @@ Terms = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Solution:
-    """The chosen names; no choice within the limit, except better ones returned before it, has less harm than
-    ``bound``.
-    """
+    """The chosen names; no choice within the limit, but for better ones before it, has less harm than ``bound``."""
 
     chosen: tuple[str, ...]
     bound: float

@@ -1,6 +1,7 @@
 """After Adaptive MBQ, whose exact form is not public: expand the loss in the change of the weights, d = Q(W) - W.
 
-first order    score_j = |<g_j, d_j>| second order   score_j = <g_j, d_j> + <d_j, H_j d_j> / 2
+first order    score_j = |<g_j, d_j>|
+second order   score_j = <g_j, d_j> + <d_j, H_j d_j> / 2
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Hybrid:
         return {name: metric.value(total) for name, total in sums.items()}
 
     def plan(self, task: ScoringTask, *, model: str = "") -> Plan:
-        """A plan of three states: binary inputs and weights; binary weights alone; float for layers without either."""
+        """A plan of three states: binary inputs and weights, binary weights alone, or float for all other layers."""
         scores = self.score(task).scores
         keep = top_cluster(scores, self.float_inputs)
         states = {}

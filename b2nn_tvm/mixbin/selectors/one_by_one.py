@@ -1,9 +1,8 @@
-"""Score layers one by one: each alone becomes binary in the trained float network, untrained, and the losses are
-compared.
+"""Score layers one by one: each alone becomes binary in the trained float network, and the losses are compared.
 
-Delta_j = L(only j binary) - L(float) is positive where binarizing harms. MixBin (algorithm 1) prints kappa_j = -Delta_j
-and "sort kappa ascending, take the first k", which would take the most harmful layers; here the least harmful go first,
-and kappa is never exposed, so that the order cannot be reversed unnoticed.
+Nothing is trained. Delta_j = L(only j binary) - L(float) is positive where binarizing harms. MixBin (algorithm 1)
+prints kappa_j = -Delta_j and "sort kappa ascending, take the first k", which would take the most harmful layers; here
+the least harmful go first, and kappa is never exposed, so that the order cannot be reversed unnoticed.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ from b2nn_tvm.mixbin.selectors.selector import Selector
 
 @dataclass(frozen=True)
 class PseudoRandom:
-    """``swapped`` is the share of the members of ``base``'s choice, under the task's budget, that the task's seed
-    swaps.
+    """``swapped`` is the share of ``base``'s choice that is swapped for outsiders, both drawn by the task's seed.
 
     The score is a place in this order: members that stay, outsiders that come in, other outsiders, members that go;
     each group is sorted by base's score. Selecting in this order under the same budget keeps the budget after the swap

@@ -57,8 +57,7 @@ def channel_groups(model: nn.Module, input_shape: Sequence[int]) -> tuple[Channe
 
 
 def remove(model: nn.Module, input_shape: Sequence[int], removed: Removed) -> nn.Module:
-    """A smaller copy of ``model`` without the output channels ``removed`` of the groups' roots, and without all tied
-    channels.
+    """A smaller copy of ``model`` without the output channels ``removed`` of the roots and all channels tied to them.
 
     Raises what ``channel_groups`` raises.
     """
@@ -69,9 +68,7 @@ def remove(model: nn.Module, input_shape: Sequence[int], removed: Removed) -> nn
 
 
 def mask(model: nn.Module, input_shape: Sequence[int], removed: Removed) -> nn.Module:
-    """A copy of full size in which the parameters that ``remove`` takes out are 0; it computes the same as the smaller
-    copy.
-    """
+    """A copy of full size in which the parameters that ``remove`` takes out are 0: both copies compute the same."""
     graph = _graph(model, input_shape)
     with torch.no_grad():
         for group in graph.groups(removed):

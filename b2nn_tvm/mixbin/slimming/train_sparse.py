@@ -1,8 +1,7 @@
-"""Train with a penalty on batch norm scales, so that the scales of unneeded channels vanish (Liu et al., Network
-Slimming).
+"""Train with a penalty on batch norm scales, which drives the scales of unneeded channels to 0.
 
-loss = cross entropy + strength * sum |gamma|. The gradient of the penalty is strength * sign(gamma), which the authors'
-code adds after every backward pass.
+This is the training of Network Slimming (Liu et al.): loss = cross entropy + strength * sum |gamma|. The gradient of
+the penalty is strength * sign(gamma), which the authors' code adds after every backward pass.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def distill_from(
 ) -> tuple[Distillation, DataBundle]:
     """The objective, and the data with the teacher's logits beside the training images; ``loss`` is as in ``train``.
 
-    The logits are computed once where images look the same in each epoch; augmented images pass the teacher in each
+    The logits are computed once where images look the same in each epoch; for augmented images the teacher runs in each
     step.
     """
     objective = Distillation(temperature, weight, model_digest(teacher), teacher.eval(), loss or CrossEntropy())

@@ -72,7 +72,7 @@ def finetune(
         finally:
             for module in binary.values():
                 module.weight_binary = True
-            teacher.to(home)  # augmented images take the teacher to the training's device
+            teacher.to(home)  # with augmented images it ran on the device of the training
     return TrainResult(finish_training(student, data, recipe, hardware), history)
 
 

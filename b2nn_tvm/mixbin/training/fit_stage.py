@@ -40,8 +40,7 @@ def fit(
     told: StageProgress,
     workdir: str | os.PathLike[str] | None = None,
 ) -> tuple[EpochRecord, ...]:
-    """Train ``model`` in place, or go on from the checkpoint of this very run in ``workdir``; returns one record per
-    epoch.
+    """Train ``model`` in place, or go on from this run's checkpoint in ``workdir``; returns one record per epoch.
 
     A checkpoint belongs to a run if start weights, data, objective, recipe and precision are the same; its name
     contains their hash. Raises InputError where a checkpoint is damaged, processes start from different states, the

@@ -80,9 +80,7 @@ class Hardware:
 
     @contextmanager
     def computing(self, model: nn.Module) -> Iterator[None]:
-        """Inside this context ``model`` is on the GPU if there is one, and the CPU computes with ``threads``
-        threads.
-        """
+        """Inside this context ``model`` is on the GPU if there is one, and the CPU computes with ``threads``."""
         home = device_of(model)
         with self.cpu_threads():
             try:

@@ -18,8 +18,7 @@ LOSS_EVERY_S = 1.0  # a GPU must stop for the loss of a step, so it is read only
 
 
 class StepReport(L.Callback):
-    """Reports each step to ``progress``, from the first process alone; the stage starts at epoch ``first`` of
-    ``total``.
+    """Reports each step to ``progress`` from the first process; the stage starts at epoch ``first`` of ``total``.
 
     The detail is the loss and the accuracy of the last epoch; during the first epoch it is the loss of a step.
     """
