@@ -46,7 +46,7 @@ class Progression:
         if isinstance(self.order, str) and self.order not in ORDERS:
             raise InputError(f"unknown order {self.order!r}; choose one of {', '.join(ORDERS)}, or give scores")
         if self.precision == Precision.FLOAT:
-            raise InputError("layers become binary or weight-binary; float is what they are")
+            raise InputError("layers become binary or weight-binary, not float, which they are already")
         if self.epochs < 0:
             raise InputError(f"the number of epochs after each layer is at least 0, not {self.epochs}")
         if self.floor is not None and not 0 <= self.floor <= 1:
