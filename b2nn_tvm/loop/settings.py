@@ -52,7 +52,7 @@ class SelectionSettings:
                     "a progressive order goes on until the budget is kept: it has no other rule and no solver"
                 )
         elif self.epochs_per_layer is not None or self.floor is not None:
-            raise InputError("epochs per layer and an accuracy floor belong to a progressive order: choose an order")
+            raise InputError("epochs per layer and an accuracy floor belong to a progressive order: choose one")
 
     def progression(self, scores: Mapping[str, float] = MappingProxyType({})) -> Progression:
         """The Progression of these settings; ``scores`` are the scores by ``method``."""
