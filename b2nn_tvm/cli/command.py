@@ -30,7 +30,7 @@ class Command(click.Command):
             context.exit(130)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
-        except Exception as error:  # the border of the program: whatever failed becomes one line
+        except Exception as error:  # the border of the program: every failure becomes one line
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # click ends quietly when the reader of stdout is gone
             if debug:

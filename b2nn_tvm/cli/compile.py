@@ -36,7 +36,7 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
 
 
 def _shapes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """The shapes by the names of the inputs."""
+    """The shapes in ``texts`` by the names of the inputs."""
     return dict(map(_shape, texts))
 
 
@@ -55,7 +55,7 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     default="native",
     show_default=True,
     metavar="NAME",
-    help="Where the library will run: arm, x86, native, ...",
+    help="Target that the library will run on: arm, x86, native, ...",
 )
 @click.option(
     "-o", "--output", metavar="DIR", help="Folder of the library.  [default: the model's name and the target]"
@@ -68,7 +68,7 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     default="local",
     show_default=True,
     metavar="NAME",
-    help="Where --tune measures, as of b2nn-profile; static estimates.",
+    help="Device that --tune measures on, as in b2nn-profile, or static for estimates.",
 )
 @click.option(
     "--verify/--no-verify",
@@ -87,13 +87,13 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 @click.option(
     "--sign-zero",
     type=click.Choice(["+1", "-1"]),
-    help="What ONNX Sign gives at zero; needed where a Sign feeds a binary layer.",
+    help="Value of ONNX Sign at zero; needed where a Sign feeds a binary layer.",
 )
 @click.option(
     "--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else."
 )
 @click.option(
-    "--explain", is_flag=True, help="Say what was fused into each kernel, and what each pass decided and why."
+    "--explain", is_flag=True, help="Print the operators fused into each kernel, and each pass's decisions and reasons."
 )
 @click.option("--dump-ir", metavar="DIR", help="Write the module before and after each pass that changes it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -122,7 +122,7 @@ def main(
 ) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
 
-    Writes the library, its manifest and a C header into DIR and prints one row per layer and where the bytes go.
+    Writes the library, its manifest and a C header into DIR, and prints a table of the layers and a table of the bytes.
     """
     from dataclasses import asdict
     from pathlib import Path
@@ -137,7 +137,7 @@ def main(
     with out.phases() as draw:
 
         def report(phase: str, done: int, total: int, detail: str = "") -> None:
-            if "skipped" not in phase:  # the note below says so
+            if "skipped" not in phase:  # the note below says that checks were skipped
                 draw(phase, done, total, detail)
 
         artifact = b2nn_tvm.compile_model(

@@ -1,4 +1,4 @@
-"""b2nn-device: run on the board, it lets other machines run and measure compiled networks there."""
+"""b2nn-device runs on the board and lets other machines run and measure compiled networks there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     is_flag=True,
     help="Allow an address that other machines reach: each of them may run any code here.",
 )
-@click.option("--tracker", metavar="HOST:PORT", help="Offer this board to TVM's tracker there; needs --key.")
+@click.option("--tracker", metavar="HOST:PORT", help="Offer this board to TVM's tracker at this address; needs --key.")
 @click.option(
     "--key", default="", metavar="KEY", help="The kind of board, such as rpi4, by which the tracker hands it out."
 )
@@ -28,8 +28,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def main(host: str, port: int, trust_network: bool, tracker: str | None, key: str) -> None:
     """Serve this board over TVM's RPC, until interrupted.
 
-    TVM's RPC executes what it is sent, so by default only this board itself can connect: others come through an ssh
-    tunnel.
+    TVM's RPC executes any code that it is sent, so by default only this board itself can connect: other machines come
+    through an ssh tunnel.
     """
     if host not in LOOPBACK and not trust_network:
         raise click.UsageError(

@@ -1,4 +1,4 @@
-"""What b2nn-compile says of a library: its layers, where its bytes go, its kernels, and what the passes did."""
+"""The tables of b2nn-compile about a library: its layers, its bytes, its kernels, and the decisions of the passes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def print_layers(artifact: Artifact, title: str) -> None:
-    """A row per layer: what became of it, its bytes, and why it, or its input, stays float."""
+    """Print a row per layer: its precision and schedule, its bytes, and why it, or its input, stays float."""
     columns = ("layer", "precision", "workload", "schedule", "weights", "other bytes", "not binary because")
     rows = [
         (
@@ -24,7 +24,7 @@ def print_layers(artifact: Artifact, title: str) -> None:
 
 
 def print_sizes(artifact: Artifact) -> None:
-    """Where every byte of the file goes, and what an instance allocates beside it."""
+    """Print how many bytes each part of the file takes, and what an instance allocates beside the file."""
     from b2nn_tvm.deploy.library.sizes import PARTS
 
     sizes, memory = artifact.manifest.sizes, artifact.manifest.memory
@@ -41,7 +41,7 @@ def print_sizes(artifact: Artifact) -> None:
 
 
 def print_kernels(artifact: Artifact) -> None:
-    """A row per kernel call in order: what was fused into it, and what it reads and writes."""
+    """Print a row per kernel call in order: the operators fused into it, its results, constants and scratch memory."""
     columns = ("#", "layer", "operations", "schedule", "result", "constants", "scratch")
     rows = [
         (
@@ -54,7 +54,7 @@ def print_kernels(artifact: Artifact) -> None:
 
 
 def print_rewrites(artifact: Artifact) -> None:
-    """A row per decision of a pass about a layer."""
+    """Print a row per decision of a pass about a layer."""
     rows = [
         (rewrite.layer or "-", rewrite.rule, "done" if rewrite.applied else "left", rewrite.reason)
         for rewrite in artifact.manifest.rewrites
@@ -63,7 +63,7 @@ def print_rewrites(artifact: Artifact) -> None:
 
 
 def as_document(artifact: Artifact, folder: str) -> dict[str, Any]:
-    """All of it for ``--json``."""
+    """The content of all these tables as one JSON-able document, for ``--json``."""
     from dataclasses import asdict
 
     manifest = artifact.manifest
@@ -83,5 +83,5 @@ def _bytes(count: int) -> str:
 
 
 def _short(workload: str) -> str:
-    """The key without what it says of almost every convolution: batch 1, no dilation, no groups."""
+    """The workload key without the parts that almost every convolution shares: batch 1, no dilation, no groups."""
     return workload.removeprefix("conv2d_n1_").removesuffix("_d1x1_g1")

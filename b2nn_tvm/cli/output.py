@@ -1,4 +1,4 @@
-"""What commands print: tables and JSON on stdout, progress and phases on stderr."""
+"""The output of commands: tables and JSON on stdout, progress and notes on stderr."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def print_json(body: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on stdout; columns of numbers stand to the right. Piped, it is as wide as it needs to be."""
+    """Print a table on stdout; columns of numbers are aligned right. In a pipe the table is up to 200 characters
+    wide.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -40,14 +42,14 @@ def print_line(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print one line on stderr that stays: what was left out, and why."""
+    """Print one line on stderr that stays, such as one about a step that was left out, and why."""
     print(f"note: {text}", file=sys.stderr)
 
 
 @contextmanager
 def phases() -> Iterator[Progress]:
-    """A Progress for work of a few short phases: a spinner with the phase's name on stderr, and the count where there
-    is one; a line per phase where stderr is no terminal.
+    """A Progress for work of a few short phases: a spinner with the phase's name and its count, if any, on stderr; a
+    line per phase where stderr is no terminal.
     """
     from rich.console import Console
 

@@ -12,7 +12,7 @@ from b2nn_tvm.version import __version__
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.latency.measure import Measurement
 
-BUSY = 0.1  # a spread above which the numbers are worth a word
+BUSY = 0.1  # above this spread a note asks whether the device was busy
 RESUME = "with --costs what was measured is kept; add --resume to go on from there"
 DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:port/key."
 
@@ -36,7 +36,7 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
     show_default=True,
     metavar="SECONDS",
     type=click.FloatRange(min=1),
-    help="Longest silence of a device.",
+    help="Longest time that a device may stay silent.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
@@ -50,7 +50,7 @@ def main(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Measure the network that b2nn-compile wrote into DIR on a device.
+    """Measure on a device the network that b2nn-compile wrote into DIR.
 
     Prints the median, the 10th and 90th percentile and the minimum of the whole network in milliseconds, and the time
     of every layer.
@@ -105,7 +105,7 @@ def main(
 
 
 def _describe(found: Measurement) -> str:
-    """The device in words: what is known of it, and nothing else."""
+    """The device in words: everything that is known of it."""
     device, now = found.device, found.conditions
     parts = [device.board, device.cpu, f"{device.cpus} CPUs" if device.cpus else "", device.system]
     parts += [
@@ -120,7 +120,7 @@ def _describe(found: Measurement) -> str:
 
 
 def _doubts(found: Measurement) -> list[str]:
-    """What makes the times worse than the device could do."""
+    """Notes on the conditions that make the times longer, or less steady, than the device could do."""
     doubts = []
     if found.conditions.slowed:
         doubts.append(

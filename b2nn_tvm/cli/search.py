@@ -37,14 +37,14 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default="local",
     show_default=True,
     metavar="NAME",
-    help="Where times are measured: local is this machine.",
+    help="Device that times are measured on; local is this machine.",
 )
 @click.option(
     "--target",
     default="native",
     show_default=True,
     metavar="NAME",
-    help="What to compile for; see b2nn-compile --list-targets.",
+    help="Target to compile for; see b2nn-compile --list-targets.",
 )
 @click.option(
     "--also", multiple=True, metavar="NAME", help="Compile the result for this target too; may be given again."
@@ -52,49 +52,57 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
 )
-@click.option("--method", default="mixbin-loss", show_default=True, metavar="NAME", help="How layers are scored.")
+@click.option(
+    "--method", default="mixbin-loss", show_default=True, metavar="NAME", help="Method that scores the layers."
+)
 @click.option(
     "--rule",
     default="strict",
     show_default=True,
     metavar="NAME",
-    help="Where the sort stops: strict, nearest or at_least.",
+    help="Rule by which the sort stops: strict, nearest or at_least.",
 )
-@click.option("--solver", default="sort", show_default=True, metavar="NAME", help="sort (MixBin's) or exact.")
+@click.option(
+    "--solver",
+    default="sort",
+    show_default=True,
+    metavar="NAME",
+    help="Solver of the selection: sort (MixBin's) or exact.",
+)
 @click.option(
     "--binarizer",
     default="xnor",
     show_default=True,
     metavar="NAME",
-    help="What weights become: xnor or distribution-aware.",
+    help="Form of binary weights: xnor or distribution-aware.",
 )
 @click.option(
     "--activation",
     default="binrelu",
     show_default=True,
     metavar="NAME",
-    help="In front of binary layers, where a ReLU dropped the sign.",
+    help="Activation in front of binary layers, where a ReLU would drop the sign.",
 )
 @click.option(
-    "--pad-value", default=0, show_default=True, metavar="N", type=int, help="The borders of binary layers: 0, 1 or -1."
+    "--pad-value", default=0, show_default=True, metavar="N", type=int, help="Padding of binary layers: 0, 1 or -1."
 )
-@click.option("--learned-threshold", is_flag=True, help="Learn where the signs change, per channel.")
+@click.option("--learned-threshold", is_flag=True, help="Learn a threshold per channel at which the sign changes.")
 @click.option(
     "--progressive",
     metavar="ORDER",
-    help="Binarize layer by layer: front, rear, greedy, scores (the method's) or layer-wise-priority.",
+    help="Binarize layer by layer in an order: front, rear, greedy, scores (the method's) or layer-wise-priority.",
 )
 @click.option(
     "--epochs-per-layer",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Epochs after each layer.  [default: 1, layer-wise-priority 2]",
+    help="Epochs of training after each layer of a progressive order.  [default: 1, layer-wise-priority 2]",
 )
 @click.option(
     "--floor",
     metavar="SHARE",
     type=click.FloatRange(0, 1),
-    help="The least validation accuracy of a progressive order, 0 to 1.",
+    help="Validation accuracy, 0 to 1, below which a progressive order stops.",
 )
 @click.option(
     "--epochs",
@@ -108,7 +116,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     "--float-epochs",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Epochs of float training before.  [default: 12, with --checkpoint 0]",
+    help="Epochs of float training before the selection.  [default: 12, with --checkpoint 0]",
 )
 @click.option(
     "--compare",
@@ -116,12 +124,12 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     show_default=True,
     metavar="N",
     type=click.IntRange(min=0),
-    help="Fine-tune all binary and N random choices too.",
+    help="Fine-tune the all-binary network and N random choices too.",
 )
 @click.option(
     "--plan",
     metavar="FILE",
-    help="Take the layers of this plan.json, of other data perhaps, in place of scoring and selecting.",
+    help="Take the layers of this plan.json, which may come from other data, in place of scoring and selecting.",
 )
 @click.option(
     "--seed",
@@ -129,7 +137,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     show_default=True,
     metavar="N",
     type=click.IntRange(min=0),
-    help="Seed of everything that is drawn.",
+    help="Seed of all random numbers.",
 )
 @click.option(
     "--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew."

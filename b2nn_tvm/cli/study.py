@@ -25,14 +25,14 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option("--data", metavar="NAME", help="A built-in data set, a path, or your own as pkg.module:factory.")
 @click.option("--model", metavar="NAME", help="A built-in network.")
-@click.option("--width", metavar="N", type=POSITIVE, help="Channels of its first stage.")
+@click.option("--width", metavar="N", type=POSITIVE, help="Channels of the network's first stage.")
 @click.option("--methods", metavar=SEVERAL, help="Methods to compare, with commas between; none for an empty list.")
 @click.option("--budgets", metavar=SEVERAL, help="Percents of the float network's FLOPs, such as 60,40,20,10.")
 @click.option(
     "--activations", metavar=SEVERAL, help="Activations to compare, with commas between; none for an empty list."
 )
-@click.option("--activation-model", metavar="NAME", help="The built-in network that they are compared in.")
-@click.option("--activation-width", metavar="N", type=POSITIVE, help="Channels of its first stage.")
+@click.option("--activation-model", metavar="NAME", help="The built-in network that activations are compared in.")
+@click.option("--activation-width", metavar="N", type=POSITIVE, help="Channels of that network's first stage.")
 @click.option("--seeds", metavar="N", type=POSITIVE, help="Seeds 0 to N - 1.")
 @click.option("--images", metavar="N", type=COUNT, help="Training images; 0 for all.")
 @click.option("--validation", metavar="N", type=COUNT, help="Validation images; 0 for all.")
@@ -60,8 +60,8 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.version_option(__version__)
 def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool, **given: Any) -> None:
-    """Compare the methods that choose binary layers, at equal cost and with equal effort, and say what can be told
-    apart.
+    """Compare the methods that choose binary layers, at equal cost and with equal effort, and say which of them can be
+    told apart.
 
     Writes results.csv, README.md and figures into DIR.
     """

@@ -13,7 +13,10 @@ from b2nn_tvm.mixbin.selection.select import select
 
 @dataclass(frozen=True)
 class BudgetGoal:
-    """The budget as a number: at most ``limit`` in ``unit``; ``cost`` is exact, or None for milliseconds."""
+    """The budget as a number: the network costs at most ``limit``, in ``unit``.
+
+    ``cost`` is the exact cost model, None for milliseconds; ``words`` is the budget in words, for reports.
+    """
 
     words: str
     unit: str
@@ -22,8 +25,9 @@ class BudgetGoal:
 
 
 def parse_goal(budget: str | Budget | None, *, rule: str) -> Budget | None:
-    """The user's budget; None stands for half-way. Raises InputError for words that are none, or that the rule does
-    not go with.
+    """The parsed budget; None stands for half-way between all binary and all float, in milliseconds.
+
+    Raises InputError for words that are no budget, and for milliseconds under a rule other than "strict".
     """
     budget = parse_budget(budget) if isinstance(budget, str) else budget
     if rule != "strict" and (budget is None or budget.unit == "ms"):
@@ -32,7 +36,7 @@ def parse_goal(budget: str | Budget | None, *, rule: str) -> Budget | None:
 
 
 def exact_goal(job: Job, budget: Budget | None) -> BudgetGoal | None:
-    """The goal in FLOPs or bytes, None for milliseconds; raises BudgetError for one that no choice can keep."""
+    """The goal in FLOPs or bytes, None for a budget in milliseconds; raises BudgetError where no choice can keep it."""
     if budget is None or budget.unit == "ms":
         return None
     cost = exact_cost(job, budget.unit)
@@ -42,9 +46,9 @@ def exact_goal(job: Job, budget: Budget | None) -> BudgetGoal | None:
 
 
 def latency_goal(budget: Budget | None, measured: MeasuredCost) -> BudgetGoal:
-    """The goal in milliseconds; half-way, and a percentage of the float network's, are of measured times.
+    """The goal in milliseconds; half-way, or a percentage of the float network's time, is computed from measured times.
 
-    Raises BudgetError for one that no choice can keep, so that nothing is trained in vain.
+    Raises BudgetError for a budget that no choice can keep, so that nothing is trained in vain.
     """
     if budget is None:
         limit = (measured.float_ms + measured.binary_ms) / 2
@@ -58,5 +62,5 @@ def latency_goal(budget: Budget | None, measured: MeasuredCost) -> BudgetGoal:
 
 
 def _refuse_impossible(cost: AdditiveCost, goal: BudgetGoal) -> None:
-    """Selecting with equal scores refuses what is impossible, and says what is possible and which layers bind."""
+    """Raise BudgetError for a goal that no choice can keep; ``select`` says what is possible and which layers bind."""
     select(dict.fromkeys(cost.names, 0.0), cost, Budget(goal.limit, goal.unit))

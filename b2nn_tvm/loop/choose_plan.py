@@ -1,4 +1,4 @@
-"""Which layers become binary: by their scores, by a progression, or as a plan says, with what that should cost."""
+"""The choice of binary layers, by their scores, by a progression or by a plan, and its predicted cost."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen layers, what they should cost in the budget's unit and in milliseconds, and what was tried.
+    """The chosen layers, their predicted cost in the budget's unit and in milliseconds, and all attempts.
 
-    ``network`` is what a progression has trained, in ``steps``.
+    ``network`` is the network that a progression has trained, in ``steps``; it is None where nothing was trained.
     """
 
     binary: tuple[str, ...]
@@ -38,7 +38,7 @@ class Choice:
 
 
 def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float) -> Choice:
-    """The layers that the search's settings lead to under ``bound`` milliseconds, or under the goal's limit in another
+    """Choose layers as the search's settings say, within ``bound`` milliseconds or within the goal's limit in another
     unit.
     """
     if job.settings.selection.progressive:
@@ -52,7 +52,9 @@ def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: Me
 
 
 def choice_of_plan(goal: BudgetGoal, measured: MeasuredCost, binary: tuple[str, ...]) -> Choice:
-    """These layers, with what they cost by the goal's exact cost or by the fitted one."""
+    """The given ``binary`` layers as a choice, with their cost by the goal's exact cost model, else by the fitted
+    one.
+    """
     predicted_ms = float(measured.fitted.cost.total(binary))
     predicted = predicted_ms if goal.cost is None else float(goal.cost.total(binary))
     return Choice(binary, predicted, predicted_ms, measured, ())
@@ -65,7 +67,7 @@ def _choose_progressively(
     how = job.settings.selection.progression()
     exact_ms = float(measured.fitted.cost.total(found.binary)) if how.precision == Precision.BINARY else None
     predicted_ms = found.predicted if goal.cost is None else exact_ms
-    # A progression without training has only chosen; the choice is fine-tuned like any other.
+    # A progression without training only chooses layers; its choice is fine-tuned like any other.
     network = found.progressed.model if how.epochs or exact_ms is None else None
     return Choice(
         binary=found.binary,

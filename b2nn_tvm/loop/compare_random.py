@@ -1,4 +1,4 @@
-"""What the chosen network is compared with: all float, all binary, and random choices at the same measured cost."""
+"""The random choices that the chosen network is compared with, at the same measured cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_network import NetworkTime, measure_network
 from b2nn_tvm.mixbin.selection.select import select
 
-TOLERANCE = 0.03  # of the chosen network's time: what counts as the same cost
+TOLERANCE = 0.03  # a time within this share of the chosen network's counts as the same cost
 DRAWS = 200
 PHASE = "measure random choices"
 
@@ -29,7 +29,7 @@ class RandomChoice:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the half-width of its 95 % confidence interval (Student's t), of ``count`` values."""
+    """The mean of ``count`` values with the half-width of its 95 % confidence interval (Student's t)."""
 
     mean: float
     half_width: float
@@ -40,7 +40,7 @@ class Interval:
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """The mean of ``values`` and its 95 % interval; infinite for a single value."""
+    """The mean of ``values`` and its 95 % interval; the interval of a single value is infinite."""
     from scipy.stats import t
 
     if len(values) < 2:
@@ -54,8 +54,9 @@ def random_choices(
 ) -> list[RandomChoice]:
     """``count`` random choices whose measured time is within 3 % of the chosen layers' ``chosen_ms``.
 
-    Layers are binarized in random order until the predicted bound is kept; seeds are tried in order. Up to three times
-    as many are measured as are wanted; where too few are so close, the closest are taken.
+    For each seed, layers are binarized in random order until the predicted time is about that of the chosen layers.
+    Choices predicted within 3 % are measured first, in the order of their seeds, and at most ``3 * count`` in all;
+    where fewer than ``count`` are measured within 3 %, the closest ones are taken.
     """
     picks = _draw(cost, float(cost.total(chosen)), job.settings.training.seed, chosen)
     found: list[RandomChoice] = []
@@ -77,7 +78,9 @@ def _distance(one: RandomChoice, ms: float) -> float:
 def _draw(
     cost: AdditiveCost, target: float, first_seed: int, taken: tuple[str, ...]
 ) -> list[tuple[int, tuple[str, ...]]]:
-    """(seed, binary layers) of distinct random choices, those predicted within the tolerance of ``target`` first."""
+    """(seed, binary layers) of distinct random choices; those predicted within the tolerance of ``target`` come
+    first.
+    """
     seen = {taken}
     picks = []
     for seed in range(first_seed, first_seed + DRAWS):

@@ -1,5 +1,5 @@
-"""The finished network leaves the loop: ONNX, a library per target, checked on the test set and measured on the
-device.
+"""Deliver the finished network: export it to ONNX, compile a library per target, check it on the test set and measure
+it on the device.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ PHASE = "export, compile and check the chosen network"
 
 @dataclass(frozen=True)
 class Delivery:
-    """The library of the chosen network: its files, its median times in milliseconds in the order measured, its
-    answers.
+    """The libraries of the chosen network, and the time and the answers of the measured one.
 
-    ``accuracy`` is the library's share of right answers on the ``images`` of the test set, in [0, 1]; on ``agreeing``
-    of them its answer is the torch model's. ``libraries`` maps targets to folders, the measured one first.
+    ``times_ms`` are median times in milliseconds, in the order in which they were measured. ``accuracy`` is the
+    library's share of right answers on the ``images`` images of the test set, in [0, 1]; on ``agreeing`` of them its
+    answer is the torch model's. ``libraries`` maps targets to folders, the measured target first.
     """
 
     libraries: dict[str, Path]
@@ -47,7 +47,7 @@ class Delivery:
 
     @property
     def measured_ms(self) -> float:
-        """The last measured time: the one that kept the budget, where one did."""
+        """The last measured time, which is the one that kept the budget if any did."""
         return self.times_ms[-1]
 
 
@@ -60,11 +60,11 @@ def deliver(
     limit_ms: float | None,
     plan_digest: str,
 ) -> Delivery:
-    """Export and compile ``model`` for all targets, verify, run the test set through the library,
-    measure.
+    """Export and compile ``model`` for all targets, verify the library, run the test set through it, and measure it.
 
-    Where the measured time is over ``limit_ms`` it is measured again, up to three times in all: machines have
-    neighbours. The files end up in ``output``: model.onnx, and a folder per target. ``phase`` is its name in the state.
+    A time over ``limit_ms`` is measured again, up to three times in all, because other programs may have disturbed it.
+    The files end up in ``output``: model.onnx, and a folder per target. ``phase`` is the name of this phase in the
+    state.
     """
     targets = list(job.settings.deployment.targets)
     inputs = {
@@ -117,8 +117,8 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> list[Measu
 
 
 def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
-    """(right answers, answers equal to the torch model's, images) over the test set, one image at a time on the
-    device.
+    """(right answers, answers equal to the torch model's, images), counted over the test set, one image at a time on
+    the device.
     """
     right = agreeing = images = 0
     model.eval()
@@ -138,7 +138,7 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
 
 
 def _publish(source: Path, output: Path, names: list[str]) -> None:
-    """Copy files and folders beside one another; each appears whole, under its name, or not at all."""
+    """Copy the files and folders ``names`` from ``source`` into ``output``; each one appears whole or not at all."""
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".publish.") as temporary:
         for name in names:

@@ -1,4 +1,4 @@
-"""Select, build, measure, correct the cost model, until the measured time is within the budget.
+"""Select layers, build and measure the network, correct the cost model, until the measured time is within the budget.
 
 Weights do not change the time, so the choice is certified before the expensive fine-tuning.
 """
@@ -23,7 +23,7 @@ PHASE = "find the choice that keeps the budget"
 
 @dataclass(frozen=True)
 class Attempt:
-    """One candidate: how many layers it binarizes, what the cost model said, what the device said, in milliseconds."""
+    """One candidate: its binary layers, its predicted and its measured time in milliseconds, and its predicted harm."""
 
     binary: tuple[str, ...]
     predicted_ms: float
@@ -33,8 +33,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class FoundWithinBudget:
-    """The chosen layers with their measurement; ``attempts`` in the order they were tried; ``measured`` is fitted to
-    all of them.
+    """The chosen layers with their measurement.
+
+    ``attempts`` are in the order in which they were tried; the cost model in ``measured`` is fitted to all of them.
     """
 
     binary: tuple[str, ...]
@@ -49,11 +50,12 @@ def find_within_budget(
 ) -> FoundWithinBudget:
     """The least harmful choice found whose measured time is at most ``limit_ms``.
 
-    Candidates are taken from a margin below the limit downwards until one keeps it, then upwards while they do; each
-    measurement refines the cost model. Raises BudgetError where no candidate keeps the limit.
+    Candidates are selected below a bound that starts a margin below the limit and goes down until one is measured
+    within the limit. Then the bound goes up as long as candidates are measured within it. Each measurement refines the
+    cost model. Raises BudgetError where no candidate keeps the limit.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
-        select(scores, measured.fitted.cost, Budget(limit_ms, "ms"))  # says what is possible, and which layers bind
+        select(scores, measured.fitted.cost, Budget(limit_ms, "ms"))  # raises, and says which layers bind
     selection = job.settings.selection
     attempts: list[Attempt] = []
     times: dict[tuple[str, ...], NetworkTime] = {}
@@ -89,7 +91,7 @@ def _untried(
     tried: Container[tuple[str, ...]],
     best: Attempt | None,
 ) -> Selection | None:
-    """The first selection under one of the bounds that was not tried, and is less harmful than the best one so far."""
+    """The first selection under one of ``bounds`` that was not tried yet and is less harmful than ``best``."""
     selection = job.settings.selection
     for bound in bounds:
         chosen = select(scores, measured.fitted.cost, Budget(bound, "ms"), rule=selection.rule, solver=selection.solver)
@@ -99,7 +101,7 @@ def _untried(
 
 
 def _below(bound: float, measured: MeasuredCost) -> Iterator[float]:
-    """From ``bound`` down to the least possible time, in steps of a hundredth."""
+    """Bounds from ``bound`` down to the least possible time, in steps of 1 %."""
     least = float(measured.fitted.cost.minimum())
     while bound > least:
         yield bound
@@ -108,7 +110,7 @@ def _below(bound: float, measured: MeasuredCost) -> Iterator[float]:
 
 
 def _above(limit: float, margin: float) -> Iterator[float]:
-    """From below the limit to a little over it, in steps of half a hundredth."""
+    """Bounds from ``margin`` below the limit to a little over it, in steps of 0.5 %."""
     steps = math.ceil((margin + REACH) / 0.005)
     return (limit * (1 - margin + 0.005 * step) for step in range(steps + 1))
 

@@ -1,4 +1,4 @@
-"""What all phases of one search share: the model, its layers, the data, the settings, the state on disk."""
+"""One search as all its phases see it: the model, its layers, the data, the settings, the state on disk."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Job:
         return {layer.name: layer.workload.key for layer in self.layers if layer.eligible}
 
     def structure_inputs(self) -> dict[str, Any]:
-        """What a network's speed depends on, for the inputs of a phase: never its weights."""
+        """The part of a phase's inputs that decides a network's speed: its structure and shapes, never its weights."""
         shapes = {name: list(tensor.shape) for name, tensor in self.model.state_dict().items()}
         text = (
             repr(self.model)
@@ -50,7 +50,7 @@ class Job:
         return {"structure": hashlib.sha256(text.encode()).hexdigest(), "input": list(self.data.input_shape)}
 
     def deployment_inputs(self) -> dict[str, Any]:
-        """For what and where times are measured, for the inputs of a phase."""
+        """The part of a phase's inputs that says for which target, and on which device, times are measured."""
         from b2nn_tvm.targets import target
 
         deployment = self.settings.deployment

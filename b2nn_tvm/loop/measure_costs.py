@@ -20,7 +20,7 @@ PHASE = "measure both forms of every layer"
 
 @dataclass(frozen=True)
 class MeasuredCost:
-    """Times in milliseconds: the rows per layer, the whole networks, and the additive cost fitted to both."""
+    """Measured times in milliseconds, per layer and of whole networks, and the additive cost model fitted to both."""
 
     table: CostTable
     networks: tuple[NetworkTime, ...]
@@ -36,7 +36,7 @@ class MeasuredCost:
 
 
 def exact_cost(job: Job, unit: str) -> AdditiveCost:
-    """The cost in "flops" or "bytes", which no device needs to tell."""
+    """The cost model in "flops" or "bytes", which is computed without any device."""
     rows = tuple(job.layers)
     if unit == "flops":
         return flops_cost(rows, total=flops(job.model, (1, *job.data.input_shape)))
@@ -59,7 +59,7 @@ def measure_cost(job: Job) -> MeasuredCost:
 
 
 def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
-    """The cost from these measured networks: the first two, all float and all binary, give the rows per layer."""
+    """The cost model fitted to ``networks``: the first two, all float and all binary, give the rows per layer."""
     table = CostTable().add([*networks[0].layers, *networks[1].layers, *(network_row(job, time) for time in networks)])
     return MeasuredCost(
         table, tuple(networks), fit(ms_cost(table, tuple(job.layers)), [time.network for time in networks])
@@ -67,7 +67,7 @@ def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
 
 
 def _mixtures(job: Job) -> list[tuple[str, ...]]:
-    """All float, all binary, then seeded random halves that together switch every layer."""
+    """The choices to measure: all float, all binary, then random halves of the eligible layers, drawn by the seed."""
     draw = random.Random(job.settings.training.seed)
     halves = [draw.sample(job.eligible, len(job.eligible) // 2) for _ in range(job.settings.selection.masks)]
     return [(), job.eligible, *(tuple(half) for half in halves)]

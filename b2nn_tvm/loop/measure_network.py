@@ -42,9 +42,10 @@ class NetworkTime:
 
 
 def measure_network(job: Job, binary: Iterable[str]) -> NetworkTime:
-    """The time of the network with these layers binary, from disk where it was measured before on the same machine.
+    """The time of the network with the ``binary`` layers, read from disk if it was measured before on the same machine.
 
-    Raises UnsupportedError where the compiler left one of them float, and what the compiler and the device raise.
+    Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler and the
+    device.
     """
     chosen = tuple(name for name in job.eligible if name in set(binary))
     inputs = {**job.structure_inputs(), **job.deployment_inputs()}
@@ -65,7 +66,7 @@ def measure_network(job: Job, binary: Iterable[str]) -> NetworkTime:
 
 
 def label_of(job: Job, binary: Collection[str]) -> str:
-    """A short name for a choice of layers, such as "9-of-18-1d9854b8": phases that belong to it carry it."""
+    """A short name for a choice of layers, such as "9-of-18-1d9854b8", which names the phases of this choice too."""
     chosen = " ".join(name for name in job.eligible if name in binary)
     return f"{len(binary)}-of-{len(job.eligible)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
 
@@ -86,7 +87,7 @@ def network_row(job: Job, time: NetworkTime) -> NetworkRow:
 
 
 def measuring_machine(job: Job) -> list[str]:
-    """What tells one machine's times from another's: board, CPU and operating system of the device."""
+    """The device's name, board, CPU and operating system, which tell its times from the times of other machines."""
     with open_device(job.settings.deployment.device) as device:
         found = device.describe()
     return [found.name, found.board, found.cpu, found.system]

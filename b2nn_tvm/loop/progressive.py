@@ -1,7 +1,7 @@
 """Layers become binary one after the other, with training in between, until the measured time is within the budget.
 
-The order says which layer is next, the cost model how many layers it will take, and the device whether it was enough:
-where it was not, the same progression goes on from its last layer.
+The order says which layer is next, the cost model predicts how many layers are needed, and the device measures whether
+they are enough. Where they are not, the same progression goes on from its last layer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ProgressionWithinBudget:
 
 
 def check_progression(selection: SelectionSettings, budget: Budget | None, *, compare: int) -> None:
-    """Raises InputError for a budget or a comparison that a progression of binary weights cannot have."""
+    """Raises InputError for a budget or a comparison that does not go with a progression of binary weights."""
     if selection.progressive is None or selection.progression().precision != Precision.WEIGHT_BINARY:
         return
     if budget is None or budget.unit != "bytes":
@@ -51,8 +51,8 @@ def binarize_until_within_budget(
 ) -> ProgressionWithinBudget:
     """Binarize layer by layer until the network keeps ``bound``, in the goal's unit.
 
-    Finished layers stay on disk whatever the target was, so that a lower one goes on from them. Raises BudgetError
-    where the accuracy floor comes first, or all layers are not enough.
+    Finished layers stay on disk whatever the bound was, so that a search with a lower bound goes on from them. Raises
+    BudgetError where the accuracy floor is reached first, or where all layers together are not enough.
     """
     cost = goal.cost or measured.fitted.cost
     limit = bound if goal.cost else max(bound * (1 + REACH), cost.minimum())

@@ -1,4 +1,4 @@
-"""What a search found, for people and for machines: a table, some lines, report.json and a self-contained
+"""The report of a search, for people and for machines: a table, some lines, report.json and a self-contained
 report.html.
 """
 
@@ -42,7 +42,7 @@ def table(result: SearchResult) -> Table:
 
 
 def lines(result: SearchResult) -> list[str]:
-    """What the table cannot say, a line each."""
+    """The findings that do not fit into the table, one line each."""
     found = [
         (
             f"budget {_amount(result.limit, result.unit)}: achieved {_amount(result.achieved, result.unit)}"
@@ -194,7 +194,9 @@ def _threads(result: SearchResult) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity: it becomes null."""
+    """``value`` as JSON-able data: tuples become lists, paths become text, and infinity and NaN, which JSON lacks,
+    become None.
+    """
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What a search found, as data: the chosen network, what it is compared with, and how far the cost model was off."""
+"""The result of a search as data: the chosen network, the networks it is compared with, and the cost model's error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ResultRow:
     """One network: its share of right answers on the test set in [0, 1], its predicted and measured median time, its
     library's size.
 
-    ``role`` is "float", "mixed", "binary" or "random"; ``seed`` is that of a random choice of layers.
+    ``role`` is "float", "mixed", "binary" or "random"; ``seed`` is the seed of a random choice of layers, else None.
     """
 
     name: str
@@ -36,8 +36,8 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class CostQuality:
-    """How good the predicted times were: mean and worst relative leave-one-out error of the fit over ``networks``
-    measured networks.
+    """The errors of predicted times: ``error`` is the mean and ``worst`` the worst relative leave-one-out error of the
+    fit over ``networks`` measured networks.
 
     ``sum_error`` is the mean relative error of simply adding up the layers.
     """
@@ -52,10 +52,11 @@ class CostQuality:
 class SearchResult:
     """The outcome of a search; every file it names lies below ``folder``.
 
-    ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"), ``predicted`` and ``achieved`` are in it
-    too; ``measured_ms`` is the delivered library's median time, ``library_accuracy`` its share of right answers on the
-    ``images`` of the test set, on which its answer equals the torch model's for ``agreeing``. ``conversion`` says what
-    binary layers look like; ``steps`` are those of a progression, in the order in which layers became binary.
+    ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"); ``predicted`` and ``achieved`` are in
+    the same unit. ``measured_ms`` is the delivered library's median time and ``library_accuracy`` its share of right
+    answers on the ``images`` images of the test set; on ``agreeing`` of them its answer is the torch model's.
+    ``conversion`` is the form of binary layers; ``steps`` are the steps of a progression, in the order in which layers
+    became binary.
     """
 
     folder: Path

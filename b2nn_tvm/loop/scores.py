@@ -1,4 +1,4 @@
-"""How much each eligible layer is harmed by becoming binary, from disk where it was found before."""
+"""The score of every eligible layer, read from disk if it was computed before."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def score(job: Job, goal: BudgetGoal, measured: MeasuredCost) -> dict[str, float
         )
         shutil.rmtree(
             folder / "sensitivity.json.steps", ignore_errors=True
-        )  # networks on the way, as large as the model
+        )  # intermediate networks, as large as the model
         return {"scores": dict(found.scores)}
 
     found: dict[str, float] = job.state.run("scores", inputs, compute)["scores"]

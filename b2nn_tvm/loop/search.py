@@ -64,23 +64,23 @@ def search(
     """Find which convolutions become binary so that the compiled network keeps ``budget``, and deliver it in
     ``output``.
 
-    ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` a DataBundle, a built-in
+    ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` is a DataBundle, a built-in
     set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like; None is half-way from all
-    binary to all float in milliseconds. How to search is said by ``settings``, or by ``keywords``, which are the fields
-    of the settings' groups: method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of
-    SelectionSettings; epochs, float_epochs and seed of TrainingSettings; target, device, threads and also of
+    binary to all float in milliseconds. The settings of the search are given as ``settings``, or as ``keywords``, which
+    are the fields of the settings' groups: method, rule, solver, masks, margin, progressive, epochs_per_layer and floor
+    of SelectionSettings; epochs, float_epochs and seed of TrainingSettings; target, device, threads and also of
     DeploymentSettings; and conversion. Milliseconds are medians of one inference.
 
-    With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: its layers become
-    binary, as its conversion says where none is given, and the result says whether the budget holds. ``compare`` > 0
-    fine-tunes the all-binary network and so many random choices of the same measured time as well.
+    With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
+    become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
+    ``compare`` > 0 also fine-tunes the all-binary network and that many random choices of the same measured time.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless
     ``fresh``.
 
-    Raises BudgetError where no choice keeps the budget, or the floor comes before it, InputError for what cannot be
-    used, and what compiler and device raise. The selection is MixBin's (Partial Binarization of Neural Networks,
-    algorithm 1).
+    Raises BudgetError where no choice keeps the budget, or the accuracy floor is reached first, InputError for
+    arguments that cannot be used, and the errors of the compiler and the device. The selection is MixBin's (Partial
+    Binarization of Neural Networks, algorithm 1).
     """
     settings = SearchSettings.from_keywords(settings, **keywords)
     loaded_plan = None if plan is None else Plan.load(plan)
@@ -89,7 +89,7 @@ def search(
     selection, deployment = settings.selection, settings.deployment
     budget = goals.parse_goal(budget, rule=selection.rule)
     check_progression(selection, budget, compare=compare)
-    for word in deployment.targets:  # what is unknown or missing is refused before any work
+    for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
         find_toolchain(targets.get(word))
     _check_device(deployment)
     bundle = load_data(data)
@@ -154,7 +154,7 @@ def search(
 
 
 def _settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
-    """The settings with the plan's conversion, where they have none of their own."""
+    """The settings with the plan's conversion, unless they have a conversion of their own."""
     if settings.selection.progressive:
         raise InputError("a plan says which layers become binary, and so does a progressive order: give one of them")
     if plan.conversion and settings.conversion == DEFAULT:
@@ -164,7 +164,7 @@ def _settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
 
 
 def _imported_plan(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
-    """The plan for this network; raises InputError where it does not fit."""
+    """``loaded_plan`` transferred to the network's layers; raises InputError where it does not fit."""
     plan = transfer(loaded_plan, layers, model=name)
     if Precision.WEIGHT_BINARY in plan.layers.values():
         raise InputError(
@@ -196,10 +196,10 @@ def _choose_and_deliver(
     folder: Path,
     imported_plan: Plan | None,
 ) -> tuple[Choice, Trained, Delivery]:
-    """Choose, fine-tune and deliver, again with a wider margin while the delivered library is over the budget; a given
-    plan once.
+    """Choose, fine-tune and deliver, again with a lower bound as long as the delivered library is over the budget.
 
-    Where a wider margin leads to the same choice, it was the machine that was busy: its library is measured anew.
+    A given plan is delivered once. Where the lower bound leads to the same choice, the machine is taken to have been
+    busy, and the library is measured again.
     """
     bound = goal.limit
     tried: dict[str, Choice] = {}
@@ -314,9 +314,7 @@ def _method_label(selection: SelectionSettings, imported_plan: Plan | None, file
 
 
 def _ranks(job: Job, choice: Choice) -> dict[str, float]:
-    """What stands for scores where none decided: the rank in which a layer became binary, and after it in the
-    network.
-    """
+    """Ranks in place of scores, where no score decided: layers that became binary first, then the others."""
     done = [step.layer for step in choice.steps]
     order = [*done, *(name for name in job.eligible if name not in done)]
     return {name: float(order.index(name)) for name in job.eligible}

@@ -1,4 +1,4 @@
-"""How to search, in groups: how layers are selected, how networks are trained, where the result is to run."""
+"""The settings of a search, in groups: selection of layers, training of networks, deployment of the result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from b2nn_tvm.mixbin.selectors import registry as methods
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """Which layers become binary: by the scores of ``method``, or one after the other in a ``progressive`` order.
+    """The selection of binary layers: by the scores of ``method``, or one after the other in a ``progressive`` order.
 
-    ``rule`` and ``solver`` are those of ``select``. ``masks`` random mixtures of layers are measured to correct the
-    cost model, and candidates are selected ``margin``, a share in 0..1, below the budget. In a progressive order
-    ``epochs_per_layer`` of training follow each layer (None: 1, of layer-wise priority 2), and ``floor`` is the least
-    validation accuracy in 0..1. Raises InputError for what is out of range, with the choices.
+    ``rule`` and ``solver`` are arguments of ``select``. ``masks`` random mixtures of layers are measured to correct the
+    cost model, and candidates are selected ``margin``, a share in 0..1, below the budget. In a progressive order,
+    ``epochs_per_layer`` epochs of training follow each layer (None: 2 for layer-wise priority, else 1), and ``floor``
+    is the least validation accuracy in 0..1. Raises InputError, with the choices, for a value that is unknown or out of
+    range.
     """
 
     method: str = "mixbin-loss"
@@ -51,22 +52,22 @@ class SelectionSettings:
                     "a progressive order goes on until the budget is kept: it has no other rule and no solver"
                 )
         elif self.epochs_per_layer is not None or self.floor is not None:
-            raise InputError("epochs per layer and an accuracy floor are those of a progressive order: choose one")
+            raise InputError("epochs per layer and an accuracy floor belong to a progressive order: choose one")
 
     def progression(self, scores: Mapping[str, float] = MappingProxyType({})) -> Progression:
-        """How layers become binary one after the other; ``scores`` are those of the method."""
+        """The Progression of these settings; ``scores`` are the scores by ``method``."""
         if self.progressive is None:
             raise InputError(f"expected a progressive order, but none is chosen; choose one of {', '.join(WORDS)}")
         return named(self.progressive, scores=scores, epochs=self.epochs_per_layer, floor=self.floor)
 
     @property
     def needs_scores(self) -> bool:
-        """Whether the method's scores decide anything."""
+        """Whether the scores by ``method`` decide the choice of layers."""
         return self.progressive in (None, "scores")
 
     @property
     def label(self) -> str:
-        """How layers are chosen, in the few words that a plan keeps."""
+        """The way in which layers are chosen, in the few words that a plan keeps."""
         return ", ".join(
             [f"progressive {self.progressive}"] * bool(self.progressive) + [self.method] * self.needs_scores
         )
@@ -80,10 +81,10 @@ class SelectionSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How networks are trained: ``float_epochs`` come before the selection (0: the model is trained already),
-    ``epochs`` of fine-tuning after it; everything that is drawn comes from ``seed``.
+    """The training of networks: ``float_epochs`` epochs before the selection (0: the model is trained already),
+    ``epochs`` epochs of fine-tuning after it; all random numbers come from ``seed``.
 
-    Raises InputError for what is out of range.
+    Raises InputError for a value that is out of range.
     """
 
     epochs: int = 8
@@ -100,10 +101,10 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class DeploymentSettings:
-    """Where the result runs: times are those of one inference with ``threads`` threads on ``device``, where code for
-    ``target`` runs; ``also`` names more targets to compile the result for.
+    """The deployment of the result: times are of one inference with ``threads`` threads on ``device``, which runs code
+    for ``target``; ``also`` names more targets to compile the result for.
 
-    Raises InputError for what is out of range.
+    Raises InputError for a value that is out of range.
     """
 
     target: str = "native"
@@ -129,9 +130,7 @@ class DeploymentSettings:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """All of how to search; ``conversion`` says what binary layers look like, in what is measured as in what is
-    trained.
-    """
+    """All settings of a search; ``conversion`` is the form of binary layers, in measured and trained networks alike."""
 
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -140,9 +139,9 @@ class SearchSettings:
 
     @classmethod
     def from_keywords(cls, settings: SearchSettings | None = None, **keywords: Any) -> SearchSettings:
-        """The settings given as one value, or else by the names of single fields, such as ``method`` or ``epochs``.
+        """The given ``settings``, or else settings made of single fields given as keywords, such as ``method``.
 
-        Raises InputError where both are given, TypeError for a keyword that is no field.
+        Raises InputError where both are given, TypeError for a keyword that is not a field.
         """
         unknown = [name for name in keywords if name not in KEYWORDS]
         if unknown:

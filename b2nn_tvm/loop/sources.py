@@ -1,6 +1,4 @@
-"""From words to what a search works on: a model by name or factory, its checkpoint, a data set by name, path or
-factory.
-"""
+"""Load the model, its checkpoint and the data set that a search works on, given by name, path or factory."""
 
 from __future__ import annotations
 
@@ -23,7 +21,9 @@ from b2nn_tvm.errors import InputError
 
 
 def load_data(data: str | DataBundle) -> DataBundle:
-    """A bundle as it is, a built-in data set, a folder or .npz file, or what ``pkg.module:factory`` returns."""
+    """The data set ``data``: a bundle as it is, a built-in set, a folder or .npz file, or the result of
+    ``pkg.module:factory``.
+    """
     if isinstance(data, DataBundle):
         return data
     if not isinstance(data, str):
@@ -39,9 +39,9 @@ def load_data(data: str | DataBundle) -> DataBundle:
 def load_model(
     model: str | torch.nn.Module, data: DataBundle, *, checkpoint: str | os.PathLike[str] | None, seed: int
 ) -> torch.nn.Module:
-    """A copy of a module, a built-in network, or what ``pkg.module:factory`` returns, with the checkpoint's weights.
+    """A copy of a module, a built-in network, or the result of ``pkg.module:factory``, with the checkpoint's weights.
 
-    A factory is called with those of ``classes``, ``channels`` and ``image_size`` that it has, after seeding torch.
+    Torch is seeded first; the factory gets ``classes``, ``channels`` and ``image_size``, as far as it takes them.
     """
     if isinstance(model, torch.nn.Module):
         built = copy.deepcopy(model)
@@ -50,7 +50,7 @@ def load_model(
         factory = _factory(model) if _is_factory(model) else models.get(model)
         if not _is_factory(model) and "classes" not in inspect.signature(factory).parameters:
             raise InputError(
-                f"model {model!r} gives features, not class scores, and a search needs those: see docs/tracking.md"
+                f"model {model!r} gives features, not class scores, which a search needs: see docs/tracking.md"
             )
         built = factory(**factory_arguments(factory, data))
         if not isinstance(built, torch.nn.Module):
@@ -63,7 +63,7 @@ def load_model(
 
 
 def name_of(model: str | torch.nn.Module) -> str:
-    """What reports call the model."""
+    """The name of the model in reports."""
     return model if isinstance(model, str) else type(model).__name__
 
 
@@ -87,7 +87,7 @@ def _factory(word: str) -> Callable[..., Any]:
 
 
 def factory_arguments(factory: Callable[..., Any], data: DataBundle) -> dict[str, int]:
-    """Those of ``classes``, ``channels`` and ``image_size`` that the factory has."""
+    """The arguments ``classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them."""
     offered = {"classes": data.classes, "channels": data.input_shape[0], "image_size": data.input_shape[1]}
     return {name: offered[name] for name in inspect.signature(factory).parameters if name in offered}
 

@@ -24,7 +24,7 @@ from b2nn_tvm.storage.document import write_atomic
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """A network to train: from its labels where ``teacher`` is None, else distilled from the teacher."""
+    """A network to train: on the labels alone where ``teacher`` is None, else also by distillation from the teacher."""
 
     model: torch.nn.Module
     teacher: torch.nn.Module | None
@@ -34,7 +34,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """A request with all that a process needs in order to meet it; the trained weights go into ``folder``."""
+    """A request with all that a process needs to carry it out; the trained weights go into ``folder``."""
 
     request: TrainingRequest
     data: DataBundle
@@ -43,7 +43,7 @@ class TrainingTask:
     folder: Path
 
     def run(self, progress: Progress) -> dict[str, float]:
-        """Train and write ``weights.pt``; the accuracies in [0, 1]."""
+        """Train the network and write ``weights.pt``; returns the accuracies in [0, 1]."""
         return run_task(self, progress)
 
 
@@ -57,7 +57,7 @@ class Trained:
 
 
 def train_parent(job: Job) -> Trained:
-    """The float network trained for ``float_epochs`` (as it is, where that is 0), in place of ``job.model``."""
+    """Train the float network, ``job.model``, in place for ``float_epochs`` epochs; with 0 epochs it stays as it is."""
     request = TrainingRequest(job.model, None, job.settings.training.float_epochs)
     return _train_each(job, {"parent": request}, "train the float network")["parent"]
 
@@ -68,7 +68,7 @@ def finetune_each(
     """Convert the parent to each choice of binary layers and fine-tune it by distillation from the parent, all with
     equal effort.
 
-    ``effort`` epochs come on top of the search's own: those that what it is compared with had before.
+    ``effort`` epochs come on top of the search's own: as many as the network to compare with was trained for before.
     """
     convert = job.settings.conversion.convert
     epochs = job.settings.training.epochs + effort
@@ -85,7 +85,7 @@ def finetune_on(job: Job, name: str, network: torch.nn.Module, *, phase: str) ->
 
 
 def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
-    """Train as the task says and write ``weights.pt`` into its folder; the accuracies in [0, 1]."""
+    """Train as the task says and write ``weights.pt`` into its folder; returns the accuracies in [0, 1]."""
     request, checkpoints = task.request, task.folder / "checkpoints"
     hardware = Hardware(threads=task.threads)
     if request.teacher is None:
@@ -139,7 +139,7 @@ def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -
 
         def compute(folder: Path) -> dict[str, float]:
             task = TrainingTask(request, job.data, seed, pool.threads, folder)
-            # What is only measured needs no process of its own.
+            # A network that is only evaluated needs no process of its own.
             return pool.run(name, task, progress) if request.epochs else task.run(part_of(progress, name))
 
         result = job.state.run(f"training/{name}", inputs, compute)

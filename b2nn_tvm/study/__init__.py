@@ -1,3 +1,1 @@
-"""The comparison of methods: a grid of method, budget and seed, fine-tuned alike at equal cost, and what its numbers
-say.
-"""
+"""The comparison of methods: a grid of method, budget and seed, fine-tuned alike at equal cost, and its statistics."""

@@ -17,7 +17,7 @@ from b2nn_tvm.study.clock import seconds_per_image
 from b2nn_tvm.study.settings import LEVELS, SLIMMING, StudySettings
 from b2nn_tvm.study.tasks import Net
 
-# Scores by method and seed, one per budget, of one network.
+# The scores of one network's layers, by method and seed and then one mapping per budget.
 Scores = Mapping[tuple[str, int], Sequence[Mapping[str, float]]]
 
 
@@ -40,7 +40,7 @@ class Network:
         return f"{self.net.model}-{self.net.width}-{self.net.activation}"
 
     def limit(self, percent: float) -> int:
-        """So many percent of the float FLOPs, rounded down; raises BudgetError where no choice of layers keeps it."""
+        """``percent`` of the float FLOPs, rounded down; raises BudgetError where no choice of layers keeps it."""
         limit = int(Fraction(percent) * Fraction(self.cost.full) / 100)
         if self.cost.minimum() > limit:
             least = float(100 * self.cost.minimum() / self.cost.full)
@@ -56,13 +56,13 @@ class Network:
         return int(self.cost.minimum() + self.cost.full) // 2
 
     def with_binary(self, binary: Sequence[str]) -> Choice:
-        """These layers as they are."""
+        """The choice of the layers ``binary``, as it is."""
         return Choice(tuple(binary), int(self.cost.total(binary)), False)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One row to be: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead."""
+    """One row of the table to come: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead."""
 
     part: str
     method: str
@@ -74,7 +74,7 @@ class Cell:
 
     @property
     def training(self) -> str:
-        """The name of the fine-tuning that it needs, "" for the float parent. Equal choices have the same."""
+        """The name of the cell's fine-tuning, "" for the float parent; equal choices share one fine-tuning."""
         place = f"{self.network.label}/seed-{self.seed}"
         if self.choice is None:
             return f"slimmed/{place}/{self.limit}"
@@ -85,7 +85,7 @@ class Cell:
 
 
 def method_cells(settings: StudySettings, network: Network, scores: Scores) -> Iterator[Cell]:
-    """All float and all binary; then every method under every budget, at equal cost unless that is not wanted.
+    """The cells of all float and all binary, then of every method under every budget, at equal cost if ``top_up``.
 
     Slimming gets the FLOPs that the costliest of the other methods' choices keep.
     """
@@ -107,7 +107,7 @@ def method_cells(settings: StudySettings, network: Network, scores: Scores) -> I
 
 
 def activation_cells(network: Network, scores: Scores) -> Iterator[Cell]:
-    """Nothing binary, MixBin's choice half-way, everything binary."""
+    """The cells of one activation: nothing binary, MixBin's choice half-way, everything binary."""
     zero, partial, full = LEVELS
 
     def cell(level: str, seed: int, choice: Choice) -> Cell:

@@ -23,7 +23,7 @@ class Choice:
 
 
 def choose(scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Choice:
-    """MixBin's sort under the strict rule; raises what ``select`` raises."""
+    """The choice of MixBin's sort under the strict rule; raises as ``select`` does."""
     found = select(scores, cost, limit)
     return Choice(found.binary, int(found.achieved), False)
 
@@ -31,8 +31,8 @@ def choose(scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Ch
 def top_up(choice: Choice, scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Choice:
     """Spend what ``choice`` leaves of the budget, in the method's own order.
 
-    First layers return to float, the most harmful first, wherever the limit allows it. Then the most harmful one that
-    is left gives way to the next in the order that saves less and still keeps the limit.
+    First layers return to float, the most harmful first, wherever the limit allows it. Then the most harmful layer that
+    is still binary gives way to the next layer in the order that saves less and still keeps the limit.
     """
     ranked = sorted(cost.worthwhile, key=lambda name: (scores[name], cost.names.index(name)))
     chosen = [name for name in ranked if name in choice.binary]
@@ -57,11 +57,10 @@ def equalize(
     *,
     tolerance: float,
 ) -> list[Choice]:
-    """All choices under one budget, those topped up whose share of the FLOPs is more than ``tolerance`` below the
-    largest one.
+    """The choices under one budget at nearly equal cost: choices that cost clearly less than the largest are topped up.
 
-    The largest one is of all choices after topping up, so that the budget is what all come close to. ``tolerance`` is a
-    share.
+    "Clearly" is by more than ``tolerance``, a share of the float network's FLOPs. The largest cost is taken after
+    topping up all choices, so that all come close to the budget.
     """
     topped = [top_up(choice, each, cost, limit) for choice, each in zip(choices, scores, strict=True)]
     largest = max((each.flops for each in topped), default=0)

@@ -1,4 +1,4 @@
-"""How long a study takes: planned from the time of one training step, corrected by what finished work really took."""
+"""The time that a study takes: planned from one training step, corrected by the time of finished work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from b2nn_tvm.mixbin.training.memory_format import laid_out, training_layout
 from b2nn_tvm.progress import Note
 
 BATCH = 64
-EVERY_S = 180.0  # seconds between two words on the time left
+EVERY_S = 180.0  # seconds between two notes on the time left
 
 
 class Clock:
-    """The planned seconds of each piece of work, with ``size`` of them side by side; ``note`` hears of the time left
-    now and then.
+    """The planned seconds of each piece of work; ``size`` pieces run side by side.
+
+    ``note``, if given, is told the time left now and then.
     """
 
     def __init__(self, size: int, note: Note | None) -> None:
@@ -32,17 +33,17 @@ class Clock:
         self.later = 0.0  # seconds of work that has no names yet
 
     def plan(self, seconds: Mapping[str, float]) -> None:
-        """More work, by name."""
+        """Add planned work, its seconds by name."""
         with self._lock:
             self._planned |= seconds
 
     def drop(self, name: str) -> None:
-        """Work that was on disk."""
+        """Take work that was found on disk out of the plan."""
         with self._lock:
             self._planned.pop(name, None)
 
     def done(self, name: str) -> None:
-        """Work that was computed now."""
+        """Count work that was computed now, and tell the time left now and then."""
         with self._lock:
             self._done.add(name)
             if time.monotonic() - self._told < EVERY_S:
@@ -51,7 +52,7 @@ class Clock:
             self.tell(f"{len(self._done)} of {len(self._planned)} known pieces of work are done")
 
     def left(self) -> float:
-        """Seconds left: what is planned, times how much longer than planned it took so far."""
+        """The seconds left: the planned seconds, times the ratio of spent to planned time of finished work."""
         with self._lock:
             finished = sum(self._planned[name] for name in self._done)
             open_seconds = sum(self._planned.values()) - finished + self.later
@@ -60,7 +61,7 @@ class Clock:
         return open_seconds * ratio / self._size
 
     def tell(self, words: str) -> None:
-        """Say how long it takes from here, if anybody listens."""
+        """Tell ``note``, if there is one, ``words`` and the time left."""
         if self._note is None:
             return
         seconds = self.left()
@@ -75,7 +76,7 @@ class Clock:
 
 
 def seconds_per_image(model: nn.Module, bundle: DataBundle) -> float:
-    """What one training image takes on one thread of this machine: the quicker of two steps, forward and backward."""
+    """The seconds that one training image takes on one thread: the quicker of two steps, forward and backward."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -84,7 +85,7 @@ def seconds_per_image(model: nn.Module, bundle: DataBundle) -> float:
         images = torch.zeros(BATCH, *bundle.input_shape).contiguous(memory_format=layout)
         labels = torch.zeros(BATCH, dtype=torch.long)
         times = []
-        for _ in range(3):  # the first one makes kernels
+        for _ in range(3):  # the first step makes kernels, so it does not count
             begun = time.perf_counter()
             torch.autograd.backward(F.cross_entropy(model(images), labels))
             times.append(time.perf_counter() - begun)

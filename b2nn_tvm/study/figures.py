@@ -1,6 +1,4 @@
-"""The figures of a study as SVG, by matplotlib: accuracy against budget with bands, and which layers each method
-picks.
-"""
+"""The figures of a study as SVG, by matplotlib: accuracy against budget with bands, and the layers of each method."""
 
 from __future__ import annotations
 
@@ -26,8 +24,9 @@ PANELS = 6  # methods in one panel of the accuracy figure
 
 
 def write(folder: Path, rows: Sequence[Row]) -> list[str]:
-    """Draw what the rows hold into ``folder``; the names of the files. Raises InputError where matplotlib is
-    missing.
+    """Draw the figures of ``rows`` into ``folder``; returns the file names.
+
+    Raises InputError where matplotlib is missing.
     """
     try:
         import matplotlib
@@ -48,8 +47,9 @@ def write(folder: Path, rows: Sequence[Row]) -> list[str]:
 
 
 def accuracy(rows: Sequence[Row]) -> Figure:
-    """Mean test accuracy against the achieved share of the FLOPs, with 95 % bands; a few methods per panel, the
-    first in all.
+    """Mean test accuracy against the achieved share of the FLOPs, with 95 % bands.
+
+    Each panel has a few methods and, for comparison, the first one.
     """
     from matplotlib.figure import Figure
 

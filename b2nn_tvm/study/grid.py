@@ -1,4 +1,4 @@
-"""Train the grid: parents, scores, choices, fine-tunings; each finished one stays on disk, several run side by side."""
+"""Compute the grid: parents, scores, choices, fine-tunings; finished ones stay on disk, several run side by side."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from b2nn_tvm.study.settings import SLIMMING, StudySettings
 from b2nn_tvm.study.table import Row
 from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source
 
-OVERHEAD = 1.3  # of a training over its bare steps: Lightning, Adam, the teacher
-SLOWEST = ("greedy-trained", "hawq-v2")  # scorings that begin first
+OVERHEAD = 1.3  # a training takes this many times its bare steps: Lightning, Adam, the teacher
+SLOWEST = ("greedy-trained", "hawq-v2")  # these scorings begin first
 
 
 @dataclass(frozen=True)
 class Item:
-    """A task that runs unless it is on disk: what it depends on, how it is made for its folder, its planned seconds."""
+    """A task that runs unless its result is on disk: its inputs, how it is made for its folder, its planned seconds."""
 
     inputs: Mapping[str, Any]
     make: Callable[[Path], Task]
@@ -33,10 +33,10 @@ class Item:
 
 
 class Grid:
-    """The trainings of one study below ``folder``/state; ``failed`` maps what could not be trained to why.
+    """The trainings of one study below ``folder``/state; ``failed`` maps pieces of work that failed to the reasons.
 
     Raises InputError for data that cannot be read, BudgetError for a budget that no choice keeps, both before any work.
-    ``progress`` counts hundredths of a phase; ``note`` hears of the time left now and then.
+    ``progress`` counts hundredths of a phase; ``note`` is told the time left now and then.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Grid:
         self._state = State(folder / "state", fresh=fresh)
 
     def run(self) -> list[Row]:
-        """All rows, in the order of the grid; those that failed are missing."""
+        """All rows, in the order of the grid, without the rows of failed work."""
         threads = max(1, (os.cpu_count() or 1) // self._jobs)
         with WorkerPool(self._jobs, threads=threads) as self._pool:
             self._forecast()
             self._parents = self._phase("train the float networks", dict(self._parent_items()))
             scores = self._phase("score the layers", dict(self._scoring_items()))
             cells = list(self._cells(scores))
-            by_seed = sorted(cells, key=lambda cell: cell.seed)  # a study that is stopped has whole seeds
+            by_seed = sorted(cells, key=lambda cell: cell.seed)  # a study that is stopped early has complete seeds
             items = {cell.training: self._finetuning_item(cell) for cell in by_seed if cell.training}
             self._clock.later = 0.0
             self._clock.plan({name: item.seconds for name, item in items.items()})
@@ -81,7 +81,7 @@ class Grid:
         return [self._row(cell, found) for cell in cells if not cell.training or cell.training in found]
 
     def _phase(self, title: str, items: Mapping[str, Item]) -> dict[str, dict[str, Any]]:
-        """The results by name; what fails is noted in ``failed``, and the others go on."""
+        """The results of ``items`` by name; an item that fails is noted in ``failed``, and the others go on."""
         if not items:
             return {}
         seconds = {name: item.seconds for name, item in items.items()}
@@ -140,7 +140,7 @@ class Grid:
                 yield _parent(network, seed, sparse=sparse), Item(inputs, make, self._training_s(network, epochs))
 
     def _scoring_items(self, *, planned: bool = False) -> Iterable[tuple[str, Item]]:
-        """The scorings; of parents that could not be trained there are none, unless all is only ``planned``."""
+        """The scorings of all parents that were trained, or of all parents if the scorings are only ``planned``."""
         settings = self.settings
         asked = [(network, method) for network in self._main for method in settings.methods if method != SLIMMING]
         asked += [(network, "mixbin-loss") for network in self._acting]
@@ -245,15 +245,16 @@ class Grid:
         return self._state.files(_parent(network, seed, sparse=sparse)) / "weights.pt"
 
     def _training_s(self, network: Network, epochs: int) -> float:
-        """Seconds of a training, its validation after each epoch and the tests before and after; forward is a third
-        of a step.
+        """The seconds of a training, with a validation after each epoch and tests before and after it.
+
+        A forward pass is taken for a third of a step.
         """
         bundle = self._bundle
         checked = (epochs + 2) * len(bundle.val) + 2 * len(bundle.test)
         return network.seconds * (OVERHEAD * epochs * len(bundle.train) + checked / 3)
 
     def _scoring_s(self, network: Network, method: str) -> float:
-        """Seconds of a scoring, roughly: so many steps on the calibration images, and an epoch per layer where it
+        """The rough seconds of a scoring: steps on the calibration images, and an epoch per layer if the method
         trains.
         """
         layers = len(network.cost.names)

@@ -1,4 +1,4 @@
-"""README.md of a study, written from its rows alone: what was compared, the means, and what can be told apart."""
+"""README.md of a study, written from its rows alone: the setting, the means, and the methods that can be told apart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from b2nn_tvm.study.paired import Difference, compare
 from b2nn_tvm.study.settings import LEVELS
 from b2nn_tvm.study.table import Row
 
-REFERENCES = {"methods": ("mixbin-loss", "random"), "activations": ("binrelu",)}  # fixed before anything is known
+REFERENCES = {"methods": ("mixbin-loss", "random"), "activations": ("binrelu",)}  # fixed before any result is known
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _means(found: Sequence[Group], title: str, rows: Sequence[Row]) -> str:
 
 
 def _cost(found: Sequence[Group]) -> list[str]:
-    """What was achieved under each budget, and how many choices were changed for it."""
+    """The cost achieved under each budget, and the number of choices that were topped up."""
     lines = []
     for group in found:
         shares = [100 * row.share for row in group.rows]

@@ -13,8 +13,8 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """``method`` less ``reference`` by seed: the mean with its 95 % interval, the p-value of Student's paired test and
-    Holm's.
+    """The accuracy of ``method`` less that of ``reference``, paired by seed: the mean with its 95 % interval, the
+    p-value of Student's paired test, and the p-value after Holm's correction.
 
     ``alike`` is the number of seeds in which both are the same network. Where all seeds differ by the same non-zero
     amount the spread is not known: the interval is infinite, and p is 1.
@@ -36,13 +36,11 @@ class Difference:
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[Interval, float]:
-    """The mean of first - second over the seeds of both, its 95 % interval, and the two-sided p-value of Student's
-    t.
-    """
+    """The mean of first - second over common seeds, its 95 % interval, and the two-sided p-value of Student's t."""
     from scipy.stats import t
 
     seeds = sorted(set(first) & set(second))
-    # Shares of right answers are ratios of whole numbers: what floats add to their differences is no spread.
+    # Shares of right answers are ratios of whole numbers: the rounding of their differences is no spread.
     differences = [round(first[seed] - second[seed], 12) for seed in seeds]
     found = interval(differences)
     if len(differences) > 1 and len(set(differences)) == 1:
@@ -70,7 +68,7 @@ def compare(
     *,
     trainings: Mapping[str, Mapping[int, str]] | None = None,
 ) -> list[Difference]:
-    """Every other method against ``reference``; ``accuracies`` and ``trainings`` are by method and seed."""
+    """The difference of every other method from ``reference``; both mappings are by method and seed."""
     others = [name for name in accuracies if name != reference and set(accuracies[name]) & set(accuracies[reference])]
     pairs = [paired(accuracies[name], accuracies[reference]) for name in others]
     corrected = holm([p for _, p in pairs])

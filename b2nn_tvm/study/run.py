@@ -18,9 +18,7 @@ from b2nn_tvm.study.table import Row
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The rows, in ``folder``/results.csv too, the names of the files there, and what could not be trained, with
-    why.
-    """
+    """The ``rows`` of results.csv, the ``files`` in ``folder``, and the work that failed, with the reasons."""
 
     folder: Path
     rows: tuple[Row, ...]
@@ -28,7 +26,7 @@ class StudyResult:
     failed: dict[str, str]
 
     def check(self) -> None:
-        """Raises B2nnError where something could not be trained."""
+        """Raises B2nnError where a piece of work failed."""
         if self.failed:
             name, reason = next(iter(self.failed.items()))
             raise B2nnError(
@@ -46,11 +44,11 @@ def study(
     progress: Progress | None = None,
     note: Note | None = None,
 ) -> StudyResult:
-    """Compare what ``settings`` say, with ``jobs`` processes (default: one per core), and write all into ``output``.
+    """Compare what ``settings`` name, with ``jobs`` processes (default: one per core), and write all into ``output``.
 
     Every finished training stays in ``output``/state and is used again where nothing it depends on has changed, unless
-    ``fresh``. ``note`` hears of the time left and of what could not be written. Raises InputError and
-    BudgetError for what cannot be used; a single training that fails is left out and named in the result.
+    ``fresh``. ``note`` is told the time left and which files could not be written. Raises InputError and BudgetError
+    for settings that cannot be used; a single training that fails is left out and named in the result.
     """
     folder, jobs = Path(output), jobs or os.cpu_count() or 1
     grid = Grid(settings, folder, jobs=jobs, fresh=fresh, progress=as_progress(progress), note=note)
@@ -62,8 +60,8 @@ def study(
 
 
 def write_page(folder: Path, note: Note | None) -> list[str]:
-    """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; the names of all
-    files.
+    """Write README.md and, where matplotlib is installed, the figures from ``folder``/results.csv; returns all
+    names.
     """
     rows = table.read(folder / "results.csv")
     try:

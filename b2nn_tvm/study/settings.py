@@ -1,4 +1,4 @@
-"""What a study compares and with how much effort; named presets."""
+"""The settings of a study: what it compares, and with how much effort; named presets."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ LEVELS = ("zero", "partial", "full")  # how much of a network is binary where ac
 
 
 def method_names() -> tuple[str, ...]:
-    """All that may be compared: the selectors, and the structured pruning of Network Slimming."""
+    """The names of all methods that may be compared: the selectors, and the structured pruning of Network Slimming."""
     return (*methods.names(), SLIMMING)
 
 
 @dataclass(frozen=True)
 class StudySettings:
-    """One study.
+    """The settings of one study.
 
     ``budgets`` are percents of the float network's FLOPs; seeds are 0 to ``seeds`` - 1. The float parents train for
-    ``float_epochs``, all networks compared for ``epochs``, on ``images`` training images (0: all), with ``validation``
-    images to validate on (0: all); tests see the whole test set. Layers are scored on ``calibration`` training images.
-    Choices whose share of the FLOPs is more than ``tolerance`` percent points below the largest one under the same
-    budget are topped up, if ``top_up``.
+    ``float_epochs`` epochs, all compared networks for ``epochs`` epochs, on ``images`` training images (0: all), with
+    ``validation`` validation images (0: all); tests are on the whole test set. Layers are scored on ``calibration``
+    training images. Choices whose share of the FLOPs is more than ``tolerance`` percent points below the largest one
+    under the same budget are topped up, if ``top_up``.
 
     ``activations`` are compared in ``activation_model``, whose blocks are ReLU -> conv: in the Bi-Real layout a binary
     layer has no activation but its sign. "Partial" is MixBin's choice half-way from all binary to all float in FLOPs.
@@ -103,7 +103,7 @@ PRESETS = {
 
 
 def preset(name: str) -> StudySettings:
-    """The settings of that name; raises InputError, with the choices, for an unknown one."""
+    """The settings of the preset ``name``; raises InputError, with the choices, for an unknown one."""
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}")
     return PRESETS[name]

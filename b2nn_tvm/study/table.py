@@ -1,4 +1,4 @@
-"""results.csv: a row per network that was trained for the study, all that the page and the figures are made from."""
+"""results.csv: a row per network that was trained for the study; the page and the figures are made from it alone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class Row:
 
     ``part`` is "methods", "activations" or "reference" (all float, all binary); ``method`` is an activation's name
     where activations are compared. ``budget`` is in percent of the float FLOPs, or a level of binarization. ``layers``
-    are the binary ones, by name, with spaces between; ``flops`` of ``float_flops`` are left, which is ``share``;
+    names the binary layers, with spaces between; ``flops`` of ``float_flops`` are left, and ``share`` is their ratio;
     ``topped_up`` is 1 where the choice was changed to spend what the budget left. Accuracies are shares in [0, 1],
-    before and after fine-tuning; ``seconds`` are those of the fine-tuning. Rows with the same ``training`` share one.
+    before and after fine-tuning; ``seconds`` is the time of the fine-tuning. Rows with the same ``training`` share one
+    fine-tuning.
     """
 
     part: str
@@ -71,7 +72,7 @@ def write(path: Path, rows: Iterable[Row]) -> Path:
 
 
 def read(path: Path) -> tuple[Row, ...]:
-    """The rows of a CSV; raises InputError where it is none of a study."""
+    """The rows of a CSV; raises InputError where it is not the table of a study."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             found = list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""What worker processes do for a study: train a parent, score its layers, fine-tune a choice, slim and fine-tune."""
+"""The tasks of a study's worker processes: train a parent, score its layers, fine-tune a choice, slim and fine-tune."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from b2nn_tvm.storage.document import write_atomic
 
 @dataclass(frozen=True)
 class Source:
-    """A data set by name or path, with so many of its training and validation images (0: all)."""
+    """A data set by name or path, and how many of its training and validation images to use (0: all)."""
 
     data: str
     images: int
@@ -62,19 +62,17 @@ class Net:
 
     @property
     def conversion(self) -> ConversionOptions:
-        """What its binary layers look like: the activation in front of them is the network's own, also where that
-        drops the sign.
-        """
+        """The form of the network's binary layers, with the network's own activation, even one that drops the sign."""
         return ConversionOptions(activation=self.activation)
 
     def build(self, bundle: DataBundle, *, seed: int = 0) -> nn.Module:
-        """The network for these images and classes, initialized by ``seed``."""
+        """The network for the images and classes of ``bundle``, initialized by ``seed``."""
         factory = models.get(self.model)
         torch.manual_seed(seed)
         return factory(**factory_arguments(factory, bundle), width=self.width, activation=self.activation).eval()
 
     def load(self, bundle: DataBundle, weights: Path) -> nn.Module:
-        """The network with the weights of a file."""
+        """The network with the weights of the file ``weights``."""
         model = self.build(bundle)
         model.load_state_dict(torch.load(weights, weights_only=True))
         return model
@@ -82,7 +80,7 @@ class Net:
 
 @dataclass(frozen=True)
 class Work:
-    """What all tasks know: the parent's architecture, the data, the seed, where the task's files go."""
+    """The fields of all tasks: the parent's architecture, the data, the seed, the calibration, the folder for files."""
 
     net: Net
     source: Source
@@ -98,13 +96,13 @@ class Work:
 
 @dataclass(frozen=True)
 class Parent(Work):
-    """Train the float network; ``sparse`` with a penalty on its batch norms' scales, for slimming."""
+    """Train the float network; if ``sparse``, with a penalty on its batch norms' scales, for slimming."""
 
     epochs: int
     sparse: bool = False
 
     def run(self, progress: Progress) -> dict[str, Any]:
-        """Leaves weights.pt; the result has the weights' hash, accuracies and seconds."""
+        """Write weights.pt; the result has the weights' hash, the accuracies and the seconds."""
         bundle, begun = self.source.load(), time.perf_counter()
         model = self.net.build(bundle, seed=self.seed)
         (slim_train if self.sparse else train)(model, bundle, epochs=self.epochs, progress=progress, **self.training)
@@ -140,25 +138,28 @@ class Scoring(Work):
             batches = bundle.calibration(self.calibration, seed=self.seed)
             scored = methods.score(self.method, model, batches, progress=progress, **options)
             found[limit] = dict(scored.scores)
-            shutil.rmtree(f"{path}.steps", ignore_errors=True)  # networks on the way
+            shutil.rmtree(f"{path}.steps", ignore_errors=True)  # intermediate networks
         last = found[self._asked()[-1]]
         return {"scores": [found.get(limit, last) for limit in self.limits], "seconds": time.perf_counter() - begun}
 
     def _asked(self) -> tuple[int, ...]:
-        """The budgets to score for. A greedy choice under a budget is how the one under a smaller budget begins."""
+        """The limits to score for: all of them for pseudo-random, else the smallest alone.
+
+        A greedy choice under a larger budget is the beginning of the choice under a smaller one.
+        """
         return self.limits if self.method == "pseudo-random" else (min(self.limits),)
 
 
 @dataclass(frozen=True)
 class FineTuning(Work):
-    """Fine-tune the parent with these layers binary, distilled from the parent."""
+    """Fine-tune the parent with the layers ``binary`` made binary, distilled from the parent."""
 
     weights: Path
     binary: tuple[str, ...]
     epochs: int
 
     def run(self, progress: Progress) -> dict[str, Any]:
-        """The accuracies before and after, and seconds."""
+        """The accuracies before and after fine-tuning, and the seconds."""
         bundle = self.source.load()
         teacher = self.net.load(bundle, self.weights)
         return _finetune(self, self.net.conversion.convert(teacher, self.binary), teacher, bundle, progress)
@@ -166,7 +167,7 @@ class FineTuning(Work):
 
 @dataclass(frozen=True)
 class Slimming(Work):
-    """Slim the ``sparse`` parent to ``limit`` FLOPs and fine-tune it as the others are, distilled from the parent."""
+    """Slim the ``sparse`` parent to ``limit`` FLOPs and fine-tune it like other networks, distilled from the parent."""
 
     weights: Path
     sparse: Path
@@ -174,7 +175,7 @@ class Slimming(Work):
     epochs: int
 
     def run(self, progress: Progress) -> dict[str, Any]:
-        """As of FineTuning, with the FLOPs that are left and the number of removed channels."""
+        """The result as in FineTuning, with the FLOPs that are left and the number of removed channels."""
         bundle = self.source.load()
         slimmed = slim(self.net.load(bundle, self.sparse), bundle.input_shape, Budget(self.limit, "flops"))
         removed = sum(len(channels) for channels in slimmed.removed.values())

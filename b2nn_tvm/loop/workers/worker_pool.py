@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class Task(Protocol):
-    """Work for a process: it goes there pickled, its files go into ``folder``, and its result is JSON-able."""
+    """Work for a process: the task goes there pickled, its files go into ``folder``, and its result is JSON-able."""
 
     @property
     def folder(self) -> Path: ...
@@ -29,7 +29,7 @@ class Task(Protocol):
 
 
 class WorkerPool:
-    """Up to ``size`` processes of ``threads`` threads each, started when they are needed; a context that ends them."""
+    """A context with up to ``size`` processes of ``threads`` threads each, which start when needed and end with it."""
 
     def __init__(self, size: int, *, threads: int = 1) -> None:
         self.size, self.threads = size, threads
@@ -46,7 +46,7 @@ class WorkerPool:
             worker.close()
 
     def map(self, names: Iterable[str], one: Callable[[str], Result]) -> dict[str, Result]:
-        """``one`` of every name, as many at a time as there are processes; the first failure ends the others."""
+        """``one(name)`` for every name, as many at a time as there are processes; the first failure ends the others."""
         with ThreadPoolExecutor(self.size) as pool:
             futures = {name: pool.submit(one, name) for name in names}
             try:
@@ -113,7 +113,7 @@ class _Worker:
         )
 
     def ask(self, name: str, packed: Path, progress: Progress) -> dict[str, Any]:
-        """The last line that the process says of a task; empty where it died."""
+        """The last line that the process writes about a task; empty where the process died."""
         try:
             print(json.dumps(str(packed)), file=self.process.stdin, flush=True)
         except BrokenPipeError:

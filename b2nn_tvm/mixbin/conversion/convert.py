@@ -42,17 +42,18 @@ def convert(
     """A copy of ``model`` in which the chosen convolutions are BinaryConv2d under the same qualified names.
 
     ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so.
-    ``binarizer`` says what weights become (see binarizers), where only the weights are binary too. A state dict of
-    ``model`` loads into the copy as long as neither thresholds nor activations with parameters were added.
+    ``binarizer`` is the binary form of the weights (see binarizers), also in layers whose weights alone become binary.
+    A state dict of ``model`` loads into the copy as long as neither thresholds nor activations with parameters were
+    added.
 
-    Activations. Where the layer in front of a binary convolution drops the sign (ReLU and its kin) it becomes
-    ``activation``. Where its input also feeds a shortcut (the pre-activation layout) it is left out, because the sign
-    inside the convolution is the activation. Sign-preserving activations elsewhere stay. An activation that others
-    read as well, or that is a function or a module called in several places, is not changed for those others: they
-    were trained on it, and the harm of one binary layer should be its own. The binary convolution then gets its own
-    activation ``<name>_activation`` on the unactivated value; ReLUs in front of a max pooling move behind it, which
-    is exact. In this case, and only then, the copy is a torch.fx.GraphModule, in which the ``training`` argument of
-    functional dropout is fixed to what it was.
+    Activations. Where the activation in front of a binary convolution drops the sign (ReLU and its kin) it becomes
+    ``activation``. Where the activation's input also feeds a shortcut (the pre-activation layout) the activation is
+    left out, because the sign inside the convolution takes its place. Sign-preserving activations elsewhere stay. An
+    activation that other layers read as well, or that is a function or a module called in several places, is not
+    changed for its other readers: they were trained on it, and the harm of one binary layer should be its own. The
+    binary convolution then gets its own activation ``<name>_activation`` on the unactivated value; ReLUs in front of a
+    max pooling move behind it, which is exact. In this case, and only then, the copy is a torch.fx.GraphModule, in
+    which the ``training`` argument of functional dropout is fixed to what it was.
 
     Raises InputError for unknown or ineligible names, unknown activations and binarizers, UnsupportedError for
     untraceable models.
@@ -156,7 +157,7 @@ def _float_convolution(model: nn.Module, name: str) -> nn.Conv2d:
 
 
 def _readers(chosen: set[fx.Node], graph_module: fx.GraphModule) -> list[list[fx.Node]]:
-    """The chosen convolutions in graph order, those that read the same value together."""
+    """The chosen convolutions in graph order, grouped by the value that they read."""
     groups: dict[fx.Node, list[fx.Node]] = {}
     for node in graph_module.graph.nodes:
         if node in chosen:
@@ -165,12 +166,12 @@ def _readers(chosen: set[fx.Node], graph_module: fx.GraphModule) -> list[list[fx
 
 
 def _feeds_shortcut(source: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether the value in front of the activation ``source`` is read by more than activations."""
+    """Whether a node other than an activation also reads the input of the activation ``source``."""
     return any(not is_activation(user, graph_module) for user in input_of(source).users)
 
 
 def _is_private(source: fx.Node, chosen: set[fx.Node], graph_module: fx.GraphModule) -> bool:
-    """Whether the activation ``source`` is a module called once whose every reader is a chosen convolution."""
+    """Whether the activation ``source`` is a module that is called once and feeds chosen convolutions alone."""
     calls = sum(node.op == "call_module" and node.target == source.target for node in graph_module.graph.nodes)
     if source.op != "call_module" or calls != 1:
         return False
@@ -184,7 +185,7 @@ def _is_private(source: fx.Node, chosen: set[fx.Node], graph_module: fx.GraphMod
 
 
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    """Put ``module`` in the place of the module ``name``, under each name it is registered by."""
+    """Put ``module`` in the place of the module ``name``, under each name by which the latter is registered."""
     old = model.get_submodule(name)
     for other, candidate in list(model.named_modules(remove_duplicate=False)):
         if candidate is old:

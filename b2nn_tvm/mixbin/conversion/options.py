@@ -1,4 +1,4 @@
-"""What binary layers look like, as one value that goes wherever networks are converted."""
+"""The form of binary layers, as one value that goes wherever networks are converted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from b2nn_tvm.plan import Plan
 class ConversionOptions:
     """The options of ``convert``: the activation in front of binary layers, their borders, thresholds and weights.
 
-    Raises InputError, with the choices, for what convert does not know.
+    Raises InputError, with the choices, for an option that ``convert`` does not know.
     """
 
     binarizer: str = "xnor"

@@ -1,4 +1,4 @@
-"""Changes to a captured graph: activations that overwrite nothing, and one for binary convolutions alone."""
+"""Changes to a captured graph: activations that overwrite nothing, and activations for binary convolutions alone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MONOTONE_FUNCTIONS = {F.relu, F.relu6, F.hardtanh, F.sigmoid, "relu", "sigmoid"
 
 
 def undo_in_place(graph_module: fx.GraphModule) -> bool:
-    """Make every activation leave its input alone, and whoever read the overwritten value read the activation.
+    """Let no activation overwrite its input; nodes that read the overwritten value read the activation instead.
 
-    Returns whether a reader moved, that is, whether the graph no longer says the same as the original forward.
+    Returns whether any reader was changed, that is, whether the graph now differs from the original forward.
     """
     moved = False
     order = {node: index for index, node in enumerate(graph_module.graph.nodes)}
@@ -43,10 +43,12 @@ def undo_in_place(graph_module: fx.GraphModule) -> bool:
 def feed_binary(
     graph_module: fx.GraphModule, readers: Sequence[fx.Node], sources: Sequence[fx.Node], replacement: nn.Module
 ) -> None:
-    """Let ``readers`` of one value made from ``sources`` read ``replacement`` of the unactivated value instead.
+    """Let ``readers``, all of one value made from ``sources``, read ``replacement`` of the unactivated value instead.
 
-    x -> act -> pool -> {reader, other}   becomes   x -> pool' -> {replacement -> reader, act' -> other}
-    where pool and act commute, else act and pool stay for the other readers. Dead nodes are left to the caller.
+        x -> act -> pool -> {reader, other}   becomes   x -> pool' -> {replacement -> reader, act' -> other}
+
+    This holds where pool and act commute; elsewhere act and pool stay for the other readers. The caller removes dead
+    nodes.
     """
     graph = graph_module.graph
     value = input_of(readers[0])
@@ -63,7 +65,7 @@ def feed_binary(
 
 
 def _without(value: fx.Node, sources: Sequence[fx.Node], graph: fx.Graph) -> fx.Node:
-    """A copy of the poolings and concatenations that make ``value``, in which each of ``sources`` is left out."""
+    """A copy of the poolings and concatenations that make ``value``, without the nodes in ``sources``."""
     if value in sources:
         return input_of(value)
     first = value.args[0]
@@ -73,7 +75,10 @@ def _without(value: fx.Node, sources: Sequence[fx.Node], graph: fx.Graph) -> fx.
 
 
 def _may_hoist(value: fx.Node, sources: Sequence[fx.Node], graph_module: fx.GraphModule) -> bool:
-    """Whether the one activation behind ``value`` may move to its place: nothing else reads the nodes between them."""
+    """Whether ``sources`` is one monotone activation that may move behind ``value``.
+
+    The nodes between the two must commute with it, and no other node may read them.
+    """
     source = sources[0]
     module = module_of(source, graph_module)
     monotone = isinstance(module, _MONOTONE_MODULES) if module is not None else source.target in _MONOTONE_FUNCTIONS

@@ -1,8 +1,8 @@
 """A plan that was found with one data set, applied to a network for another.
 
 A plan knows layers by name. It fits a network whose eligible layers have the same names, and whose binary layers are
-the same convolutions but for the batch and the size of the image, which come from the data. (MixBin's tables on
-transfer: a choice found with ImageNet does as well on smaller sets as one found there.)
+the same convolutions except for the batch and the size of the image, which come from the data. (MixBin's tables on
+transfer: a choice found with ImageNet does as well on smaller sets as a choice found on them.)
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ MUST_MATCH = ("in_channels", "out_channels", "kernel", "stride", "padding", "dil
 
 
 def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
-    """``plan`` for the network whose traced ``layers`` these are: its layers, their workloads, the plan's precisions.
+    """``plan`` applied to the network with these traced ``layers``: its layers, their workloads, the plan's precisions.
 
     Layers that the plan leaves float (the first convolution and the classifier among them) may differ. Where the plan
-    gives no workload, the name alone counts. ``predicted`` is not carried over: what the network costs depends on the
-    image. Raises InputError, which names them, for layers that are missing, that may not be binary or that differ, and
-    for eligible layers of which the plan says nothing.
+    gives no workload, the name alone counts. ``predicted`` is not carried over, because the cost of the network depends
+    on the size of the image. Raises InputError, which names the layers, where layers are missing, may not be binary or
+    differ, and where the plan does not mention an eligible layer.
     """
     known = {layer.name: layer for layer in layers}
     wanted = {name: precision for name, precision in plan.layers.items() if precision != Precision.FLOAT}
@@ -64,7 +64,7 @@ def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
 
 
 def _difference(key: str | None, workload: ConvWorkload) -> str:
-    """How the convolution differs from that of the plan, "" where it does not."""
+    """The differences between the convolution and the plan's, in words; "" where there are none."""
     if not key:
         return ""
     planned = ConvWorkload.parse(key)

@@ -46,7 +46,7 @@ class LeakyClip(nn.Module):
 
 
 class SignFollows(nn.Identity):
-    """Stands where an activation stood: the sign inside the binary convolution behind it takes its place."""
+    """An identity in the place of an activation: the sign inside the binary convolution behind it is the activation."""
 
 
 _MAKERS: dict[str, Callable[[int], nn.Module]] = {

@@ -1,9 +1,9 @@
-"""What the weights of a filter become: scale * signs + offset, two values per output channel.
+"""The binary form of a filter's weights: scale * signs + offset, which gives two values per output channel.
 
     xnor                 +alpha and -alpha, alpha = mean |w|; no offset
     distribution-aware   alpha and beta, the two values with the least squared error
 
-They have no gradient; how it passes them is straight_through's business.
+A binarizer has no gradient; ``straight_through`` of sign.py passes gradients on to the weights.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class TwoValues:
 
     @property
     def dense(self) -> torch.Tensor:
-        """The weights themselves, [O, C, kh, kw]."""
+        """The two-valued weights as one tensor, [O, C, kh, kw]."""
         weights = self.signs * self.scale[:, None, None, None]
         return weights if self.offset is None else weights + self.offset[:, None, None, None]
 
@@ -67,7 +67,7 @@ def _distribution_aware(weight: torch.Tensor) -> TwoValues:
     """
     rows = weight.flatten(1)
     count = rows.shape[1]
-    if count == 1:  # one value is enough
+    if count == 1:  # a single weight is its own value
         return TwoValues(torch.ones_like(weight), torch.zeros_like(rows[:, 0]), rows[:, 0].clone())
     ordered, order = rows.double().sort(dim=1, descending=True, stable=True)
     sums = ordered.cumsum(dim=1)

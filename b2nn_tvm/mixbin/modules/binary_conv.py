@@ -21,15 +21,15 @@ from b2nn_tvm.mixbin.modules.sign import sign, straight_through
 class BinaryConv2d(nn.Module):
     """y [N, O, H', W'] = conv(pad(sign(x - threshold)), two values per filter) (+ bias), with x [N, C, H, W].
 
-    ``weight`` [O, C, kh, kw] is latent and float; ``binarizer`` says which two values stand for it ("xnor": plus and
-    minus the mean of |weight|), and they are not differentiated. ``padding`` is (top, left, bottom, right) pixels,
-    added after the sign, of ``pad_value`` 0, 1 or -1. ``learned_threshold`` adds one threshold per input channel
-    (ReActNet's RSign).
+    ``weight`` [O, C, kh, kw] is latent and float; ``binarizer`` says which two values replace it ("xnor": plus and
+    minus the mean of |weight|), and training treats these values as constants. ``padding`` is (top, left, bottom,
+    right) in pixels, added after the sign and filled with ``pad_value`` 0, 1 or -1. ``learned_threshold`` adds one
+    threshold per input channel (ReActNet's RSign).
 
-    ``weight_binary = False`` convolves the signs with the latent weights themselves, the first stage of two-stage
-    training; ``input_binary = False`` leaves the input as it is and only the weights binary (hybrid networks).
-    In mixed precision it computes in float32: halves are coarser than its integers, and than its thresholds.
-    Raises InputError for another pad_value or binarizer.
+    ``weight_binary = False`` convolves the signs with the latent weights, as in the first stage of two-stage training;
+    ``input_binary = False`` leaves the input float, so that only the weights are binary (hybrid networks). In mixed
+    precision the layer computes in float32, because 16-bit floats are too coarse for its integer sums and its
+    thresholds. Raises InputError for another pad_value or binarizer.
     """
 
     weight: nn.Parameter
@@ -78,7 +78,7 @@ class BinaryConv2d(nn.Module):
         input_binary: bool = True,
         binarizer: str = "xnor",
     ) -> BinaryConv2d:
-        """The binary form of ``conv``, which keeps its weights as the latent ones (and its parameters' names).
+        """The binary form of ``conv``: its weights become the latent weights, and all parameters keep their names.
 
         Raises UnsupportedError for grouped convolutions and for paddings other than constant ones.
         """
@@ -148,13 +148,13 @@ class BinaryConv2d(nn.Module):
 
 
 def pair(sizes: Sequence[int]) -> tuple[int, int]:
-    """``sizes`` of a 2-D convolution as (height, width): torch types its own as tuples of any length."""
+    """``sizes`` of a 2-D convolution as (height, width); torch's own types allow tuples of any length."""
     height, width = sizes
     return height, width
 
 
 def unsupported(conv: nn.Conv2d) -> str:
-    """Why ``conv`` has no binary form, or an empty string."""
+    """The reason why ``conv`` has no binary form, or an empty string."""
     if conv.groups == conv.in_channels and conv.groups > 1:
         return "depthwise convolution"
     if conv.groups != 1:

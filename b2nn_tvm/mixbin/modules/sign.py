@@ -11,9 +11,9 @@ import torch
 def sign(x: torch.Tensor, threshold: torch.Tensor | None = None) -> torch.Tensor:
     """Signs of activations, of x's shape and dtype; ``threshold`` broadcasts against x (per channel: shape [C, 1, 1]).
 
-    The gradient is that of a piecewise quadratic: 2 - 2|x - threshold| inside (-1, 1) and 0 outside (Liu et al.,
-    Bi-Real Net, ECCV 2018, section 3.2); the threshold's is its negative (Liu et al., ReActNet, ECCV 2020, equation
-    3).
+    The gradient is the slope of a piecewise quadratic: 2 - 2|x - threshold| where |x - threshold| < 1, and 0 elsewhere
+    (Liu et al., Bi-Real Net, ECCV 2018, section 3.2); the threshold's gradient is its negative (Liu et al., ReActNet,
+    ECCV 2020, equation 3).
     """
     if threshold is None:
         return _activation_sign(x)
@@ -21,9 +21,7 @@ def sign(x: torch.Tensor, threshold: torch.Tensor | None = None) -> torch.Tensor
 
 
 def straight_through(weight: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
-    """``signs`` of weights; the gradient passes to the weights where |w| <= 1 (Courbariaux et al., BinaryNet, eq.
-    4).
-    """
+    """``signs``, with a gradient that passes to ``weight`` where |w| <= 1 (Courbariaux et al., BinaryNet, eq. 4)."""
     return _signs_straight_through(weight, signs)
 
 
@@ -51,7 +49,7 @@ class _ThresholdSign(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
         context.save_for_backward(x, threshold)
-        # Compared, not subtracted: inf - inf would be NaN, and NaN is -1.
+        # The values are compared and not subtracted, because inf - inf is NaN, whose sign is -1.
         return _plus_minus_one(x >= threshold, x.dtype)
 
     @staticmethod

@@ -17,7 +17,7 @@ from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.fx_nodes import module_of
 from b2nn_tvm.mixbin.network.silence import quiet
 
-# After these every sign, or (underflow to -0.0) nearly every sign, is +1, and a binary convolution learns nothing.
+# Behind these activations every sign, or (underflow to -0.0) nearly every sign, is +1: binary layers learn nothing.
 _DROPS_SIGN_MODULES = (
     *(nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.Hardswish, nn.SiLU, nn.GELU, nn.Mish),
 )
@@ -32,10 +32,10 @@ _KEEPS_SIGN_MODULES = (
 _KEEPS_SIGN_FUNCTIONS = {F.prelu, F.leaky_relu, F.elu, F.selu, F.celu, F.tanh, torch.tanh, F.softsign, "tanh"}
 _CLAMPS = {torch.clamp, torch.clamp_min, F.hardtanh, "clamp", "clamp_", "clamp_min"}
 
-# The activations that overwrite their input by name, and their equals that do not.
+# The activations whose name says that they overwrite their input, and their counterparts that do not.
 OUT_OF_PLACE = {torch.relu_: F.relu, F.relu_: F.relu, "relu_": "relu", "clamp_": "clamp", "sigmoid_": "sigmoid"}
 
-# What may stand between an activation and the convolution it feeds; the first ones commute with monotone activations.
+# Operators that may stand between an activation and its convolution; some commute with monotone activations.
 _COMMUTING_MODULES, _COMMUTING_FUNCTIONS = (nn.MaxPool2d, nn.Identity), {F.max_pool2d, torch.max_pool2d}
 _PASSING_MODULES = (*_COMMUTING_MODULES, nn.AvgPool2d, nn.Dropout, nn.Dropout2d)
 _PASSING_FUNCTIONS = _COMMUTING_FUNCTIONS | {F.avg_pool2d, F.dropout, F.dropout2d, torch.cat, torch.concat}
@@ -82,7 +82,7 @@ def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
 
 
 def _dtype(model: nn.Module) -> torch.dtype:
-    """That of the first parameter, as images of another one would be refused."""
+    """The dtype of the first parameter, because the model refuses images of another dtype."""
     return next((parameter.dtype for parameter in model.parameters()), torch.float32)
 
 
@@ -95,12 +95,12 @@ def batched(input_shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:
-    """The shape of a node's tensor after ``capture_shapes``; None where it has none (tuples, numbers)."""
+    """The shape of a node's tensor after ``capture_shapes``; None for nodes without a tensor (tuples, numbers)."""
     return node.meta.get("shape")
 
 
 def tensor_shape(node: fx.Node) -> tuple[int, ...]:
-    """``shape_of`` a node that gives a tensor; raises TypeError for one that does not."""
+    """The shape of a node that gives a tensor; raises TypeError for any other node."""
     shape = shape_of(node)
     if shape is None:
         raise TypeError(f"expected a node that gives a tensor, but {node} does not")
@@ -119,7 +119,7 @@ def drops_sign(node: fx.Node, graph_module: fx.GraphModule) -> bool:
 
 
 def is_activation(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether ``node`` is an elementwise activation, of either kind."""
+    """Whether ``node`` is an elementwise activation, be it one that keeps or one that drops the sign."""
     module = module_of(node, graph_module)
     if isinstance(module, nn.Hardtanh) or (node.op in ("call_function", "call_method") and node.target in _CLAMPS):
         return True

@@ -31,7 +31,7 @@ _POOLING_FUNCTIONS = {F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
 class LayerFlops:
     """The cost of one module or function: ``flops`` as it is; ``float_flops`` and ``binary_flops`` in either precision.
 
-    ``binary_flops`` is None for what is not a 2-D convolution module.
+    ``binary_flops`` is None for everything but 2-D convolution modules.
     """
 
     name: str
@@ -50,7 +50,7 @@ def flops(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = 
 
 
 def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = ()) -> tuple[LayerFlops, ...]:
-    """What ``flops`` adds up, one row per module or function that costs anything, in the order in which they run."""
+    """The costs that ``flops`` adds up, one row per module or function that costs anything, in their order."""
     graph_module = capture_shapes(model, input_shape)
     # A later call of the same module replaces the earlier one, as in torchstat.
     last_calls = {(node.target if node.op == "call_module" else node.name): node for node in graph_module.graph.nodes}

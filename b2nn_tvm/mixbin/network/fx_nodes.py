@@ -1,4 +1,4 @@
-"""What torch.fx nodes call and read, with the types that torch leaves open."""
+"""The names, modules and inputs of torch.fx nodes, with the types that torch leaves open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def module_of(node: fx.Node, graph_module: fx.GraphModule) -> nn.Module | None:
 
 
 def input_of(node: fx.Node, *, index: int = 0) -> fx.Node:
-    """The node whose value is argument ``index`` of ``node``; raises TypeError where that is a constant or a list."""
+    """The node that is argument ``index`` of ``node``; raises TypeError where the argument is a constant or a list."""
     source = node.args[index]
     if not isinstance(source, fx.Node):
         raise TypeError(f"expected a node as argument {index} of {node}, but it is {source!r}")

@@ -1,7 +1,7 @@
-"""What two captured graphs of one network have in common, from the input on: nodes that compute the same value.
+"""Find the nodes that compute the same value in two captured graphs of one network, from the input on.
 
-A node matches where its operation, its module's parameters and all its inputs do; running statistics of batch norms do
-not count, since they are estimated anew.
+Two nodes match if their operations, their modules' parameters and all their inputs match; running statistics of batch
+norms do not count, since they are re-estimated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def match(variant: fx.GraphModule, reference: fx.GraphModule) -> dict[fx.Node, fx.Node]:
-    """The nodes of ``variant`` that compute what a node of ``reference`` computes, each with that node; no outputs."""
+    """A map from nodes of ``variant`` to nodes of ``reference`` that compute the same value; outputs are left out."""
     by_key: dict[str, fx.Node] = {}
     for node in reference.graph.nodes:
         by_key.setdefault(_key(node, {source: source for source in node.all_input_nodes}), node)
@@ -35,9 +35,9 @@ def match(variant: fx.GraphModule, reference: fx.GraphModule) -> dict[fx.Node, f
 
 
 def cut(variant: fx.GraphModule, matches: dict[fx.Node, fx.Node], reference: fx.GraphModule) -> int:
-    """How many nodes of ``reference``, in their order, need not be computed again for ``variant``.
+    """The number of leading nodes of ``reference`` that need not be computed again for ``variant``.
 
-    Every value of theirs that the rest of ``variant`` reads is still read by the rest of ``reference``.
+    Any of their values that the rest of ``variant`` reads is still read by the rest of ``reference``.
     """
     nodes = list(reference.graph.nodes)
     order = {node: index for index, node in enumerate(nodes)}
@@ -54,7 +54,7 @@ def cut(variant: fx.GraphModule, matches: dict[fx.Node, fx.Node], reference: fx.
 
 
 def overwrites(graph_module: fx.GraphModule) -> bool:
-    """Whether a node changes a tensor that was computed before, so that values must not be kept."""
+    """Whether a node of the graph changes a tensor that was computed before, so that values must not be kept."""
     return any(_overwrites(node, graph_module) for node in graph_module.graph.nodes)
 
 

@@ -76,8 +76,8 @@ class LayerTable:
 def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     """The layers of ``model`` for an input of ``input_shape`` [C, H, W] or [N, C, H, W]; nothing is computed.
 
-    Kept float, as in the MixBin paper: the first convolution, 1x1 projections of shortcuts, depthwise and other
-    grouped convolutions, and the classifier. Raises UnsupportedError for a model that torch.fx cannot trace and
+    As in the MixBin paper, these layers stay float: the first convolution, 1x1 projections of shortcuts, depthwise and
+    other grouped convolutions, and the classifier. Raises UnsupportedError for a model that torch.fx cannot trace and
     InputError for an input shape that does not fit.
     """
     graph_module = capture_shapes(model, input_shape)
@@ -118,7 +118,7 @@ def layer_of(node: fx.Node, graph_module: fx.GraphModule) -> Layer:
 
 
 def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
-    """Why a layer may not become binary, by qualified name; eligible layers are not in it."""
+    """The reason why a layer may not become binary, by qualified name, for every layer that may not."""
     ancestors = _ancestors(graph_module)
     layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
     final = last_layers(graph_module)
@@ -161,7 +161,7 @@ def _is_layer(node: fx.Node, graph_module: fx.GraphModule) -> bool:
 
 
 def _computes(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether ``node`` multiplies by weights: a layer, a convolution of another kind, or one called as a function."""
+    """Whether ``node`` multiplies by weights: a layer, a convolution of another kind, or a matrix function."""
     module = module_of(node, graph_module)
     if node.op == "call_function":
         return node.target in MATRIX_FUNCTIONS
@@ -177,16 +177,16 @@ def _ancestors(graph_module: fx.GraphModule) -> _Ancestors:
 
 
 def _normalized(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether batch norm reads ``node``: a last convolution that makes features (a backbone's) and not class scores."""
+    """Whether batch norm reads ``node``: then a last convolution makes a backbone's features, not class scores."""
     return any(
         isinstance(module_of(user, graph_module), nn.BatchNorm2d) or user.target is F.batch_norm for user in node.users
     )
 
 
 def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors: _Ancestors, layers: set[fx.Node]) -> bool:
-    """Whether the 1x1 convolution ``node`` is alone in the lesser one of two branches that an addition joins.
+    """Whether the 1x1 convolution ``node`` is the only layer in the shorter one of two branches that an addition joins.
 
-    The pointwise convolutions of MobileNets are not: their shortcuts hold no layer.
+    The pointwise convolutions of MobileNets are in no shortcut, since the shortcuts of MobileNets hold no layer.
     """
     for add in graph_module.graph.nodes:
         if add.target not in _ADDS or len(add.all_input_nodes) != 2 or node not in ancestors[add]:

@@ -1,4 +1,4 @@
-"""Drive layers to become binary one after the other, as a Progression says, and keep what is finished."""
+"""Make layers binary one after the other, as a Progression says, and keep finished steps on disk."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ PHASE = "binarize layer by layer"
 
 @dataclass(frozen=True)
 class Step:
-    """One layer became binary: the mean ``loss`` on the task's batches after it, the validation ``accuracy`` (None
-    without data) and, of greedy choices, the ``losses`` of all candidates before training.
+    """One layer became binary.
+
+    ``loss`` is the mean loss on the task's batches after this step, and ``accuracy`` the validation accuracy (None
+    without data). In the greedy order, ``losses`` holds the losses of all candidates before training.
     """
 
     layer: str
@@ -67,12 +69,12 @@ class Progressed:
 def progressive(
     task: ScoringTask, how: Progression, *, folder: str | os.PathLike[str] | None = None, batch: int = 64
 ) -> Progressed:
-    """Binarize the layers of ``task`` one by one, until its limit is kept, the floor is reached, or none is left.
+    """Binarize the layers of ``task`` one by one, until its limit or the accuracy floor is reached or no layer is left.
 
-    After each layer the network is trained, or only its batch norms are re-estimated. With a ``folder`` each finished
-    step stays on disk, the epochs of a training and the candidates of a greedy step too, and the same call goes on
+    After each layer the network is trained, or only its batch norms are re-estimated. With a ``folder``, each finished
+    step stays on disk, as do the epochs of a training and the candidates of a greedy step, and the same call goes on
     where an earlier one was stopped. Raises BudgetError where no choice keeps the limit, InputError where training or
-    the floor lack data, and what training raises.
+    the floor lack data, and the errors of training.
     """
     _check(task, how)
     if folder is None:
@@ -91,7 +93,7 @@ def _check(task: ScoringTask, how: Progression) -> None:
     if task.cost is not None and task.limit is not None:
         if how.precision == Precision.WEIGHT_BINARY and task.cost.unit != "bytes":
             raise InputError(f"binary weights alone save bytes, not {task.cost.unit}: give a cost in bytes")
-        select(dict.fromkeys(task.cost.names, 0.0), task.cost, task.limit)  # refuses what is impossible
+        select(dict.fromkeys(task.cost.names, 0.0), task.cost, task.limit)  # raises for an impossible limit
 
 
 class _Driver:
@@ -104,7 +106,7 @@ class _Driver:
         elif not isinstance(how.order, str):
             self._order.sort(key=how.order.__getitem__)
         settings = asdict(how) | {"order": how.order if isinstance(how.order, str) else dict(how.order)}
-        del settings["floor"]  # it ends a progression and changes no step
+        del settings["floor"]  # the floor ends a progression and changes no step
         data = "" if task.data is None else task.data.digest
         self._inputs = {
             "subject": task.digest(),
@@ -147,7 +149,7 @@ class _Driver:
         return cost is not None and limit is not None and cost.total(done) <= limit
 
     def _report(self, left: int, tried: int = 0) -> None:
-        """Progress in networks evaluated: one per layer, of greedy choices one per candidate."""
+        """Report progress in evaluated networks: one per layer, or in the greedy order one per candidate."""
         total = self._evaluations(len(self._order))
         self._task.progress(PHASE, total - self._evaluations(left) + tried, total)
 
@@ -187,7 +189,7 @@ class _Driver:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
     def _try_each(self, folder: Path, model: nn.Module, left: Sequence[str]) -> dict[str, float]:
-        """The loss with each of the layers binary on top of ``model``, without training."""
+        """The loss of ``model`` with each of the layers in ``left`` made binary, one at a time and without training."""
         notes = PartialResults(folder / "candidates.json", subject="this step")  # the folder belongs to this very step
         losses = dict(notes.read())
         runs = SharedRuns(self._task.convert((), model=model), self._task.batches)

@@ -1,4 +1,4 @@
-"""Layers become binary one after the other, with training in between: one driver, whose settings are several methods.
+"""The settings by which layers become binary one after the other: one driver, whose settings make several methods.
 
     method                                         order        precision       epochs   freeze
     Front-BN, Rear-BN                              front, rear  binary          0
@@ -7,7 +7,7 @@
     layer-wise priority (Wang et al., ICIP 2018)   rear         weight-binary   E        yes
     the order of any selector's scores             scores       any             any      any
 
-The driver is in progressive.py.
+The driver is in driver.py.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ WORDS = (*ORDERS, "scores", "layer-wise-priority")
 
 @dataclass(frozen=True)
 class Progression:
-    """How to go on, and when to stop.
+    """The order of the layers, the training after each one, and the floor at which to stop.
 
     ``order`` is one of ORDERS or scores, the lowest first; greedy takes the layer whose binarization on top of the
-    chosen ones gives the least loss. ``precision`` is what layers become. ``epochs`` of training follow each layer
-    (``distillation`` in 0..1 weighs the float network's answers against the labels); ``freeze`` fixes the weights of
-    layers that are done at their signs and scales, so that the rest is trained around them. ``floor`` is the least
-    validation accuracy in 0..1: the layer that falls below it is not kept. Raises InputError for what is out of range.
+    chosen ones gives the least loss. ``precision`` is the new precision of the layers. ``epochs`` epochs of training
+    follow each layer (``distillation`` in 0..1 weighs the float network's answers against the labels); ``freeze`` fixes
+    the weights of finished layers at their signs and scales, so that the rest is trained around them. ``floor`` is the
+    least validation accuracy in 0..1: a layer that brings the accuracy below it is not kept. Raises InputError for a
+    value that is out of range.
     """
 
     order: str | Mapping[str, float] = "rear"
@@ -45,7 +46,7 @@ class Progression:
         if isinstance(self.order, str) and self.order not in ORDERS:
             raise InputError(f"unknown order {self.order!r}; choose one of {', '.join(ORDERS)}, or give scores")
         if self.precision == Precision.FLOAT:
-            raise InputError("layers become binary or weight-binary; float is what they are")
+            raise InputError("layers become binary or weight-binary, not float, which they are already")
         if self.epochs < 0:
             raise InputError(f"the number of epochs after each layer is at least 0, not {self.epochs}")
         if self.floor is not None and not 0 <= self.floor <= 1:
@@ -53,10 +54,10 @@ class Progression:
 
 
 def named(word: str, *, scores: Mapping[str, float], epochs: int | None, floor: float | None) -> Progression:
-    """The progression that one of WORDS stands for; "scores" are the given ones.
+    """The progression that ``word``, one of WORDS, stands for; the word "scores" is the order of ``scores``.
 
-    Without ``epochs``, layer-wise priority has its own number and the others one per layer. Raises InputError for an
-    unknown word and for what is out of range.
+    Where ``epochs`` is None, layer-wise priority has its own number of epochs, and the other orders have one per layer.
+    Raises InputError for an unknown word and for a value that is out of range.
     """
     if word not in WORDS:
         raise InputError(f"unknown progressive order {word!r}; choose one of {', '.join(WORDS)}")

@@ -16,8 +16,9 @@ Tensors = dict[str, torch.Tensor]
 
 
 class Curvature:
-    """Derivatives over ``batches`` of (images, labels) of a copy of ``model``; ``layers`` names modules with a
-    weight.
+    """The derivatives of the mean loss of a copy of ``model`` over ``batches`` of (images, labels).
+
+    ``layers`` names the modules in whose weights the derivatives are taken.
     """
 
     def __init__(self, model: nn.Module, layers: Iterable[str], batches: Batches, loss: Loss):
@@ -35,9 +36,9 @@ class Curvature:
         return total
 
     def products(self, vectors: Mapping[str, torch.Tensor]) -> Tensors:
-        """H v, where v has the ``vectors`` in the weights of the layers it names and H is over these layers together.
+        """H v, where v consists of ``vectors`` and H is the joint Hessian over the weights of the layers they name.
 
-        Exact, by differentiating twice (Pearlmutter, Fast exact multiplication by the Hessian, 1994).
+        The product is exact, by differentiating twice (Pearlmutter, Fast exact multiplication by the Hessian, 1994).
         """
         total = {name: torch.zeros_like(vector) for name, vector in vectors.items()}
         for part, weights in self._parts(vectors):
@@ -45,7 +46,7 @@ class Curvature:
             gradients = torch.autograd.grad(part, parameters, create_graph=True)
             products = [(gradient * vectors[name]).sum() for name, gradient in zip(weights, gradients, strict=True)]
             along = reduce(torch.add, products)
-            if not along.requires_grad:  # a loss that is linear in all of them
+            if not along.requires_grad:  # the loss is linear in all these weights
                 continue
             seconds = torch.autograd.grad(along, parameters, allow_unused=True, materialize_grads=True)
             for name, second in zip(weights, seconds, strict=True):

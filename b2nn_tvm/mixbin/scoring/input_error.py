@@ -1,4 +1,4 @@
-"""How much a layer's input loses by becoming its sign, as the metrics of Hybrid Binary Networks say (section 3)."""
+"""Metrics of how much a layer's input loses by becoming its sign (Hybrid Binary Networks, section 3)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from b2nn_tvm.mixbin.modules.sign import sign
 
 @dataclass(frozen=True)
 class InputErrorMetric:
-    """An error from sums over all elements of all batches.
+    """An input error computed from sums over all elements of all batches.
 
-    ``add`` maps a batch's input, less the layer's thresholds, to ``sums`` float64 numbers that are added up;
-    ``value`` makes the error of the totals.
+    ``add`` maps a batch's input, less the layer's thresholds, to ``sums`` float64 numbers that are added up over
+    batches; ``value`` computes the error from the totals.
     """
 
     sums: int
@@ -25,7 +25,7 @@ class InputErrorMetric:
 
 
 def _squares(x: torch.Tensor) -> torch.Tensor:
-    """Of the error, of x, and how many there are."""
+    """The sum of squares of the error, the sum of squares of x, and the number of elements."""
     return torch.stack([(sign(x) - x).double().square().sum(), x.double().square().sum(), _count(x)])
 
 

@@ -1,4 +1,4 @@
-"""What a selector looks at: a trained float network, the images it is judged on, and how layers would become binary."""
+"""The task of a selector: a trained float network, the images it is judged on, and the form of its binary layers."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class ScoringTask:
     """The network whose ``layers`` (names of eligible convolutions) are to be scored; it is left as it is.
 
     ``batches`` of (images, labels) are the same for every layer; ``loss`` maps (outputs, labels) to a batch's mean.
-    ``conversion`` says what a binary layer looks like. ``cost`` and ``limit`` are the budget and ``data`` what is
-    trained on, for the methods that need them; ``seed`` is for those that draw. ``path`` keeps results as they come,
-    and what is there already is taken up if it belongs to the same question.
+    ``conversion`` is the form of binary layers. ``cost`` and ``limit`` are the budget, ``data`` is the training data
+    and ``seed`` the seed of random numbers, each for the methods that need it. Results are kept in ``path`` as they
+    come, and results already there are used again if they belong to the same task.
     """
 
     model: nn.Module
@@ -84,7 +84,7 @@ class ScoringTask:
 
     @property
     def in_order(self) -> tuple[str, ...]:
-        """The layers in the order in which they run; raises InputError for a name that is none."""
+        """The layers in the order in which they run; raises InputError for a name that is not a layer."""
         running = layer_nodes(capture(self.model))
         unknown = [name for name in self.layers if name not in running]
         if unknown:
@@ -92,7 +92,7 @@ class ScoringTask:
         return tuple(name for name in running if name in self.layers)
 
     def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> nn.Module:
-        """A copy of the network (or of another ``model``) with these layers binary; without names, an untouched one."""
+        """A copy of the network (or of ``model``) in which the layers of ``choice``, possibly none, are binary."""
         return self.conversion.convert(self.model if model is None else model, choice)
 
     def notes(self, digest: str) -> PartialResults:
@@ -100,7 +100,7 @@ class ScoringTask:
         return PartialResults(None if self.path is None else f"{self.path}.notes", digest)
 
     def digest(self, *settings: object) -> str:
-        """A hash of all that a measurement depends on; ``settings`` are those of the method."""
+        """A hash of everything that the scores depend on; ``settings`` are the settings of the method."""
         loss = f"{self.loss.__module__}.{getattr(self.loss, '__qualname__', repr(self.loss))}"
         words = [*settings, asdict(self.conversion), loss]
         parts = [model_digest(self.model), batches_digest(self.batches), json.dumps(words)]

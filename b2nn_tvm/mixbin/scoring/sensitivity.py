@@ -1,4 +1,4 @@
-"""What every selector gives back: one score per layer, the lowest to be binarized first; and the file that keeps it."""
+"""The result of every selector: one score per layer, the lowest to be binarized first, and the file that keeps them."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ SCHEMA = {
 class Sensitivity:
     """One score per layer: the lowest is binarized first.
 
-    ``deltas`` holds the rise of the loss of each layer, ``reference_loss`` the float network's; both are empty where a
-    method measures nothing. ``subject`` is a hash of the model, the batches and the settings the scores belong to.
+    ``deltas`` holds, for each layer, the rise of the loss with this layer binary, and ``reference_loss`` is the float
+    network's loss; a method that measures no loss has no deltas, and None as the reference loss. ``subject`` is a hash
+    of the model, the batches and the settings that the scores belong to.
     """
 
     method: str
@@ -73,7 +74,7 @@ class Sensitivity:
 
     @classmethod
     def begun(cls, path: str | os.PathLike[str] | None, *, method: str, subject: str) -> Sensitivity:
-        """What ``path`` holds of this subject so far; empty where there is nothing, or it belongs to another one."""
+        """The scores in ``path`` so far; none where there is no file, or the file belongs to another subject."""
         if path is not None and Path(path).exists():
             stored = cls.load(path)
             if stored.subject == subject:

@@ -1,10 +1,10 @@
-"""Many variants of one network over the same batches: what a variant shares with the reference is computed once.
+"""Many variants of one network run on the same batches; a part shared with the reference is computed once.
 
     reference   x -> a -> b -> c -> y        the values in front of the first change are kept, per batch,
     variant     x -> a -> B -> c -> y        and the variant starts from them: B -> c -> y
 
-Batch norms in front of the change see what they see in the reference, so that their re-estimated statistics are the
-reference's too: the shared start changes no result.
+Batch norms in front of the change see the same values as in the reference, so their re-estimated statistics are equal
+to the reference's: the shared start changes no result.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Values = dict[fx.Node, torch.Tensor]
 class SharedRuns:
     """Runs of ``reference`` and its variants over ``batches`` (images, labels), in evaluation mode.
 
-    The reference is taken over: its batch norms are re-estimated on the batches. Variants cost least in the order of
-    their first changes; in any other order the reference starts over.
+    The batch norms of ``reference`` itself are re-estimated on the batches. Variants cost least in the order of their
+    first changes; for any other order the reference is computed again from its start.
     """
 
     def __init__(self, reference: nn.Module, batches: Batches):
@@ -44,7 +44,7 @@ class SharedRuns:
         self._order = {node: index for index, node in enumerate(self._nodes)}
         self._last_use = {node: max((self._order[user] for user in node.users), default=-1) for node in self._nodes}
         calls = Counter(node.target for node in self._nodes if isinstance(module_of(node, self._graph), Norm))
-        # A batch norm that is called twice averages over both calls; half of them would be another average.
+        # A batch norm that is called twice averages over both calls; sharing only one of them would change the average.
         self._shares = not overwrites(self._graph) and max(calls.values(), default=1) == 1
         self._start_over()
 
@@ -53,7 +53,7 @@ class SharedRuns:
         return mean_loss(self.reference, self.batches, loss=loss)
 
     def reestimated(self, variant: nn.Module) -> Variant:
-        """``variant`` with its batch norms re-estimated on the batches, in place, ready to answer them."""
+        """``variant`` with its batch norms re-estimated on the batches, in place, ready to be run on them."""
         graph = _captured(variant)
         matches = match(graph, self._graph) if self._shares else {}
         count = cut(graph, matches, self._graph) if matches and not overwrites(graph) else 0
@@ -77,13 +77,15 @@ class SharedRuns:
     def _run(
         self, graph: fx.GraphModule, shared: dict[fx.Node, fx.Node], images: torch.Tensor, values: Values
     ) -> torch.Tensor:
-        # A node that has a value is not run; what nobody reads any more needs none.
+        # A node that has a value is not run; a node whose value nobody reads any more gets None.
         known = {node: values.get(other) for node, other in shared.items()}
         outputs: torch.Tensor = fx.Interpreter(graph).run(images.to(self._device), initial_env=known)
         return outputs
 
     def _start_over(self) -> None:
-        """Values of the reference's nodes so far, per batch: with the batch's statistics, and with the running ones."""
+        """Drop the values of the reference's nodes, kept per batch: with the batch's statistics, and with the running
+        ones.
+        """
         self._count = 0
         self._training: list[Values] = [{} for _ in self.batches]
         self._evaluation: list[Values] = [{} for _ in self.batches]
@@ -134,7 +136,7 @@ class Variant:
         return self.runs._answers(self)
 
     def loss(self, loss: Loss) -> float:
-        """The mean loss."""
+        """The mean loss of the variant."""
         with torch.no_grad():
             return mean_loss_of(self.answers(), loss)
 
@@ -147,7 +149,7 @@ def _captured(model: nn.Module) -> fx.GraphModule:
 
 @contextmanager
 def _by_batch(norms: Sequence[Norm]) -> Iterator[None]:
-    """Inside, these normalize by the batch's own statistics and leave the running ones alone."""
+    """Inside this context ``norms`` use each batch's own statistics and leave the running ones as they are."""
     momenta = [norm.momentum for norm in norms]
     counts = [tracked for norm in norms if (tracked := norm.num_batches_tracked) is not None]
     before = [count.clone() for count in counts]

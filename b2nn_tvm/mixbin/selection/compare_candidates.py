@@ -1,6 +1,6 @@
-"""The runners-up of a selection are fine-tuned for a short while each, and the best of them is known by its accuracy.
+"""Fine-tune the best choices of a selection for a short while each, and sort them by accuracy.
 
-Scores are measured before any training, which changes the ranks of choices that are close to one another.
+Scores are measured before any training, and training changes the ranks of choices that are close to one another.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def compare_candidates(
 ) -> tuple[Candidate, ...]:
     """All of ``selections`` fine-tuned from the float ``model`` with equal effort, the most accurate first.
 
-    Of equally accurate ones the less harmful is first. ``training`` are options of ``finetune``; with a ``workdir`` an
-    interrupted comparison goes on where it stopped. ``progress`` counts selections. Raises InputError where there is
-    none, and what training raises.
+    Of two equally accurate candidates the less harmful one comes first. ``training`` are options of ``finetune``; with
+    a ``workdir`` an interrupted comparison goes on where it stopped. ``progress`` counts selections. Raises InputError
+    where there is no selection, and the errors of training.
     """
     if not selections:
         raise InputError("a comparison needs at least one selection")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 TIME_LIMIT_S = 60
-TIME_OUT = 1  # scipy's status
+TIME_OUT = 1  # the status of scipy's milp when its time is up
 
 
 def mixed_integer(
@@ -30,7 +30,7 @@ def mixed_integer(
     *,
     without: Sequence[tuple[str, ...]] = (),
 ) -> tuple[tuple[str, ...], float] | None:
-    """The best choice other than ``without``, and a bound that no other choice is below; None where there is none.
+    """The best choice other than ``without``, and a bound that no other choice is below; None where no choice is left.
 
     The bound is the choice's harm, up to rounding, unless the time ran out; where it ran out without any choice, all
     layers are taken, with the bound that was reached.
@@ -45,10 +45,10 @@ def mixed_integer(
     margin, bound = 0.0, None
     while True:
         found = program.minimize(list(harms.values()) + list(pairwise.values()), savings, need + margin)
-        if bound is None:  # of the problem itself; those with a margin are of a narrower one
+        if bound is None:  # the bound of the problem itself, not of one narrowed by a margin
             bound = float(found.mip_dual_bound) if found.x is not None or found.status == TIME_OUT else math.inf
         if found.x is None:
-            # Out of time, or no choice but all layers, and those only by less than the rounding of their sum.
+            # The time ran out, or only all layers together keep the limit, by less than the rounding of their sum.
             everything = tuple(names)
             possible = everything not in without and cost.total(everything) <= limit
             harm = math.fsum([*harms.values(), *pairwise.values()])
@@ -56,7 +56,7 @@ def mixed_integer(
         chosen = tuple(name for name, value in zip(names, found.x[: len(names)], strict=True) if value > 0.5)
         if cost.total(chosen) <= limit:
             return chosen, bound
-        # The solver's tolerance let it slip over (scipy issue 22812): ask for more.
+        # The solver's tolerance let the choice exceed the limit (scipy issue 22812): ask for more.
         margin = max(2 * margin, 1e-9 * float(cost.full))
 
 

@@ -1,4 +1,4 @@
-"""Which layers to binarize under a budget: the paper's sort, or the exact optimum.
+"""Select the layers to binarize under a budget: by the paper's sort, or as the exact optimum.
 
 Scores are the harm of binarizing each layer alone (Delta, the rise of the loss): the lowest is binarized first.
 (MixBin, algorithm 1, prints kappa = -Delta in ascending order, which would take the most harmful layers first.)
@@ -21,11 +21,11 @@ SOLVERS = ("sort", "exact")
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen layers, in network order, and what they cost.
+    """The chosen layers, in network order, and their cost.
 
     ``achieved`` and ``limit`` are in ``unit``; ``share`` is achieved over the float network's cost; ``harm`` is the sum
-    of the chosen scores and of the terms of chosen pairs; ``kept`` are the layers never considered, since binary is not
-    cheaper there. ``bound`` is the certificate: no choice within the limit has less harm (NaN for the sort, which
+    of the chosen scores and of the terms of chosen pairs; ``kept`` are the layers never considered, since their binary
+    form is not cheaper. ``bound`` is the certificate: no choice within the limit has less harm (NaN for the sort, which
     proves nothing).
     """
 
@@ -42,7 +42,7 @@ class Selection:
 
     @property
     def gap(self) -> float:
-        """How far ``harm`` may be above the optimum: 0 if proven optimal, NaN where nothing is proven."""
+        """The most that ``harm`` can be above the optimum: 0 if proven optimal, NaN where nothing is proven."""
         return math.nan if math.isnan(self.bound) else max(0.0, self.harm - self.bound)
 
 
@@ -86,7 +86,7 @@ def runners_up(
 ) -> tuple[Selection, ...]:
     """The ``count`` best choices within ``budget`` (fewer where there are not so many), by exact selection, best first.
 
-    Each one's bound is on all choices but those before it. Raises what ``select`` raises.
+    The bound of each choice is on all choices except the better ones in front of it. Raises as ``select`` does.
     """
     _check(scores, cost, "strict", "exact", pairwise)
     if count < 1:
@@ -103,7 +103,7 @@ def pareto(
 ) -> tuple[Selection, ...]:
     """The efficient choices over a grid of ``points`` budgets from the least possible cost to the float network's.
 
-    Sorted by ascending cost; of choices as cheap and as harmless as another, or dominated by one, none is listed.
+    They are sorted by ascending cost, without duplicates and without choices that another one dominates.
     """
     if points < 2:
         raise InputError(f"a front needs at least 2 points, not {points}")
@@ -192,10 +192,10 @@ def _infeasible(cost: AdditiveCost, limit: Number) -> str:
     return (
         f"no choice costs at most {float(limit):.6g} {cost.unit}: with every layer binary that gains by it the "
         f"network still costs {best} ({percent:g} % of the float network's {full}), because of layers that stay float: "
-        f"{named or 'those that are no eligible convolutions'}; allow at least {best}, or change the network"
+        f"{named or 'all that are no eligible convolutions'}; allow at least {best}, or change the network"
     )
 
 
 def _amount(value: Number, unit: str) -> str:
-    """The value rounded up, so that a budget of what is printed can be met."""
+    """The value as text, rounded up so that a budget of the printed amount can be met."""
     return f"{math.ceil(value)} {unit}" if unit in ("flops", "bytes") else f"{math.ceil(1e4 * value) / 1e4:.10g} {unit}"

@@ -1,8 +1,8 @@
 """Exact selection: minimize the sum of harms over the chosen layers, subject to cost(chosen) <= limit.
 
-Up to 20 layers all subsets are enumerated; then dynamic programming solves whole costs, and mixed integer programming
-the rest. Whatever solved it, the answer is checked with the cost's own arithmetic, and comes with a bound that no
-choice within the limit is below.
+Up to 20 layers, all subsets are enumerated; with more layers, dynamic programming solves costs in whole numbers, and
+mixed integer programming all other costs. Every answer is checked with the cost's own arithmetic, and comes with a
+bound: no choice within the limit has less harm.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Terms = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Solution:
-    """The chosen names; no choice within the limit (other than better ones returned before it) is below ``bound``."""
+    """The chosen names; no choice within the limit, but for better ones before it, has less harm than ``bound``."""
 
     chosen: tuple[str, ...]
     bound: float
@@ -35,10 +35,10 @@ class Solution:
 def solve(
     harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, *, count: int = 1
 ) -> tuple[Solution, ...]:
-    """The ``count`` best choices, or as many as there are, the best first; ``harms`` names what may be binarized.
+    """The ``count`` best choices, or as many as there are, the best first; ``harms`` names the layers to choose from.
 
-    ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, one of least cost
-    is taken of those with equal harm. Raises BudgetError where no choice is within the limit.
+    ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, the cheapest of
+    equally harmful choices comes first. Raises BudgetError where no choice is within the limit.
     """
     terms = {pair: term for pair, term in pairwise.items() if set(pair) <= set(harms)}
     if len(harms) <= ENUMERATED_LAYERS:
@@ -59,7 +59,7 @@ def solve(
 
 
 def harm_of(chosen: tuple[str, ...], harms: Mapping[str, float], pairwise: Terms) -> float:
-    """The harm of a choice: its layers' and the terms of its pairs."""
+    """The harm of a choice: the sum of its layers' harms and of the terms of its pairs."""
     pairs = [term for pair, term in pairwise.items() if set(pair) <= set(chosen)]
     return math.fsum([harms[name] for name in chosen] + pairs)
 
@@ -100,7 +100,7 @@ def _subset_sums(values: np.ndarray) -> np.ndarray:
 
 
 def _whole_savings(harms: Mapping[str, float], cost: AdditiveCost, limit: Number) -> tuple[dict[str, int], int] | None:
-    """Savings and the needed saving as small integers, or None where they are none or the table would be too large."""
+    """Savings and the needed saving as small integers; None where a cost is a float or the table would be too large."""
     exact = {name: cost.saving(name) for name in harms}
     if any(isinstance(value, float) for value in (*exact.values(), cost.full)):
         return None
@@ -115,7 +115,10 @@ def _whole_savings(harms: Mapping[str, float], cost: AdditiveCost, limit: Number
 
 
 def _dynamic_program(harms: Mapping[str, float], savings: Mapping[str, int], need: int) -> tuple[str, ...]:
-    """best[s] = least harm with which the layers so far save s, where s = need stands for need and more."""
+    """The least harmful choice that saves at least ``need``.
+
+    best[s] is the least harm with which the layers so far save s, where s = need stands for need and more.
+    """
     best = np.full(need + 1, np.inf)
     best[0] = 0.0
     taken = np.zeros((len(harms), need + 1), dtype=bool)

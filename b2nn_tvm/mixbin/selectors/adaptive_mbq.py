@@ -1,4 +1,4 @@
-"""After Adaptive MBQ: a Taylor expansion of the loss in the weights' change d = Q(W) - W; its exact form is not public.
+"""After Adaptive MBQ, whose exact form is not public: expand the loss in the change of the weights, d = Q(W) - W.
 
 first order    score_j = |<g_j, d_j>|
 second order   score_j = <g_j, d_j> + <d_j, H_j d_j> / 2
@@ -20,7 +20,10 @@ from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 @dataclass(frozen=True)
 class AdaptiveMbq:
-    """``order`` is 1 or 2; raises InputError for another one. H_j is the exact Hessian of layer j alone."""
+    """The score of the given ``order`` of the expansion, 1 or 2; raises InputError for any other order.
+
+    H_j is the exact Hessian of layer j alone.
+    """
 
     order: int = 1
 

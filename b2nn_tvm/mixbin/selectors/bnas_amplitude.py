@@ -1,6 +1,6 @@
-"""BNAS amplitude: score_j = ||W_j - Q(W_j)||^2, what binarizing loses of the weights; a baseline of the MixBin paper.
+"""BNAS amplitude: score_j = ||W_j - Q(W_j)||^2, the error of binary weights; a baseline of the MixBin paper.
 
-Un-normalized it mostly measures how large a layer is, so it comes per weight, and relative to ||W_j||^2, as well.
+The raw error mostly measures the size of a layer, so it is also offered per weight, and relative to ||W_j||^2.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 @dataclass(frozen=True)
 class BnasAmplitude:
-    """``norm`` is "raw", "per-weight" or "relative"; raises InputError for another one."""
+    """The score with the given ``norm``: "raw", "per-weight" or "relative"; raises InputError for any other one."""
 
     norm: str = "raw"
 

@@ -1,6 +1,4 @@
-"""Iterative greedy: repeatedly the layer whose binarization on top of the chosen ones harms least (MixBin, equation
-5).
-"""
+"""Iterative greedy: each step takes the layer that harms least on top of the chosen ones (MixBin, equation 5)."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ from b2nn_tvm.progress import part_of
 class Greedy:
     """The score is the step in which a layer is chosen; n (n + 1) / 2 networks are evaluated for n layers.
 
-    ``epochs`` of training follow each step, and then the steps end with the task's budget, if it has one: layers
-    beyond it are ranked by the losses of the last step. Raises InputError where training lacks data.
+    With ``epochs`` above 0, that many epochs of training follow each step, and the steps end when the task's budget, if
+    it has one, is kept: the layers that are left are ranked by the losses of the last step. Raises InputError where
+    training lacks data.
     """
 
     epochs: int = 0

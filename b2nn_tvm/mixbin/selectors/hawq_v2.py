@@ -22,9 +22,9 @@ from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 
 @dataclass(frozen=True)
 class HawqV2:
-    """Draws until no layer's mean changes by more than ``tolerance`` of itself, ``most_draws`` at most.
+    """Drawing ends when no layer's mean changes by more than ``tolerance`` of itself, or after ``most_draws``.
 
-    Raises InputError where these are out of range.
+    Raises InputError where either of the two is out of range.
     """
 
     tolerance: float = 1e-3

@@ -3,7 +3,7 @@
     M_l = norm(E_l) + gamma * norm(1 / MACs_l)
 
 E_l is the error of binarizing the input of layer l, so that cheap layers with large errors score high and keep their
-float inputs. The constants of the original are not public, nor what norm is; here it maps to 0..1.
+float inputs. The constants of the original and the definition of norm are not public; here norm maps to 0..1.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from b2nn_tvm.plan import Plan, Precision
 
 @dataclass(frozen=True)
 class Hybrid:
-    """``metric`` is a name of input_error.ERRORS or a metric of one's own; ``gamma`` weighs the cost against it.
+    """``metric`` is a name in input_error.ERRORS or an InputErrorMetric; ``gamma`` weighs the cost against it.
 
-    ``trained`` is the trained fully binary network whose inputs are measured, as in the original; without one the
-    task's network is made fully binary untrained, with its batch norms re-estimated. ``float_inputs`` is the largest
-    share R of the layers that keep float inputs. Raises InputError where these are out of range.
+    ``trained`` is the trained fully binary network whose inputs are measured, as in the original; without it the task's
+    network is made fully binary, untrained, and its batch norms are re-estimated. ``float_inputs`` is the largest share
+    R of the layers that keep float inputs. Raises InputError where gamma or the share is out of range, or the metric is
+    unknown.
     """
 
     metric: str | InputErrorMetric = "rms"
@@ -84,7 +85,7 @@ class Hybrid:
         return {name: metric.value(total) for name, total in sums.items()}
 
     def plan(self, task: ScoringTask, *, model: str = "") -> Plan:
-        """Three states: binary inputs and weights; binary weights alone; float, for what has no binary form."""
+        """A plan of three states: binary inputs and weights, binary weights alone, or float for all other layers."""
         scores = self.score(task).scores
         keep = top_cluster(scores, self.float_inputs)
         states = {}
@@ -99,9 +100,10 @@ class Hybrid:
 
 
 def top_cluster(scores: Mapping[str, float], share: float) -> frozenset[str]:
-    """The layers in the highest of as many clusters as it takes until that one holds at most ``share`` of them.
+    """The layers of the highest cluster, with as few clusters as leave at most ``share`` of all layers in it.
 
-    The clusters are those of one-dimensional k-means. Empty where even single scores are too many.
+    The clusters are those of one-dimensional k-means over ``scores``. The set is empty where even the highest single
+    score is shared by too many layers.
     """
     from sklearn.cluster import KMeans
 
@@ -116,7 +118,7 @@ def top_cluster(scores: Mapping[str, float], share: float) -> frozenset[str]:
 
 
 def _norm(values: Mapping[str, float]) -> dict[str, float]:
-    """From the least at 0 to the largest at 1; all 0 where they are equal."""
+    """``values`` scaled so that the least is 0 and the largest is 1; all 0 where they are equal."""
     low, high = min(values.values()), max(values.values())
     return {name: (value - low) / (high - low) if high > low else 0.0 for name, value in values.items()}
 

@@ -1,7 +1,7 @@
-"""What two binary layers harm together beyond the sum of their own harms: Delta_ij - Delta_i - Delta_j.
+"""The harm of two binary layers together beyond the sum of their own harms: Delta_ij - Delta_i - Delta_j.
 
-Added to the scores they make the sum over a choice a better guess of its joint loss (CLADO, Deng et al., 2023, measures
-such terms for quantization, also by forward passes alone). n layers have n (n - 1) / 2 pairs.
+With these terms added to the scores, the sum over a choice is a better guess of its joint loss (CLADO, Deng et al.,
+2023, measures similar terms for quantization, also by forward passes alone). n layers have n (n - 1) / 2 pairs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ PHASE = "measure pairs of layers"
 
 @dataclass(frozen=True)
 class Interactions:
-    """``alone`` are the layers' own harms, ``terms`` what pairs, in network order, add to them: for ``select``."""
+    """``alone`` holds the harms of single layers, and ``terms`` the additional harms of pairs, for ``select``.
+
+    The two layers of a pair are in network order.
+    """
 
     alone: Sensitivity
     terms: Mapping[tuple[str, str], float]
@@ -31,16 +34,16 @@ class Interactions:
 def measure_interactions(
     task: ScoringTask, *, pairs: Iterable[tuple[str, str]] | None = None, reach: int | None = None
 ) -> Interactions:
-    """The terms of ``pairs`` (default: all), or only of layers at most ``reach`` places apart in the network.
+    """The terms of ``pairs`` (default: all); with ``reach``, only of layers at most that many places apart.
 
-    Batch norms are re-estimated for every pair. An interrupted measurement goes on where it stopped, beside the
-    task's path. Raises InputError for pairs of layers that are not the task's.
+    Batch norms are re-estimated for every pair. Partial results lie beside the task's path, and an interrupted
+    measurement goes on from them. Raises InputError for pairs of layers that are not the task's.
     """
     names = task.in_order
     wanted = list(itertools.combinations(names, 2)) if pairs is None else [_sorted(pair, names) for pair in pairs]
     if reach is not None:
         wanted = [(one, two) for one, two in wanted if names.index(two) - names.index(one) <= reach]
-    wanted.sort(key=lambda pair: (names.index(pair[0]), names.index(pair[1])))  # those that share most follow another
+    wanted.sort(key=lambda pair: (names.index(pair[0]), names.index(pair[1])))  # pairs that share most are neighbours
     quiet = replace(task, progress=silent, path=task.path and f"{task.path}.alone")
     alone = MixBinLoss().score(quiet)
     notes = task.notes(task.digest("interactions"))

@@ -2,7 +2,7 @@
 
 theta_j is the layer's unit: the input of the convolution and its latent weights. The printed equation lost the
 derivative, and its kappa has Delta's opposite sign (see one_by_one). A Delta below zero, where binarizing helped on
-these batches, would turn the gradient's meaning round; it counts as EPS.
+these batches, would reverse the meaning of the gradient; it counts as EPS.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from b2nn_tvm.mixbin.scoring.shared_runs import Variant
 from b2nn_tvm.mixbin.selectors.one_by_one import one_by_one
 from b2nn_tvm.mixbin.training.loss import Loss
 
-EPS = 1e-6  # of the loss: far below any difference that a few hundred images can tell
+EPS = 1e-6  # of the loss: far below any difference that a few hundred images can show
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def gradient_norm(variant: Variant, name: str, loss: Loss) -> float:
     inputs: list[torch.Tensor] = []
 
     def watch(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        # Cut here: what comes before the layer needs no gradient.
+        # The graph is cut here: nothing in front of the layer needs a gradient.
         inputs.append(arguments[0].detach().requires_grad_())
         return (inputs[-1], *arguments[1:])
 

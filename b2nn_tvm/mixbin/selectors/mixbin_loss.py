@@ -1,4 +1,6 @@
-"""MixBin_Loss: score_j = Delta_j, rise of the loss with layer j alone binary (MixBin, equation 6, sign corrected)."""
+"""MixBin_Loss: score_j = Delta_j, the rise of the loss with layer j alone binary (MixBin, equation 6, corrected
+sign).
+"""
 
 from __future__ import annotations
 

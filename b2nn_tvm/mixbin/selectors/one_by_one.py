@@ -1,8 +1,8 @@
-"""The harm of each layer: it alone is binarized in the trained float network, without training, and the loss compared.
+"""Score layers one by one: each alone becomes binary in the trained float network, and the losses are compared.
 
-Delta_j = L(only j binary) - L(float) is positive where binarizing harms. MixBin (algorithm 1) prints kappa_j = -Delta_j
-and "sort kappa ascending, take the first k", which would take the most harmful layers; here the least harmful go first,
-and kappa is never exposed, so that the order cannot flip unseen.
+Nothing is trained. Delta_j = L(only j binary) - L(float) is positive where binarizing harms. MixBin (algorithm 1)
+prints kappa_j = -Delta_j and "sort kappa ascending, take the first k", which would take the most harmful layers; here
+the least harmful go first, and kappa is never exposed, so that the order cannot be reversed unnoticed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.scoring.shared_runs import SharedRuns, Variant
 
-# From (delta, the re-estimated network with one binary layer, that layer's name) to the layer's score.
+# Maps (delta, the re-estimated network with one binary layer, the name of this layer) to the layer's score.
 Scoring = Callable[[float, Variant, str], float]
 
 
 def one_by_one(task: ScoringTask, *, method: str, scoring: Scoring) -> Sensitivity:
-    """Score each layer of ``task`` by what happens when it alone is binary.
+    """Score each layer of ``task`` by the loss with this layer alone binary.
 
     Batch norm statistics are re-estimated on the batches after binarizing, and for the float reference too, so that
-    Delta is of the binarization alone. What lies in front of a layer is computed once for all layers. Raises InputError
-    where the loss is not finite.
+    Delta comes from the binarization alone. The part of the network in front of a layer is computed once for all
+    layers. Raises InputError where the loss is not finite.
     """
     found = Sensitivity.begun(task.path, method=method, subject=task.digest(method))
     names = task.in_order

@@ -16,11 +16,12 @@ from b2nn_tvm.mixbin.selectors.selector import Selector
 
 @dataclass(frozen=True)
 class PseudoRandom:
-    """``swapped`` is the share of ``base``'s choice under the task's budget that is swapped, drawn by its seed.
+    """``swapped`` is the share of ``base``'s choice that is swapped for outsiders, both drawn by the task's seed.
 
-    The score is a place: members that stay, newcomers, other outsiders, members that went; each by base's score.
-    Selecting in this order under the same budget checks the budget after the swap: where the newcomers save less,
-    outsiders follow. Raises InputError where the task has no budget, or the share is not within 0 and 1.
+    The score is a place in this order: members that stay, outsiders that come in, other outsiders, members that go;
+    each group is sorted by base's score. Selecting in this order under the same budget keeps the budget after the swap
+    too: where the new members save less, other outsiders follow. Raises InputError where the task has no budget, or the
+    share is not within 0 and 1.
     """
 
     swapped: float = 0.3

@@ -1,4 +1,4 @@
-"""Random: a baseline that looks at nothing."""
+"""Random: a baseline whose order depends on the seed alone."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _SELECTORS: tuple[Callable[[], Selector], ...] = (
 )
 _REGISTRY: dict[str, Selector] = {selector.name: selector for selector in (make() for make in _SELECTORS)}
 
-# What the scores depend on besides the network, the images and the seed.
+# The methods whose scores also depend on the budget, or on training data.
 NEED_BUDGET = frozenset({"pseudo-random", "greedy-trained"})
 NEED_TRAINING_DATA = frozenset({"greedy-trained"})
 
@@ -57,9 +57,7 @@ def names() -> tuple[str, ...]:
 
 
 def get(method: str) -> Selector:
-    """The method of that name with its usual options; raises InputError, which lists the choices, for an unknown
-    one.
-    """
+    """The method of this name with its usual options; raises InputError, with the choices, for an unknown name."""
     if method not in _REGISTRY:
         raise InputError(f"unknown method {method!r}; choose one of {', '.join(_REGISTRY)}")
     return _REGISTRY[method]
@@ -74,11 +72,11 @@ def score(
     progress: Progress | None = None,
     **options: Unpack[ScoringOptions],
 ) -> Sensitivity:
-    """One score per layer (default: every eligible one) by the method, a name or a selector with options of its own.
+    """One score per layer (default: every eligible one) by ``method``, a name or a selector with options of its own.
 
-    ``options`` are the fields of ScoringTask: seed, cost and limit, data, path and others. Where there is a path the
-    scores end up there. The phase of ``progress`` is the method's name. Raises InputError for an unknown method, and
-    what the methods raise.
+    ``options`` are the fields of ScoringTask: seed, cost and limit, data, path and others. With a path the scores are
+    saved there. The phase of ``progress`` is the method's name. Raises InputError for an unknown method, and the errors
+    of the methods.
     """
     selector = get(method) if isinstance(method, str) else method
     task = ScoringTask.of(model, batches, layers=layers, progress=progress, **options)

@@ -13,7 +13,7 @@ class Selector(Protocol):
 
     @property
     def name(self) -> str:
-        """The word for it in the registry."""
+        """The name of the method in the registry."""
 
     def score(self, task: ScoringTask) -> Sensitivity:
         """One finite score per layer of the task; raises InputError where the task lacks what it needs."""

@@ -28,10 +28,11 @@ Removed = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """Channels tied to the output channels of the convolution ``root``; ``scales[i]`` is the mean |gamma| of those tied
-    to channel i over all batch norms on them.
+    """The channels that are tied to the output channels of the convolution ``root``.
 
-    ``kept`` must stay, that no layer may lose all its channels: for each layer the one of the largest scale.
+    ``scales[i]`` is the mean |gamma| of the channels tied to output channel i, over all batch norms on them. The
+    channels in ``kept`` must stay, so that no layer loses all its channels: for each layer the channel of the largest
+    scale.
     """
 
     root: str
@@ -40,10 +41,10 @@ class ChannelGroup:
 
 
 def channel_groups(model: nn.Module, input_shape: Sequence[int]) -> tuple[ChannelGroup, ...]:
-    """The groups that may lose channels: batch norm scales all of them, and they are not the network's output.
+    """The groups that may lose channels: batch norm scales all their channels, and these are not the network's output.
 
-    ``input_shape`` is [C, H, W] or [N, C, H, W]. Grouped convolutions, other than depthwise ones, keep theirs. Raises
-    InputError for a network with binary layers, UnsupportedError where torch-pruning cannot follow it.
+    ``input_shape`` is [C, H, W] or [N, C, H, W]. Grouped convolutions, other than depthwise ones, keep their channels.
+    Raises InputError for a network with binary layers, UnsupportedError where torch-pruning cannot follow the network.
     """
     graph = _graph(model, input_shape)
     found = []
@@ -56,7 +57,7 @@ def channel_groups(model: nn.Module, input_shape: Sequence[int]) -> tuple[Channe
 
 
 def remove(model: nn.Module, input_shape: Sequence[int], removed: Removed) -> nn.Module:
-    """A smaller copy of ``model`` without the output channels ``removed`` of the groups' roots, and all tied to them.
+    """A smaller copy of ``model`` without the output channels ``removed`` of the roots and all channels tied to them.
 
     Raises what ``channel_groups`` raises.
     """
@@ -67,7 +68,7 @@ def remove(model: nn.Module, input_shape: Sequence[int], removed: Removed) -> nn
 
 
 def mask(model: nn.Module, input_shape: Sequence[int], removed: Removed) -> nn.Module:
-    """A copy of full size in which the parameters that ``remove`` takes out are 0: it computes the same."""
+    """A copy of full size in which the parameters that ``remove`` takes out are 0: both copies compute the same."""
     graph = _graph(model, input_shape)
     with torch.no_grad():
         for group in graph.groups(removed):
@@ -115,7 +116,7 @@ def _graph(model: nn.Module, input_shape: Sequence[int]) -> _Graph:
             parameter.requires_grad_(trainable[name])
 
     device = next((parameter.device for parameter in result.parameters()), torch.device("cpu"))
-    result.eval().requires_grad_(True)  # it follows the autograd graph
+    result.eval().requires_grad_(True)  # torch-pruning follows the autograd graph
     try:
         with torch.enable_grad():
             example = torch.zeros(batched(input_shape), device=device)
@@ -129,7 +130,7 @@ def _graph(model: nn.Module, input_shape: Sequence[int]) -> _Graph:
 
 
 def _scales(group: torch_pruning.Group) -> tuple[float, ...] | None:
-    """The mean |gamma| per channel of the root; None where a channel has none."""
+    """The mean |gamma| per channel of the root; None where a channel has no batch norm."""
     count = len(group[0].idxs)
     sums, norms = [0.0] * count, [0] * count
     for item in group:
@@ -147,7 +148,7 @@ def _is_grouped(module: nn.Module) -> bool:
 
 
 def _clear(module: nn.Module | nn.Parameter, indices: list[int], inputs: bool) -> None:
-    """Zero what belongs to these channels: columns of the layers that read them, rows of all others."""
+    """Set the parameters of the channels ``indices`` to 0: columns of the layers that read them, rows of all others."""
     if isinstance(module, nn.Parameter):
         module.movedim(_channel_axis(module), 0)[indices] = 0
     elif inputs and isinstance(module, (nn.Conv2d, nn.Linear)) and getattr(module, "groups", 1) == 1:

@@ -1,8 +1,7 @@
-"""Network Slimming: a smaller dense network from the channels with the largest batch norm scales (Liu et al., ICCV
-2017).
+"""Network Slimming: keep the channels with the largest batch norm scales (Liu et al., ICCV 2017).
 
-One global threshold on |gamma| is found by bisection, so that the largest network within the budget remains. It is the
-structured-pruning baseline: all it has left is float.
+One global threshold on |gamma| is found by bisection, so that the largest network within the budget remains. This is
+the structured-pruning baseline: a smaller dense network, which is all float.
 """
 
 from __future__ import annotations

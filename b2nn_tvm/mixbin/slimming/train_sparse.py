@@ -1,7 +1,7 @@
-"""Train with a penalty on batch norm scales, so that channels nobody needs lose theirs (Liu et al., Network Slimming).
+"""Train with a penalty on batch norm scales, which drives the scales of unneeded channels to 0.
 
-loss = cross entropy + strength * sum |gamma|. Its gradient is strength * sign(gamma) after every backward pass, which
-is how the authors' code adds it.
+This is the training of Network Slimming (Liu et al.): loss = cross entropy + strength * sum |gamma|. The gradient of
+the penalty is strength * sign(gamma), which the authors' code adds after every backward pass.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from b2nn_tvm.progress import Progress, as_progress
 
 @dataclass(frozen=True)
 class SparseScales:
-    """The objective; ``scales`` are the batch norms' gammas."""
+    """The objective of training for slimming; ``scales`` are the batch norms' gammas."""
 
     strength: float
     scales: tuple[nn.Parameter, ...] = field(repr=False)

@@ -40,7 +40,7 @@ def distillation_loss(
 
 @dataclass(frozen=True)
 class Distillation:
-    """The objective. ``teacher`` answers batches that do not carry its logits; ``source`` is its digest."""
+    """The objective; ``teacher`` computes the logits of batches that lack them, and ``source`` is its digest."""
 
     temperature: float
     weight: float
@@ -92,13 +92,14 @@ class AnsweredImages:
 def distill_from(
     teacher: nn.Module, data: DataBundle, *, temperature: float, weight: float, loss: Loss | None = None
 ) -> tuple[Distillation, DataBundle]:
-    """The objective, and the data with the teacher's answers beside the training images; ``loss`` as in ``train``.
+    """The objective, and the data with the teacher's logits beside the training images; ``loss`` is as in ``train``.
 
-    They are computed once where images look the same in each epoch; where they do not, the teacher runs along.
+    The logits are computed once where images look the same in each epoch; for augmented images the teacher runs in each
+    step.
     """
     objective = Distillation(temperature, weight, model_digest(teacher), teacher.eval(), loss or CrossEntropy())
     if data.train.augmented:
         return objective, data
     answered = AnsweredImages(data.train, logits(teacher, data.fit_loader()))
-    # Its batches hold one tensor more, which only the objective reads.
+    # The batches of AnsweredImages hold one more tensor, which only the objective reads.
     return objective, replace(data, train=cast(Images, answered))

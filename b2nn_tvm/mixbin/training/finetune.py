@@ -1,8 +1,8 @@
 """Fine-tune a converted network in two stages, distilled from the float network it came from.
 
-Stage 1: binary activations, float weights, weight decay. Stage 2: binary weights too, and no decay on them, since their
-size does not matter to the sign (Martinez et al., Training Binary Neural Networks with Real-to-Binary Convolutions,
-ICLR 2020).
+Stage 1 has binary activations, float weights and weight decay. Stage 2 has binary weights too, and no decay on them,
+since the size of a weight does not matter to its sign (Martinez et al., Training Binary Neural Networks with
+Real-to-Binary Convolutions, ICLR 2020).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from b2nn_tvm.mixbin.training.loss import Loss, device_of, evaluate
 from b2nn_tvm.mixbin.training.recipe import EpochRecord, Recipe, TrainResult
 from b2nn_tvm.progress import Progress, as_progress
 
-FIRST_STAGE = 0.4  # of the epochs
+FIRST_STAGE = 0.4  # share of the epochs
 
 
 def finetune(
@@ -47,7 +47,7 @@ def finetune(
 
     ``first_stage`` is the share of the epochs with float weights; a single epoch goes to the second stage, and a
     student without binary layers has one stage only. ``distillation`` in 0..1 weighs the teacher's outputs, softened by
-    ``temperature``, against the labels. The rest, reproducibility and resuming included, is as in ``train``. Raises
+    ``temperature``, against the labels. All else, including reproducibility and resuming, is as in ``train``. Raises
     InputError as ``train`` does.
     """
     if not 0 <= first_stage < 1:
@@ -72,12 +72,12 @@ def finetune(
         finally:
             for module in binary.values():
                 module.weight_binary = True
-            teacher.to(home)  # it ran along where images are augmented
+            teacher.to(home)  # with augmented images it ran on the device of the training
     return TrainResult(finish_training(student, data, recipe, hardware), history)
 
 
 def _stages(epochs: int, share: float) -> dict[str, int]:
-    """Epochs per stage, each at least one where there is a choice."""
+    """The epochs of each stage that has any; with two epochs or more no stage is empty, unless ``share`` is 0."""
     first = min(max(1, round(epochs * share)), epochs - 1) if share else 0
     lengths = {"binary-activations": first, "binary-weights": epochs - first}
     return {stage: length for stage, length in lengths.items() if length}

@@ -1,4 +1,4 @@
-"""What all trainings do around their stages: tell how far they are, and settle the batch norms at the end."""
+"""The parts that all trainings share: reporting the progress of a stage, and settling the batch norms at the end."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from b2nn_tvm.progress import Progress, silent
 if TYPE_CHECKING:
     import lightning as L
 
-SETTLING_BATCHES = 100  # a running average over more moves by less than its noise
+SETTLING_BATCHES = 100  # an average over more batches changes by less than its noise
 
 
 @dataclass(frozen=True)
 class StageProgress:
-    """Whom a stage tells of its steps: it starts after ``first`` of the ``total`` epochs of the phase."""
+    """The progress that a stage reports to; the stage starts after ``first`` of the ``total`` epochs of the phase."""
 
     progress: Progress
     phase: str
@@ -34,7 +34,7 @@ class StageProgress:
 
     @contextmanager
     def callbacks(self, hardware: Hardware) -> Iterator[list[L.Callback]]:
-        """The Lightning callbacks that tell, also from processes that training spawns; none for silence."""
+        """The Lightning callbacks that report progress, also from spawned processes; none if nobody listens."""
         if self.progress is silent:
             yield []
             return
@@ -45,7 +45,7 @@ class StageProgress:
 
 
 def finish_training(model: nn.Module, data: DataBundle, recipe: Recipe, hardware: Hardware) -> float:
-    """Re-estimate the batch norms of the trained weights on training batches; the validation accuracy after it."""
+    """Re-estimate the batch norms of the trained weights on training batches; returns the validation accuracy."""
     with hardware.computing(model):
         reestimate(model, islice(data.train_loader(recipe.batch, seed=recipe.seed), SETTLING_BATCHES))
         return evaluate(model.eval(), data.val_loader())

@@ -40,11 +40,11 @@ def fit(
     told: StageProgress,
     workdir: str | os.PathLike[str] | None = None,
 ) -> tuple[EpochRecord, ...]:
-    """Train ``model`` in place, or go on from the checkpoint of this very run in ``workdir``; one record per epoch.
+    """Train ``model`` in place, or go on from this run's checkpoint in ``workdir``; returns one record per epoch.
 
-    A checkpoint belongs to a run if start weights, data, objective, recipe and precision are the same; its name has
-    their hash. Raises InputError where a checkpoint is damaged, processes do not start alike, there is no such
-    accelerator, or the loss is no longer finite.
+    A checkpoint belongs to a run if start weights, data, objective, recipe and precision are the same; its name
+    contains their hash. Raises InputError where a checkpoint is damaged, processes start from different states, the
+    accelerator does not exist, or the loss is no longer finite.
     """
     import lightning as L
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -55,7 +55,7 @@ def fit(
     home = device_of(model)
     with contextlib.ExitStack() as stack:
         folder = workdir
-        if folder is None and hardware.spawns:  # the processes hand over through a file
+        if folder is None and hardware.spawns:  # spawned processes hand over their result in a file
             folder = stack.enter_context(tempfile.TemporaryDirectory())
         name = f"{recipe.stage}-{_run_digest(model, data, objective, recipe, hardware)[:16]}"
         saving: list[ModelCheckpoint] = []

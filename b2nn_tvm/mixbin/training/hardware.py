@@ -1,4 +1,4 @@
-"""Where a training runs: on which devices, in how many processes, in which precision."""
+"""The hardware of a training: its devices, the number of processes, and the precision."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 
 @dataclass(frozen=True)
 class Hardware:
-    """``devices`` > 1 trains in as many processes of this machine (DDP).
+    """The hardware of a training; ``devices`` > 1 trains in as many processes of this machine (DDP).
 
-    Under torchrun its processes train, on all its machines, whatever ``devices`` is. ``accelerator`` is Lightning's
-    word ("auto", "cpu", "gpu"); ``threads`` is for computing on the CPU (None: torch's). ``precision`` is one of
-    PRECISIONS; "auto" is mixed on CUDA and 32 elsewhere. Raises InputError for what is out of range.
+    Under torchrun, the training runs in torchrun's processes on all its machines, whatever ``devices`` is.
+    ``accelerator`` is Lightning's word ("auto", "cpu", "gpu"); ``threads`` is the number of CPU threads (None: torch's
+    own). ``precision`` is one of PRECISIONS; "auto" is mixed on CUDA and 32 elsewhere. Raises InputError for a value
+    that is out of range.
     """
 
     devices: int = 1
@@ -64,12 +65,13 @@ class Hardware:
         return self.devices > 1 and not self.under_torchrun
 
     def trainer_settings(self) -> dict[str, Any]:
-        """What Lightning's Trainer is told of the hardware; raises InputError where torchrun's machines are not
-        alike.
+        """The arguments about hardware for Lightning's Trainer.
+
+        Raises InputError where torchrun started different numbers of processes on its machines.
         """
         settings = {"accelerator": self.accelerator, "precision": self.settled_precision}
         if not self.under_torchrun:
-            # Spawned processes end here; those of plain "ddp" would run the caller's whole program again.
+            # Spawned processes end here; processes of plain "ddp" would run the caller's whole program again.
             return {**settings, "devices": self.devices, "strategy": "ddp_spawn" if self.spawns else "auto"}
         world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
         if world % local:
@@ -78,7 +80,7 @@ class Hardware:
 
     @contextmanager
     def computing(self, model: nn.Module) -> Iterator[None]:
-        """Inside, ``model`` is on the GPU where there is one, and the CPU computes with so many threads."""
+        """Inside this context ``model`` is on the GPU if there is one, and the CPU computes with ``threads``."""
         home = device_of(model)
         with self.cpu_threads():
             try:
@@ -90,7 +92,7 @@ class Hardware:
 
     @contextmanager
     def cpu_threads(self) -> Iterator[None]:
-        """Inside, the CPU computes with ``threads`` threads."""
+        """Inside this context the CPU computes with ``threads`` threads."""
         before = torch.get_num_threads()
         try:
             if self.threads is not None:

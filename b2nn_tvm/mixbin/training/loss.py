@@ -29,7 +29,7 @@ class CrossEntropy:
 
 
 def mean_loss(model: nn.Module, batches: BatchesOrSplit, *, loss: Loss = F.cross_entropy) -> float:
-    """The mean over all images; ``loss`` maps (outputs, labels) to a batch's mean.
+    """The mean loss over all images; ``loss`` maps (outputs, labels) to a batch's mean.
 
     Raises InputError where there is no image, or the loss is not finite.
     """
@@ -37,7 +37,7 @@ def mean_loss(model: nn.Module, batches: BatchesOrSplit, *, loss: Loss = F.cross
 
 
 def mean_loss_of(answers: Iterable[Batch], loss: Loss) -> float:
-    """The same of (outputs, labels) that are computed already."""
+    """The mean loss over all images of (outputs, labels) computed already; raises as ``mean_loss`` does."""
     total, images = 0.0, 0
     for outputs, labels in answers:
         total += float(loss(outputs, labels)) * len(labels)
@@ -50,7 +50,7 @@ def mean_loss_of(answers: Iterable[Batch], loss: Loss) -> float:
 
 
 def evaluate(model: nn.Module, batches: BatchesOrSplit) -> float:
-    """Share of right answers, 0 to 1, over batches or a whole split; raises InputError where there is no image."""
+    """The share of right answers, 0 to 1, over batches or a whole split; raises InputError where there is no image."""
     right = images = 0
     for outputs, labels in predictions(model, batches):
         right += int((outputs.argmax(dim=1) == labels).sum())
@@ -75,7 +75,7 @@ def predictions(model: nn.Module, batches: BatchesOrSplit) -> Iterator[Batch]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards each module is in its own mode again."""
+    """Inside this context ``model`` is in evaluation mode; afterwards each module is in its own mode again."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -86,5 +86,5 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where the model's first parameter or buffer lives; the CPU for a model without any."""
+    """The device of the model's first parameter or buffer; the CPU for a model without any."""
     return next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""How images and weights lie in memory while a network trains."""
+"""The memory layout of images and weights while a network trains."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ FEW = 8  # input channels
 
 
 def training_layout(model: nn.Module) -> torch.memory_format:
-    """Channels last, which trains about a fifth faster on a CPU, but not where that corrupts memory.
+    """Channels last, which trains about a fifth faster on a CPU; contiguous where channels last corrupts memory.
 
     oneDNN's gradient of a strided 1x1 convolution (torch 2.13) writes beyond its buffers where images lie channels last
-    and have fewer than 8 channels: seen with 2 to 7 on a CPU with AVX2.
+    and have fewer than 8 channels; this was seen with 2 to 7 channels on a CPU with AVX2.
     """
     broken = any(
         isinstance(module, nn.Conv2d)

@@ -1,4 +1,4 @@
-"""What a stage of training is, and what it leaves behind."""
+"""The recipe of a stage of training, and the records that training leaves behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from b2nn_tvm.errors import InputError
 
-# From (the network's outputs, the batch: images, labels and what else the data hands out) to a loss. Its repr names it.
+# Maps (the network's outputs, the batch: images, labels and more tensors of the data) to a loss. Its repr names it.
 Objective = Callable[[torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor]
 
 
@@ -38,7 +38,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch: mean training ``loss`` while it ran, share of right answers on the validation split after it."""
+    """One epoch: the mean training ``loss`` while it ran, and the validation ``accuracy`` after it, 0 to 1."""
 
     stage: str
     epoch: int
@@ -48,7 +48,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """``accuracy`` is the trained network's share of right answers on the validation split, 0 to 1."""
+    """The result of a training: ``accuracy`` is the share of right answers on the validation split, 0 to 1."""
 
     accuracy: float
     history: tuple[EpochRecord, ...]

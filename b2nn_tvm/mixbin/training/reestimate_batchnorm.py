@@ -14,10 +14,10 @@ Norm = nn.modules.batchnorm._BatchNorm
 
 
 def reestimate(model: nn.Module, batches: Iterable[tuple[torch.Tensor, ...]]) -> nn.Module:
-    """Replace all running means and variances by their averages over these batches, in place; returns the model.
+    """Replace all running means and variances by their averages over ``batches``, in place; returns the model.
 
-    Each batch is (images [N, C, H, W], ...) and weighs the same. Weights and the mode of each module stay as they are;
-    modules other than batch norms run in evaluation mode.
+    Each batch is (images [N, C, H, W], ...) and has the same weight in the average. The model's weights and the mode of
+    each module stay as they are; modules other than batch norms run in evaluation mode.
     """
     norms = tracking_norms(model)
     if not norms:
@@ -36,7 +36,7 @@ def tracking_norms(model: nn.Module) -> list[Norm]:
 
 @contextmanager
 def averaging(norms: Sequence[Norm]) -> Iterator[None]:
-    """Inside, each forward pass normalizes by its own batch, and all passes are averaged into new statistics."""
+    """Inside this context each forward pass normalizes by its own batch, and the new statistics average all passes."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

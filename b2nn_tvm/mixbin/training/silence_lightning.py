@@ -1,4 +1,4 @@
-"""Lightning without its chatter: hints at products, at workers and at devices say nothing about a training."""
+"""Silence Lightning's messages that say nothing about a training: hints at products, at workers and at devices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 _LOGGERS = ("lightning.pytorch", "lightning.fabric")
 _NOISE = (
     r".*does not have many workers which may be a bottleneck.*",  # the images are in memory
-    r"Checkpoint directory .* exists and is not empty\.",  # it is there to go on from
+    r"Checkpoint directory .* exists and is not empty\.",  # the training goes on from it
     r"`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own call of torch
     r"The number of training batches \(\d+\) is smaller than the logging interval.*",
 )
@@ -18,7 +18,7 @@ _NOISE = (
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Inside, Lightning logs errors only, and the warnings named here are dropped; afterwards all is as before."""
+    """Inside this context Lightning logs errors only, and the warnings in ``_NOISE`` are dropped."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Train a float network from its labels; the entry to fine-tuning and to measuring accuracy as well."""
+"""Train a float network on labels; callers also import fine-tuning and the measurement of accuracy from here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["EpochRecord", "TrainResult", "evaluate", "finetune", "logits", "trai
 
 @dataclass(frozen=True)
 class Supervised:
-    """The objective of a ``loss`` of (outputs, labels)."""
+    """The objective of plain training: a ``loss`` of (outputs, labels)."""
 
     loss: Loss
 
@@ -49,9 +49,9 @@ def train(
 
     On CPUs the result is fixed by ``seed`` and the number of processes. With a ``workdir`` each epoch is kept there,
     and the same call goes on where an earlier one was stopped. ``progress`` counts steps, with the loss and the
-    validation accuracy of the last epoch. ``loss`` takes the place of the smoothed cross entropy; its repr names it, in
-    every process the same. Raises InputError where a setting is out of range, a checkpoint is damaged, or the loss is
-    no longer finite.
+    validation accuracy of the last epoch. ``loss`` replaces the smoothed cross entropy; its repr identifies it and must
+    be the same in every process. Raises InputError where a setting is out of range, a checkpoint is damaged, or the
+    loss is no longer finite.
     """
     told = StageProgress(as_progress(progress), "train", first=0, total=epochs)
     if epochs == 0:

@@ -21,9 +21,9 @@ from b2nn_tvm.mixbin.training.recipe import EpochRecord, Objective, Recipe
 class TrainingModule(L.LightningModule):
     """Trains ``model`` in place by ``recipe``; ``history`` has a record per epoch and survives in checkpoints.
 
-    All that is random is drawn from the recipe's seed and the epoch, so that a resumed run equals an uninterrupted one.
-    The model's weights should lie as ``training_layout`` says. ``start`` says what training starts from, in words that
-    must be the same in all processes.
+    All random numbers are drawn from the recipe's seed and the epoch, so that a resumed run equals an uninterrupted
+    one. The model's weights should lie as ``training_layout`` says. ``start`` describes the state that training starts
+    from, in words that must be the same in all processes.
     """
 
     def __init__(self, model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe, start: str):
@@ -70,7 +70,7 @@ class TrainingModule(L.LightningModule):
         self.history.append(EpochRecord(self.recipe.stage, self.current_epoch + 1, loss, accuracy))
 
     def on_train_end(self) -> None:
-        # Each process has its own running statistics, of its share; the checkpoint has the first one's.
+        # Each process has the running statistics of its own share; the checkpoint has those of the first process.
         for buffer in self.model.buffers():
             buffer.copy_(self.trainer.strategy.broadcast(buffer))
 
@@ -86,7 +86,7 @@ class TrainingModule(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
 
     def _outputs(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        # In mixed precision the outputs are halves, in which a sum of exponentials is too coarse.
+        # In mixed precision the outputs are 16-bit floats, which are too coarse for a sum of exponentials.
         outputs: torch.Tensor = self.model(batch[0].contiguous(memory_format=self._layout))
         return outputs.float()
 

@@ -23,7 +23,7 @@ LOSS_EVERY_S = 1.0  # a GPU must stop for the loss of a step, so it is read only
 
 
 class StepReport(L.Callback):
-    """Tells ``progress`` of each step, in the first process alone; the stage starts at epoch ``first`` of ``total``.
+    """Reports each step to ``progress`` from the first process; the stage starts at epoch ``first`` of ``total``.
 
     The detail is the loss and the accuracy of the last epoch; during the first epoch it is the loss of a step.
     """
@@ -74,9 +74,9 @@ def _history(module: L.LightningModule) -> Sequence[EpochRecord]:
 
 @contextmanager
 def relayed(progress: Progress) -> Iterator[Progress]:
-    """A Progress for processes that are spawned inside: a thread of this process calls ``progress`` for them.
+    """A Progress for processes spawned inside this context: a thread of this process calls ``progress`` for them.
 
-    What ``progress`` raises is raised at the end, when the processes are done.
+    An error of ``progress`` is raised at the end, when the processes are done.
     """
     ours, theirs = multiprocessing.Pipe(duplex=False)
     raised: list[BaseException] = []
