@@ -3,8 +3,8 @@
     response = 1e-3 * (features of the exemplar, correlated with the features of the search crop) + bias
     loss = mean over pairs of the weighted mean over cells of log(1 + exp(-y * response))
 
-y is +1 in the cells within a radius around the target's cell, else -1. The cells of +1 and the cells of -1 have the same
-total weight.
+y is +1 in the cells within a radius around the target's cell, else -1. The cells of +1 and the cells of -1 have equal
+total weights.
 """
 
 from __future__ import annotations
