@@ -78,7 +78,7 @@ class TargetInfo:
 
 
 def host_arch() -> str:
-    """The architecture of this process; newer Raspberry Pis run 32-bit systems, and so processes, on a 64-bit kernel."""
+    """The architecture of this process, which may have 32 bits on the 64-bit kernel of newer Raspberry Pis."""
     return "armv7l" if platform.machine() == "aarch64" and sys.maxsize < 2**32 else platform.machine()
 
 
