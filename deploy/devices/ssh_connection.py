@@ -58,7 +58,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Destination:
-    """The user, the host and the port of a login; ``user`` and ``port`` are empty where ssh's own settings have them."""
+    """The user, the host and the port of a login; ``user`` and ``port`` are empty where ssh's settings have them."""
 
     host: str
     user: str = ""
