@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VECTORS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 NATIVE = "native"
-FOLDER = Path(__file__).parent  # of the TOML files
+FOLDER = Path(__file__).parent  # the folder of the TOML files
 
 
 @dataclass(frozen=True)

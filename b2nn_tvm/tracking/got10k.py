@@ -139,7 +139,7 @@ def _meta(path: Path, *, public: bool) -> dict[str, str]:
         return meta
     for number, line in enumerate(_lines(path), 1):
         key, colon, value = line.partition(":")
-        if not colon and line.strip() and not line.startswith("["):  # a section's name
+        if not colon and line.strip() and not line.startswith("["):  # "[" begins a section's name
             raise InputError(f'{path}, line {number}: expected "key: value", not {line[:80]!r}')
         if colon:
             meta[key.strip()] = value.strip()

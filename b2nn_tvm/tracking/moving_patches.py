@@ -20,7 +20,7 @@ from PIL import Image
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.tracking.got10k import ALL_VISIBLE, SPLITS
 
-QUALITY = 92  # of the JPEG files
+QUALITY = 92  # the quality of the JPEG files
 
 
 def write_moving_patches(

@@ -23,7 +23,7 @@ from b2nn_tvm.errors import DeviceError, InputError
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
-# A shell that waits for the program can tell which signal ended the program; the file pid lets the link kill it.
+# The shell waits for the program, so that it can tell which signal ended it; the file pid lets the link kill it.
 _RUN = "./{runner} {arguments} </dev/null & echo $! >pid; wait $!; status=$?; rm -f pid; exit $status"
 
 # tar does not always say that the disk is full.

@@ -31,7 +31,7 @@ OPTIONS = {
     "ClearAllForwardings": "yes",
     "RemoteCommand": "none",
 }
-_FAREWELL_S = 2  # a board that does not end the login by then sees the connection close, and cleans up when it can
+_FAREWELL_S = 2  # seconds to end the login; a slower board sees the connection close, and cleans up when it can
 _READY = "b2nn-folder "
 _KEEPER = """
 umask 077

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
 
 PLUGIN = Path(__file__).parents[1] / "plugin" / "count_blocks.c"
-INSTRUCTION_BYTES = 4  # A64 and A32
+INSTRUCTION_BYTES = 4  # in A64 and in A32
 
 
 @dataclass(frozen=True)

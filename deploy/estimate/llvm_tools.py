@@ -23,8 +23,8 @@ VERSION = 19
 FOLDER_VARIABLE = "B2NN_LLVM_TOOLS"
 DEFAULT_FOLDER = Path("build") / "llvm-tools"
 ITERATIONS = 100
-# LLVM 19 gives Cortex-A76 the model of Cortex-A57, with half of its vector units; Neoverse-N1 is the same core for
-# servers.
+# LLVM 19 gives Cortex-A76 the model of Cortex-A57, which has half of its vector units; Neoverse-N1 is the same core as
+# Cortex-A76, for servers.
 MODELS = {"cortex-a76": "neoverse-n1"}
 # 32-bit cores for which LLVM has no model, and the core whose model is taken for their code.
 MODELS_32 = {"cortex-a7": "cortex-a57"}

@@ -15,7 +15,7 @@ from b2nn_tvm.deploy.estimate.static_cost import SYMBOL, argument_bytes, cost_of
 from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
 
-WORD = "static"  # for --device
+WORD = "static"  # the word of this bench for --device
 
 
 class StaticBench:

@@ -79,7 +79,7 @@ def measure(
 
 def _measure(artifact: Artifact, device: Device, threads: int, effort: MeasurementSettings) -> Measurement:
     for _ in range(BOARDS - 1 if device.has_replacements else 0):
-        with contextlib.suppress(DeviceLost):  # another board takes over
+        with contextlib.suppress(DeviceLost):  # then another board takes over
             return _measure_once(artifact, device, threads, effort)
     return _measure_once(artifact, device, threads, effort)
 

@@ -131,7 +131,7 @@ class Journal:
                 if line.endswith("\n")
             ]
         self._pending = list(self.samples)
-        path.write_bytes(b"")  # without the half of a line that an earlier run may have left
+        path.write_bytes(b"")  # the file begins anew, as an earlier run may have left half of a line
         self._write()
 
     @property

@@ -28,7 +28,7 @@ LIBRARY = "libb2nn_model.so"
 RUNNER = "b2nn-run"
 HEADER = "b2nn.h"
 DEPLOY = Path(__file__).parents[1]
-RUNTIME = DEPLOY / "runtime"  # what is linked into the library
+RUNTIME = DEPLOY / "runtime"  # the sources that are linked into the library
 RUNNER_SOURCES = DEPLOY / "runner"
 LIBRARY_SOURCES = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", "cpu.c", CONSTANTS_SOURCE)
 
