@@ -152,8 +152,8 @@ class RpcDevice(Device):
             self._session = call_within(CONNECT_S, rpc.connect, *self._address)
         except TimeoutError:
             raise DeviceLost(
-                f"{self.address}: no answer for {CONNECT_S} s; b2nn-device serves one at a time: is another one"
-                " connected, or the board off?"
+                f"{self.address}: no answer for {CONNECT_S} s; b2nn-device serves one client at a time: is another"
+                " client connected, or is the board off?"
             ) from None
         except (RuntimeError, OSError) as error:
             raise DeviceError(f"{self.address}: cannot connect: {_last_line(error)}; {self._remedy()}") from None

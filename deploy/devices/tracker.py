@@ -59,7 +59,7 @@ class TrackerDevice(RpcDevice):
             request.give_up()
             raise DeviceLost(
                 f"{self.address}: none of {boards} boards became free within {self._timeout_s:g} s ({free} said that"
-                " they are); wait for the others' work, or look after the boards"
+                " they were free); wait for the work of other clients, or look after the boards"
             ) from None
         except (RuntimeError, OSError) as error:
             raise DeviceLost(f"{self.address}: the tracker handed out a board that does not answer: {error}") from None
