@@ -1,4 +1,4 @@
-"""Whether the engines computed the same: a time for something else is worth nothing."""
+"""The check that all engines computed the same numbers: the time of another computation is worth nothing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ LIMITS = {"fp32": 2e-3, "int8": 0.1, "binary": 1e-5}
 def drop_disagreeing(
     outcome: Mapping[Name, Timing | Unavailable], outputs: Mapping[Name, Path], *, limits: Mapping[str, float] = LIMITS
 ) -> dict[Name, Timing | Unavailable]:
-    """``outcome``, where an engine whose output is not its reference's is Unavailable, with the error as its reason.
+    """``outcome``, in which an engine whose output differs from its reference is Unavailable, with the error as reason.
 
-    The float and int8 forms are compared with onnxruntime's float result, or the first float one; the binary forms with
-    ours. Outputs may be channels-last. What has no file in ``outputs`` is taken as it is.
+    The float and int8 forms are compared with onnxruntime's float result, or else with the first float result; the
+    binary forms are compared with ours. Outputs may be channels-last. Engines without a file in ``outputs`` are not
+    checked. Raises SystemExit where our own output differs.
     """
     arrays = {name: np.load(path) for name, path in outputs.items() if isinstance(outcome[name], Timing)}
     first = lambda precision, engine: next(

@@ -1,11 +1,11 @@
-"""ResNet-18's layers on ARM boards, without a board: instructions that they execute and cycles that LLVM's models give.
+"""ResNet-18's layers on ARM boards, without a board: the executed instructions, and the cycles of LLVM's models.
 
     python benchmarks/arm_static.py [--target arm rpi3 rpi4 rpi5 armv7] [--cases all|stages] [--json FILE]
 
-Instructions are counted by the emulator: exact, and the same on every run. Cycles are an estimate: llvm-mca's model of
-the CPU, each loop in its steady state, all data in the first-level cache. Neither is a time. A layer is float in, float
-out: of a binary one the packing of its input counts. Needs ``make arm-emulator`` and, for the cycles, ``make
-llvm-tools``.
+The emulator counts instructions exactly, and the same on every run. Cycles are an estimate by llvm-mca's model of the
+CPU, with each loop in its steady state and all data in the first-level cache. Neither is a time. A layer reads and
+writes floats, so the packing of the input counts for a binary layer. The script needs ``make arm-emulator`` and, for
+the cycles, ``make llvm-tools``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ FLOAT_ONLY = {
 
 @dataclass(frozen=True)
 class Row:
-    """One layer of one precision for one target: per multiply-accumulate ``instructions`` and, for each CPU,
+    """One layer in one precision for one target: its multiply-accumulates, its ``instructions`` and, for each CPU, its
     ``cycles``.
     """
 
@@ -70,7 +70,7 @@ class Row:
 
 
 def layer(case: str, workload: ConvWorkload, precision: str, target: str, tools: LlvmTools | None) -> Row:
-    """All kernels of one layer, as they would be compiled into a library."""
+    """The figures of one layer: the sums over all kernels that it would have in a library."""
     info = targets.get(target)
     if is_dense(workload):
         network = dense(workload)
@@ -91,7 +91,7 @@ def layer(case: str, workload: ConvWorkload, precision: str, target: str, tools:
 
 
 def cases(which: str) -> Iterator[tuple[str, ConvWorkload, str]]:
-    """(case, workload, precision) of each layer to compile."""
+    """The (case, workload, precision) of each layer to compile."""
     both = STAGES if which == "stages" else STAGES | STRIDED
     for case, workload in both.items():
         yield case, workload, "binary"
@@ -101,9 +101,7 @@ def cases(which: str) -> Iterator[tuple[str, ConvWorkload, str]]:
 
 
 def show(target: str, rows: Sequence[Row], console: Console) -> None:
-    """A table of one target: each layer's figures per thousand MACs, and how many times fewer they are for the
-    binary one.
-    """
+    """Print a table of one target: each layer's figures per thousand MACs, and the ratios of float to binary."""
     info = targets.get(target)
     cpus = tuple(rows[0].cycles)
     table = Table(title=f"{target} ({info.description}), for 1,000 multiply-accumulates")

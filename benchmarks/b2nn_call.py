@@ -1,4 +1,4 @@
-"""Ours: a compiled library, from and to arrays that it uses in place."""
+"""Our engine: a compiled library, which uses the arrays of inputs and outputs in place."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from b2nn_tvm.deploy.library.c_interface import aligned_empty
 
 
 def load(*, folder: str, threads: int, channels_last: bool):
-    """With ``channels_last`` the images that the library reads are channels-last; their numbers are those of the
-    others.
-    """
+    """The timed call and the result of a library; with ``channels_last`` it reads the same images as channels-last."""
     artifact = b2nn_tvm.load(folder)
     given = [aligned_empty(spec.shape, spec.dtype) for spec in artifact.inputs]
     for array in given:

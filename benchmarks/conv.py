@@ -4,10 +4,10 @@
         [--cases stages 1x1 strided stem projections depthwise dense prime | all]
                               [--engines ...] [--json FILE] [--markdown FILE]
 
-A binary convolution is float in, float out: sign, packing, the convolution and its scale. Our kernels read and write
-channels-last, as they do inside a network, and so does Larq; the others read and write NCHW. All get the same numbers,
-and what computes something else is not timed. With a target below this machine's level, OpenVINO is held to that
-target's, too.
+A binary convolution reads and writes floats: its time has the sign, the packing, the convolution and the scale. Our
+kernels read and write channels-last, as they do inside a network, and so does Larq; the others read and write NCHW. All
+get the same numbers, and an engine that computes something else gets no time. With a target below this machine's
+instruction set, OpenVINO is held to that of the target, too.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def float_conv(workload: ConvWorkload, *, channels_last: bool) -> onnx.ModelProt
 
 
 def binary_conv(workload: ConvWorkload, *, channels_last: bool) -> onnx.ModelProto:
-    """A binary convolution with random weights and scales, float in and float out. No body: compilers know the node."""
+    """A binary convolution with random weights and scales on floats; the node has no body, as compilers know it."""
     rng = np.random.default_rng(0)
     shape = (workload.out_channels, workload.in_channels, *workload.kernel)
     constants = {
@@ -33,7 +33,7 @@ def binary_conv(workload: ConvWorkload, *, channels_last: bool) -> onnx.ModelPro
 
 
 def dense(workload: ConvWorkload) -> onnx.ModelProto:
-    """A dense layer with bias, as wide as this 1x1 convolution of one pixel."""
+    """A dense layer with bias that has the channels of ``workload``, a 1x1 convolution of one pixel."""
     inputs, outputs = _dense_sizes(workload)
     rng = np.random.default_rng(0)
     constants = {"w": rng.standard_normal((outputs, inputs)).astype(np.float32), "b": np.zeros(outputs, np.float32)}
@@ -42,7 +42,7 @@ def dense(workload: ConvWorkload) -> onnx.ModelProto:
 
 
 def binary_dense(workload: ConvWorkload) -> onnx.ModelProto:
-    """The binary dense layer that computes what ``binary_conv`` of this workload does: sign, and weights of +-scale."""
+    """A binary dense layer with the result of ``binary_conv`` of this workload: a sign, and weights of +-scale."""
     inputs, outputs = _dense_sizes(workload)
     weight, scale = (numpy_helper.to_array(t) for t in binary_conv(workload, channels_last=False).graph.initializer[:2])
     signs = reference.unpack(weight.reshape(outputs, -1), inputs).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The engines of the benchmarks: what each needs made of an ONNX file, and why one cannot be had."""
+"""The engines of the benchmarks: the form of an ONNX file that each engine needs, or why the engine is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONEDNN_ISA = {"avx2": "AVX2", "avx512": "AVX512_CORE"}
 
 @dataclass(frozen=True)
 class Name:
-    """One engine as a table states it; ``isa`` is the instruction set that it was compiled for or could choose from."""
+    """One engine in a table; ``isa`` is the instruction set for which it was compiled, or the best that it may use."""
 
     engine: str
     precision: str
@@ -35,9 +35,9 @@ class Name:
 
 @dataclass(frozen=True)
 class Network:
-    """One case in the forms from which all peers' forms are made: ONNX with float layers, and with nodes BinaryConv2d.
+    """One case as two ONNX files, of which all peers' forms are made: with float layers, and with nodes BinaryConv2d.
 
-    ``shape`` is the input's, ``binary_shape`` that of the binary form where it differs; conversions are kept in
+    ``shape`` is that of the input, ``binary_shape`` that of the binary form's input where it differs; conversions go to
     ``folder``.
     """
 
@@ -50,7 +50,7 @@ class Network:
 def peers(
     network: Network, *, target: str, threads: int, wanted: Collection[str] = ENGINES
 ) -> dict[Name, Engine | Unavailable]:
-    """Every other engine's way to compute ``network``: the float and int8 forms, and the binary one if it has one."""
+    """Every other engine with ``network``: in float, in int8, and in binary if the engine can compute that."""
     limit = targets.get(target).vector
     native = machine_isa()
     found: dict[Name, Engine | Unavailable] = {}
@@ -70,14 +70,14 @@ def peers(
 def ours(
     folder: Path, *, precision: str, target: str, threads: int, channels_last: bool = False
 ) -> dict[Name, Engine | Unavailable]:
-    """The library compiled for ``target`` in ``folder``; ``channels_last`` where its input is."""
+    """Our engine with the library in ``folder``, compiled for ``target``; ``channels_last`` if its input is so."""
     arguments = {"folder": str(folder), "threads": threads, "channels_last": channels_last}
     engine = Engine("b2nn_call", arguments, ("apache-tvm",))
     return {Name("b2nn", precision, targets.get(target).vector, threads): engine}
 
 
 def machine_isa() -> str:
-    """The best instruction set of this machine among those that targets are named by."""
+    """The best instruction set of this machine among those of our targets."""
     return targets.get(targets.NATIVE).vector
 
 

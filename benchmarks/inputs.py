@@ -1,4 +1,4 @@
-"""The input of every measurement; imported by each engine's process, so numpy is all that it needs."""
+"""The input of every measurement. Each engine's process imports this file, so it needs nothing but numpy."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 (larq_peer.py).
 
 The network (larq_graph.py writes it) becomes a TensorFlow function in NHWC, which LCE's converter reads. Its binary
-convolutions pad "SAME" with zeros as TensorFlow does: with a stride of 2 and an even size that is one pixel off from
-ONNX's symmetric padding, so the numbers differ there, the work does not.
+convolutions pad "SAME" with zeros as TensorFlow does. With a stride of 2 and an even size, this is one pixel off from
+ONNX's symmetric padding: the numbers differ there, but the work is the same.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _batch_norm(attributes, x, gamma, beta, mean, variance):
 
 
 def _flatten(_attributes, x, *_shape):
-    """Of one pixel: the order of channels-last and of channels-first is the same there."""
+    """Flatten images of one pixel, in which channels-last and channels-first have the same order."""
     if x.shape.rank == 4 and x.shape[1] * x.shape[2] != 1:
         raise ValueError(f"only single pixels are flattened, not {x.shape}")
     return tf.reshape(x, (x.shape[0], -1))

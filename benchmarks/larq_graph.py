@@ -1,6 +1,4 @@
-"""An ONNX network of binary layers -> a list of operations and an archive of arrays, which larq_call.py can read
-without onnx.
-"""
+"""An ONNX network of binary layers -> its arrays and operations as an archive that larq_call.py reads without onnx."""
 
 from __future__ import annotations
 
@@ -15,8 +13,9 @@ from b2nn_tvm import reference
 
 
 def write_graph(path: Path, output: Path) -> Path:
-    """Write ``output`` (.npz): the constants, and under "graph" the operations as JSON. Weights are HWIO, signs as
-    +1 and -1.
+    """Write the constants of the network to ``output`` (.npz), and its operations as JSON under "graph".
+
+    Weights are HWIO, and signs are +1 and -1.
     """
     model = onnx.load(path)
     graph = model.graph

@@ -1,4 +1,4 @@
-"""Where Larq Compute Engine is: it needs an old TensorFlow, so it lives in an environment of its own."""
+"""The interpreter of Larq Compute Engine, which needs an old TensorFlow and so lives in an environment of its own."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def larq_python() -> str:
-    """The interpreter that has it: the variable's, else .venv-larq's. Raises ModuleNotFoundError where there is
-    none.
+    """The interpreter that has Larq: that of the environment variable, else that of .venv-larq.
+
+    Raises ModuleNotFoundError where there is none.
     """
     path = Path(os.environ.get(VARIABLE) or ENVIRONMENT / "bin" / "python")
     if not path.is_file():

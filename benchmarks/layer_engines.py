@@ -1,4 +1,4 @@
-"""Every engine's way to compute one layer, float and binary."""
+"""The times of one layer, float and binary, in every engine."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def time_layer(
     seconds: float,
     folder: Path,
 ) -> dict[Name, Timing | Unavailable]:
-    """The time of each engine on the layer, or why there is none; binary, too, where it has no groups and reads no
-    image.
+    """The time of each engine on the layer, or why there is none.
+
+    The layer is also timed as a binary layer, unless it has groups or reads an image.
     """
     binary = workload.groups == 1 and workload.in_channels > 3
     save = lambda model, name: (onnx.save(model, folder / name), folder / name)[1]

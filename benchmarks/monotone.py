@@ -1,4 +1,4 @@
-"""Whether binarizing one more layer ever makes a network slower: walks from all float to all binary."""
+"""The test whether binarizing one more layer ever makes a network slower, by walks from all float to all binary."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def walk(
 ) -> None:
     """Compile the network of every step of ``orders``, time all of them in one process, and add a note for each order.
 
-    Of the order, only the first ``layers`` are made binary if that is given.
+    Where ``layers`` is given, only the first ``layers`` layers of each order become binary.
     """
     model, shape = network(name), SHAPES[name]
     paths = {order: arranged(eligible(model, shape=shape), order, seed=seed)[:layers] for order in orders}
@@ -59,7 +59,7 @@ def walk(
 
 
 def arranged(layers: Sequence[str], order: str, *, seed: int) -> tuple[str, ...]:
-    """The layers, which come front to back, in one of ORDERS."""
+    """The layers, which are given front to back, in one of ORDERS."""
     if order == "random":
         return tuple(random.Random(seed).sample(list(layers), len(layers)))
     return tuple(layers if order == "front-to-back" else reversed(layers))

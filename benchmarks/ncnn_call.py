@@ -8,8 +8,9 @@ from inputs import random_input
 
 
 def load(*, param: str, shape: list, threads: int):
-    """``param`` is the text file, its weights lie beside it as .bin; ``shape`` is the input's, its batch of 1
-    included.
+    """The timed call and the result of a network: ``param`` is its text file, beside which its weights lie as .bin.
+
+    ``shape`` is that of the input, with its batch of 1.
     """
     network = ncnn.Net()
     network.opt.num_threads = threads

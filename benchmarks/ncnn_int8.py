@@ -1,8 +1,8 @@
 """A float network in ncnn's format -> its int8 form, as ncnn's tools make it.
 
-Those tools (ncnn2table, ncnn2int8) are not on PyPI. This does the same: weights per output channel, activations per
-tensor, scales of 127 / largest magnitude, and where a quantized convolution feeds another one directly, int8 between
-them. The format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
+These tools (ncnn2table, ncnn2int8) are not on PyPI. This file does the same: weights have scales per output channel and
+activations per tensor, 127 / largest magnitude. Where a quantized convolution feeds another one directly, the values
+between them are int8. The format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REQUANTIZE = 100  # added to the term: the output is int8, too
 
 @dataclass
 class Layer:
-    """One line of the text file, and what the other file holds for it."""
+    """One line of the text file, with the weights that the binary file holds for it."""
 
     type: str
     name: str
@@ -35,9 +35,7 @@ class Layer:
 
 
 def quantize(param: Path, output: Path, *, shape: tuple[int, ...]) -> Path:
-    """Write the int8 form of the network ``param`` as ``output``, calibrated on inputs of this shape; return
-    ``output``.
-    """
+    """Write the int8 form of the network ``param`` as ``output``, calibrated on random inputs; return ``output``."""
     layers = _read(param)
     weighted = [layer for layer in layers if layer.type in WEIGHTED]
     largest = _largest_activations(param, sorted({layer.bottoms[0] for layer in weighted}), shape)
@@ -106,7 +104,7 @@ def _largest_activations(param: Path, blobs: list[str], shape: tuple[int, ...]) 
 
 
 def _feeding_another(layers: list[Layer]) -> dict[str, str]:
-    """Convolutions all of whose readers are convolutions: name -> the blob that a reader takes."""
+    """The convolutions whose readers are all convolutions: name -> the blob that a reader takes."""
     readers: dict[str, list[Layer]] = {}
     for layer in layers:
         for blob in layer.bottoms:

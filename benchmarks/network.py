@@ -4,10 +4,10 @@
         [--json FILE] [--markdown FILE]
     python benchmarks/network.py --cases monotone [--network bireal18] [--orders front-to-back back-to-front random]
 
-ResNet-18, and Bi-Real-18 with nothing, 50 and 15 % of its FLOPs left and everything eligible binary. The peers' fp32
-and int8 rows compute the float network of the same case, the binary ones the mixed network. The case "monotone" walks
-from all float to all binary, one layer after the other, and says which steps made the network slower; it compiles some
-50 networks.
+The networks are ResNet-18, and Bi-Real-18 with no layer binary, with as many as leave 50 % or 15 % of its FLOPs, and
+with all eligible layers. The peers' fp32 and int8 rows compute the float network of the same case, the binary rows
+compute the mixed network. The case "monotone" walks from all float to all binary, one layer after the other, and says
+which steps made the network slower; it compiles some 50 networks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from b2nn_tvm.targets import target as targets
 
 @dataclass(frozen=True)
 class Case:
-    """One of SHAPES, and which of its layers are binary."""
+    """A network of SHAPES, and the choice of its binary layers."""
 
     title: str
     network: str

@@ -1,4 +1,4 @@
-"""Every engine's way to compute one network, all float or with some layers binary."""
+"""The times of one network, all float or with some layers binary, in every engine."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def time_network(
     seconds: float,
     folder: Path,
 ) -> dict[Name, Timing | Unavailable]:
-    """The time of each engine on one of SHAPES with these layers binary, or why there is none.
+    """The time of each engine on a network of SHAPES with these layers binary, or why there is none.
 
-    All forms of the network are kept in ``folder``, those of the float network for further calls; ``key`` names the
-    others.
+    All forms of the network are kept in ``folder``. Further calls use the forms of the float network again; ``key``
+    names the other forms.
     """
     model, shape = network(name), SHAPES[name]
     plain = folder / f"{name}-float.onnx"

@@ -22,7 +22,7 @@ SHAPES = {"resnet18": SHAPE, "bireal18": SHAPE, "cresnet20": (1, 3, 32, 32), "ti
 
 
 def network(name: str) -> torch.nn.Module:
-    """A built-in network with random weights and batch norms that have seen something."""
+    """A built-in network with random weights, whose batch norms have random means and variances as after training."""
     torch.manual_seed(0)
     model = _tiny() if name == "tiny" else models.get(name)()
     for module in model.modules():
@@ -33,7 +33,7 @@ def network(name: str) -> torch.nn.Module:
 
 
 def _tiny() -> torch.nn.Module:
-    """A network to try a benchmark with: one block, two layers that may be binary."""
+    """A small network to try a benchmark: one block, with two layers that may be binary."""
     return BiRealNet(classes=10, channels=3, image_size=8, stem="cifar", widths=(32,), blocks=1, activation="relu")
 
 
@@ -43,14 +43,14 @@ def eligible(model: torch.nn.Module, *, shape: Sequence[int] = SHAPE) -> tuple[s
 
 
 def macs(model: torch.nn.Module, *, shape: Sequence[int] = SHAPE) -> int:
-    """Multiply-accumulates of the convolutions and dense layers, the same whether they are float or binary."""
+    """The multiply-accumulates of all convolutions and dense layers; float and binary layers count alike."""
     return sum(layer.workload.macs for layer in trace(model, shape[1:]))
 
 
 def share_of_flops(
     model: torch.nn.Module, share: float, *, shape: Sequence[int] = SHAPE, seed: int = 0
 ) -> tuple[str, ...]:
-    """The first layers of a random order that bring the network to at most ``share`` of its FLOPs."""
+    """The layers to make binary so that the network has at most ``share`` of its FLOPs: the first of a random order."""
     order = list(eligible(model, shape=shape))
     random.Random(seed).shuffle(order)
     whole = flops(model, shape)
@@ -61,5 +61,5 @@ def share_of_flops(
 
 
 def save(model: torch.nn.Module, path: Path, binary: Sequence[str] = (), *, shape: Sequence[int] = SHAPE) -> Path:
-    """Export the network with these layers binary."""
+    """Export the network with the layers ``binary`` made binary; return the path."""
     return export_onnx(convert(model, binary) if binary else model, path, input_shape=shape)

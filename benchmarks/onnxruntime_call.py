@@ -1,4 +1,4 @@
-"""An ONNX file in onnxruntime's CPU engine, with all its graph optimizations, its arrays bound beforehand."""
+"""An ONNX file in onnxruntime's CPU engine, with all graph optimizations, and with arrays that are bound beforehand."""
 
 from __future__ import annotations
 

@@ -10,9 +10,7 @@ CALIBRATION_SAMPLES = 8
 
 
 def quantize(path: Path, output: Path) -> Path:
-    """Write the static int8 form: QDQ, weights per channel and signed, activations unsigned, ranges from sample
-    inputs.
-    """
+    """Write the static int8 form (QDQ): signed weights per channel, unsigned activations, ranges from sample inputs."""
     from onnxruntime import InferenceSession
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

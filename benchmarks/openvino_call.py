@@ -1,4 +1,4 @@
-"""An ONNX file in OpenVINO, float, int8, or with its own binary convolution, its arrays bound beforehand."""
+"""An ONNX file in OpenVINO: float, int8, or with OpenVINO's binary convolution; its arrays are bound beforehand."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from openvino.frontend.onnx import ConversionExtension
 
 
 def load(*, path: str, threads: int):
-    """Nodes BinaryConv2d become OpenVINO's BinaryConvolution.
+    """The timed call and the result of the file; its nodes BinaryConv2d become OpenVINO's BinaryConvolution.
 
-    Without the precision hint OpenVINO would compute in bfloat16 where the CPU has it. ``infer`` with arguments would
-    look at them anew in each call, which takes longer than a small layer.
+    Without the precision hint OpenVINO would compute in bfloat16 where the CPU has it. The arrays are bound because
+    ``infer`` with arguments checks them anew in each call, which takes longer than a small layer.
     """
     kept: list[object] = []  # OpenVINO refers to the memory of the packed weights, it does not copy it
     model = onnx.load(path)
@@ -33,8 +33,9 @@ def load(*, path: str, threads: int):
 
 
 def _binary_conv(node, kept: list[object]) -> list:
-    """FakeQuantize with two levels, BinaryConvolution, scale; its channels must be a multiple of 8, its thresholds
-    0.
+    """A binary convolution in OpenVINO: FakeQuantize with two levels, BinaryConvolution, scale.
+
+    Its channels must be a multiple of 8, its thresholds 0.
     """
     packed = np.asarray(node.get_input(1).get_node().data)
     channels = node.get_attribute("channels")

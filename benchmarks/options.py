@@ -52,7 +52,7 @@ def parser(
 
 
 def options(arguments: argparse.Namespace, cases: tuple[str, ...]) -> Options:
-    """The shared options as parsed; "all" stands for all of ``cases``."""
+    """The shared options as parsed; the case "all" stands for all ``cases``."""
     try:
         target = targets.get(arguments.target)
     except TargetError as error:

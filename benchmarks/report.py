@@ -26,7 +26,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Row:
-    """One engine on one case; the fields are the keys of the JSON rows."""
+    """The time of one engine on one case; the fields are the keys of the JSON rows."""
 
     engine: str
     precision: str
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why one engine has no time on one case."""
+    """The reason why one engine has no time on one case."""
 
     engine: str
     precision: str
@@ -59,8 +59,8 @@ class Missing:
 
 @dataclass
 class Report:
-    """What a benchmark found: its title, one table for each of ``groups`` (heading -> cases), MACs of each case, and
-    more text.
+    """The results of a benchmark: its title, a table for each of ``groups`` (heading -> cases), the MACs of each case,
+    and more text.
     """
 
     title: str
@@ -72,7 +72,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def add(self, group: str, case: str, macs: int, outcome: Mapping[Name, Timing | Unavailable]) -> None:
-        """Take in what ``Workers.interleave`` found; raises SystemExit where our own engine has no time."""
+        """Add the times that ``Workers.interleave`` found; raises SystemExit where our own engine has no time."""
         self.groups.setdefault(group, []).append(case)
         self.macs[case] = macs
         for name, found in outcome.items():
@@ -95,17 +95,17 @@ class Report:
             )
 
     def note(self, heading: str, lines: Sequence[Sequence[str]], text: str) -> None:
-        """Add a table of another kind, its first line the heads of its columns, and a sentence."""
+        """Add a table of another kind, whose first line has the heads of its columns, and a sentence."""
         self.notes.append(f"### {heading}\n\n{aligned(lines)}\n\n{text}")
 
     def markdown(self) -> str:
-        """Title, machine, and for each group a table of engines by cases, as docs/results.md shows them."""
+        """The title, the machine, and for each group a table of engines by cases, as docs/results.md shows them."""
         tables = [f"### {heading}\n\n{self._table(cases)}" for heading, cases in self.groups.items()]
         legend = f" {LEGEND}" if tables else ""
         return "\n\n".join([f"## {self.title}", machine_line(self.versions) + legend, *tables, *self.notes]) + "\n"
 
     def finish(self, *, json_path: Path | None, markdown_path: Path | None = None) -> None:
-        """Print the tables; write the rows and the tables where asked to."""
+        """Print the tables; write the rows and the tables to files where the options name files."""
         print(self.markdown(), flush=True)
         if markdown_path:
             write_atomic(markdown_path, self.markdown().encode())
@@ -113,7 +113,7 @@ class Report:
             write_atomic(json_path, (json.dumps(self.document(), indent=2) + "\n").encode())
 
     def document(self) -> dict:
-        """The JSON document."""
+        """The report as a JSON document."""
         return {
             "title": self.title,
             "machine": machine(),
@@ -162,7 +162,7 @@ def machine() -> dict:
 
 
 def machine_line(found: Mapping[str, str]) -> str:
-    """CPU, ISA level and versions in one line."""
+    """The CPU, its instruction set and all versions in one line."""
     here = machine()
     programs = ", ".join(f"{name} {version}" for name, version in versions(found).items())
     return f"{here['cpu']}, {here['cpus']} CPUs, {here['isa']}, {here['system']}. {programs}."

@@ -1,4 +1,4 @@
-"""Interleaved timing: each engine in a process of its own, and they take turns.
+"""Interleaved timing: each engine runs in a process of its own, and the engines take turns.
 
 A change of the machine's speed then meets all of them, and no engine's waiting threads or caches disturb another's
 turn. An engine's process lives as long as the benchmark and may run under another interpreter (worker.py).
@@ -28,9 +28,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Engine:
-    """How to make the call that is timed: ``load(**arguments)`` of ``module``, a file of this folder, in a process of
-    ``python`` with the variables of ``environment``; ``distributions`` are the packages whose versions the report
-    states.
+    """The way to make the timed call: ``load(**arguments)`` of ``module``, a file of this folder, in a process of the
+    interpreter ``python`` with the variables of ``environment``.
+
+    ``distributions`` are the packages whose versions the report states.
     """
 
     module: str
@@ -42,14 +43,14 @@ class Engine:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why there is no time."""
+    """The reason why an engine has no time."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of single calls, one tuple for each turn, and the versions of what was measured."""
+    """The milliseconds of single calls, one tuple for each turn, and the versions of the measured packages."""
 
     turns_ms: tuple[tuple[float, ...], ...]
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -85,10 +86,10 @@ class Workers:
         outputs: Mapping[Key, Path] | None = None,
         one_process: bool = False,
     ) -> dict[Key, Timing | Unavailable]:
-        """Time each engine's call: ``rounds`` turns of about ``seconds`` each, every single call clocked.
+        """Time each engine's call in ``rounds`` turns of about ``seconds`` each; every single call is timed.
 
-        An engine that cannot be had or fails becomes Unavailable. The first result of each goes into its file of
-        ``outputs``. With ``one_process`` they share one process, for several networks of one engine.
+        An engine that is missing or fails becomes Unavailable. The first result of each engine goes into its file of
+        ``outputs``. With ``one_process`` all share one process, for several networks of one engine.
         """
         outcome: dict[Key, Timing | Unavailable] = {}
         versions: dict[Key, Mapping[str, str]] = {}
@@ -160,7 +161,7 @@ class _Worker:
         return self._process.poll() is None
 
     def ask(self, action: str, **request):
-        """The value of the answer, or Unavailable."""
+        """The value in the answer of the process, or Unavailable."""
         if self._process.stdin.closed:
             return Unavailable("its process was stopped")
         try:

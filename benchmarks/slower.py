@@ -1,8 +1,8 @@
-"""Whether one thing is slower than another beyond the noise, from turns that alternated.
+"""The test whether one of two calls, timed in alternating turns, is slower than the other beyond the noise.
 
-Each round gives one comparison, of the minima of the two turns. Slower means: by more than ``least`` in the median of
-the rounds, and in so many rounds that equal speeds would show it less than once in a thousand times (one-sided sign
-test: 14 of 15, 10 of 10). Fewer than ten rounds show nothing.
+Each round gives one comparison, of the minima of the two turns. A call is slower if its time is larger by more than
+``least`` in the median of the rounds, and if it is slower in so many rounds that equal speeds would show it less than
+once in a thousand times (one-sided sign test: 14 of 15, 10 of 10). Fewer than ten rounds show nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def compare(before: Timing, after: Timing, *, least: float) -> Comparison:
 
 
 def summary(what: str, found: Sequence[str], *, least: float, rounds: int) -> str:
-    """One sentence: what was found slower, and by which criterion; or that there were too few rounds to tell."""
+    """One sentence that names the slower cases and the criterion, or says that there were too few rounds to tell."""
     if chance_of(rounds, rounds) >= CHANCE:
         return f"{what}: {rounds} rounds are too few to tell."
     needed = next(count for count in range(rounds + 1) if chance_of(count, rounds) < CHANCE)
@@ -49,5 +49,5 @@ def summary(what: str, found: Sequence[str], *, least: float, rounds: int) -> st
 
 
 def chance_of(heads: int, tosses: int) -> float:
-    """The probability of at least so many heads."""
+    """The probability of at least this number of heads in fair coin tosses."""
     return sum(comb(tosses, k) for k in range(heads, tosses + 1)) / 2**tosses

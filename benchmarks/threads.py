@@ -1,9 +1,9 @@
-"""How engines scale from one thread to more, and whether more threads ever make a small layer slower.
+"""The speedups of engines from one thread to more, and the small layers that more threads make slower.
 
     python benchmarks/threads.py [--target native] [--threads 2] [--cases networks layers] [--engines ...] [--json FILE]
 
-Networks run with one thread and with more, ours and the peers', all of them taking turns. Of the small layers ours do,
-and the peers run with more only.
+Networks run with one thread and with more, in our engine and in the peers', which all take turns. The small layers also
+run with both numbers of threads in our engine, but only with more threads in the peers'.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def _speedups(case: str, outcome: Mapping[Name, Timing | Unavailable], threads: int) -> list[list[str]]:
-    """A line for each engine that ran with both numbers of threads."""
+    """The rows of the table of speedups, one for each engine that ran with both numbers of threads."""
     lines = []
     for name, one in outcome.items():
         more = outcome.get(Name(name.engine, name.precision, name.isa, threads))

@@ -2,9 +2,9 @@
 
     python benchmarks/tune_records.py [--target native x86 x86-avx512] [--trials 24]
 
-Goes on where it stopped: a workload with a record is not measured again. Prints how much slower the default tile is
-than the fastest measured one. Wants an idle machine. For a target whose code this machine cannot run (arm, armv7) the
-tiles are chosen by static cost, an estimate, and the records say so.
+The script goes on where it stopped: a workload with a record is not measured again. It prints how much slower the
+default tile is than the fastest measured tile. It needs an idle machine. For a target whose code this machine cannot
+run (arm, armv7) the tiles are chosen by static cost, an estimate, and the records say so.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One engine's process: loads calls and times them, as rounds.py asks over its standard input, one JSON object a line.
+"""One engine's process: it loads and times calls as rounds.py asks on its standard input, one JSON object per line.
 
-Runs under any interpreter that has the engine and numpy: it imports nothing but the standard library by itself. An
-engine's module, named in the request, has ``load(**arguments)``, which returns two functions: one runs one inference,
-and is what is timed; the other returns that inference's result as an array.
+The process runs under any interpreter that has the engine and numpy: this file imports only the standard library. An
+engine's module, named in the request, has ``load(**arguments)``, which returns two functions: the first runs one
+inference and is timed; the second returns the result of this inference as an array.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _load(
 
 
 def _time(call, seconds: float) -> list:
-    """Milliseconds of each call in a turn of about ``seconds``, after one that is not clocked."""
+    """The milliseconds of each call in a turn of about ``seconds``, after one call that is not timed."""
     call()
     times, begin = [], time.perf_counter()
     while time.perf_counter() - begin < seconds or len(times) < 3:

@@ -1,6 +1,7 @@
 """A network of your own, from float to a library that keeps a budget: python examples/own_network.py
 
-Takes about a minute on the built-in digits; a real one trains longer, or comes trained (then leave out float_epochs).
+The example takes about a minute on the built-in digits. A real network trains longer, or is trained already: then leave
+out float_epochs.
 """
 
 import torch
@@ -15,8 +16,8 @@ def block(channels: int) -> nn.Sequential:
 
 
 class Net(nn.Module):
-    """Plain `conv -> batch norm -> ReLU`: where a convolution becomes binary, the ReLU in front becomes one that
-    keeps the sign.
+    """Plain `conv -> batch norm -> ReLU`: where a convolution becomes binary, an activation that keeps the sign takes
+    the place of the ReLU in front of it.
     """
 
     def __init__(self, classes: int, channels: int = 64) -> None:

@@ -1,7 +1,7 @@
 """A tracker from videos on disk to compiled libraries: python examples/track.py [FOLDER]
 
-FOLDER is a data set in GOT-10k's layout. Without one, small videos of moving patches are written and used, which takes
-about a minute; a real data set takes siamfc() as it is, crops of 127 and 255 pixels, and far more pairs and epochs.
+FOLDER is a data set in GOT-10k's layout. Without it, small videos of moving patches are written and used, which takes
+about a minute. For a real data set, use siamfc() as it is, crops of 127 and 255 pixels, and far more pairs and epochs.
 """
 
 import sys
@@ -56,7 +56,7 @@ def main() -> None:
         train(net, data, epochs=6, lr=1e-2, batch=8, progress=bars)
     follow("float, trained", torch_embedding(net.trunk))
 
-    # The search crop is what is computed for each frame, so that its operations are the budget.
+    # The trunk computes the search crop for each frame, so the budget counts the operations of this crop.
     shape = (3, net.sizes.search, net.sizes.search)
     cost = flops_cost(tuple(trace(net.trunk, shape)), total=flops(net.trunk, shape))
     scores = score("mixbin-loss", net, data.calibration(64, batch=32)).scores

@@ -1,4 +1,4 @@
-"""A target: one TOML file beside this one per command-line word, read into frozen, checked data."""
+"""A target is a TOML file beside this file, named by its command-line word and read into frozen, checked data."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 VECTORS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 NATIVE = "native"
-FOLDER = Path(__file__).parent  # of the TOML files
+FOLDER = Path(__file__).parent  # the folder of the TOML files
 
 
 @dataclass(frozen=True)
 class TargetInfo:
-    """Where a library runs.
+    """The CPU and the system for which a library is compiled.
 
-    ``vector`` is the instruction set the schedules are chosen by; ``requires`` are the CPU flags, as Linux prints them,
-    without which the library must not start; ``gnu_prefix``, ``zig_target`` and ``zig_mcpu`` say how to call a cross
-    compiler; ``emulator`` is QEMU's name of the oldest CPU among those that it is for.
+    ``vector`` is the instruction set by which the schedules are chosen. ``requires`` are the CPU flags, as Linux prints
+    them, without which the library must not start. ``gnu_prefix``, ``zig_target`` and ``zig_mcpu`` say how to call a
+    cross compiler. ``emulator`` is QEMU's name of the oldest CPU that the target is for. Raises TargetError for an
+    unknown ``vector``.
     """
 
     name: str
@@ -50,7 +51,7 @@ class TargetInfo:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What this machine lacks to run a library of this target; empty where it runs."""
+        """The features that this machine lacks to run a library of this target; empty where the library runs."""
         if host_arch() != self.arch:
             return (f"a CPU of architecture {self.arch} (this one is {host_arch()})",)
         return tuple(flag for flag in self.requires if flag not in host_flags())
@@ -60,7 +61,7 @@ class TargetInfo:
         return not self.missing
 
     def tvm_target(self) -> Target:
-        """The ``tvm.target.Target`` of this target; the one place where TVM is loaded."""
+        """The ``tvm.target.Target`` of this target; this method is the one place where this file loads TVM."""
         from tvm.target import Target
 
         fields: dict[str, str | int | list[str]] = {
@@ -77,13 +78,13 @@ class TargetInfo:
 
 
 def host_arch() -> str:
-    """The architecture of this process: 32-bit systems of newer Raspberry Pis have a 64-bit kernel."""
+    """The architecture of this process, which may have 32 bits on the 64-bit kernel of newer Raspberry Pis."""
     return "armv7l" if platform.machine() == "aarch64" and sys.maxsize < 2**32 else platform.machine()
 
 
 @cache
 def host_flags() -> frozenset[str]:
-    """The CPU's feature flags as Linux prints them, empty where they cannot be read."""
+    """The feature flags of this machine's CPU as Linux prints them; empty where they cannot be read."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -92,17 +93,17 @@ def host_flags() -> frozenset[str]:
         key, _, value = line.partition(":")
         if key.strip() in ("flags", "Features"):
             flags = frozenset(value.split())
-            return flags | {"neon", "vfpv4"} if "asimd" in flags else flags  # their names in 64-bit systems
+            return flags | {"neon", "vfpv4"} if "asimd" in flags else flags  # 64-bit systems print asimd for both
     return frozenset()
 
 
 def names() -> tuple[str, ...]:
-    """The words that ``--target`` takes."""
+    """The names of the targets: the words that ``--target`` takes."""
     return (*sorted(path.stem for path in FOLDER.glob("*.toml")), NATIVE)
 
 
 def get(name: str) -> TargetInfo:
-    """The target of this name; TargetError lists the choices where there is none."""
+    """The target ``name``; raises TargetError, with the choices, where there is none."""
     if name == NATIVE:
         return _native()
     path = FOLDER / f"{name}.toml"
@@ -114,7 +115,7 @@ def get(name: str) -> TargetInfo:
 
 
 def _native() -> TargetInfo:
-    """The shipped target that asks most of this machine's CPU and still runs on it."""
+    """The shipped target that requires the most CPU flags and still runs on this machine."""
     running = [target for target in map(get, names()[:-1]) if target.runs_here]
     if not running:
         shipped = ", ".join(names()[:-1])
@@ -122,5 +123,5 @@ def _native() -> TargetInfo:
             f"target native: this CPU ({host_arch()}) runs none of the shipped targets: {shipped}; name one to build"
             " for it"
         )
-    best = max(running, key=lambda target: len(target.requires))  # of equals the first, which is the least particular
+    best = max(running, key=lambda target: len(target.requires))  # the first of equals, which is the most general
     return replace(best, name=NATIVE, description=f"this machine ({best.name})")

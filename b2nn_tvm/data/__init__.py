@@ -1,4 +1,4 @@
-"""Data sets: the built-in ones by name, a user's by path."""
+"""Data sets: a built-in one is loaded by its name, a user's own by its path."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BUILT_IN: dict[str, Callable[..., DataBundle]] = {
     "shapes64": partial(shapes, size=64),
 }
 
-# Which loader reads a path: the first that recognizes it.
+# The loaders of paths, each behind its test. The first loader whose test recognizes a path reads it.
 _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] = (
     (lambda path: path.suffix == ".npz", npz),
     (is_cifar, cifar),
@@ -51,15 +51,15 @@ _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] =
 
 
 def names() -> tuple[str, ...]:
-    """The built-in data sets."""
+    """The names of the built-in data sets."""
     return tuple(_BUILT_IN)
 
 
 def get(word: str, *, size: int | None = None) -> DataBundle:
-    """A built-in data set by its name, else what lies at that path, recognized by its layout.
+    """The built-in data set that is named ``word``, else the data set at the path ``word``, recognized by its layout.
 
-    ``size`` is the side of the images, where it can be chosen. Raises InputError, with the choices, where it is none
-    of these.
+    ``size`` is the side of the images in pixels, for data sets that let it be chosen. Raises InputError, with the
+    choices, where ``word`` is neither a name nor the path of a known layout, or where ``size`` cannot be chosen.
     """
     path = Path(word).expanduser()
     load = _BUILT_IN.get(word)

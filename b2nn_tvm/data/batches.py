@@ -1,4 +1,4 @@
-"""Which images form which batch: fixed by seed and epoch alone, so that a resumed run sees what it would have seen."""
+"""The images of each batch, fixed by seed and epoch alone, so that a resumed run sees what it would have seen."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch.utils.data import Sampler
 
 @dataclass(frozen=True)
 class BatchIndex:
-    """The images of one batch; ``seed`` fixes their augmentation and is None where there is to be none."""
+    """The numbers of the images of one batch; ``seed`` fixes their augmentation and is None for no augmentation."""
 
     images: tuple[int, ...]
     seed: int | None = None
 
 
 class ShuffledBatches(Sampler[BatchIndex]):
-    """Batches in an order drawn from (seed, epoch); each of ``replicas`` processes gets its own, equally many.
+    """Batches in an order drawn from (seed, epoch); each of ``replicas`` processes gets equally many of its own.
 
-    A last, incomplete batch is left out (another one each epoch); batches shrink where there would be none otherwise.
+    A last, incomplete batch is left out; it consists of other images in each epoch. Where the images would not fill
+    one batch for each process, the batches are made smaller.
     """
 
     def __init__(self, images: int, batch: int, *, seed: int, replicas: int = 1, rank: int = 0):
@@ -29,7 +30,7 @@ class ShuffledBatches(Sampler[BatchIndex]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
+        """Set the epoch whose order is drawn; Lightning calls this method before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -45,7 +46,7 @@ class ShuffledBatches(Sampler[BatchIndex]):
 
 
 class BatchesInOrder(Sampler[BatchIndex]):
-    """All images once, in order, without augmentation; each of ``replicas`` processes gets every so-manieth batch."""
+    """All images once, in order, not augmented; each of ``replicas`` processes gets every ``replicas``-th batch."""
 
     def __init__(self, images: int, batch: int, *, replicas: int = 1, rank: int = 0):
         self.images, self.batch = images, min(batch, max(1, images // replicas))

@@ -19,25 +19,26 @@ Batches = Sequence[Batch]
 
 
 class Images(Protocol):
-    """A split: indexing by a BatchIndex gives (images float32 [N, C, H, W] normalized, labels int64 [N])."""
+    """A split; indexing it by a BatchIndex gives (normalized images float32 [N, C, H, W], labels int64 [N])."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: BatchIndex) -> Batch: ...
 
     @property
     def augmented(self) -> bool:
-        """Whether an image looks different in each epoch."""
+        """Whether the images are augmented, so that each of them looks different in each epoch."""
 
     @property
     def digest(self) -> str:
-        """A hash of the content, or of what names it."""
+        """A hash of the content, or of the names of its files."""
 
 
 @dataclass(frozen=True)
 class TensorImages:
     """A split in memory: ``images`` float32 [N, C, H, W], ``labels`` int64 [N].
 
-    ``shift`` > 0 augments: each image moves by up to so many pixels, mirrored at the border, and half are flipped.
+    ``shift`` > 0 augments: each image moves by up to ``shift`` pixels, mirrored at the border, and half of the images
+    are flipped.
     """
 
     images: torch.Tensor
@@ -76,7 +77,7 @@ class DataBundle:
     """Three disjoint splits of one data set; ``input_shape`` is (C, H, W).
 
     Images were normalized as (pixel in 0..1 - ``mean``) / ``std`` per channel. ``workers`` is the number of processes
-    that load images: 0 where they are in memory.
+    that load images; it is 0 where the images are in memory.
     """
 
     name: str
@@ -106,16 +107,16 @@ class DataBundle:
         return hashlib.sha256(" ".join((self.name, *map(str, self.input_shape), *parts)).encode()).hexdigest()
 
     def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader[Batch]:
-        """Shuffled batches, in a new order each epoch, by ``seed``; process ``rank`` of ``replicas`` has its share."""
+        """Shuffled batches in an order fixed by ``seed`` and epoch; process ``rank`` of ``replicas`` gets its share."""
         order = ShuffledBatches(len(self.train), _positive(batch), seed=seed, replicas=replicas, rank=rank)
         return _Loader(self.train, order, self.workers)
 
     def val_loader(self, batch: int = 256) -> DataLoader[Batch]:
-        """The validation split in order: what choices may be made on."""
+        """The validation split in order: the images on which choices may be made."""
         return in_order(self.val, batch, workers=self.workers)
 
     def test_loader(self, batch: int = 256) -> DataLoader[Batch]:
-        """The test split in order: what results are reported on, and nothing is chosen by."""
+        """The test split in order: the images on which results are reported. Nothing may be chosen by them."""
         return in_order(self.test, batch, workers=self.workers)
 
     def fit_loader(self, batch: int = 256) -> DataLoader[Batch]:
@@ -123,7 +124,7 @@ class DataBundle:
         return in_order(self.train, batch, workers=self.workers)
 
     def calibration(self, images: int = 256, *, batch: int = 64, seed: int = 0) -> tuple[Batch, ...]:
-        """The same batches each time it is asked: so many training images drawn by ``seed``, without augmentation."""
+        """Batches of ``images`` training images, drawn by ``seed`` and not augmented: the same batches in each call."""
         order = np.random.default_rng([seed, 0xCA1]).permutation(len(self.train))[: _positive(images)].tolist()
         parts = [order[first : first + _positive(batch)] for first in range(0, len(order), batch)]
         return tuple(self.train[BatchIndex(tuple(part))] for part in parts)
@@ -132,23 +133,23 @@ class DataBundle:
 def in_order(
     images: Images, batch: int = 256, *, workers: int = 0, replicas: int = 1, rank: int = 0
 ) -> DataLoader[Batch]:
-    """All images of a split once, in order, without augmentation; process ``rank`` of ``replicas`` gets its share."""
+    """All images of a split once, in order, without augmentation: the share of process ``rank`` of ``replicas``."""
     order = BatchesInOrder(len(images), _positive(batch), replicas=replicas, rank=rank)
     return _Loader(images, order, workers)
 
 
 class _Loader(DataLoader[Batch]):
-    """Whole batches by a sampler's BatchIndex, drawing nothing from torch's global random state.
+    """A loader of whole batches by a sampler's BatchIndex, which draws nothing from torch's global random state.
 
-    Passes on errors of loading processes as they were raised, without the traceback that torch puts in the text.
+    It passes on the errors of loading processes as they were raised, without the traceback that torch puts in the text.
     """
 
     def __init__(self, images: Images, order: Sampler[BatchIndex], workers: int):
-        # torch asks for no more than __len__ and __getitem__, whatever its annotation says.
+        # torch's annotation asks for a Dataset, but torch uses no more of it than __len__ and __getitem__.
         data = cast("Dataset[Batch]", images)
         super().__init__(data, sampler=order, batch_size=None, num_workers=workers, generator=torch.Generator())
 
-    # torch's annotation of the result is its own private iterator; a loader's users iterate, and no more.
+    # torch annotates the result with a private iterator of its own; the users of a loader only iterate over it.
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         try:
             yield from super().__iter__()

@@ -1,7 +1,7 @@
 """CIFAR-100 and CIFAR-10 (Krizhevsky, 2009), in the form for Python that their author distributes.
 
 cifar-100-python/{train,test,meta} or cifar-10-batches-py/{data_batch_1..5,test_batch,batches.meta}: each file is a
-pickle; images are uint8 [N, 3072], the red, then the green, then the blue 32x32.
+pickle; images are uint8 [N, 3072]: the 32x32 red values, then the green ones, then the blue ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from b2nn_tvm.errors import InputError
 ARCHIVES = (".tar.gz", ".tgz")
 SHAPE = (3, 32, 32)
 SHIFT = 4  # pixels that training images move by (He et al., Deep Residual Learning, section 4.2)
-LARGEST = 1 << 28  # bytes of a file in an archive; the real ones have at most 155 million
+LARGEST = 1 << 28  # bytes of a file in an archive; the real files have at most 155 million
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,18 @@ _FORMS = (
 
 
 def is_cifar(path: Path) -> bool:
-    """Whether it is an archive, or a folder with at least two of the files."""
+    """Whether ``path`` is an archive, or a folder with at least two of CIFAR's files."""
     return path.name.endswith(ARCHIVES) or any(
         sum((path / name).is_file() for name in form.files) > 1 for form in _FORMS
     )
 
 
 def cifar(path: str | os.PathLike[str]) -> DataBundle:
-    """Read the folder, or the .tar.gz as it was downloaded: images [3, 32, 32], the 100 fine classes or the 10.
+    """Read the folder, or the .tar.gz as it was downloaded: images [3, 32, 32] in the 100 fine classes, or in the 10.
 
     A tenth of the training images is held out for validation; the others move by up to 4 pixels and are flipped at
-    random. Raises InputError where a file is missing, damaged, not of this form, or asks to run something.
+    random. Raises InputError where a file is missing, damaged or not of this form, or where its pickle asks to run
+    anything.
     """
     path = Path(path)
     if not path.exists():
@@ -137,7 +138,7 @@ def _read_archive(path: Path) -> dict[str, bytes]:
                         raise InputError(f"{path}: {member.name} has {member.size} bytes, far more than CIFAR's")
                     contents[name] = file.read()
             while archive.fileobj.read(1 << 20):
-                pass  # to its end, where gzip compares the checksum
+                pass  # gzip compares the checksum at the end of the file
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise InputError(f"{path}: expected CIFAR's .tar.gz, but it cannot be read ({error}); get it anew") from None
     return contents
@@ -151,7 +152,7 @@ def _class_names(content: bytes, form: _Form, source: str) -> tuple[str, ...]:
 
 
 def _images(content: bytes, form: _Form, classes: int, source: str) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [N, 3, 32, 32] and int64 [N]."""
+    """The images of one file, uint8 [N, 3, 32, 32], and their labels, int64 [N]."""
     found = load(content, source=source)
     pixels, labels = found.get("data"), found.get(form.labels)
     size = int(np.prod(SHAPE))

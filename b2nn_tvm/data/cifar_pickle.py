@@ -1,7 +1,8 @@
-"""The pickles of CIFAR (Krizhevsky, 2009), read without running what a hostile one asks for.
+"""The pickles of CIFAR (Krizhevsky, 2009), read so that a hostile file can run nothing.
 
-Unpickling calls whatever functions a file names. The real files name three, to rebuild one array of bytes; here they
-get stand-ins that only collect their arguments, so that not even numpy sees what has not been checked.
+Unpickling calls whatever functions a file names. The real files name three functions, to rebuild one array of bytes.
+Here stand-ins take the place of these functions and only collect their arguments, so that not even numpy sees values
+that have not been checked.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from b2nn_tvm.errors import InputError
 def load(content: bytes, *, source: str) -> dict[str, Any]:
     """The dictionary in a pickle whose text is latin1: strings, numbers, lists, and arrays as uint8.
 
-    Raises InputError, beginning with ``source``, where it is damaged or names any other function or type.
+    Raises InputError, beginning with ``source``, where the pickle is damaged or names any other function or type.
     """
     try:
         found = _Unpickler(io.BytesIO(content), encoding="latin1").load()
@@ -31,7 +32,7 @@ def load(content: bytes, *, source: str) -> dict[str, Any]:
 
 
 class _Array:
-    """In place of numpy.ndarray: takes the state of an array of uint8."""
+    """A stand-in for numpy.ndarray that takes the state of an array of uint8."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, column_major, content = state
@@ -42,16 +43,16 @@ class _Array:
 
 
 class _Kind:
-    """In place of numpy.dtype."""
+    """A stand-in for numpy.dtype that keeps the name of the type."""
 
     def __init__(self, name: str):
         self.name = name
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and the like mean nothing for bytes."""
+        """Ignore the state: the order of bytes and its other values mean nothing for single bytes."""
 
 
-# Functions rather than the classes: a pickle may set attributes of what it gets.
+# The stand-ins are functions rather than the classes, because a pickle may set attributes of the object that it gets.
 _STAND_INS = {
     ("numpy.core.multiarray", "_reconstruct"): lambda *_: _Array(),
     ("numpy", "ndarray"): "ndarray",

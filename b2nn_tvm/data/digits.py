@@ -10,11 +10,14 @@ from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
 
 SIZE, CHANNELS = 32, 3
-HELD_OUT = 360  # images each for validation and test; 1,077 remain to train on
+HELD_OUT = 360  # images for validation, and as many for test; 1,077 remain to train on
 
 
 def digits() -> DataBundle:
-    """1,077 / 360 / 360 images [3, 32, 32] in 10 classes, the same on every machine; needs no network."""
+    """1,077 training, 360 validation and 360 test images [3, 32, 32] in 10 classes, the same on every machine.
+
+    Nothing is downloaded. Raises InputError where scikit-learn is not installed.
+    """
     try:
         from sklearn.datasets import load_digits
     except ImportError:

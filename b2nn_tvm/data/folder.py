@@ -11,7 +11,7 @@ from b2nn_tvm.errors import InputError
 
 
 def is_folder(path: Path) -> bool:
-    """Whether it has a folder train/ or val/ in it."""
+    """Whether the folder ``path`` contains a folder train/ or val/."""
     return any((path / split).is_dir() for split in ("train", "val"))
 
 
@@ -29,7 +29,7 @@ def folder(path: str | os.PathLike[str], *, size: int = 224, workers: int | None
     if set(found) != {"train", "val"}:
         inside = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
         raise InputError(f"{root}: expected the folders train/<class>/ and val/<class>/, but it holds {inside}")
-    if any(entry.is_dir() for entry in root.glob("test/*")):  # ImageNet's own has images without labels
+    if any(entry.is_dir() for entry in root.glob("test/*")):  # ImageNet's own test/ has images without labels
         found["test"] = scan(root / "test")
     names = tuple(found["train"])
     for split, classes in found.items():
@@ -41,7 +41,7 @@ def folder(path: str | os.PathLike[str], *, size: int = 224, workers: int | None
 
 
 def scan(split: Path) -> dict[str, tuple[Path, ...]]:
-    """Class name -> image files, both sorted; a class may keep its files in a folder of their own below it."""
+    """Class name -> image files, both sorted; the files of a class may lie in folders below the folder of the class."""
     classes = sorted(entry for entry in split.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     images = {
         entry.name: tuple(sorted(file for file in entry.rglob("*") if file.suffix.lower() in SUFFIXES))

@@ -28,19 +28,19 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torch
 class View:
     """How a file becomes an input [C, size, size]: in color, or in gray where ``mean`` and ``std`` have one channel.
 
-    Evaluation shows the center: ``center`` is its side relative to the short one. Training shows a random crop of at
-    least ``least_area`` of the image, in a random aspect ratio.
+    Evaluation shows the central square of the image, whose side is ``center`` times the image's shorter side. Training
+    shows a random crop of at least the share ``least_area`` of the image, in a random aspect ratio.
     """
 
     size: int
     mean: tuple[float, ...] = MEAN
     std: tuple[float, ...] = STD
     center: float = 224 / 256
-    least_area: float = 0.35  # 0.08, which is usual, is for far longer trainings
+    least_area: float = 0.35  # the usual 0.08 is for far longer trainings
 
     @property
     def channels(self) -> int:
-        """3, or 1 for gray."""
+        """The number of channels: 3, or 1 for gray."""
         return len(self.mean)
 
 
@@ -52,19 +52,19 @@ class Listing(NamedTuple):
 
     @classmethod
     def of(cls, classes: Mapping[str, Sequence[Path]], names: Sequence[str]) -> Listing:
-        """The files of all classes; a class's label is its place in ``names``."""
+        """The files of all classes; the label of a class is its place in ``names``."""
         labels = {name: label for label, name in enumerate(names)}
         pairs = [(file, labels[name]) for name, files in classes.items() for file in files]
         return cls(tuple(file for file, _ in pairs), tuple(label for _, label in pairs))
 
     def part(self, rows: np.ndarray) -> Listing:
-        """Those of these rows."""
+        """The files of these rows, with their labels."""
         return Listing(tuple(self.files[row] for row in rows), tuple(self.labels[row] for row in rows))
 
 
 @dataclass(frozen=True)
 class FolderImages:
-    """A split on disk; ``augment`` takes random crops and flips where a batch has a seed."""
+    """A split on disk; with ``augment``, the images of a batch that has a seed are cropped and flipped at random."""
 
     files: tuple[Path, ...]
     labels: tuple[int, ...]
@@ -109,10 +109,10 @@ class FolderImages:
 def bundle_of(
     root: Path, listed: Mapping[str, Listing], *, class_names: Sequence[str], view: View, workers: int | None
 ) -> DataBundle:
-    """The data set named after ``root``, of the splits train, val and test.
+    """The data set of the splits train, val and test in ``listed``, named after the folder ``root``.
 
-    Where test is missing, val takes its place, and a tenth of train is held out as val. ``workers`` None means up to 8
-    processes that load images.
+    Where test is missing, val takes its place, and a tenth of train is held out as val. ``workers`` None means one
+    process per CPU that loads images, at most 8.
     """
     listed = dict(listed)
     if "test" not in listed:
@@ -133,7 +133,7 @@ def bundle_of(
 
 
 def decode(path: Path, mode: str) -> Image:
-    """The image of a file, in one of pillow's modes such as RGB or L; raises InputError where it is none."""
+    """The image of a file, in one of Pillow's modes such as RGB or L; raises InputError where it cannot be read."""
     from PIL.Image import DecompressionBombError, open
 
     try:

@@ -19,9 +19,9 @@ _SPLITS = ("train", "val", "test")
 def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
     """Read images uint8 (0..255) or float (as they are), [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3.
 
-    Labels are integers from 0, [N] or [N, 1]. Where only one of val and test is there it is the test split, and a tenth
-    of the training images is held out for validation. ``shift`` > 0 moves and flips the training images at random.
-    Raises InputError where the file or an array is not like that.
+    Labels are integers from 0, [N] or [N, 1]. Where the file has only one of val and test, this split is the test
+    split, and a tenth of the training images is held out for validation. ``shift`` > 0 moves and flips the training
+    images at random. Raises InputError where the file or an array is not of this form.
     """
     path = Path(path)
     arrays = _read(path)

@@ -1,4 +1,4 @@
-"""A split in memory as the bytes of its pixels, a quarter of what floats take: normalized batch by batch."""
+"""A split in memory as the bytes of its pixels, a quarter of the memory of floats, normalized batch by batch."""
 
 from __future__ import annotations
 

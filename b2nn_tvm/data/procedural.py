@@ -1,10 +1,11 @@
 """Shapes x textures: a built-in set of drawn images, for which nothing needs to be downloaded.
 
-Each image shows one of five shapes, filled with one of four textures: 20 classes. Its place, size, direction and hues
-are random, before blotches, bars and spots, under noise; so single pixels tell little of the class.
+Each image shows one of five shapes, filled with one of four textures: 20 classes. The place, the size, the direction
+and the hues of the shape are random. Blotches, bars and spots lie behind it and noise lies over it, so that single
+pixels tell little about the class.
 
-Only sums, products, quotients and square roots are taken, which IEEE 754 rounds alike everywhere, of numbers from a
-generator whose stream numpy has frozen: the pixels are the same on every machine.
+The pixels are the same on every machine: they are made from random numbers whose stream numpy has frozen, by sums,
+products, quotients and square roots alone, which IEEE 754 rounds alike everywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SIZES = (32, 64)
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 UNITS = 32  # the side of an image in the unit of all lengths below, whatever its size in pixels
-GRID = 5  # colors that the background is blended from, along each side
+GRID = 5  # the number of colors along each side from which the background is blended
 DRAWS = 64  # random numbers per image, beside its background and its noise
 BARS, SPOTS, NOISE = 2, 4, 32
 
@@ -30,9 +31,9 @@ Distance = Callable[..., np.ndarray]
 
 
 def shapes(*, size: int = 32, images: Sequence[int] = (4000, 1000, 2000), seed: int = 0) -> DataBundle:
-    """Images [3, size, size] in 20 classes, as many for training, validation and test as ``images`` says.
+    """Images [3, size, size] in 20 classes; ``images`` are their numbers for training, validation and test.
 
-    ``size`` 64 shows the scenes of 32 in twice the resolution. Raises InputError for another one.
+    ``size`` 64 shows the scenes of size 32 in twice the resolution. Raises InputError for any other size.
     """
     if size not in SIZES:
         raise InputError(f"shapes are drawn in sizes {', '.join(map(str, SIZES))}, not {size}")
@@ -68,14 +69,14 @@ def _draw(count: int, size: int, source: np.random.RandomState) -> tuple[torch.T
 
 
 def _blotches(grid: np.ndarray, size: int) -> np.ndarray:
-    """Colors [N, 3, GRID, GRID] blended to [N, 3, size, size]; exact, as all are multiples of 2**-10 below 256."""
+    """Colors [N, 3, GRID, GRID] blended to [N, 3, size, size]; exact: all values are multiples of 2**-10 below 256."""
     place = (np.arange(size) + 0.5) * ((GRID - 1) / size)
     weights = np.maximum(1 - np.abs(place[:, None] - np.arange(GRID)), 0).astype(np.float32)
     return np.asarray(weights @ grid @ weights.T)
 
 
 class _Scenes:
-    """Images [N, 3, S, S] that objects are painted on one after the other; each takes the next of the ``draws``."""
+    """Images [N, 3, S, S] on which objects are painted, one after the other; each object takes the next ``draws``."""
 
     def __init__(self, image: np.ndarray, draws: np.ndarray):
         self.image = image
@@ -104,7 +105,7 @@ class _Scenes:
         self.image += self._coverage(distance)[:, None] * (color - self.image)
 
     def _coverage(self, distance: np.ndarray) -> np.ndarray:
-        """How much of each pixel lies inside an outline, by its center's distance from it."""
+        """The share of each pixel that lies inside an outline, by the distance of its center from the outline."""
         return np.clip(np.float32(0.5) - distance / self._pixel, 0, 1)
 
     def _axes(self, left: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +123,7 @@ class _Scenes:
         return np.stack([self._uniform(low, high) for _ in range(3)], axis=1)
 
 
-# The signed distance of points from an outline, in units, below 0 inside.
+# Outlines: the signed distance of points from an outline, in units. It is below 0 inside.
 
 
 def _disc(u: np.ndarray, v: np.ndarray, radius: np.ndarray | np.float32) -> np.ndarray:
@@ -147,7 +148,7 @@ def _cross(u: np.ndarray, v: np.ndarray, radius: np.ndarray) -> np.ndarray:
     return np.asarray(np.minimum(np.maximum(u - radius, v - arm), np.maximum(u - arm, v - radius)))
 
 
-# The same for the second color of a texture, in periods.
+# Textures: the signed distance of points from the area of the second color, in periods. It is below 0 inside.
 
 
 def _plain(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -161,7 +162,7 @@ def _stripes(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 def _checks(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     rows, columns = _stripes(u, v), _stripes(v, u)
     either, both = np.minimum(rows, columns), np.maximum(rows, columns)
-    return np.asarray(np.maximum(either, -both))  # in one of both, but not in both
+    return np.asarray(np.maximum(either, -both))  # inside the stripes of one direction, but not of both
 
 
 def _dots(u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A folder per class without splits, as the sketches of TU-Berlin come (Eitz et al., SIGGRAPH 2012): <class>/*.png.
 
-Their 250 classes of 80 sketches are black on white, 1111x1111. They become gray images with the lines at 1 and the
-paper at 0, which is what convolutions pad with.
+These are 250 classes of 80 sketches, black on white, 1111x1111. They become gray images with the lines at 1 and the
+paper at 0, the value with which convolutions pad.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from b2nn_tvm.data.folder_images import SUFFIXES, Listing, View, bundle_of, deco
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
 
-FOLDS = 3  # two to train on and one to test, as Eitz et al. and Yu et al. (Sketch-a-Net, BMVC 2015) do
-MEAN, STD = (1.0,), (-1.0,)  # turns black on white round
+FOLDS = 3  # two folds to train on and one to test, as Eitz et al. and Yu et al. (Sketch-a-Net, BMVC 2015) have it
+MEAN, STD = (1.0,), (-1.0,)  # this normalization swaps black and white
 LEAST_AREA = (225 / 256) ** 2  # crops for training as in Sketch-a-Net, section 3.1: 225 of 256 pixels
 
 
 def is_sketches(path: Path) -> bool:
-    """Whether it has a folder with images in it."""
+    """Whether the folder ``path`` contains a folder with images in it."""
     return any(file.suffix.lower() in SUFFIXES for file in path.glob("*/*"))
 
 
 def sketches(path: str | os.PathLike[str], *, size: int = 225, fold: int = 0, workers: int | None = None) -> DataBundle:
     """Read <class>/ under ``path`` as images [1, size, size]; needs Pillow. Classes are the sorted folder names.
 
-    Each class is dealt into three folds, the same on every machine: number ``fold`` is the test split, a tenth of the
-    others is held out for validation. Raises InputError where there are no images, or they have colors.
+    Each class is dealt into three folds, the same on every machine: the fold ``fold`` is the test split, and a tenth of
+    the other two is held out for validation. Raises InputError where there are no images, where the images have colors,
+    and for another fold than 0 to 2.
     """
     root = Path(path)
     if not root.is_dir() or fold not in range(FOLDS):

@@ -10,7 +10,7 @@ from b2nn_tvm.errors import InputError
 
 
 def stratified_split(labels: np.ndarray, counts: Sequence[int], *, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Disjoint sorted index arrays of these sizes, followed by one with the rest.
+    """Disjoint sorted index arrays of the sizes ``counts``, followed by an array with the rest of the indices.
 
     ``labels`` is an integer array [N]. Raises InputError where the counts leave no rest.
     """
@@ -23,5 +23,5 @@ def stratified_split(labels: np.ndarray, counts: Sequence[int], *, seed: int = 0
     for label in np.unique(labels):
         members = source.permutation(np.flatnonzero(labels == label))
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
-    order = np.argsort(position, kind="stable")  # takes from all classes at the same pace
+    order = np.argsort(position, kind="stable")  # this order takes from all classes at the same pace
     return tuple(np.sort(part) for part in np.split(order, np.cumsum(counts)))

@@ -13,7 +13,7 @@ from b2nn_tvm.data.bundle import Batch, Images
 
 @dataclass(frozen=True)
 class Subset:
-    """The images ``rows`` of ``images``, renumbered from 0; augmented as those are."""
+    """The images ``rows`` of the split ``images``, renumbered from 0 and augmented as the split is."""
 
     images: Images
     rows: tuple[int, ...]
@@ -34,7 +34,7 @@ class Subset:
 
 
 def subset(images: Images, count: int, *, seed: int = 0) -> Images:
-    """``count`` images drawn by ``seed``, in their order; all of them for 0, or where there are no more."""
+    """``count`` images drawn by ``seed``, in the order of the split; all images where ``count`` is 0 or too large."""
     if count == 0 or count >= len(images):
         return images
     drawn = np.random.RandomState(seed).permutation(len(images))[:count]  # its stream is frozen by numpy

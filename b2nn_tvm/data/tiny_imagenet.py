@@ -16,7 +16,7 @@ from b2nn_tvm.errors import InputError
 
 
 def is_tiny_imagenet(path: Path) -> bool:
-    """Whether it has wnids.txt, or annotations of its validation images."""
+    """Whether the folder ``path`` has wnids.txt, or the annotations of the validation images."""
     return (path / "wnids.txt").is_file() or (path / "val" / "val_annotations.txt").is_file()
 
 
@@ -41,12 +41,12 @@ def tiny_imagenet(path: str | os.PathLike[str], *, size: int = 64, workers: int 
 
 
 def _validation(val: Path, wnids: list[str]) -> dict[str, list[Path]]:
-    """Wnid -> files, as the annotations say; what they name is looked up among the files that there are."""
+    """Wnid -> files, as the annotations say; the names in them are looked up among the files of the folder."""
     annotations = val / "val_annotations.txt"
     images = _folder(val / "images")
     inside = images.resolve()
     files = [entry for entry in images.iterdir() if entry.suffix.lower() in SUFFIXES]
-    present = {file.name: file for file in files if file.resolve().parent == inside}  # else a link that leads out
+    present = {file.name: file for file in files if file.resolve().parent == inside}  # no links that lead out
     classes: dict[str, list[Path]] = {wnid: [] for wnid in wnids}
     for number, line in enumerate(_lines(annotations), 1):
         where = f"{annotations}, line {number}"
@@ -62,7 +62,7 @@ def _validation(val: Path, wnids: list[str]) -> dict[str, list[Path]]:
 
 
 def _names(root: Path, wnids: list[str]) -> tuple[str, ...]:
-    """A wnid and the first of its words, where words.txt has it."""
+    """The names of the classes: each wnid, with the first of its words where words.txt has it."""
     words = dict(line.split("\t", 1) for line in _lines(root / "words.txt") if "\t" in line)
     return tuple(f"{wnid} {words.get(wnid, '').partition(',')[0]}".rstrip() for wnid in wnids)
 

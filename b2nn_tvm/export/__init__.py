@@ -1,4 +1,4 @@
-"""('export_onnx', 'A torch network becomes an ONNX file.')"""
+"""The export of a torch network as an ONNX file."""
 
 from b2nn_tvm.export.export_onnx import export_onnx
 

@@ -1,7 +1,7 @@
-"""The modules that are exported for binary convolutions: calls of our ONNX functions, or the plain form.
+"""The modules that are exported in place of binary convolutions: calls of our ONNX functions, or the plain form.
 
-The plain form says the same in standard operators on weights of +1 and -1. Two values alpha and beta per filter are two
-convolutions of one input:
+The plain form computes the same with standard operators on weights of +1 and -1. A convolution whose filters have two
+values alpha and beta each becomes two convolutions of one input:
 
     y = BinaryConv2d(x, signs, (alpha - beta) / 2) + BinaryConv2d(x, a filter of ones) * (alpha + beta) / 2
 """
@@ -23,7 +23,7 @@ from b2nn_tvm.workload import ConvWorkload
 
 
 def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
-    """What stands for ``conv`` during export: weights already binary, nothing to train.
+    """The module that stands for ``conv`` during export: its weights are already binary, and nothing in it is trained.
 
     Raises InputError where the layer, called ``name``, still has float weights (the first stage of training).
     """
@@ -38,8 +38,8 @@ def deploy_form(conv: BinaryConv2d, *, name: str, form: str) -> nn.Module:
 class _DeployForm(nn.Module, ABC):
     """The geometry of a binary convolution, under the same attribute names, without its latent weights.
 
-    Where its values have an offset, the submodule ``box_sum`` is the filter of ones: a layer of its own that reads what
-    this one has prepared.
+    Where the two values of the filters have an offset, the submodule ``box_sum`` is the convolution with a filter of
+    ones: a layer of its own that reads the input as this module has prepared it.
     """
 
     weight: torch.Tensor
@@ -147,5 +147,5 @@ class _PlainForm(_DeployForm):
         return self.pad_value == 0 and self.padding[:2] == self.padding[2:]
 
 
-# Modules whose nodes are layers of the network.
+# The types of modules whose ONNX nodes are layers of the network.
 LAYER_MODULES = (nn.modules.conv._ConvNd, nn.Linear, _DeployForm)

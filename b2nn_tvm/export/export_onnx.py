@@ -1,4 +1,4 @@
-"""A trained mixed network becomes one ONNX file: binary layers marked, weights as bits, torch names kept."""
+"""A trained mixed network becomes one ONNX file: binary layers are marked, weights are bits, torch names are kept."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def export_onnx(
     """Write ``model``, in evaluation mode, as ONNX (opset 18) with static shapes and return the path.
 
     ``input_shape`` is [C, H, W] (batch 1) or [N, C, H, W]. The input is called "input", the output "output" (further
-    ones "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
-    binary convolutions are calls of b2nn.BinaryConv2d, those whose weights alone are binary of b2nn.WeightBinaryConv2d,
-    with one bit per weight and their definition in standard operators in the file; in the form "plain" they are
-    standard operators on weights of +1 and -1. Both give the same numbers.
+    outputs "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
+    binary convolutions are calls of b2nn.BinaryConv2d, and convolutions whose weights alone are binary are calls of
+    b2nn.WeightBinaryConv2d. They have one bit per weight, and the file defines both functions in standard operators. In
+    the form "plain" all are standard operators on weights of +1 and -1. Both forms give the same numbers.
 
-    The file is complete in itself, passes onnx.checker and replaces an older one in one step. Raises InputError for
+    The file is complete in itself, passes onnx.checker and replaces an older file in one step. Raises InputError for
     an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where
     torch cannot export the model.
     """
@@ -105,14 +105,14 @@ def _onnx_export(exported: torch.export.ExportedProgram, title: str) -> torch.on
             cause = cause.__cause__
         reason = " ".join(str(cause).split()[:40])
         raise UnsupportedError(f"torch.onnx cannot export {title}: {reason}") from error
-    return cast("torch.onnx.ONNXProgram", program)  # it is None only where ``dynamo`` is off
+    return cast("torch.onnx.ONNXProgram", program)  # torch returns None only where ``dynamo`` is off
 
 
 def _name_layers(proto: onnx.ModelProto, before_optimization: onnx.ModelProto, model: nn.Module) -> None:
     """Give the nodes of layers the names of their modules.
 
-    A node's metadata tells its module, but a convolution that absorbed a batch norm carries the batch norm's: what
-    stood in front of that batch norm ``before_optimization`` is the convolution.
+    A node's metadata names its module. But a convolution that absorbed a batch norm carries the metadata of the batch
+    norm: its own module is that of the node in front of the batch norm, in the graph ``before_optimization``.
     """
     layers = {name for name, module in model.named_modules() if isinstance(module, LAYER_MODULES)}
     producers = {output: node for node in before_optimization.graph.node for output in node.output}
@@ -131,7 +131,7 @@ def _name_layers(proto: onnx.ModelProto, before_optimization: onnx.ModelProto, m
 
 
 def _scopes(node: onnx.NodeProto) -> tuple[str, ...]:
-    """The modules around ``node``, outermost first, and the traced call itself."""
+    """The names of the modules around ``node``, outermost first, and last that of the traced call itself."""
     found = [entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"]
     return tuple(ast.literal_eval(found[0])) if found else ()
 
@@ -142,7 +142,7 @@ def _module_name(node: onnx.NodeProto) -> str:
 
 
 def _strip(proto: onnx.ModelProto) -> None:
-    """Remove what tells about the machine and the source: stack traces, paths, the exporter's notes."""
+    """Remove all that tells about the machine and the source: stack traces, paths, the exporter's notes."""
     proto.producer_name, proto.producer_version, proto.doc_string = "b2nn-tvm", __version__, ""
     graph = proto.graph
     graph.name = "b2nn"

@@ -1,4 +1,4 @@
-"""The networks of the literature, by name, in plain torch."""
+"""Networks of the literature by their names, in plain torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from b2nn_tvm.models.sketchanet import sketchanet
 from b2nn_tvm.models.squeezenet import squeezenet
 from b2nn_tvm.models.vgg_small import vgg_small
 
-# All are imported here: a factory that were looked up on first use would be hidden by the file of the same name.
+# All factories are imported here: a factory that is looked up on first use would be hidden by the file of its name.
 _FACTORIES: dict[str, Callable[..., nn.Module]] = {
     factory.__name__: factory
     for factory in (cresnet20, resnet18, bireal18, mobilenet, alexnet, squeezenet, sketchanet, vgg_small, siamfc)

@@ -1,4 +1,4 @@
-"""AlexNet as one tower (Krizhevsky et al., NIPS 2012), in the layout of XNOR-Net's (Rastegari et al., ECCV 2016)."""
+"""AlexNet as one tower (Krizhevsky et al., NIPS 2012), laid out as in XNOR-Net (Rastegari et al., ECCV 2016)."""
 
 from __future__ import annotations
 

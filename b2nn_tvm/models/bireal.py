@@ -1,4 +1,4 @@
-"""ResNets in the Bi-Real layout, a shortcut per convolution (Liu et al., Bi-Real Net, ECCV 2018, figure 3)."""
+"""ResNets in the Bi-Real layout, with a shortcut per convolution (Liu et al., Bi-Real Net, ECCV 2018, figure 3)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def bireal18(
 
 
 class BiRealBlock(nn.Module):
-    """Twice ``activation -> conv -> bn -> + shortcut``; the shortcut of a strided convolution is projected."""
+    """Twice ``activation -> conv -> bn -> + shortcut``; around a convolution that changes the shape it is projected."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, activation: str):
         super().__init__()
@@ -71,10 +71,10 @@ class BiRealBlock(nn.Module):
 
 
 class BiRealNet(nn.Module):
-    """Stem without an activation, stages of pre-activation blocks, average pooling and a classifier.
+    """A stem without an activation, stages of pre-activation blocks, average pooling and a classifier.
 
-    ``stem`` is "cifar" (3x3) or "imagenet" (7x7 with stride 2, then 3x3 max pooling with stride 2); ``widths`` gives
-    the channels of each stage, all but the first of which halve the image.
+    ``stem`` is "cifar" (3x3) or "imagenet" (7x7 with stride 2, then 3x3 max pooling with stride 2). ``widths`` gives
+    the channels of each stage; all stages but the first halve the image. Each stage has ``blocks`` blocks.
     Input [N, channels, image_size, image_size].
     """
 

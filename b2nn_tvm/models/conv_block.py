@@ -1,8 +1,8 @@
-"""Convolution, max pooling, batch norm, activation, in an order that leaves a sign behind them something to say.
+"""Convolution, max pooling, batch norm and activation, in an order after which a sign still carries information.
 
-The pooling comes first, as in XNOR-Net (Rastegari et al., ECCV 2016, section 3.2): the maximum of values around 0 is
-nearly always positive, so a sign of pooled normalized values would be +1 nearly everywhere. Batch norm behind the
-pooling centres what the sign reads.
+The pooling comes before batch norm, as in XNOR-Net (Rastegari et al., ECCV 2016, section 3.2): the maximum of values
+around 0 is nearly always positive, so the sign of pooled normalized values would be +1 nearly everywhere. Batch norm
+behind the pooling centres the values that the sign reads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Convolutions in a row, then fully connected layers written as convolutions, so that they may become binary too.
 
-Their kernels cover the whole image that is left (after Prabhu et al., Hybrid Binary Networks, WACV 2018). There is no
-dropout: the sign of a dropped value is +1, as if it had been seen.
+The kernel of the first fully connected layer covers the whole image that is left (after Prabhu et al., Hybrid Binary
+Networks, WACV 2018). There is no dropout: the sign of a dropped value is +1, as if the value had been seen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from b2nn_tvm.models.resnet import initialize
 
 @dataclass(frozen=True)
 class Stage:
-    """A convolution and the window of the max pooling of stride 2 behind it, 0 where there is none."""
+    """A convolution, and the window ``pool`` of the max pooling of stride 2 behind it; 0 means no pooling."""
 
     channels: int
     kernel: int
@@ -28,15 +28,16 @@ class Stage:
     pool: int = 0
 
     def out_size(self, size: int) -> int:
-        """Rows of the result for ``size`` rows; less than 1 where there is none."""
+        """The number of rows of the result for ``size`` rows; it is less than 1 where no row is left."""
         size = (size + 2 * self.padding - self.kernel) // self.stride + 1
         return (size - self.pool) // 2 + 1 if self.pool else size
 
 
 class ConvChain(nn.Sequential):
-    """``stages`` conv1, conv2, ..., then ``hidden`` fully connected layers and the classifier, fcN counting on.
+    """``stages`` as conv1, conv2, ..., then the fully connected layers and the classifier as fcN, N counting on.
 
-    Input [N, channels, image_size, image_size]; raises InputError for an image of which the stages leave nothing.
+    ``hidden`` are the channels of the fully connected layers before the classifier. Input
+    [N, channels, image_size, image_size]; raises InputError for an image of which the stages leave nothing.
     """
 
     def __init__(

@@ -8,8 +8,8 @@ from torch import nn
 from b2nn_tvm.models.conv_block import ConvBlock
 from b2nn_tvm.models.resnet import initialize
 
-# Channels as multiples of the first convolution's, and stride. The paper's table prints stride 2 for the last one, too,
-# whose input and output it says to be 7x7.
+# The channels of each block, as multiples of the first convolution's, and its stride. The last stride is 1: the paper's
+# table prints 2 there, but gives 7x7 for the input and for the output of this block.
 _BLOCKS = ((2, 1), (4, 2), (4, 1), (8, 2), (8, 1), (16, 2), *5 * ((16, 1),), (32, 2), (32, 1))
 
 
@@ -24,7 +24,7 @@ def mobilenet(classes: int = 1000, channels: int = 3, *, width: int = 32, activa
 
 
 class SeparableBlock(nn.Module):
-    """A 3x3 depthwise convolution, then a 1x1 one over the channels, each with batch norm and activation."""
+    """A 3x3 depthwise convolution, then a 1x1 convolution over the channels, each with batch norm and activation."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, activation: str):
         super().__init__()

@@ -20,7 +20,7 @@ def resnet18(classes: int = 1000, channels: int = 3, *, width: int = 64, activat
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and one shortcut: relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)), one shared activation."""
+    """Two 3x3 convolutions and a shortcut: relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)), with one relu module."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, activation: str):
         super().__init__()
@@ -39,7 +39,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Stem, four stages of ``blocks`` blocks, global average pooling and a classifier; input [N, C, H, W]."""
+    """A stem, four stages of ``blocks`` blocks, global average pooling and a classifier; input [N, C, H, W]."""
 
     layer1: nn.Sequential
     layer2: nn.Sequential
@@ -72,9 +72,7 @@ class ResNet(nn.Module):
 
 
 def make_projection(in_channels: int, channels: int, stride: int) -> nn.Sequential | None:
-    """The shortcut around a convolution that changes the shape of its input, with batch norm; None around another
-    one.
-    """
+    """The shortcut around a convolution, with batch norm; None where the convolution keeps the shape of its input."""
     if stride == 1 and in_channels == channels:
         return None
     return nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
@@ -89,15 +87,13 @@ def make_stage(
     stride: int,
     activation: str,
 ) -> nn.Sequential:
-    """So many blocks, ``block(in_channels, channels, stride, activation)``, of which the first one has the
-    ``stride``.
-    """
+    """A stage of ``blocks`` blocks, ``block(in_channels, channels, stride, activation)``; the first has ``stride``."""
     first = block(in_channels, channels, stride, activation)
     return nn.Sequential(first, *(block(channels, channels, 1, activation) for _ in range(blocks - 1)))
 
 
 def initialize(model: nn.Module) -> None:
-    """He's initialization of the convolutions (fan out), as torchvision's ResNets have it."""
+    """Initialize all convolutions of ``model`` by He's method (fan out), as torchvision's ResNets do."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -3,7 +3,7 @@
     crop -> 3x3 convolution -> max pooling -> stage1 -> stage2 -> stage3 -> features
 
 The paper counts its operations at a stem output of 64x64 and a first stage of 32x32. The stem has the stride 2 here, so
-that SiamFC's own exemplar of 127x127 pixels gives just that; with the stride 1 a crop of 64x64 does.
+that SiamFC's own exemplar of 127x127 pixels gives just these sizes; with the stride 1 a crop of 64x64 gives them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from b2nn_tvm.models.resnet import initialize, make_stage
 
 
 class SiamFCTrunk(nn.Module):
-    """Stem and three stages of two blocks; crops [N, channels, H, W] to features [N, 4 * width, H', W']."""
+    """A stem and three stages of two blocks; crops [N, channels, H, W] to features [N, 4 * width, H', W']."""
 
     def __init__(self, *, channels: int, width: int, stem_stride: int, activation: str):
         super().__init__()

@@ -8,7 +8,7 @@ from b2nn_tvm.models.conv_chain import ConvChain, Stage
 def sketchanet(
     classes: int = 250, channels: int = 1, *, image_size: int = 225, width: int = 64, activation: str = "relu"
 ) -> ConvChain:
-    """Sketch-A-Net with batch norm, which the paper's has not; input [N, channels, 225, 225].
+    """Sketch-A-Net with batch norm, which the paper's network lacks; input [N, channels, 225, 225].
 
     609,203,258 operations at 225x225, 82,293,434 with its 6 eligible layers binary, two of them fully connected.
     ``width`` is the number of channels of the first layer; raises InputError for an unknown activation, and for images

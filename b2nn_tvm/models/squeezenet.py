@@ -20,9 +20,9 @@ def squeezenet(classes: int = 1000, channels: int = 3, *, width: int = 64, activ
 
 
 class Fire(nn.Module):
-    """x -> squeeze 1x1 -> {expand 1x1, expand 3x3} -> concatenation -> max pooling where ``pool`` -> bn -> activation.
+    """x -> squeeze 1x1 -> {expand 1x1, expand 3x3} -> concatenation -> max pooling if ``pool`` -> bn -> activation.
 
-    Both halves of the result have ``expand`` channels; why the pooling is in front of batch norm, conv_block.py says.
+    Both halves of the result have ``expand`` channels. conv_block.py says why the pooling is in front of batch norm.
     """
 
     def __init__(self, in_channels: int, squeeze: int, expand: int, *, pool: bool, activation: str):

@@ -15,11 +15,12 @@ from PIL import Image, ImageStat
 from b2nn_tvm.data.folder_images import MEAN, STD
 from b2nn_tvm.errors import InputError
 
-LARGEST = 64  # a crop's side in sides of its image: what is larger is no target, and would take too much memory
+# The largest side of a crop, in longer sides of its image: a larger crop shows no target and takes too much memory.
+LARGEST = 64
 
 
 def context_side(size: Sequence[float] | np.ndarray) -> float:
-    """The side in pixels of the square that shows a target of this (width, height) with its context."""
+    """The side in pixels of the square that shows a target of the ``size`` (width, height) with its context."""
     width, height = (float(each) for each in size)
     padding = (width + height) / 2
     return math.sqrt((width + padding) * (height + padding))
@@ -33,7 +34,7 @@ def center_of(box: np.ndarray) -> np.ndarray:
 def crop(image: Image.Image, center: Sequence[float] | np.ndarray, side: float, pixels: int) -> np.ndarray:
     """The square of this ``side`` around ``center``, resampled to uint8 [pixels, pixels, 3].
 
-    What lies outside of the image has its mean color. Raises InputError where the square is empty or absurdly large.
+    Pixels outside of the image get its mean color. Raises InputError where the square is empty or absurdly large.
     """
     left, top = float(center[0]) - side / 2, float(center[1]) - side / 2
     if not (math.isfinite(left) and math.isfinite(top) and 0 < side <= LARGEST * max(image.size)):

@@ -1,4 +1,4 @@
-"""What a tracker sees of its trunk: a function from crops to features, by torch or by compiled libraries alike."""
+"""The trunk as a tracker sees it: a function from crops to features, computed by torch or by compiled libraries."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Embedding = Callable[[np.ndarray], np.ndarray]
 
 
 class Input(Protocol):
-    """What is used of a compiled network's input."""
+    """The part of the interface of a compiled network's input that is used here."""
 
     @property
     def name(self) -> str:
-        """What ``run`` calls it."""
+        """The name of the input in the arguments of ``run``."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[N, 3, H, W]."""
+        """The shape of the input, [N, 3, H, W]."""
 
 
 class Library(Protocol):
-    """What is used of a compiled network (b2nn_tvm.load)."""
+    """The part of the interface of a compiled network (b2nn_tvm.load) that is used here."""
 
     @property
     def inputs(self) -> Sequence[Input]: ...
@@ -37,7 +37,7 @@ class Library(Protocol):
 
 
 def torch_embedding(trunk: nn.Module) -> Embedding:
-    """The trunk in evaluation mode, on its own device."""
+    """The function that ``trunk`` computes in evaluation mode, on its own device."""
 
     def embed(crops: np.ndarray) -> np.ndarray:
         with evaluating(trunk), torch.no_grad():
@@ -48,10 +48,10 @@ def torch_embedding(trunk: nn.Module) -> Embedding:
 
 
 def library_embedding(*libraries: Library) -> Embedding:
-    """The trunk as compiled for the crop sizes that occur, each library with one input and one output.
+    """The function that compiled trunks compute: one library for each crop size, with one input and one output.
 
-    A library that was compiled for several crops at once takes them so. The function raises InputError for crops of a
-    size or number that no library was compiled for.
+    A library that was compiled for several crops at once gets as many in each run. The function raises InputError for
+    crops of a size or number that no library was compiled for.
     """
     by_size = {tuple(library.inputs[0].shape[1:]): library for library in libraries}
 

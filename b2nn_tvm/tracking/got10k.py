@@ -1,10 +1,10 @@
-"""GOT-10k as it is stored (Huang et al., GOT-10k, TPAMI 2019), and what has the same layout.
+"""GOT-10k as it is stored (Huang et al., GOT-10k, TPAMI 2019), and other data sets of the same layout.
 
-    train/list.txt                      the names of the sequences, one a line; val/ and test/ likewise
+    train/list.txt                      the names of the sequences, one per line; val/ and test/ likewise
     train/<name>/00000001.jpg ...       the frames
-    train/<name>/groundtruth.txt        a box "x,y,width,height" a line; of test sequences only the first
-    train/<name>/absence.label          1 where the target is not in the frame, one a line
-    train/<name>/cover.label            how much of it is visible, 0 (nothing) to 8 (all), one a line
+    train/<name>/groundtruth.txt        a box "x,y,width,height" per line; only the first box for test sequences
+    train/<name>/absence.label          1 where the target is not in the frame, else 0, one per line
+    train/<name>/cover.label            how much of the target is visible, 0 (nothing) to 8 (all), one per line
     train/<name>/meta_info.ini          "key: value"
 
 Labels and meta_info.ini of test sequences may be missing.
@@ -32,9 +32,9 @@ ALL_VISIBLE = 8
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """One sequence: ``boxes`` float64 [frames, 4], or [1, 4] where only the first is public.
+    """One sequence: ``boxes`` are float64 [frames, 4], or [1, 4] where only the first box is public.
 
-    ``absence`` and ``cover`` are integers [frames], None where they are not public either.
+    ``absence`` and ``cover`` are integers [frames], or None where they are not public either.
     """
 
     name: str
@@ -61,7 +61,7 @@ def got10k(root: str | os.PathLike[str], split: str) -> tuple[Video, ...]:
     """The sequences of "train", "val" or "test" under ``root``, in the order of its list.txt.
 
     Frames are read when they are asked for. Raises InputError, which names the file and the line, where something is
-    missing, is no number, or does not match the frames, and where list.txt names what is no folder beside it.
+    missing, is no number, or does not match the frames, and where a line of list.txt is no name of a folder beside it.
     """
     if split not in SPLITS:
         raise InputError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -139,7 +139,7 @@ def _meta(path: Path, *, public: bool) -> dict[str, str]:
         return meta
     for number, line in enumerate(_lines(path), 1):
         key, colon, value = line.partition(":")
-        if not colon and line.strip() and not line.startswith("["):  # a section's name
+        if not colon and line.strip() and not line.startswith("["):  # "[" begins a section's name
             raise InputError(f'{path}, line {number}: expected "key: value", not {line[:80]!r}')
         if colon:
             meta[key.strip()] = value.strip()
@@ -147,7 +147,7 @@ def _meta(path: Path, *, public: bool) -> dict[str, str]:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether ``name`` is one step down, on every system: no path, no drive, no way up."""
+    """Whether ``name`` is the plain name of a folder on every system: no path, no drive, no way up."""
     last_parts = (PurePosixPath(name).name, PureWindowsPath(name).name)
     return name not in ("", ".", "..") and last_parts == (name, name) and "\0" not in name
 

@@ -1,7 +1,8 @@
 """GOT-10k's measures: AO, the mean overlap, and SR0.5, the share of frames with an overlap above one half.
 
-The first frame is given and does not count, nor does a frame in which nothing of the target is visible. All frames of
-all sequences are pooled. Both boxes are clipped to the image first (Huang et al., GOT-10k, TPAMI 2019).
+The box of the first frame is given, so that this frame does not count; nor does a frame in which nothing of the target
+is visible. All frames of all sequences are pooled. The predicted and the true box are clipped to the image first
+(Huang et al., GOT-10k, TPAMI 2019).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from b2nn_tvm.tracking.got10k import Video
 
 @dataclass(frozen=True)
 class TrackingScore:
-    """``ao`` and ``sr50`` from 0 to 1, over so many ``frames``."""
+    """The measures AO and SR0.5, from 0 to 1, and the number of frames that count."""
 
     ao: float
     sr50: float
@@ -25,7 +26,7 @@ class TrackingScore:
 
 
 def tracking_score(tracks: Iterable[tuple[Video, np.ndarray]]) -> TrackingScore:
-    """Score predicted boxes [frames, 4] of annotated videos; nothing that is passed in is changed.
+    """Score predicted boxes [frames, 4] of annotated videos; the arguments are not changed.
 
     Raises InputError where boxes are missing or not finite, or no frame counts.
     """
@@ -53,7 +54,7 @@ def tracking_score(tracks: Iterable[tuple[Video, np.ndarray]]) -> TrackingScore:
 
 
 def overlaps(one: np.ndarray, other: np.ndarray, *, image_size: tuple[int, int]) -> np.ndarray:
-    """Intersection over union of boxes [N, 4] inside an image of this (width, height); 0 where both are empty."""
+    """The intersection over union of boxes [N, 4] inside an image (width, height); 0 where both boxes are empty."""
     one, other = (_corners(boxes, image_size) for boxes in (one, other))
     low, high = np.maximum(one[:, 0], other[:, 0]), np.minimum(one[:, 1], other[:, 1])
     shared = np.prod(np.maximum(high - low, 0), axis=1)
@@ -64,7 +65,7 @@ def overlaps(one: np.ndarray, other: np.ndarray, *, image_size: tuple[int, int])
 
 
 def _corners(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """The upper left and the lower right corners, clipped, [N, 2, 2]."""
+    """The upper left and the lower right corners of boxes, clipped to the image, [N, 2, 2]."""
     boxes = np.asarray(boxes, float)
     corners = np.stack([boxes[:, :2], boxes[:, :2] + np.maximum(boxes[:, 2:], 0)], axis=1)
     return np.asarray(np.clip(corners, 0, image_size))

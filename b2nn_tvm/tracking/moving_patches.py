@@ -1,7 +1,7 @@
 """Procedural videos in GOT-10k's layout: a textured patch moves and changes its size in front of textured noise.
 
-Other patches, textured alike, move as well; one of them passes in front of the target. What is drawn for a sequence
-depends on (seed, split, number) alone, so that the splits share no texture and no path.
+Other patches of the same kind of texture move as well; one of them is drawn in front of the target. The random numbers
+of a sequence depend on (seed, split, number) alone, so that the splits share no texture and no path.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.tracking.got10k import ALL_VISIBLE, SPLITS
 
-QUALITY = 92  # of the JPEG files
+QUALITY = 92  # the quality of the JPEG files
 
 
 def write_moving_patches(
@@ -34,9 +34,10 @@ def write_moving_patches(
     distractors: int = 2,
     seed: int = 0,
 ) -> Path:
-    """Write so many sequences per split, of ``frames`` images of ``size`` (width, height), to the new folder ``root``.
+    """Write ``train``, ``val`` and ``test`` sequences of ``frames`` images of ``size`` (width, height) to ``root``.
 
-    The folder appears when it is complete. Raises InputError where it is there already or a number is too small.
+    The new folder ``root`` appears when it is complete. Raises InputError where it is there already or a number is too
+    small.
     """
     root = Path(root)
     if root.exists():
@@ -62,14 +63,14 @@ def write_moving_patches(
 
 @dataclass
 class _Patch:
-    """A texture and its path: where its middle is and how large it is, frame by frame."""
+    """A texture, and the position of its middle and its scale in each frame."""
 
     texture: Image.Image
     centers: np.ndarray
     scales: np.ndarray
 
     def box(self, frame: int) -> tuple[int, int, int, int]:
-        """(x, y, width, height) in whole pixels."""
+        """The patch's box (x, y, width, height) in a frame, in whole pixels."""
         width, height = (max(1, round(side * self.scales[frame])) for side in self.texture.size)
         x, y = self.centers[frame] - (width / 2, height / 2)
         return round(x), round(y), width, height
@@ -110,7 +111,7 @@ def _write_lines(path: Path, rows: Iterable[str | int]) -> None:
 
 
 def _patch(source: np.random.Generator, frames: int, size: tuple[int, int]) -> _Patch:
-    """A patch of a fifth to a third of the image's short side that stays inside of the image."""
+    """A patch whose sides are a fifth to a third of the image's shorter side, and which stays inside of the image."""
     short = min(size)
     width, height = (round(short * source.uniform(0.2, 0.33)) for _ in range(2))
     phases = np.linspace(0, source.uniform(1, 5), frames) + source.uniform(0, math.tau)
@@ -129,7 +130,7 @@ def _patch(source: np.random.Generator, frames: int, size: tuple[int, int]) -> _
 
 
 def _texture(source: np.random.Generator, size: tuple[int, int], *, grain: int) -> Image.Image:
-    """Smooth colored noise whose spots are about ``grain`` pixels wide, with finer noise on it."""
+    """Smooth colored noise with spots about ``grain`` pixels wide, and finer noise on top."""
     total = np.zeros((size[1], size[0], 3), np.float32)
     for spot, weight in ((grain, 1.0), (grain / 2.5, 0.5)):
         cells = (max(2, math.ceil(size[1] / spot)), max(2, math.ceil(size[0] / spot)), 3)

@@ -1,10 +1,10 @@
-"""What a Siamese network is trained on: two frames of one video, cropped around the target, as a data set.
+"""The training data of a Siamese network: pairs of frames of one video, cropped around the target, as a data set.
 
-    a pair [3, search, search + exemplar]     the search crop, to the right of it the exemplar, and zeros below that
+    a pair [3, search, search + exemplar]     the search crop, to its right the exemplar, and zeros below the exemplar
     its label                                 the cell of the response in which the target's middle lies, row by row
 
-So a pair is an image and the label a class, and all that trains, scores and measures classifiers does it for trackers:
-the share of right answers is that of the pairs whose response is the highest in the target's cell.
+So a pair is an image and its label is a class, and all code that trains, scores and measures classifiers works for
+trackers, too. The accuracy is the share of pairs whose response is the highest in the target's cell.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from b2nn_tvm.tracking.crops import center_of, context_side, crop, normalized
 from b2nn_tvm.tracking.got10k import Video, got10k
 from b2nn_tvm.tracking.sizes import Sizes
 
-GAP = 100  # frames between exemplar and search crop at most: T of SiamFC, section 2.2
+GAP = 100  # the largest number of frames between exemplar and search crop: T of SiamFC, section 2.2
 
 
 @dataclass(frozen=True)
 class PairImages:
-    """``pairs`` pairs out of ``videos``, whose frames are at most ``gap`` apart; ``augment`` draws others each time.
+    """``pairs`` pairs of frames out of ``videos``, at most ``gap`` frames apart; ``augment`` draws new ones each epoch.
 
     The target is shifted from the middle of the search crop by up to a quarter of the response, because a trunk that
     pads its convolutions would otherwise learn where the middle is (Li et al., SiamRPN++, CVPR 2019).
@@ -69,7 +69,7 @@ class PairImages:
         return digest.hexdigest()
 
     def _pair(self, row: int, source: np.random.Generator) -> tuple[np.ndarray, int]:
-        """The pair and its label; without a seed all videos take turns."""
+        """The pair of a row and its label; without augmentation, the videos take turns."""
         video = self.videos[source.integers(len(self.videos)) if self.augment else row % len(self.videos)]
         usable = _usable(video)
         first = source.choice(usable)
@@ -97,7 +97,7 @@ def pair_data(
     gap: int = GAP,
     workers: int | None = None,
 ) -> DataBundle:
-    """Pairs out of a data set in GOT-10k's layout: ``pairs`` new ones in each epoch.
+    """Pairs out of a data set in GOT-10k's layout: ``pairs`` new training pairs in each epoch.
 
     A tenth of the training sequences is held out for validation; val/ is the test split, since test/ has no boxes.
     ``workers`` is the number of processes that cut crops. Raises InputError as ``got10k`` does, and for a single

@@ -1,4 +1,4 @@
-"""Which layers of a tracker's trunk go binary: the methods that score classifiers, on pairs and with SiamFC's loss."""
+"""Scores of the layers of a tracker's trunk, by the methods that score classifiers, on pairs and with SiamFC's loss."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TRUNK = "trunk."
 
 @dataclass(frozen=True)
 class SiameseScoringTask(ScoringTask):
-    """A Siamese network, whose layers are called twice in one pass and are converted in the trunk therefore."""
+    """The scoring of a Siamese network: its layers are called twice in one pass, so the trunk itself is converted."""
 
     def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> SiameseNet:
-        net = cast("SiameseNet", self.model if model is None else model)  # what such a task is made of
+        net = cast("SiameseNet", self.model if model is None else model)  # the tasks of this class hold this type
         if isinstance(choice, Plan):
             choice = replace(choice, layers=_bare(choice.layers))
         else:
@@ -46,10 +46,10 @@ def score(
     cost: AdditiveCost | None = None,
     **options: Any,
 ) -> Sensitivity:
-    """One score per layer (default: every eligible one), all of them by their names in the trunk.
+    """One score per layer, by the names of the layers in the trunk; by default every eligible layer is scored.
 
-    ``batches`` are of (pairs, cells), ``radius`` is as in LogisticLoss, ``cost`` is the trunk's and ``options`` are
-    further fields of ScoringTask. Raises InputError for an unknown method, and what the methods raise.
+    ``batches`` are of (pairs, cells), ``radius`` is as in LogisticLoss, ``cost`` is that of the trunk and ``options``
+    are further fields of ScoringTask. Raises InputError for an unknown method, and the errors of the methods.
     """
     selector = methods.get(method) if isinstance(method, str) else method
     side = net.sizes.search

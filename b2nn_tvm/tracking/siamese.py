@@ -1,9 +1,10 @@
 """SiamFC's head and loss (Bertinetto et al., sections 2.1 and 2.2).
 
-    response = 1e-3 * (features of the exemplar, correlated with those of the search crop) + bias
+    response = 1e-3 * (features of the exemplar, correlated with the features of the search crop) + bias
     loss = mean over pairs of the weighted mean over cells of log(1 + exp(-y * response))
 
-y is +1 in the cells within a radius of the target's, else -1; both kinds weigh the same in all.
+y is +1 in the cells within a radius around the target's cell, else -1. The cells of +1 and the cells of -1 have equal
+total weights.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SCALE = 1e-3  # keeps sums over thousands of products in the range of the logist
 
 
 class SiameseNet(nn.Module):
-    """Pairs [N, 3, search, search + exemplar] (see pairs) to responses [N, response * response], row by row.
+    """Pairs [N, 3, search, search + exemplar] (see pairs.py) to responses [N, response * response], row by row.
 
     ``trunk`` maps crops [N, 3, H, W] to features [N, C, H', W'] and sees both crops, each at its own size.
     """
@@ -42,14 +43,17 @@ class SiameseNet(nn.Module):
         return (responses * SCALE + self.bias).flatten(1)
 
     def convert(self, choice: Plan | Iterable[str], **options: Any) -> SiameseNet:
-        """A copy in which these layers, by their names in the trunk, are binary; ``options`` as of ``convert``."""
+        """A copy in which the layers of ``choice`` (names in the trunk) are binary; ``options`` as of ``convert``."""
         result = copy.deepcopy(self)
         result.trunk = convert(self.trunk, choice, **options)
         return result
 
 
 def correlate(exemplars: torch.Tensor, searches: torch.Tensor) -> torch.Tensor:
-    """Each search's features [N, C, H, W] correlated with its exemplar's [N, C, h, w]: [N, H - h + 1, W - w + 1]."""
+    """The features of each search crop [N, C, H, W], correlated with those of its exemplar [N, C, h, w].
+
+    The result is [N, H - h + 1, W - w + 1].
+    """
     count, channels, height, width = searches.shape
     together = searches.reshape(1, count * channels, height, width)
     return F.conv2d(together, exemplars, groups=count)[0]
@@ -57,9 +61,9 @@ def correlate(exemplars: torch.Tensor, searches: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class LogisticLoss:
-    """Of (responses [N, side * side], cells [N]) with ``side`` cells a row; ``radius`` is in cells, too.
+    """The loss of (responses [N, side * side], cells [N]) with ``side`` cells per row; ``radius`` is in cells, too.
 
-    The usual radius is 16 pixels of a search crop of 255: one cell of a trunk of stride 16.
+    The usual radius is 16 pixels of a search crop of 255 pixels: one cell of a trunk of stride 16.
     """
 
     side: int
@@ -73,7 +77,7 @@ class LogisticLoss:
         return (weights * F.softplus(-signs * responses)).sum(dim=1).mean()
 
     def _near(self, cells: torch.Tensor) -> torch.Tensor:
-        """Which cells are within the radius of the target's, [N, side * side]."""
+        """The mask of the cells within the radius around the target's cell, bool [N, side * side]."""
         steps = torch.arange(self.side, device=cells.device)
         down = (steps - (cells // self.side)[:, None])[:, :, None]
         right = (steps - (cells % self.side)[:, None])[:, None, :]

@@ -1,4 +1,4 @@
-"""How large a Siamese tracker's crops and responses are, and how far one cell of a response is from the next."""
+"""The sizes of a Siamese tracker's crops and responses, and the distance from one cell of a response to the next."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from b2nn_tvm.mixbin.network.capture import capture_shapes, shape_of
 
 @dataclass(frozen=True)
 class Sizes:
-    """``exemplar`` and ``search`` are the sides of the crops in pixels, ``response`` is that of the response in cells.
+    """``exemplar`` and ``search`` are the sides of the crops in pixels, ``response`` is the response's side in cells.
 
-    A target that is ``stride`` pixels of the search crop further on gives the peak in the next cell; one in the middle
-    of the crop gives it in the middle of the response, cell (response - 1) / 2.
+    A target that lies ``stride`` pixels of the search crop further on has its peak in the next cell. A target in the
+    middle of the crop has its peak in the middle of the response, cell (response - 1) / 2.
     """
 
     exemplar: int
@@ -26,9 +26,9 @@ class Sizes:
 
     @classmethod
     def of(cls, trunk: nn.Module, *, exemplar: int = 127, search: int = 255) -> Self:
-        """The sizes with this trunk, of images [N, 3, H, W]; nothing is computed.
+        """The sizes with this trunk, whose input is [N, 3, H, W]; only shapes are computed.
 
-        The crops are SiamFC's by default. Raises InputError where the crops do not fit the trunk's stride.
+        The default crops are SiamFC's. Raises InputError where the crops do not fit the trunk's stride.
         """
         small, large = (_side(trunk, side) for side in (exemplar, search))
         cells = large - small

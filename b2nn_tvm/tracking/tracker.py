@@ -1,9 +1,9 @@
-"""SiamFC's tracker: the exemplar of the first frame is looked for at several scales around where the target was.
+"""SiamFC's tracker: the exemplar of the first frame is looked for at several scales around the target's last place.
 
     frame -> search crops, one per scale -> features -> responses -> upsampled -> best scale
           -> mixed with a cosine window -> highest point -> new middle and size
 
-All but the features is numpy, so that torch and a compiled library differ in nothing else.
+Everything but the features is computed by numpy, so that torch and a compiled library differ in nothing else.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from b2nn_tvm.tracking.embedding import Embedding
 from b2nn_tvm.tracking.got10k import Video
 from b2nn_tvm.tracking.sizes import Sizes
 
-SMALLEST, LARGEST = 0.2, 5.0  # of the target's first size
+SMALLEST, LARGEST = 0.2, 5.0  # the bounds of the target's size, as multiples of its first size
 
 
 @dataclass(frozen=True)
 class Search:
-    """How the target is looked for; the defaults are those usual for three scales.
+    """How the target is looked for; the defaults are the usual values for three scales.
 
-    ``scales`` factors of ``scale_step`` are tried, all but the middle one at ``scale_penalty`` times their response,
-    and the size goes the share ``scale_damping`` of the way to the best. ``window`` is the weight of the cosine window,
-    and responses are made ``upsampling`` times as fine. SiamFC's section 4.1 has 5 scales of 1.025 and a damping of
-    0.35. Raises InputError for an even number of scales, or where a number is out of range.
+    ``scales`` scales are tried, each ``scale_step`` times the one before. The response of every scale but the middle
+    one counts ``scale_penalty`` times, and the size goes the share ``scale_damping`` of the way to the best scale.
+    ``window`` is the weight of the cosine window, and responses are made ``upsampling`` times as fine. SiamFC's
+    section 4.1 has 5 scales of 1.025 and a damping of 0.35. Raises InputError for an even number of scales, or where a
+    number is out of range.
     """
 
     scales: int = 3
@@ -48,12 +49,12 @@ class Search:
 
     @property
     def factors(self) -> np.ndarray:
-        """The scales, the middle one being 1."""
+        """The factors of all scales; the middle factor is 1."""
         return self.scale_step ** (np.arange(self.scales) - self.scales // 2).astype(float)
 
 
 class Tracker:
-    """Follows one target; ``start`` shows it, each ``update`` finds it in the next frame."""
+    """A tracker of one target: ``start`` shows it the target, each ``update`` finds the target in the next frame."""
 
     def __init__(self, embed: Embedding, sizes: Sizes, search: Search | None = None):
         self._embed, self._sizes, self._search = embed, sizes, search or Search()
@@ -64,7 +65,10 @@ class Tracker:
         self._penalties = np.where(self._search.factors == 1, 0, 1 - self._search.scale_penalty)
 
     def start(self, image: Image.Image, box: np.ndarray) -> None:
-        """``box`` is (x, y, width, height) in pixels; raises InputError where it is empty or does not fit the image."""
+        """Show the target: ``box`` is (x, y, width, height) in pixels of the first frame.
+
+        Raises InputError where the box is empty or does not fit the image.
+        """
         box = np.array(box, float)
         if box.shape != (4,) or not (np.isfinite(box).all() and (box[2:] > 0).all()):
             raise InputError(f"expected a box (x, y, width, height) with a width and a height, not {box.tolist()}")
@@ -73,7 +77,7 @@ class Tracker:
         self._exemplar = self._embed(normalized(square[None]))[0]
 
     def update(self, image: Image.Image) -> np.ndarray:
-        """The target's box in this frame, float64 [4], its middle inside of the image.
+        """The target's box in this frame, float64 [4]; its middle lies inside of the image.
 
         Raises InputError before ``start``.
         """
@@ -95,29 +99,33 @@ class Tracker:
         return np.concatenate([self._center - self._size / 2, self._size])
 
     def _mixed(self, response: np.ndarray) -> np.ndarray:
-        """The response, from 0 and with the sum 1, and the window."""
+        """The response, shifted to begin at 0 and scaled to the sum 1, mixed with the cosine window."""
         raised = response - response.min()
         share = raised / (raised.sum() or 1)
         return np.asarray((1 - self._search.window) * share + self._search.window * self._window)
 
 
 def track(tracker: Tracker, video: Video) -> np.ndarray:
-    """The boxes of all frames, float64 [frames, 4]; the first one is the one that is given."""
+    """The boxes of all frames, float64 [frames, 4]; the first box is the video's own."""
     tracker.start(video.frame(0), video.boxes[0])
     found = [tracker.update(video.frame(index)) for index in range(1, len(video))]
     return np.stack([video.boxes[0], *found])
 
 
 def correlate(exemplar: np.ndarray, searches: np.ndarray) -> np.ndarray:
-    """One exemplar's features [C, h, w] on the features of several crops [N, C, H, W]: [N, H - h + 1, W - w + 1]."""
+    """The features of several crops [N, C, H, W], correlated with the features of one exemplar [C, h, w].
+
+    The result is [N, H - h + 1, W - w + 1].
+    """
     windows = np.lib.stride_tricks.sliding_window_view(searches, exemplar.shape[1:], axis=(2, 3))
     return np.asarray(np.einsum("nchwij,cij->nhw", windows, exemplar, optimize=True))
 
 
 def cubic_upsampling(cells: int, factor: int) -> np.ndarray:
-    """The matrix [(cells - 1) * factor + 1, cells] that interpolates between cells; their own values stay.
+    """The matrix [(cells - 1) * factor + 1, cells] that interpolates between cells and keeps the cells' own values.
 
-    Keys, Cubic Convolution Interpolation for Digital Image Processing (1981), with a = -1/2; borders are repeated.
+    Source: Keys, Cubic Convolution Interpolation for Digital Image Processing (1981), with a = -1/2. The cells at the
+    border are repeated.
     """
     points = np.arange((cells - 1) * factor + 1) / factor
     matrix = np.zeros((len(points), cells))

@@ -1,4 +1,4 @@
-"""Train and fine-tune a Siamese network: the loop, the stages and distillation are those of classifiers."""
+"""Train and fine-tune a Siamese network, by the loop, the stages and the distillation that classifiers have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from b2nn_tvm.tracking.siamese import LogisticLoss, SiameseNet
 def train(net: SiameseNet, data: DataBundle, *, radius: float = 1.0, **options: Any) -> TrainResult:
     """Train a float network in place on pairs, with targets of this ``radius`` in cells.
 
-    ``options`` are those of mixbin.train.train, and so is what is raised. The result's accuracy is the share of pairs
+    ``options`` and errors are those of mixbin.training.train.train. The accuracy of the result is the share of pairs
     with the highest response in the target's cell.
     """
     return classifiers.train(net, data, loss=LogisticLoss(net.sizes.response, radius), **options)
@@ -24,6 +24,7 @@ def finetune(
 ) -> TrainResult:
     """Fine-tune a mixed network in place in two stages, distilled from the responses of the float ``teacher``.
 
-    A response counts as a distribution over its cells there. ``options`` are those of mixbin.finetune.finetune.
+    Distillation takes a response as a distribution over its cells. ``options`` are those of
+    mixbin.training.train.finetune.
     """
     return classifiers.finetune(student, teacher, data, loss=LogisticLoss(student.sizes.response, radius), **options)

@@ -1,4 +1,4 @@
-"""Under which layer of the network each kernel call is booked, and what the rows of the layers say."""
+"""Each kernel call is booked under one layer of the network, and each layer gets a row of its facts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from b2nn_tvm.deploy.codegen.program import LayerRow
 from b2nn_tvm.kernel_attrs import Role
 from b2nn_tvm.provenance.kernel_layers import KernelLayer
 
-# What only prepares the input of a layer counts for that layer.
+# The roles of kernels that only prepare the input of a layer; these kernels are booked under that layer.
 _PROLOGUES = {Role.PACK_SIGNS, Role.PAD_INPUT, Role.POOL_BITS}
 
 
 def book_layers(calls: Sequence[KernelCall]) -> list[str]:
-    """The name of the row under which each call is booked: packing and padding count for the layer that reads them
-    first.
+    """The name of the row under which each call is booked; packing and padding count for the layer that first reads
+    their result.
     """
     owners: dict[int, KernelLayer | None] = {}
     for index, call in reversed(list(enumerate(calls))):
@@ -32,7 +32,7 @@ def book_layers(calls: Sequence[KernelCall]) -> list[str]:
 
 
 def readers_of_bits(calls: Sequence[KernelCall], names: Sequence[str]) -> dict[relax.Var, list[str]]:
-    """For every packed value the names of the calls that read it; ``names`` are those of ``book_layers``."""
+    """The rows under which the readers of every packed value are booked; ``names`` are those of ``book_layers``."""
     readers: dict[relax.Var, list[str]] = {var: [] for call in calls for var in call.outputs if is_bits(var)}
     for call, name in zip(calls, names, strict=True):
         for tensor in call.arguments:
@@ -49,7 +49,7 @@ def layer_rows(
     descriptions: Mapping[str, str],
     reasons: Mapping[str, str],
 ) -> tuple[LayerRow, ...]:
-    """One row for each name of ``book_layers``, in order; a layer's row is that of the call which is the layer itself.
+    """One row for each name of ``book_layers``, in order; a layer's row describes the call that computes the layer.
 
     ``descriptions`` says how each function was scheduled, ``reasons`` why a layer stayed float.
     """
@@ -77,7 +77,7 @@ def layer_rows(
 
 
 def _new_weights(call: KernelCall, place: PlacedCall) -> int:
-    """The bytes of the layer's weights, 0 where another layer has equal ones: they are stored once."""
+    """The bytes of the layer's weights; 0 where a layer before has equal weights, which are stored only once."""
     if call.has_weights and call.layer and call.layer.weight_bytes in place.new_constants:
         return call.layer.weight_bytes
     return 0

@@ -1,8 +1,8 @@
-"""Scheduled functions -> a relocatable object whose symbols are ``int symbol(void*, ...)``: no packed calling
-convention.
+"""Scheduled functions -> a relocatable object whose symbols are plain C functions, ``int symbol(void*, ...)``.
 
-TVM's own pipeline wraps each function for its runtime. This one lowers the same way and then turns each buffer
-parameter into a plain pointer, so that the object needs nothing but the backend hooks of deploy/runtime/backend.c.
+TVM's own pipeline wraps each function for TVM's runtime (the packed calling convention). The pipeline here lowers the
+same way and then turns each buffer parameter into a plain pointer, so that the object needs nothing but the backend
+hooks of deploy/runtime/backend.c.
 """
 
 from __future__ import annotations
@@ -24,19 +24,22 @@ MAX_ALLOCATIONS = 32
 
 @dataclass(frozen=True)
 class KernelObject:
-    """A relocatable object file, and the scratch memory that each of its functions holds per thread, by function."""
+    """A relocatable object file, and for each of its functions the bytes of scratch memory that a thread needs."""
 
     code: bytes
     workspaces: Mapping[str, int]
 
     @property
     def workspace_bytes(self) -> int:
-        """The most that one kernel holds."""
+        """The largest need of scratch memory of one kernel, in bytes per thread."""
         return max(self.workspaces.values(), default=0)
 
 
 def build_object(module: tvm.IRModule, target: tvm.target.Target, *, prefix: str) -> KernelObject:
-    """The object file of all functions of ``module`` (scheduled, static shapes); symbols are ``prefix`` + name."""
+    """The object file of all functions of ``module``, which are scheduled and have static shapes.
+
+    The symbol of a function is ``prefix`` + its name.
+    """
     functions = {
         name: function.with_attr("global_symbol", prefix + name.name_hint)
         for name, function in module.functions_items()
@@ -51,7 +54,7 @@ def build_object(module: tvm.IRModule, target: tvm.target.Target, *, prefix: str
 
 
 def _lower_to_c_abi(scratch: dict[str, int]) -> tvm.transform.Pass:
-    """From scheduled functions to plain C ones; each kernel's need of scratch memory goes into ``scratch``."""
+    """The pass from scheduled functions to plain C functions; it enters each kernel's scratch memory in ``scratch``."""
 
     def lower(module: tvm.IRModule, _context: tvm.transform.PassContext) -> tvm.IRModule:
         lowered = tvm.ir.transform.Sequential(_LOWERING)(module)
@@ -92,16 +95,16 @@ _LOWERING = [
 
 
 def _scratch_bytes(function: tirx.PrimFunc) -> int:
-    """What a lowered kernel takes from the workspace, with room for rounding each allocation up to a cache line."""
+    """The bytes that a lowered kernel takes from the workspace, with each allocation rounded up to a cache line."""
     allocated = s_tir.analysis.calculate_allocated_bytes(function)
     total = sum(int(size) for scopes in allocated.values() for scope, size in scopes.items() if scope != "local")
     return total + MAX_ALLOCATIONS * CACHE_LINE if total else 0
 
 
 def _with_pointers(function: tirx.PrimFunc) -> tirx.PrimFunc:
-    """Buffer parameters become pointers, declared as buffers in the body; the result is 0.
+    """The function with pointers in place of buffer parameters; its body declares the buffers and returns 0.
 
-    The return stands outside the device scope: inside it, scratch memory would not be given back.
+    The return stands outside the device scope: inside the scope, the function would not give back its scratch memory.
     """
     parameters, declared = [], []
     for buffer in function.params:

@@ -18,9 +18,9 @@ CONSTANTS_BLOB = "constants.bin"
 def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, bytes]:
     """Return the generated files by name: the C source, the assembly source and the blob that it includes.
 
-    ``model_id`` is what ``b2nn_model_id()`` answers; ``target`` answers for the CPU. Raises ValueError where the
-    program contradicts itself: an offset out of range or not aligned, a symbol that is no C name or is called with
-    different argument counts.
+    ``model_id`` is the answer of ``b2nn_model_id()``; ``target`` says which features of the CPU the library needs.
+    Raises ValueError where the program contradicts itself: an offset is out of range or not aligned, a symbol is no C
+    name or is called with different numbers of arguments.
     """
     check_program(program)
     arities = {step.symbol: len(step.arguments) for step in program.steps}
@@ -58,7 +58,7 @@ def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, 
 
 
 def check_program(program: Program) -> None:
-    """Raise ValueError where a program contradicts itself."""
+    """Raise ValueError where a program contradicts itself, as ``emit_c`` describes."""
     if not program.steps:
         raise ValueError("a program needs at least one step")
     arities: dict[str, int] = {}
@@ -81,7 +81,7 @@ def check_program(program: Program) -> None:
 
 
 def size_bytes(spec: TensorSpec) -> int:
-    """Number of bytes of a dense tensor."""
+    """The number of bytes of a dense tensor."""
     return spec.elements * np.dtype(spec.dtype).itemsize
 
 
@@ -127,7 +127,7 @@ def _tensor_table(name: str, specs: tuple[TensorSpec, ...]) -> list[str]:
 
 
 def quote(text: str) -> str:
-    """A C string literal: every byte beyond plain letters as three octal digits, so that nothing can end it early."""
+    """A C string literal of ``text``: all but plain characters are octal escapes, so that nothing can end it early."""
     return '"' + "".join(chr(byte) if byte in _PLAIN else f"\\{byte:03o}" for byte in text.encode()) + '"'
 
 

@@ -1,18 +1,19 @@
 """Keep tiles on the stack, where LLVM turns them into registers.
 
-TVM takes every allocation of a CPU kernel from its workspace, that of a tile of registers, too: a call for each turn of
-the parallel loop, and pointers that hold general registers while the inner loop, short of them, reloads its own.
+TVM takes every allocation of a CPU kernel from its workspace, even that of a tile of registers. This costs a call in
+each turn of the parallel loop. It also keeps pointers in general registers, so that the inner loop runs short of
+registers and reloads its own pointers.
 """
 
 from __future__ import annotations
 
 from tvm import tirx
 
-STAYS = "disable_lower_builtin"  # annotation by which TVM leaves an allocation to LLVM
+STAYS = "disable_lower_builtin"  # the annotation by which TVM leaves an allocation to LLVM
 
 
 def keep_tiles_on_stack(function: tirx.PrimFunc) -> tirx.PrimFunc:
-    """The lowered function whose allocations of scope "local" are the code generator's."""
+    """The lowered ``function``, in which allocations of the scope "local" are left to LLVM."""
     return function.with_body(_visit(function.body))
 
 

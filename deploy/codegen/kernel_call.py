@@ -1,4 +1,4 @@
-"""The calls of a straight line of kernels, as they are read from Relax and before any tensor has a place."""
+"""The kernel calls of a network in one straight line, as they are read from Relax, before any tensor has a place."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from tvm import relax
 from b2nn_tvm.kernel_attrs import Role
 from b2nn_tvm.provenance.kernel_layers import KernelLayer
 
-Tensor: TypeAlias = (
-    relax.Var | tvm.ir.GenericConst
-)  # a tensor in memory of its own; another view of it is the same Tensor
+# A tensor in memory of its own; another view of this memory is the same Tensor.
+Tensor: TypeAlias = relax.Var | tvm.ir.GenericConst
 
 
 @dataclass(frozen=True)
 class KernelCall:
-    """One call of ``function``: ``arguments`` are what it reads, then what it writes; ``outputs`` are those of them
-    that it writes first.
+    """One call of ``function``: ``arguments`` are the tensors that it reads, then the tensors that it writes.
 
-    ``has_weights``: the weights of ``layer`` are a constant that it reads. Packed weights are read by the call that
-    expands them. ``border`` (top, left, bottom, right) is that of its last argument, where it leaves zeros alone.
+    ``outputs`` are the arguments that no call before has written. ``has_weights`` says that the call reads the weights
+    of ``layer`` as a constant; where packed weights are expanded first, the call that expands them reads the constant.
+    ``border`` (top, left, bottom, right) is the border of the last argument whose zeros the call leaves alone.
     """
 
     function: str
@@ -38,12 +37,12 @@ class KernelCall:
 
     @property
     def result(self) -> Tensor:
-        """The last argument."""
+        """The last argument, which the call writes."""
         return self.arguments[-1]
 
     @property
     def word(self) -> str:
-        """The name of the function, for people: without what TVM puts around it."""
+        """The name of the function for people, without the prefix and the suffixes that TVM adds."""
         return self.function.removeprefix("fused_").rstrip("0123456789").rstrip("_").removesuffix("_pad")
 
 
@@ -51,8 +50,8 @@ class KernelCall:
 class StraightLine:
     """A network as kernel calls in order.
 
-    ``results`` are the outputs in the shapes that the caller sees, ``result_tensors`` what each of them is in memory;
-    ``allocated`` are all tensors that kernels write, in order.
+    ``results`` are the outputs in the shapes that the caller sees, ``result_tensors`` the tensors that hold them in
+    memory. ``allocated`` are all tensors that kernels write, in order.
     """
 
     parameters: tuple[relax.Var, ...]
@@ -63,10 +62,10 @@ class StraightLine:
 
 
 def size_bytes(var: relax.Var) -> int:
-    """The bytes of a dense tensor."""
+    """The number of bytes of a dense tensor."""
     return prod(int(extent) for extent in var.ty.shape) * np.dtype(str(var.ty.dtype)).itemsize
 
 
 def is_bits(var: relax.Var) -> bool:
-    """Whether a tensor is of a type that packed signs have."""
+    """Whether the tensor ``var`` has one of the types of packed signs, uint8 or uint32."""
     return str(var.ty.dtype) in ("uint8", "uint32")

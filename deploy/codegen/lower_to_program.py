@@ -21,9 +21,11 @@ _PACKING = {Operation.PACK, Operation.POOL_BITS}
 
 @dataclass(frozen=True)
 class LoweringContext:
-    """What the compiler knows of the kernels: ``find_layer`` finds the layer that owns one of some constants,
-    ``reasons`` why a convolution stayed float, ``descriptions`` how each function was scheduled, ``workspaces`` its
-    scratch memory in bytes, ``log`` what the passes did.
+    """The compiler's knowledge of the kernels.
+
+    ``find_layer`` finds the layer that owns one of the constants that a call reads. ``descriptions`` says how each
+    function was scheduled, ``reasons`` why a convolution stayed float. ``workspaces`` is the scratch memory of each
+    function in bytes, ``log`` the record of the passes' rewrites.
     """
 
     find_layer: FindLayer
@@ -42,7 +44,7 @@ def lower_to_program(
     workspace_bytes: int,
     context: LoweringContext,
 ) -> Program:
-    """The program of ``main``, whose kernels are all PrimFuncs of ``module``; their symbols are ``prefix`` + name.
+    """The program of ``main``, whose kernels are all PrimFuncs of ``module`` with the symbols ``prefix`` + name.
 
     Raises UnsupportedError where an operator is implemented outside TVM's code generator (sorting, say).
     """
@@ -80,7 +82,7 @@ def lower_to_program(
 def _step(
     call: KernelCall, placed: PlacedCall, prefix: str, name: str, readers: Sequence[str], context: LoweringContext
 ) -> Step:
-    """The step of a call that is booked under ``name`` and whose bits these ``readers`` read."""
+    """The step of a call that is booked under ``name``; ``readers`` are the rows that read its packed result."""
     operations = call.operations or (call.word,)
     packs = any(word in _PACKING for word in operations)
     pack = f"pack for {', '.join(dict.fromkeys(readers))}" if readers else str(Operation.PACK)

@@ -1,4 +1,4 @@
-"""Where each tensor of a straight line of calls lives: with the caller, in one planned arena, or in one blob of
+"""Every tensor of a straight line of calls gets a place: with the caller, in one planned arena, or in one blob of
 constants.
 """
 
@@ -21,8 +21,10 @@ Places = dict[relax.Var, Argument]
 
 @dataclass(frozen=True)
 class PlacedCall:
-    """The pointers of one call. ``constant_bytes`` counts constants that no call before reads, and the gaps between;
-    ``new_constants`` has the bytes of each.
+    """The pointers of one call.
+
+    ``new_constants`` are the sizes in bytes of the constants that no call before reads; ``constant_bytes`` is their
+    sum with the gaps between them.
     """
 
     arguments: tuple[Argument, ...]
@@ -40,9 +42,10 @@ class Placement:
 
 
 def place_tensors(line: StraightLine, output_names: Sequence[str]) -> Placement:
-    """Let kernels read the inputs and write the outputs where the caller has them, and plan all else.
+    """Place all tensors: kernels read inputs and write outputs in the caller's memory, and all else is planned.
 
-    Raises UnsupportedError, with the output's name, where no kernel writes an output, or another output is the same.
+    Raises UnsupportedError, with the output's name, where no kernel writes an output, or where another output is the
+    same tensor.
     """
     places: Places = {var: Argument(Storage.INPUT, index) for index, var in enumerate(line.parameters)}
     places |= _output_places(line, output_names)
@@ -66,7 +69,10 @@ def _output_places(line: StraightLine, names: Sequence[str]) -> Places:
 
 
 def _arena_places(line: StraightLine, taken: Places) -> tuple[Places, int]:
-    """Every tensor that has no place lives from the call that writes it to the last that reads it."""
+    """Places in the arena for every tensor without one, and the bytes of the arena.
+
+    A tensor lives from the call that writes it to the last call that reads it.
+    """
     used: dict[relax.Var, list[int]] = {var: [] for var in line.allocated if var not in taken}
     borders: dict[relax.Var, Border] = {}
     for index, call in enumerate(line.calls):
@@ -95,7 +101,7 @@ def _placed(call: KernelCall, places: Places, constants: _Constants) -> PlacedCa
 
 
 class _Constants:
-    """The blob that grows with each constant that it does not hold yet."""
+    """The blob of constants; it grows by each constant that it does not hold yet."""
 
     def __init__(self) -> None:
         self.blob = bytearray()

@@ -1,5 +1,5 @@
-"""Where in one block of memory the tensors of a straight line of steps live, so that those never needed at once
-share it.
+"""The plan of one block of memory in which the tensors of a straight line of steps live: tensors that are never needed
+at the same time share memory.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 ALIGNMENT = 64
 
-Border = tuple[int | str, ...]  # the shape, the type and the border's widths of a tensor; equal ones can share memory
+# The shape, the type and the widths of the border of a tensor; tensors with equal borders can share memory.
+Border = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
 class Lifetime:
     """A tensor of ``size`` bytes, written by step ``first`` and read until step ``last``.
 
-    One with a ``border`` is written inside a border of zeros that is there from
-    the start: only tensors of an equal border may ever use its memory.
+    A tensor with a ``border`` is written inside a border of zeros that is there from the start: only tensors of an
+    equal border may ever use its memory.
     """
 
     size: int
@@ -28,15 +29,17 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class Plan:
-    """The offset of each tensor, a multiple of ALIGNMENT, and the bytes of the whole."""
+    """The offset of each tensor, a multiple of ALIGNMENT, and the bytes of the whole block."""
 
     offsets: tuple[int, ...]
     size: int
 
 
 def plan(tensors: Sequence[Lifetime]) -> Plan:
-    """Place the largest first, each at the lowest offset that is free as long as it lives (Pisarchyk and Lee, Efficient
-    Memory Management for Deep Neural Net Inference, 2020, section 5.2: greedy by size for offset calculation).
+    """Place the largest tensor first, and each one at the lowest offset that is free as long as it lives.
+
+    Source: Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020, section 5.2: greedy by
+    size for offset calculation.
     """
     blocks = [_Block(t.size, t.first, t.last, (i,)) for i, t in enumerate(tensors) if t.border is None]
     blocks += _shared(tensors)
@@ -67,7 +70,7 @@ class _Block:
 
 
 def _shared(tensors: Sequence[Lifetime]) -> list[_Block]:
-    """Blocks for the tensors with borders: they live for ever, in as few places as their readers allow."""
+    """Blocks for the tensors with borders: the blocks live for ever, and there are as few as the lifetimes allow."""
     queues: dict[tuple[Border | None, int], list[list[int]]] = {}
     for index in sorted((i for i, t in enumerate(tensors) if t.border is not None), key=lambda i: tensors[i].first):
         same = queues.setdefault((tensors[index].border, tensors[index].size), [])

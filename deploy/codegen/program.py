@@ -1,4 +1,4 @@
-"""What the compiler hands to the builder: a straight line of kernel calls over one planned arena."""
+"""The program that the compiler hands to the builder: a straight line of kernel calls over one planned arena."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from b2nn_tvm.provenance.rewrite_log import Rewrite
 
 
 class Storage(StrEnum):
-    """Where a kernel's argument lives."""
+    """The memory in which a kernel's argument lives."""
 
     INPUT = "input"
     OUTPUT = "output"
@@ -20,7 +20,7 @@ class Storage(StrEnum):
 
 @dataclass(frozen=True)
 class Argument:
-    """One pointer: ``offset`` is in bytes for arena and constants, the tensor's index for inputs and outputs."""
+    """One pointer: ``offset`` is in bytes for arena and constants, and the tensor's index for inputs and outputs."""
 
     storage: Storage
     offset: int
@@ -28,7 +28,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A named input or output: ``dtype`` as numpy names it."""
+    """A named input or output; ``dtype`` is numpy's name of its type."""
 
     name: str
     shape: tuple[int, ...]
@@ -41,10 +41,10 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel call. ``symbol`` is ``int symbol(void*, ...)``, 0 on success; ``layer`` is the row it is booked under.
+    """One kernel call. ``symbol`` names ``int symbol(void*, ...)``, 0 on success; ``layer`` the row of the call.
 
-    ``operations`` are those that the kernel does, in order, ``outputs`` the types of the tensors that it writes, "bits"
-    where they are packed signs. ``constant_bytes`` counts constants that no step before reads; ``workspace_bytes`` is
+    ``operations`` are the operations of the kernel, in order. ``outputs`` are the types of the tensors that it writes,
+    "bits" for packed signs. ``constant_bytes`` counts constants that no step before reads; ``workspace_bytes`` is the
     scratch memory per thread.
     """
 
@@ -63,9 +63,9 @@ class Step:
 class LayerRow:
     """One layer of the network as it was compiled.
 
-    ``precision`` is "binary", "weight-binary" or "float"; ``reason`` says why a convolution, or its input, stayed
-    float, else it is empty; ``workload`` is a ConvWorkload key or empty; ``size_bytes`` counts its constants in the
-    library, ``weight_bytes`` its weights (packed, if they are binary) among them.
+    ``precision`` is "binary", "weight-binary" or "float". ``reason`` says why a convolution, or its input, stayed
+    float, else it is empty. ``workload`` is a ConvWorkload key or empty. ``size_bytes`` counts the layer's constants in
+    the library, ``weight_bytes`` the weights among them, which are packed if they are binary.
     """
 
     name: str
@@ -80,11 +80,11 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled network: kernels are in an object file of the target, this is everything else.
+    """A compiled network without its kernels, which are in an object file of the target.
 
     Arena and constants are 64-byte aligned, as are all offsets into them. Kernels with scratch memory take it from
-    ``TVMBackendAllocWorkspace``; ``workspace_bytes`` bounds what one call holds at a time. ``rewrites`` say how it came
-    to be.
+    ``TVMBackendAllocWorkspace``; ``workspace_bytes`` bounds the scratch memory that one call holds at a time.
+    ``rewrites`` record how the passes made the network.
     """
 
     inputs: tuple[TensorSpec, ...]

@@ -1,4 +1,4 @@
-"""The bindings of a Relax function -> a straight line of kernel calls, whose tensors are those in memory.
+"""The bindings of a Relax function -> a straight line of kernel calls, whose arguments are tensors in memory.
 
 alloc: v = alloc_tensor(...); _ = kernel(x, v); w = reshape(v); _ = other(w, u)   ->   kernel(x, v), other(v, u)
 """
@@ -22,16 +22,16 @@ _RESHAPE = "vm.builtin.reshape"  # the function of TVM's runtime that a reshape 
 
 
 def read_calls(module: tvm.IRModule, find_layer: FindLayer) -> StraightLine:
-    """The calls of ``main``, after Relax has allocated what its kernels write; ``find_layer`` finds the layer that owns
-    one of some constants.
+    """The calls of ``main``, in which Relax has allocated the tensors that kernels write.
 
-    Raises UnsupportedError where anything but a kernel or a view of its result is called.
+    ``find_layer`` finds the layer that owns one of the constants of a call. Raises UnsupportedError where ``main``
+    calls anything but kernels and views of their results.
     """
     return _Walk(module, find_layer).line()
 
 
 class _Walk:
-    """Reads the bindings of ``main`` in order; views, tuples and other names of a tensor become that tensor."""
+    """A walk over the bindings of ``main`` in order; views, tuples and other names of a tensor become that tensor."""
 
     def __init__(self, module: tvm.IRModule, find_layer: FindLayer):
         self._module = module

@@ -1,4 +1,4 @@
-"""Whether a device can run a library, or code for a target; the error says what it could run."""
+"""Checks that a device can run a library, or code for a target; the error says what the device could run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_fit(artifact: Artifact, facts: SystemFacts, word: str) -> None:
-    """DeviceError where the machine of ``facts`` cannot run the library, with what it could run."""
+    """Raise DeviceError, with a remedy, where the machine of ``facts``, called ``word``, cannot run the library."""
     check_target(artifact.target, facts, f"{word}: {artifact.folder} is compiled")
     library = artifact.manifest.library
     needed = tuple(map(int, library.glibc.split("."))) if library.glibc else ()
@@ -26,7 +26,7 @@ def check_fit(artifact: Artifact, facts: SystemFacts, word: str) -> None:
 
 
 def check_target(target: TargetInfo, facts: SystemFacts, what: str) -> None:
-    """DeviceError, beginning with ``what``, where the machine of ``facts`` cannot run code for ``target``."""
+    """Raise DeviceError, beginning with ``what``, where the machine of ``facts`` cannot run code for ``target``."""
     from b2nn_tvm.targets import target as targets
 
     board = describe("", facts)
@@ -37,7 +37,7 @@ def check_target(target: TargetInfo, facts: SystemFacts, what: str) -> None:
         bits = " in 32 bits" if facts.arch != facts["machine"] else ""
         raise DeviceError(f"{what} runs {board.arch}{bits} ({board.label}); {remedy}")
     missing = [flag for flag in target.requires if flag not in facts.features]
-    if missing and facts.features and not facts.emulated:  # what an emulated one's /proc tells is of another machine
+    if missing and facts.features and not facts.emulated:  # emulated /proc describes another machine
         raise DeviceError(
             f"{what} ({board.label}) lacks {', '.join(missing)}; compile it for a target that asks for less"
         )

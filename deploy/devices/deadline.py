@@ -8,9 +8,10 @@ from typing import Any
 
 
 def call_within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``function`` returns or raises; TimeoutError where that takes longer than ``seconds``.
+    """Call ``function``, and return what it returns or raise what it raises.
 
-    Then the call goes on in its thread, which does not keep the process from ending.
+    Raises TimeoutError where the call takes longer than ``seconds``. The call then goes on in its thread, which does
+    not keep the process from ending.
     """
     outcome: list[tuple[Any, BaseException | None]] = []
 

@@ -1,4 +1,4 @@
-"""Where a compiled network runs: the devices, by their word on the command line, behind one interface."""
+"""The interface of all devices, the machines on which a compiled network runs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.targets.target import TargetInfo
 
-BOARDS = 3  # how many of a tracker's boards are tried, where they are lost
+BOARDS = 3  # how many of a tracker's boards are tried before a lost board is an error
 
 
 class Device(ABC):
-    """A machine that runs compiled networks. Close it, or use it as a context manager: nothing of it stays there.
+    """A machine that runs compiled networks. Close it, or use it as a context manager: then no file stays there.
 
     Every method raises DeviceError where the device is not there, disappears, or does not answer in time.
     """
 
-    has_replacements = False  # whether another machine of the same kind may take over from one that is lost
+    has_replacements = False  # whether another machine of the same kind may take over from a lost one
 
     def __init__(self, word: str) -> None:
         self.address = word
@@ -34,44 +34,47 @@ class Device(ABC):
 
     @abstractmethod
     def facts(self) -> SystemFacts:
-        """What the device says about itself now."""
+        """The facts that the device tells about itself now."""
 
     def known_facts(self) -> SystemFacts:
-        """The same, as it said since it was connected: what does not change in between."""
+        """The facts as the device told them first since it was connected, for facts that do not change meanwhile."""
         if self._known is None:
             self._known = self.facts()
         return self._known
 
     def parallel_devices(self) -> int:
-        """How many machines like this one may be used at once, each through a device of its own."""
+        """The number of machines like this one that may be used at once, each through a device of its own."""
         return 1
 
     @abstractmethod
     def upload(self, artifact: Artifact) -> None:
-        """Bring a compiled network there, once; ``run`` and ``sample`` do it by themselves.
+        """Bring a compiled network to the device, once; ``run`` and ``sample`` do this by themselves.
 
-        DeviceError where the device cannot run it.
+        Raises DeviceError where the device cannot run the network.
         """
 
     def forget(self, artifact: Artifact) -> None:
-        """Remove a network that was brought there, to make room; nothing where there is none."""
+        """Remove a network that was brought to the device, to make room; nothing happens where it is not there."""
         return
 
     @abstractmethod
     def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
-        """Compute the outputs by name."""
+        """The outputs of the network by name, for ``inputs`` by name."""
 
     @abstractmethod
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
-        """What ``sample`` gives, on a device whose times are true."""
+        """The samples of ``sample``, from a device that is not emulated."""
 
     def sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
-        """Time inferences, each as it comes: whole ones first. An emulated device is refused."""
+        """Time inferences and yield each sample as it comes: whole inferences first, then every kernel apart.
+
+        Raises DeviceError for an emulated device.
+        """
         self._refuse_emulated()
         return self._sample(artifact, threads=threads, effort=effort)
 
     def check(self, target: TargetInfo) -> None:
-        """DeviceError where times of code for ``target`` cannot be had there."""
+        """Raise DeviceError where the device cannot time code for ``target``."""
         self._refuse_emulated()
         check_target(target, self.known_facts(), f"{self.address}: the code is")
 
@@ -87,11 +90,11 @@ class Device(ABC):
         return describe(self.address, self.known_facts())
 
     def conditions(self) -> Conditions:
-        """Clock, temperature and throttling now."""
+        """The clock, the temperature and the throttling of the device now."""
         return conditions(self.facts())
 
     def close(self) -> None:
-        """Remove all that was brought there and end the connection, if there is one; a later call makes a new one."""
+        """Remove all networks from the device and end the connection, if there is one; a later call makes a new one."""
         self._known = None
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
-"""An emulated ARM board (QEMU user mode): runs the very library that ships, for correctness, never for time.
+"""An emulated ARM board (QEMU user mode) that runs the very library that ships, for correctness, never for time.
 
-QEMU's ``-cpu`` is a true filter of instructions, so a run also proves that the library uses none that the CPU lacks.
+QEMU's ``-cpu`` is a true filter of instructions, so a run also proves that the CPU has all instructions of the library.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class EmulatorDevice(Device):
-    """Runs a library under QEMU as ``cpu``, for example cortex-a53, cortex-a72 or cortex-a76.
+    """A device that runs libraries under QEMU as ``cpu``, for example cortex-a53, cortex-a72 or cortex-a76.
 
-    A run that takes longer than ``timeout_s`` is given up. ``run`` raises DeviceLost then, and where the emulator
-    itself fails, for example because it does not know the CPU; it raises DeviceError where the library fails.
+    ``run`` raises DeviceLost where it takes longer than ``timeout_s`` and where the emulator itself fails, for example
+    because it does not know the CPU. It raises DeviceError where the library fails.
     """
 
     def __init__(self, cpu: str, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -92,6 +92,6 @@ class EmulatorDevice(Device):
             lines = [
                 f"the library was stopped by signal {-done.returncode}; 4 means an instruction that {self.cpu} lacks"
             ]
-        # b2nn-run speaks for the library; QEMU and its loader complain in other words.
+        # b2nn-run reports failures of the library as "error: ..."; QEMU and its loader complain in other words.
         kind = DeviceError if done.returncode < 0 or lines[-1].startswith("error: ") else DeviceLost
         raise kind(f"emulator:{self.cpu}: {lines[-1].removeprefix('error: ')}")

@@ -26,7 +26,7 @@ Times = TypeVar("Times")
 
 
 class LocalDevice(Device):
-    """Runs libraries in this process."""
+    """A device that runs libraries in this process."""
 
     def __init__(self) -> None:
         super().__init__("local")
@@ -45,7 +45,7 @@ class LocalDevice(Device):
 
 
 def time_instance(instance: Instance, artifact: Artifact, effort: MeasurementSettings) -> Iterator[Sample]:
-    """Time whole inferences, then every step, each as it comes."""
+    """Time whole inferences, then inferences with every step timed; each sample is yielded as it comes."""
     inputs, outputs = example_inputs(artifact), [aligned_empty(s.shape, s.dtype) for s in artifact.outputs]
     for _ in range(effort.warmup):
         instance.run(inputs, outputs)
@@ -68,7 +68,11 @@ def example_inputs(artifact: Artifact) -> list[np.ndarray]:
 
 
 def _repeat(measure: Callable[[], Times], runs: int | None, seconds: float, *, at_least: int) -> Iterator[Times]:
-    """Measure ``runs`` times; where None, for ``seconds`` and ``at_least`` times, but at most thrice as long."""
+    """Call ``measure`` ``runs`` times and yield its results.
+
+    Where ``runs`` is None, the calls go on until ``seconds`` have passed and there are ``at_least`` results, but no
+    longer than MAX_STRETCH times ``seconds``.
+    """
     done, start = 0, time.perf_counter()
     while runs is None or done < runs:
         yield measure()

@@ -22,9 +22,9 @@ WORDS = (
 
 
 def open_device(word: str, *, timeout_s: float = TIMEOUT_S) -> Device:
-    """The device that ``word`` names, which may go ``timeout_s`` without a sign of life; nothing is connected yet.
+    """The device that ``word`` names; it may go ``timeout_s`` without a sign of life. Nothing is connected yet.
 
-    DeviceError lists the choices where there is none, and says how a word of this kind is spelled.
+    Raises DeviceError where ``word`` names no device, with the choices or with the spelling of this kind of device.
     """
     kind, _, rest = word.partition(":")
     if word == "local":

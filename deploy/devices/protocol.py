@@ -1,5 +1,5 @@
-"""What client and board of b2nn-device must agree on."""
+"""The version of the protocol on which client and board of b2nn-device must agree."""
 
 from __future__ import annotations
 
-PROTOCOL = 1  # grows with every change of these functions
+PROTOCOL = 1  # grows with every change of the functions in deploy/server/functions.py

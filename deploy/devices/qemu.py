@@ -1,4 +1,4 @@
-"""QEMU user mode: where it is, and how a program of another architecture is started under it."""
+"""QEMU's user mode: where it is installed, and how a program of another architecture is started under it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _GNU = {"aarch64": "aarch64-linux-gnu", "armv7l": "arm-linux-gnueabihf"}
 
 @dataclass(frozen=True)
 class Emulator:
-    """An emulator and the C library of the emulated system; ``libraries`` is where the emulator finds its own."""
+    """An emulator and the C library of the emulated system; ``libraries`` is the folder of the emulator's own."""
 
     command: Path
     sysroot: Path
     libraries: Path | None
 
     def command_line(self, cpu: str) -> list[str]:
-        """The words before a program of the emulated system."""
+        """The words of a command line that stand before a program of the emulated system."""
         return [str(self.command), "-cpu", cpu, "-L", str(self.sysroot), "-U", "LD_LIBRARY_PATH"]
 
     def environment(self) -> dict[str, str]:
@@ -38,7 +38,7 @@ class Emulator:
 
     @property
     def version(self) -> int:
-        """QEMU's major version; 0 where it does not tell."""
+        """QEMU's major version; 0 where QEMU does not tell it."""
         done = subprocess.run(
             [self.command, "--version"], env=self.environment(), check=False, capture_output=True, text=True
         )
@@ -47,7 +47,7 @@ class Emulator:
 
 
 def find_emulator(arch: str) -> Emulator:
-    """The emulator for ``arch``: of the folder that ``make arm-emulator`` fills, else installed in the system.
+    """The emulator for ``arch``: that in the folder that ``make arm-emulator`` fills, else that of the system.
 
     The folder is ``$B2NN_ARM_EMULATOR``, by default build/arm-emulator. Raises DeviceError with the remedies.
     """

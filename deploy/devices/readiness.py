@@ -1,6 +1,4 @@
-"""What this machine can do for a target: compile its libraries, run them, or run them under an emulator; and what it
-lacks.
-"""
+"""The abilities of this machine for a target: to compile its libraries, to run them, or to emulate them."""
 
 from __future__ import annotations
 
@@ -18,8 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Readiness:
-    """``compiler`` and ``emulator`` say which is used, empty where there is none or, of the emulator, none is wanted;
-    ``missing`` says what to get for what is lacking."""
+    """The abilities of this machine for one target.
+
+    ``compiler`` and ``emulator`` name the programs that are used; they are empty where there is none, or where no
+    emulator is needed. ``missing`` says, for each missing ability, what to install.
+    """
 
     compiler: str
     runs: bool
@@ -28,7 +29,7 @@ class Readiness:
 
 
 def readiness(target: TargetInfo) -> Readiness:
-    """What this machine can do for ``target``."""
+    """The abilities of this machine for ``target``."""
     compiler = emulator = ""
     missing = []
     try:

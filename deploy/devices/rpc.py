@@ -1,5 +1,5 @@
-"""A board that runs b2nn-device, through TVM's RPC: networks are uploaded and run there, samples fetched as they
-come.
+"""A board that runs b2nn-device, through TVM's RPC: networks are uploaded and run there, and samples are fetched as
+they come.
 """
 
 from __future__ import annotations
@@ -91,11 +91,11 @@ class RpcDevice(Device):
 
     def close(self) -> None:
         super().close()
-        self._session = None  # TVM ends the connection, and the board removes its files
+        self._session = None  # TVM then ends the connection, and the board removes the connection's files
         self._uploaded.clear()
 
     def _lines(self, folder: str, mode: str, threads: int, effort: MeasurementSettings) -> Iterator[str]:
-        """The lines that a run prints, as they come; DeviceError where it fails or prints none for too long."""
+        """The lines that a run prints, as they come; raises DeviceError where it fails or prints none for too long."""
         self._ask("start", folder, mode, threads, json.dumps(asdict(effort)))
         finished, rest, heard = False, "", time.monotonic()
         try:
@@ -128,14 +128,14 @@ class RpcDevice(Device):
         return answer
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        """What a function of the board returns; DeviceLost where the connection breaks, or nothing comes in time."""
+        """The result of a function of the board; raises DeviceLost where the connection breaks or no answer comes."""
         if self._session is None:
             self._connect()
         session = self._session
         try:
             return call_within(self._timeout_s, lambda: session.get_function(f"b2nn.{name}")(*arguments))
         except TimeoutError:
-            _abandoned.append(session)  # its destructor would wait, too
+            _abandoned.append(session)  # it is kept because its destructor would wait for the board, too
             self.close()
             raise DeviceLost(
                 f"{self.address}: no answer for {self._timeout_s:g} s; is the board switched on and in reach?"
@@ -152,8 +152,8 @@ class RpcDevice(Device):
             self._session = call_within(CONNECT_S, rpc.connect, *self._address)
         except TimeoutError:
             raise DeviceLost(
-                f"{self.address}: no answer for {CONNECT_S} s; b2nn-device serves one at a time: is another one"
-                " connected, or the board off?"
+                f"{self.address}: no answer for {CONNECT_S} s; b2nn-device serves one client at a time: is another"
+                " client connected, or is the board off?"
             ) from None
         except (RuntimeError, OSError) as error:
             raise DeviceError(f"{self.address}: cannot connect: {_last_line(error)}; {self._remedy()}") from None
@@ -167,7 +167,7 @@ class RpcDevice(Device):
         )
 
     def _shake_hands(self) -> None:
-        """DeviceError where the other side is no b2nn-device, or one that speaks otherwise."""
+        """Raise DeviceError where the other side is no b2nn-device, or has another version of the protocol."""
         session = self._session
         try:
             answer = json.loads(call_within(CONNECT_S, session.get_function("b2nn.hello")))
@@ -175,7 +175,7 @@ class RpcDevice(Device):
             _abandoned.append(session)
             self.close()
             raise DeviceLost(f"{self.address}: no answer for {CONNECT_S} s after connecting") from None
-        except AttributeError:  # how TVM says that there is no such function
+        except AttributeError:  # TVM's way to say that the server does not have the function
             self.close()
             raise DeviceError(
                 f"{self.address}: a TVM RPC server answers there, but not b2nn-device; start b2nn-device on the board"
@@ -196,7 +196,7 @@ class RpcDevice(Device):
 
 
 def tvm_rpc() -> ModuleType:
-    """``tvm.rpc``, which takes seconds to import: not within a time that the board is given."""
+    """``tvm.rpc``, whose import takes seconds; it is imported before the board's time to answer begins."""
     from tvm import rpc
 
     module: ModuleType = rpc
@@ -224,5 +224,5 @@ def _reason(status: int, complaint: str) -> str:
 
 
 def _last_line(error: Exception) -> str:
-    """TVM's errors have several lines, and end with what happened."""
+    """The last line of an error of TVM, which says what happened."""
     return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""Samples as rows, one JSON object in a line: what b2nn-run --profile prints, and b2nn-device."""
+"""Samples as rows, one JSON object per line, as ``b2nn-run --profile`` and b2nn-device print them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KIND, VERSION = "b2nn-profile", 1
 
 
 def samples(lines: Iterable[str], *, word: str, model_id: str) -> Iterator[Sample]:
-    """A sample for each row, as the lines come; lines that are no rows, such as a login script's, are passed over.
+    """A sample for each row with times, as the lines come; other lines, such as those of a login script, are skipped.
 
     Raises DeviceError where the rows are of another network or version, and where they stop before the end.
     """
@@ -35,7 +35,7 @@ def samples(lines: Iterable[str], *, word: str, model_id: str) -> Iterator[Sampl
 
 
 def start_row(artifact: Artifact, threads: int) -> str:
-    """The first row."""
+    """The first row of a run, which names the format, the network and the number of threads."""
     head = {"row": "start", "kind": KIND, "format_version": VERSION, "model_id": artifact.manifest.library.model_id}
     return json.dumps({**head, "threads": threads}) + "\n"
 

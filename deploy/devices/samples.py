@@ -1,4 +1,4 @@
-"""What a device is asked to measure, and the times that come back."""
+"""The settings of a measurement on a device, and the times that come back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """One timed inference, in milliseconds: of the whole, or of each step where every kernel was timed apart."""
+    """The times of one inference in milliseconds: of the whole, or of each step where every kernel was timed apart."""
 
     threads: int
     run_ms: float | None = None
@@ -33,7 +33,7 @@ class Samples:
 
     @staticmethod
     def of(samples: Iterable[Sample]) -> Samples:
-        """The samples that came, in two tables."""
+        """The two tables of ``samples``."""
         samples = tuple(samples)
         runs = [sample.run_ms for sample in samples if sample.run_ms is not None]
         steps = [sample.step_ms for sample in samples if sample.run_ms is None]
@@ -42,10 +42,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class MeasurementSettings:
-    """How much to measure: ``runs`` whole inferences and as many with every kernel timed, after ``warmup`` untimed
-    ones.
+    """The length of a measurement: after ``warmup`` untimed inferences, ``runs`` whole inferences are timed, and then
+    as many with every kernel timed apart.
 
-    Where ``runs`` is None, as many as ``min_seconds`` take. Raises InputError for what is out of range.
+    Where ``runs`` is None, inferences are timed for about ``min_seconds``. Raises InputError for values out of range.
     """
 
     runs: int | None = None

@@ -1,4 +1,4 @@
-"""A board over ssh: the library and b2nn-run are copied there and run; the board needs nothing but a login."""
+"""A board over ssh: the library and b2nn-run are copied to the board and run; the board needs nothing but a login."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from b2nn_tvm.errors import DeviceError, InputError
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
-# A shell that waits for the program can tell which signal ended it, and the link's first session can kill it.
+# The shell waits for the program, so that it can tell which signal ended it; the file pid lets the link kill it.
 _RUN = "./{runner} {arguments} </dev/null & echo $! >pid; wait $!; status=$?; rm -f pid; exit $status"
 
 # tar does not always say that the disk is full.
@@ -36,11 +36,11 @@ exit 1"""
 
 
 class SshDevice(Device):
-    """The board at ``ssh://[user@]host[:port]``, with the user's own keys, known_hosts and configuration of ssh."""
+    """The board at ``ssh://[user@]host[:port]``, reached with the user's own keys, known_hosts and ssh settings."""
 
     def __init__(self, word: str, *, timeout_s: float) -> None:
         super().__init__(word)
-        Destination.parse(word)  # a misspelled word is known before anything is built
+        Destination.parse(word)  # so that a misspelled word is an error before anything is built
         self._timeout_s = timeout_s
         self._link: SshLink | None = None
         self._uploaded: set[str] = set()
@@ -105,7 +105,7 @@ class SshDevice(Device):
 
 
 def _folder(artifact: Artifact) -> str:
-    """The network's folder inside the link's; a digest needs no quotes."""
+    """The network's folder inside the link's folder; the name, a digest, needs no quotes in a shell."""
     return f"net-{artifact.manifest.library.sha256[:16]}"
 
 
@@ -130,9 +130,7 @@ def _pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(content: bytes, specs: tuple[TensorSpec, ...], word: str) -> dict[str, np.ndarray]:
-    """The outputs, one behind the other at the end of ``content``: before them a login script may have printed
-    something.
-    """
+    """The outputs, one behind the other at the end of ``content``; a login script may have printed text before them."""
     sizes = [spec.elements * np.dtype(spec.dtype).itemsize for spec in specs]
     if len(content) < sum(sizes):
         raise DeviceError(f"{word}: expected {sum(sizes)} bytes of outputs, but only {len(content)} came; run it again")

@@ -1,8 +1,8 @@
-"""A connection to a board through the system's ssh: one login, a private folder there, commands in it.
+"""A connection to a board through the system's ssh: one login, a private folder on the board, and commands in it.
 
-The first session makes the folder and waits on its standard input. When that ends, with ``close`` or with this process
-or with the network, it kills what still runs there and removes the folder. Further commands share the connection
-(ssh_config, ControlMaster), so that each takes milliseconds.
+The first session makes the folder and waits on its standard input. When this input ends, with ``close``, with this
+process or with the network, the session kills the programs that still run in the folder and removes it. Further
+commands share the connection (ssh_config, ControlMaster), so that each takes milliseconds.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from b2nn_tvm.errors import DeviceError, DeviceLost
 COMMAND_VARIABLE = "B2NN_SSH"
 CONNECT_S = 10
 OPTIONS = {
-    "BatchMode": "yes",  # never ask: who runs this may not be there
+    "BatchMode": "yes",  # never ask for a password: nobody may be there to answer
     "ConnectTimeout": str(CONNECT_S),
     "ServerAliveInterval": "5",
     "ServerAliveCountMax": "3",
     "ClearAllForwardings": "yes",
     "RemoteCommand": "none",
 }
-_FAREWELL_S = 2  # a board that does not end the login by then sees the connection close, and cleans up when it can
+_FAREWELL_S = 2  # seconds to end the login; a slower board sees the connection close, and cleans up when it can
 _READY = "b2nn-folder "
 _KEEPER = """
 umask 077
@@ -58,7 +58,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Destination:
-    """Who to log in as, and where; ``user`` and ``port`` are empty where ssh's own configuration says it."""
+    """The user, the host and the port of a login; ``user`` and ``port`` are empty where ssh's settings have them."""
 
     host: str
     user: str = ""
@@ -66,7 +66,10 @@ class Destination:
 
     @classmethod
     def parse(cls, word: str) -> Destination:
-        """``ssh://[user@]host[:port]``; the host may be an alias of ~/.ssh/config. DeviceError for anything else."""
+        """The destination of ``ssh://[user@]host[:port]``; the host may be an alias of ~/.ssh/config.
+
+        Raises DeviceError where ``word`` is of another form.
+        """
         found = re.fullmatch(r"ssh://(?:([^@/\s]+)@)?(\[[0-9A-Fa-f:.%]+\]|[^@:/\s\[\]]+)(?::(\d{1,5}))?/?", word)
         if not found or any((part or "").startswith("-") for part in found.groups()):
             raise DeviceError(f"expected ssh://user@host or ssh://user@host:port, but got {word!r}")
@@ -74,14 +77,15 @@ class Destination:
 
     @property
     def words(self) -> list[str]:
-        """The words for ssh that name it."""
+        """The words of an ssh command line that name the destination."""
         return [*(["-p", self.port] if self.port else []), "--", f"{self.user}@{self.host}" if self.user else self.host]
 
 
 class SshLink:
-    """A login on a board and a ``folder`` there, of this process alone. Close it, or the folder stays until we end.
+    """A login on a board and a ``folder`` there that this process alone uses; ``close`` removes the folder.
 
-    Any failure of the connection closes it. Raises DeviceError where there is no connection, or none for ``timeout_s``.
+    Without ``close`` the folder stays until this process ends. Any failure of the connection closes the link. Raises
+    DeviceError where there is no connection, or no sign of life for ``timeout_s``.
     """
 
     def __init__(self, word: str, *, timeout_s: float) -> None:
@@ -105,12 +109,13 @@ class SshLink:
 
     @property
     def alive(self) -> bool:
-        """Whether the login still stands, as far as can be told from here."""
+        """Whether the login still stands, as far as this machine can tell."""
         return self._keeper is not None and self._keeper.poll() is None
 
     def call(self, script: str, *, send: bytes = b"") -> bytes:
-        """What a shell script prints that is run in the folder; DeviceError, with its last complaint, where it
-        fails.
+        """Run a shell script in the folder, with ``send`` as its input, and return its output.
+
+        Raises DeviceError, with the script's complaint, where it fails.
         """
         allowed = self.timeout_s + len(send) / 50_000  # slow Wi-Fi gives 50 kB/s
         with tempfile.TemporaryFile() as errors:
@@ -126,7 +131,7 @@ class SshLink:
             return output
 
     def lines(self, script: str) -> Iterator[str]:
-        """The lines that a shell script prints, as they come; DeviceError as in ``call``, after the lines that came."""
+        """The lines that a shell script prints, as they come; then raises DeviceError where ``call`` would."""
         with tempfile.TemporaryFile() as errors:
             process = self._start(self._inside(script), errors)
             finished = False
@@ -137,13 +142,13 @@ class SshLink:
             finally:
                 if not finished:
                     process.kill()
-                    self.close()  # ends what runs there
+                    self.close()  # this ends the script on the board
                 status = _end(process, kill=False)
             if status:
                 self._fail(status, errors)
 
     def close(self) -> None:
-        """Log out: what still runs there is killed, the folder removed."""
+        """Log out; the board kills the programs that still run in the folder and removes it."""
         if self._keeper:
             self._keeper.stdin.close()
             try:
@@ -184,7 +189,7 @@ class SshLink:
         return f"cd {shlex.quote(self.folder)} && {{ {script}\n}}"
 
     def _read(self, process: _Session, timeout_s: float) -> Iterator[str]:
-        """Lines as they come; DeviceError where none comes for ``timeout_s``."""
+        """The lines of a session as they come; raises DeviceError where none comes for ``timeout_s``."""
         poll, rest, descriptor = select.poll(), b"", process.stdout.fileno()
         poll.register(descriptor, select.POLLIN)
         while True:
@@ -206,10 +211,13 @@ class SshLink:
         )
 
     def _fail(self, status: int, errors: IO[bytes]) -> NoReturn:
-        """Raise what a session's end means: ssh's own status is 255, a signal's is 128 more than its number."""
+        """Raise the error that the end of a session means.
+
+        The status 255 is that of ssh itself; a signal gives 128 plus its number.
+        """
         lines = _text(errors)
         if status == 255:
-            kind = DeviceLost if self.folder else DeviceError  # who could never log in will not later
+            kind = DeviceLost if self.folder else DeviceError  # a first login that fails will fail again
             self.close()
             reason = lines[-1] if lines else "the connection was lost"
             raise kind(f"{self.address}: {reason.rstrip('.')}; {self._remedy(reason)}")
@@ -237,7 +245,7 @@ class _Session(subprocess.Popen[bytes]):
 
 
 def _end(process: _Session, *, kill: bool = True) -> int:
-    """The status of a process that has ended, or is ended now; its pipes are closed."""
+    """Close the pipes of a process that has ended, or that is killed now, and return its status."""
     if kill:
         process.kill()
     process.stdout.close()
@@ -253,7 +261,7 @@ def _text(errors: IO[bytes]) -> list[str]:
 
 
 def _signal(number: int) -> str:
-    """What the end of a compiled network by a signal means."""
+    """The meaning of the signal that ended the run of a compiled network."""
     return {
         4: (
             "the library was stopped by signal 4: it uses an instruction that this CPU lacks; compile it for this"

@@ -1,4 +1,4 @@
-"""What a machine says about itself: read here in Python, or by a shell script on a board, and put into words once."""
+"""The facts that a machine tells about itself, read by Python here or by a shell script on a board."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ FILES = {
     "throttled": "/sys/devices/platform/soc/soc:firmware/get_throttled",
 }
 THERMAL = "/sys/class/thermal"
-# Separators that no file of /proc or /sys holds, before each name and after it.
+# The separators before and after each name in the output of the script; no file of /proc or /sys contains them.
 _RECORD, _UNIT = "\x1e", "\x1f"
 SCRIPT = "\n".join(
     [
         r"""fact() { printf '\036%s\037' "$1"; shift; "$@" 2>/dev/null; }""",
         "fact machine uname -m; fact system uname -sr; fact bits getconf LONG_BIT; fact libc getconf GNU_LIBC_VERSION",
-        "fact cpus env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc",  # which would count what they allow
+        "fact cpus env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc",  # nproc would obey both
         *(f"fact {name} cat {path}" for name, path in FILES.items()),
         "fact vcgencmd vcgencmd get_throttled",
         rf"""fact thermal; for zone in {THERMAL}/thermal_zone*; do""",
@@ -35,7 +35,7 @@ SCRIPT = "\n".join(
     ]
 )
 
-# /proc/cpuinfo of ARM gives part numbers only (Arm's "MIDR_EL1" tables, implementer 0x41).
+# ARM's /proc/cpuinfo gives only part numbers of CPUs (Arm's "MIDR_EL1" tables, implementer 0x41).
 _ARM_PARTS = {
     "0xc07": "Cortex-A7",
     "0xc08": "Cortex-A8",
@@ -54,15 +54,16 @@ _ARM_PARTS = {
     "0xd49": "Neoverse-N2",
     "0xd4f": "Neoverse-V2",
 }
-# Raspberry Pi's firmware, "vcgencmd get_throttled": the same four since the start, 16 bits higher.
+# The bits of the Raspberry Pi's firmware, "vcgencmd get_throttled": these four say what happens now, and the same four
+# 16 bits higher say what has happened since the start.
 _THROTTLED = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
 
 
 @dataclass(frozen=True)
 class DeviceDescription:
-    """What was measured on; empty strings and 0 where the device does not tell. Frequencies in MHz, memory in MiB.
+    """A device's name, hardware and system: frequencies in MHz, memory in MiB; "" and 0 where the device does not tell.
 
-    An ``emulated`` device runs another architecture's code in software: its times are none of that architecture's.
+    An ``emulated`` device runs another architecture's code in software: its times are not those of that architecture.
     """
 
     name: str
@@ -78,15 +79,15 @@ class DeviceDescription:
 
     @property
     def label(self) -> str:
-        """The name that cost tables keep: the board's, else the CPU's."""
+        """The name of the device in cost tables: the board's name, else the CPU's."""
         return self.board or self.cpu
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What speeds or slows a device at a moment; 0, None and "" where it does not tell.
+    """The conditions that speed up or slow down a device at a moment; 0, None and "" where it does not tell them.
 
-    ``throttled`` is "no", or names what the firmware reports, now and since the start.
+    ``throttled`` is "no", or the words for the bits that the firmware reports, now and since the start.
     """
 
     mhz: int = 0
@@ -101,7 +102,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class SystemFacts:
-    """The texts by name: those of ``FILES``, and machine, system, bits, libc, cpus, thermal, vcgencmd."""
+    """The facts as texts by name: the files of ``FILES``, and machine, system, bits, libc, cpus, thermal, vcgencmd."""
 
     texts: Mapping[str, str]
 
@@ -110,7 +111,7 @@ class SystemFacts:
 
     @property
     def arch(self) -> str:
-        """The architecture of its programs, which may have 32 bits under a kernel of 64."""
+        """The architecture of the machine's programs, which may have 32 bits under a 64-bit kernel."""
         machine = self["machine"]
         if self["bits"] == "32":
             return {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}.get(machine, machine)
@@ -125,13 +126,13 @@ class SystemFacts:
 
     @property
     def glibc(self) -> tuple[int, ...]:
-        """The version of the GNU C library; empty where there is another."""
+        """The version of the GNU C library; empty where the system has another C library."""
         found = re.fullmatch(r"glibc ([\d.]+)", self["libc"])
         return tuple(map(int, found[1].split("."))) if found else ()
 
     @property
     def emulated(self) -> bool:
-        """Whether ARM's code runs on an x86 machine: QEMU's user mode shows that machine's /sys and, in part, /proc."""
+        """Whether ARM code runs on an x86 machine: QEMU's user mode shows the /sys and, in part, the /proc of x86."""
         foreign = "cpu:type:x86" in self["modalias"] or "vendor_id" in self["cpuinfo"]
         return foreign and self["machine"].startswith(("aarch64", "arm"))
 
@@ -154,7 +155,7 @@ def describe(name: str, facts: SystemFacts) -> DeviceDescription:
 
 
 def conditions(facts: SystemFacts) -> Conditions:
-    """Clock, temperature and throttling at the moment the facts were read."""
+    """The clock, the temperature and the throttling at the moment when ``facts`` were read."""
     zones = dict(re.findall(r"^(.+)=(-?\d+)$", facts["thermal"], re.MULTILINE))
     cpu_zones = [zone for zone in zones if re.search("cpu|soc|x86_pkg", zone, re.IGNORECASE)]
     degrees = [int(zones[zone]) / 1000 for zone in cpu_zones or list(zones)[:1]]
@@ -177,12 +178,12 @@ def read_facts() -> SystemFacts:
 
 
 def parse_facts(output: str) -> SystemFacts:
-    """The facts from what ``SCRIPT`` printed, whatever a login script printed before."""
+    """The facts in the output of ``SCRIPT``; text that a login script printed before is ignored."""
     return SystemFacts(dict(record.split(_UNIT, 1) for record in output.split(_RECORD)[1:] if _UNIT in record))
 
 
 def cpu_name(cpuinfo: str) -> str:
-    """The CPU's name from the text of /proc/cpuinfo: ARM gives part numbers, x86 states it."""
+    """The CPU's name from the text of /proc/cpuinfo, which has part numbers on ARM and the name itself on x86."""
     if parts := sorted(set(re.findall(r"^CPU part\s*:\s*(\S+)$", cpuinfo, re.MULTILINE))):
         return " + ".join(_ARM_PARTS.get(part.lower(), f"part {part}") for part in parts)
     names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
@@ -190,7 +191,7 @@ def cpu_name(cpuinfo: str) -> str:
 
 
 def _throttled(text: str) -> str:
-    """What bits mean that the firmware gives as 0x50005, or in sysfs as 50005; "" where there is no number."""
+    """The words for the firmware's bits, which vcgencmd prints like 0x50005 and sysfs like 50005; "" for no number."""
     if not re.fullmatch(r"(0x)?[0-9a-fA-F]+", text):
         return ""
     bits = int(text, 16)

@@ -1,4 +1,4 @@
-"""One of several boards that TVM's RPC tracker hands out by key; another takes over where one is lost."""
+"""One of several boards that TVM's RPC tracker hands out by key; another board takes over where one is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TrackerDevice(RpcDevice):
-    """A board of ``tracker://host:port/key``; it is asked for at the first use, and given back by ``close``."""
+    """A board of ``tracker://host:port/key``, which is requested at the first use and given back by ``close``."""
 
     has_replacements = True
 
@@ -36,12 +36,12 @@ class TrackerDevice(RpcDevice):
 
     def run(self, artifact: Artifact, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
         for _ in range(BOARDS - 1):
-            with contextlib.suppress(DeviceLost):  # the tracker hands out another one
+            with contextlib.suppress(DeviceLost):  # the tracker then hands out another board
                 return super().run(artifact, inputs, threads=threads)
         return super().run(artifact, inputs, threads=threads)
 
     def parallel_devices(self) -> int:
-        """How many boards of this key the tracker knows, busy ones too."""
+        """The number of boards of this key that the tracker knows, including busy boards."""
         return self._survey()[0]
 
     def _connect(self) -> None:
@@ -59,14 +59,14 @@ class TrackerDevice(RpcDevice):
             request.give_up()
             raise DeviceLost(
                 f"{self.address}: none of {boards} boards became free within {self._timeout_s:g} s ({free} said that"
-                " they are); wait for the others' work, or look after the boards"
+                " they were free); wait for the work of other clients, or look after the boards"
             ) from None
         except (RuntimeError, OSError) as error:
             raise DeviceLost(f"{self.address}: the tracker handed out a board that does not answer: {error}") from None
         self._shake_hands()
 
     def _survey(self) -> tuple[int, int, list[str]]:
-        """(boards of this key, those that are free, all keys) as the tracker tells."""
+        """(the number of boards of this key, how many of them are free, all keys) as the tracker tells."""
         try:
             summary = call_within(CONNECT_S, self._summary, tvm_rpc())
         except (OSError, RuntimeError, TimeoutError) as error:
@@ -88,8 +88,8 @@ class TrackerDevice(RpcDevice):
 
 
 class _Request:
-    """A request for a board, which can be given up while the tracker has none: else it would take one that others
-    wait for.
+    """A request for a board, which can be given up while the tracker has no free board: an abandoned request would take
+    a board that others wait for.
     """
 
     def __init__(self, address: tuple[str, int], key: str) -> None:
@@ -98,7 +98,7 @@ class _Request:
         self._given_up = False
 
     def session(self, rpc: ModuleType) -> Any:
-        """A session with a board; another one is asked for where the tracker hands out one that does not answer."""
+        """A session with a board; another board is requested where the tracker hands out one that does not answer."""
         for left in reversed(range(BOARDS)):
             self._tracker = _tracker(rpc, self._address)
             try:
@@ -119,6 +119,6 @@ class _Request:
 
 
 def _tracker(rpc: ModuleType, address: tuple[str, int]) -> Any:
-    """A connection to the tracker; TVM would look for one that is gone for a minute."""
+    """A connection to the tracker. A plain socket is tried first, as TVM looks for a missing tracker for a minute."""
     socket.create_connection(address, timeout=CONNECT_S).close()
     return rpc.connect_tracker(*address)

@@ -1,8 +1,8 @@
-"""How many instructions a kernel executes: it runs once under QEMU, and a plugin counts (exact and repeatable, no
-time).
+"""The number of instructions that a kernel executes: it runs once under QEMU, and a plugin counts. The count is exact
+and repeatable; it is no time.
 
-The kernel is linked with a few lines of C that call it on buffers of zeros: what convolutions execute does not depend
-on the data. Its parallel loops run as one task.
+The kernel is linked with a few lines of C that call it on buffers of zeros, as the instructions of a convolution do not
+depend on the data. Its parallel loops run as one task.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
 
 PLUGIN = Path(__file__).parents[1] / "plugin" / "count_blocks.c"
-INSTRUCTION_BYTES = 4  # A64 and A32
+INSTRUCTION_BYTES = 4  # in A64 and in A32
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of instructions at ``address`` of the program, each executed ``executions`` times; runs do not overlap."""
+    """Consecutive instructions from ``address`` of the program on, each executed ``executions`` times.
+
+    Runs do not overlap.
+    """
 
     address: int
     instructions: int
@@ -43,24 +46,25 @@ class Run:
 
 @dataclass(frozen=True)
 class Executed:
-    """What one call of a kernel executed: the linked program and the runs of instructions inside the kernel."""
+    """The record of one call of a kernel: the linked program, and the executed runs of instructions in the kernel."""
 
     program: bytes
     runs: tuple[Run, ...]
 
     @property
     def instructions(self) -> int:
-        """Instructions executed, those of functions outside the object (memset, exp) not counted."""
+        """The number of executed instructions, without those of functions outside the object (memset, exp)."""
         return sum(run.instructions * run.executions for run in self.runs)
 
 
 def execute_counted(
     kernel: bytes, symbol: str, *, buffers: Sequence[int], scratch: int, target: TargetInfo, cpu: str = ""
 ) -> Executed:
-    """Call ``symbol`` of the object file ``kernel`` once, under ``cpu`` (default: the target's own).
+    """Call the function ``symbol`` of the object file ``kernel`` once, under ``cpu`` (default: the target's own).
 
-    ``buffers`` are the sizes of its arguments and ``scratch`` of its temporaries, in bytes. Raises DeviceError where
-    there is no emulator or the kernel fails, ToolchainError where there is no compiler for the target.
+    ``buffers`` are the sizes of the function's arguments and ``scratch`` is that of its temporaries, in bytes. Raises
+    DeviceError where there is no emulator or the kernel fails, ToolchainError where there is no compiler for the
+    target.
     """
     emulator = find_emulator(target.arch)
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
@@ -69,9 +73,8 @@ def execute_counted(
         (folder / "call.c").write_text(_caller(symbol, buffers, scratch))
         find_toolchain(target).run(["-no-pie", "-O1", "-o", "call", "call.c", "kernel.o", "-lm"], folder=folder)
         program = (folder / "call").read_bytes()
-        inside = find_symbol(
-            kernel, symbol
-        )  # the bodies of parallel loops have no symbols, but lie in the same section
+        # The whole section is counted: the bodies of parallel loops have no symbols, but lie in the same section.
+        inside = find_symbol(kernel, symbol)
         first = find_symbol(program, symbol).address - inside.address
         end = first + inside.section_bytes
         _run(emulator, cpu or target.emulator, folder, f"first={first},end={end},out={folder / 'counts'}")
@@ -99,9 +102,9 @@ def _run(emulator: Emulator, cpu: str, folder: Path, arguments: str) -> None:
 
 
 def _merge(lines: Iterable[str]) -> tuple[Run, ...]:
-    """Runs of equally often executed, neighbouring instructions, of translated blocks that may overlap.
+    """The runs of neighbouring, equally often executed instructions, from ``lines`` about blocks that may overlap.
 
-    Each line has a block's address, its number of instructions and how often it was executed.
+    Each line has the address of a translated block, its number of instructions and its number of executions.
     """
     counts: dict[int, int] = {}
     starts = set()
@@ -123,7 +126,7 @@ def _merge(lines: Iterable[str]) -> tuple[Run, ...]:
 
 @cache
 def _plugin(emulator: Emulator) -> Path:
-    """The plugin, compiled once per process for the version of the plugin interface that this QEMU takes."""
+    """The path of the plugin, compiled once per process for the version of the plugin interface of this QEMU."""
     from b2nn_tvm.targets import target as targets
 
     here = next((t for t in map(targets.get, targets.names()[:-1]) if t.arch == platform.machine()), None)
@@ -145,7 +148,7 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process e
 
 
 def _caller(symbol: str, buffers: Sequence[int], scratch: int) -> str:
-    """A C program that calls the kernel once; the hooks are those of runtime/backend.c without threads."""
+    """A C program that calls the kernel once; it has the hooks of runtime/backend.c, without threads."""
     arrays = "\n".join(f"static _Alignas(64) unsigned char b{i}[{max(size, 64)}];" for i, size in enumerate(buffers))
     names = ", ".join(f"b{i}" for i in range(len(buffers)))
     types = ", ".join(["void *"] * len(buffers))

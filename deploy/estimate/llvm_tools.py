@@ -1,7 +1,7 @@
 """llvm-objdump and llvm-mca: the instructions of a program, and the cycles that LLVM's model of a CPU gives for a loop.
 
-The cycles are a static estimate: steady state, everything in the first-level cache, no branch missed. They are never a
-latency.
+The cycles are a static estimate, for the steady state with all data in the first-level cache and no branch missed. They
+are never a latency.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ VERSION = 19
 FOLDER_VARIABLE = "B2NN_LLVM_TOOLS"
 DEFAULT_FOLDER = Path("build") / "llvm-tools"
 ITERATIONS = 100
-# LLVM 19 gives Cortex-A76 the model of Cortex-A57, with half of its vector units; Neoverse-N1 is the same core for
-# servers.
+# LLVM 19 gives Cortex-A76 the model of Cortex-A57, which has half of its vector units; Neoverse-N1 is the same core as
+# Cortex-A76, for servers.
 MODELS = {"cortex-a76": "neoverse-n1"}
-# 32-bit cores without a model, and the one that runs their code in 32-bit systems.
+# 32-bit cores for which LLVM has no model, and the core whose model is taken for their code.
 MODELS_32 = {"cortex-a7": "cortex-a57"}
 
 
 @dataclass(frozen=True)
 class LlvmTools:
-    """The folder of the two programs, and where they find their own libraries."""
+    """The folder of the two programs, and the folder of their own libraries, if they need one."""
 
     folder: Path
     libraries: Path | None
 
     def disassemble(self, program: bytes, first: int, end: int) -> dict[int, str]:
-        """The instructions of an ELF program from address ``first`` to ``end``, as LLVM's assembler reads them."""
+        """Address -> instruction, as LLVM's assembler reads it, of an ELF program from ``first`` up to ``end``."""
         with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
             path = Path(name) / "program"
             path.write_bytes(program)
@@ -48,7 +48,7 @@ class LlvmTools:
         return {int(row[1], 16): _relocatable(row[2]) for row in rows if row}
 
     def cycles(self, loops: Sequence[Sequence[str]], *, triple: str, cpu: str) -> list[float]:
-        """The cycles of one turn of each loop on ``cpu``, were it run for ever."""
+        """The cycles of one turn of each loop on ``cpu``, in the steady state."""
         regions = [
             f"# LLVM-MCA-BEGIN {index}\n" + "\n".join(loop) + "\n# LLVM-MCA-END\n" for index, loop in enumerate(loops)
         ]
@@ -67,23 +67,25 @@ class LlvmTools:
 
 
 def _relocatable(instruction: str) -> str:
-    """Without comments, and with a name in place of the address that it jumps to or forms: that may be out of its
-    reach.
+    """The instruction without comments, and with a name in place of an address that it jumps to or forms.
+
+    The assembler would refuse an address that is out of the instruction's reach.
     """
     text = re.sub(r"\s*(<.*>|//.*|@.*)", "", " ".join(instruction.split()))
     return re.sub(r"^((?:b|cb|tb|adr).*?)#?0x[0-9a-f]{4,}$", r"\1elsewhere", text)
 
 
 def model(cpu: str, triple: str) -> str:
-    """The name under which LLVM has its model of ``cpu``, or of the nearest that it has."""
+    """LLVM's name of its model of ``cpu``, or of the nearest CPU that it models."""
     return (MODELS if triple.startswith("aarch64") else MODELS_32).get(cpu, cpu)
 
 
 @cache
 def find_llvm_tools() -> LlvmTools:
-    """Version 19 of the tools: of the folder that ``make llvm-tools`` fills, else installed in the system.
+    """Version 19 of the tools, from the folder that ``make llvm-tools`` fills, else from the system.
 
-    Raises ToolchainError with the remedies: other versions have other models, and their figures cannot be compared.
+    Other versions have other models, and their figures cannot be compared. Raises ToolchainError, with the remedies,
+    where there is no version 19.
     """
     folder = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER).absolute()
     if (folder / "bin" / "llvm-mca").is_file():

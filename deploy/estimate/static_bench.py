@@ -1,4 +1,4 @@
-"""Tuning for a CPU that is not here: a trial's score is its static cost, an estimate that a measurement replaces."""
+"""Tuning for a CPU that is not here: the score of a trial is its static cost, an estimate in place of a measurement."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from b2nn_tvm.deploy.estimate.static_cost import SYMBOL, argument_bytes, cost_of
 from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
 
-WORD = "static"  # for --device
+WORD = "static"  # the word of this bench for --device
 
 
 class StaticBench:
-    """Scores trials for ``target`` in llvm-mca's cycles, or in executed instructions where there is no llvm-mca.
+    """A bench that scores trials for ``target`` in llvm-mca's cycles, or in executed instructions without llvm-mca.
 
-    ``cpu`` is the CPU that is estimated, ``unit`` what the figures are. Raises DeviceError where there is no emulator
-    of the target.
+    ``cpu`` is the CPU for which it estimates, ``unit`` the unit of the scores. Raises DeviceError where there is no
+    emulator of the target.
     """
 
     def __init__(self, target: TargetInfo) -> None:
@@ -49,7 +49,7 @@ class StaticBench:
     def time(
         self, trials: Sequence[tuple[tuple[KernelObject, list[int]], Sequence[Any]]]
     ) -> Iterator[tuple[int, float]]:
-        """(index, score) of each trial."""
+        """The (index, score) of each trial; the score is an estimate, no time."""
         for index, ((kernel, sizes), _) in enumerate(trials):
             executed = execute_counted(
                 kernel.code, SYMBOL, buffers=sizes, scratch=kernel.workspace_bytes, target=self._target

@@ -1,7 +1,7 @@
-"""What a kernel costs on a CPU that is not here: an estimate from its instructions, never a measurement.
+"""The cost of a kernel on a CPU that is not here: an estimate from its instructions, never a measurement.
 
-Each run of instructions is executed as often as the emulator counts (exact), and one turn of it takes what llvm-mca
-says of the CPU (a model). Without llvm-mca the instructions themselves are the cost.
+The emulator counts how often each run of instructions is executed (exactly), and llvm-mca's model of the CPU gives the
+cycles of one execution (an estimate). Without llvm-mca the number of instructions is the cost.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _BRANCH = re.compile(
 
 @dataclass(frozen=True)
 class StaticCost:
-    """``instructions`` executed by one call on one thread; ``cycles`` by llvm-mca's model of the CPU, None without
-    it.
+    """The ``instructions`` that one call executes on one thread, and the ``cycles`` that llvm-mca's model of the CPU
+    gives for them, None without llvm-mca.
     """
 
     instructions: int
@@ -38,12 +38,12 @@ class StaticCost:
 
     @property
     def score(self) -> float:
-        """What to minimise; comparable only between costs of the same kind."""
+        """The figure to minimise: cycles, else instructions. Only scores of the same kind can be compared."""
         return self.instructions if self.cycles is None else self.cycles
 
 
 def static_cost(function: tvm.tirx.PrimFunc, target: TargetInfo, *, tools: LlvmTools | None) -> StaticCost:
-    """The cost of one call of a scheduled function on ``target``'s CPU; cycles only with ``tools``.
+    """The cost of one call of a scheduled function on the CPU of ``target``; it has cycles only with ``tools``.
 
     Raises DeviceError where there is no emulator of the target, ToolchainError where there is no compiler for it.
     """
@@ -51,31 +51,34 @@ def static_cost(function: tvm.tirx.PrimFunc, target: TargetInfo, *, tools: LlvmT
 
 
 def cost_of(executed: Executed, target: TargetInfo, tools: LlvmTools | None) -> StaticCost:
-    """The cost of what was executed."""
+    """The cost of the executed instructions on the CPU of ``target``; it has cycles only with ``tools``."""
     return StaticCost(executed.instructions, cycles_of(executed, target, tools) if tools else None)
 
 
 def execute_function(function: tvm.tirx.PrimFunc, target: TargetInfo) -> Executed:
-    """What one call of a scheduled function executes under the emulator; errors as ``static_cost``."""
+    """The instructions that one call of a scheduled function executes under the emulator.
+
+    Raises the errors of ``static_cost``.
+    """
     kernel = build_object(tvm.IRModule({"main": function}), target.tvm_target(), prefix=SYMBOL.removesuffix("main"))
     buffers = argument_bytes(function)
     return execute_counted(kernel.code, SYMBOL, buffers=buffers, scratch=kernel.workspace_bytes, target=target)
 
 
 def argument_bytes(function: tvm.tirx.PrimFunc) -> list[int]:
-    """The sizes of a function's arguments."""
+    """The sizes of a function's arguments in bytes."""
     return [prod(map(int, p.ty.shape)) * np.dtype(str(p.ty.dtype)).itemsize for p in function.params]
 
 
 def cycles_of(executed: Executed, target: TargetInfo, tools: LlvmTools, *, cpu: str = "") -> float:
-    """The cycles of all runs of instructions, each in its steady state, on ``cpu`` (default: the target's own)."""
+    """The cycles of all executed basic blocks, each in its steady state, on ``cpu`` (default: the target's own)."""
     blocks = basic_blocks(executed, tools)
     turns = tools.cycles([text for text, _ in blocks], triple=target.triple, cpu=cpu or target.mcpu)
     return sum(cycles * executions for cycles, (_, executions) in zip(turns, blocks, strict=True))
 
 
 def basic_blocks(executed: Executed, tools: LlvmTools) -> list[tuple[list[str], int]]:
-    """The instructions that were executed as basic blocks, each with its number of executions."""
+    """The executed instructions as basic blocks, each with its number of executions."""
     text = tools.disassemble(executed.program, executed.runs[0].address, executed.runs[-1].end)
     blocks: list[tuple[list[str], int]] = []
     for run in executed.runs:

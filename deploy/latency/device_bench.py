@@ -1,5 +1,5 @@
-"""Tuning on a device: a trial becomes a library of one kernel, and is timed wherever libraries run; several boards
-share the work.
+"""Tuning on a device: a trial becomes a library of one kernel, which any device can time; several boards share the
+work.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _FAREWELL_S = 1.0
 
 
 class DeviceBench:
-    """Builds trials for ``target`` and times them on the device ``word``; of a tracker, on all its boards of the key at
-    once.
+    """A bench that builds trials for ``target`` and times them on the device ``word``.
 
-    Raises DeviceError where the device cannot run the target's code, gives no true times, or is lost.
+    Of a tracker, all boards of the key work at once. Raises DeviceError where the device cannot run the target's code,
+    gives no true times, or is lost.
     """
 
     unit = ""
@@ -60,7 +60,7 @@ class DeviceBench:
             raise
 
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Artifact:
-        """A library of the module's one function."""
+        """A library whose only kernel is the module's one function."""
         kernel = build_object(module, target, prefix=PREFIX)
         ((name, function),) = module.functions_items()
         self._count += 1
@@ -71,7 +71,10 @@ class DeviceBench:
         return load(folder)
 
     def time(self, trials: Sequence[tuple[Artifact, Sequence[Any]]]) -> Iterator[tuple[int, float]]:
-        """(index, least seconds of the kernel) of each trial, as they come; one whose board is lost goes to another."""
+        """The (index, least seconds of the kernel) of each trial, as they come.
+
+        A trial whose board is lost goes to another board.
+        """
         for index, (artifact, _) in enumerate(trials):
             self._desk.open.put((index, artifact, 0))
         for _ in trials:
@@ -80,7 +83,7 @@ class DeviceBench:
             shutil.rmtree(artifact.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """End the work and the connections; one that waits for a board that does not answer is left to itself."""
+        """End the workers and their connections; a worker that still waits for a silent board is left to itself."""
         self._desk.over.set()
         for worker in self._workers:
             worker.join(_FAREWELL_S)
@@ -89,7 +92,7 @@ class DeviceBench:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _next(self) -> tuple[int, float]:
-        """The next trial's seconds; raises what ended a trial, or where nobody is left to time it."""
+        """The index and seconds of the next finished trial; raises the error of a trial, or that of the last worker."""
         while True:
             alive = any(worker.is_alive() for worker in self._workers)
             try:
@@ -110,7 +113,10 @@ class DeviceBench:
 
 
 def _program(symbol: str, function: tvm.tirx.PrimFunc, workspace_bytes: int) -> Program:
-    """All parameters but the last are inputs: what is in them does not matter here."""
+    """A program of one step that calls ``symbol``: the last parameter is the output, all others are inputs.
+
+    The content of the inputs does not matter for the time.
+    """
     specs = [TensorSpec(f"p{i}", tuple(map(int, p.ty.shape)), str(p.ty.dtype)) for i, p in enumerate(function.params)]
     *inputs, output = specs
     arguments = [Argument(Storage.INPUT, index) for index in range(len(inputs))] + [Argument(Storage.OUTPUT, 0)]
@@ -120,8 +126,10 @@ def _program(symbol: str, function: tvm.tirx.PrimFunc, workspace_bytes: int) -> 
 
 @dataclass(frozen=True)
 class _Desk:
-    """Trials that wait (index, library, how often its board was lost), and what came of them; ``over`` ends the
-    workers.
+    """The queues between the bench and its workers.
+
+    ``open`` holds waiting trials (index, library, how often its board was lost), ``done`` their seconds or errors.
+    The event ``over`` ends the workers.
     """
 
     open: Queue[tuple[int, Artifact, int]] = field(default_factory=Queue)
@@ -130,8 +138,10 @@ class _Desk:
 
 
 class _Worker(threading.Thread):
-    """Times trials on one device. A lost board's trial is left to others, and another board asked for; without one
-    it ends.
+    """A thread that times trials on one device.
+
+    Where its board is lost, the trial goes back to the queue and the worker asks for another board. It ends where there
+    is none.
     """
 
     def __init__(self, device: Device, desk: _Desk) -> None:
@@ -144,9 +154,9 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         while not self._desk.over.is_set():
             try:
-                # connected before a trial is taken: a board that does not come holds up nothing
+                # The device is connected before a trial is taken, so that a board that does not come delays no trial.
                 self.device.known_facts()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it counts once no other worker is left
+            except Exception as error:  # noqa: BLE001 - any error counts once no other worker is left
                 self.reason = error
                 return
             with contextlib.suppress(Empty):
@@ -158,7 +168,7 @@ class _Worker(threading.Thread):
         except DeviceLost as error:
             again = self.device.has_replacements and lost + 1 < BOARDS
             self._desk.open.put((index, artifact, lost + 1)) if again else self._desk.done.put((index, error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the tuning, in the thread that waits
+        except Exception as error:  # noqa: BLE001 - any error ends the tuning, in the thread that waits
             self._desk.done.put((index, error))
 
 

@@ -1,4 +1,4 @@
-"""How fast a compiled network is on a device: wall time of the whole and of each layer."""
+"""The latency of a compiled network on a device: the wall time of the whole network and of each layer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerTime:
-    """One layer in milliseconds; ``share`` is its part of the sum over all layers' medians."""
+    """The times of one layer in milliseconds; ``share`` is its part of the sum of all layers' medians."""
 
     name: str
     median_ms: float
@@ -30,11 +30,11 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Latency of one inference, in milliseconds, over ``runs`` runs.
+    """The latency of one inference, in milliseconds, over ``runs`` runs.
 
     ``spread`` is (p90 - p10) / median: above about 0.1 the machine was busy or changed its frequency. ``per_layer`` is
     in order of execution and comes from ``profiles`` separate runs in which every kernel was timed. ``isa`` is the
-    target's instruction set; ``conditions`` are the device's right after the last run.
+    target's instruction set; ``conditions`` are those of the device right after the last run.
     """
 
     median_ms: float
@@ -79,7 +79,7 @@ def measure(
 
 def _measure(artifact: Artifact, device: Device, threads: int, effort: MeasurementSettings) -> Measurement:
     for _ in range(BOARDS - 1 if device.has_replacements else 0):
-        with contextlib.suppress(DeviceLost):  # another board takes over
+        with contextlib.suppress(DeviceLost):  # then another board takes over
             return _measure_once(artifact, device, threads, effort)
     return _measure_once(artifact, device, threads, effort)
 
@@ -96,7 +96,7 @@ def _measure_once(artifact: Artifact, device: Device, threads: int, effort: Meas
 
 
 def step_layers(artifact: Artifact) -> list[str]:
-    """The layer of each step."""
+    """The names of the layers of all steps, in the order of the steps."""
     return [step.layer for step in artifact.manifest.steps]
 
 
@@ -108,9 +108,9 @@ def summarize(
     device: DeviceDescription,
     conditions: Conditions | None = None,
 ) -> Measurement:
-    """Statistics of the samples; ``layers`` names the layer of each step.
+    """The statistics of the samples; ``layers`` names the layer of each step.
 
-    Raises DeviceError where the device gave no time of the whole, or those of another network's kernels.
+    Raises DeviceError where the device gave no time of the whole network, or times of another number of kernels.
     """
     if not len(samples.run_ms) or samples.step_ms.shape[1:] not in ((), (len(layers),)):
         raise DeviceError(
@@ -137,7 +137,7 @@ def summarize(
 
 
 def _per_layer(step_ms: np.ndarray, layers: list[str]) -> tuple[LayerTime, ...]:
-    """Sum the steps of a layer within each run, then take the median over runs."""
+    """The times of all layers: the steps of a layer are summed within each run, then the median over runs is taken."""
     names = list(dict.fromkeys(layers))
     layer_ms = np.zeros((len(step_ms), len(names)))
     for step, name in enumerate(layers):

@@ -1,5 +1,5 @@
-"""Measure a compiled network on a device so that nothing measured is lost: samples go to disk as they come, rows to
-a cost table.
+"""Measure a compiled network on a device so that no measurement is lost: samples go to disk as they come, and rows go
+to a cost table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.errors import DeviceError, DeviceLost
 from b2nn_tvm.progress import Note, Progress, as_progress
 
-_FLUSH_S = 0.25  # a device of this very machine is disturbed by each writing
+_FLUSH_S = 0.25  # seconds between writings; each writing disturbs a measurement on this very machine
 
 
 def profile(
@@ -32,16 +32,15 @@ def profile(
     note: Note | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
-    """Measure with ``runs`` whole inferences, and as many with every kernel timed, and add the rows to the table
-    ``costs``.
+    """Measure ``runs`` whole inferences, and as many with every kernel timed, and add the rows to the table ``costs``.
 
-    The samples are kept beside the table, in ``<costs>.samples``. With ``resume`` those of an earlier run on the same
-    kind of device count, and only the missing ones are taken. Where the device is lost, rows from what came are in the
-    table, too; a tracker's board is replaced by another. ``note`` is told so. ``progress`` counts runs some times in
-    a second. Raises what the device raises; an emulated one is refused.
+    The samples are kept beside the table, in ``<costs>.samples``. With ``resume`` the samples of an earlier run on the
+    same kind of device count, and only the missing ones are taken. Where the device is lost, the table gets rows from
+    the samples that came; a tracker's lost board is replaced by another, which ``note`` is told. ``progress`` counts
+    runs some times in a second. Raises the errors of the device, and DeviceError for an emulated device.
     """
     if costs and costs.exists():
-        CostTable.load(costs)  # a table that cannot be added to is known before the work
+        CostTable.load(costs)  # so that a table that cannot be read is an error before the work
     progress = as_progress(progress)
     described = device.describe()
     journal = Journal(costs and _journal_path(costs, artifact, described, threads), keep=resume)
@@ -73,7 +72,10 @@ def profile(
 
 
 def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
-    """The rows of a cost table: one per layer that was timed, and one of the whole network."""
+    """The rows of a measurement in a cost table: one row per timed layer, and one row of the whole network.
+
+    A network with weight-binary layers gets no row of the whole.
+    """
     layers = {row.name: row for row in artifact.layers}
     times: list[CostRow | NetworkRow] = [
         CostRow(
@@ -92,7 +94,7 @@ def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
     ]
     binary = tuple(row.name for row in artifact.layers if row.precision == "binary")
     if any(row.precision == "weight-binary" for row in artifact.layers):
-        return times  # a row of a whole network knows binary and float layers only
+        return times  # the row of a whole network can name binary and float layers only
     model = artifact.manifest.build.model
     network = NetworkRow(
         model=model,
@@ -109,8 +111,9 @@ def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
 
 
 class Journal:
-    """Samples, and the file that they are appended to, if any; with ``keep`` it begins with those that the file
-    holds.
+    """Samples, and the file to which they are appended, if there is one.
+
+    With ``keep`` the journal begins with the samples that the file holds.
     """
 
     def __init__(self, path: Path | None, *, keep: bool) -> None:
@@ -128,17 +131,17 @@ class Journal:
                 if line.endswith("\n")
             ]
         self._pending = list(self.samples)
-        path.write_bytes(b"")  # without the half of a line that an earlier run may have left
+        path.write_bytes(b"")  # the file begins anew, as an earlier run may have left half of a line
         self._write()
 
     @property
     def complete(self) -> int:
-        """The number of runs of which both forms are there: whole, and with every kernel timed."""
+        """The number of runs that have both kinds of samples: of the whole inference, and of every kernel."""
         whole = sum(sample.run_ms is not None for sample in self.samples)
         return min(whole, len(self.samples) - whole)
 
     def add(self, sample: Sample) -> bool:
-        """Keep a sample; whether it was written by now, with those before it."""
+        """Keep a sample, and return whether it has been written to the file, together with all samples before it."""
         self.samples.append(sample)
         self._pending.append(sample)
         if time.monotonic() - self._written <= _FLUSH_S:
@@ -147,7 +150,7 @@ class Journal:
         return True
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Write the samples that are not written yet."""
         self._write()
 
     def _write(self) -> None:
@@ -168,7 +171,7 @@ def _parse(line: str) -> Sample:
 
 
 def _journal_path(costs: Path, artifact: Artifact, device: DeviceDescription, threads: int) -> Path:
-    """One file per library, kind of device and number of threads."""
+    """The path of the journal: one file per library, kind of device and number of threads."""
     parts = (artifact.manifest.library.sha256, device.label, device.arch, str(device.cpus), str(threads))
     return costs.with_name(f"{costs.name}.samples") / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}.jsonl"
 

@@ -23,8 +23,9 @@ from b2nn_tvm.targets.target import TargetInfo
 class Artifact:
     """A compiled network in ``folder``. Close it, or use it as a context manager, to free its memory and threads.
 
-    Safe to use from several threads. One instance of the network is made for each number of threads asked for, at its
-    first run; runs with the same number wait for one another. For runs side by side, load the folder once per thread.
+    An artifact is safe to use from several threads. It makes one instance of the network for each requested number of
+    threads, at the first run; runs with the same number wait for one another. For runs side by side, load the folder
+    once per thread.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -53,7 +54,7 @@ class Artifact:
 
     @property
     def size_bytes(self) -> int:
-        """Size of the library."""
+        """The size of the library's file in bytes."""
         return self.manifest.sizes.library
 
     @property
@@ -61,7 +62,7 @@ class Artifact:
         return self.folder / self.manifest.library.file
 
     def run(self, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
-        """Compute the outputs, by name, with ``threads`` threads (0: one per CPU).
+        """Compute the outputs with ``threads`` threads (0: one per CPU) and return them by name.
 
         ``inputs`` holds one array for each input, of exactly its shape and dtype. Raises InputError where they differ
         and DeviceError where this machine cannot run the library or a kernel fails.
@@ -110,9 +111,9 @@ class Artifact:
 
 
 def load(folder: str | os.PathLike[str]) -> Artifact:
-    """Open the folder of a compiled library, on any machine; only running needs the right one.
+    """Open the folder of a compiled library; this works on any machine, only runs need a machine of the target.
 
-    Raises InputError where the folder holds no library, or one that does not fit its manifest or this version.
+    Raises InputError where the folder holds no library, or where the library does not fit its manifest or this version.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -132,7 +133,7 @@ def load(folder: str | os.PathLike[str]) -> Artifact:
 
 
 def check_inputs(specs: tuple[TensorSpec, ...], arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """The arrays in the order of ``specs``, dense; InputError where one is missing or does not fit."""
+    """The arrays in the order of ``specs``, dense; raises InputError where an array is missing or does not fit."""
     expected = [spec.name for spec in specs]
     if not isinstance(arrays, Mapping):
         raise InputError(

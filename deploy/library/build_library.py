@@ -28,7 +28,7 @@ LIBRARY = "libb2nn_model.so"
 RUNNER = "b2nn-run"
 HEADER = "b2nn.h"
 DEPLOY = Path(__file__).parents[1]
-RUNTIME = DEPLOY / "runtime"  # what is linked into the library
+RUNTIME = DEPLOY / "runtime"  # the sources that are linked into the library
 RUNNER_SOURCES = DEPLOY / "runner"
 LIBRARY_SOURCES = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", "cpu.c", CONSTANTS_SOURCE)
 
@@ -48,7 +48,7 @@ _RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wl,--gc-sections", "-Wl,-z,noex
 
 @dataclass(frozen=True)
 class BuildMetadata:
-    """What the manifest says of the origin: the model's name and the digest of the plan it follows, where known."""
+    """The library's origin for the manifest: the model's name and the digest of its plan; "" where it is unknown."""
 
     model: str = ""
     plan_digest: str = ""
@@ -65,12 +65,12 @@ def build_library(
 ) -> Manifest:
     """Link ``kernels_object`` with the runtime and the program's tables and constants into ``folder``.
 
-    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. All is
-    made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only half
-    replaced is noticed when it is loaded. ``check`` is called with the finished temporary folder first, and its result
-    is entered in the manifest: where it raises, ``folder`` stays as it was. Raises ToolchainError where no compiler for
-    the target is there or it fails, InputError where ``folder`` cannot be written, ValueError where program and object
-    do not fit.
+    The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. They
+    are made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
+    half replaced is noticed when it is loaded. Before that, ``check`` is called with the finished temporary folder, and
+    its result is entered in the manifest: where it raises, ``folder`` stays as it was. Raises ToolchainError where
+    there is no compiler for the target or it fails, InputError where ``folder`` cannot be written, ValueError where
+    program and object do not fit.
     """
     folder = Path(folder)
     check_program(program)
@@ -103,7 +103,10 @@ def build_library(
 
 
 def write_sources(program: Program, kernels_object: bytes, folder: Path, *, target: TargetInfo) -> str:
-    """Write what the library is made of into ``folder``: runtime, generated files, kernels.o; return the model's id."""
+    """Write the sources of the library into ``folder``, and return the model's id.
+
+    The sources are the runtime, the generated files and kernels.o.
+    """
     digest = hashlib.sha256(target.name.encode())
     for content in (kernels_object, *emit_c(program, target=target, model_id="").values()):
         digest.update(hashlib.sha256(content).digest())
@@ -122,7 +125,7 @@ def compile_library(toolchain: Toolchain, folder: Path) -> None:
 
 
 def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
-    """Write what b2nn-run is made of into ``folder``; return the names of the C files."""
+    """Write the sources of b2nn-run into ``folder``; return the names of the C files."""
     definitions = {"B2NN_VERSION": __version__, "B2NN_COMPILER": compiler, "B2NN_LIBRARY": LIBRARY}
     lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
     (folder / "build_info.h").write_text("".join(lines), encoding="utf-8")
@@ -134,7 +137,7 @@ def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
 
 @cache
 def runner_program(toolchain: Toolchain) -> bytes:
-    """The program b2nn-run as ``toolchain`` makes it, the same for every network."""
+    """The program b2nn-run, compiled by ``toolchain``; it is the same for every network."""
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
         sources = write_runner_sources(Path(name), compiler=toolchain.version)
         toolchain.run([*_RUNNER, "-o", RUNNER, *sources, "-ldl"], folder=Path(name))

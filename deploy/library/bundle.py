@@ -1,4 +1,4 @@
-"""A folder that is copied to a board and runs there: what is added to a compiled library for it, and what is in it."""
+"""A bundle: the folder of a compiled library with examples and a README.txt, ready to be copied to a board."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from b2nn_tvm.deploy.library.manifest import FILE as MANIFEST
 from b2nn_tvm.deploy.library.manifest import Manifest, read_manifest
 from b2nn_tvm.storage.document import write_atomic
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "board"  # beside this package in a checkout and in a wheel
+EXAMPLES = Path(__file__).parents[2] / "examples" / "board"  # in a checkout and in a wheel alike
 C_EXAMPLE, PYTHON_EXAMPLE, README = "classify.c", "classify.py", "README.txt"
 _WHAT = {
     LIBRARY: "the network: kernels, constants, runtime",
@@ -27,7 +27,7 @@ _WHAT = {
 
 @dataclass(frozen=True)
 class BundleFile:
-    """A file of a bundle."""
+    """A file of a bundle; ``what`` is its description for the table of files."""
 
     name: str
     size_bytes: int
@@ -48,7 +48,7 @@ def write_bundle(folder: str | os.PathLike[str]) -> tuple[BundleFile, ...]:
 
 
 def requirements(manifest: Manifest) -> str:
-    """What a machine must have to run the bundle, in a few words."""
+    """The requirements on a machine that runs the bundle, in a few words."""
     target, glibc = manifest.target, manifest.library.glibc
     features = f", a CPU with {', '.join(target.requires)}" if target.requires else ""
     return f"a Linux system for {target.arch}{features}" + (f", the GNU C library {glibc} or later" if glibc else "")

@@ -1,4 +1,4 @@
-"""The C interface of a compiled library (runtime/b2nn.h) as Python sees it: open, make instances, run."""
+"""The C interface of a compiled library (runtime/b2nn.h) for Python: open a library, make instances, run them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ _Table = ctypes.Array[ctypes.c_void_p]  # addresses of arrays
 
 
 class Library:
-    """A loaded library. ``model_id`` is the one its manifest states."""
+    """A loaded library. ``model_id`` is the id that its manifest states.
+
+    Raises InputError where the library has another id.
+    """
 
     def __init__(self, path: Path, *, model_id: str) -> None:
         self._opened: ctypes.CDLL | None = _open(path)
         if self.model_id != model_id:
-            # The loader knows libraries by their path: one that is loaded still hides its successor there.
+            # The loader knows libraries by their path: a library that is still loaded hides a newer file at its path.
             self.close()
             self._opened = _open_copy(path)
         if self.model_id != model_id:
@@ -75,8 +78,9 @@ class Instance:
         self._step_count = functions.b2nn_step_count()
 
     def bind(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Callable[[], float]:
-        """``run`` for arrays that stay where they are: their addresses are taken once. Values may change between
-        calls.
+        """A function that does ``run`` with these arrays, whose addresses are taken only once.
+
+        The values of the arrays may change between calls.
         """
         elapsed = ctypes.c_double()
         tables = _addresses(inputs), _addresses(outputs)
@@ -84,20 +88,20 @@ class Instance:
         return _BoundRun(call, elapsed, (inputs, outputs))
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> float:
-        """Compute ``outputs`` in place; return the wall time in milliseconds. The arrays must fit: no check is made."""
+        """Compute ``outputs`` in place; return the wall time in milliseconds. No check is made that the arrays fit."""
         elapsed = ctypes.c_double()
         self._call(self._functions.b2nn_model_run_timed, _addresses(inputs), _addresses(outputs), ctypes.byref(elapsed))
         return elapsed.value
 
     def profile(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> np.ndarray:
-        """The same, and return the milliseconds of each step."""
+        """Compute ``outputs`` in place; return the wall time of each step in milliseconds, float64 [steps]."""
         steps = np.zeros(self._step_count)
         pointer = steps.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
         self._call(self._functions.b2nn_model_run_profiled, _addresses(inputs), _addresses(outputs), pointer)
         return steps
 
     def close(self) -> None:
-        """Stop the worker threads and free the memory, after a run in progress."""
+        """Stop the worker threads and free the memory; a run in progress ends first."""
         with self._lock:
             self._destroy()
 
@@ -112,7 +116,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class _BoundRun:
-    """A run of ``arrays`` that were given once; it keeps them, as they must outlive their addresses."""
+    """A run with arrays that were given once; ``arrays`` keeps them alive, as their addresses are used in each call."""
 
     call: Callable[[], None]
     elapsed: ctypes.c_double
@@ -128,7 +132,7 @@ def _addresses(arrays: Sequence[np.ndarray]) -> _Table:
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """An uninitialised array that starts on 64 bytes, so that the library uses it in place."""
+    """An uninitialised array whose address is a multiple of 64 bytes, so that the library uses it in place."""
     array = np.dtype(dtype)
     count = int(np.prod(shape, dtype=np.int64)) * array.itemsize
     memory = np.empty(count + ALIGNMENT, np.uint8)

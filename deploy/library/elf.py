@@ -1,4 +1,4 @@
-"""What the builder wants to know of an ELF file: its machine, its symbols, where its bytes go, how it passes floats."""
+"""The facts of an ELF file for the builder: its machine, its symbols, where its bytes go, and how it passes floats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import ARMAttributesSection, Section, SymbolTableSection
 
 _ARCHES = {"EM_386": "i686", "EM_ARM": "armv7l", "EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
-# Constants, tables of initializers, and unwinding on ARM and x86-64.
+# The types of sections with data: constants, tables of initializers, and unwinding on ARM and x86-64.
 _CONTENT = {
     "SHT_PROGBITS",
     "SHT_PREINIT_ARRAY",
@@ -30,11 +30,13 @@ _CONTENT = {
 
 @dataclass(frozen=True)
 class ElfFile:
-    """``defined`` and ``undefined`` are names of global and weak symbols: the dynamic ones of a shared library.
+    """The machine, the symbols and the sizes of an ELF file.
 
-    The file's bytes are those of executable sections, of other loaded content (constants, tables, unwinding), of what
-    only linkers and loaders read (symbols, names, relocations), and of headers and padding between. ``glibc`` is the
-    newest version of the C library that it asks for, empty where it asks for none.
+    ``defined`` and ``undefined`` are names of global and weak symbols; in a shared library, of its dynamic symbols.
+    The bytes of the file add up from executable sections (``code_bytes``), other loaded content such as constants,
+    tables and unwinding (``data_bytes``), content that only linkers and loaders read such as symbols, names and
+    relocations (``linking_bytes``), and headers and the gaps between sections (``padding_bytes``). ``glibc`` is the
+    newest version of the GNU C library that the file asks for, empty where it asks for none.
     """
 
     arch: str
@@ -48,7 +50,7 @@ class ElfFile:
 
 
 def read_elf(content: bytes) -> ElfFile:
-    """Read a little-endian ELF object or shared library; ValueError where it is none, or is damaged."""
+    """Read a little-endian ELF object or shared library; raises ValueError where it is none, or is damaged."""
     with _opened(content) as elf:
         sections = list(elf.iter_sections())
         kind = "SHT_DYNSYM" if any(section["sh_type"] == "SHT_DYNSYM" for section in sections) else "SHT_SYMTAB"
@@ -74,8 +76,8 @@ def is_hard_float(content: bytes) -> bool:
     """Whether a 32-bit ARM object says that it passes floats in the FPU's registers, not in integer ones (soft float).
 
     The linker joins both kinds without a word, and the board's loader then calls the library a file that does not
-    exist. The object's build attributes tell, by Tag_ABI_VFP_args; an object without them is one of soft float.
-    ValueError as ``read_elf``. Source: Arm, "Addenda to, and Errata in, the ABI for the Arm Architecture", 3.3.
+    exist. The attribute Tag_ABI_VFP_args of the object tells; an object without attributes passes soft floats. Raises
+    ValueError as ``read_elf`` does. Source: Arm, "Addenda to, and Errata in, the ABI for the Arm Architecture", 3.3.
     """
     with _opened(content) as elf:
         attributes = next((each for each in elf.iter_sections() if isinstance(each, ARMAttributesSection)), None)
@@ -89,14 +91,17 @@ def is_hard_float(content: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Symbol:
-    """Where a symbol lies: its address (in an object file, the offset in its section) and the bytes of its section."""
+    """The place of a symbol: its address (in an object file, its offset in its section) and the size of its section."""
 
     address: int
     section_bytes: int
 
 
 def find_symbol(content: bytes, name: str) -> Symbol:
-    """A symbol of an object file or program; LookupError where it is not defined there, ValueError as ``read_elf``."""
+    """The symbol ``name`` of an object file or program.
+
+    Raises LookupError where the symbol is not defined there, ValueError as ``read_elf`` does.
+    """
     with _opened(content) as elf:
         for found, where, address in _symbols(list(elf.iter_sections()), "SHT_SYMTAB"):
             if found == name and isinstance(where, int):
@@ -106,12 +111,12 @@ def find_symbol(content: bytes, name: str) -> Symbol:
 
 @contextmanager
 def _opened(content: bytes) -> Iterator[ELFFile]:
-    """The file for pyelftools, whose complaints leave as ValueError."""
+    """The file as pyelftools opens it; raises ValueError in place of the errors of pyelftools."""
     if content[:4] != b"\x7fELF" or content[5:6] != b"\x01":
         raise ValueError("not a little-endian ELF file")
     try:
         yield ELFFile(io.BytesIO(content))
-    except (ELFError, OverflowError) as error:  # the latter where an offset is beyond what a file can have
+    except (ELFError, OverflowError) as error:  # OverflowError: an offset beyond any file
         raise ValueError(f"a damaged ELF file: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""manifest.json: what is in a compiled library, where its bytes go, and how it was built."""
+"""manifest.json: the contents of a compiled library, where its bytes go, and how it was built."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ VERSION = 4
 
 @dataclass(frozen=True)
 class LibraryInfo:
-    """The library's file beside the manifest; ``model_id`` is what the library itself answers.
+    """The library's file beside the manifest; ``model_id`` is the id that the library itself gives.
 
-    ``glibc`` is the oldest version of the GNU C library that it runs with, empty where it does not matter.
+    ``glibc`` is the oldest version of the GNU C library with which it runs, empty where the version does not matter.
     """
 
     file: str
@@ -35,10 +35,10 @@ class LibraryInfo:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Where the bytes of the file ``library`` go; all others add up to it.
+    """The parts of a library's file in bytes; ``library`` is the whole file, to which all other fields add up.
 
-    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) are those of binary layers,
-    ``weight_binary_weights`` are packed, too; ``tables`` is loaded data that is none of these: literals of the code,
+    ``packed_weights`` and ``binary_constants`` (scales, thresholds, borders) belong to binary layers;
+    ``weight_binary_weights`` are packed, too. ``tables`` is all loaded data but the constants: literals of the code,
     names of layers, unwinding. ``linking`` is symbols, relocations and the like.
     """
 
@@ -57,7 +57,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that one instance allocates: activations, copies of inputs and outputs, scratch memory of each thread."""
+    """The bytes that one instance allocates for activations, copies of inputs and outputs, and scratch memory."""
 
     arena: int
     staging: int
@@ -66,7 +66,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class BuildInfo:
-    """How the library was built: ``model`` names the source, ``plan_digest`` the plan that it follows, if any."""
+    """The origin of the library: ``model`` names its source, ``plan_digest`` the plan that it follows, if any."""
 
     model: str
     plan_digest: str
@@ -76,7 +76,7 @@ class BuildInfo:
 
 @dataclass(frozen=True)
 class StepRow:
-    """One kernel call: what ``Step`` in program.py says of it."""
+    """One kernel call, with the fields of ``Step`` in program.py except for its arguments."""
 
     symbol: str
     layer: str
@@ -105,12 +105,12 @@ class Manifest:
     memory: Memory
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``folder``/manifest.json."""
+        """Write ``folder``/manifest.json and return its path."""
         return write_document(Path(folder) / FILE, KIND, VERSION, asdict(self))
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
-    """Read the manifest of a compiled library; InputError where there is none or it is damaged."""
+    """Read the manifest of a compiled library; raises InputError where there is none or it is damaged."""
     folder = Path(folder)
     if not (folder / FILE).is_file():
         raise InputError(
@@ -141,7 +141,10 @@ def _tuples(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(row: type, **special: dict[str, Any]) -> dict[str, Any]:
-    """The JSON schema of a dataclass of strings, counts and magnitudes: all fields, no others."""
+    """The JSON schema of a dataclass of strings, counts and magnitudes, with exactly its fields.
+
+    ``special`` has the schemas of fields of other types.
+    """
     plain = {
         "str": {"type": "string"},
         "int": {"type": "integer", "minimum": 0},

@@ -1,4 +1,4 @@
-"""Where every byte of a compiled library goes."""
+"""The sizes of the parts of a compiled library, which account for every byte of its file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from b2nn_tvm.deploy.codegen.program import LayerRow, Program
 from b2nn_tvm.deploy.library.elf import ElfFile
 from b2nn_tvm.deploy.library.manifest import Sizes
 
-# What tables show, in their order: the field of Sizes and what it is.
+# Field of Sizes -> its words in tables, in the order of the tables.
 PARTS = {
     "packed_weights": "packed weights of binary layers",
     "weight_binary_weights": "packed weights of weight-binary layers",
@@ -22,8 +22,8 @@ PARTS = {
 
 
 def library_sizes(program: Program, kernels: ElfFile, library: ElfFile, *, size_bytes: int) -> Sizes:
-    """The parts of a library of ``size_bytes`` that was linked from the object file ``kernels`` and the constants of
-    ``program``.
+    """The sizes of the parts of a library of ``size_bytes``, which was linked from the object file ``kernels`` and the
+    constants of ``program``.
     """
     binary = _rows(program, "binary")
     packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)

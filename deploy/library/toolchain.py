@@ -1,7 +1,7 @@
-"""Which C compiler makes a library for a target: the system's, the one in the ziglang package, or a cross gcc.
+"""The C compiler of a target: the system's compiler, zig from the Python package ziglang, or a cross gcc.
 
 For another machine zig comes first: it links against the symbols of an old C library, so that the result runs on boards
-with older systems, where a distribution's cross gcc links against the C library of that distribution.
+with older systems. A cross gcc of a distribution links against the C library of this distribution.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CROSS_VARIABLE = "B2NN_CC"
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A C compiler driver: the command, and the first line of what it calls itself."""
+    """A C compiler driver: its command, and the first line with which it states its version."""
 
     command: tuple[str, ...]
     version: str
 
     def run(self, arguments: Sequence[str], *, folder: Path) -> None:
-        """Compile or link in ``folder``; ToolchainError holds the command's first complaint."""
+        """Compile or link in ``folder``; raises ToolchainError, with the command's first complaint, where it fails."""
         command = [*self.command, *arguments]
         try:
             done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, errors="replace")
@@ -51,10 +51,10 @@ class Toolchain:
 
 
 def find_toolchain(target: TargetInfo) -> Toolchain:
-    """The compiler for ``target``: here ``$CC``, cc, gcc, clang or zig; for other machines ``$B2NN_CC``, zig or the GNU
-    cross compiler.
+    """The compiler for ``target``: ``$CC``, cc, gcc, clang or zig for machines of this architecture; ``$B2NN_CC``, zig
+    or the GNU cross compiler for others.
 
-    Raises ToolchainError, which names both remedies, where there is none.
+    Raises ToolchainError, with two remedies, where there is none.
     """
     native = platform.system() == "Linux" and platform.machine() == target.arch
     if command := os.environ.get("CC" if native else CROSS_VARIABLE):
@@ -76,7 +76,7 @@ def find_toolchain(target: TargetInfo) -> Toolchain:
 
 
 def _complaint(output: str) -> str:
-    """The line that says what is wrong: the first with a word of an error, but not the driver's own summary."""
+    """The line of ``output`` that says what is wrong: the first with a word like "error" that is not collect2's."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("collect2:")]
     telling = (line for line in lines if re.search(r"error|undefined|cannot|multiple definition", line, re.IGNORECASE))
     return next(telling, lines[0] if lines else "no message")

@@ -1,4 +1,4 @@
-"""What the manifest says of the comparison with onnxruntime that a library went through before it was put in place."""
+"""The record in the manifest of how a library was compared with onnxruntime before it was put in place."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ METHODS = (THIS_LIBRARY, EMULATED, SAME_NETWORK, NOT_CHECKED)
 
 @dataclass(frozen=True)
 class Verification:
-    """How a library was checked.
+    """The record of how a library was checked.
 
-    ``method``, one of METHODS, says what was run: where it is EMULATED, the same network was compared on the machine
-    that compiled it, too. ``reason`` says why nothing was checked, or why the library was not run under the emulator.
-    ``largest_difference`` is relative to the largest magnitude of an output; ``inputs`` counts the random inputs that
-    ``method`` was compared on.
+    ``method``, one of METHODS, says which code was run; where it is EMULATED, the same network was also compared on the
+    machine that compiled it. ``reason`` says why nothing was checked, or why the library was not run under the
+    emulator. ``largest_difference`` is relative to the largest magnitude of an output; ``inputs`` is the number of
+    random inputs of the comparison.
     """
 
     method: str
@@ -28,14 +28,14 @@ class Verification:
 
     @property
     def note(self) -> str:
-        """The warning that goes with every result of a library that was not checked; empty where it was."""
+        """The warning that goes with every result of an unchecked library; empty where the library was checked."""
         if self.method != NOT_CHECKED:
             return ""
         return f"this library was not checked against the reference ({self.reason}); its results may be wrong"
 
     @property
     def summary(self) -> str:
-        """What was checked and how, in one line; empty where nothing was."""
+        """The comparison and its result in one line; empty where nothing was checked."""
         if self.method == NOT_CHECKED:
             return ""
         count = f"{self.inputs} random input{'s' * (self.inputs > 1)}"
@@ -47,5 +47,5 @@ class Verification:
 
 
 def not_checked(reason: str) -> Verification:
-    """What is said of a library that nothing was compared with."""
+    """The record of a library that was compared with nothing, for this ``reason``."""
     return Verification(NOT_CHECKED, reason)

@@ -3,8 +3,8 @@
  * Arguments: first=ADDRESS, end=ADDRESS (of the code to count), out=FILE. The file gets one line for each translated run
  * that was executed: its address, its number of instructions and its executions, in decimal. Runs may overlap.
  *
- * The few declarations of qemu-plugin.h that are used stand here, as no distribution packages that header. They are the same in
- * all versions of the interface; QEMU before 9 asks for number 1, later ones for 2 or more (-DVERSION=).
+ * No distribution packages the header qemu-plugin.h, so the few declarations that are used stand here. They are the
+ * same in all versions of the interface: QEMU before 9 asks for version 1, later ones ask for 2 or more (-DVERSION=).
  */
 #include <inttypes.h>
 #include <stddef.h>

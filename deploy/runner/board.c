@@ -1,4 +1,4 @@
-/* board.c: what the system says of the machine, in the words of the Python package's DeviceDescription and Conditions. */
+/* board.c: the system's facts about the machine, as the Python package's DeviceDescription and Conditions name them. */
 #include <ctype.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 static const char cpufreq[] = "/sys/devices/system/cpu/cpu0/cpufreq/";
 
-/* The beginning of a small file, without white space at the end; "" where there is none. */
+/* The beginning of a small file, without white space at the end; "" where there is no such file. */
 static char *read_text(const char *folder, const char *name, char *text, size_t size) {
     char path[256];
     snprintf(path, sizeof path, "%s%s", folder, name);
@@ -27,7 +27,7 @@ static long read_number(const char *folder, const char *name, long otherwise) {
     return end == text ? otherwise : value;
 }
 
-/* ARM gives part numbers only (Arm's "MIDR_EL1" tables, implementer 0x41). */
+/* On ARM, /proc/cpuinfo gives only part numbers of CPUs (Arm's "MIDR_EL1" tables, implementer 0x41). */
 static const struct {
     unsigned part;
     const char *name;
@@ -44,7 +44,7 @@ static void part_name(unsigned part, char *name, size_t size) {
         if (parts[i].part == part) snprintf(name, size, "%s", parts[i].name);
 }
 
-/* x86 states the CPU's name; on ARM it is that of each kind of core, in the order of their numbers. */
+/* The CPU's name: x86 states it; on ARM it is made of the names of all kinds of cores, in order of their numbers. */
 static void cpu_name(char *name, size_t size) {
     char line[1024];
     unsigned seen[8], count = 0, part;
@@ -117,7 +117,7 @@ void print_device(void) {
     printf(", \"emulated\": %s}", is_emulated() ? "true" : "false");
 }
 
-/* The Raspberry Pi's driver of its supply tells under-voltage as an alarm of the hwmon class. */
+/* The driver of the Raspberry Pi's power supply reports under-voltage as an alarm of the hwmon class. */
 static int under_voltage(void) {
     char folder[64], name[32];
     for (int i = 0; i < 16; i++) {

@@ -5,7 +5,7 @@
 
 #include "runner.h"
 
-/* The first output of float32 whose extents behind the batch are all 1 but one; -1 where there is none. */
+/* The index of the first float32 output that has at most one extent above 1 behind the batch; -1 if there is none. */
 static int32_t find_scores(int64_t *rows, int64_t *classes) {
     for (int32_t i = 0; i < net.b2nn_output_count_(); i++) {
         const b2nn_tensor *tensor = net.b2nn_output_(i);
@@ -52,7 +52,7 @@ static const char **read_labels(const char *path, int64_t classes) {
     return labels;
 }
 
-/* Is class a before class b? Not-a-number comes last, equal scores in the order of the classes. */
+/* Whether class a comes before class b. Not-a-number comes last; equal scores come in the order of the classes. */
 static int before(const float *scores, int64_t a, int64_t b) {
     if (scores[a] > scores[b]) return 1;
     if (scores[a] < scores[b]) return 0;
@@ -85,6 +85,6 @@ void print_classes(void *const *outputs, const char *path, long top) {
         if (rows > 1) printf("image %lld\n", (long long)row);
         print_row((const float *)outputs[index] + row * classes, classes, labels, top);
     }
-    if (labels) free((void *)(uintptr_t)labels[0]); /* all are parts of the file's text */
+    if (labels) free((void *)(uintptr_t)labels[0]); /* all labels are parts of one text, that of the file */
     free(labels);
 }

@@ -1,4 +1,4 @@
-/* json.c: the little of JSON that b2nn-run prints. */
+/* json.c: the small part of JSON that b2nn-run prints. */
 #include "runner.h"
 
 void print_string(const char *text) {

@@ -1,4 +1,4 @@
-/* load.c: open the library of a compiled network, or say why it does not fit this machine or this program. */
+/* load.c: open the library of a compiled network, or report why it does not fit this machine or this program. */
 #include <dlfcn.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 struct net net;
 
-/* e_machine of ELF, and EI_CLASS, as both x86 and both ARM have one of 32 and one of 64 bits. */
+/* A kind of CPU by ELF's e_machine and EI_CLASS: x86 and ARM have one kind of 32 bits and one of 64 bits each. */
 typedef struct machine {
     uint16_t code;
     uint8_t elf_class;
@@ -44,14 +44,15 @@ static uint64_t little_endian(const uint8_t *bytes, int count) {
     return count ? bytes[0] | little_endian(bytes + 1, count - 1) << 8 : 0;
 }
 
-/* The end of the table of sections, which linkers put last. A library without its end would crash dlopen. */
+/* The bytes of the whole file: the end of the table of sections, which linkers put last. A library that was cut short
+ * would crash dlopen. */
 static uint64_t bytes_of(const uint8_t *header) {
     int wide = header[4] == 2;
     uint64_t table = little_endian(header + (wide ? 40 : 32), wide ? 8 : 4);
     return table + little_endian(header + (wide ? 58 : 46), 2) * little_endian(header + (wide ? 60 : 48), 2);
 }
 
-/* dlopen calls a library for another machine one that does not exist; the file itself tells more. */
+/* Of a library for another machine, dlopen only says that it does not exist; the file itself tells more. */
 static void check_machine(const char *path) {
     uint8_t header[64] = {0};
     FILE *file = fopen(path, "rb");
@@ -83,7 +84,7 @@ static void *symbol(void *library, const char *path, const char *name) {
 }
 
 void load_library(const char *path) {
-    char here[4096]; /* dlopen takes a name without a slash for one of the system's libraries */
+    char here[4096]; /* with a slash, as dlopen looks for a name without one among the system's libraries */
     if (snprintf(here, sizeof here, "%s%s", strchr(path, '/') ? "" : "./", path) >= (int)sizeof here)
         fail(FAILED, "the path of the library is too long");
     check_machine(here);

@@ -19,7 +19,7 @@ static const char usage[] =
     "  --threads N    threads, 0 for one per CPU (default 1)\n"
     "  --profile      time whole runs and every layer; prints JSON, one object in a line, a row for each run as it comes\n"
     "  --runs N       with --profile: timed runs (default: as --seconds says)\n"
-    "  --profiles N   with --profile: runs after those with every layer timed (default: as --runs)\n"
+    "  --profiles N   with --profile: further runs, with every layer timed apart (default: as --runs)\n"
     "  --seconds S    with --profile: how long to repeat, at least 10 runs, but at most three times as long (default 0.5)\n"
     "  --warmup N     with --profile: runs before the timed ones (default 3)\n"
     "  --describe     print as JSON what the library and the board are, and stop\n"
@@ -31,7 +31,7 @@ static struct {
     int input_count, output_count, profile, describe;
     long threads, top;
     profile_options timing;
-    const char *timing_option; /* one that only --profile takes */
+    const char *timing_option; /* an option on the command line that only --profile takes, or NULL */
 } options = {.threads = 1, .top = 5, .timing = {.runs = -1, .profiles = -1, .warmup = 3, .seconds = 0.5}};
 
 static long number(const char *option, const char *text, long least) {
@@ -102,7 +102,7 @@ static void parse(int argc, char **argv) {
     if (options.profile && options.labels) fail(USAGE, "--labels and --profile exclude each other");
 }
 
-/* The library that was named, in the folder that was named, or beside this program. */
+/* The path of the library: the named file, the library in the named folder, or the library beside this program. */
 static const char *library_path(void) {
     static char path[8192], folder[4096];
     struct stat status;
@@ -121,7 +121,7 @@ static const char *library_path(void) {
 
 static void fill(const b2nn_tensor *tensor, float *values) {
     uint32_t state = 1;
-    if (strcmp(tensor->dtype, "float32")) return; /* others stay zero */
+    if (strcmp(tensor->dtype, "float32")) return; /* inputs of other types stay zero */
     for (uint64_t i = 0; i < tensor->size_bytes / 4; i++) {
         state = state * 1664525u + 1013904223u;
         values[i] = (float)(int32_t)state / 2147483648.0f;

@@ -1,4 +1,4 @@
-/* profile.c: how long runs and steps take, as JSON Lines: a row for each run as it comes, and the statistics last. */
+/* profile.c: the times of runs and steps as JSON Lines: a row for each run as it comes, and the statistics last. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -6,8 +6,8 @@
 #include "runner.h"
 
 enum { MIN_RUNS = 10, MIN_PROFILED = 5, MAX_RUNS = 20000 };
-static const double max_stretch = 3; /* of the seconds asked for: a slow network ends before it has run MIN_RUNS times */
-static const double flush_seconds = 0.02; /* writing wakes the reader, who must not take CPU time from every single run */
+static const double max_stretch = 3; /* times the requested seconds; then a slow network ends before MIN_RUNS runs */
+static const double flush_seconds = 0.02; /* between flushes: each wakes the reader, which takes CPU time from a run */
 
 static double seconds_now(void) {
     struct timespec time;
@@ -24,7 +24,7 @@ static void end_row(int at_once) {
     flushed = now;
 }
 
-/* Whether one more is wanted after `done` runs since `start`. */
+/* Whether one more run is wanted after `done` runs since `start`. */
 static int goes_on(long done, long wanted, long at_least, double start, double seconds) {
     if (wanted >= 0) return done < wanted;
     double elapsed = seconds_now() - start;

@@ -20,7 +20,7 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Between two samples by a straight line, as numpy.percentile. */
+/* The quantile `part` of sorted samples, interpolated linearly between two samples, as numpy.percentile does. */
 static double quantile(const double *sorted, long count, double part) {
     double at = part * (double)(count - 1);
     long below = (long)at;

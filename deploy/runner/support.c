@@ -1,4 +1,4 @@
-/* support.c: how every part of b2nn-run ends the program and gets memory. It calls none of them. */
+/* support.c: the functions by which all parts of b2nn-run end the program and get memory. They call no other part. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 void fail(int status, const char *format, ...) {
     va_list arguments;
-    fflush(stdout); /* rows that are done */
+    fflush(stdout); /* keep the rows that are done */
     va_start(arguments, format);
     fputs("error: ", stderr);
     vfprintf(stderr, format, arguments);

@@ -8,7 +8,7 @@
 enum { MAX_HEADER = 65536 };
 static const char magic[] = "\x93NUMPY";
 
-/* numpy's name of a type in the header of a file: kind and bytes, with "<" where the order of bytes matters. */
+/* numpy's short name of a type in the header of a file: kind and bytes, with "<" where the order of bytes matters. */
 typedef struct type_name {
     const char *dtype, *descr;
 } type_name;
@@ -43,7 +43,7 @@ static int ends_in_npy(const char *path) {
     return length >= 4 && !strcmp(path + length - 4, ".npy");
 }
 
-/* The value behind 'key': in the header's Python dict, or NULL. */
+/* The text behind `key`, which has quotes, and the colon in the header, a Python dict; NULL without this key. */
 static const char *value_of(const char *header, const char *key) {
     const char *at = strstr(header, key);
     if (!at) return NULL;
@@ -51,7 +51,7 @@ static const char *value_of(const char *header, const char *key) {
     return at + strspn(at, ": ");
 }
 
-/* Check 'shape': (1, 3, 32, 32) against the tensor; what was found goes to `found`, as in shape_text. */
+/* Whether a shape like "(1, 3, 32, 32)" is that of the tensor; the shape goes to `found` in the form of shape_text. */
 static int shape_fits(const b2nn_tensor *tensor, const char *value, char *found, size_t size) {
     int32_t rank = 0;
     int fits = 1;
@@ -85,7 +85,7 @@ static void check_header(const b2nn_tensor *tensor, const char *path, const char
         fail(FAILED, "%s: the values of this .npy file are in column-major order; save numpy.ascontiguousarray(...)", path);
 }
 
-/* Read past the header behind magic and version. */
+/* Read and check everything between the magic string and the values: version, length and header. */
 static void read_header(const b2nn_tensor *tensor, const char *path, FILE *file) {
     uint8_t version[2], length[4] = {0};
     if (fread(version, 1, 2, file) != 2 || version[0] < 1 || version[0] > 3)
@@ -94,7 +94,7 @@ static void read_header(const b2nn_tensor *tensor, const char *path, FILE *file)
     size_t got = fread(length, 1, wide, file);
     uint32_t size = (uint32_t)length[0] | (uint32_t)length[1] << 8 | (uint32_t)length[2] << 16 | (uint32_t)length[3] << 24;
     if (got != wide || size > MAX_HEADER) fail(FAILED, "%s: the header of this .npy file is damaged", path);
-    char *header = allocate((uint64_t)size + 1); /* zeroed, so it ends */
+    char *header = allocate((uint64_t)size + 1); /* zeroed, so that the string ends */
     if (fread(header, 1, size, file) != size) fail(FAILED, "%s: the file ends within the header", path);
     check_header(tensor, path, header);
     free(header);
@@ -118,7 +118,7 @@ void read_tensor(const b2nn_tensor *tensor, const char *path, void *into) {
     fclose(file);
 }
 
-/* Version 1.0 of the format: the data start at a multiple of 64. */
+/* Write the header in version 1.0 of the format, in which the data start at a multiple of 64 bytes. */
 static void write_header(const b2nn_tensor *tensor, FILE *file) {
     char text[512];
     int used = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr_of(tensor->dtype));

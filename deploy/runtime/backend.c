@@ -1,6 +1,6 @@
 /* backend.c: the three functions that kernels compiled by TVM call, through pointers that TVM's objects declare weak.
  *
- * The definitions here are strong and hidden, so each library binds to its own.
+ * The definitions here are strong and hidden, so that each library binds to its own definitions.
  */
 #include "program.h"
 

@@ -1,4 +1,4 @@
-/* cpu.c: whether this CPU has the instructions that the kernels were compiled for, by the names that Linux prints. */
+/* cpu.c: the check that this CPU has the features that the kernels were compiled for, by their names in Linux. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,10 +24,10 @@ static int has(const char *feature) {
     unsigned long bits = getauxval(AT_HWCAP);
     for (size_t i = 0; i < sizeof hwcaps / sizeof *hwcaps; i++)
         if (!strcmp(hwcaps[i].name, feature)) return (int)(bits >> hwcaps[i].bit & 1);
-    return 1; /* nothing is known of it */
+    return 1; /* a feature that is not in the table counts as present */
 }
 #else
-/* The line of /proc/cpuinfo that lists the features of one CPU; empty where it cannot be read. */
+/* The line of /proc/cpuinfo that lists the features of one CPU; "" where it cannot be read. */
 static const char *flags(char *line, size_t size) {
     FILE *file = fopen("/proc/cpuinfo", "r");
     int found = 0;
@@ -41,7 +41,7 @@ static int has(const char *feature) {
     char line[8192];
     size_t length = strlen(feature);
     const char *at = flags(line, sizeof line);
-    if (!*at) return 1; /* nothing is known */
+    if (!*at) return 1; /* without a list of features, all count as present */
     while ((at = strstr(at + 1, feature)))
         if (at[-1] == ' ' && (at[length] == ' ' || at[length] == '\n')) return 1;
     return 0;

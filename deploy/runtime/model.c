@@ -1,4 +1,4 @@
-/* model.c: instances, and the straight line of kernel calls. */
+/* model.c: the instances of the network, and their runs, which are a straight line of kernel calls. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -14,9 +14,9 @@ struct b2nn_model {
     b2nn_thread *threads;
     int32_t thread_count;
     uint8_t *arena;
-    uint8_t **staging; /* one buffer for each input, then each output, for callers whose own are not aligned */
-    void **pointers;   /* the same order: what the kernels get */
-    _Atomic size_t shortage; /* not 64 bits everywhere: those need a lock on some 32-bit CPUs */
+    uint8_t **staging; /* a buffer for each input, then each output, used where the caller's is not aligned */
+    void **pointers;   /* the buffers that the kernels get, in the same order */
+    _Atomic size_t shortage; /* no uint64_t, as atomic access to 64 bits needs a lock on some 32-bit CPUs */
     atomic_flag running;
     char error[256];
 };
@@ -142,7 +142,7 @@ static double now_ms(void) {
 
 static int is_aligned(const void *pointer) { return (uintptr_t)pointer % B2NN_ALIGNMENT == 0; }
 
-/* Put what the kernels get into model->pointers; copy the inputs that are not aligned. */
+/* Put the buffers that the kernels get into model->pointers, and copy the inputs that are not aligned. */
 static int32_t bind(b2nn_model *model, const void *const *inputs, void *const *outputs) {
     int32_t count = program->input_count;
     for (int32_t i = 0; i < count + program->output_count; i++) {

@@ -1,9 +1,10 @@
 /* threads.c: worker threads that live as long as the instance, and static shares of a parallel loop.
  *
- * A worker polls for a fifth of a millisecond after each share, as the next loop usually follows within that, then sleeps
- * on a condition variable: an idle instance costs no CPU time. The caller takes part as thread 0. Share t of T is tasks
- * t, t + T, t + 2T, ... and is offered to thread t; the caller, done with its own, takes those that are not begun, for
- * waking a thread takes longer than many a loop. A launch from inside a task runs serially.
+ * After each share a worker polls for a fifth of a millisecond, as the next loop usually follows within this time. Then
+ * it sleeps on a condition variable, so that an idle instance costs no CPU time. The caller takes part as thread 0.
+ * Share t of T is the tasks t, t + T, t + 2T, ... and is offered to thread t. When the caller has finished its own
+ * share, it takes the shares that no thread has begun, because waking a thread takes longer than many a loop. A launch
+ * from inside a task runs serially.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -26,15 +27,15 @@ typedef struct worker {
 struct b2nn_pool {
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
-    int stop;           /* changes under the mutex */
+    int stop;           /* only changed under the mutex */
     atomic_int pending; /* shares that have been offered and are not finished */
     atomic_int status;
-    b2nn_task task; /* this and the next two: read by those who have taken a share */
+    b2nn_task task; /* task, data and task_count are only read by threads that have taken a share */
     void *data;
     int32_t task_count;
-    int crowded; /* more threads than CPUs */
-    pid_t process; /* worker threads do not survive fork() */
-    int present;   /* they are in this process: asked once a run, and not in one that needs none, as it is a system call */
+    int crowded; /* there are more threads than CPUs */
+    pid_t process; /* the process of the workers, which do not survive fork() */
+    int present;   /* this run has found the workers here; the check is a system call, so only a launch makes it */
     b2nn_thread *threads;
     int32_t thread_count;
     worker *workers; /* workers[i] runs as threads[i]; workers[0] is unused */
@@ -42,7 +43,7 @@ struct b2nn_pool {
 
 _Thread_local b2nn_thread *b2nn_current;
 
-/* With more threads than CPUs, polling keeps those waited for from running: then each poll lets another thread run. */
+/* With more threads than CPUs, polling would keep the awaited threads from running: then each poll yields the CPU. */
 static void relax(const b2nn_pool *pool) {
     if (pool->crowded) {
         sched_yield();
@@ -74,7 +75,7 @@ static int64_t now_ns(void) {
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Whether the flag took the value while it was polled. */
+/* Whether the flag took the value within the time of polling. */
 static int poll_for(const b2nn_pool *pool, atomic_int *flag, int value) {
     int64_t end = 0;
     do {
@@ -99,7 +100,7 @@ static void take_share(b2nn_pool *pool, worker *of, b2nn_thread *self) {
     }
 }
 
-/* Wait for a share; 0 when there will be none. */
+/* Wait for a share; 0 when the pool stops and no share will come. */
 static int await_share(worker *self) {
     b2nn_pool *pool = self->pool;
     if (poll_for(pool, &self->offered, 1)) return 1;
@@ -188,7 +189,7 @@ b2nn_pool *b2nn_pool_create(b2nn_thread *threads, int32_t count, int32_t cpus) {
         workers[i].pool = pool;
         workers[i].index = i;
         if (start(&workers[i]) != 0) {
-            /* Those that run read thread_count only after they have taken a share. */
+            /* The workers that run already read thread_count only after they have taken a share. */
             pool->thread_count = i;
             b2nn_pool_destroy(pool);
             return NULL;

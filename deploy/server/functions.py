@@ -1,7 +1,7 @@
-"""What b2nn-device lets others do on this board: functions that TVM's RPC server offers, in a process per connection.
+"""The functions that b2nn-device offers on this board through TVM's RPC server, which has a process per connection.
 
-Networks arrive as files and run in a process of their own, so that one that crashes or hangs takes nothing with it.
-Texts are JSON; a failure is the member ``error``.
+Networks arrive as files and run in a process of their own, so that a network that crashes or hangs takes nothing with
+it. The functions answer in JSON; an answer with the member ``error`` reports a failure.
 """
 
 from __future__ import annotations
@@ -29,24 +29,26 @@ from b2nn_tvm.deploy.library.c_interface import Instance, Library, aligned_empty
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.version import __version__
 
-_FLUSH_S = 0.02  # the reader must not take CPU time from every single run
+_FLUSH_S = 0.02  # rows are flushed this rarely, so that their reader does not take CPU time from every single run
 _LONGEST_NAP_S = 0.05
 
 
 class Board:
-    """One connection's work: files below ``folder``, and the run that was started last."""
+    """The state of one connection: the process of the run that was started last, and how much of its rows was read."""
 
     def __init__(self) -> None:
         self._child = 0
         self._read = 0
 
     def hello(self) -> dict[str, Any]:
-        """Who answers, and what this machine is."""
+        """The versions of this server, and the facts of this machine."""
         return {"protocol": PROTOCOL, "version": __version__, "abi": ABI_VERSION, "facts": dict(read_facts().texts)}
 
     def start(self, folder: str, mode: str, threads: int, effort: str) -> dict[str, Any]:
-        """Begin to ``run`` the network in ``folder`` on its files in0, in1, ..., or to ``profile`` it with this
-        effort.
+        """Start a process with the network in ``folder``.
+
+        The mode "run" computes the outputs of its files in0, in1, ...; the mode "profile" times it with ``effort``,
+        the fields of MeasurementSettings as JSON.
         """
         self.stop()
         artifact, wanted = load(folder), MeasurementSettings(**json.loads(effort))
@@ -60,10 +62,10 @@ class Board:
         return {}
 
     def poll(self, folder: str, wait_s: float) -> dict[str, Any]:
-        """What the run has printed since the last call, once it has ended or ``wait_s`` have passed; its status if it
-        ended.
+        """The text that the run has printed since the last call, and its status, None as long as it goes on.
 
-        The status of one that a signal ended is the signal's number, negative.
+        The answer comes when the run has ended or ``wait_s`` seconds have passed. The status of a run that a signal
+        ended is the negative number of the signal.
         """
         status, nap, deadline = self._status(), 0.001, time.monotonic() + wait_s
         while status is None and time.monotonic() < deadline:
@@ -78,7 +80,7 @@ class Board:
         return {"text": text, "status": status, "errors": errors}
 
     def stop(self) -> dict[str, Any]:
-        """End the run that goes on, if one does."""
+        """End the run, if it still goes on."""
         if self._child:
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
@@ -96,7 +98,7 @@ class Board:
 
 
 def put(path: str, content: bytes, append: bool) -> dict[str, Any]:
-    """Write a file of the connection's own folder, or the next part of it."""
+    """Write a file in the connection's own folder, or append the next part to it."""
     file = _own(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "ab" if append else "wb") as out:
@@ -105,18 +107,21 @@ def put(path: str, content: bytes, append: bool) -> dict[str, Any]:
 
 
 def forget(folder: str) -> dict[str, Any]:
-    """Remove a folder of the connection's own."""
+    """Remove a folder in the connection's own folder."""
     shutil.rmtree(_own(folder))
     return {}
 
 
 def get(path: str) -> bytes:
-    """A file of the connection's own folder."""
+    """The content of a file in the connection's own folder."""
     return _own(path).read_bytes()
 
 
 def _own(path: str) -> Path:
-    """Not for safety, as TVM's RPC runs whatever it is sent: so that a mistake does no harm."""
+    """``path``, if it lies in the connection's own folder; raises ValueError otherwise.
+
+    The check is not for safety, as TVM's RPC runs whatever it is sent: it keeps mistakes from doing harm.
+    """
     if Path(path).is_absolute() or ".." in Path(path).parts:
         raise ValueError(f"{path} is outside this connection's folder")
     return Path(path)
@@ -143,11 +148,14 @@ def _answering(function: Callable[..., dict[str, Any]]) -> Callable[..., str]:
 
 
 def _work(artifact: Artifact, mode: str, threads: int, effort: MeasurementSettings) -> int:
-    """In a process of its own: run or time the network, rows and complaints into files; the exit status."""
+    """Run or time the network, in a process of its own, and return the exit status of this process.
+
+    The rows and the complaints go into the files rows and errors.
+    """
     folder = artifact.folder
     with open(folder / "rows", "w", encoding="utf-8") as rows, open(folder / "errors", "w", encoding="utf-8") as errors:
         try:
-            # Whether the CPU fits, the library knows itself: an emulated one's /proc tells of another machine.
+            # The library itself checks that the CPU fits; an emulated board's /proc describes another machine.
             library = Library(artifact.library_path, model_id=artifact.manifest.library.model_id)
             instance = library.create(threads=threads)
             if mode == "run":

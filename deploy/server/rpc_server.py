@@ -1,4 +1,4 @@
-"""TVM's RPC server with this project's functions, and without its ways to leave processes and ports behind."""
+"""TVM's RPC server with this project's functions; unlike TVM's own, it leaves no processes and ports behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 class Serving:
-    """Serves from ``__enter__`` to ``__exit__``; one client at a time, each in a process of its own.
+    """A server from ``__enter__`` to ``__exit__``, for one client at a time, each in a process of its own.
 
     Raises DeviceError where the port is taken or the address is not this machine's.
     """
@@ -39,8 +39,9 @@ class Serving:
         return self
 
     def wait(self) -> None:
-        """Serve until SIGTERM or Ctrl-C; a client's process that crashed ends TVM's listener, which is started
-        again.
+        """Serve until SIGTERM or Ctrl-C.
+
+        Where the crash of a client's process ends TVM's listener, the listener is started again.
         """
         while not self._ended.wait(0.5):
             if not self._listener.is_listening():
@@ -48,7 +49,7 @@ class Serving:
                 self._listener = self._listen()
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        """End all client processes and remove their files; TVM's thread never ends, so the process must."""
+        """End all client processes and remove their files; this process ends, too, as TVM's thread never ends."""
         self._ended.set()
         children = psutil.Process().children(recursive=True)
         for child in children:
@@ -70,12 +71,12 @@ class Serving:
             ) from None
 
     def _report(self, arguments: threading.ExceptHookArgs) -> None:
-        """One line for what ended TVM's listener, in place of a traceback."""
+        """Print one line about the error that ended TVM's listener, in place of a traceback."""
         if not self._ended.is_set():
             print(f"note: a connection ended badly: {arguments.exc_value}; serving on", file=sys.stderr, flush=True)
 
     def _begin_child(self) -> None:
-        """A client's process ends with this one, and does not keep its port."""
+        """Let a client's process end together with the server's process, and close the server's port in it."""
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

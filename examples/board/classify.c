@@ -3,8 +3,8 @@
  *     cc classify.c -o classify -L. -l:libb2nn_model.so -Wl,-rpath,'$ORIGIN'
  *     ./classify image.f32 4
  *
- * The file holds the values of the network's input as they lie in memory, for float32 of 1x3x224x224 that is 602112
- * bytes. The number is that of threads, 1 where it is left out.
+ * The file holds the values of the network's input as they lie in memory: 602112 bytes for float32 of 1x3x224x224. The
+ * second argument is the number of threads, by default 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ int main(int argc, char **argv) {
         return 1;
     }
 
-    /* Make an instance once, run it as often as there are images. */
+    /* Make an instance once, and run it for each image. */
     b2nn_model *model;
     int32_t status = b2nn_model_create(&model, argc > 2 ? atoi(argv[2]) : 1);
     if (status != B2NN_OK) return fail(b2nn_status_text(status));

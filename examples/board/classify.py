@@ -1,9 +1,9 @@
-"""The best class of an image, by the C interface of a compiled network, with nothing but Python itself.
+"""The best class of an image, by the C interface of a compiled network; this needs nothing but Python itself.
 
     python3 classify.py image.f32 4
 
-The file holds the values of the network's input as they lie in memory, for float32 of 1x3x224x224 that is 602112 bytes.
-The number is that of threads, 1 where it is left out.
+The file holds the values of the network's input as they lie in memory: 602112 bytes for float32 of 1x3x224x224. The
+second argument is the number of threads, by default 1.
 """
 
 import array
@@ -15,7 +15,7 @@ OK = 0
 
 
 class Tensor(ctypes.Structure):
-    """b2nn_tensor of b2nn.h."""
+    """The structure b2nn_tensor of b2nn.h."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -27,7 +27,7 @@ class Tensor(ctypes.Structure):
 
 
 def load(path):
-    """The library's functions; those that return or take pointers must be declared."""
+    """The library with its functions; the functions that return or take pointers must be declared."""
     library = ctypes.CDLL(str(path))
     table = ctypes.POINTER(ctypes.c_void_p)
     for name, result, arguments in (
@@ -58,7 +58,7 @@ def main():
         sys.exit("error: this example is for one input and one output of float32")
     scores = array.array("f", bytes(output.size_bytes))
 
-    # Make an instance once, run it as often as there are images.
+    # Make an instance once, and run it for each image.
     model = ctypes.c_void_p()
     status = library.b2nn_model_create(ctypes.byref(model), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     if status != OK:

@@ -60,5 +60,5 @@ def test_only_one_is_served_at_a_time(board, artifact, monkeypatch):
     monkeypatch.setattr("b2nn_tvm.deploy.devices.rpc.CONNECT_S", 1)
     with open_device(board.address) as first, open_device(board.address) as second:
         first.describe()
-        with pytest.raises(DeviceLost, match="no answer for 1 s; b2nn-device serves one at a time"):
+        with pytest.raises(DeviceLost, match="no answer for 1 s; b2nn-device serves one client at a time"):
             second.describe()
