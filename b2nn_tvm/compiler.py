@@ -40,7 +40,7 @@ def compile_model(
     the library, the same network is compiled for this machine and compared, and the library is run under an emulator
     where there is one. Where onnxruntime is not installed, or has no kernel for an operator of the file, nothing is
     compared. The manifest's ``verification`` says which check was done; the last phase also says so where onnxruntime
-    is not installed. The folder ``dump_ir`` receives the module before and behind each pass that changes it.
+    is not installed. The folder ``dump_ir`` receives the module before and after each pass that changes it.
     ``progress`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.errors import DeviceError
 
-if TYPE_CHECKING:
-    pass
-
-
 TIMEOUT_S = 120.0
-
-
 WORDS = (
     "local (this machine), ssh://user@host[:port] (a board that needs nothing but a login), rpc://host:port (a board"
     " that runs b2nn-device), tracker://host:port/key (one of several boards), emulator:CPU (runs AArch64 and ARMv7"

@@ -11,7 +11,7 @@ from tvm.s_tir.schedule import LoopRV
 @dataclass(frozen=True)
 class OuterLoops:
     """The order of the tiles. With ``rows_first``, all channels of a tile's pixels follow one another and a thread
-    computes whole rows, as it does in the layers before and behind, so that its input is in its own cache and no two
+    computes whole rows, as it does in the layers before and after it, so that its input is in its own cache and no two
     threads write packed words of one pixel, which share a cache line. Otherwise blocks of channels come first: weights
     that do not stay near the core are then loaded once per block.
     """

@@ -23,7 +23,7 @@ from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype
 class ClassifyConvs(CompilerPass):
     """Enter the class of each convolution of "main" into the index of kernels and the log; the module stays.
 
-    It stands behind the passes that bring convolutions to the canonical form: the part that they could not rewrite is
+    It runs after the passes that bring convolutions to the canonical form: the part that they could not rewrite is
     the reason given.
     """
 

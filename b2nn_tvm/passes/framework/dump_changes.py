@@ -1,4 +1,4 @@
-"""Write the module before and behind each pass that changes it, for ``b2nn-compile --dump-ir``.
+"""Write the module before and after each pass that changes it, for ``b2nn-compile --dump-ir``.
 
     012-FoldThreshold-before.py, 012-FoldThreshold-after.py
 

@@ -1,5 +1,5 @@
 """The invariants of the operators of Relax between two passes. ``violation`` names the first place that breaks one; the
-tests check them before and behind every pass of the pipeline.
+tests check them before and after every pass of the pipeline.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from b2nn_tvm.passes.framework.kernel_invariants import GROUPED, KERNELS_ONLY, O
 
 @dataclass(frozen=True)
 class Contract:
-    """The invariants of a module before a pass, and behind it."""
+    """The invariants of a module before a pass, and after it."""
 
     requires: tuple[Invariant, ...] = ()
     ensures: tuple[Invariant, ...] = ()

@@ -28,7 +28,7 @@ BORDERLESS = (Role.PACK_SIGNS, Role.POOL_BITS)  # their loops are written for th
 
 @tvm.transform.module_pass(opt_level=0, name="FusePad")
 class FusePad(CompilerPass):
-    """Fuse each padding into the function in front of it, or enter the obstacle into the log; it stands behind
+    """Fuse each padding into the function in front of it, or enter the obstacle into the log; it runs after
     FusePack.
     """
 

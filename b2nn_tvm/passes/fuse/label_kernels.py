@@ -5,7 +5,7 @@
     ->  module {}
         conv2d_add {OPERATIONS: ["conv2d", "shift"], ROLE: "convolution"}
 
-It stands behind FuseTIR, which drops the attributes of the functions that it fuses; NoteOperations has noted both
+It runs after FuseTIR, which drops the attributes of the functions that it fuses; NoteOperations has noted both
 before.
 """
 

@@ -3,7 +3,7 @@
     y = call_tir(conv2d, x, w const)
         ->  w = call_tir(expand_weights, bits const);  y = call_tir(conv2d, x, w)
 
-It stands behind constant folding, which would undo it, and behind the fusions, which find layers by their weights. The
+It runs after constant folding, which would undo it, and after the fusions, which find layers by their weights. The
 convolution is computed like a float layer: by the same kernel, with the same tiles, as Winograd where a float layer is.
 """
 

@@ -1,6 +1,6 @@
 """Let functions whose result has a border (attribute BORDER) set it to zero, before anything else that they do.
 
-It stands behind the schedules, which allow one block alone to write a tensor. The border is written in each run, so
+It runs after the schedules, which allow one block alone to write a tensor. The border is written in each run, so
 that a result's memory is free for others when nobody reads it any more: memory that others have just used is in the
 cache, which is worth more than the stores.
 """
