@@ -45,7 +45,8 @@ def crop_channels(y: te.Tensor, channels: int) -> te.Tensor:
     """The first ``channels`` of the last axis; y itself where it has no more."""
     if int(y.shape[-1]) == channels:
         return y
-    return te.compute((*y.shape[:-1], channels), y, name="crop")
+    # TVM names the loops after the arguments of the function, so this is no place for y itself.
+    return te.compute((*y.shape[:-1], channels), lambda *index: y(*index), name="crop")  # noqa: PLW0108
 
 
 def pack_weights(weight: np.ndarray, *, lanes: int) -> np.ndarray:
