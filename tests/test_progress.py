@@ -41,7 +41,11 @@ def test_a_function_of_four_is_called_as_it_is() -> None:
 
 def test_a_function_of_three_is_not_given_the_details() -> None:
     heard = Listener()
-    progress = as_progress(heard)
+
+    def listen(phase: str, done: int, total: int) -> None:
+        heard(phase, done, total)
+
+    progress = as_progress(listen)
     progress("train", 1, 2, "loss 0.5")
     progress("train", 2, 2)
     assert heard.calls == [("train", 1, 2), ("train", 2, 2)]

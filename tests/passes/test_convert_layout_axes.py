@@ -56,9 +56,10 @@ def of_axes(name: str, axes: Iterable[int]) -> Callable[[relax.Expr], relax.Expr
     """The operator along each of these axes behind one convolution, all results in one row: one function to compile."""
 
     def body(x: relax.Expr) -> relax.Expr:
-        convolved = op.nn.conv2d(x, WEIGHT)
-        results = (OPERATORS[name](convolved, axis) for axis in axes)
-        return op.concat([op.reshape(op.astype(result, "float32"), [-1]) for result in results], 0)
+        emit = relax.BlockBuilder.current().emit
+        convolved = emit(op.nn.conv2d(x, WEIGHT))
+        results = [emit(OPERATORS[name](convolved, axis)) for axis in axes]
+        return op.concat([emit(op.reshape(emit(op.astype(result, "float32")), [-1])) for result in results], 0)
 
     return body
 

@@ -31,12 +31,12 @@ def test_decisions_are_sorted_by_layer_and_kept_in_their_order():
 
 def test_layers_are_known_by_their_weights():
     entries = log(("conv1", ONE), ("conv2", OTHER))
-    assert entries.name("FoldAffine", OTHER) == "conv2"
-    assert entries.name("FoldAffine", ONE) == "conv1"
-    assert entries.name("FoldAffine", 2 * ONE) == entries.name("FoldAffine", None) == ""
+    assert entries.next_layer_name("FoldAffine", OTHER) == "conv2"
+    assert entries.next_layer_name("FoldAffine", ONE) == "conv1"
+    assert entries.next_layer_name("FoldAffine", 2 * ONE) == entries.next_layer_name("FoldAffine", None) == ""
 
 
 def test_equal_weights_take_turns_in_each_pass():
     entries = log(("conv1", ONE), ("conv2", ONE))
-    assert [entries.name("FoldAffine", ONE) for _ in range(3)] == ["conv1", "conv2", "conv2"]
-    assert entries.name("MergePad", ONE) == "conv1"
+    assert [entries.next_layer_name("FoldAffine", ONE) for _ in range(3)] == ["conv1", "conv2", "conv2"]
+    assert entries.next_layer_name("MergePad", ONE) == "conv1"

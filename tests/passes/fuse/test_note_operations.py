@@ -7,7 +7,7 @@ import tvm
 from tvm import relax
 from tvm.relax import op
 
-from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS
+from b2nn_tvm.kernel_attrs import NOTED_OPERATIONS, NOTED_ROLES
 from b2nn_tvm.passes.fuse.note_operations import NoteOperations
 from tests.support.networks.onnx_networks import Network, binary, binary_constants
 from tests.support.passes.compile_context import context
@@ -28,12 +28,14 @@ def test_the_words_of_groups_and_single_functions_are_noted_in_the_module():
     after = NoteOperations(context())(before)
     noted = {name: tuple(words) for name, words in after.attrs[NOTED_OPERATIONS].items()}
     assert noted == {"fused_multiply_relu": ("scale", "relu"), "mean": ("mean",), "softmax": ("softmax",)}
-    tvm.ir.assert_structural_equal(after.without_attr(NOTED_OPERATIONS), before)
+    assert dict(after.attrs[NOTED_ROLES]) == {}  # none of them is a kernel of this project
+    tvm.ir.assert_structural_equal(after.without_attr(NOTED_OPERATIONS).without_attr(NOTED_ROLES), before)
 
 
 def test_where_nothing_is_called_nothing_is_noted():
     before = grouped(lambda x: x)
-    tvm.ir.assert_structural_equal(NoteOperations(context())(before), before.with_attr(NOTED_OPERATIONS, {}))
+    expected = before.with_attr(NOTED_OPERATIONS, {}).with_attr(NOTED_ROLES, {})
+    tvm.ir.assert_structural_equal(NoteOperations(context())(before), expected)
 
 
 def test_the_numbers_are_the_same():
