@@ -9,7 +9,7 @@ import pytest
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE
-from b2nn_tvm.deploy.library.verification import NOT_CHECKED, SAME_NETWORK
+from b2nn_tvm.deploy.library.verification import NOT_CHECKED, SAME_NETWORK, THIS_LIBRARY
 from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.targets.target import NATIVE, get
 from b2nn_tvm.verification import verify_artifact as verify
@@ -44,14 +44,20 @@ def test_for_another_machine_the_same_network_is_checked_on_this_one(tmp_path, m
 
 
 def test_an_operator_that_onnxruntime_has_no_kernel_for_leaves_the_library_unchecked(tmp_path):
-    """A node BinaryConv2d without the function that says what it computes."""
-    constants = {name: constant(name, value) for name, value in binary_constants("u", 6, 4).items()}
-    built = model(binary("input", "output", "u", 4), constants, inputs="float[1,4,9,7] input")
+    """Acosh of doubles, which the standard allows; the compiler has it."""
+    built = model("output = Acosh (input)", inputs="double[1,4,9,7] input", outputs="double[N,C,H,W] output")
     with compile_model(save(tmp_path, built), output=tmp_path / "library") as artifact:
         found = artifact.manifest.verification
         assert found.method == NOT_CHECKED
         assert found.reason.startswith("onnxruntime has no kernel for a part of it: ")
-        assert "BinaryConv2d" in found.reason and str(tmp_path) not in found.reason
+        assert "Acosh" in found.reason and str(tmp_path) not in found.reason
+
+
+def test_a_binary_convolution_without_a_definition_in_the_file_is_checked_by_the_exporters_own(tmp_path):
+    constants = {name: constant(name, value) for name, value in binary_constants("u", 6, 4).items()}
+    built = model(binary("input", "output", "u", 4), constants, inputs="float[1,4,9,7] input")
+    with compile_model(save(tmp_path, built), output=tmp_path / "library") as artifact:
+        assert artifact.manifest.verification.method == THIS_LIBRARY
 
 
 def test_without_a_compiler_for_this_machine_a_library_for_another_is_not_checked_by_accident(tmp_path, monkeypatch):
