@@ -50,9 +50,18 @@ def assert_stays(apply: Callable, body: Callable, *shapes: Sequence[int]) -> Non
 
 def run(mod: tvm.IRModule, *inputs: np.ndarray) -> np.ndarray:
     """Run "main" on this machine with naive code; R.sign is the marker: +1 where its argument is >= 0, else -1."""
+    return _result(mod, inputs).numpy()
+
+
+def run_all(mod: tvm.IRModule, *inputs: np.ndarray) -> list[np.ndarray]:
+    """As ``run``, of a "main" whose result is a tuple."""
+    return [result.numpy() for result in _result(mod, inputs)]
+
+
+def _result(mod: tvm.IRModule, inputs: Sequence[np.ndarray]):
     executable = tvm.compile(rewrite_calls(mod, _marker), target="llvm")
     machine = relax.VirtualMachine(executable, tvm.cpu())
-    return machine["main"](*(tvm.runtime.tensor(x) for x in inputs)).numpy()
+    return machine["main"](*(tvm.runtime.tensor(x) for x in inputs))
 
 
 def random_input(shape: Sequence[int] = SHAPE, seed: int = 0) -> np.ndarray:
