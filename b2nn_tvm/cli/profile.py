@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.share import Share
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
@@ -24,10 +25,23 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
     "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
 )
 @click.option(
-    "--runs", default=100, show_default=True, metavar="N", type=click.IntRange(min=1), help="Timed inferences."
+    "--precision",
+    default="2%",
+    show_default=True,
+    metavar="SHARE",
+    type=Share(),
+    help="Measure until the undisturbed time is known to this share of it.",
 )
 @click.option(
-    "--costs", metavar="FILE", help="Add the times to this cost table, a costs.json; samples are kept beside it."
+    "--runs",
+    default=100,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Time at least this many inferences, and as many layer by layer.",
+)
+@click.option(
+    "--costs", metavar="FILE", help="Add the times to this cost table, a costs.json; every burst is kept beside it."
 )
 @click.option("--resume", is_flag=True, help="With --costs, go on where an earlier run stopped.")
 @click.option(
@@ -44,6 +58,7 @@ def main(
     folder: str,
     device: str,
     threads: int,
+    precision: float,
     runs: int,
     costs: str | None,
     resume: bool,
@@ -52,8 +67,8 @@ def main(
 ) -> None:
     """Measure on a device the network that b2nn-compile wrote into DIR.
 
-    Prints the median, the 10th and 90th percentile and the minimum of the whole network in milliseconds, and the time
-    of every layer.
+    Prints two times of the whole network in milliseconds: what an inference needs when nothing disturbs it, with its 95
+    % interval, and what was observed (median, 90th and 99th percentile). Every layer has its undisturbed time.
     """
     from dataclasses import asdict
     from pathlib import Path
@@ -61,6 +76,7 @@ def main(
     import b2nn_tvm
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.deploy.devices.open_device import open_device
+    from b2nn_tvm.deploy.latency.effort import Effort
     from b2nn_tvm.deploy.latency.profile import profile
 
     if resume and not costs:
@@ -72,13 +88,13 @@ def main(
             artifact,
             device=where,
             threads=threads,
-            runs=runs,
+            effort=Effort(precision=precision, runs=runs),
             costs=table,
             resume=resume,
             note=out.print_note,
             progress=progress,
         )
-    for line in (artifact.manifest.verification.note, *_doubts(found)):
+    for line in (artifact.manifest.verification.note, *_doubts(found, precision)):
         if line:
             out.print_note(line)
     if as_json:
@@ -89,17 +105,21 @@ def main(
         (
             layer.name,
             precisions.get(layer.name, ""),
+            f"{layer.undisturbed_ms:.4f}",
             f"{layer.median_ms:.4f}",
-            f"{layer.min_ms:.4f}",
             f"{layer.share:.1%}",
         )
         for layer in found.per_layer
     ]
-    out.print_table(folder, ("layer", "precision", "median ms", "min ms", "share"), rows)
+    out.print_table(folder, ("layer", "precision", "undisturbed ms", "median ms", "share"), rows)
     out.print_line(
-        f"whole network: median {found.median_ms:.4f} ms, p10 {found.p10_ms:.4f}, p90 {found.p90_ms:.4f}, min"
-        f" {found.min_ms:.4f}; {found.runs} runs, {found.threads} thread{'s' * (found.threads > 1)}, {found.isa},"
-        f" spread {found.spread:.1%}"
+        f"whole network: undisturbed {found.undisturbed_ms:.4f} ms (95 % interval {found.low_ms:.4f} to"
+        f" {found.high_ms:.4f}), {1e3 / found.undisturbed_ms:.1f} frames per second; {found.threads}"
+        f" thread{'s' * (found.threads > 1)}, {found.isa}"
+    )
+    out.print_line(
+        f"observed in {found.runs} runs: median {found.median_ms:.4f} ms, p90 {found.p90_ms:.4f}, p99"
+        f" {found.p99_ms:.4f}, min {found.min_ms:.4f}; spread {found.spread:.1%}"
     )
     out.print_line(f"device: {_describe(found)}")
 
@@ -119,7 +139,7 @@ def _describe(found: Measurement) -> str:
     return f"{device.name} ({', '.join(part for part in parts if part)})"
 
 
-def _doubts(found: Measurement) -> list[str]:
+def _doubts(found: Measurement, precision: float) -> list[str]:
     """Notes on the conditions that make the times longer, or less steady, than the device could do."""
     doubts = []
     if found.conditions.slowed:
@@ -132,9 +152,17 @@ def _doubts(found: Measurement) -> list[str]:
             f"the CPU's clock changes with its load (governor {found.device.governor}); for steady times: "
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
         )
-    if found.spread > BUSY:
+    half = (found.high_ms - found.low_ms) / 2 / found.undisturbed_ms
+    if half > precision:
         doubts.append(
-            f"the times vary by {found.spread:.0%} between the 10th and the 90th percentile: was the device busy?"
+            f"the undisturbed time is known to {half:.1%} only, not to {precision:.1%}: of the reference's bursts,"
+            f" {found.disturbance.quiet:.0%} were undisturbed; measure again when the device is idle"
+        )
+    if found.spread > BUSY:
+        causes = "; ".join(found.disturbance.words) or "the device does not tell why"
+        doubts.append(
+            f"the times vary by {found.spread:.0%} between the 10th and the 90th percentile: {causes}. The undisturbed"
+            " time comes from the bursts that nothing disturbed"
         )
     return doubts
 

@@ -15,14 +15,17 @@ from typing import Any, ClassVar, TypeVar
 from b2nn_tvm.costs.additive import AdditiveCost, Layer
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.storage.document import read_document, write_document
+from b2nn_tvm.version import __version__
 
-KIND, VERSION = "costs", 1
+KIND, VERSION = "costs", 2
 
 
 @dataclass(frozen=True)
 class CostRow:
-    """One layer's measured time: median ``ms`` of ``runs`` runs; ``spread`` is (p90 - p10) / median.
+    """One layer's measured time: the undisturbed ``ms`` of ``runs`` bursts, with its 95 % interval from ``low_ms`` to
+    ``high_ms`` (None where it is not known) and its ``spread``.
 
+    ``fingerprint`` says on what kind of device it was measured, and ``version`` with which version of this program.
     ``workload`` is a ConvWorkload key, empty for a layer that is no convolution; ``precision`` is "float", "binary" or
     "weight-binary".
     """
@@ -37,8 +40,20 @@ class CostRow:
     device: str
     threads: int
     emulated: bool = False
+    low_ms: float | None = None
+    high_ms: float | None = None
+    fingerprint: str = ""
+    version: str = __version__
 
-    IDENTITY: ClassVar[tuple[str, ...]] = ("layer", "workload", "precision", "target", "device", "threads")
+    IDENTITY: ClassVar[tuple[str, ...]] = (
+        "layer",
+        "workload",
+        "precision",
+        "target",
+        "device",
+        "fingerprint",
+        "threads",
+    )
 
 
 @dataclass(frozen=True)
@@ -54,15 +69,25 @@ class NetworkRow:
     device: str
     threads: int
     emulated: bool = False
+    low_ms: float | None = None
+    high_ms: float | None = None
+    fingerprint: str = ""
+    version: str = __version__
 
-    IDENTITY: ClassVar[tuple[str, ...]] = ("model", "binary", "target", "device", "threads")
+    IDENTITY: ClassVar[tuple[str, ...]] = ("model", "binary", "target", "device", "fingerprint", "threads")
 
 
 Row = TypeVar("Row", CostRow, NetworkRow)
 
 
 def _row_schema(kind: type[CostRow] | type[NetworkRow]) -> dict[str, Any]:
-    types = {"str": "string", "float": "number", "int": "integer", "bool": "boolean"}
+    types = {
+        "str": "string",
+        "float": "number",
+        "int": "integer",
+        "bool": "boolean",
+        "float | None": ["number", "null"],
+    }
     names = {field.name: field.type for field in fields(kind)}
     properties: dict[str, Any] = {name: {"type": types[word]} for name, word in names.items() if word in types}
     if "binary" in names:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import AdditiveCost, Budget
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_network import NetworkTime, measure_network
+from b2nn_tvm.loop.measure_network import measure_networks
+from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.mixbin.selection.select import select
 
 TOLERANCE = 0.03  # a time within this share of the chosen network's counts as the same cost
@@ -60,12 +61,14 @@ def random_choices(
     """
     picks = _draw(cost, float(cost.total(chosen)), job.settings.training.seed, chosen)
     found: list[RandomChoice] = []
-    for seed, binary in picks[: 3 * count]:
+    for first in range(0, 3 * count, count):
         close = [one for one in found if _distance(one, chosen_ms) <= TOLERANCE]
         job.progress(PHASE, len(close), count)
-        if len(close) == count:
+        if len(close) >= count:
             break
-        found.append(RandomChoice(seed, binary, measure_network(job, binary)))
+        next_picks = picks[first : first + count]
+        times = measure_networks(job, [binary for _, binary in next_picks])
+        found += [RandomChoice(seed, binary, time) for (seed, binary), time in zip(next_picks, times, strict=True)]
     job.progress(PHASE, count, count)
     closest = sorted(found, key=lambda one: max(_distance(one, chosen_ms), TOLERANCE))[:count]
     return sorted(closest, key=lambda one: one.seed)

@@ -16,14 +16,16 @@ import torch
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.devices.open_device import open_device
-from b2nn_tvm.deploy.latency.measure import Measurement, measure
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_network import measuring_machine
+from b2nn_tvm.loop.measure_network import measure_beside_float, measuring_machine
+from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.time_rows import network_time
 from b2nn_tvm.mixbin.training.digests import model_digest
 
 MEASUREMENTS = 3
+LEAST_SHARE = 0.005  # an interval cannot be had more precisely than this share of the time
 PHASE = "export, compile and check the chosen network"
 
 
@@ -31,13 +33,12 @@ PHASE = "export, compile and check the chosen network"
 class Delivery:
     """The libraries of the chosen network, and the time and the answers of the measured one.
 
-    ``times_ms`` are median times in milliseconds, in the order in which they were measured. ``accuracy`` is the
-    library's share of right answers on the ``images`` images of the test set, in [0, 1]; on ``agreeing`` of them its
+    ``time`` is the measured time, with the names of the layers that are binary. ``accuracy`` is the library's share of right answers on the ``images`` images of the test set, in [0, 1]; on ``agreeing`` of them its
     answer is the torch model's. ``libraries`` maps targets to folders, the measured target first.
     """
 
     libraries: dict[str, Path]
-    times_ms: tuple[float, ...]
+    time: NetworkTime
     size_bytes: int
     accuracy: float
     agreeing: int
@@ -47,8 +48,8 @@ class Delivery:
 
     @property
     def measured_ms(self) -> float:
-        """The last measured time, which is the one that kept the budget if any did."""
-        return self.times_ms[-1]
+        """The milliseconds of an undisturbed inference."""
+        return self.time.ms
 
 
 def deliver(
@@ -62,7 +63,7 @@ def deliver(
 ) -> Delivery:
     """Export and compile ``model`` for all targets, verify the library, run the test set through it, and measure it.
 
-    A time over ``limit_ms`` is measured again, up to three times in all, because other programs may have disturbed it.
+    Where the interval of the time holds ``limit_ms``, it is measured more precisely, up to three times in all.
     The files end up in ``output``: model.onnx, and a folder per target. ``phase`` is the name of this phase in the
     state.
     """
@@ -77,7 +78,7 @@ def deliver(
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
     found = job.state.run(phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
-    found["times_ms"] = tuple(found["times_ms"])
+    found["time"] = NetworkTime.from_json(found["time"])
     return Delivery(libraries={name: output / name for name in targets}, **found)
 
 
@@ -93,27 +94,31 @@ def _deliver(
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
         right, agreeing, images = _answers(job, artifact, model)
-        measurements = _measure(job, artifact, limit_ms)
-        device = measurements[-1].device
+        time = _measure(job, artifact, limit_ms)
         job.progress(PHASE, len(targets) + 2, len(targets) + 2)
         return {
-            "times_ms": [each.median_ms for each in measurements],
+            "time": asdict(time),
             "size_bytes": artifact.size_bytes,
             "accuracy": right / images,
             "agreeing": agreeing,
             "images": images,
-            "device": device.label,
-            "isa": measurements[-1].isa,
+            "device": time.device,
+            "isa": time.isa,
         }
 
 
-def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> list[Measurement]:
-    found: list[Measurement] = []
-    while len(found) < MEASUREMENTS:
-        found.append(measure(artifact, device=job.settings.deployment.device, threads=job.settings.deployment.threads))
-        if limit_ms is None or found[-1].median_ms <= limit_ms:
-            break
-    return found
+def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTime:
+    """The time of the library, measured more precisely as long as its interval holds the limit."""
+    binary = tuple(row.name for row in artifact.layers if row.precision == "binary")
+    share = job.settings.deployment.precision
+    with open_device(job.settings.deployment.device) as device:
+        for _ in range(MEASUREMENTS):
+            record = measure_beside_float(job, device, [artifact], share=share)
+            time = network_time(job, binary, artifact, record, device, layers=False)
+            if limit_ms is None or not time.low_ms <= limit_ms < time.high_ms:
+                break
+            share = max(share / 2, LEAST_SHARE)
+    return time
 
 
 def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:

@@ -1,22 +1,25 @@
-"""Select layers, build and measure the network, correct the cost model, until the measured time is within the budget.
+"""Select layers, build and measure the networks, correct the cost model, until the best choice within the budget is
+found.
 
-Weights do not change the time, so the choice is certified before the expensive fine-tuning.
+Weights do not change the time, so the choice is settled before the expensive fine-tuning.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
-from b2nn_tvm.loop.measure_network import NetworkTime, measure_network
-from b2nn_tvm.mixbin.selection.select import Selection, select
+from b2nn_tvm.loop.measure_network import measure_networks
+from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.mixbin.selection.select import Selection, runners_up, select
 
-ATTEMPTS = 8
+ROUNDS = 6
+TOGETHER = 3  # the winner and its runners-up, built and measured in one round
 REACH = 0.05  # a candidate predicted this much over the budget may still be measured within it
 PHASE = "find the choice that keeps the budget"
 
@@ -33,7 +36,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class FoundWithinBudget:
-    """The chosen layers with their measurement.
+    """The chosen layers with their measurement, and the selection that proposed them.
 
     ``attempts`` are in the order in which they were tried; the cost model in ``measured`` is fitted to all of them.
     """
@@ -43,6 +46,7 @@ class FoundWithinBudget:
     time: NetworkTime
     measured: MeasuredCost
     attempts: tuple[Attempt, ...]
+    selection: Selection
 
 
 def find_within_budget(
@@ -50,73 +54,89 @@ def find_within_budget(
 ) -> FoundWithinBudget:
     """The least harmful choice found whose measured time is at most ``limit_ms``.
 
-    Candidates are selected below a bound that starts a margin below the limit and goes down until one is measured
-    within the limit. Then the bound goes up as long as candidates are measured within it. Each measurement refines the
-    cost model. Raises BudgetError where no candidate keeps the limit.
+    In each round the least harmful choices that the cost model expects within the limit are built and measured in turn.
+    A choice that was measured is never proposed again, and each measurement refines the cost model. Until a choice has
+    kept the limit, the bound of the next round is lower; from then on it is as much above the limit as the model may be
+    wrong, and only less harmful choices are tried, until a round brings none. Raises BudgetError where no candidate keeps the limit.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
         select(scores, measured.fitted.cost, Budget(limit_ms, "ms"))  # raises, and says which layers bind
-    selection = job.settings.selection
     attempts: list[Attempt] = []
-    times: dict[tuple[str, ...], NetworkTime] = {}
-    best: Attempt | None = None
-    for index in range(ATTEMPTS):
-        job.progress(PHASE, index, ATTEMPTS)
-        bounds = (
-            _below(limit_ms * (1 - selection.margin), measured) if best is None else _above(limit_ms, selection.margin)
-        )
-        chosen = _untried(job, scores, measured, bounds, times, best)
-        if chosen is None:
+    tried: set[tuple[str, ...]] = set()
+    known = {time.binary: time for time in measured.networks}
+    best: tuple[Selection, NetworkTime] | None = None
+    bound = limit_ms * (1 - job.settings.selection.margin)
+    for index in range(ROUNDS):
+        job.progress(PHASE, index, ROUNDS)
+        proposed = _propose(job, scores, measured, bound, tried, best and best[0].harm)
+        if not proposed:
             break
-        time = measure_network(job, chosen.binary)
-        attempt = Attempt(chosen.binary, float(chosen.achieved), time.ms, chosen.harm)
-        times[chosen.binary] = time
-        attempts.append(attempt)
-        measured = refit(job, (*measured.networks, time))
-        if time.ms <= limit_ms:
-            best = attempt
-        elif best is not None:
+        new = [each.binary for each in proposed if each.binary not in known]
+        known |= {time.binary: time for time in measure_networks(job, new)}
+        before = best
+        for each in proposed:
+            tried.add(each.binary)
+            time = known[each.binary]
+            attempts.append(Attempt(each.binary, float(each.achieved), time.ms, each.harm))
+            if time.keeps(limit_ms) and (best is None or each.harm < best[0].harm):
+                best = (each, time)
+        measured = refit(job, tuple(known.values()))
+        if before is not None and best is before:
             break
-    job.progress(PHASE, ATTEMPTS, ATTEMPTS)
+        bound = _next_bound(bound, limit_ms, measured, [known[each.binary] for each in proposed], found=best is not None)
+    job.progress(PHASE, ROUNDS, ROUNDS)
     if best is None:
-        raise BudgetError(_refusal(attempts, measured, limit_ms))
-    return FoundWithinBudget(best.binary, best.predicted_ms, times[best.binary], measured, tuple(attempts))
+        raise BudgetError(_refusal(measured, limit_ms))
+    selection, time = best
+    return FoundWithinBudget(
+        selection.binary, float(selection.achieved), time, measured, tuple(attempts), selection
+    )
 
 
-def _untried(
+def _propose(
     job: Job,
     scores: Mapping[str, float],
     measured: MeasuredCost,
-    bounds: Iterable[float],
-    tried: Container[tuple[str, ...]],
-    best: Attempt | None,
-) -> Selection | None:
-    """The first selection under one of ``bounds`` that was not tried yet and is less harmful than ``best``."""
-    selection = job.settings.selection
-    for bound in bounds:
-        chosen = select(scores, measured.fitted.cost, Budget(bound, "ms"), rule=selection.rule, solver=selection.solver)
-        if chosen.binary not in tried and (best is None or chosen.harm < best.harm):
-            return chosen
-    return None
+    bound: float,
+    tried: Collection[tuple[str, ...]],
+    harm: float | None,
+) -> list[Selection]:
+    """The least harmful choices predicted within ``bound`` that were not tried yet, and are less harmful than
+    ``harm``.
+    """
+    selection, cost = job.settings.selection, measured.fitted.cost
+    budget = Budget(max(bound, math.nextafter(float(cost.minimum()), math.inf)), "ms")
+    if selection.solver == "exact":
+        ranked: Sequence[Selection] = runners_up(scores, cost, budget, count=len(tried) + TOGETHER)
+    else:
+        ranked = _sorted_below(job, scores, measured, budget)
+    new = [each for each in ranked if each.binary not in tried and (harm is None or each.harm < harm)]
+    return new[:TOGETHER]
 
 
-def _below(bound: float, measured: MeasuredCost) -> Iterator[float]:
-    """Bounds from ``bound`` down to the least possible time, in steps of 1 %."""
-    least = float(measured.fitted.cost.minimum())
-    while bound > least:
-        yield bound
-        bound *= 0.99
-    yield math.nextafter(least, math.inf)
+def _sorted_below(job: Job, scores: Mapping[str, float], measured: MeasuredCost, budget: Budget) -> list[Selection]:
+    """What the sort selects under ``budget`` and, one layer after the other, below it, the least harmful first."""
+    selection, cost = job.settings.selection, measured.fitted.cost
+    ranked = [select(scores, cost, budget, rule=selection.rule, solver="sort")]
+    while float(ranked[-1].achieved) > float(cost.minimum()) * (1 + 1e-9):
+        below = Budget(math.nextafter(float(ranked[-1].achieved), 0), "ms")
+        ranked.append(select(scores, cost, below, rule=selection.rule, solver="sort"))
+    return ranked
 
 
-def _above(limit: float, margin: float) -> Iterator[float]:
-    """Bounds from ``margin`` below the limit to a little over it, in steps of 0.5 %."""
-    steps = math.ceil((margin + REACH) / 0.005)
-    return (limit * (1 - margin + 0.005 * step) for step in range(steps + 1))
+def _next_bound(
+    bound: float, limit_ms: float, measured: MeasuredCost, times: Sequence[NetworkTime], *, found: bool
+) -> float:
+    """The bound for the next round's predictions."""
+    if found:
+        wrong = measured.fitted.error
+        return limit_ms * (1 + min(REACH, 0 if math.isnan(wrong) else wrong))
+    fastest = min(time.upper_ms for time in times)
+    return bound * min(0.99, limit_ms / fastest)
 
 
-def _refusal(attempts: list[Attempt], measured: MeasuredCost, limit_ms: float) -> str:
-    fastest = min([attempt.measured_ms for attempt in attempts] + [measured.binary_ms])
+def _refusal(measured: MeasuredCost, limit_ms: float) -> str:
+    fastest = min(time.upper_ms for time in measured.networks)
     fixed = sorted(measured.fitted.cost.fixed_parts.items(), key=lambda item: -item[1])[:3]
     named = ", ".join(f"{name} ({float(ms):.3g} ms)" for name, ms in fixed)
     return (

@@ -12,10 +12,11 @@ from b2nn_tvm.costs.additive import AdditiveCost, bytes_cost, flops_cost
 from b2nn_tvm.costs.fit import FittedCost, fit
 from b2nn_tvm.costs.table import CostTable, ms_cost
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_network import NetworkTime, measure_network, network_row
+from b2nn_tvm.loop.measure_network import measure_networks
+from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.time_rows import network_row
 from b2nn_tvm.mixbin.network.flops import flops
 
-PHASE = "measure both forms of every layer"
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,8 @@ def measure_cost(job: Job) -> MeasuredCost:
     The mixtures correct the plain sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of
     latencies).
     """
-    mixtures = _mixtures(job)
-    networks: list[NetworkTime] = []
-    for index, binary in enumerate(mixtures):
-        job.progress(PHASE, index, len(mixtures))
-        networks.append(measure_network(job, binary))
-    job.progress(PHASE, len(mixtures), len(mixtures))
-    return refit(job, networks)
+    ends, mixtures = [(), job.eligible], _mixtures(job)
+    return refit(job, [*measure_networks(job, ends, layers=True), *measure_networks(job, mixtures)])
 
 
 def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
@@ -67,7 +63,8 @@ def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
 
 
 def _mixtures(job: Job) -> list[tuple[str, ...]]:
-    """The choices to measure: all float, all binary, then random halves of the eligible layers, drawn by the seed."""
+    """Random halves of the eligible layers, drawn by the seed."""
     draw = random.Random(job.settings.training.seed)
-    halves = [draw.sample(job.eligible, len(job.eligible) // 2) for _ in range(job.settings.selection.masks)]
-    return [(), job.eligible, *(tuple(half) for half in halves)]
+    return [
+        tuple(draw.sample(job.eligible, len(job.eligible) // 2)) for _ in range(job.settings.selection.masks)
+    ]

@@ -1,89 +1,81 @@
-"""Build a network with some layers binary and measure it: time depends on the structure alone, so no training comes
-first.
-"""
+"""Measure networks with different layers binary: all of them are built first, then they take turns on the device."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.costs.fit import MeasuredNetwork
-from b2nn_tvm.costs.table import CostRow, NetworkRow
+from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.open_device import open_device
-from b2nn_tvm.deploy.latency.measure import measure
+from b2nn_tvm.deploy.latency.burst_record import BurstRecord
+from b2nn_tvm.deploy.latency.effort import Effort
+from b2nn_tvm.deploy.latency.interleave import digest_of, time_together
 from b2nn_tvm.deploy.library.artifact import Artifact
-from b2nn_tvm.errors import UnsupportedError
-from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.loop.build_network import build_network, in_order, label_of, network_inputs
 from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.time_rows import network_time
+from b2nn_tvm.version import __version__
+
+BUILD = "build networks to measure"
+MEASURE = "measure networks in turn"
+MEASURE_LAYERS = "measure their layers"
+SAMPLES = "costs.json.samples"
 
 
-@dataclass(frozen=True)
-class NetworkTime:
-    """One measured network: the median ``ms`` of ``runs`` runs, ``spread`` = (p90 - p10) / median, the library's
-    size.
-    """
+def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool = False) -> list[NetworkTime]:
+    """The times of the networks with these layers binary, from disk where they were measured before on this machine.
 
-    binary: tuple[str, ...]
-    ms: float
-    spread: float
-    runs: int
-    size_bytes: int
-    device: str
-    isa: str
-    layers: tuple[CostRow, ...]
-
-    @property
-    def network(self) -> MeasuredNetwork:
-        return MeasuredNetwork(self.binary, self.ms)
-
-
-def measure_network(job: Job, binary: Iterable[str]) -> NetworkTime:
-    """The time of the network with the ``binary`` layers, read from disk if it was measured before on the same machine.
+    The networks take turns with the all-float network, so that other programs disturb all of them alike. Every burst
+    is kept in the folder ``costs.json.samples`` as it comes. With ``layers`` each layer is measured as well.
 
     Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler and the
     device.
     """
-    chosen = tuple(name for name in job.eligible if name in set(binary))
-    inputs = {**job.structure_inputs(), **job.deployment_inputs()}
-    inputs |= {"binary": list(chosen), "machine": measuring_machine(job)}
-    inputs["conversion"] = asdict(job.settings.conversion) if chosen else None
-
-    def compute(folder: Path) -> dict[str, Any]:
-        network = job.settings.conversion.convert(job.model, chosen)
-        model = export_onnx(network, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
-        artifact = compile_model(model, target=job.settings.deployment.target, output=folder / "library", verify=False)
-        _check_binary(artifact, chosen)
-        with artifact:
-            return _time(job, artifact)
-
-    result = job.state.run(f"networks/{label_of(job, chosen)}", inputs, compute)
-    rows = tuple(CostRow(**row) for row in result.pop("layers"))
-    return NetworkTime(binary=chosen, layers=rows, **result)
-
-
-def label_of(job: Job, binary: Collection[str]) -> str:
-    """A short name for a choice of layers, such as "9-of-18-1d9854b8", which names the phases of this choice too."""
-    chosen = " ".join(name for name in job.eligible if name in binary)
-    return f"{len(binary)}-of-{len(job.eligible)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
+    chosen = [in_order(job, choice) for choice in choices]
+    machine = measuring_machine(job)
+    times = {choice: _finished(job, choice, machine, layers) for choice in chosen}
+    if missing := [choice for choice, time in times.items() if time is None]:
+        artifacts: dict[tuple[str, ...], Artifact] = {}
+        for index, choice in enumerate(missing):
+            job.progress(BUILD, index, len(missing))
+            artifacts[choice] = build_network(job, choice)
+        job.progress(BUILD, len(missing), len(missing))
+        with open_device(job.settings.deployment.device) as device:
+            record = measure_beside_float(job, device, artifacts.values(), layers=layers)
+            for choice, artifact in artifacts.items():
+                time = network_time(job, choice, artifact, record, device, layers=layers)
+                times[choice] = _keep(job, time, machine, layers)
+    return [time for choice in chosen if (time := times[choice]) is not None]
 
 
-def network_row(job: Job, time: NetworkTime) -> NetworkRow:
-    """The row of costs.json for a measured network."""
-    deployment = job.settings.deployment
-    return NetworkRow(
-        model=job.name,
-        binary=time.binary,
-        ms=time.ms,
-        runs=time.runs,
-        spread=time.spread,
-        target=deployment.target,
-        device=time.device,
-        threads=deployment.threads,
+def measure_beside_float(
+    job: Job, device: Device, artifacts: Iterable[Artifact], *, share: float | None = None, layers: bool = False
+) -> BurstRecord:
+    """The record of the job's bursts on the device, with enough bursts of ``artifacts`` beside the all-float network.
+
+    The precision is the settings', or another ``share``.
+    """
+    reference, deployment = build_network(job, ()), job.settings.deployment
+    networks = {digest_of(artifact): artifact for artifact in artifacts}
+    origin = {"device": device.describe().fingerprint, "target": deployment.target, "threads": deployment.threads}
+    record = BurstRecord(
+        digest_of(reference), {**origin, "version": __version__}, folder=job.state.folder.parent / SAMPLES
     )
+    for profiled in (False, True) if layers else (False,):
+        time_together(
+            networks,
+            reference=reference,
+            device=device,
+            threads=deployment.threads,
+            record=record,
+            effort=Effort(share or deployment.precision),
+            profiled=profiled,
+            progress=job.progress,
+            phase=MEASURE_LAYERS if profiled else MEASURE,
+        )
+    return record
 
 
 def measuring_machine(job: Job) -> list[str]:
@@ -93,33 +85,21 @@ def measuring_machine(job: Job) -> list[str]:
     return [found.name, found.board, found.cpu, found.system]
 
 
-def _time(job: Job, artifact: Artifact) -> dict[str, Any]:
-    deployment = job.settings.deployment
-    found = measure(artifact, device=deployment.device, threads=deployment.threads)
-    device = found.device.label
-    precisions = {row.name: row.precision for row in artifact.layers}
-    workloads = {layer.name: layer.workload.key for layer in job.layers}
-    rows = [
-        CostRow(
-            layer=layer.name,
-            workload=workloads.get(layer.name, ""),
-            precision=precisions.get(layer.name, "float"),
-            ms=layer.median_ms,
-            runs=found.runs,
-            spread=found.spread,
-            target=deployment.target,
-            device=device,
-            threads=found.threads,
-        )
-        for layer in found.per_layer
-    ]
-    head = {"ms": found.median_ms, "spread": found.spread, "runs": found.runs, "device": device, "isa": found.isa}
-    return {**head, "size_bytes": artifact.size_bytes, "layers": [asdict(row) for row in rows]}
+def _finished(job: Job, choice: tuple[str, ...], machine: list[str], layers: bool) -> NetworkTime | None:
+    """The time of a network that was measured before; None where it was not, or not in the same way."""
+    found = job.state.finished(_phase(job, choice, layers), _inputs(job, choice, machine))
+    return None if found is None else NetworkTime.from_json(found)
 
 
-def _check_binary(artifact: Artifact, chosen: tuple[str, ...]) -> None:
-    rows = {row.name: row for row in artifact.layers}
-    for name in chosen:
-        if name not in rows or rows[name].precision != "binary":
-            reason = rows[name].reason if name in rows else "no such layer in the compiled network"
-            raise UnsupportedError(f"layer {name} was to be binary, but the compiler left it float: {reason}")
+def _keep(job: Job, time: NetworkTime, machine: list[str], layers: bool) -> NetworkTime:
+    phase, inputs = _phase(job, time.binary, layers), _inputs(job, time.binary, machine)
+    return NetworkTime.from_json(job.state.run(phase, inputs, lambda _folder: asdict(time)))
+
+
+def _phase(job: Job, choice: tuple[str, ...], layers: bool) -> str:
+    return f"{'layer-times' if layers else 'times'}/{label_of(job, choice)}"
+
+
+def _inputs(job: Job, choice: tuple[str, ...], machine: list[str]) -> Mapping[str, Any]:
+    precision = job.settings.deployment.precision
+    return {**network_inputs(job, choice), "machine": machine, "precision": precision}

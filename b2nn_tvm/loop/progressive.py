@@ -16,7 +16,7 @@ from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import REACH, Attempt
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
-from b2nn_tvm.loop.measure_network import measure_network
+from b2nn_tvm.loop.measure_network import measure_networks
 from b2nn_tvm.loop.settings import SelectionSettings
 from b2nn_tvm.mixbin.progressive.driver import Progressed, progressive
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
@@ -68,10 +68,10 @@ def binarize_until_within_budget(
             )
         if goal.cost:
             return ProgressionWithinBudget(progressed, binary, predicted, measured, ())
-        time = measure_network(job, binary)
+        (time,) = measure_networks(job, [binary])
         attempts.append(Attempt(binary, predicted, time.ms, progressed.steps[-1].loss if progressed.steps else 0.0))
         measured = refit(job, (*measured.networks, time))
-        if time.ms <= bound:
+        if time.keeps(bound):
             return ProgressionWithinBudget(progressed, binary, predicted, measured, tuple(attempts))
         if predicted <= cost.minimum():
             raise BudgetError(

@@ -21,7 +21,8 @@ from b2nn_tvm.loop.compare_random import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
-from b2nn_tvm.loop.measure_network import NetworkTime, label_of
+from b2nn_tvm.loop.build_network import label_of
+from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
@@ -221,7 +222,7 @@ def _choose_and_deliver(
         limit_ms = goal.limit if goal.unit == "ms" else None
         digest = _plan(job, choice, goal, imported_plan).digest
         delivery = deliver(job, mixed.model, folder, phase=f"delivery/{name}", limit_ms=limit_ms, plan_digest=digest)
-        if imported_plan is not None or goal.unit != "ms" or delivery.measured_ms <= goal.limit:
+        if imported_plan is not None or goal.unit != "ms" or delivery.time.keeps(goal.limit):
             return choice, mixed, delivery
         measured = choice.measured
         bound *= 0.99 * goal.limit / delivery.measured_ms

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypedDict
 
+from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
@@ -102,7 +103,8 @@ class TrainingSettings:
 @dataclass(frozen=True)
 class DeploymentSettings:
     """The deployment of the result: times are of one inference with ``threads`` threads on ``device``, which runs code
-    for ``target``; ``also`` names more targets to compile the result for.
+    for ``target``; ``also`` names more targets to compile the result for. Times are measured until the half of their
+    95 % interval is at most the share ``precision`` of them.
 
     Raises InputError for a value that is out of range.
     """
@@ -111,12 +113,14 @@ class DeploymentSettings:
     device: str = "local"
     threads: int = 1
     also: tuple[str, ...] = ()
+    precision: float = 0.02
 
     def __post_init__(self) -> None:
         if isinstance(self.also, str):
             raise InputError(f"also: expected a list of targets, but got the word {self.also!r}: write [{self.also!r}]")
         object.__setattr__(self, "also", tuple(self.also))
         _check_least("threads", self.threads, 1)
+        Effort(precision=self.precision)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -182,6 +186,7 @@ class SearchKeywords(TypedDict, total=False):
     device: str
     threads: int
     also: tuple[str, ...] | list[str]
+    precision: float
     conversion: ConversionOptions
 
 

@@ -54,11 +54,9 @@ class State:
         it counts as finished only while every file is there with its size. A phase that stopped half-way starts again
         in the folder that it left.
         """
-        folder, key = self.files(name), digest(inputs)
-        found = self._finished(folder, key)
-        if found is not None:
-            self.reused.append(name)
+        if (found := self.finished(name, inputs)) is not None:
             return found
+        folder, key = self.files(name), digest(inputs)
         self._clear_other(folder, key)
         result = dict(compute(folder))
         files = {
@@ -69,6 +67,13 @@ class State:
         write_document(folder / "phase.json", KIND, VERSION, {"digest": key, "result": result, "files": files})
         as_read: dict[str, Any] = json.loads(json.dumps(result))
         return as_read
+
+    def finished(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The result of a phase that finished before with equal ``inputs``, else None."""
+        found = self._finished(self.files(name), digest(inputs))
+        if found is not None:
+            self.reused.append(name)
+        return found
 
     def forget(self, name: str) -> None:
         """Compute a phase again next time, whatever its inputs."""

@@ -64,6 +64,7 @@ class DeviceDescription:
     """A device's name, hardware and system: frequencies in MHz, memory in MiB; "" and 0 where the device does not tell.
 
     An ``emulated`` device runs another architecture's code in software: its times are not those of that architecture.
+    ``revision`` is the microcode's or the board's.
     """
 
     name: str
@@ -76,11 +77,28 @@ class DeviceDescription:
     memory_mib: int
     system: str
     emulated: bool = False
+    revision: str = ""
 
     @property
     def label(self) -> str:
         """The name of the device in cost tables: the board's name, else the CPU's."""
         return self.board or self.cpu
+
+    @property
+    def fingerprint(self) -> str:
+        """What must be equal for times of two devices to be the same, as one line.
+
+        Names of machines and versions of kernels are no part of it: boards of one kind share their times.
+        """
+        named = {
+            "revision": self.revision,
+            "arch": self.arch,
+            "CPUs": str(self.cpus),
+            "MHz": str(self.max_mhz or ""),
+            "governor": self.governor,
+        }
+        parts = [self.board, self.cpu, *(f"{name} {value}" for name, value in named.items() if value)]
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -139,6 +157,7 @@ class SystemFacts:
 
 def describe(name: str, facts: SystemFacts) -> DeviceDescription:
     """The description of the device called ``name``."""
+    revision = re.search(r"^(?:microcode|Revision)\s*:\s*(\S+)$", facts["cpuinfo"], re.MULTILINE)
     memory = re.search(r"MemTotal:\s*(\d+) kB", facts["memory"])
     return DeviceDescription(
         name=name,
@@ -151,6 +170,7 @@ def describe(name: str, facts: SystemFacts) -> DeviceDescription:
         memory_mib=int(memory[1]) // 1024 if memory else 0,
         system=facts["system"],
         emulated=facts.emulated,
+        revision=revision[1] if revision else "",
     )
 
 

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from b2nn_tvm.deploy.devices.device import BOARDS, Device
+from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.open_device import open_device
-from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Samples
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription
-from b2nn_tvm.errors import DeviceError, DeviceLost
+from b2nn_tvm.deploy.latency.burst_record import BurstRecord
+from b2nn_tvm.deploy.latency.burst_times import Estimate
+from b2nn_tvm.deploy.latency.disturbance import Disturbance, disturbance_of
+from b2nn_tvm.deploy.latency.effort import Effort
+from b2nn_tvm.deploy.latency.interleave import FIRST_ROUNDS, digest_of, time_together
+from b2nn_tvm.progress import Note, Progress, silent
+from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
+SECONDS = 0.5
+SHORTEST_MS, LONGEST_MS = 2.0, 60.0  # of a burst
+
 
 @dataclass(frozen=True)
 class LayerTime:
-    """The times of one layer in milliseconds; ``share`` is its part of the sum of all layers' medians."""
+    """The times of one layer in milliseconds: undisturbed, as the observed median, and the least one.
+
+    ``share`` is the layer's part of the sum of all layers' undisturbed times.
+    """
 
     name: str
+    undisturbed_ms: float
     median_ms: float
     min_ms: float
     share: float
@@ -30,17 +42,23 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The latency of one inference, in milliseconds, over ``runs`` runs.
+    """The latency of one inference, in milliseconds.
 
-    ``spread`` is (p90 - p10) / median: above about 0.1 the machine was busy or changed its frequency. ``per_layer`` is
-    in order of execution and comes from ``profiles`` separate runs in which every kernel was timed. ``isa`` is the
-    target's instruction set; ``conditions`` are those of the device right after the last run.
+    ``undisturbed_ms`` is the time that the network needs when nothing disturbs it, and ``low_ms`` to ``high_ms`` the 95
+    % interval of this time: it decides, and budgets are about it. All other times are those of ``runs`` observed runs;
+    ``spread`` is (p90 - p10) / median. ``per_layer`` is in order of execution and comes from ``profiles`` other runs in
+    which every kernel was timed. ``isa`` is the target's instruction set; ``conditions`` are those of the device right
+    after the last run, and ``disturbance`` is what disturbed the runs.
     """
 
+    undisturbed_ms: float
+    low_ms: float
+    high_ms: float
     median_ms: float
     min_ms: float
     p10_ms: float
     p90_ms: float
+    p99_ms: float
     spread: float
     runs: int
     threads: int
@@ -48,7 +66,8 @@ class Measurement:
     target: str
     isa: str
     device: DeviceDescription
-    profiles: int = 0
+    profiles: int
+    disturbance: Disturbance
     conditions: Conditions = Conditions()
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,85 +82,106 @@ def measure(
     threads: int = 1,
     runs: int | None = None,
     warmup: int = 3,
-    min_seconds: float = 0.5,
+    min_seconds: float = SECONDS,
+    precision: float = 0.02,
 ) -> Measurement:
     """Measure a compiled network on ``device``, a word or an open device, with ``threads`` threads (0: one per CPU).
 
-    Without ``runs`` it repeats for ``min_seconds`` and at least ten times, but for slow networks no longer than three
-    times ``min_seconds``. Raises DeviceError where the device cannot run the library or gives no true times.
+    Whole inferences and inferences in which every kernel is timed take turns, in bursts. It takes about ``min_seconds``,
+    and longer where that is too short for ``runs`` inferences of both kinds or for the ``precision``, a share of the
+    time. Raises DeviceError where the device cannot run the library or gives no true times, and InputError for values
+    out of range.
     """
-    effort = MeasurementSettings(runs=runs, warmup=warmup, min_seconds=min_seconds)
+    burst_ms = min(max(min_seconds * 1e3 / (2 * FIRST_ROUNDS), SHORTEST_MS), LONGEST_MS)
+    effort = Effort(precision=precision, runs=10 if runs is None else runs, burst_ms=burst_ms, warmup=warmup)
     if isinstance(device, str):
         with open_device(device) as where:
-            return _measure(artifact, where, threads, effort)
-    return _measure(artifact, device, threads, effort)
+            return measure_with(artifact, device=where, threads=threads, effort=effort)
+    return measure_with(artifact, device=device, threads=threads, effort=effort)
 
 
-def _measure(artifact: Artifact, device: Device, threads: int, effort: MeasurementSettings) -> Measurement:
-    for _ in range(BOARDS - 1 if device.has_replacements else 0):
-        with contextlib.suppress(DeviceLost):  # then another board takes over
-            return _measure_once(artifact, device, threads, effort)
-    return _measure_once(artifact, device, threads, effort)
+def measure_with(
+    artifact: Artifact,
+    *,
+    device: Device,
+    threads: int,
+    effort: Effort,
+    samples: Path | None = None,
+    note: Note | None = None,
+    progress: Progress = silent,
+) -> Measurement:
+    """Measure a compiled network with this effort; every burst is kept in the folder ``samples`` as it comes.
 
-
-def _measure_once(artifact: Artifact, device: Device, threads: int, effort: MeasurementSettings) -> Measurement:
-    samples = Samples.of(device.sample(artifact, threads=threads, effort=effort))
-    return summarize(
-        samples,
-        layers=step_layers(artifact),
-        artifact=artifact,
-        device=device.describe(),
-        conditions=device.conditions(),
+    What an earlier run left there counts. ``note`` is told of a tracker's board that is lost and replaced.
+    """
+    described = device.describe()
+    record = record_of(artifact, described, threads, samples)
+    name = digest_of(artifact)
+    time_together(
+        {name: artifact},
+        reference=artifact,
+        device=device,
+        threads=threads,
+        record=record,
+        effort=effort,
+        profiled=True,
+        note=note,
+        progress=progress,
+        phase=f"measure on {device.address}",
     )
+    return summarize(record, artifact=artifact, device=described, threads=threads, conditions=device.conditions())
 
 
-def step_layers(artifact: Artifact) -> list[str]:
-    """The names of the layers of all steps, in the order of the steps."""
-    return [step.layer for step in artifact.manifest.steps]
+def record_of(artifact: Artifact, device: DeviceDescription, threads: int, samples: Path | None) -> BurstRecord:
+    """The record of a network that is measured alone, in the folder ``samples`` if there is one."""
+    origin = {"device": device.fingerprint, "threads": threads, "target": artifact.target.name, "version": __version__}
+    return BurstRecord(digest_of(artifact), origin, folder=samples)
 
 
 def summarize(
-    samples: Samples,
+    record: BurstRecord,
     *,
-    layers: list[str],
     artifact: Artifact,
     device: DeviceDescription,
-    conditions: Conditions | None = None,
+    threads: int,
+    conditions: Conditions = Conditions(),
 ) -> Measurement:
-    """The statistics of the samples; ``layers`` names the layer of each step.
-
-    Raises DeviceError where the device gave no time of the whole network, or times of another number of kernels.
-    """
-    if not len(samples.run_ms) or samples.step_ms.shape[1:] not in ((), (len(layers),)):
-        raise DeviceError(
-            f"{device.name}: expected times of the whole network and of its {len(layers)} kernels, but got"
-            f" {len(samples.run_ms)} of the whole and {samples.step_ms.shape[-1]} of kernels; is it another network's"
-            " library that runs there?"
-        )
-    median, p10, p90 = (float(np.percentile(samples.run_ms, q)) for q in (50, 10, 90))
+    """The statistics of a record in which ``artifact`` is the reference and has profiled bursts, too."""
+    runs, found = record.runs(record.reference), record.reference_estimate()
+    p10, median, p90, p99 = (float(value) for value in np.percentile(runs, (10, 50, 90, 99)))
     return Measurement(
+        undisturbed_ms=found.ms,
+        low_ms=found.low_ms,
+        high_ms=found.high_ms,
         median_ms=median,
-        min_ms=float(samples.run_ms.min()),
+        min_ms=float(runs.min()),
         p10_ms=p10,
         p90_ms=p90,
+        p99_ms=p99,
         spread=(p90 - p10) / median if median else 0.0,
-        runs=len(samples.run_ms),
-        threads=samples.threads,
-        per_layer=_per_layer(samples.step_ms, layers) if len(samples.step_ms) else (),
+        runs=len(runs),
+        threads=threads,
+        per_layer=_per_layer(record, [step.layer for step in artifact.manifest.steps]),
         target=artifact.target.name,
         isa=artifact.target.vector,
         device=device,
-        profiles=len(samples.step_ms),
-        conditions=conditions or Conditions(),
+        profiles=record.inferences(record.reference, profiled=True),
+        disturbance=disturbance_of(record),
+        conditions=conditions,
     )
 
 
-def _per_layer(step_ms: np.ndarray, layers: list[str]) -> tuple[LayerTime, ...]:
-    """The times of all layers: the steps of a layer are summed within each run, then the median over runs is taken."""
-    names = list(dict.fromkeys(layers))
-    layer_ms = np.zeros((len(step_ms), len(names)))
-    for step, name in enumerate(layers):
-        layer_ms[:, names.index(name)] += step_ms[:, step]
-    medians, minima = np.median(layer_ms, axis=0), layer_ms.min(axis=0)
-    total = float(medians.sum()) or 1.0
-    return tuple(LayerTime(n, float(m), float(low), float(m) / total) for n, m, low in zip(names, medians, minima))
+def _per_layer(record: BurstRecord, step_layers: list[str]) -> tuple[LayerTime, ...]:
+    """The times of all layers; the steps of a layer are summed within each inference."""
+    if not record.inferences(record.reference, profiled=True):
+        return ()
+    estimates: dict[str, Estimate] = record.estimate_layers(record.reference, step_layers)
+    of_step = np.array([[layer == name for name in estimates] for layer in step_layers], dtype=float)
+    layer_ms = record.steps(record.reference) @ of_step
+    total = sum(estimate.ms for estimate in estimates.values()) or 1.0
+    return tuple(
+        LayerTime(name, estimate.ms, float(median), float(least), estimate.ms / total)
+        for (name, estimate), median, least in zip(
+            estimates.items(), np.median(layer_ms, axis=0), layer_ms.min(axis=0), strict=True
+        )
+    )

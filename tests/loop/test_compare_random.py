@@ -32,12 +32,12 @@ def test_a_single_value_has_no_interval() -> None:
 def draw(monkeypatch: pytest.MonkeyPatch, cost: AdditiveCost, chosen: tuple, count: int, *, off: float = 0.0):
     """The draws on a device that takes what the cost model says, and up to ``off`` more."""
 
-    def measure_network(job, binary):
+    def measure(binary):
         asked.append(binary)
         return SimpleNamespace(ms=float(cost.total(binary)) * (1 + off * (len(asked) % 2)))
 
     asked: list = []
-    monkeypatch.setattr(comparison, "measure_network", measure_network)
+    monkeypatch.setattr(comparison, "measure_networks", lambda _job, choices: list(map(measure, choices)))
     job = SimpleNamespace(settings=SearchSettings.from_keywords(seed=3), progress=silent)
     return random_choices(job, cost, chosen, float(cost.total(chosen)), count), asked
 

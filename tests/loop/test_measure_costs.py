@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import b2nn_tvm
 from b2nn_tvm.loop import measure_costs
-from b2nn_tvm.loop.measure_costs import PHASE, exact_cost, measure_cost, refit
+from b2nn_tvm.loop.measure_costs import exact_cost, measure_cost, refit
 from tests.support.loop.small_job import BINARY_MS, FLOAT_MS, NAMES, REST_MS, Device, made_up_cost, small_job
 
 
@@ -28,15 +27,14 @@ def test_bytes_are_those_of_the_parameters_and_fewer_where_bits_take_their_place
 
 
 def test_all_float_all_binary_and_seeded_halves_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[tuple] = []
-    job = replace(small_job(tmp_path, masks=3, seed=5), progress=lambda *call: heard.append(call))
-    monkeypatch.setattr(measure_costs, "measure_network", device := Device())
+    job, device = small_job(tmp_path, masks=3, seed=5), Device()
+    monkeypatch.setattr(measure_costs, "measure_networks", device.measure_networks)
     measured = measure_cost(job)
     first, second, *halves = device.asked
     assert (first, second) == ((), NAMES) and [len(set(half)) for half in halves] == [2, 2, 2]
-    assert heard == [(PHASE, done, 5) for done in range(6)]
     assert measured.float_ms == REST_MS + 4 * FLOAT_MS and measured.binary_ms == REST_MS + 4 * BINARY_MS
-    monkeypatch.setattr(measure_costs, "measure_network", again := Device())
+    again = Device()
+    monkeypatch.setattr(measure_costs, "measure_networks", again.measure_networks)
     assert measure_cost(job) == measured and again.asked == device.asked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import torch
 
 from b2nn_tvm.costs.table import NetworkRow
 from b2nn_tvm.errors import UnsupportedError
-from b2nn_tvm.loop.measure_network import NetworkTime, label_of, measure_network, measuring_machine, network_row
+from b2nn_tvm.loop.build_network import label_of
+from b2nn_tvm.loop.measure_network import measure_networks, measuring_machine
+from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.time_rows import network_row
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from tests.support.loop.small_job import NAMES, small_job
 
@@ -23,7 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def time(folder: Path) -> NetworkTime:
-    return measure_network(small_job(folder), HALF)
+    (time,) = measure_networks(small_job(folder / "state"), [HALF], layers=True)
+    return time
 
 
 def test_every_layer_has_a_row_in_its_precision(time: NetworkTime) -> None:
@@ -38,11 +43,13 @@ def test_every_layer_has_a_row_in_its_precision(time: NetworkTime) -> None:
 
 
 def test_it_is_not_measured_again_whatever_the_weights_and_the_order(folder: Path, time: NetworkTime) -> None:
-    job = small_job(folder)
+    job = small_job(folder / "state")
+    samples = {path: path.stat().st_mtime_ns for path in (folder / "costs.json.samples").iterdir()}
     with torch.no_grad():
         job.model.conv1.weight.add_(1)
-    assert measure_network(job, HALF[::-1]) == time
-    assert job.state.reused == [f"networks/{label_of(job, HALF)}"]
+    assert measure_networks(job, [HALF[::-1]], layers=True) == [time]
+    assert job.state.reused == [f"layer-times/{label_of(job, HALF)}"]
+    assert samples == {path: path.stat().st_mtime_ns for path in samples} and len(samples) == 1
 
 
 def test_a_label_counts_the_layers_and_tells_choices_apart(tmp_path: Path) -> None:
@@ -55,7 +62,8 @@ def test_a_label_counts_the_layers_and_tells_choices_apart(tmp_path: Path) -> No
 def test_the_row_of_a_network_says_where_it_was_measured(tmp_path: Path, time: NetworkTime) -> None:
     job = small_job(tmp_path)
     expected = NetworkRow("net", HALF, time.ms, time.runs, time.spread, "native", time.device, 1)
-    assert network_row(job, time) == expected
+    expected = replace(expected, low_ms=time.low_ms, high_ms=time.high_ms, fingerprint=time.fingerprint)
+    assert network_row(job, time) == expected and time.device in time.fingerprint
     name, _, cpu, system = measuring_machine(job)
     assert name and system and time.device and isinstance(cpu, str)
 
@@ -70,5 +78,5 @@ class Forgetful(ConversionOptions):
 def test_a_layer_that_the_compiler_leaves_float_is_an_error(tmp_path: Path) -> None:
     job = small_job(tmp_path, conversion=Forgetful())
     with pytest.raises(UnsupportedError, match=r"layer stage1.0.conv1 was to be binary, but .* left it float: "):
-        measure_network(job, NAMES[:1])
+        measure_networks(job, [NAMES[:1]])
     assert not list(tmp_path.rglob("phase.json"))

@@ -17,7 +17,7 @@ from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import refit
-from b2nn_tvm.loop.measure_network import NetworkTime
+from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.loop.progressive import binarize_until_within_budget, check_progression
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
@@ -46,7 +46,7 @@ def make_job(folder: Path, **changes) -> Job:
 
 
 def run(job: Job, device: Device, limit: float, monkeypatch: pytest.MonkeyPatch, scores=None):
-    monkeypatch.setattr(progressions, "measure_network", device)
+    monkeypatch.setattr(progressions, "measure_networks", device.measure_networks)
     times = refit(job, [device(job, ()), device(job, NAMES)])
     return binarize_until_within_budget(job, BudgetGoal(f"{limit}ms", "ms", limit, None), scores or {}, times, limit)
 
@@ -93,12 +93,11 @@ def test_a_floor_that_comes_before_the_budget_is_an_error_that_says_how_far_it_c
 
 
 def test_all_layers_that_are_not_enough_are_an_error(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(progressions, "measure_network", slow := Device())
+    monkeypatch.setattr(progressions, "measure_networks", (slow := Device()).measure_networks)
     job = make_job(tmp_path)
     times = refit(job, [slow(job, ()), slow(job, NAMES)])
-    monkeypatch.setattr(
-        progressions, "measure_network", lambda *call: NetworkTime(call[1], 2.0, 0.01, 9, 1000, "made up", "none", ())
-    )
+    time = lambda choice: NetworkTime(choice, 2.0, 0.01, 9, 1000, "made up", "none", ())
+    monkeypatch.setattr(progressions, "measure_networks", lambda _job, choices: list(map(time, choices)))
     with pytest.raises(BudgetError, match="all layers binary, .* 2 ms"):
         binarize_until_within_budget(job, BudgetGoal("1ms", "ms", 1.0, None), {}, times, 1.0)
 

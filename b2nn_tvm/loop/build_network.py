@@ -1,0 +1,61 @@
+"""Build a network with some layers binary. Time depends on the structure alone, so no training comes first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from b2nn_tvm.compiler import compile_model
+from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.export.export_onnx import export_onnx
+from b2nn_tvm.loop.job import Job
+
+
+def build_network(job: Job, binary: Iterable[str]) -> Artifact:
+    """The library of the network with the ``binary`` layers, from disk if it was built before.
+
+    Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler.
+    """
+    chosen = in_order(job, binary)
+
+    def compute(folder: Path) -> dict[str, Any]:
+        network = job.settings.conversion.convert(job.model, chosen)
+        model = export_onnx(network, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
+        artifact = compile_model(model, target=job.settings.deployment.target, output=folder / "library", verify=False)
+        model.unlink()  # its weights are those of the float network, which nobody needs once more
+        _check_binary(artifact, chosen)
+        return {"size_bytes": artifact.size_bytes}
+
+    phase = f"networks/{label_of(job, chosen)}"
+    job.state.run(phase, network_inputs(job, chosen), compute)
+    return load(job.state.files(phase) / "library")
+
+
+def network_inputs(job: Job, chosen: tuple[str, ...]) -> dict[str, Any]:
+    """What decides the code of a network with the ``chosen`` layers binary, as inputs of a phase."""
+    conversion = asdict(job.settings.conversion) if chosen else None
+    return {**job.structure_inputs(), **job.deployment_inputs(), "binary": list(chosen), "conversion": conversion}
+
+
+def in_order(job: Job, binary: Iterable[str]) -> tuple[str, ...]:
+    """The names of ``binary``, each once, in network order."""
+    wanted = set(binary)
+    return tuple(name for name in job.eligible if name in wanted)
+
+
+def label_of(job: Job, binary: Collection[str]) -> str:
+    """A short name for a choice of layers, such as "9-of-18-1d9854b8", which names the phases of this choice too."""
+    chosen = " ".join(in_order(job, binary))
+    return f"{len(binary)}-of-{len(job.eligible)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
+
+
+def _check_binary(artifact: Artifact, chosen: tuple[str, ...]) -> None:
+    rows = {row.name: row for row in artifact.layers}
+    for name in chosen:
+        if name not in rows or rows[name].precision != "binary":
+            reason = rows[name].reason if name in rows else "no such layer in the compiled network"
+            raise UnsupportedError(f"layer {name} was to be binary, but the compiler left it float: {reason}")

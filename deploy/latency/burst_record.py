@@ -1,0 +1,172 @@
+"""All bursts that were taken beside one reference network on one device: in memory and, as they come, on disk.
+
+The file has one JSON object per line: first what was measured where, then the bursts of one session after the other. A
+program that is killed loses the line that it was writing, and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from b2nn_tvm.deploy.devices.bursts import Burst, RoundEnd
+from b2nn_tvm.deploy.latency.burst_times import Bracket, Estimate, low_time, reference_time, undisturbed_times
+from b2nn_tvm.errors import InputError
+
+KIND, VERSION = "bursts", 1
+
+
+class BurstRecord:
+    """The bursts of networks, known by the digests of their libraries, beside the network ``reference``.
+
+    ``origin`` says on which device, with how many threads and with which versions they were taken. With a ``folder``
+    the record is kept in a file there, whose name is a digest of the reference and the origin, and begins with what an
+    earlier run left in it. Raises InputError where that file is no such record.
+    """
+
+    def __init__(self, reference: str, origin: Mapping[str, Any], *, folder: Path | None = None) -> None:
+        self.reference = reference
+        self._head = {"kind": KIND, "format_version": VERSION, "reference": reference, "origin": dict(origin)}
+        self._networks: tuple[str, ...] = ()
+        self._before: float | None = None  # the low time of the reference's last burst
+        self._waiting: Mapping[str, Any] | None = None  # the network's burst that came after it
+        self._reference_low: list[float] = []
+        self._runs: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+        self._brackets: dict[str, list[Bracket]] = defaultdict(list)
+        self._profiled: dict[str, list[tuple[np.ndarray, float, float]]] = defaultdict(list)
+        self.rounds: list[RoundEnd] = []
+        self.path = None if folder is None else folder / f"{_digest(self._head)}.jsonl"
+        self._file: IO[str] | None = None
+        if self.path is not None:
+            self._read(self.path)
+
+    def begin(self, networks: Sequence[str]) -> None:
+        """Begin a session, in which a burst of network ``i`` is one of ``networks[i]``."""
+        self._take({"networks": list(networks)})
+        self._write({"networks": list(networks)})
+
+    def add(self, row: Burst | RoundEnd) -> None:
+        """Keep a burst, or the end of a round."""
+        line = asdict(row)
+        self._take(line)
+        self._write(line)
+
+    def end(self) -> None:
+        """End the session; a last burst without a burst of the reference behind it is kept, as a disturbed one."""
+        self._bracket(math.nan)
+        self._before = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def bursts(self, network: str, *, profiled: bool = False) -> int:
+        """The number of bursts of a network, whole ones or profiled ones."""
+        return len(self._profiled[network] if profiled else self._brackets[network])
+
+    def inferences(self, network: str, *, profiled: bool = False) -> int:
+        """The number of timed inferences of a network, whole ones or profiled ones."""
+        if profiled:
+            return sum(len(steps) for steps, _, _ in self._profiled[network])
+        return sum(map(len, self._runs[network]))
+
+    def runs(self, network: str) -> np.ndarray:
+        """The milliseconds of all whole inferences of a network, in the order in which they ran."""
+        return np.array([ms for burst in self._runs[network] for ms in burst])
+
+    def reference_estimate(self) -> Estimate:
+        """The undisturbed time of the reference."""
+        return reference_time(self._reference_low)
+
+    def estimate(self, network: str) -> Estimate:
+        """The undisturbed time of a network that has bursts; of the reference, from its own bursts."""
+        if network == self.reference and not self._brackets[network]:
+            return self.reference_estimate()
+        return undisturbed_times(self._brackets[network], self.reference_estimate())[0]
+
+    def estimate_layers(self, network: str, step_layers: Sequence[str]) -> dict[str, Estimate]:
+        """The undisturbed time of each layer of a network with profiled bursts; ``step_layers`` names the steps'."""
+        names = list(dict.fromkeys(step_layers))
+        of_step = np.array([[layer == name for name in names] for layer in step_layers], dtype=float)
+        brackets = [
+            Bracket(tuple(low_time(column) for column in (steps @ of_step).T), before, after)
+            for steps, before, after in self._profiled[network]
+        ]
+        return dict(zip(names, undisturbed_times(brackets, self.reference_estimate()), strict=True))
+
+    def steps(self, network: str) -> np.ndarray:
+        """The milliseconds of all steps of all profiled inferences of a network [inferences, steps]."""
+        return np.concatenate([steps for steps, _, _ in self._profiled[network]])
+
+    def _take(self, row: Mapping[str, Any]) -> None:
+        if "networks" in row:
+            self._bracket(math.nan)
+            self._networks, self._before = tuple(row["networks"]), None
+        elif "network" in row:
+            self._take_burst(row)
+        else:
+            self.rounds.append(RoundEnd(**row))
+
+    def _take_burst(self, row: Mapping[str, Any]) -> None:
+        if row["network"] >= 0:
+            self._waiting = row
+            return
+        low = low_time(row["run_ms"])
+        self._runs[self.reference].append(tuple(row["run_ms"]))
+        self._reference_low.append(low)
+        self._bracket(low)
+        self._before = low
+
+    def _bracket(self, after: float) -> None:
+        """Enter the burst that waits for the reference's next low time, if there is one."""
+        row, self._waiting = self._waiting, None
+        if row is None or self._before is None:
+            return
+        name = self._networks[row["network"]]
+        if row["step_ms"]:
+            self._profiled[name].append((np.array(row["step_ms"]), self._before, after))
+            return
+        self._runs[name].append(tuple(row["run_ms"]))
+        self._brackets[name].append(Bracket((low_time(row["run_ms"]),), self._before, after))
+
+    def _read(self, path: Path) -> None:
+        """Take the rows of the file and drop a last line that is not whole."""
+        if not path.exists():
+            return
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        try:
+            head, *rows = [json.loads(line) for line in whole.splitlines()] or [self._head]
+        except ValueError as error:
+            raise InputError(f"{path}: expected one JSON object per line: {error}; remove the file") from None
+        if head != self._head:
+            raise InputError(f"{path}: expected a record of {self._head}, but it is one of {head}; remove the file")
+        for row in rows:
+            self._take(row)
+        self._bracket(math.nan)
+        if len(whole) < len(content):
+            os.truncate(path, len(whole))
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        if self.path is None:
+            return
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = not self.path.exists() or self.path.stat().st_size == 0
+            self._file = self.path.open("a", encoding="utf-8")
+            if new:
+                self._file.write(json.dumps(self._head) + "\n")
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
+
+def _digest(head: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:16]

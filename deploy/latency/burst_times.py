@@ -1,0 +1,107 @@
+"""From bursts to times: what a network needs when nothing disturbs it, and what was observed.
+
+Another program on the machine makes most runs of a burst slower, seldom all of them, and it makes the reference network
+slower, too. So a burst counts by its low time, and by its ratio to the two bursts of the reference around it. Bursts
+whose neighbours disagree, or are slower than the reference can be, were disturbed and do not count where there are
+enough others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LOW = 0.2  # the quantile of a burst's runs that is its low time
+FEW = 10  # a burst of fewer runs has no low quantile: its least time counts
+REFERENCE_LOW = 0.1  # the quantile of the reference's low times at which it is taken to run undisturbed
+AGREE = 0.03  # two bursts of the reference this much apart saw a change of the machine's speed
+NEAR = 0.04  # a burst of the reference this much above its undisturbed time was disturbed
+ENOUGH = 3  # so many undisturbed bursts decide alone
+_TWO_SIDED = 2.0  # standard errors to each side of an estimate: about 95 %
+_MEDIAN_ERROR = 1.2533  # standard error of a median over that of a mean, for normal errors
+_MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """The low times in milliseconds of one burst [values] and of the reference's bursts right before and after it.
+
+    ``low_ms`` has one value for whole inferences, or one for each layer of a profiled burst. ``after_ms`` is NaN where
+    the device was lost before the second burst of the reference.
+    """
+
+    low_ms: tuple[float, ...]
+    before_ms: float
+    after_ms: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A time in milliseconds with its 95 % interval ``low_ms`` to ``high_ms``.
+
+    It comes from ``bursts`` bursts, ``quiet`` of which were undisturbed. Where fewer than ENOUGH were, the interval is
+    that of disturbed bursts, and ``disturbed`` is true.
+    """
+
+    ms: float
+    low_ms: float
+    high_ms: float
+    bursts: int
+    quiet: int
+
+    @property
+    def disturbed(self) -> bool:
+        return self.quiet < ENOUGH
+
+    @property
+    def precision(self) -> float:
+        """The half of the interval as a share of the time."""
+        return (self.high_ms - self.low_ms) / 2 / self.ms if self.ms else math.inf
+
+
+def low_time(run_ms: Sequence[float]) -> float:
+    """The low time of a burst: the 20 % quantile of its runs, or the least of fewer than ten."""
+    return float(np.quantile(run_ms, LOW)) if len(run_ms) >= FEW else float(min(run_ms))
+
+
+def reference_time(low_ms: Sequence[float]) -> Estimate:
+    """The undisturbed time of the reference network, from the low times of all its bursts."""
+    ordered = np.sort(np.asarray(low_ms))
+    count = len(ordered)
+    level = float(np.quantile(ordered, REFERENCE_LOW))
+    # The ranks between which a quantile lies: its own rank and two binomial standard deviations to each side.
+    reach = _TWO_SIDED * math.sqrt(count * REFERENCE_LOW * (1 - REFERENCE_LOW))
+    rank = REFERENCE_LOW * (count - 1)
+    low = float(ordered[max(0, math.floor(rank - reach))])
+    high = float(ordered[min(count - 1, math.ceil(rank + reach))])
+    quiet = int(np.sum(ordered <= level * (1 + NEAR)))
+    return Estimate(level, low, high, count, quiet)
+
+
+def undisturbed_times(brackets: Sequence[Bracket], reference: Estimate) -> tuple[Estimate, ...]:
+    """The undisturbed time of each value of the bursts, in the milliseconds of the undisturbed ``reference``.
+
+    It is the median of the bursts' ratios to the reference over the undisturbed bursts; where there are fewer than
+    ENOUGH, over those whose neighbours agree, and else over all.
+    """
+    low = np.array([bracket.low_ms for bracket in brackets])
+    around = np.array([(bracket.before_ms, bracket.after_ms) for bracket in brackets])
+    around = np.where(np.isnan(around), around[:, ::-1], around)
+    complete = np.array([not math.isnan(bracket.after_ms) for bracket in brackets])
+    agreeing = complete & (np.ptp(around, axis=1) <= AGREE * around.min(axis=1))
+    quiet = agreeing & (around.max(axis=1) <= reference.ms * (1 + NEAR))
+    chosen = next((mask for mask in (quiet, agreeing) if mask.sum() >= ENOUGH), np.full(len(low), True))
+    ratios = low[chosen] / around[chosen].mean(axis=1, keepdims=True)
+    median = np.median(ratios, axis=0)
+    sigma = _MAD_TO_SIGMA * np.median(np.abs(ratios - median), axis=0)
+    # With few bursts their deviations understate the error; their whole range does not.
+    half = _TWO_SIDED * _MEDIAN_ERROR * sigma / math.sqrt(len(ratios))
+    half = np.maximum(half, np.ptp(ratios, axis=0) / 2 if len(ratios) <= ENOUGH else 0)
+    scale, found = reference.ms, int(quiet.sum())
+    return tuple(
+        Estimate(float(m * scale), float((m - h) * scale), float((m + h) * scale), len(low), found)
+        for m, h in zip(median, half, strict=True)
+    )

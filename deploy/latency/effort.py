@@ -1,0 +1,30 @@
+"""How long networks are measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from b2nn_tvm.errors import InputError
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Networks are measured until the half of each time's interval is at most the share ``precision`` of it, and until
+    at least ``runs`` inferences were timed.
+
+    Inferences come in bursts of ``burst_ms`` milliseconds. A network whose time cannot be had so precisely gets ``most``
+    bursts. Each time that a device loads the networks, ``warmup`` inferences of each come first, untimed. Raises
+    InputError for values out of range.
+    """
+
+    precision: float = 0.02
+    runs: int = 1
+    most: int = 60
+    burst_ms: float = 12.0
+    warmup: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0.001 <= self.precision <= 0.5:
+            raise InputError(f"precision: expected a share from 0.1% to 50%, but got {self.precision:.4g}")
+        if self.runs < 1:
+            raise InputError(f"runs: expected at least 1, but got {self.runs}")

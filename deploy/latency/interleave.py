@@ -1,0 +1,84 @@
+"""Time several networks on one device, interleaved, until each time is as precise as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from b2nn_tvm.deploy.devices.bursts import BurstSettings, RoundEnd
+from b2nn_tvm.deploy.devices.device import BOARDS, Device
+from b2nn_tvm.deploy.latency.burst_record import BurstRecord
+from b2nn_tvm.deploy.latency.burst_times import ENOUGH
+from b2nn_tvm.deploy.latency.effort import Effort
+from b2nn_tvm.deploy.library.artifact import Artifact
+from b2nn_tvm.errors import DeviceLost
+from b2nn_tvm.progress import Note, Progress, silent
+
+FIRST_ROUNDS = 6
+MORE_ROUNDS = 4
+
+
+def time_together(
+    networks: Mapping[str, Artifact],
+    *,
+    reference: Artifact,
+    device: Device,
+    threads: int,
+    record: BurstRecord,
+    effort: Effort = Effort(),
+    profiled: bool = False,
+    note: Note | None = None,
+    progress: Progress = silent,
+    phase: str = "measure",
+) -> None:
+    """Add bursts of ``networks`` to ``record``, under their names, until each one's time is precise enough.
+
+    What ``record`` holds already counts, so that an interrupted measurement goes on where it stopped. With ``profiled``
+    every kernel is timed apart. A tracker's lost board is replaced by another one, which ``note`` is told. Raises the
+    errors of the device.
+    """
+    lost = 0
+    while names := [name for name in networks if not _settled(record, name, effort, profiled)]:
+        taken = min(record.bursts(name, profiled=profiled) for name in names)
+        settings = BurstSettings(
+            rounds=FIRST_ROUNDS if taken < FIRST_ROUNDS else MORE_ROUNDS,
+            burst_ms=effort.burst_ms,
+            seed=taken,
+            profiled=profiled,
+            warmup=effort.warmup,
+        )
+        finished = len(networks) - len(names)
+        artifacts = [networks[name] for name in names]
+        record.begin(names)
+        try:
+            rows = device.interleave(artifacts, reference=reference, threads=threads, settings=settings)
+            with closing(rows):
+                for row in rows:
+                    record.add(row)
+                    if isinstance(row, RoundEnd):
+                        done = finished * settings.rounds + len(names) * (row.round + 1)
+                        progress(phase, done, len(networks) * settings.rounds)
+        except DeviceLost as error:
+            lost += 1
+            if not device.has_replacements or lost == BOARDS:
+                raise
+            if note:
+                note(f"{error}; another board goes on")
+        finally:
+            record.end()
+
+
+def digest_of(artifact: Artifact) -> str:
+    """The name under which records keep a network: the digest of its library."""
+    return artifact.manifest.library.sha256
+
+
+def _settled(record: BurstRecord, name: str, effort: Effort, profiled: bool) -> bool:
+    """Whether a network needs no more bursts; profiled bursts of the reference settle it as a whole, too."""
+    bursts = record.bursts(name, profiled=profiled)
+    if bursts < (FIRST_ROUNDS if profiled else ENOUGH) or record.inferences(name, profiled=profiled) < effort.runs:
+        return False
+    if bursts >= effort.most or (profiled and name != record.reference):
+        return True
+    found = record.estimate(name)
+    return not found.disturbed and found.precision <= effort.precision
