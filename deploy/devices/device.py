@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from b2nn_tvm.deploy.devices.compatibility import check_target
+from b2nn_tvm.deploy.devices.burst_rows import bursts
+from b2nn_tvm.deploy.devices.bursts import Burst, BurstSettings, RoundEnd
+from b2nn_tvm.deploy.devices.compatibility import check_fit, check_target
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, SystemFacts, conditions, describe
-from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.targets.target import TargetInfo
 
+MAX_THREADS = 256  # B2NN_MAX_THREADS in runtime/program.h
 BOARDS = 3  # how many of a tracker's boards are tried before a lost board is an error
 
 
@@ -72,6 +75,33 @@ class Device(ABC):
         """
         self._refuse_emulated()
         return self._sample(artifact, threads=threads, effort=effort)
+
+    @abstractmethod
+    def _burst_lines(
+        self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
+    ) -> Generator[str]:
+        """The lines of ``b2nn-run --interleave`` on a device that is not emulated, as they come."""
+
+    def interleave(
+        self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
+    ) -> Iterator[Burst | RoundEnd]:
+        """Time several networks in turns, in short bursts, each between two bursts of ``reference``.
+
+        The rows come as they are made (see bursts.py). One program on the device loads all networks, so that neither
+        the connection nor Python is in the times; it ends where the caller closes the iterator. Raises DeviceError for
+        an emulated device and where a network does not fit the device, InputError for threads out of range.
+        """
+        if not 0 <= threads <= MAX_THREADS:
+            raise InputError(f"threads: expected a number from 0 to {MAX_THREADS}, but got {threads}")
+        self._refuse_emulated()
+        for artifact in (reference, *artifacts):
+            check_fit(artifact, self.known_facts(), self.address)
+        return bursts(
+            self._burst_lines(artifacts, reference=reference, threads=threads, settings=settings),
+            word=self.address,
+            reference=reference.manifest.library.model_id,
+            networks=[artifact.manifest.library.model_id for artifact in artifacts],
+        )
 
     def check(self, target: TargetInfo) -> None:
         """Raise DeviceError where the device cannot time code for ``target``."""

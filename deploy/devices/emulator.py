@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.qemu import TIMEOUT_S, Emulator, find_emulator
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
@@ -66,6 +67,11 @@ class EmulatorDevice(Device):
             }
 
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
+        raise AssertionError("the base class refuses to time what is emulated")
+
+    def _burst_lines(
+        self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
+    ) -> Generator[str]:
         raise AssertionError("the base class refuses to time what is emulated")
 
     def _start(self, emulator: Emulator, artifact: Artifact, arguments: list[str]) -> None:

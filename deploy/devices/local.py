@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.device import Device
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, runner_lines
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts, read_facts
 from b2nn_tvm.deploy.library.c_interface import Instance, aligned_empty
@@ -26,7 +28,7 @@ Times = TypeVar("Times")
 
 
 class LocalDevice(Device):
-    """A device that runs libraries in this process."""
+    """A device that runs libraries in this process, and interleaved ones in a process of b2nn-run."""
 
     def __init__(self) -> None:
         super().__init__("local")
@@ -42,6 +44,13 @@ class LocalDevice(Device):
 
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
         return time_instance(artifact.instance(threads=threads), artifact, effort)
+
+    def _burst_lines(
+        self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
+    ) -> Generator[str]:
+        first, *others = (str(artifact.library_path.absolute()) for artifact in (reference, *artifacts))
+        words = interleave_words(settings, threads=threads, reference=first, libraries=others)
+        yield from runner_lines([str(find_runner(reference).absolute()), *words], word=self.address)
 
 
 def time_instance(instance: Instance, artifact: Artifact, effort: MeasurementSettings) -> Iterator[Sample]:

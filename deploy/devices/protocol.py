@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-PROTOCOL = 1  # grows with every change of the functions in deploy/server/functions.py
+PROTOCOL = 2  # grows with every change of the functions in deploy/server/functions.py

@@ -7,21 +7,23 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.compatibility import check_fit
 from b2nn_tvm.deploy.devices.deadline import call_within
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.protocol import PROTOCOL
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, reason
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.build_library import ABI_VERSION, RUNNER
 from b2nn_tvm.deploy.library.manifest import FILE as MANIFEST
 from b2nn_tvm.errors import DeviceError, DeviceLost
 from b2nn_tvm.version import __version__
@@ -70,7 +72,7 @@ class RpcDevice(Device):
         folder = _folder(artifact)
         for index, array in enumerate(arrays):
             self._put(f"{folder}/in{index}", array.tobytes())
-        for _ in self._lines(folder, "run", threads, MeasurementSettings()):
+        for _ in self._lines(folder, "start", "run", threads, "{}"):
             pass
         outputs = {}
         for index, spec in enumerate(artifact.outputs):
@@ -80,8 +82,19 @@ class RpcDevice(Device):
 
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
         self.upload(artifact)
-        lines = self._lines(_folder(artifact), "profile", threads, effort)
+        lines = self._lines(_folder(artifact), "start", "profile", threads, json.dumps(asdict(effort)))
         yield from samples(lines, word=self.address, model_id=artifact.manifest.library.model_id)
+
+    def _burst_lines(
+        self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
+    ) -> Generator[str]:
+        program, folder = find_runner(reference), _folder(reference)
+        for artifact in (reference, *artifacts):
+            self.upload(artifact)
+        self._put(f"{folder}/{RUNNER}", program.read_bytes())
+        first, *others = (f"{_folder(each)}/{each.library_path.name}" for each in (reference, *artifacts))
+        words = interleave_words(settings, threads=threads, reference=first, libraries=others)
+        yield from self._lines(folder, "interleave", json.dumps(words))
 
     def forget(self, artifact: Artifact) -> None:
         folder = _folder(artifact)
@@ -94,9 +107,12 @@ class RpcDevice(Device):
         self._session = None  # TVM then ends the connection, and the board removes the connection's files
         self._uploaded.clear()
 
-    def _lines(self, folder: str, mode: str, threads: int, effort: MeasurementSettings) -> Iterator[str]:
-        """The lines that a run prints, as they come; raises DeviceError where it fails or prints none for too long."""
-        self._ask("start", folder, mode, threads, json.dumps(asdict(effort)))
+    def _lines(self, folder: str, start: str, *arguments: Any) -> Generator[str]:
+        """The lines that a run prints, as they come; the board's function ``start`` starts it.
+
+        Raises DeviceError where the run fails or prints none for too long.
+        """
+        self._ask(start, folder, *arguments)
         finished, rest, heard = False, "", time.monotonic()
         try:
             while not finished:
@@ -115,7 +131,7 @@ class RpcDevice(Device):
             if not finished and self._session is not None:
                 self._ask("stop")
         if answer["status"]:
-            raise DeviceError(f"{self.address}: {_reason(answer['status'], answer['errors'])}")
+            raise DeviceError(f"{self.address}: {reason(answer['status'], answer['errors'])}")
 
     def _put(self, path: str, content: bytes) -> None:
         for at in range(0, max(len(content), 1), PART_BYTES):
@@ -208,19 +224,6 @@ _abandoned: list[Any] = []
 
 def _folder(artifact: Artifact) -> str:
     return f"net-{artifact.manifest.library.sha256[:16]}"
-
-
-def _reason(status: int, complaint: str) -> str:
-    if status == -4:
-        return (
-            "the library was stopped by signal 4: it uses an instruction that this CPU lacks; compile it for this"
-            " board's target"
-        )
-    if status < 0:
-        return f"the library was stopped by signal {-status}" + (
-            "; the board may be out of memory" if status == -9 else ""
-        )
-    return complaint or f"the run there ended with status {status}"
 
 
 def _last_line(error: Exception) -> str:

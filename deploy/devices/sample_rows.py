@@ -21,7 +21,7 @@ def samples(lines: Iterable[str], *, word: str, model_id: str) -> Iterator[Sampl
     Raises DeviceError where the rows are of another network or version, and where they stop before the end.
     """
     threads = 0
-    for row in filter(None, map(_row, lines)):
+    for row in filter(None, map(parse_row, lines)):
         if row["row"] == "start":
             _check_start(row, word, model_id)
             threads = row["threads"]
@@ -47,7 +47,8 @@ def row_of(sample: Sample) -> str:
     return json.dumps({"row": "steps", "ms": sample.step_ms}) + "\n"
 
 
-def _row(line: str) -> dict[str, Any] | None:
+def parse_row(line: str) -> dict[str, Any] | None:
+    """The row of a line; None for a line that is none, such as one of a login script."""
     if not line.startswith("{"):
         return None
     try:
@@ -57,12 +58,17 @@ def _row(line: str) -> dict[str, Any] | None:
     return row if "row" in row else None
 
 
-def _check_start(row: dict[str, Any], word: str, model_id: str) -> None:
-    if (row.get("kind"), row.get("format_version")) != (KIND, VERSION):
+def check_format(row: dict[str, Any], word: str, kind: str, version: int) -> None:
+    """Raise DeviceError where the first row is not of this kind and version."""
+    if (row.get("kind"), row.get("format_version")) != (kind, version):
         raise DeviceError(
-            f"{word}: expected {KIND} in format version {VERSION}, but the program there prints {row.get('kind')!r} in "
+            f"{word}: expected {kind} in format version {version}, but the program there prints {row.get('kind')!r} in "
             f"version {row.get('format_version')!r}; compile the network again with this version"
         )
+
+
+def _check_start(row: dict[str, Any], word: str, model_id: str) -> None:
+    check_format(row, word, KIND, VERSION)
     if row.get("model_id") != model_id:
         raise DeviceError(
             f"{word}: another network runs there than the one that was uploaded (its id is {row.get('model_id')!r}, not"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import io
+import shlex
 import tarfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from b2nn_tvm.deploy.codegen.program import TensorSpec
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.compatibility import check_fit
 from b2nn_tvm.deploy.devices.device import Device
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.ssh_connection import Destination, SshLink
 from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_facts
 from b2nn_tvm.deploy.library.build_library import RUNNER
-from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.errors import DeviceError
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -54,7 +56,7 @@ class SshDevice(Device):
         if name in self._uploaded:
             return
         check_fit(artifact, self.known_facts(), self.address)
-        archive = _pack({file.name: file.read_bytes() for file in (_runner(artifact), artifact.library_path)})
+        archive = _pack({file.name: file.read_bytes() for file in (find_runner(artifact), artifact.library_path)})
         link.call(_UNPACK.format(name=name, kib=len(archive) // 1024), send=archive)
         self._uploaded.add(name)
 
@@ -79,10 +81,22 @@ class SshDevice(Device):
         self.upload(artifact)
         count = f"--seconds {effort.min_seconds}" if effort.runs is None else f"--runs {effort.runs}"
         arguments = f"{artifact.library_path.name} --profile --threads {threads} --warmup {effort.warmup} {count}"
-        lines = self._connected().lines(
-            f"cd {_folder(artifact)} && {{ {_RUN.format(runner=RUNNER, arguments=arguments)}\n}}"
-        )
+        lines = self._lines(artifact, arguments)
         yield from samples(lines, word=self.address, model_id=artifact.manifest.library.model_id)
+
+    def _burst_lines(
+        self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
+    ) -> Generator[str]:
+        for artifact in (reference, *artifacts):
+            self.upload(artifact)
+        first, *others = (f"../{_folder(each)}/{each.library_path.name}" for each in (reference, *artifacts))
+        words = interleave_words(settings, threads=threads, reference=first, libraries=others)
+        yield from self._lines(reference, shlex.join(words))
+
+    def _lines(self, artifact: Artifact, arguments: str) -> Iterator[str]:
+        """The lines that the program beside ``artifact`` prints with these arguments."""
+        run = _RUN.format(runner=RUNNER, arguments=arguments)
+        return self._connected().lines(f"cd {_folder(artifact)} && {{ {run}\n}}")
 
     def forget(self, artifact: Artifact) -> None:
         name = _folder(artifact)
@@ -107,15 +121,6 @@ class SshDevice(Device):
 def _folder(artifact: Artifact) -> str:
     """The network's folder inside the link's folder; the name, a digest, needs no quotes in a shell."""
     return f"net-{artifact.manifest.library.sha256[:16]}"
-
-
-def _runner(artifact: Artifact) -> Path:
-    path = artifact.folder / RUNNER
-    if not path.is_file():
-        raise InputError(
-            f"{artifact.folder}: expected the program {RUNNER} beside the library; compile the network again"
-        )
-    return path
 
 
 def _pack(files: Mapping[str, bytes]) -> bytes:

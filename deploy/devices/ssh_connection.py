@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
+from b2nn_tvm.deploy.devices.runner import reason
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
 COMMAND_VARIABLE = "B2NN_SSH"
@@ -215,22 +216,18 @@ class SshLink:
 
         The status 255 is that of ssh itself; a signal gives 128 plus its number.
         """
-        lines = _text(errors)
         if status == 255:
             kind = DeviceLost if self.folder else DeviceError  # a first login that fails will fail again
+            what = (_text(errors).strip() or "the connection was lost").splitlines()[-1].strip()
             self.close()
-            reason = lines[-1] if lines else "the connection was lost"
-            raise kind(f"{self.address}: {reason.rstrip('.')}; {self._remedy(reason)}")
-        if 128 < status < 160:
-            raise DeviceError(f"{self.address}: {_signal(status - 128)}")
-        reason = next((line for line in lines if line.startswith("error: ")), lines[0] if lines else "")
-        reason = reason.removeprefix("error: ") or f"the command there ended with status {status}"
-        raise DeviceError(f"{self.address}: {reason}")
+            raise kind(f"{self.address}: {what.rstrip('.')}; {self._remedy(what)}")
+        status = 128 - status if 128 < status < 160 else status
+        raise DeviceError(f"{self.address}: {reason(status, _text(errors))}")
 
-    def _remedy(self, reason: str) -> str:
+    def _remedy(self, what: str) -> str:
         *options, _, destination = self._destination.words
         login = " ".join(["ssh", *options, destination])
-        remedy = next((text for what, text in _REMEDIES.items() if what in reason), 'check that "{login}" works')
+        remedy = next((text for sign, text in _REMEDIES.items() if sign in what), 'check that "{login}" works')
         return remedy.format(login=login, options="".join(f" {word}" for word in options), destination=destination)
 
 
@@ -253,19 +250,8 @@ def _end(process: _Session, *, kill: bool = True) -> int:
     return process.wait()
 
 
-def _text(errors: IO[bytes]) -> list[str]:
+def _text(errors: IO[bytes]) -> str:
     if errors.closed:
-        return []
+        return ""
     errors.seek(0)
-    return [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
-
-
-def _signal(number: int) -> str:
-    """The meaning of the signal that ended the run of a compiled network."""
-    return {
-        4: (
-            "the library was stopped by signal 4: it uses an instruction that this CPU lacks; compile it for this"
-            " board's target"
-        ),
-        9: "the run was killed; the board may be out of memory (dmesg tells)",
-    }.get(number, f"the library was stopped by signal {number}")
+    return errors.read().decode(errors="replace")

@@ -6,9 +6,9 @@
 #include "runner.h"
 
 /* The index of the first float32 output that has at most one extent above 1 behind the batch; -1 if there is none. */
-static int32_t find_scores(int64_t *rows, int64_t *classes) {
-    for (int32_t i = 0; i < net.b2nn_output_count_(); i++) {
-        const b2nn_tensor *tensor = net.b2nn_output_(i);
+static int32_t find_scores(const net *of, int64_t *rows, int64_t *classes) {
+    for (int32_t i = 0; i < of->b2nn_output_count_(); i++) {
+        const b2nn_tensor *tensor = of->b2nn_output_(i);
         if (strcmp(tensor->dtype, "float32") || tensor->rank < 1 || !tensor->size_bytes) continue;
         int32_t wide = 0;
         *rows = tensor->rank > 1 ? tensor->shape[0] : 1;
@@ -72,9 +72,9 @@ static void print_row(const float *scores, int64_t classes, const char *const *l
     }
 }
 
-void print_classes(void *const *outputs, const char *path, long top) {
+void print_classes(const instance *made, const char *path, long top) {
     int64_t rows, classes;
-    int32_t index = find_scores(&rows, &classes);
+    int32_t index = find_scores(made->net, &rows, &classes);
     if (index < 0) {
         if (path) fail(FAILED, "%s: labels need an output that is one row of float32 scores, and there is none", path);
         puts("no output is one row of float32 scores; --output FILE writes the values");
@@ -83,7 +83,7 @@ void print_classes(void *const *outputs, const char *path, long top) {
     const char **labels = path ? read_labels(path, classes) : NULL;
     for (int64_t row = 0; row < rows; row++) {
         if (rows > 1) printf("image %lld\n", (long long)row);
-        print_row((const float *)outputs[index] + row * classes, classes, labels, top);
+        print_row((const float *)made->outputs[index] + row * classes, classes, labels, top);
     }
     if (labels) free((void *)(uintptr_t)labels[0]); /* all labels are parts of one text, that of the file */
     free(labels);

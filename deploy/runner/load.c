@@ -1,10 +1,11 @@
 /* load.c: open the library of a compiled network, or report why it does not fit this machine or this program. */
 #include <dlfcn.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "build_info.h"
 #include "runner.h"
-
-struct net net;
 
 /* A kind of CPU by ELF's e_machine and EI_CLASS: x86 and ARM have one kind of 32 bits and one of 64 bits each. */
 typedef struct machine {
@@ -83,22 +84,43 @@ static void *symbol(void *library, const char *path, const char *name) {
     return address;
 }
 
-void load_library(const char *path) {
-    char here[4096]; /* with a slash, as dlopen looks for a name without one among the system's libraries */
-    if (snprintf(here, sizeof here, "%s%s", strchr(path, '/') ? "" : "./", path) >= (int)sizeof here)
-        fail(FAILED, "the path of the library is too long");
-    check_machine(here);
-    void *library = dlopen(here, RTLD_NOW | RTLD_LOCAL);
+/* The path of the library: the named file, the library in the named folder, or the library beside this program. It has a
+ * slash, as dlopen looks for a name without one among the system's libraries. */
+static void find_library(const char *named, char *path, size_t size) {
+    char folder[4096];
+    struct stat status;
+    int used;
+    if (named && (stat(named, &status) || !S_ISDIR(status.st_mode))) {
+        used = snprintf(path, size, "%s%s", strchr(named, '/') ? "" : "./", named);
+    } else if (named) {
+        used = snprintf(path, size, "%s/%s", named, B2NN_LIBRARY);
+    } else {
+        ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+        char *slash = length > 0 ? (folder[length] = '\0', strrchr(folder, '/')) : NULL;
+        if (!slash) fail(FAILED, "cannot tell where this program is; name the library");
+        *slash = '\0';
+        used = snprintf(path, size, "%s/%s", folder, B2NN_LIBRARY);
+    }
+    if (used >= (int)size) fail(FAILED, "the path of the library is too long");
+}
+
+net load_library(const char *named) {
+    char path[8192];
+    net loaded;
+    find_library(named, path, sizeof path);
+    check_machine(path);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) fail(FAILED, "%s", dlerror());
-    net.b2nn_abi_version_ = __extension__(__typeof__(&b2nn_abi_version)) symbol(library, path, "b2nn_abi_version");
-    if (net.b2nn_abi_version_() != B2NN_ABI_VERSION)
+    loaded.b2nn_abi_version_ = __extension__(__typeof__(&b2nn_abi_version)) symbol(library, path, "b2nn_abi_version");
+    if (loaded.b2nn_abi_version_() != B2NN_ABI_VERSION)
         fail(FAILED, "%s: the library has version %d of the C interface, this program %d; use both from one bundle", path,
-             (int)net.b2nn_abi_version_(), B2NN_ABI_VERSION);
-#define LOAD(name) net.name##_ = __extension__(__typeof__(&name)) symbol(library, path, #name);
+             (int)loaded.b2nn_abi_version_(), B2NN_ABI_VERSION);
+#define LOAD(name) loaded.name##_ = __extension__(__typeof__(&name)) symbol(library, path, #name);
     B2NN_FUNCTIONS(LOAD)
-    if (net.b2nn_cpu_missing_())
+    if (loaded.b2nn_cpu_missing_())
         fail(FAILED, "%s: the library is for target %s, and this CPU lacks %s; compile the network for a target that it has", path,
-             net.b2nn_target_(), net.b2nn_cpu_missing_());
-    if (net.b2nn_input_count_() > MAX_TENSORS || net.b2nn_output_count_() > MAX_TENSORS)
+             loaded.b2nn_target_(), loaded.b2nn_cpu_missing_());
+    if (loaded.b2nn_input_count_() > MAX_TENSORS || loaded.b2nn_output_count_() > MAX_TENSORS)
         fail(FAILED, "%s: the network has more than %d inputs or outputs", path, MAX_TENSORS);
+    return loaded;
 }

@@ -1,7 +1,6 @@
 /* profile.c: the times of runs and steps as JSON Lines: a row for each run as it comes, and the statistics last. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "runner.h"
 
@@ -9,11 +8,7 @@ enum { MIN_RUNS = 10, MIN_PROFILED = 5, MAX_RUNS = 20000 };
 static const double max_stretch = 3; /* times the requested seconds; then a slow network ends before MIN_RUNS runs */
 static const double flush_seconds = 0.02; /* between flushes: each wakes the reader, which takes CPU time from a run */
 
-static double seconds_now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
+static double seconds_now(void) { return now_ms(CLOCK_MONOTONIC) / 1000; }
 
 static void end_row(int at_once) {
     static double flushed;
@@ -38,12 +33,12 @@ typedef struct layers {
     long count, steps;
 } layers;
 
-static layers find_layers(void) {
-    layers found = {.steps = net.b2nn_step_count_()};
+static layers find_layers(const net *of) {
+    layers found = {.steps = of->b2nn_step_count_()};
     found.names = allocate((uint64_t)found.steps * sizeof *found.names);
     found.of_step = allocate((uint64_t)found.steps * sizeof *found.of_step);
     for (long step = 0; step < found.steps; step++) {
-        const char *name = net.b2nn_step_layer_((int32_t)step);
+        const char *name = of->b2nn_step_layer_((int32_t)step);
         long layer = 0;
         while (layer < found.count && strcmp(found.names[layer], name)) layer++;
         if (layer == found.count) found.names[found.count++] = name;
@@ -52,28 +47,28 @@ static layers find_layers(void) {
     return found;
 }
 
-static void print_origin(const b2nn_model *model) {
-    printf("\"threads\": %d, ", (int)net.b2nn_model_threads_(model));
-    print_member("target", net.b2nn_target_());
+static void print_origin(const instance *made) {
+    printf("\"threads\": %d, ", (int)made->net->b2nn_model_threads_(made->model));
+    print_member("target", made->net->b2nn_target_());
     fputs(", ", stdout);
-    print_member("isa", net.b2nn_isa_());
+    print_member("isa", made->net->b2nn_isa_());
     fputs(", ", stdout);
     print_device();
     fputs(", ", stdout);
     print_conditions();
 }
 
-static void print_start(const b2nn_model *model, long warmup) {
+static void print_start(const instance *made, long warmup) {
     fputs("{\"row\": \"start\", \"kind\": \"b2nn-profile\", \"format_version\": 1, ", stdout);
-    printf("\"abi_version\": %d, ", (int)net.b2nn_abi_version_());
-    print_member("model_id", net.b2nn_model_id_());
+    printf("\"abi_version\": %d, ", (int)made->net->b2nn_abi_version_());
+    print_member("model_id", made->net->b2nn_model_id_());
     printf(", \"warmup\": %ld, \"step_layers\": [", warmup);
-    for (int32_t step = 0; step < net.b2nn_step_count_(); step++) {
+    for (int32_t step = 0; step < made->net->b2nn_step_count_(); step++) {
         if (step) fputs(", ", stdout);
-        print_string(net.b2nn_step_layer_(step));
+        print_string(made->net->b2nn_step_layer_(step));
     }
     fputs("], ", stdout);
-    print_origin(model);
+    print_origin(made);
     end_row(1);
 }
 
@@ -92,7 +87,7 @@ static void print_layers(const samples *layer_ms, const layers *all) {
     free(of);
 }
 
-static void print_end(const b2nn_model *model, const samples *run_ms, const samples *layer_ms, const layers *all) {
+static void print_end(const instance *made, const samples *run_ms, const samples *layer_ms, const layers *all) {
     statistics run = summarize(run_ms, 0);
     double spread = run.median > 0 ? (run.p90 - run.p10) / run.median : 0;
     const struct {
@@ -107,36 +102,31 @@ static void print_end(const b2nn_model *model, const samples *run_ms, const samp
     printf("\"runs\": %ld, \"profiles\": %ld, ", run_ms->count, layer_ms->count);
     print_layers(layer_ms, all);
     fputs(", ", stdout);
-    print_origin(model);
+    print_origin(made);
     end_row(1);
 }
 
-static void check(b2nn_model *model, int32_t status) {
-    if (status != B2NN_OK) fail(FAILED, "%s", net.b2nn_model_error_(model));
-}
-
-void profile(b2nn_model *model, const profile_options *options, const void *const *inputs, void *const *outputs) {
-    layers all = find_layers();
+void profile(const instance *made, const profile_options *options) {
+    layers all = find_layers(made->net);
     samples run_ms = {.width = 1}, layer_ms = {.width = all.count};
-    double ms, *step_ms = allocate((uint64_t)all.steps * sizeof(double));
+    double *step_ms = allocate((uint64_t)all.steps * sizeof(double));
     if (is_emulated()) fputs("note: this CPU is emulated: the times are no latencies of a board\n", stderr);
-    print_start(model, options->warmup);
-    for (long i = 0; i < options->warmup; i++) check(model, net.b2nn_model_run_timed_(model, inputs, outputs, &ms));
+    print_start(made, options->warmup);
+    for (long i = 0; i < options->warmup; i++) run_timed(made);
     for (double start = seconds_now(); goes_on(run_ms.count, options->runs, MIN_RUNS, start, options->seconds);) {
-        check(model, net.b2nn_model_run_timed_(model, inputs, outputs, &ms));
-        *new_row(&run_ms) = ms;
+        double ms = *new_row(&run_ms) = run_timed(made);
         printf("{\"row\": \"run\", \"ms\": %.6f", ms);
         end_row(0);
     }
     for (double start = seconds_now(); goes_on(layer_ms.count, options->profiles, MIN_PROFILED, start, options->seconds / 2);) {
-        check(model, net.b2nn_model_run_profiled_(model, inputs, outputs, step_ms));
+        run_profiled(made, step_ms);
         double *row = new_row(&layer_ms);
         for (long step = 0; step < all.steps; step++) row[all.of_step[step]] += step_ms[step];
         fputs("{\"row\": \"steps\", \"ms\": ", stdout);
         print_numbers(step_ms, all.steps);
         end_row(0);
     }
-    print_end(model, &run_ms, &layer_ms, &all);
+    print_end(made, &run_ms, &layer_ms, &all);
     free(step_ms);
     free(run_ms.values);
     free(layer_ms.values);

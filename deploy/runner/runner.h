@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "b2nn.h"
 
@@ -15,19 +16,22 @@ __attribute__((format(printf, 2, 3), noreturn)) void fail(int status, const char
 /* Zeroed memory, aligned to 64 bytes; exits where there is not enough. */
 void *allocate(uint64_t bytes);
 
-/* load.c: the functions of the library, with the types that b2nn.h declares; each name has an underscore at its end. */
+/* The time of a clock in milliseconds. */
+double now_ms(clockid_t clock);
+
+/* load.c: the functions of a library, with the types that b2nn.h declares; each name has an underscore at its end. */
 #define B2NN_FUNCTIONS(USE)                                                                                     \
     USE(b2nn_abi_version) USE(b2nn_model_id) USE(b2nn_target) USE(b2nn_isa) USE(b2nn_cpu_missing)               \
     USE(b2nn_input_count) USE(b2nn_output_count) USE(b2nn_step_count) USE(b2nn_input) USE(b2nn_output)          \
     USE(b2nn_step_layer) USE(b2nn_status_text) USE(b2nn_model_create) USE(b2nn_model_destroy)                   \
     USE(b2nn_model_threads) USE(b2nn_model_run_timed) USE(b2nn_model_run_profiled) USE(b2nn_model_error)
 #define B2NN_MEMBER(name) __typeof__(&name) name##_;
-struct net {
+typedef struct net {
     B2NN_FUNCTIONS(B2NN_MEMBER)
-};
-extern struct net net;
-/* Open the library at `path`; exits where it does not fit this machine or this program. */
-void load_library(const char *path);
+} net;
+/* Open the library at `path`, in the folder `path`, or beside this program where `path` is NULL; exits where it does not
+ * fit this machine or this program. A library that is opened twice is in memory once. */
+net load_library(const char *path);
 /* The machine that this program was built for, as uname names it. */
 const char *runner_arch(void);
 
@@ -37,8 +41,22 @@ void write_tensor(const b2nn_tensor *tensor, const char *path, const void *from)
 /* The shape as text, like "1x3x32x32"; `text` has room for `size` bytes. */
 const char *shape_text(const b2nn_tensor *tensor, char *text, size_t size);
 
+/* instance.c: an instance of a network, with a buffer for each input and output. */
+typedef struct instance {
+    const net *net;
+    b2nn_model *model;
+    const void *inputs[MAX_TENSORS];
+    void *outputs[MAX_TENSORS];
+} instance;
+/* Make an instance with inputs from `files`, or with a fixed pattern where `files` is NULL; exits on failure. */
+instance make_instance(const net *of, long threads, const char *const *files);
+void free_instance(instance *made);
+/* Compute the outputs, with the time of the whole in milliseconds or of each step; exits where a kernel fails. */
+double run_timed(const instance *made);
+void run_profiled(const instance *made, double *step_ms);
+
 /* classes.c: print the `top` best classes of the first output of scores, with names if there is a file `labels`. */
-void print_classes(void *const *outputs, const char *labels, long top);
+void print_classes(const instance *made, const char *labels, long top);
 
 /* statistics.c: a growing table of samples, and the statistics of one of its columns. */
 typedef struct samples {
@@ -59,12 +77,41 @@ typedef struct profile_options {
     long warmup;
     double seconds;
 } profile_options;
-void profile(b2nn_model *model, const profile_options *options, const void *const *inputs, void *const *outputs);
+void profile(const instance *made, const profile_options *options);
+
+/* interleave.c: time several networks in short bursts, each between two bursts of a reference; print rows of JSON. */
+typedef struct interleave_options {
+    const char *reference;
+    long rounds, warmup, threads;
+    double burst_ms; /* a burst takes at least as long, and makes at least one run */
+    uint64_t seed;   /* of the order of the networks in each round */
+    int profiled;    /* time each step apart in the bursts of the networks, but not in those of the reference */
+} interleave_options;
+void interleave(const char *const *libraries, long count, const interleave_options *options);
+
+/* options.c: the command line. */
+enum { RUN = 1, PROFILE = 2, INTERLEAVE = 4, DESCRIBE = 8 };
+typedef struct command_line {
+    int mode, input_count, output_count;
+    const char *labels, *inputs[MAX_TENSORS], *outputs[MAX_TENSORS];
+    const char *const *libraries;
+    long library_count, threads, top;
+    profile_options timing;
+    interleave_options bursts;
+} command_line;
+/* Read the command line, whose table of words is changed; exits for --help, --version and wrong usage. */
+command_line parse_command_line(int argc, char **argv);
 
 /* board.c: this machine, as members of a JSON object. */
 int is_emulated(void);
 void print_device(void);
 void print_conditions(void);
+/* The CPU time since the start of the system that all programs took, and that a hypervisor gave to other machines; -1
+ * where the system does not tell. */
+typedef struct cpu_time {
+    double busy_ms, stolen_ms;
+} cpu_time;
+cpu_time system_cpu_time(void);
 
 /* json.c: print a string, a member of an object, or numbers. */
 void print_string(const char *text);

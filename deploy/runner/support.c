@@ -1,4 +1,5 @@
-/* support.c: the functions by which all parts of b2nn-run end the program and get memory. They call no other part. */
+/* support.c: the functions by which all parts of b2nn-run end the program, get memory and read clocks. They call no other
+ * part. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,4 +21,10 @@ void *allocate(uint64_t bytes) {
     void *memory = NULL;
     if (bytes > SIZE_MAX - 64 || posix_memalign(&memory, 64, bytes ? (size_t)bytes : 64)) fail(FAILED, "not enough memory");
     return memset(memory, 0, (size_t)bytes);
+}
+
+double now_ms(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
 }

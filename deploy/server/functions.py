@@ -24,7 +24,7 @@ from b2nn_tvm.deploy.devices.sample_rows import row_of, start_row
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.devices.system_facts import read_facts
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.build_library import ABI_VERSION, RUNNER
 from b2nn_tvm.deploy.library.c_interface import Instance, Library, aligned_empty
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.version import __version__
@@ -50,16 +50,17 @@ class Board:
         The mode "run" computes the outputs of its files in0, in1, ...; the mode "profile" times it with ``effort``,
         the fields of MeasurementSettings as JSON.
         """
-        self.stop()
         artifact, wanted = load(folder), MeasurementSettings(**json.loads(effort))
-        for name in ("rows", "errors"):
-            (artifact.folder / name).write_bytes(b"")
-        self._read = 0
-        sys.stdout.flush()
-        self._child = os.fork()
-        if not self._child:
-            os._exit(_work(artifact, mode, threads, wanted))
-        return {}
+        return self._start(folder, lambda: _work(artifact, mode, threads, wanted))
+
+    def interleave(self, folder: str, words: str) -> dict[str, Any]:
+        """Start a process of the program b2nn-run in ``folder`` with ``words``, a list in JSON.
+
+        Paths among the words are those in the connection's own folder.
+        """
+        command = [str(_own(folder) / RUNNER), *json.loads(words)]
+        os.chmod(command[0], 0o755)
+        return self._start(folder, lambda: _become(command, folder))
 
     def poll(self, folder: str, wait_s: float) -> dict[str, Any]:
         """The text that the run has printed since the last call, and its status, None as long as it goes on.
@@ -85,6 +86,21 @@ class Board:
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
             self._child = 0
+        return {}
+
+    def _start(self, folder: str, work: Callable[[], int]) -> dict[str, Any]:
+        self.stop()
+        for name in ("rows", "errors"):
+            (Path(folder) / name).write_bytes(b"")
+        self._read = 0
+        sys.stdout.flush()
+        self._child = os.fork()
+        if not self._child:
+            status = 1
+            try:
+                status = work()
+            finally:
+                os._exit(status)
         return {}
 
     def _status(self) -> int | None:
@@ -132,7 +148,7 @@ def register() -> None:
     from tvm_ffi import register_global_func
 
     board = Board()
-    for function in (board.hello, board.start, board.poll, board.stop, put, forget):
+    for function in (board.hello, board.start, board.interleave, board.poll, board.stop, put, forget):
         register_global_func(f"b2nn.{function.__name__}", _answering(function), override=True)
     register_global_func("b2nn.get", get, override=True)
 
@@ -174,6 +190,18 @@ def _work(artifact: Artifact, mode: str, threads: int, effort: MeasurementSettin
         except (B2nnError, OSError, MemoryError) as error:
             errors.write(str(error) or type(error).__name__)
             return 1
+
+
+def _become(command: list[str], folder: str) -> int:
+    """Become the program, which writes into the files rows and errors; return 1 where it cannot be started."""
+    for descriptor, name in ((1, "rows"), (2, "errors")):
+        os.dup2(os.open(Path(folder) / name, os.O_WRONLY), descriptor)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # among them is the connection, which TVM lets children inherit
+    try:
+        os.execv(command[0], command)
+    except OSError as error:
+        os.write(2, f"cannot start {command[0]}: {error.strerror}".encode())
+        return 1
 
 
 def _run(artifact: Artifact, instance: Instance) -> None:

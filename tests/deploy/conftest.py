@@ -95,6 +95,14 @@ def artifact(net) -> Artifact:
         yield artifact
 
 
+@pytest.fixture(scope="session")
+def family(workshop) -> tuple[Artifact, ...]:
+    """Four networks, with different numbers of steps."""
+    kernels = {"one": ("shift_one",), "two": ("shift_one", "shift_seven_tasks"), "nested": ("shift_nested",)}
+    kernels["three"] = ("shift_one", "shift_nested", "shift_seven_tasks")
+    return tuple(load(workshop.build(*middle, name=f"family-{name}")) for name, middle in kernels.items())
+
+
 @pytest.fixture
 def x() -> np.ndarray:
     return np.random.default_rng(3).standard_normal((1, N)).astype("float32")

@@ -14,19 +14,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from b2nn_tvm.deploy.devices.bursts import REFERENCE, BurstSettings
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
+from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
 from tests.support.boards import full_disk
 from tests.support.boards.board_process import free_port
+from tests.support.deploy.burst_checks import check_rows
 from tests.support.deploy.handmade import expected, program
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
+ENDLESS_BURSTS = BurstSettings(rounds=1_000_000, burst_ms=1)
 HANGS_S = 3  # a board on a machine that is busy with something else answers sooner
 
 
@@ -174,3 +177,56 @@ def test_tvms_own_server_is_told_from_ours(tmp_path):
 def test_misspelled_words_are_refused(word):
     with pytest.raises(DeviceError, match="expected rpc://host:port"):
         open_device(word)
+
+
+@pytest.mark.parametrize(("threads", "profiled"), [(1, False), (2, True)])
+def test_networks_take_turns_in_bursts(board, family, threads, profiled):
+    settings = BurstSettings(rounds=3, burst_ms=1.5, seed=11, profiled=profiled)
+    with open_device(board.address) as device:
+        for _ in range(2):
+            rows = device.interleave(family, reference=family[1], threads=threads, settings=settings)
+            check_rows(rows, [len(each.manifest.steps) for each in family], settings)
+    assert board.left_behind() == []
+
+
+def test_bursts_that_are_broken_off_leave_nothing_there(board, family, artifact, x):
+    with open_device(board.address) as device:
+        rows = device.interleave(family, reference=family[0], threads=1, settings=ENDLESS_BURSTS)
+        assert next(rows).network == REFERENCE
+        assert [each.name() for each in board.processes()[2:]] == [RUNNER]
+        rows.close()
+        assert len(board.processes()) == 2
+        device.run(artifact, {"input": x})
+    assert board.left_behind() == []
+
+
+def test_a_board_that_disappears_between_bursts_is_lost_after_what_came(start_board, family):
+    board, came = start_board(), []
+    lost = pytest.raises(DeviceLost, match=f"^{board.address}: the connection was lost")
+    with open_device(board.address) as device, lost:
+        for row in device.interleave(family, reference=family[0], threads=1, settings=ENDLESS_BURSTS):
+            came.append(row)
+            if len(came) == 5:
+                board.signal(signal.SIGKILL)
+    assert len(came) >= 5
+
+
+def test_a_program_that_is_killed_between_bursts_says_why(board, family):
+    came = []
+    with open_device(board.address) as device, pytest.raises(DeviceError, match="the run was killed .* out of memory"):
+        for row in device.interleave(family, reference=family[0], threads=1, settings=ENDLESS_BURSTS):
+            came.append(row)
+            if len(came) == 5:
+                board.processes()[-1].kill()
+
+
+def test_bursts_need_networks_that_fit_and_run(board, workshop, artifact):
+    foreign = Artifact(artifact.folder, replace(artifact.manifest, target=targets.get("armv7")))
+    failing = load(workshop.build("ask_too_much", "shift_one", name="rpc interleave fails"))
+    with open_device(board.address) as device:
+        for each, message in (
+            (foreign, f"{artifact.folder} is compiled for target armv7 .* this device runs x86"),
+            (failing, r"step 1 \(ask_too_much, layer layer 0\) failed"),
+        ):
+            with pytest.raises(DeviceError, match=message):
+                next(device.interleave([each], reference=artifact, threads=1, settings=ENDLESS_BURSTS))

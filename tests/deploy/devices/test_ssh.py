@@ -14,18 +14,21 @@ import numpy as np
 import psutil
 import pytest
 
+from b2nn_tvm.deploy.devices.bursts import REFERENCE, BurstSettings
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import RUNNER
-from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
 from tests.support.boards import full_disk
+from tests.support.deploy.burst_checks import check_rows
 from tests.support.deploy.handmade import expected
 
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
+ENDLESS_BURSTS = BurstSettings(rounds=1_000_000, burst_ms=1)
 HANGS_S = 3  # a board on a machine that is busy with something else answers sooner
 
 
@@ -79,6 +82,7 @@ def test_nothing_stays_there(ssh, artifact, x):
 def test_nothing_stays_there_when_this_side_is_killed(ssh, net):
     code = f"""
 from b2nn_tvm.deploy.library.artifact import Artifact, load
+from b2nn_tvm.deploy.devices.bursts import REFERENCE, BurstSettings
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 device = open_device({ssh.address!r})
@@ -215,3 +219,51 @@ def test_a_folder_without_the_program_is_refused(ssh, net, tmp_path):
     (tmp_path / "net" / RUNNER).unlink()
     with open_device(ssh.address) as device, pytest.raises(InputError, match=f"expected the program {RUNNER}"):
         device.upload(load(tmp_path / "net"))
+
+
+@pytest.mark.parametrize(("threads", "profiled"), [(1, False), (2, True)])
+def test_networks_take_turns_in_bursts(ssh, family, threads, profiled):
+    settings = BurstSettings(rounds=3, burst_ms=1.5, seed=11, profiled=profiled)
+    with open_device(ssh.address) as device:
+        for _ in range(2):  # the login stands, and what was sent is still there
+            rows = device.interleave(family, reference=family[1], threads=threads, settings=settings)
+            check_rows(rows, [len(each.manifest.steps) for each in family], settings)
+            (folder,) = ssh.left_behind(wait_s=0)
+        assert len(list((ssh.home / "tmp" / folder).glob("net-*"))) == len(family)
+
+
+def test_bursts_that_are_broken_off_leave_nothing_there(ssh, family):
+    with open_device(ssh.address) as device:
+        rows = device.interleave(family, reference=family[0], threads=1, settings=ENDLESS_BURSTS)
+        assert next(rows).network == REFERENCE
+        (runner,) = (each for each in ssh.sessions() if each.name() == RUNNER)
+        rows.close()
+        _, alive = psutil.wait_procs([runner], timeout=60)
+        assert (alive, ssh.left_behind()) == ([], [])
+        next(device.interleave(family, reference=family[0], threads=1, settings=ENDLESS_BURSTS))
+
+
+def test_a_board_that_disappears_between_bursts_is_lost_after_what_came(own_server, family):
+    came = []
+    with open_device(own_server.address) as device, pytest.raises(DeviceLost, match=f"^{own_server.address}: "):
+        for row in device.interleave(family, reference=family[0], threads=1, settings=ENDLESS_BURSTS):
+            came.append(row)
+            if len(came) == 5:
+                own_server.disappear()
+    assert len(came) >= 5
+
+
+def test_a_program_that_is_killed_between_bursts_says_why(ssh, family):
+    came = []
+    with open_device(ssh.address) as device, pytest.raises(DeviceError, match="the run was killed .* out of memory"):
+        for row in device.interleave(family, reference=family[0], threads=1, settings=ENDLESS_BURSTS):
+            came.append(row)
+            if len(came) == 5:
+                next(each for each in ssh.sessions() if each.name() == RUNNER).kill()
+
+
+def test_bursts_of_what_does_not_fit_are_refused_before_it_is_sent(ssh, artifact):
+    foreign = Artifact(artifact.folder, replace(artifact.manifest, target=targets.get("arm")))
+    refused = pytest.raises(DeviceError, match=f"{artifact.folder} is compiled for target arm .* this device runs x86")
+    with open_device(ssh.address) as device, refused:
+        device.interleave([foreign], reference=artifact, threads=1, settings=ENDLESS_BURSTS)

@@ -63,6 +63,7 @@ def test_the_ways_through_the_program_are_clean(sanitized, x, tmp_path):
         ("--describe",),
         ("--profile", "--runs", 200, "--threads", 3),
         ("--profile", "--runs", 0),
+        ("--interleave", "--reference", sanitized, "--rounds", 3, "--burst-ms", 1, "--profiled", sanitized, sanitized),
         ("--help",),
         ("--version",),
     ):

@@ -1,0 +1,85 @@
+"""The program b2nn-run: where it lies, the words it takes, its lines as a process of this machine, why it failed."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
+from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.errors import DeviceError, InputError
+
+if TYPE_CHECKING:
+    from b2nn_tvm.deploy.library.artifact import Artifact
+
+
+def find_runner(artifact: Artifact) -> Path:
+    """The program beside the library; raises InputError where it is missing."""
+    path = artifact.folder / RUNNER
+    if not path.is_file():
+        raise InputError(
+            f"{artifact.folder}: expected the program {RUNNER} beside the library; compile the network again"
+        )
+    return path
+
+
+def interleave_words(settings: BurstSettings, *, threads: int, reference: str, libraries: Iterable[str]) -> list[str]:
+    """The words behind the program's name that time ``libraries`` in bursts; the paths are those on the device."""
+    numbers = {
+        "--threads": threads,
+        "--rounds": settings.rounds,
+        "--burst-ms": settings.burst_ms,
+        "--seed": settings.seed,
+        "--warmup": settings.warmup,
+    }
+    words = ["--interleave", "--reference", reference, *(["--profiled"] if settings.profiled else [])]
+    return [*words, *(str(word) for pair in numbers.items() for word in pair), *libraries]
+
+
+def runner_lines(command: Sequence[str], *, word: str) -> Generator[str]:
+    """The lines that a process of this machine prints, as they come.
+
+    The process is killed where the caller closes this generator early or is interrupted. Raises DeviceError, with the
+    complaint of the program, where it cannot be started or fails; ``word`` is the device's name.
+    """
+    with tempfile.TemporaryFile() as errors:
+        try:
+            started = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise DeviceError(
+                f"{word}: cannot start {command[0]}: {error.strerror}; compile the network again"
+            ) from None
+        with started as process:
+            try:
+                yield from process.stdout or ()
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            errors.seek(0)
+            raise DeviceError(f"{word}: {reason(process.returncode, errors.read().decode(errors='replace'))}")
+
+
+def reason(status: int, complaints: str) -> str:
+    """Why a program failed, from its status and what it wrote to stderr; a negative status is that of a signal."""
+    lines = [line.strip() for line in complaints.splitlines() if line.strip()]
+    if status >= 0:
+        complaint = next((line for line in lines if line.startswith("error: ")), lines[0] if lines else "")
+        return complaint.removeprefix("error: ") or f"the program there ended with status {status}"
+    return {
+        -4: (
+            "the library was stopped by signal 4: it uses an instruction that this CPU lacks; compile it for this"
+            " device's target"
+        ),
+        -9: "the run was killed (signal 9); the device may be out of memory (dmesg tells)",
+    }.get(status, f"the library was stopped by signal {-status}")
