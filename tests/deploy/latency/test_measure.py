@@ -3,60 +3,65 @@ from __future__ import annotations
 import json
 import time
 
-import numpy as np
 import pytest
 
+from b2nn_tvm.deploy.devices.bursts import REFERENCE, Burst
 from b2nn_tvm.deploy.devices.device import DeviceDescription
 from b2nn_tvm.deploy.devices.local import LocalDevice
-from b2nn_tvm.deploy.devices.samples import Samples
+from b2nn_tvm.deploy.latency.burst_record import BurstRecord
+from b2nn_tvm.deploy.latency.interleave import digest_of
 from b2nn_tvm.deploy.latency.measure import measure, summarize
-from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.errors import InputError
 
 DEVICE = DeviceDescription("board", "Raspberry Pi 4", "Cortex-A72", "aarch64", 4, "performance", 1500, 4000, "Linux")
 
 
-def test_statistics_of_known_samples(artifact):
-    samples = Samples(
-        run_ms=np.arange(1.0, 12.0),
-        step_ms=np.array([[1.0, 2.0, 1.0, 4.0], [2.0, 2.0, 2.0, 4.0], [9.0, 2.0, 1.0, 4.0]]),
-        threads=2,
+def test_statistics_of_known_bursts(artifact):
+    """Five kernels: conv1 has the first two."""
+    record = BurstRecord(name := digest_of(artifact), {})
+    record.begin([name])
+    kernels = [step.layer for step in artifact.manifest.steps]
+    for ms in range(1, 12):
+        record.add(Burst(0, REFERENCE, (float(ms),), (), ms, ms, 0))
+        record.add(Burst(0, 0, (), (tuple(float(index + 1) for index in range(len(kernels))),), 10, 10, 0))
+    record.add(Burst(0, REFERENCE, (1.0,), (), 1, 1, 0))
+    record.end()
+    result = summarize(record, artifact=artifact, device=DEVICE, threads=2)
+    assert (result.median_ms, result.min_ms, result.p10_ms, result.p90_ms) == pytest.approx((5.5, 1, 1.1, 9.9))
+    assert result.undisturbed_ms == pytest.approx(1.1) and result.p99_ms == pytest.approx(10.89)
+    assert result.spread == pytest.approx(8.8 / 5.5)
+    assert (result.runs, result.profiles, result.threads, result.target, result.isa) == (12, 11, 2, "native", "avx2")
+    medians = {name: sum(i + 1.0 for i, each in enumerate(kernels) if each == name) for name in dict.fromkeys(kernels)}
+    assert {row.name: row.median_ms for row in result.per_layer} == medians
+    assert sum(row.share for row in result.per_layer) == pytest.approx(1)
+    assert result.device is DEVICE and DEVICE.fingerprint == (
+        "Raspberry Pi 4, Cortex-A72, arch aarch64, CPUs 4, MHz 1500, governor performance"
     )
-    result = summarize(samples, layers=["conv1", "conv2", "conv1", "fc"], artifact=artifact, device=DEVICE)
-    assert (result.median_ms, result.min_ms, result.p10_ms, result.p90_ms) == (6, 1, 2, 10)
-    assert result.spread == pytest.approx(8 / 6)
-    assert (result.runs, result.threads, result.target, result.isa) == (11, 2, "native", "avx2")
-    assert [(row.name, row.median_ms, row.min_ms) for row in result.per_layer] == [
-        ("conv1", 4.0, 2.0),
-        ("conv2", 2.0, 2.0),
-        ("fc", 4.0, 4.0),
-    ]
-    assert [row.share for row in result.per_layer] == [0.4, 0.2, 0.4]
-    assert result.device is DEVICE
 
 
 def test_a_real_measurement(artifact):
     start = time.perf_counter()
-    result = measure(artifact, threads=2, min_seconds=0.2)
+    result = measure(artifact, threads=2, min_seconds=0.2, precision=0.5)
     assert time.perf_counter() - start < 60
-    assert 0 < result.min_ms <= result.p10_ms <= result.median_ms <= result.p90_ms
-    assert result.runs >= 10
+    assert 0 < result.min_ms <= result.p10_ms <= result.median_ms <= result.p90_ms <= result.p99_ms
+    assert 0 < result.low_ms <= result.undisturbed_ms <= result.high_ms and result.min_ms <= result.high_ms
+    assert result.runs >= 10 and result.profiles >= 10
     assert result.threads == 2
     assert [row.name for row in result.per_layer] == ["conv1", "layer 0", "layer 1", "tail"]
     assert sum(row.share for row in result.per_layer) == pytest.approx(1)
     assert result.device == LocalDevice().describe()
-    assert result.device.cpus >= 1
+    assert result.device.cpus >= 1 and result.disturbance.bursts > 0
     document = json.loads(json.dumps(result.to_dict()))
     assert document["per_layer"][0]["name"] == "conv1"
     assert document["device"]["name"] == "local"
 
 
-def test_the_number_of_runs_can_be_given(artifact):
-    assert measure(artifact, runs=3, warmup=0).runs == 3
+def test_at_least_as_many_inferences_as_asked(artifact):
+    found = measure(artifact, runs=3000, warmup=0, min_seconds=0.01, precision=0.5)
+    assert min(found.runs, found.profiles) >= 3000
 
 
-def test_a_closed_network_is_not_measured(net):
-    artifact = load(net)
-    artifact.close()
-    with pytest.raises(DeviceError, match="closed"):
-        measure(artifact)
+@pytest.mark.parametrize("options", [{"precision": 0.0}, {"precision": 0.9}, {"runs": 0}])
+def test_an_effort_that_cannot_be_is_refused(artifact, options):
+    with pytest.raises(InputError, match=r"(precision|runs): expected .* but got"):
+        measure(artifact, **options)

@@ -4,6 +4,7 @@ stopped.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.costs.table import CostTable
+from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from tests.support.boards.ssh_server import SshServer
@@ -23,86 +26,107 @@ def journal(costs: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+def inferences(costs: Path) -> dict[str, int]:
+    """The number of inferences in the journal, whole ones and profiled ones."""
+    rows = [row for row in journal(costs) if "run_ms" in row]
+    return {kind: sum(len(row[kind]) for row in rows) for kind in ("run_ms", "step_ms")}
+
+
 class Interrupted(LocalDevice):
-    """This machine, until ``after`` samples have come; the exception is what a person or a cable does."""
+    """This machine, until ``after`` rows have come; the exception is what a person or a cable does."""
 
-    def __init__(self, after: int, error: BaseException, spares: bool = False) -> None:
+    def __init__(self, after: int, error: BaseException) -> None:
         super().__init__()
-        self.after, self.error, self.has_replacements = after, error, spares
+        self.after, self.error = after, error
 
-    def _sample(self, artifact, *, threads, effort):
-        for sample in super()._sample(artifact, threads=threads, effort=effort):
-            if self.after == 0:
+    def interleave(self, artifacts, **options):
+        with contextlib.closing(super().interleave(artifacts, **options)) as rows:
+            for row in rows:
+                if self.after == 0:
+                    self.after -= 1
+                    raise self.error
                 self.after -= 1
-                raise self.error
-            self.after -= 1
-            yield sample
+                yield row
+
+
+EFFORT = Effort(precision=0.5, burst_ms=1.0)
+
+
+def measured(artifact, costs: Path | None, *, device: Device | None = None, threads: int = 1, runs: int = 1, **options):
+    """A quick measurement of at least so many inferences."""
+    device = device or LocalDevice()
+    return profile(artifact, device=device, threads=threads, effort=replace(EFFORT, runs=runs), costs=costs, **options)
 
 
 def test_rows_per_layer_and_of_the_whole(artifact, tmp_path):
     costs = tmp_path / "new" / "costs.json"
-    found = profile(artifact, device=LocalDevice(), threads=2, runs=6, costs=costs)
+    found = measured(artifact, costs, threads=2)
     table = CostTable.load(costs)
     assert [(row.layer, row.precision, row.runs, row.threads) for row in table.layers] == [
-        ("conv1", "binary", 6, 2),
-        ("layer 0", "float", 6, 2),
-        ("layer 1", "float", 6, 2),
-        ("tail", "float", 6, 2),
+        ("conv1", "binary", found.profiles, 2),
+        ("layer 0", "float", found.profiles, 2),
+        ("layer 1", "float", found.profiles, 2),
+        ("tail", "float", found.profiles, 2),
     ]
-    assert [row.ms for row in table.layers] == [row.median_ms for row in found.per_layer]
+    assert [row.ms for row in table.layers] == [row.undisturbed_ms for row in found.per_layer]
     (network,) = table.networks
-    assert (network.binary, network.ms, network.device, network.target) == (
+    assert (network.binary, network.ms, network.low_ms, network.high_ms, network.device, network.target) == (
         ("conv1",),
-        found.median_ms,
+        found.undisturbed_ms,
+        found.low_ms,
+        found.high_ms,
         found.device.cpu,
         "native",
     )
-    assert len(journal(costs)) == 12
-    profile(artifact, device=LocalDevice(), threads=1, runs=3, costs=costs)  # rows of other places stay
+    assert network.fingerprint == LocalDevice().describe().fingerprint and network.device in network.fingerprint
+    kept = inferences(costs)
+    assert (kept["run_ms"], kept["step_ms"]) == (found.runs, found.profiles)
+    measured(artifact, costs, threads=1)  # rows of other places stay
     assert len(CostTable.load(costs).layers) == 8
 
 
 def test_without_a_table_nothing_is_written(artifact, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert profile(artifact, device=LocalDevice(), threads=1, runs=3).runs == 3
+    assert measured(artifact, None, runs=3).runs >= 3
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("error", [DeviceLost("the cable"), KeyboardInterrupt()])
 def test_what_came_is_kept_and_only_the_rest_is_measured(artifact, tmp_path, error):
-    """Eight whole runs and three with every kernel timed, then five more of both."""
+    """Each round has five rows after the first burst of the reference: so this is in the middle of the third round."""
     costs = tmp_path / "costs.json"
     with pytest.raises(type(error)) as caught:
-        profile(artifact, device=Interrupted(11, error), threads=1, runs=8, costs=costs)
-    if isinstance(error, DeviceError):
-        assert "11 samples are kept: run the same command with --resume" in str(caught.value)
+        measured(artifact, costs, device=Interrupted(10, error))
     before = journal(costs)
-    assert len(before) == 11
+    assert sum("round" in row for row in before) == 10
+    kept = inferences(costs)
+    if isinstance(error, DeviceError):
+        assert f"{kept['run_ms']} timed inferences are kept: run the same command with --resume" in str(caught.value)
     table = CostTable.load(costs)
-    assert {row.runs for row in table.layers} == {3} and table.networks[0].runs == 8
-    found = profile(artifact, device=LocalDevice(), threads=1, runs=8, costs=costs, resume=True)
-    assert journal(costs)[:11] == before and len(journal(costs)) == 21
-    assert (found.runs, found.profiles) == (13, 8)
-    assert {row.runs for row in CostTable.load(costs).layers} == {8}
+    assert {row.runs for row in table.layers} == {kept["step_ms"]} and table.networks[0].runs == kept["run_ms"]
+    found = measured(artifact, costs, resume=True)
+    assert journal(costs)[: len(before)] == before and found.runs > kept["run_ms"] > 0
+    assert {row.runs for row in CostTable.load(costs).layers} == {found.profiles}
 
 
 def test_a_finished_measurement_is_not_repeated(artifact, tmp_path):
     costs = tmp_path / "costs.json"
-    first = profile(artifact, device=LocalDevice(), threads=1, runs=4, costs=costs)
-    again = profile(artifact, device=Interrupted(0, AssertionError()), threads=1, runs=4, costs=costs, resume=True)
+    first = measured(artifact, costs)
+    again = measured(artifact, costs, device=Interrupted(0, AssertionError()), resume=True)
     assert again.per_layer == first.per_layer
-    fresh = profile(artifact, device=LocalDevice(), threads=1, runs=3, costs=costs)  # without resume it is
-    assert fresh.runs == 3 and len(journal(costs)) == 6
+    more = measured(artifact, costs, runs=first.runs + 1, resume=True)
+    assert more.runs > first.runs and min(more.runs, more.profiles) > first.runs
+    fresh = measured(artifact, costs)  # without resume it is
+    assert inferences(costs) == {"run_ms": fresh.runs, "step_ms": fresh.profiles}
 
 
 def test_half_a_line_counts_for_nothing(artifact, tmp_path):
     costs = tmp_path / "costs.json"
-    profile(artifact, device=LocalDevice(), threads=1, runs=4, costs=costs)
+    measured(artifact, costs)
     (file,) = costs.with_name("costs.json.samples").iterdir()
     file.write_bytes(file.read_bytes()[:-5])  # as a power cut leaves it
-    found = profile(artifact, device=LocalDevice(), threads=1, runs=4, costs=costs, resume=True)
-    assert (found.runs, found.profiles) == (5, 4)
-    assert len(journal(costs)) == 9
+    found = measured(artifact, costs, resume=True)
+    assert inferences(costs) == {"run_ms": found.runs, "step_ms": found.profiles}
 
 
 def test_other_devices_and_libraries_do_not_mix(artifact, tmp_path, workshop):
@@ -110,7 +134,7 @@ def test_other_devices_and_libraries_do_not_mix(artifact, tmp_path, workshop):
 
     costs = tmp_path / "costs.json"
     for net, threads in ((artifact, 1), (artifact, 2), (load(workshop.build("shift_one", name="profiling")), 1)):
-        profile(net, device=LocalDevice(), threads=threads, runs=2, costs=costs, resume=True)
+        measured(net, costs, threads=threads, resume=True)
     assert len(list(costs.with_name("costs.json.samples").iterdir())) == 3
 
 
@@ -118,7 +142,7 @@ def test_a_spoilt_table_is_refused_before_it_is_lost(artifact, tmp_path):
     costs = tmp_path / "costs.json"
     costs.write_text("{}")
     with pytest.raises(InputError, match="expected a document of kind 'costs'"):
-        profile(artifact, device=LocalDevice(), threads=1, runs=2, costs=costs)
+        measured(artifact, costs)
     assert costs.read_text() == "{}"
 
 
@@ -132,7 +156,7 @@ class Emulated(LocalDevice):
 @pytest.mark.parametrize("device", [Emulated(), open_device("emulator:cortex-a72")], ids=["rpc or ssh", "emulator"])
 def test_emulated_times_never_reach_a_table(artifact, tmp_path, device):
     with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
-        profile(artifact, device=device, threads=1, runs=2, costs=tmp_path / "costs.json")
+        measured(artifact, tmp_path / "costs.json", device=device)
     assert not (tmp_path / "costs.json").exists()
 
 
@@ -142,22 +166,22 @@ def test_a_board_over_ssh_that_is_switched_off_and_on(ssh_server_programs, monke
     costs = tmp_path / "costs.json"
     try:
         with open_device(server.address) as device:
-            breaking = device.sample
+            whole = device.interleave
 
-            def sample(*arguments, **options):
-                for count, row in enumerate(breaking(*arguments, **options)):
-                    if count == 20:
+            def interleave(*arguments, **options):
+                for index, row in enumerate(whole(*arguments, **options)):
+                    if index == 20:
                         server.disappear()
                     yield row
 
-            monkeypatch.setattr(device, "sample", sample)
-            with pytest.raises(DeviceLost, match="samples are kept: run the same command with --resume"):
-                profile(artifact, device=device, threads=1, runs=100_000, costs=costs)
-            kept = len(journal(costs))
-            assert kept >= 20 and CostTable.load(costs).networks[0].runs == kept
+            monkeypatch.setattr(device, "interleave", interleave)
+            with pytest.raises(DeviceLost, match="timed inferences are kept: run the same command with --resume"):
+                measured(artifact, costs, device=device, runs=1_000_000)
+            kept = inferences(costs)
+            assert kept["run_ms"] >= 10 and CostTable.load(costs).networks[0].runs == kept["run_ms"]
             server.start()
-            monkeypatch.setattr(device, "sample", breaking)
-            found = profile(artifact, device=device, threads=1, runs=5, costs=costs, resume=True)
-            assert (found.runs, found.profiles) == (kept + 5, 5)
+            monkeypatch.setattr(device, "interleave", whole)
+            found = measured(artifact, costs, device=device, resume=True)
+            assert found.runs >= kept["run_ms"] and found.profiles >= kept["step_ms"]
     finally:
         server.stop()
