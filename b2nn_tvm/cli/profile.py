@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.share import Share
+from b2nn_tvm.cli.share import share
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
     default="2%",
     show_default=True,
     metavar="SHARE",
-    type=Share(),
+    callback=share,
     help="Measure until the undisturbed time is known to this share of it.",
 )
 @click.option(

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 
-class Share(click.ParamType):
-    """A share of something, which is written in percent or as a fraction."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        try:
-            return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        except ValueError:
-            self.fail(f"expected a share such as 2% or 0.02, but got {value!r}", param, context)
+def share(context: click.Context, param: click.Parameter, value: str) -> float:
+    """The callback of an option that is a share of something, in percent or as a fraction."""
+    text = value.strip()
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise click.BadParameter(f"expected a share such as 2% or 0.02, but got {value!r}", context, param) from None

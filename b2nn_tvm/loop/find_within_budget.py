@@ -57,7 +57,8 @@ def find_within_budget(
     In each round the least harmful choices that the cost model expects within the limit are built and measured in turn.
     A choice that was measured is never proposed again, and each measurement refines the cost model. Until a choice has
     kept the limit, the bound of the next round is lower; from then on it is as much above the limit as the model may be
-    wrong, and only less harmful choices are tried, until a round brings none. Raises BudgetError where no candidate keeps the limit.
+    wrong, and only less harmful choices are tried, until a round brings none. Raises BudgetError where no candidate
+    keeps the limit.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
         select(scores, measured.fitted.cost, Budget(limit_ms, "ms"))  # raises, and says which layers bind
@@ -83,14 +84,13 @@ def find_within_budget(
         measured = refit(job, tuple(known.values()))
         if before is not None and best is before:
             break
-        bound = _next_bound(bound, limit_ms, measured, [known[each.binary] for each in proposed], found=best is not None)
+        times = [known[each.binary] for each in proposed]
+        bound = _next_bound(bound, limit_ms, measured, times, found=best is not None)
     job.progress(PHASE, ROUNDS, ROUNDS)
     if best is None:
         raise BudgetError(_refusal(measured, limit_ms))
     selection, time = best
-    return FoundWithinBudget(
-        selection.binary, float(selection.achieved), time, measured, tuple(attempts), selection
-    )
+    return FoundWithinBudget(selection.binary, float(selection.achieved), time, measured, tuple(attempts), selection)
 
 
 def _propose(

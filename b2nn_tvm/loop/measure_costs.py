@@ -18,7 +18,6 @@ from b2nn_tvm.loop.time_rows import network_row
 from b2nn_tvm.mixbin.network.flops import flops
 
 
-
 @dataclass(frozen=True)
 class MeasuredCost:
     """Measured times in milliseconds, per layer and of whole networks, and the additive cost model fitted to both."""
@@ -65,6 +64,4 @@ def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
 def _mixtures(job: Job) -> list[tuple[str, ...]]:
     """Random halves of the eligible layers, drawn by the seed."""
     draw = random.Random(job.settings.training.seed)
-    return [
-        tuple(draw.sample(job.eligible, len(job.eligible) // 2)) for _ in range(job.settings.selection.masks)
-    ]
+    return [tuple(draw.sample(job.eligible, len(job.eligible) // 2)) for _ in range(job.settings.selection.masks)]

@@ -45,8 +45,8 @@ def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool
         with open_device(job.settings.deployment.device) as device:
             record = measure_beside_float(job, device, artifacts.values(), layers=layers)
             for choice, artifact in artifacts.items():
-                time = network_time(job, choice, artifact, record, device, layers=layers)
-                times[choice] = _keep(job, time, machine, layers)
+                found = network_time(job, choice, artifact, record, device, layers=layers)
+                times[choice] = _keep(job, found, machine, layers)
     return [time for choice in chosen if (time := times[choice]) is not None]
 
 

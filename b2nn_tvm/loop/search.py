@@ -16,12 +16,12 @@ from b2nn_tvm.errors import BudgetError, DeviceError, InputError
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop import report
 from b2nn_tvm.loop.budget_goal import BudgetGoal
+from b2nn_tvm.loop.build_network import label_of
 from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose
 from b2nn_tvm.loop.compare_random import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
-from b2nn_tvm.loop.build_network import label_of
 from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult

@@ -12,9 +12,9 @@ class Effort:
     """Networks are measured until the half of each time's interval is at most the share ``precision`` of it, and until
     at least ``runs`` inferences were timed.
 
-    Inferences come in bursts of ``burst_ms`` milliseconds. A network whose time cannot be had so precisely gets ``most``
-    bursts. Each time that a device loads the networks, ``warmup`` inferences of each come first, untimed. Raises
-    InputError for values out of range.
+    Inferences come in bursts of ``burst_ms`` milliseconds. A network whose time cannot be had so precisely gets
+    ``most`` bursts. Each time that a device loads the networks, ``warmup`` inferences of each come first, untimed.
+    Raises InputError for values out of range.
     """
 
     precision: float = 0.02

@@ -87,10 +87,10 @@ def measure(
 ) -> Measurement:
     """Measure a compiled network on ``device``, a word or an open device, with ``threads`` threads (0: one per CPU).
 
-    Whole inferences and inferences in which every kernel is timed take turns, in bursts. It takes about ``min_seconds``,
-    and longer where that is too short for ``runs`` inferences of both kinds or for the ``precision``, a share of the
-    time. Raises DeviceError where the device cannot run the library or gives no true times, and InputError for values
-    out of range.
+    Whole inferences and inferences in which every kernel is timed take turns, in bursts. It takes about
+    ``min_seconds``, and longer where that is too short for ``runs`` inferences of both kinds or for the ``precision``,
+    a share of the time. Raises DeviceError where the device cannot run the library or gives no true times, and
+    InputError for values out of range.
     """
     burst_ms = min(max(min_seconds * 1e3 / (2 * FIRST_ROUNDS), SHORTEST_MS), LONGEST_MS)
     effort = Effort(precision=precision, runs=10 if runs is None else runs, burst_ms=burst_ms, warmup=warmup)

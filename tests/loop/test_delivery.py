@@ -37,7 +37,9 @@ def test_the_library_answers_as_the_network_on_the_test_set(folder: Path, delive
     model = job.settings.conversion.convert(job.model, NAMES[2:])
     assert delivery.images == delivery.agreeing == len(job.data.test) == 8
     assert delivery.accuracy == evaluate(model, job.data.test_loader())
-    assert 0 < delivery.time.low_ms <= delivery.measured_ms <= delivery.time.high_ms and delivery.time.binary == NAMES[2:]
+    assert (
+        0 < delivery.time.low_ms <= delivery.measured_ms <= delivery.time.high_ms and delivery.time.binary == NAMES[2:]
+    )
     assert delivery.size_bytes > 0
 
 

@@ -63,7 +63,7 @@ def test_another_record_goes_on_where_one_stopped(tmp_path: Path) -> None:
         assert other.bursts("two") == 0 and other.path != path
 
 
-@pytest.mark.parametrize("cut", (1, 30, 150, 210, 330, 480))
+@pytest.mark.parametrize("cut", [1, 30, 150, 210, 330, 480])
 def test_a_program_that_is_killed_loses_the_line_that_it_was_writing(tmp_path: Path, cut: int) -> None:
     session(BurstRecord("four", ORIGIN, folder=tmp_path))
     (path,) = tmp_path.iterdir()

@@ -44,7 +44,9 @@ class Device:
         rows = [row(name, key, mine[name]) for name, key in job.workloads.items()]
         return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("conv1", "", REST_MS)))
 
-    def measure_networks(self, job: Job, choices: Iterable[Iterable[str]], *, layers: bool = False) -> list[NetworkTime]:
+    def measure_networks(
+        self, job: Job, choices: Iterable[Iterable[str]], *, layers: bool = False
+    ) -> list[NetworkTime]:
         """In place of the function of this name."""
         return [self(job, tuple(binary)) for binary in choices]
 

@@ -1,0 +1,174 @@
+"""How well milliseconds are predicted: networks with random layers binary, predicted and then measured.
+
+    python benchmarks/latency_model.py [--networks cresnet20 bireal18-64 ...] [--masks N] [--disturb SHARE]
+        [--json FILE] [--plot FILE]
+
+For each network the all-float and the all-binary network and a few mixtures are measured, and a cost model is fitted to
+them, as a search does. Then ``--masks`` other choices of layers are built, predicted and measured. Four models are
+compared: "fitted" is the search's; "sum" adds up the layers; "flops" scales FLOPs between the two ends; "medians" is
+the search's fit to medians of networks that were measured one after the other, which it predicts, too. With
+``--disturb`` a process keeps one core busy for this share of the time, while networks are measured.
+
+The rows are {network, model, median_error, p95_error, disturb}; errors are shares of the measured time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from disturb import neighbour
+from latency_baselines import flops_between, medians_one_by_one
+from network_models import network
+
+from b2nn_tvm import __version__
+from b2nn_tvm.costs.table import ms_cost
+from b2nn_tvm.data import DataBundle, TensorImages
+from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.loop.build_network import build_network
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measure_costs import measure_cost
+from b2nn_tvm.loop.measure_network import measure_networks
+from b2nn_tvm.loop.settings import SearchSettings
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.progress import silent
+from b2nn_tvm.storage.document import write_document
+from b2nn_tvm.storage.phase_cache import State
+
+NETWORKS = {
+    "cresnet20": ("cresnet20", 32),
+    "bireal18-64": ("bireal18", 64),
+    "bireal18-224": ("bireal18", 224),
+    "mobilenet-128": ("mobilenet", 128),
+    "tiny": ("tiny", 8),
+}
+BENCH = tuple(NETWORKS)[:4]
+MODELS = ("fitted", "sum", "flops", "medians")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The errors of one model over the masks of one network, as shares of the measured times."""
+
+    network: str
+    model: str
+    median_error: float
+    p95_error: float
+    disturb: float
+
+
+def main() -> None:
+    arguments = _arguments()
+    rows: list[Row] = []
+    points: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for key in arguments.networks:
+            folder = (arguments.state or Path(scratch)) / key
+            predicted, measured = predict(
+                make_job(key, folder, masks=arguments.mixtures, precision=arguments.precision),
+                masks=arguments.masks,
+                disturb=arguments.disturb,
+                alone="medians" in arguments.models,
+            )
+            points[key] = list(zip(predicted["fitted"], measured["fitted"], strict=True))
+            for model in arguments.models:
+                errors = np.abs(np.array(predicted[model]) / np.array(measured[model]) - 1)
+                row = Row(key, model, float(np.median(errors)), float(np.quantile(errors, 0.95)), arguments.disturb)
+                rows.append(row)
+                print(f"{key:14} {model:8} median {row.median_error:6.1%}  p95 {row.p95_error:6.1%}", flush=True)
+    machine = asdict(LocalDevice().describe())
+    body = {"version": __version__, "machine": machine, "masks": arguments.masks, "mixtures": arguments.mixtures}
+    if arguments.json:
+        write_document(arguments.json, "latency-model", 1, {**body, "rows": list(map(asdict, rows)), "points": points})
+    if arguments.plot:
+        plot(points, arguments.plot, f"{machine['cpu']}, one thread, neighbour {arguments.disturb:.0%}")
+
+
+def make_job(key: str, folder: Path, *, masks: int, precision: float) -> Job:
+    """A search's job for a network of NETWORKS with random weights; only the shape of its images matters."""
+    name, size = NETWORKS[key]
+    model, shape = network(name), (3, size, size)
+    split = TensorImages(torch.zeros(1, *shape), torch.zeros(1, dtype=torch.long))
+    data = DataBundle("zeros", split, split, split, tuple(map(str, range(1000))), shape, (0.0,) * 3, (1.0,) * 3)
+    settings = SearchSettings.from_keywords(masks=masks, precision=precision)
+    return Job(key, model, trace(model, shape), data, settings, State(folder / "state"), silent)
+
+
+def predict(
+    job: Job, *, masks: int, disturb: float, alone: bool
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """(predicted, measured) milliseconds of the masks, by model."""
+    held_out = random_masks(job, masks)
+    for index, choice in enumerate(held_out):  # nothing is built while the clock runs
+        print(f"\r{job.name}: build {index + 1} of {masks}", end="", file=sys.stderr)
+        build_network(job, choice)
+    print(file=sys.stderr)
+    with neighbour(disturb):
+        cost = measure_cost(job)
+        times = [time.ms for time in measure_networks(job, held_out)]
+    layers = tuple(job.layers)
+    models = {
+        "fitted": cost.fitted.cost,
+        "sum": ms_cost(cost.table, layers),
+        "flops": flops_between(job, cost.float_ms, cost.binary_ms),
+    }
+    predicted = {name: [float(model.total(choice)) for choice in held_out] for name, model in models.items()}
+    measured = dict.fromkeys(models, times)
+    if alone:
+        with neighbour(disturb):
+            fitted, medians = medians_one_by_one(job, [time.binary for time in cost.networks], held_out)
+        predicted["medians"] = [float(fitted.total(choice)) for choice in held_out]
+        measured["medians"] = medians
+    return predicted, measured
+
+
+def random_masks(job: Job, count: int) -> list[tuple[str, ...]]:
+    """Choices of layers: each takes a random share of them, so that all shares occur."""
+    draw = random.Random(20)
+    found: dict[tuple[str, ...], None] = {}
+    while len(found) < min(count, 2 ** len(job.eligible) - 2):
+        share = draw.random()
+        choice = tuple(name for name in job.eligible if draw.random() < share)
+        if 0 < len(choice) < len(job.eligible):
+            found[choice] = None
+    return list(found)
+
+
+def plot(points: dict[str, list[tuple[float, float]]], path: Path, title: str) -> None:
+    """Predicted against measured milliseconds, one panel per network."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4 * len(points), 4.2), layout="constrained")
+    for axes, (name, pairs) in zip(figure.subplots(1, len(points), squeeze=False)[0], points.items(), strict=True):
+        predicted, measured = zip(*pairs, strict=True)
+        ends = (0, 1.05 * max(*predicted, *measured))
+        axes.plot(ends, ends, color="0.7", linewidth=1)
+        axes.scatter(predicted, measured, s=14, color="#c2571a")
+        axes.set(title=name, xlabel="predicted ms", ylabel="measured ms", xlim=ends, ylim=ends)
+    figure.suptitle(title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _arguments() -> argparse.Namespace:
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--networks", nargs="+", choices=NETWORKS, default=BENCH)
+    made.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    made.add_argument("--masks", type=int, default=40, help="choices that are predicted and then measured")
+    made.add_argument("--mixtures", type=int, default=4, help="choices that the cost model is fitted to")
+    made.add_argument("--disturb", type=float, default=0.0, help="share of the time that a process keeps a core busy")
+    made.add_argument("--precision", type=float, default=0.02, help="how precisely each network is measured")
+    made.add_argument("--state", type=Path, help="keep libraries and times here, and go on from there")
+    made.add_argument("--json", type=Path, help="write the rows to this file")
+    made.add_argument("--plot", type=Path, help="write a scatter plot to this file")
+    return made.parse_args()
+
+
+if __name__ == "__main__":
+    main()
