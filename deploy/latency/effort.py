@@ -28,3 +28,5 @@ class Effort:
             raise InputError(f"precision: expected a share from 0.1% to 50%, but got {self.precision:.4g}")
         if self.runs < 1:
             raise InputError(f"runs: expected at least 1, but got {self.runs}")
+        if self.burst_ms <= 0:
+            raise InputError(f"burst_ms: expected milliseconds above 0, but got {self.burst_ms}")

@@ -16,6 +16,7 @@ from b2nn_tvm.deploy.latency.burst_times import Estimate
 from b2nn_tvm.deploy.latency.disturbance import Disturbance, disturbance_of
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.latency.interleave import FIRST_ROUNDS, digest_of, time_together
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Note, Progress, silent
 from b2nn_tvm.version import __version__
 
@@ -92,6 +93,8 @@ def measure(
     a share of the time. Raises DeviceError where the device cannot run the library or gives no true times, and
     InputError for values out of range.
     """
+    if min_seconds <= 0:
+        raise InputError(f"min_seconds: expected seconds above 0, but got {min_seconds}")
     burst_ms = min(max(min_seconds * 1e3 / (2 * FIRST_ROUNDS), SHORTEST_MS), LONGEST_MS)
     effort = Effort(precision=precision, runs=10 if runs is None else runs, burst_ms=burst_ms, warmup=warmup)
     if isinstance(device, str):

@@ -46,11 +46,10 @@ def test_outputs_are_those_of_this_machine(board, artifact, x):
 
 def test_a_measurement_is_one_as_here(board, artifact):
     with open_device(board.address) as device:
-        found = measure(artifact, device=device, threads=2, runs=7)
-        assert (found.runs, found.profiles, found.threads) == (7, 7, 2)
+        found = measure(artifact, device=device, threads=2, runs=7, precision=0.5)
+        assert min(found.runs, found.profiles) >= 7 and found.threads == 2
         assert [row.name for row in found.per_layer] == ["conv1", "layer 0", "layer 1", "tail"]
         assert 0 < found.min_ms <= found.p10_ms <= found.median_ms <= found.p90_ms
-        assert measure(artifact, device=device, min_seconds=0.2).runs >= 10
         assert found.device == device.describe() == describe(board.address, read_facts())
 
 

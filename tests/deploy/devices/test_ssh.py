@@ -52,11 +52,10 @@ def test_outputs_are_those_of_this_machine(ssh, artifact, x):
 
 def test_a_measurement_is_one_as_here(ssh, artifact):
     with open_device(ssh.address) as device:
-        found = measure(artifact, device=device, threads=2, runs=7)
-        assert (found.runs, found.profiles, found.threads) == (7, 7, 2)
+        found = measure(artifact, device=device, threads=2, runs=7, precision=0.5)
+        assert min(found.runs, found.profiles) >= 7 and found.threads == 2
         assert [row.name for row in found.per_layer] == ["conv1", "layer 0", "layer 1", "tail"]
         assert 0 < found.min_ms <= found.p10_ms <= found.median_ms <= found.p90_ms
-        assert measure(artifact, device=device, min_seconds=0.05).runs >= 10
         here = describe(ssh.address, read_facts())
         assert found.device == device.describe() == here and here.cpu and here.arch
 
@@ -108,7 +107,7 @@ def test_a_noisy_login_does_no_harm(own_server, artifact, x):
     with open_device(own_server.address) as device:
         outputs = device.run(artifact, {"input": x})
         np.testing.assert_array_equal(outputs["output"], expected(x) + 1)
-        assert measure(artifact, device=device, runs=3).runs == 3
+        assert measure(artifact, device=device, runs=3, precision=0.5).runs >= 3
 
 
 def test_a_board_that_disappears_is_an_error_after_what_came(own_server, artifact, x):
@@ -126,7 +125,7 @@ def test_a_board_that_disappears_is_an_error_after_what_came(own_server, artifac
             device.run(artifact, {"input": x})
         own_server.start()
         device.run(artifact, {"input": x})
-        assert measure(artifact, device=device, runs=3).runs == 3
+        assert measure(artifact, device=device, runs=3, precision=0.5).runs >= 3
 
 
 @pytest.mark.parametrize("victim", ["the run", "the board"])
