@@ -20,7 +20,7 @@ def samples(lines: Iterable[str], *, word: str, model_id: str) -> Iterator[Sampl
 
     Raises DeviceError where the rows are of another network or version, and where they stop before the end.
     """
-    threads = 0
+    threads, ended = 0, False
     for row in filter(None, map(parse_row, lines)):
         if row["row"] == "start":
             _check_start(row, word, model_id)
@@ -29,9 +29,9 @@ def samples(lines: Iterable[str], *, word: str, model_id: str) -> Iterator[Sampl
             yield Sample(threads, run_ms=row["ms"])
         elif row["row"] == "steps":
             yield Sample(threads, step_ms=tuple(row["ms"]))
-        elif row["row"] == "end":
-            return
-    raise DeviceError(f"{word}: the run stopped before its end and did not say why; run it again")
+        ended |= row["row"] == "end"  # the lines are read on to their end, as a login is closed where they are not
+    if not ended:
+        raise DeviceError(f"{word}: the run stopped before its end and did not say why; run it again")
 
 
 def start_row(artifact: Artifact, threads: int) -> str:

@@ -61,3 +61,16 @@ def test_samples_that_came_before_the_run_stopped_are_kept():
         came.extend(each for each in samples((line(), *map(row_of, SAMPLES)), word="", model_id="abc"))
     stream = samples((line(), *map(row_of, SAMPLES)), word="", model_id="abc")
     assert [next(stream) for _ in SAMPLES] == SAMPLES
+
+
+def test_lines_are_read_to_their_end():
+    """A program may fail after its last row, and a login is closed where somebody stops reading."""
+
+    def failing():
+        yield from (line(), row_of(SAMPLES[0]), END)
+        raise DeviceError("ended with status 3")
+
+    rows = samples(failing(), word="", model_id="abc")
+    assert next(rows) == SAMPLES[0]
+    with pytest.raises(DeviceError, match="ended with status 3"):
+        next(rows)
