@@ -35,7 +35,6 @@ WITHOUT_BEHAVIOUR = {
     "b2nn_tvm/passes/patterns/elementwise.py": "the names of operators",
     "b2nn_tvm/version.py": "one number",
     "deploy/codegen/program.py": "what a program is, dataclasses",
-    "deploy/devices/protocol.py": "one number",
     "schedules/units/avx2.py": "one constant, which units/test_vector_unit.py checks",
     "schedules/units/avx512.py": "one constant, which units/test_vector_unit.py checks",
     "schedules/units/avx512vpopcntdq.py": "one constant, which units/test_vector_unit.py checks",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from b2nn_tvm.deploy.devices.burst_rows import bursts
 from b2nn_tvm.deploy.devices.bursts import Burst, BurstSettings, RoundEnd
 from b2nn_tvm.deploy.devices.compatibility import check_fit, check_target
+from b2nn_tvm.deploy.devices.sample_rows import bursts
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, SystemFacts, conditions, describe
 from b2nn_tvm.errors import DeviceError, InputError

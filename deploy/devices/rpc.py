@@ -1,5 +1,5 @@
-"""A board that runs b2nn-device, through TVM's RPC: networks are uploaded and run there, and samples are fetched as
-they come.
+"""A board that runs b2nn-device, through TVM's RPC: networks are uploaded and run there, and rows are fetched as they
+come.
 """
 
 from __future__ import annotations
@@ -9,42 +9,29 @@ import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.compatibility import check_fit
-from b2nn_tvm.deploy.devices.deadline import call_within
-from b2nn_tvm.deploy.devices.device import Device
-from b2nn_tvm.deploy.devices.protocol import PROTOCOL
+from b2nn_tvm.deploy.devices.rpc_connection import RpcConnection
 from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, reason
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION, RUNNER
+from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.deploy.library.manifest import FILE as MANIFEST
 from b2nn_tvm.errors import DeviceError, DeviceLost
-from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
-CONNECT_S = 15
 POLL_S = 0.25
-PART_BYTES = 1 << 20
 
 
-class RpcDevice(Device):
+class RpcDevice(RpcConnection):
     """The board at ``rpc://host:port``."""
-
-    def __init__(self, word: str, *, timeout_s: float) -> None:
-        super().__init__(word)
-        self._address = self._parse(word)
-        self._timeout_s = timeout_s
-        self._session: Any = None
-        self._uploaded: set[str] = set()
 
     def _parse(self, word: str) -> tuple[str, int]:
         found = re.fullmatch(r"rpc://(\[[0-9A-Fa-f:.%]+\]|[^@:/\s\[\]]+):(\d{1,5})/?", word)
@@ -91,7 +78,9 @@ class RpcDevice(Device):
         program, folder = find_runner(reference), _folder(reference)
         for artifact in (reference, *artifacts):
             self.upload(artifact)
-        self._put(f"{folder}/{RUNNER}", program.read_bytes())
+        if f"{folder}/{RUNNER}" not in self._uploaded:
+            self._put(f"{folder}/{RUNNER}", program.read_bytes())
+            self._uploaded.add(f"{folder}/{RUNNER}")
         first, *others = (f"{_folder(each)}/{each.library_path.name}" for each in (reference, *artifacts))
         words = interleave_words(settings, threads=threads, reference=first, libraries=others)
         yield from self._lines(folder, "interleave", json.dumps(words))
@@ -99,13 +88,8 @@ class RpcDevice(Device):
     def forget(self, artifact: Artifact) -> None:
         folder = _folder(artifact)
         if folder in self._uploaded:
-            self._uploaded.remove(folder)
+            self._uploaded -= {folder, f"{folder}/{RUNNER}"}
             self._ask("forget", folder)
-
-    def close(self) -> None:
-        super().close()
-        self._session = None  # TVM then ends the connection, and the board removes the connection's files
-        self._uploaded.clear()
 
     def _lines(self, folder: str, start: str, *arguments: Any) -> Generator[str]:
         """The lines that a run prints, as they come; the board's function ``start`` starts it.
@@ -133,99 +117,6 @@ class RpcDevice(Device):
         if answer["status"]:
             raise DeviceError(f"{self.address}: {reason(answer['status'], answer['errors'])}")
 
-    def _put(self, path: str, content: bytes) -> None:
-        for at in range(0, max(len(content), 1), PART_BYTES):
-            self._ask("put", path, bytearray(content[at : at + PART_BYTES]), at > 0)
-
-    def _ask(self, name: str, *arguments: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._call(name, *arguments))
-        if "error" in answer:
-            raise DeviceError(f"{self.address}: the board says {answer['error']}")
-        return answer
-
-    def _call(self, name: str, *arguments: Any) -> Any:
-        """The result of a function of the board; raises DeviceLost where the connection breaks or no answer comes."""
-        if self._session is None:
-            self._connect()
-        session = self._session
-        try:
-            return call_within(self._timeout_s, lambda: session.get_function(f"b2nn.{name}")(*arguments))
-        except TimeoutError:
-            _abandoned.append(session)  # it is kept because its destructor would wait for the board, too
-            self.close()
-            raise DeviceLost(
-                f"{self.address}: no answer for {self._timeout_s:g} s; is the board switched on and in reach?"
-            ) from None
-        except (RuntimeError, AttributeError, OSError) as error:
-            self.close()
-            raise DeviceLost(
-                f"{self.address}: the connection was lost ({_last_line(error)}); see what b2nn-device says there"
-            ) from None
-
-    def _connect(self) -> None:
-        rpc = tvm_rpc()
-        try:
-            self._session = call_within(CONNECT_S, rpc.connect, *self._address)
-        except TimeoutError:
-            raise DeviceLost(
-                f"{self.address}: no answer for {CONNECT_S} s; b2nn-device serves one client at a time: is another"
-                " client connected, or is the board off?"
-            ) from None
-        except (RuntimeError, OSError) as error:
-            raise DeviceError(f"{self.address}: cannot connect: {_last_line(error)}; {self._remedy()}") from None
-        self._shake_hands()
-
-    def _remedy(self) -> str:
-        port = self._address[1]
-        return (
-            f'start "b2nn-device --port {port}" on the board; it answers on the board itself only, so forward the port:'
-            f' "ssh -N -L {port}:127.0.0.1:{port} user@board"'
-        )
-
-    def _shake_hands(self) -> None:
-        """Raise DeviceError where the other side is no b2nn-device, or has another version of the protocol."""
-        session = self._session
-        try:
-            answer = json.loads(call_within(CONNECT_S, session.get_function("b2nn.hello")))
-        except TimeoutError:
-            _abandoned.append(session)
-            self.close()
-            raise DeviceLost(f"{self.address}: no answer for {CONNECT_S} s after connecting") from None
-        except AttributeError:  # TVM's way to say that the server does not have the function
-            self.close()
-            raise DeviceError(
-                f"{self.address}: a TVM RPC server answers there, but not b2nn-device; start b2nn-device on the board"
-                " instead"
-            ) from None
-        except RuntimeError as error:
-            self.close()
-            raise DeviceLost(f"{self.address}: the connection was lost ({_last_line(error)})") from None
-        theirs = (answer["protocol"], answer["abi"])
-        if theirs != (PROTOCOL, ABI_VERSION):
-            self.close()
-            raise DeviceError(
-                f"{self.address}: the board has b2nn-tvm {answer['version']} (protocol {theirs[0]}, C interface"
-                f" {theirs[1]}), this machine "
-                f"{__version__} (protocol {PROTOCOL}, C interface {ABI_VERSION}); install the same version on both: "
-                f'"pip install b2nn-tvm=={__version__}"'
-            )
-
-
-def tvm_rpc() -> ModuleType:
-    """``tvm.rpc``, whose import takes seconds; it is imported before the board's time to answer begins."""
-    from tvm import rpc
-
-    module: ModuleType = rpc
-    return module
-
-
-_abandoned: list[Any] = []
-
 
 def _folder(artifact: Artifact) -> str:
     return f"net-{artifact.manifest.library.sha256[:16]}"
-
-
-def _last_line(error: Exception) -> str:
-    """The last line of an error of TVM, which says what happened."""
-    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)

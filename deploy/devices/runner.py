@@ -75,6 +75,8 @@ def reason(status: int, complaints: str) -> str:
     lines = [line.strip() for line in complaints.splitlines() if line.strip()]
     if status >= 0:
         complaint = next((line for line in lines if line.startswith("error: ")), lines[0] if lines else "")
+        if "unexpected argument '--interleave'" in complaint:
+            return f"the program {RUNNER} is of an older version, which cannot interleave; compile the network again"
         return complaint.removeprefix("error: ") or f"the program there ended with status {status}"
     return {
         -4: (

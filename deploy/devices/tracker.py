@@ -13,7 +13,8 @@ import numpy as np
 
 from b2nn_tvm.deploy.devices.deadline import call_within
 from b2nn_tvm.deploy.devices.device import BOARDS
-from b2nn_tvm.deploy.devices.rpc import CONNECT_S, RpcDevice, tvm_rpc
+from b2nn_tvm.deploy.devices.rpc import RpcDevice
+from b2nn_tvm.deploy.devices.rpc_connection import CONNECT_S, tvm_rpc
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from b2nn_tvm.deploy.devices.local import time_instance
-from b2nn_tvm.deploy.devices.protocol import PROTOCOL
+from b2nn_tvm.deploy.devices.rpc_connection import PROTOCOL
 from b2nn_tvm.deploy.devices.sample_rows import row_of, start_row
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.devices.system_facts import read_facts

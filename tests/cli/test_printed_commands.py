@@ -58,11 +58,15 @@ def _copied(parameter: click.Parameter, end: Callable) -> click.Parameter:
 
 
 def _runner() -> click.Command:
-    source = (ROOT / "deploy" / "runner" / "main.c").read_text(encoding="utf-8")
-    flags = re.findall(r'strcmp\(option, "(--[a-z]+)"\)', source)
-    valued = re.findall(r'"(--[a-z]+)"', re.search(r"known\[\] = \{(.*?)\}", source, re.DOTALL).group(1))
-    options = [click.Option([flag], is_flag=True) for flag in flags] + [click.Option([option]) for option in valued]
-    params = [click.Argument(["library"], required=False), *options]
+    source = (ROOT / "deploy" / "runner" / "options.c").read_text(encoding="utf-8")
+    table = re.search(r"known\[KNOWN\] = \{(.*?)\};", source, re.DOTALL).group(1)
+    code = source[source.index("static void add(") :]
+    flags = {"--profiled", *re.findall(r'strcmp\(word, "(--[a-z-]+)"\)', code)}
+    flags |= set(re.findall(r'\[[A-Z]+\] = "(--[a-z]+)"', code))
+    options = [click.Option([flag], is_flag=True) for flag in sorted(flags)]
+    options += [click.Option([option]) for option in re.findall(r'"(--[a-z-]+)"', table) if option not in flags]
+    assert len(options) == 19
+    params = [click.Argument(["library"], nargs=-1), *options]
     return click.Command("b2nn-run", params=params, add_help_option=False)
 
 
@@ -132,7 +136,7 @@ def test_what_the_code_prints_can_be_typed(commands) -> None:
     assert [text for each in printed if (text := complaint(each, commands))] == []
     assert len(printed) > 50
     found = {(each.place.partition(":")[0], each.words) for each in printed}
-    assert ("deploy/devices/rpc.py", ("b2nn-device", "--port", SAMPLE)) in found
+    assert ("deploy/devices/rpc_connection.py", ("b2nn-device", "--port", SAMPLE)) in found
     assert ("b2nn_tvm/frontend/read_onnx.py", ("--input-shape", f"{SAMPLE}=1x3x224x224")) in found
     assert ("b2nn_tvm/cli/search.py", ("b2nn-compile", "--list-targets")) in found
     assert ("b2nn_tvm/verification/verify_artifact.py", ("--no-verify",)) in found

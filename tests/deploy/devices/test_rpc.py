@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -24,7 +23,6 @@ from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
 from tests.support.boards import full_disk
-from tests.support.boards.board_process import free_port
 from tests.support.deploy.burst_checks import check_rows
 from tests.support.deploy.handmade import expected, program
 
@@ -141,35 +139,6 @@ def test_a_network_that_fails_says_why_and_the_board_serves_on(board, workshop, 
         with pytest.raises(DeviceError, match="stopped by signal 4: it uses an instruction that this CPU lacks"):
             device.run(load(workshop.folder / "crash"), {"input": x})
         device.run(artifact, {"input": x})
-
-
-def test_another_version_is_refused_with_both_versions(start_board):
-    board = start_board(before="from b2nn_tvm.deploy.server import functions; functions.PROTOCOL = 99")
-    with (
-        open_device(board.address) as device,
-        pytest.raises(DeviceError, match=r'protocol 99.*install the same version on both: "pip'),
-    ):
-        device.describe()
-
-
-def test_tvms_own_server_is_told_from_ours(tmp_path):
-    port = free_port()
-    code = (
-        f"from tvm.rpc.server import PopenRPCServerState as S; S('127.0.0.1', {port}, {port + 1}, silent=True);"
-        " print(flush=True)"
-    )
-    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=tmp_path)
-    server.stdout.readline()
-    try:
-        with (
-            open_device(f"rpc://127.0.0.1:{port}") as device,
-            pytest.raises(DeviceError, match="but not b2nn-device; start b2nn-device"),
-        ):
-            device.describe()
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
 
 
 @pytest.mark.parametrize("word", ["rpc://", "rpc://host", "rpc://host:port", "rpc://a b:1", "rpc://user@host:1"])

@@ -96,4 +96,6 @@ def test_a_status_says_what_to_do():
     assert reason(-11, "error: not this\n") == "the library was stopped by signal 11"
     assert reason(1, "\n note: a\nerror: b\nerror: c\n") == "b"
     assert reason(1, "Illegal option\nmore\n") == "Illegal option"
+    older = "error: unexpected argument '--interleave'; b2nn-run --help lists the options"
+    assert "b2nn-run is of an older version, which cannot interleave; compile the network again" in reason(2, older)
     assert reason(3, "") == "the program there ended with status 3"

@@ -60,6 +60,16 @@ def test_a_measurement_is_one_as_here(ssh, artifact):
         assert found.device == device.describe() == here and here.cpu and here.arch
 
 
+def test_the_login_and_what_was_sent_stay_until_the_end(ssh, artifact, family):
+    settings, found = BurstSettings(rounds=1, burst_ms=0.5), []
+    with open_device(ssh.address) as device:
+        for _ in range(2):
+            list(device.sample(artifact, threads=1, effort=MeasurementSettings(runs=1)))
+            list(device.interleave(family[:1], reference=artifact, threads=1, settings=settings))
+            found.append({path: path.stat().st_ino for path in (ssh.home / "tmp").glob("b2nn-*/net-*/*")})
+    assert len(found[0]) == 4 and found[0] == found[1]
+
+
 def test_aliases_of_the_users_configuration_work(ssh, artifact, x):
     with open_device("ssh://raspberrypi.local") as device:
         device.run(artifact, {"input": x})
@@ -224,11 +234,8 @@ def test_a_folder_without_the_program_is_refused(ssh, net, tmp_path):
 def test_networks_take_turns_in_bursts(ssh, family, threads, profiled):
     settings = BurstSettings(rounds=3, burst_ms=1.5, seed=11, profiled=profiled)
     with open_device(ssh.address) as device:
-        for _ in range(2):  # the login stands, and what was sent is still there
-            rows = device.interleave(family, reference=family[1], threads=threads, settings=settings)
-            check_rows(rows, [len(each.manifest.steps) for each in family], settings)
-            (folder,) = ssh.left_behind(wait_s=0)
-        assert len(list((ssh.home / "tmp" / folder).glob("net-*"))) == len(family)
+        rows = device.interleave(family, reference=family[1], threads=threads, settings=settings)
+        check_rows(rows, [len(each.manifest.steps) for each in family], settings)
 
 
 def test_bursts_that_are_broken_off_leave_nothing_there(ssh, family):

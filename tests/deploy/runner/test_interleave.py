@@ -9,10 +9,10 @@ import subprocess
 
 import pytest
 
-from b2nn_tvm.deploy.devices.burst_rows import bursts
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.devices.runner import interleave_words
+from b2nn_tvm.deploy.devices.sample_rows import bursts
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription
 from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import RUNNER

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.devices.protocol import PROTOCOL
+from b2nn_tvm.deploy.devices.rpc_connection import PROTOCOL
 from b2nn_tvm.deploy.library.build_library import ABI_VERSION
 from b2nn_tvm.deploy.server import functions
 from b2nn_tvm.version import __version__
@@ -27,7 +27,14 @@ for mode, name in (("run", "net"), ("profile", "net"), ("profile", "net")):
     board.start(name, mode, 2, effort)
     answer = board.poll(name, 30)
     answers.append([answer, board.poll(name, 0)])
+words = ["--interleave", "--reference", "net", "--burst-ms", "0.1", "--rounds"]
+board.interleave("net", json.dumps([*words, "1"]))
+answers.append([board.poll("net", 30), board.poll("net", 0)])
+board.interleave("net", json.dumps([*words, "1", "none"]))
+answers.append([board.poll("net", 30), board.poll("net", 0)])
 board.start("net", "profile", 1, json.dumps({"runs": 1000000}))
+answers.append([board.poll("net", 0.2), board.stop()])
+board.interleave("net", json.dumps([*words, "1000000"]))
 answers.append([board.poll("net", 0.2), board.stop()])
 print(json.dumps(answers))
 """
@@ -71,10 +78,14 @@ def test_runs_go_on_in_processes_of_their_own(net, x, own_folder):
     command = [sys.executable, "-c", SERVE]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
-    (ran, later), (profiled, _), (again, _), (running, stopped) = json.loads(done.stdout)
+    (ran, later), (profiled, _), (again, _), (bursts, _), (failed, _), *both = json.loads(done.stdout)
     assert (ran, later) == ({"text": "", "status": 0, "errors": ""},) * 2
     np.testing.assert_array_equal(np.fromfile("net/out0", "float32").reshape(x.shape), expected(x) + 1)
     for answer in (profiled, again):  # each begins its rows anew
         rows = [json.loads(line)["row"] for line in answer["text"].splitlines()]
         assert rows == ["start", "run", "run", "steps", "steps", "end"] and answer["status"] == 0
-    assert running["status"] is None and stopped == {}
+    rows = [json.loads(line)["row"] for line in bursts["text"].splitlines()]
+    assert rows == ["start", "warm", "burst", "burst", "round", "end"] and bursts["status"] == 0
+    assert failed["status"] == 1 and failed["text"] == ""
+    assert failed["errors"].startswith("error: ./none: expected the library of a compiled network")
+    assert [(running["status"], stopped) for running, stopped in both] == [(None, {})] * 2

@@ -57,7 +57,7 @@ for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings
 
 
 def test_only_one_is_served_at_a_time(board, artifact, monkeypatch):
-    monkeypatch.setattr("b2nn_tvm.deploy.devices.rpc.CONNECT_S", 1)
+    monkeypatch.setattr("b2nn_tvm.deploy.devices.rpc_connection.CONNECT_S", 1)
     with open_device(board.address) as first, open_device(board.address) as second:
         first.describe()
         with pytest.raises(DeviceLost, match="no answer for 1 s; b2nn-device serves one client at a time"):
