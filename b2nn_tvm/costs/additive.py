@@ -113,8 +113,8 @@ def parse_budget(text: str) -> Budget:
 
 @dataclass(frozen=True)
 class AdditiveCost:
-    """A network's cost as a sum: ``fixed``, the float or the binary cost of each eligible layer, and ``transitions``, all
-    in ``unit``.
+    """A network's cost as a sum, in ``unit``: ``fixed``, the float or the binary cost of each eligible layer, and the
+    ``transitions``.
 
     ``fixed_parts`` names the largest parts of ``fixed`` (layers that always stay float), for messages only. Raises
     InputError where a cost is missing, below zero or not finite, and where a transition names an unknown layer.

@@ -1,4 +1,4 @@
-"""Fit the time T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] + sum_t shared_t [x triggers t] to measured networks.
+"""Fit the time T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] + sum_t shared_t [x triggers t] to whole networks.
 
 The per-layer table is the prior: all terms start as its values times one common scale, and the measurements move them.
 A ridge of strength lambda holds the terms to the scaled prior; the lambda with the least leave-one-out error is taken.
@@ -72,7 +72,7 @@ def fit(
         prior.total(network.binary)  # refuses unknown layers
     replace(prior, transitions=candidates)  # refuses them, too
     plain = [abs(float(prior.total(network.binary)) / network.ms - 1) for network in networks]
-    errors, ridge, shared = [math.nan], RIDGES[0], ()
+    errors, ridge, shared = [math.nan], RIDGES[0], candidates[:0]
     if len(networks) > 1:
         options = [(ridge, shared) for shared in dict.fromkeys([(), candidates]) for ridge in RIDGES]
         scored = [(_leave_one_out(prior, networks, *option), *option) for option in options]

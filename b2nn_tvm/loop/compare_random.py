@@ -87,7 +87,7 @@ def _draw(
         draw = random.Random(seed)
         scores = {name: draw.random() for name in cost.names}
         bound = max(target * (1 + TOLERANCE / 2), float(cost.minimum()))
-        binary = select(scores, cost, Budget(bound, cost.unit)).binary
+        binary = select(scores, cost, Budget(bound, cost.unit), solver="sort").binary
         if binary not in seen:
             seen.add(binary)
             picks.append((max(abs(float(cost.total(binary)) / target - 1), TOLERANCE), seed, binary))

@@ -6,7 +6,7 @@ Weights do not change the time, so the choice is certified before the expensive 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import Budget
@@ -14,7 +14,9 @@ from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
 from b2nn_tvm.loop.measure_network import NetworkTime, measure_network
+from b2nn_tvm.mixbin.selection.limits import Constraint
 from b2nn_tvm.mixbin.selection.select import Selection, select
+from b2nn_tvm.plan import Certificate
 
 ATTEMPTS = 8
 REACH = 0.05  # a candidate predicted this much over the budget may still be measured within it
@@ -36,6 +38,7 @@ class FoundWithinBudget:
     """The chosen layers with their measurement.
 
     ``attempts`` are in the order in which they were tried; the cost model in ``measured`` is fitted to all of them.
+    ``certificate`` says what is proven of the choice under the cost model by which it was selected.
     """
 
     binary: tuple[str, ...]
@@ -43,34 +46,42 @@ class FoundWithinBudget:
     time: NetworkTime
     measured: MeasuredCost
     attempts: tuple[Attempt, ...]
+    certificate: Certificate | None = None
 
 
 def find_within_budget(
-    job: Job, scores: Mapping[str, float], measured: MeasuredCost, limit_ms: float
+    job: Job,
+    scores: Mapping[str, float],
+    measured: MeasuredCost,
+    limit_ms: float,
+    *,
+    also: Sequence[Constraint] = (),
 ) -> FoundWithinBudget:
-    """The least harmful choice found whose measured time is at most ``limit_ms``.
+    """The least harmful choice found whose measured time is at most ``limit_ms``, and which keeps ``also``: further
+    costs with their budgets.
 
     Candidates are selected below a bound that starts a margin below the limit and goes down until one is measured
     within the limit. Then the bound goes up as long as candidates are measured within it. Each measurement refines the
     cost model. Raises BudgetError where no candidate keeps the limit.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
-        select(scores, measured.fitted.cost, Budget(limit_ms, "ms"))  # raises, and says which layers bind
+        select(scores, measured.fitted.cost, Budget(limit_ms, "ms"), also=also)  # raises, and says which layers bind
     selection = job.settings.selection
     attempts: list[Attempt] = []
     times: dict[tuple[str, ...], NetworkTime] = {}
+    certificates: dict[tuple[str, ...], Certificate] = {}
     best: Attempt | None = None
     for index in range(ATTEMPTS):
         job.progress(PHASE, index, ATTEMPTS)
         bounds = (
             _below(limit_ms * (1 - selection.margin), measured) if best is None else _above(limit_ms, selection.margin)
         )
-        chosen = _untried(job, scores, measured, bounds, times, best)
+        chosen = _untried(job, scores, measured, bounds, times, best, also)
         if chosen is None:
             break
         time = measure_network(job, chosen.binary)
         attempt = Attempt(chosen.binary, float(chosen.achieved), time.ms, chosen.harm)
-        times[chosen.binary] = time
+        times[chosen.binary], certificates[chosen.binary] = time, chosen.certificate
         attempts.append(attempt)
         measured = refit(job, (*measured.networks, time))
         if time.ms <= limit_ms:
@@ -80,7 +91,8 @@ def find_within_budget(
     job.progress(PHASE, ATTEMPTS, ATTEMPTS)
     if best is None:
         raise BudgetError(_refusal(attempts, measured, limit_ms))
-    return FoundWithinBudget(best.binary, best.predicted_ms, times[best.binary], measured, tuple(attempts))
+    proof = certificates[best.binary]
+    return FoundWithinBudget(best.binary, best.predicted_ms, times[best.binary], measured, tuple(attempts), proof)
 
 
 def _untried(
@@ -90,11 +102,19 @@ def _untried(
     bounds: Iterable[float],
     tried: Container[tuple[str, ...]],
     best: Attempt | None,
+    also: Sequence[Constraint],
 ) -> Selection | None:
     """The first selection under one of ``bounds`` that was not tried yet and is less harmful than ``best``."""
     selection = job.settings.selection
     for bound in bounds:
-        chosen = select(scores, measured.fitted.cost, Budget(bound, "ms"), rule=selection.rule, solver=selection.solver)
+        chosen = select(
+            scores,
+            measured.fitted.cost,
+            Budget(bound, "ms"),
+            also=also,
+            rule=selection.rule,
+            solver=selection.solver,
+        )
         if chosen.binary not in tried and (best is None or chosen.harm < best.harm):
             return chosen
     return None

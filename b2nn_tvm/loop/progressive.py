@@ -7,7 +7,7 @@ they are enough. Where they are not, the same progression goes on from its last 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
@@ -34,11 +34,15 @@ class ProgressionWithinBudget:
     attempts: tuple[Attempt, ...]
 
 
-def check_progression(selection: SelectionSettings, budget: Budget | None, *, compare: int) -> None:
-    """Raises InputError for a budget or a comparison that does not go with a progression of binary weights."""
-    if selection.progressive is None or selection.progression().precision != Precision.WEIGHT_BINARY:
+def check_progression(selection: SelectionSettings, budgets: Sequence[Budget], *, compare: int) -> None:
+    """Raises InputError for budgets or a comparison that do not go with the progression, if there is one."""
+    if selection.progressive is None:
         return
-    if budget is None or budget.unit != "bytes":
+    if len(budgets) > 1:
+        raise InputError(f"a progressive order goes on until one budget is kept: give one, not {len(budgets)}")
+    if selection.progression().precision != Precision.WEIGHT_BINARY:
+        return
+    if not budgets or budgets[0].unit != "bytes":
         raise InputError(
             f"{selection.progressive} makes weights alone binary, which saves bytes: give a budget such as 300KiB"
         )
@@ -73,7 +77,7 @@ def binarize_until_within_budget(
         measured = refit(job, (*measured.networks, time))
         if time.ms <= bound:
             return ProgressionWithinBudget(progressed, binary, predicted, measured, tuple(attempts))
-        if predicted <= cost.minimum():
+        if progressed.stopped == "no layer left" or predicted <= cost.minimum():
             raise BudgetError(
                 f"all layers binary, the network was measured at {time.ms:.4g} ms: allow at least that, not"
                 f" {bound:.4g} ms"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -23,7 +23,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.measure_network import NetworkTime, label_of
 from b2nn_tvm.loop.progressive import check_progression
-from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
+from b2nn_tvm.loop.result import CostQuality, AchievedBudget, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
@@ -52,7 +52,7 @@ def search(
     *,
     data: str | DataBundle,
     output: str | os.PathLike[str],
-    budget: str | Budget | None = None,
+    budget: str | Budget | Sequence[str | Budget] | None = None,
     settings: SearchSettings | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     plan: str | os.PathLike[str] | None = None,
@@ -65,11 +65,12 @@ def search(
     ``output``.
 
     ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` is a DataBundle, a built-in
-    set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like; None is half-way from all
-    binary to all float in milliseconds. The settings of the search are given as ``settings``, or as ``keywords``, which
-    are the fields of the settings' groups: method, rule, solver, masks, margin, progressive, epochs_per_layer and floor
-    of SelectionSettings; epochs, float_epochs and seed of TrainingSettings; target, device, threads and also of
-    DeploymentSettings; and conversion. Milliseconds are medians of one inference.
+    set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like, or a sequence of budgets
+    in different units, all of which are kept; None is half-way from all binary to all float in milliseconds. The
+    settings of the search are given as ``settings``, or as ``keywords``, which are the fields of the settings' groups:
+    method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of SelectionSettings; epochs,
+    float_epochs and seed of TrainingSettings; target, device, threads and also of DeploymentSettings; and conversion.
+    Milliseconds are medians of one inference.
 
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
@@ -87,8 +88,8 @@ def search(
     if loaded_plan is not None:
         settings = _settings_for_plan(settings, loaded_plan)
     selection, deployment = settings.selection, settings.deployment
-    budget = goals.parse_goal(budget, rule=selection.rule)
-    check_progression(selection, budget, compare=compare)
+    budgets = goals.parse_goal(budget, rule=selection.rule)
+    check_progression(selection, budgets, compare=compare)
     for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
         find_toolchain(targets.get(word))
     _check_device(deployment)
@@ -110,9 +111,10 @@ def search(
         progress=as_progress(progress),
     )
 
-    goal = goals.exact_goal(job, budget)
+    goal = goals.exact_goal(job, budgets)
+    exact = () if goal else goals.exact_limits(job, budgets)  # refused before anything is measured
     measured = measure_cost(job)
-    goal = goal or goals.latency_goal(budget, measured)
+    goal = goal or goals.latency_goal(budgets, measured, also=exact)
     parent = train_parent(job)
     scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
     choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
@@ -148,6 +150,10 @@ def search(
         threads=deployment.threads,
         conversion=settings.conversion,
         steps=choice.steps,
+        further=tuple(
+            AchievedBudget(cost.unit, float(limit.limit(cost)), float(cost.total(choice.binary)))
+            for cost, limit in goal.also
+        ),
     )
     report.write(found)
     return found
@@ -301,6 +307,7 @@ def _plan(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None
         predicted=choice.predicted,
         unit=goal.unit,
         conversion=asdict(settings.conversion),
+        certificate=choice.certificate,
     )
 
 

@@ -99,7 +99,8 @@ class _Program:
         """The limit as a row: savings less shared terms are at least what has to be saved."""
         cost = limit.cost
         row = {index: float(cost.saving(name)) for index, name in enumerate(self._names)}
-        need = sum(map(Fraction, cost.float_cost.values()), Fraction(cost.fixed)) - Fraction(limit.value)
+        all_float = [Fraction(value) for value in (cost.fixed, *cost.float_cost.values())]
+        need = sum(all_float, -Fraction(limit.value))
         for shared in cost.transitions:
             members = [self._names.index(name) for name in shared.layers if name in self._names]
             if shared.when == "float" and len(members) < len(shared.layers):
