@@ -59,7 +59,8 @@ def fit(
     """Correct ``prior`` by whole-network times, by non-negative least squares on relative errors (needs scipy).
 
     ``transitions`` are candidates for shared terms, beside those of ``prior``; their costs are estimated, whatever they
-    were. The fitted cost has those whose estimate is above zero, and none unless they lower the leave-one-out error.
+    were. The fitted cost has those whose estimate is above zero, and none unless they clearly lower the leave-one-out
+    error.
 
     Raises InputError where there is no measurement, or where a measurement is not positive or names an unknown layer.
     """
@@ -74,11 +75,26 @@ def fit(
     plain = [abs(float(prior.total(network.binary)) / network.ms - 1) for network in networks]
     errors, ridge, shared = [math.nan], RIDGES[0], candidates[:0]
     if len(networks) > 1:
-        options = [(ridge, shared) for shared in dict.fromkeys([(), candidates]) for ridge in RIDGES]
-        scored = [(_leave_one_out(prior, networks, *option), *option) for option in options]
-        errors, ridge, shared = min(scored, key=lambda found: np.mean(found[0]))
+        errors, ridge = _best_ridge(prior, networks, shared)
+        with_shared = _best_ridge(prior, networks, candidates) if candidates else (errors, ridge)
+        if _is_clearly_less(with_shared[0], errors):
+            (errors, ridge), shared = with_shared, candidates
     cost = _solve(prior, networks, ridge, shared)
     return FittedCost(cost, float(np.mean(errors)), float(np.max(errors)), float(np.mean(plain)), ridge, len(networks))
+
+
+def _best_ridge(
+    prior: AdditiveCost, networks: Sequence[MeasuredNetwork | NetworkRow], transitions: tuple[Transition, ...]
+) -> tuple[list[float], float]:
+    """The leave-one-out errors of the ridge with the least mean error, and this ridge."""
+    scored = [(_leave_one_out(prior, networks, ridge, transitions), ridge) for ridge in RIDGES]
+    return min(scored, key=lambda pair: np.mean(pair[0]))
+
+
+def _is_clearly_less(errors: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether the mean is lower by more than chance explains: by two standard errors of the paired differences."""
+    gained = np.subtract(others, errors)
+    return bool(gained.mean() > 2 * gained.std(ddof=1) / math.sqrt(len(gained)))
 
 
 def _leave_one_out(

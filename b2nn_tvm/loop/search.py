@@ -23,7 +23,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.measure_network import NetworkTime, label_of
 from b2nn_tvm.loop.progressive import check_progression
-from b2nn_tvm.loop.result import CostQuality, AchievedBudget, ResultRow, SearchResult
+from b2nn_tvm.loop.result import AchievedBudget, CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of

@@ -36,11 +36,13 @@ def mixed_integer(
     pairwise: Mapping[tuple[str, str], float],
     *,
     without: Sequence[tuple[str, ...]] = (),
+    known: tuple[str, ...] | None = None,
 ) -> tuple[tuple[str, ...], float] | None:
     """The best choice other than ``without``, and a bound that no other choice is below; None where no choice is left.
 
-    The bound is the choice's harm, up to rounding, unless the time ran out; where it ran out without any choice, all
-    layers are taken, with the bound that was reached. Raises BudgetError where these do not keep the limits either.
+    The bound is the choice's harm, up to rounding, unless the time ran out. Where it ran out without any choice, the
+    ``known`` one is taken, or else all layers, with the bound that was reached. Raises BudgetError where these do not
+    keep the limits either.
     """
     names = list(harms)
     program = _Program(harms, pairwise)
@@ -51,15 +53,15 @@ def mixed_integer(
     end = time.monotonic() + TIME_LIMIT_S
     margin, bound, cuts = 0.0, -math.inf, 0
     while True:
-        found = program.minimize(margin, seconds=max(end - time.monotonic(), 0.01))
+        found = program.minimize(margin, seconds=max(end - time.monotonic(), 0.0))
         if margin == 0:  # the bound of the problem itself, not of one narrowed by a margin
             reached = found.mip_dual_bound if found.x is not None or found.status == TIME_OUT else math.inf
             bound = bound if reached is None else max(bound, float(reached) / program.harm_scale)
         if found.x is None:
-            # The time ran out, or only all layers together keep the limits, by less than the rounding of their sum.
-            everything = tuple(names)
-            if everything not in without and all(limit.keeps(everything) for limit in limits):
-                return everything, min(bound, math.fsum([*harms.values(), *pairwise.values()]))
+            # The time ran out, or what keeps the limits does so by less than the rounding of its sum.
+            for chosen in (known, tuple(names)):
+                if chosen is not None and chosen not in without and all(limit.keeps(chosen) for limit in limits):
+                    return chosen, bound
             if found.status == TIME_OUT:
                 raise BudgetError(
                     f"no choice of layers that keeps {' and '.join(map(str, limits))} was found in {TIME_LIMIT_S} s;"

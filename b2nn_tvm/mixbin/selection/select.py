@@ -50,7 +50,7 @@ class Selection:
     @property
     def certificate(self) -> Certificate:
         """The harm and what is proven of it, as a plan keeps it."""
-        proven = not math.isnan(self.bound)
+        proven = math.isfinite(self.bound)
         return Certificate(self.harm, self.bound if proven else None, self.gap if proven else None, self.solver)
 
 
@@ -86,7 +86,7 @@ def select(
     ranked = sorted(names, key=lambda name: (scores[name], cost.names.index(name)))
     prefix = _stop(ranked, limits, rule)
     if solver == "exact":
-        (found,) = solve({name: float(scores[name]) for name in names}, limits, pairwise or {})
+        (found,) = solve({name: float(scores[name]) for name in names}, limits, pairwise or {}, known=prefix)
         chosen, bound = found.chosen, found.bound
         # Where time ran out, or by rounding, the sort may have done better.
         if prefix is not None and harm_of(prefix, scores, pairwise or {}) < harm_of(chosen, scores, pairwise or {}):

@@ -33,12 +33,18 @@ class Solution:
 
 
 def solve(
-    harms: Mapping[str, float], limits: Sequence[Limit], pairwise: Terms, *, count: int = 1
+    harms: Mapping[str, float],
+    limits: Sequence[Limit],
+    pairwise: Terms,
+    *,
+    count: int = 1,
+    known: tuple[str, ...] | None = None,
 ) -> tuple[Solution, ...]:
     """The ``count`` best choices, or as many as there are, the best first; ``harms`` names the layers to choose from.
 
     ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, the one of
-    equally harmful choices that is the cheapest under the first limit comes first. Raises BudgetError where no choice
+    equally harmful choices that is the cheapest under the first limit comes first. ``known`` is a choice within the
+    limits, for where time runs out before another one is found. Raises BudgetError where no choice
     is within the limits.
     """
     terms = {pair: term for pair, term in pairwise.items() if set(pair) <= set(harms)}
@@ -50,7 +56,7 @@ def solve(
         return (Solution(chosen, harm_of(chosen, harms, terms)),)
     found: list[Solution] = []
     while len(found) < count:
-        answer = mixed_integer(harms, limits, terms, without=[one.chosen for one in found])
+        answer = mixed_integer(harms, limits, terms, without=[one.chosen for one in found], known=known)
         if answer is None:
             break
         found.append(Solution(*answer))
