@@ -77,7 +77,7 @@ def binarize_until_within_budget(
         measured = refit(job, (*measured.networks, time))
         if time.ms <= bound:
             return ProgressionWithinBudget(progressed, binary, predicted, measured, tuple(attempts))
-        if progressed.stopped == "no layer left" or predicted <= cost.minimum():
+        if predicted <= cost.minimum():
             raise BudgetError(
                 f"all layers binary, the network was measured at {time.ms:.4g} ms: allow at least that, not"
                 f" {bound:.4g} ms"
