@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
@@ -34,6 +34,16 @@ SCHEMA = {
         "unit": {"type": "string"},
         "digest": {"type": "string"},
         "conversion": {"type": "object"},
+        "certificate": {
+            "type": "object",
+            "required": ["objective", "bound", "gap", "solver"],
+            "properties": {
+                "objective": {"type": "number"},
+                "bound": {"type": ["number", "null"]},
+                "gap": {"type": ["number", "null"]},
+                "solver": {"type": "string"},
+            },
+        },
         "layers": {
             "type": "array",
             "items": {
@@ -51,12 +61,28 @@ SCHEMA = {
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What is proven of a choice of layers: its harm is ``objective``, and no choice within the budgets has less than
+    ``bound``.
+
+    ``gap`` is the most that the objective can be above the optimum, 0 if proven optimal. Bound and gap are None for the
+    solver "sort", which proves nothing.
+    """
+
+    objective: float
+    bound: float | None
+    gap: float | None
+    solver: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """One precision per layer, and the origin of this choice.
 
     ``layers`` maps module names to precisions in network order; ``workloads`` maps them to ConvWorkload keys;
     ``budget`` is the budget in the words of the user; ``predicted`` is the cost the selection expects, in ``unit``;
-    ``conversion`` has the options of ``convert`` with which the plan was found.
+    ``conversion`` has the options of ``convert`` with which the plan was found; ``certificate`` says what is proven of
+    the choice, None where it was not selected by scores.
     """
 
     layers: Mapping[str, Precision]
@@ -67,6 +93,7 @@ class Plan:
     predicted: float = 0.0
     unit: str = ""
     conversion: Mapping[str, str | int | bool] = field(default_factory=dict)
+    certificate: Certificate | None = None
 
     @property
     def binary(self) -> tuple[str, ...]:
@@ -92,9 +119,10 @@ class Plan:
         ]
         head = {"model": self.model, "method": self.method, "budget": self.budget}
         tail = {"predicted": float(self.predicted), "unit": self.unit, "digest": self.digest}
-        return write_document(
-            path, KIND, VERSION, {**head, **tail, "conversion": dict(self.conversion), "layers": rows}
-        )
+        body = {**head, **tail, "conversion": dict(self.conversion), "layers": rows}
+        if self.certificate is not None:
+            body["certificate"] = asdict(self.certificate)
+        return write_document(path, KIND, VERSION, body)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
@@ -102,9 +130,13 @@ class Plan:
         stands.
         """
         document = read_document(path, KIND, VERSION, SCHEMA)
+        proof = document.get("certificate")  # plans of older versions have none
         return cls(
             layers={row["name"]: Precision(row["precision"]) for row in document["layers"]},
             workloads={row["name"]: row["workload"] for row in document["layers"] if row["workload"]},
             conversion=document.get("conversion", {}),
+            certificate=None
+            if proof is None
+            else Certificate(**{each.name: proof[each.name] for each in fields(Certificate)}),
             **{name: document[name] for name in ("model", "method", "budget", "predicted", "unit")},
         )

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.plan import Certificate, Plan, Precision
 
 LAYERS = {
     "stem": Precision.FLOAT,
@@ -23,6 +23,7 @@ def plan(**changes) -> Plan:
         "predicted": 11.25,
         "unit": "ms",
         "conversion": {"binarizer": "xnor", "pad_value": 1},
+        "certificate": Certificate(0.5, 0.25, 0.25, "exact"),
     }
     return Plan(**(given | changes))
 
@@ -32,6 +33,13 @@ def test_a_plan_survives_the_file(tmp_path):
     assert loaded == plan()
     assert list(loaded.layers) == list(LAYERS)  # network order
     assert all(isinstance(precision, Precision) for precision in loaded.layers.values())
+
+
+@pytest.mark.parametrize("certificate", [None, Certificate(0.5, None, None, "sort")])
+def test_a_plan_may_have_no_proof(tmp_path, certificate):
+    path = plan(certificate=certificate).save(tmp_path / "plan.json")
+    assert Plan.load(path) == plan(certificate=certificate)
+    assert ("certificate" in json.loads(path.read_text())) == (certificate is not None)
 
 
 def test_binary_names_only_fully_binary_layers():
@@ -58,6 +66,8 @@ def test_the_digest_does_not_change_between_versions():
         (lambda d: d.update(format_version=99), "version"),
         (lambda d: d["layers"][0].update(precision="ternary"), "ternary"),
         (lambda d: d.pop("layers"), "layers"),
+        (lambda d: d["certificate"].pop("gap"), "certificate.*gap"),
+        (lambda d: d["certificate"].update(bound="0.2"), "certificate/bound"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, edit, message):

@@ -29,8 +29,11 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @click.option(
     "--budget",
+    "budgets",
+    multiple=True,
     metavar="AMOUNT",
-    help="12ms, 40%ms, 40%flops, 300KiB, ...  [default: half-way from all binary to all float, in ms]",
+    help="12ms, 12ms@p90, 40%ms, 40%flops, 300KiB, ...; may be given again in another unit, and all are kept."
+    "  [default: half-way from all binary to all float, in ms]",
 )
 @click.option(
     "--device",
@@ -64,10 +67,9 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @click.option(
     "--solver",
-    default="sort",
-    show_default=True,
     metavar="NAME",
-    help="Solver of the selection: sort (MixBin's) or exact.",
+    help="Solver of the selection: exact or sort (MixBin's).  [default: exact; sort for other rules than strict, and"
+    " for methods that give an order, such as random and front]",
 )
 @click.option(
     "--binarizer",
@@ -157,6 +159,7 @@ def main(
     activation: str,
     pad_value: int,
     learned_threshold: bool,
+    budgets: tuple[str, ...],
     float_epochs: int | None,
     resume: bool,
     as_json: bool,
@@ -180,7 +183,13 @@ def main(
     )
     with out.progress() as progress:
         result = b2nn_tvm.search(
-            model, conversion=conversion, float_epochs=float_epochs, fresh=not resume, progress=progress, **given
+            model,
+            budget=budgets or None,
+            conversion=conversion,
+            float_epochs=float_epochs,
+            fresh=not resume,
+            progress=progress,
+            **given,
         )
     from b2nn_tvm.loop import report
 

@@ -1,24 +1,29 @@
-"""Fit the additive time T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] to measured whole networks.
+"""Fit the time T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] + sum_t shared_t [x triggers t] to whole networks.
 
 The per-layer table is the prior: all terms start as its values times one common scale, and the measurements move them.
 A ridge of strength lambda holds the terms to the scaled prior; the lambda with the least leave-one-out error is taken.
 With few networks the fit is an offset and a scale on top of the table; with many, each layer finds its own cost.
+
+Shared terms (costs/transitions.py) are candidates: the same ridge holds them to zero, and they are left out altogether
+unless the measurements are predicted better with them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.table import NetworkRow
+from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import InputError
 
 RIDGES = tuple(10.0**power for power in np.arange(2, -4.5, -0.5))  # strongest first: ties go to the table
 _WEAK = 1e-4  # holds the offset and the scale where the measurements leave them open
+_SHARED = 0.25  # a shared term may move as freely as a layer's term of this share of its layers' mean float cost
 
 
 @dataclass(frozen=True)
@@ -45,65 +50,112 @@ class FittedCost:
     networks: int
 
 
-def fit(prior: AdditiveCost, networks: Sequence[MeasuredNetwork | NetworkRow]) -> FittedCost:
+def fit(
+    prior: AdditiveCost,
+    networks: Sequence[MeasuredNetwork | NetworkRow],
+    *,
+    transitions: Sequence[Transition] = (),
+) -> FittedCost:
     """Correct ``prior`` by whole-network times, by non-negative least squares on relative errors (needs scipy).
+
+    ``transitions`` are candidates for shared terms, beside those of ``prior``; their costs are estimated, whatever they
+    were. The fitted cost has those whose estimate is above zero, and none unless they clearly lower the leave-one-out
+    error.
 
     Raises InputError where there is no measurement, or where a measurement is not positive or names an unknown layer.
     """
+    candidates = tuple({(shared.layers, shared.when): shared for shared in (*prior.transitions, *transitions)}.values())
     if not networks:
         raise InputError("fitting a cost needs at least one measured network; measure the float network first")
     for network in networks:
         if not (math.isfinite(network.ms) and network.ms > 0):
             raise InputError(f"a measured network took {network.ms} ms; expected a number above zero")
         prior.total(network.binary)  # refuses unknown layers
-    scored = [(_leave_one_out(prior, networks, ridge), ridge) for ridge in RIDGES]
-    errors, ridge = min(scored, key=lambda pair: np.mean(pair[0])) if len(networks) > 1 else ([math.nan], RIDGES[0])
+    replace(prior, transitions=candidates)  # refuses them, too
     plain = [abs(float(prior.total(network.binary)) / network.ms - 1) for network in networks]
-    cost = _solve(prior, networks, ridge)
+    errors, ridge, shared = [math.nan], RIDGES[0], candidates[:0]
+    if len(networks) > 1:
+        errors, ridge = _best_ridge(prior, networks, shared)
+        with_shared = _best_ridge(prior, networks, candidates) if candidates else (errors, ridge)
+        if _is_clearly_less(with_shared[0], errors):
+            (errors, ridge), shared = with_shared, candidates
+    cost = _solve(prior, networks, ridge, shared)
     return FittedCost(cost, float(np.mean(errors)), float(np.max(errors)), float(np.mean(plain)), ridge, len(networks))
 
 
-def _leave_one_out(prior: AdditiveCost, networks: Sequence[MeasuredNetwork | NetworkRow], ridge: float) -> list[float]:
-    if len(networks) < 2:
-        return [math.nan]
+def _best_ridge(
+    prior: AdditiveCost, networks: Sequence[MeasuredNetwork | NetworkRow], transitions: tuple[Transition, ...]
+) -> tuple[list[float], float]:
+    """The leave-one-out errors of the ridge with the least mean error, and this ridge."""
+    scored = [(_leave_one_out(prior, networks, ridge, transitions), ridge) for ridge in RIDGES]
+    return min(scored, key=lambda pair: np.mean(pair[0]))
+
+
+def _is_clearly_less(errors: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether the mean is lower by more than chance explains: by two standard errors of the paired differences."""
+    gained = np.subtract(others, errors)
+    return bool(gained.mean() > 2 * gained.std(ddof=1) / math.sqrt(len(gained)))
+
+
+def _leave_one_out(
+    prior: AdditiveCost,
+    networks: Sequence[MeasuredNetwork | NetworkRow],
+    ridge: float,
+    transitions: tuple[Transition, ...],
+) -> list[float]:
     errors = []
     for left_out, network in enumerate(networks):
         others = [other for index, other in enumerate(networks) if index != left_out]
-        predicted = _solve(prior, others, ridge).total(network.binary)
+        predicted = _solve(prior, others, ridge, transitions).total(network.binary)
         errors.append(abs(float(predicted) / network.ms - 1))
     return errors
 
 
-def _solve(prior: AdditiveCost, networks: Sequence[MeasuredNetwork | NetworkRow], ridge: float) -> AdditiveCost:
-    """Unknowns: [t0, scale, float_1 .. float_n, binary_1 .. binary_n], all at least zero."""
+def _solve(
+    prior: AdditiveCost,
+    networks: Sequence[MeasuredNetwork | NetworkRow],
+    ridge: float,
+    transitions: tuple[Transition, ...],
+) -> AdditiveCost:
+    """Unknowns: [t0, scale, float_1 .. float_n, binary_1 .. binary_n, shared_1 .. shared_m], all at least zero."""
     from scipy.optimize import nnls
 
     names, count = prior.names, len(prior.names)
-    tabled = np.array([*prior.float_cost.values(), *(prior.binary_cost[name] for name in names)], dtype=float)
+    layers = [*prior.float_cost.values(), *(prior.binary_cost[name] for name in names)]
+    tabled = np.array([*layers, *(0.0 for _ in transitions)], dtype=float)
+    sizes = np.array([*layers, *(_size(prior, shared) for shared in transitions)], dtype=float)
     typical = float(np.median([network.ms for network in networks]))
-    measured = np.zeros((len(networks), 2 + 2 * count))
+    measured = np.zeros((len(networks), 2 + len(tabled)))
     for row, network in zip(measured, networks, strict=True):
         row[0] = 1.0
-        row[2:] = _states(names, network.binary)
+        row[2:] = [*_states(names, network.binary), *(shared.is_paid(set(network.binary)) for shared in transitions)]
         row /= network.ms  # so that residuals are relative errors
     # A term's freedom grows with its size, but a tiny term may still move by a thousandth of the network.
-    weight = math.sqrt(ridge) / (tabled + 1e-3 * typical)
-    held = np.zeros((2 * count, 2 + 2 * count))
+    weight = math.sqrt(ridge) / (sizes + 1e-3 * typical)
+    held = np.zeros((len(tabled), 2 + len(tabled)))
     held[:, 1] = -tabled * weight
     held[:, 2:] = np.diag(weight)
-    open_ended = np.zeros((2, 2 + 2 * count))
+    open_ended = np.zeros((2, 2 + len(tabled)))
     open_ended[0, 0], open_ended[1, 1] = _WEAK / typical, _WEAK
     system = np.concatenate([measured, held, open_ended])
-    right = np.concatenate([np.ones(len(networks)), np.zeros(2 * count), [_WEAK * float(prior.fixed) / typical, _WEAK]])
+    right = np.concatenate(
+        [np.ones(len(networks)), np.zeros(len(tabled)), [_WEAK * float(prior.fixed) / typical, _WEAK]]
+    )
     solution, _ = nnls(system, right, maxiter=100 * system.shape[1])
     terms = [float(term) for term in solution[2:]]
     return AdditiveCost(
         prior.unit,
         float(solution[0]),
         dict(zip(names, terms[:count], strict=True)),
-        dict(zip(names, terms[count:], strict=True)),
+        dict(zip(names, terms[count : 2 * count], strict=True)),
         prior.fixed_parts,
+        tuple(replace(shared, cost=ms) for shared, ms in zip(transitions, terms[2 * count :], strict=True) if ms > 0),
     )
+
+
+def _size(prior: AdditiveCost, shared: Transition) -> float:
+    """The cost that a shared term is expected to be of the order of."""
+    return _SHARED * sum(float(prior.float_cost[name]) for name in shared.layers) / len(shared.layers)
 
 
 def _states(names: Sequence[str], binary: Collection[str]) -> np.ndarray:

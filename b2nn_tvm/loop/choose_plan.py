@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.costs.additive import Budget
@@ -14,7 +14,7 @@ from b2nn_tvm.loop.measure_costs import MeasuredCost
 from b2nn_tvm.loop.progressive import binarize_until_within_budget
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.mixbin.selection.select import select
-from b2nn_tvm.plan import Precision
+from b2nn_tvm.plan import Certificate, Precision
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,7 @@ class Choice:
     """The chosen layers, their predicted cost in the budget's unit and in milliseconds, and all attempts.
 
     ``network`` is the network that a progression has trained, in ``steps``; it is None where nothing was trained.
+    ``certificate`` says what is proven of a choice by scores, and is None for any other choice.
     """
 
     binary: tuple[str, ...]
@@ -35,20 +36,28 @@ class Choice:
     precision: Precision = Precision.BINARY
     network: torch.nn.Module | None = None
     steps: tuple[Step, ...] = ()
+    certificate: Certificate | None = None
 
 
 def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float) -> Choice:
     """Choose layers as the search's settings say, within ``bound`` milliseconds or within the goal's limit in another
-    unit.
+    unit, and within the goal's further budgets.
     """
     if job.settings.selection.progressive:
         return _choose_progressively(job, goal, scores, measured, bound)
     if goal.cost is None:
-        found = find_within_budget(job, scores, measured, bound)
-        return Choice(found.binary, found.predicted_ms, found.predicted_ms, found.measured, found.attempts)
-    selection = job.settings.selection
-    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), rule=selection.rule, solver=selection.solver)
-    return choice_of_plan(goal, measured, chosen.binary)
+        found = find_within_budget(job, scores, measured, bound, also=goal.also)
+        return Choice(
+            found.binary,
+            found.predicted_ms,
+            found.predicted_ms,
+            found.measured,
+            found.attempts,
+            certificate=found.selection.certificate,
+        )
+    how = job.settings.selection
+    chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), also=goal.also, rule=how.rule, solver=how.solver)
+    return replace(choice_of_plan(goal, measured, chosen.binary), certificate=chosen.certificate)
 
 
 def choice_of_plan(goal: BudgetGoal, measured: MeasuredCost, binary: tuple[str, ...]) -> Choice:

@@ -21,11 +21,12 @@ PHASE = "measure random choices"
 
 @dataclass(frozen=True)
 class RandomChoice:
-    """A random choice of layers, reproducible from its seed, and its measured time."""
+    """A random choice of layers, reproducible from its seed, and its measured time, ``ms`` of which count."""
 
     seed: int
     binary: tuple[str, ...]
     time: NetworkTime
+    ms: float
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,16 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def random_choices(
-    job: Job, cost: AdditiveCost, chosen: tuple[str, ...], chosen_ms: float, count: int
+    job: Job,
+    cost: AdditiveCost,
+    chosen: tuple[str, ...],
+    chosen_ms: float,
+    count: int,
+    *,
+    quantile: float | None = None,
 ) -> list[RandomChoice]:
-    """``count`` random choices whose measured time is within 3 % of the chosen layers' ``chosen_ms``.
+    """``count`` random choices whose measured time is within 3 % of the chosen layers' ``chosen_ms``, undisturbed or
+    at a ``quantile``.
 
     For each seed, layers are binarized in random order until the predicted time is about that of the chosen layers.
     Choices predicted within 3 % are measured first, in the order of their seeds, and at most ``3 * count`` in all;
@@ -68,14 +76,17 @@ def random_choices(
             break
         next_picks = picks[first : first + count]
         times = measure_networks(job, [binary for _, binary in next_picks])
-        found += [RandomChoice(seed, binary, time) for (seed, binary), time in zip(next_picks, times, strict=True)]
+        found += [
+            RandomChoice(seed, binary, time, time.at(quantile))
+            for (seed, binary), time in zip(next_picks, times, strict=True)
+        ]
     job.progress(PHASE, count, count)
     closest = sorted(found, key=lambda one: max(_distance(one, chosen_ms), TOLERANCE))[:count]
     return sorted(closest, key=lambda one: one.seed)
 
 
 def _distance(one: RandomChoice, ms: float) -> float:
-    return abs(one.time.ms / ms - 1)
+    return abs(one.ms / ms - 1)
 
 
 def _draw(
@@ -90,7 +101,7 @@ def _draw(
         draw = random.Random(seed)
         scores = {name: draw.random() for name in cost.names}
         bound = max(target * (1 + TOLERANCE / 2), float(cost.minimum()))
-        binary = select(scores, cost, Budget(bound, cost.unit)).binary
+        binary = select(scores, cost, Budget(bound, cost.unit), solver="sort").binary
         if binary not in seen:
             seen.add(binary)
             picks.append((max(abs(float(cost.total(binary)) / target - 1), TOLERANCE), seed, binary))

@@ -16,6 +16,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
 from b2nn_tvm.loop.measure_network import measure_networks
 from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.mixbin.selection.limits import Constraint
 from b2nn_tvm.mixbin.selection.select import Selection, runners_up, select
 
 ROUNDS = 6
@@ -36,9 +37,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class FoundWithinBudget:
-    """The chosen layers with their measurement, and the selection that proposed them.
+    """The chosen layers with their measurement.
 
     ``attempts`` are in the order in which they were tried; the cost model in ``measured`` is fitted to all of them.
+    ``selection`` is the one that proposed the choice; its certificate holds under the cost model of that time.
     """
 
     binary: tuple[str, ...]
@@ -50,9 +52,15 @@ class FoundWithinBudget:
 
 
 def find_within_budget(
-    job: Job, scores: Mapping[str, float], measured: MeasuredCost, limit_ms: float
+    job: Job,
+    scores: Mapping[str, float],
+    measured: MeasuredCost,
+    limit_ms: float,
+    *,
+    also: Sequence[Constraint] = (),
 ) -> FoundWithinBudget:
-    """The least harmful choice found whose measured time is at most ``limit_ms``.
+    """The least harmful choice found whose measured time is at most ``limit_ms``, and which keeps ``also``: further
+    costs with their budgets.
 
     In each round the least harmful choices that the cost model expects within the limit are built and measured in turn.
     A choice that was measured is never proposed again, and each measurement refines the cost model. Until a choice has
@@ -61,7 +69,7 @@ def find_within_budget(
     keeps the limit.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
-        select(scores, measured.fitted.cost, Budget(limit_ms, "ms"))  # raises, and says which layers bind
+        select(scores, measured.fitted.cost, Budget(limit_ms, "ms"), also=also)  # raises, and says which layers bind
     attempts: list[Attempt] = []
     tried: set[tuple[str, ...]] = set()
     known = {time.binary: time for time in measured.networks}
@@ -69,7 +77,7 @@ def find_within_budget(
     bound = limit_ms * (1 - job.settings.selection.margin)
     for index in range(ROUNDS):
         job.progress(PHASE, index, ROUNDS)
-        proposed = _propose(job, scores, measured, bound, tried, best and best[0].harm)
+        proposed = _propose(job, scores, measured, bound, also, tried=tried, below=best and best[0].harm)
         if not proposed:
             break
         new = [each.binary for each in proposed if each.binary not in known]
@@ -78,10 +86,10 @@ def find_within_budget(
         for each in proposed:
             tried.add(each.binary)
             time = known[each.binary]
-            attempts.append(Attempt(each.binary, float(each.achieved), time.ms, each.harm))
-            if time.keeps(limit_ms) and (best is None or each.harm < best[0].harm):
+            attempts.append(Attempt(each.binary, float(each.achieved), time.at(measured.quantile), each.harm))
+            if time.keeps(limit_ms, measured.quantile) and (best is None or each.harm < best[0].harm):
                 best = (each, time)
-        measured = refit(job, tuple(known.values()))
+        measured = refit(job, tuple(known.values()), quantile=measured.quantile)
         if before is not None and best is before:
             break
         times = [known[each.binary] for each in proposed]
@@ -98,29 +106,34 @@ def _propose(
     scores: Mapping[str, float],
     measured: MeasuredCost,
     bound: float,
+    also: Sequence[Constraint],
+    *,
     tried: Collection[tuple[str, ...]],
-    harm: float | None,
+    below: float | None,
 ) -> list[Selection]:
-    """The least harmful choices predicted within ``bound`` that were not tried yet, and are less harmful than
-    ``harm``.
-    """
-    selection, cost = job.settings.selection, measured.fitted.cost
+    """The least harmful choices predicted within ``bound`` that were not tried yet, with less harm than ``below``."""
+    cost = measured.fitted.cost
     budget = Budget(max(bound, math.nextafter(float(cost.minimum()), math.inf)), "ms")
-    if selection.solver == "exact":
-        ranked: Sequence[Selection] = runners_up(scores, cost, budget, count=len(tried) + TOGETHER)
-    else:
-        ranked = _sorted_below(job, scores, measured, budget)
-    new = [each for each in ranked if each.binary not in tried and (harm is None or each.harm < harm)]
+    try:
+        if job.settings.selection.solver == "exact":
+            ranked: Sequence[Selection] = runners_up(scores, cost, budget, also=also, count=len(tried) + TOGETHER)
+        else:
+            ranked = _sorted_below(scores, measured, budget, also)
+    except BudgetError:  # the other budgets need choices that this bound excludes
+        return []
+    new = [each for each in ranked if each.binary not in tried and (below is None or each.harm < below)]
     return new[:TOGETHER]
 
 
-def _sorted_below(job: Job, scores: Mapping[str, float], measured: MeasuredCost, budget: Budget) -> list[Selection]:
+def _sorted_below(
+    scores: Mapping[str, float], measured: MeasuredCost, budget: Budget, also: Sequence[Constraint]
+) -> list[Selection]:
     """What the sort selects under ``budget`` and, one layer after the other, below it, the least harmful first."""
-    selection, cost = job.settings.selection, measured.fitted.cost
-    ranked = [select(scores, cost, budget, rule=selection.rule, solver="sort")]
+    cost = measured.fitted.cost
+    ranked = [select(scores, cost, budget, also=also, solver="sort")]
     while float(ranked[-1].achieved) > float(cost.minimum()) * (1 + 1e-9):
         below = Budget(math.nextafter(float(ranked[-1].achieved), 0), "ms")
-        ranked.append(select(scores, cost, below, rule=selection.rule, solver="sort"))
+        ranked.append(select(scores, cost, below, also=also, solver="sort"))
     return ranked
 
 
@@ -131,12 +144,12 @@ def _next_bound(
     if found:
         wrong = measured.fitted.error
         return limit_ms * (1 + min(REACH, 0 if math.isnan(wrong) else wrong))
-    fastest = min(time.upper_ms for time in times)
+    fastest = min(time.upper_ms(measured.quantile) for time in times)
     return bound * min(0.99, limit_ms / fastest)
 
 
 def _refusal(measured: MeasuredCost, limit_ms: float) -> str:
-    fastest = min(time.upper_ms for time in measured.networks)
+    fastest = min(time.upper_ms(measured.quantile) for time in measured.networks)
     fixed = sorted(measured.fitted.cost.fixed_parts.items(), key=lambda item: -item[1])[:3]
     named = ", ".join(f"{name} ({float(ms):.3g} ms)" for name, ms in fixed)
     return (

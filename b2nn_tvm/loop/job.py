@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.loop.settings import SearchSettings
+from b2nn_tvm.mixbin.network.shared_tensors import chains, shared_inputs
 from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.phase_cache import State
 
@@ -38,6 +41,21 @@ class Job:
     def workloads(self) -> dict[str, str]:
         """Workload keys of the eligible layers."""
         return {layer.name: layer.workload.key for layer in self.layers if layer.eligible}
+
+    @cached_property
+    def transitions(self) -> tuple[Transition, ...]:
+        """Costs that layers may share, for the fit to measurements to decide on; their amounts are not known here.
+
+        The signs of a tensor are packed once for all of its binary readers. A float copy of it is kept as soon as one
+        reader is float, or as soon as one of two layers in a row is.
+        """
+        groups = shared_inputs(self.model, self.eligible)
+        packed = [Transition(group, "binary", 0, "the signs of one tensor are packed") for group in groups]
+        copied = [
+            Transition(group, "float", 0, "a float copy of a tensor is kept")
+            for group in (*groups, *chains(self.model, self.eligible))
+        ]
+        return (*packed, *copied)
 
     def structure_inputs(self) -> dict[str, Any]:
         """The part of a phase's inputs that decides a network's speed: its structure and shapes, never its weights."""

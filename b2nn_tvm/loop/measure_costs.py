@@ -20,19 +20,23 @@ from b2nn_tvm.mixbin.network.flops import flops
 
 @dataclass(frozen=True)
 class MeasuredCost:
-    """Measured times in milliseconds, per layer and of whole networks, and the additive cost model fitted to both."""
+    """Measured times in milliseconds, per layer and of whole networks, and the cost model fitted to both.
+
+    With a ``quantile`` the times of the networks are observed ones, else undisturbed ones.
+    """
 
     table: CostTable
     networks: tuple[NetworkTime, ...]
     fitted: FittedCost
+    quantile: float | None = None
 
     @property
     def float_ms(self) -> float:
-        return self.networks[0].ms
+        return self.networks[0].at(self.quantile)
 
     @property
     def binary_ms(self) -> float:
-        return self.networks[1].ms
+        return self.networks[1].at(self.quantile)
 
 
 def exact_cost(job: Job, unit: str) -> AdditiveCost:
@@ -43,22 +47,21 @@ def exact_cost(job: Job, unit: str) -> AdditiveCost:
     return bytes_cost(rows, total=sum(4 * parameter.numel() for parameter in job.model.parameters()))
 
 
-def measure_cost(job: Job) -> MeasuredCost:
+def measure_cost(job: Job, *, quantile: float | None = None) -> MeasuredCost:
     """Measure the all-float and the all-binary network, layer by layer, and some random mixtures as a whole.
 
     The mixtures correct the plain sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of
     latencies).
     """
     ends, mixtures = [(), job.eligible], _mixtures(job)
-    return refit(job, [*measure_networks(job, ends, layers=True), *measure_networks(job, mixtures)])
+    return refit(job, [*measure_networks(job, ends, layers=True), *measure_networks(job, mixtures)], quantile=quantile)
 
 
-def refit(job: Job, networks: Sequence[NetworkTime]) -> MeasuredCost:
+def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None = None) -> MeasuredCost:
     """The cost model fitted to ``networks``: the first two, all float and all binary, give the rows per layer."""
     table = CostTable().add([*networks[0].layers, *networks[1].layers, *(network_row(job, time) for time in networks)])
-    return MeasuredCost(
-        table, tuple(networks), fit(ms_cost(table, tuple(job.layers)), [time.network for time in networks])
-    )
+    prior, times = ms_cost(table, tuple(job.layers)), [time.network(quantile) for time in networks]
+    return MeasuredCost(table, tuple(networks), fit(prior, times, transitions=job.transitions), quantile)
 
 
 def _mixtures(job: Job) -> list[tuple[str, ...]]:

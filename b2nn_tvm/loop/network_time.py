@@ -37,24 +37,27 @@ class NetworkTime:
     quiet: int = 0
     fingerprint: str = ""
 
-    @property
-    def network(self) -> MeasuredNetwork:
-        return MeasuredNetwork(self.binary, self.ms)
-
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> NetworkTime:
         """The time that a phase keeps as ``dataclasses.asdict`` gives it."""
         rows = tuple(CostRow(**row) for row in found["layers"])
         return cls(**{**found, "binary": tuple(found["binary"]), "layers": rows})
 
-    @property
-    def upper_ms(self) -> float:
-        """The upper end of the interval, where there is one, else the time.
+    def at(self, quantile: float | None) -> float:
+        """The undisturbed milliseconds, or the observed ones at a quantile of 0.5, 0.9 or 0.99."""
+        return self.ms if quantile is None else {0.5: self.median_ms, 0.9: self.p90_ms, 0.99: self.p99_ms}[quantile]
+
+    def network(self, quantile: float | None = None) -> MeasuredNetwork:
+        """The network as a cost model is fitted to it."""
+        return MeasuredNetwork(self.binary, self.at(quantile))
+
+    def upper_ms(self, quantile: float | None = None) -> float:
+        """The upper end of the undisturbed time's interval, where there is one, or the observed time at a quantile.
 
         The float network is what relative limits are shares of, so that its own time counts.
         """
-        return self.ms if math.isnan(self.high_ms) or not self.binary else self.high_ms
+        return self.at(quantile) if quantile or math.isnan(self.high_ms) or not self.binary else self.high_ms
 
-    def keeps(self, limit_ms: float) -> bool:
+    def keeps(self, limit_ms: float, quantile: float | None = None) -> bool:
         """Whether the network keeps a limit, with the whole interval of its time."""
-        return self.upper_ms <= limit_ms
+        return self.upper_ms(quantile) <= limit_ms

@@ -7,7 +7,7 @@ they are enough. Where they are not, the same progression goes on from its last 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
@@ -34,11 +34,15 @@ class ProgressionWithinBudget:
     attempts: tuple[Attempt, ...]
 
 
-def check_progression(selection: SelectionSettings, budget: Budget | None, *, compare: int) -> None:
-    """Raises InputError for a budget or a comparison that does not go with a progression of binary weights."""
-    if selection.progressive is None or selection.progression().precision != Precision.WEIGHT_BINARY:
+def check_progression(selection: SelectionSettings, budgets: Sequence[Budget], *, compare: int) -> None:
+    """Raises InputError for budgets or a comparison that do not go with the progression, if there is one."""
+    if selection.progressive is None:
         return
-    if budget is None or budget.unit != "bytes":
+    if len(budgets) > 1:
+        raise InputError(f"a progressive order goes on until one budget is kept: give one, not {len(budgets)}")
+    if selection.progression().precision != Precision.WEIGHT_BINARY:
+        return
+    if not budgets or budgets[0].unit != "bytes":
         raise InputError(
             f"{selection.progressive} makes weights alone binary, which saves bytes: give a budget such as 300KiB"
         )
@@ -69,9 +73,13 @@ def binarize_until_within_budget(
         if goal.cost:
             return ProgressionWithinBudget(progressed, binary, predicted, measured, ())
         (time,) = measure_networks(job, [binary])
-        attempts.append(Attempt(binary, predicted, time.ms, progressed.steps[-1].loss if progressed.steps else 0.0))
-        measured = refit(job, (*measured.networks, time))
-        if time.keeps(bound):
+        attempts.append(
+            Attempt(
+                binary, predicted, time.at(measured.quantile), progressed.steps[-1].loss if progressed.steps else 0.0
+            )
+        )
+        measured = refit(job, (*measured.networks, time), quantile=measured.quantile)
+        if time.keeps(bound, measured.quantile):
             return ProgressionWithinBudget(progressed, binary, predicted, measured, tuple(attempts))
         if predicted <= cost.minimum():
             raise BudgetError(

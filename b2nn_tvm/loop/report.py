@@ -12,7 +12,8 @@ from statistics import median
 from typing import Any
 
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.result import ResultRow, SearchResult
+from b2nn_tvm.loop.result import AchievedBudget, ResultRow, SearchResult
+from b2nn_tvm.plan import Certificate
 from b2nn_tvm.storage.document import write_atomic, write_document
 from b2nn_tvm.version import __version__
 
@@ -44,11 +45,11 @@ def table(result: SearchResult) -> Table:
 def lines(result: SearchResult) -> list[str]:
     """The findings that do not fit into the table, one line each."""
     found = [
-        (
-            f"budget {_amount(result.limit, result.unit)}: achieved {_amount(result.achieved, result.unit)}"
-            f" ({_verdict(result)})"
-        )
+        f"budget {_amount(each.limit, each.unit)}: achieved {_amount(each.achieved, each.unit)} ({_verdict(each)})"
+        for each in result.budgets
     ]
+    if result.plan.certificate is not None:
+        found.append(_proof(result.plan.certificate))
     if result.prediction_error is not None:
         found.append(
             f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms:"
@@ -92,9 +93,14 @@ def document(result: SearchResult) -> dict[str, Any]:
     body |= {
         "folder": str(result.folder),
         "libraries": {name: os.path.relpath(path, result.folder) for name, path in result.libraries.items()},
-        "plan": {"digest": result.plan.digest, "binary": list(result.plan.binary), "layers": dict(result.plan.layers)},
+        "plan": {
+            "digest": result.plan.digest,
+            "binary": list(result.plan.binary),
+            "layers": dict(result.plan.layers),
+            "certificate": None if result.plan.certificate is None else asdict(result.plan.certificate),
+        },
         "prediction_error": result.prediction_error,
-        "within_budget": result.achieved <= result.limit,
+        "within_budget": result.within_budget,
     }
     finite: dict[str, Any] = _finite(body)
     return finite
@@ -170,8 +176,20 @@ def _with_interval(interval: Interval, factor: float, digits: int) -> str:
     return f"{factor * interval.mean:.{digits}f} ± {factor * interval.half_width:.{digits}f}"
 
 
-def _verdict(result: SearchResult) -> str:
-    share = result.achieved / result.limit - 1
+def _proof(certificate: Certificate) -> str:
+    harm = f"the summed harm of the binary layers is {certificate.objective:.4g}"
+    if certificate.bound is None or certificate.gap is None:
+        return f"{harm}; the solver {certificate.solver} proves nothing of it"
+    if certificate.gap <= 1e-6 * abs(certificate.objective):
+        return f"{harm}, proven to be the least of all choices within the bound (solver {certificate.solver})"
+    return (
+        f"{harm}; no choice within the bound has less than {certificate.bound:.4g}, which leaves a gap of"
+        f" {certificate.gap:.2g} (solver {certificate.solver})"
+    )
+
+
+def _verdict(budget: AchievedBudget) -> str:
+    share = budget.achieved / budget.limit - 1
     return f"kept, {-share:.1%} to spare" if share <= 0 else f"exceeded by {share:.1%}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
+from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.plan import Plan
@@ -49,14 +50,23 @@ class CostQuality:
 
 
 @dataclass(frozen=True)
+class AchievedBudget:
+    """A budget and what the network needs of it, both in ``unit`` ("ms", "flops" or "bytes")."""
+
+    unit: str
+    limit: float
+    achieved: float
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """The outcome of a search; every file it names lies below ``folder``.
 
     ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"); ``predicted`` and ``achieved`` are in
-    the same unit. ``measured_ms`` is the delivered library's median time and ``library_accuracy`` its share of right
-    answers on the ``images`` images of the test set; on ``agreeing`` of them its answer is the torch model's.
-    ``conversion`` is the form of binary layers; ``steps`` are the steps of a progression, in the order in which layers
-    became binary.
+    the same unit. ``further`` are the other budgets. ``measured_ms`` is the delivered library's median time and
+    ``library_accuracy`` its share of right answers on the ``images`` images of the test set; on ``agreeing`` of them
+    its answer is the torch model's. ``conversion`` is the form of binary layers; ``steps`` are the steps of a
+    progression, in the order in which layers became binary.
     """
 
     folder: Path
@@ -69,6 +79,7 @@ class SearchResult:
     predicted: float
     achieved: float
     measured_ms: float | None
+    time: NetworkTime | None
     library_accuracy: float | None
     agreeing: int
     images: int
@@ -84,6 +95,17 @@ class SearchResult:
     threads: int
     conversion: ConversionOptions = DEFAULT
     steps: tuple[Step, ...] = ()
+    further: tuple[AchievedBudget, ...] = ()
+
+    @property
+    def budgets(self) -> tuple[AchievedBudget, ...]:
+        """All budgets, the first one first."""
+        return (AchievedBudget(self.unit, self.limit, self.achieved), *self.further)
+
+    @property
+    def within_budget(self) -> bool:
+        """Whether all budgets are kept."""
+        return all(budget.achieved <= budget.limit for budget in self.budgets)
 
     @property
     def row(self) -> ResultRow:

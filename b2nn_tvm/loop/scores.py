@@ -36,6 +36,8 @@ def score(job: Job, goal: BudgetGoal, measured: MeasuredCost) -> dict[str, float
         cost = goal.cost or measured.fitted.cost
         options |= {"cost": cost, "limit": goal.limit}
         inputs |= {"limit": goal.limit, "savings": {name: float(cost.saving(name)) for name in cost.names}}
+        if cost.transitions:
+            inputs["transitions"] = [[*shared.layers, shared.when, float(shared.cost)] for shared in cost.transitions]
     if method in methods.NEED_TRAINING_DATA:
         options["data"] = job.data
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -24,7 +24,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.loop.progressive import check_progression
-from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
+from b2nn_tvm.loop.result import AchievedBudget, CostQuality, ResultRow, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
@@ -53,7 +53,7 @@ def search(
     *,
     data: str | DataBundle,
     output: str | os.PathLike[str],
-    budget: str | Budget | None = None,
+    budget: str | Budget | Sequence[str | Budget] | None = None,
     settings: SearchSettings | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     plan: str | os.PathLike[str] | None = None,
@@ -66,11 +66,12 @@ def search(
     ``output``.
 
     ``model`` is a torch module, a built-in network's name or "pkg.module:factory"; ``data`` is a DataBundle, a built-in
-    set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like; None is half-way from all
-    binary to all float in milliseconds. The settings of the search are given as ``settings``, or as ``keywords``, which
-    are the fields of the settings' groups: method, rule, solver, masks, margin, progressive, epochs_per_layer and floor
-    of SelectionSettings; epochs, float_epochs and seed of TrainingSettings; target, device, threads and also of
-    DeploymentSettings; and conversion. Milliseconds are medians of one inference.
+    set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like, or a sequence of budgets
+    in different units, all of which are kept; None is half-way from all binary to all float in milliseconds. The
+    settings of the search are given as ``settings``, or as ``keywords``, which are the fields of the settings' groups:
+    method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of SelectionSettings; epochs,
+    float_epochs and seed of TrainingSettings; target, device, threads and also of DeploymentSettings; and conversion.
+    Milliseconds are those of one undisturbed inference, or observed ones where the budget is "12ms@p90" and the like.
 
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
@@ -88,8 +89,8 @@ def search(
     if loaded_plan is not None:
         settings = _settings_for_plan(settings, loaded_plan)
     selection, deployment = settings.selection, settings.deployment
-    budget = goals.parse_goal(budget, rule=selection.rule)
-    check_progression(selection, budget, compare=compare)
+    budgets = goals.parse_goal(budget, rule=selection.rule)
+    check_progression(selection, budgets, compare=compare)
     for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
         find_toolchain(targets.get(word))
     _check_device(deployment)
@@ -111,9 +112,11 @@ def search(
         progress=as_progress(progress),
     )
 
-    goal = goals.exact_goal(job, budget)
-    measured = measure_cost(job)
-    goal = goal or goals.latency_goal(budget, measured)
+    goal = goals.exact_goal(job, budgets)
+    exact = () if goal else goals.exact_limits(job, budgets)  # refused before anything is measured
+    quantile = next((each.quantile for each in budgets if each.unit == "ms"), None)
+    measured = measure_cost(job, quantile=quantile)
+    goal = goal or goals.latency_goal(budgets, measured, also=exact)
     parent = train_parent(job)
     scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
     choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
@@ -133,12 +136,13 @@ def search(
         predicted=choice.predicted,
         achieved=delivery.measured_ms if goal.unit == "ms" else choice.predicted,
         measured_ms=delivery.measured_ms,
+        time=delivery.time,
         library_accuracy=delivery.accuracy,
         agreeing=delivery.agreeing,
         images=delivery.images,
         rows=rows,
         random_accuracy=interval([row.accuracy for row in rows if row.role == "random"]) if drawn else None,
-        random_ms=interval([one.time.ms for one in drawn]) if drawn else None,
+        random_ms=interval([one.ms for one in drawn]) if drawn else None,
         attempts=choice.attempts,
         quality=_quality(choice.measured),
         scores=dict(scores)
@@ -149,6 +153,10 @@ def search(
         threads=deployment.threads,
         conversion=settings.conversion,
         steps=choice.steps,
+        further=tuple(
+            AchievedBudget(cost.unit, float(limit.limit(cost)), float(cost.total(choice.binary)))
+            for cost, limit in goal.also
+        ),
     )
     report.write(found)
     return found
@@ -221,11 +229,19 @@ def _choose_and_deliver(
             mixed = finetune_each(job, {name: choice.binary}, phase=phase)[name]
         limit_ms = goal.limit if goal.unit == "ms" else None
         digest = _plan(job, choice, goal, imported_plan).digest
-        delivery = deliver(job, mixed.model, folder, phase=f"delivery/{name}", limit_ms=limit_ms, plan_digest=digest)
-        if imported_plan is not None or goal.unit != "ms" or delivery.time.keeps(goal.limit):
+        delivery = deliver(
+            job,
+            mixed.model,
+            folder,
+            phase=f"delivery/{name}",
+            limit_ms=limit_ms,
+            plan_digest=digest,
+            quantile=goal.quantile,
+        )
+        if imported_plan is not None or goal.unit != "ms" or delivery.keeps(goal.limit):
             return choice, mixed, delivery
         measured = choice.measured
-        bound *= 0.99 * goal.limit / delivery.measured_ms
+        bound *= 0.99 * min(1.0, goal.limit / delivery.time.upper_ms(goal.quantile))
     for name in tried:  # the same command measures them again
         job.state.forget(f"delivery/{name}")
     raise BudgetError(
@@ -259,7 +275,7 @@ def _compare(
             binary=time.binary,
             accuracy=accuracy,
             predicted_ms=float(cost.total(time.binary)),
-            measured_ms=time.ms,
+            measured_ms=time.at(goal.quantile),
             size_bytes=time.size_bytes,
             seed=seed,
         )
@@ -278,7 +294,7 @@ def _compare(
     ]
     if not count:
         return tuple(rows), []
-    drawn = random_choices(job, cost, choice.binary, delivery.measured_ms, count)
+    drawn = random_choices(job, cost, choice.binary, delivery.measured_ms, count, quantile=goal.quantile)
     choices = {"all-binary": job.eligible, **{f"random-{one.seed}": one.binary for one in drawn}}
     effort = job.settings.selection.progression().epochs * len(choice.steps) if choice.network is not None else 0
     trained = finetune_each(job, choices, phase="fine-tune the networks to compare with", effort=effort)
@@ -302,6 +318,7 @@ def _plan(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None
         predicted=choice.predicted,
         unit=goal.unit,
         conversion=asdict(settings.conversion),
+        certificate=choice.certificate,
     )
 
 

@@ -19,16 +19,18 @@ from b2nn_tvm.mixbin.selectors import registry as methods
 class SelectionSettings:
     """The selection of binary layers: by the scores of ``method``, or one after the other in a ``progressive`` order.
 
-    ``rule`` and ``solver`` are arguments of ``select``. ``masks`` random mixtures of layers are measured to correct the
-    cost model, and candidates are selected ``margin``, a share in 0..1, below the budget. In a progressive order,
-    ``epochs_per_layer`` epochs of training follow each layer (None: 2 for layer-wise priority, else 1), and ``floor``
-    is the least validation accuracy in 0..1. Raises InputError, with the choices, for a value that is unknown or out of
-    range.
+    ``rule`` and ``solver`` are arguments of ``select``. The solver None becomes "exact" where scores are harms that can
+    be summed up, and "sort" under a rule other than "strict", for methods that give an order (``registry.ORDERS``) and
+    in a progressive order, all of which have no other solver. ``masks`` random mixtures of layers are measured to
+    correct the cost model, and candidates are selected ``margin``, a share in 0..1, below the budget. In a progressive
+    order, ``epochs_per_layer`` epochs of training follow each layer (None: 2 for layer-wise priority, else 1), and
+    ``floor`` is the least validation accuracy in 0..1. Raises InputError, with the choices, for a value that is unknown
+    or out of range.
     """
 
     method: str = "mixbin-loss"
     rule: str = "strict"
-    solver: str = "sort"
+    solver: str | None = None
     masks: int = 4
     margin: float = 0.02
     progressive: str | None = None
@@ -36,11 +38,8 @@ class SelectionSettings:
     floor: float | None = None
 
     def __post_init__(self) -> None:
-        for what, word, choices in (
-            ("method", self.method, methods.names()),
-            ("rule", self.rule, RULES),
-            ("solver", self.solver, SOLVERS),
-        ):
+        words = (("method", self.method, methods.names()), ("rule", self.rule, RULES))
+        for what, word, choices in (*words, ("solver", self.solver or SOLVERS[0], SOLVERS)):
             if word not in choices:
                 raise InputError(f"unknown {what} {word!r}; choose one of {', '.join(choices)}")
         _check_least("masks", self.masks, 0)
@@ -48,12 +47,19 @@ class SelectionSettings:
             raise InputError(f"margin: expected a share of the budget from 0 to below 1, but got {self.margin}")
         if self.progressive is not None:
             self.progression()
-            if (self.rule, self.solver) != ("strict", "sort"):
+            if self.rule != "strict" or self.solver == "exact":
                 raise InputError(
                     "a progressive order goes on until the budget is kept: it has no other rule and no solver"
                 )
         elif self.epochs_per_layer is not None or self.floor is not None:
             raise InputError("epochs per layer and an accuracy floor belong to a progressive order: choose one")
+        elif self.solver == "exact" and self.method in methods.ORDERS:
+            raise InputError(
+                f"the scores of {self.method} are an order of layers, whose sum means nothing: use solver 'sort'"
+            )
+        if self.solver is None:
+            sorts = self.rule != "strict" or self.method in methods.ORDERS or self.progressive is not None
+            object.__setattr__(self, "solver", "sort" if sorts else "exact")
 
     def progression(self, scores: Mapping[str, float] = MappingProxyType({})) -> Progression:
         """The Progression of these settings; ``scores`` are the scores by ``method``."""
@@ -173,7 +179,7 @@ class SearchKeywords(TypedDict, total=False):
 
     method: str
     rule: str
-    solver: str
+    solver: str | None
     masks: int
     margin: float
     progressive: str | None

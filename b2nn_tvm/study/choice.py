@@ -24,7 +24,7 @@ class Choice:
 
 def choose(scores: Mapping[str, float], cost: AdditiveCost, limit: Number) -> Choice:
     """The choice of MixBin's sort under the strict rule; raises as ``select`` does."""
-    found = select(scores, cost, limit)
+    found = select(scores, cost, limit, solver="sort")
     return Choice(found.binary, int(found.achieved), False)
 
 

@@ -17,6 +17,10 @@ WORDS = ("--model", "cresnet20", "-o", "out")
     [
         (("--budget", "12 parsecs"), ("12 parsecs", "ms", "KiB")),
         (("--budget", "12"), ("no unit",)),
+        (("--budget", "12ms@p95"), ("@p95", "@p50, @p90, @p99")),
+        (("--budget", "40%flops@p90"), ("milliseconds", "12ms@p90")),
+        (("--budget", "12ms", "--budget", "9ms"), ("one budget in ms", "12ms and 9ms")),
+        (("--budget", "12ms", "--budget", "40%flops", "--progressive", "rear"), ("one budget",)),
         (("--device", "attic"), ("attic", "local")),
         (("--device", "emulator:cortex-a72"), ("an emulator's time is not a latency",)),
         (("--target", "vax"), ("vax", "arm", "native")),
@@ -25,6 +29,7 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--method", "magic"), ("magic", "mixbin-loss", "random")),
         (("--rule", "loose", "--budget", "50%flops"), ("loose", "strict", "nearest")),
         (("--solver", "oracle"), ("oracle", "exact")),
+        (("--solver", "exact", "--method", "random"), ("random", "order", "sort")),
         (("--rule", "nearest"), ("milliseconds", "strict")),
         (("--binarizer", "magic"), ("magic", "xnor", "distribution-aware")),
         (("--activation", "magic"), ("magic", "binrelu", "rprelu")),
@@ -49,6 +54,13 @@ def test_refusals_are_one_line_and_leave_nothing(
 def test_an_infeasible_budget_says_what_is_possible_and_which_layers_bind(here: Run, tmp_path: Path) -> None:
     done = here("search", *WORDS, "--budget", "1%flops", "--float-epochs", "500")
     assert_refused(done, "conv1", "stay float", "allow at least")
+    assert not (tmp_path / "out" / "plan.json").exists()
+
+
+def test_the_budget_that_cannot_be_kept_is_named_among_several(here: Run, tmp_path: Path) -> None:
+    """Bytes are counted, so that they are refused before a time is measured."""
+    done = here("search", *WORDS, "--budget", "12ms", "--budget", "1KiB", "--float-epochs", "500")
+    assert_refused(done, "at most 1024 bytes", "allow at least")
     assert not (tmp_path / "out" / "plan.json").exists()
 
 

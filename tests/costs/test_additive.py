@@ -4,6 +4,7 @@ from fractions import Fraction
 import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost, Budget, bytes_cost, flops_cost, parse_budget
+from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.workload import ConvWorkload
 
@@ -56,6 +57,10 @@ def test_budgets_are_read(text, value, unit, relative):
         ("ms", "positive"),
         ("1e3ms", "positive"),
         ("nanms", "positive"),
+        ("12ms@p95", "unknown quantile '@p95'; write one of @p50, @p90, @p99"),
+        ("12ms@", "unknown quantile '@'"),
+        ("40%flops@p90", "milliseconds such as 12ms@p90, not one in flops"),
+        ("300KiB@p50", "not one in bytes"),
     ],
 )
 def test_what_is_no_budget_is_refused_with_examples(text, message):
@@ -63,7 +68,19 @@ def test_what_is_no_budget_is_refused_with_examples(text, message):
         parse_budget(text)
 
 
-@pytest.mark.parametrize("text", ["12ms", "40%flops", "0.8ms", "307200bytes"])
+@pytest.mark.parametrize(
+    ("text", "quantile"), [("12ms", None), ("12ms@p50", 0.5), ("800us@P90", 0.9), ("40%ms @p99", 0.99)]
+)
+def test_a_quantile_of_observed_times_follows_the_amount(text, quantile):
+    assert parse_budget(text).quantile == quantile
+
+
+def test_a_quantile_that_is_none_is_refused():
+    with pytest.raises(InputError, match="one of @p50, @p90, @p99, not 0.95"):
+        Budget(12, "ms", quantile=0.95)
+
+
+@pytest.mark.parametrize("text", ["12ms", "40%flops", "0.8ms", "307200bytes", "12ms@p90", "40%ms@p99"])
 def test_a_budget_prints_as_it_is_read(text):
     assert parse_budget(str(parse_budget(text))) == parse_budget(text)
     assert str(parse_budget(text)) == text
@@ -125,7 +142,21 @@ def test_whole_totals_are_integers():
     assert isinstance(cost.total(["a"]), int)
 
 
+def test_shared_costs_are_part_of_every_total():
+    """Each of b and c alone saves 1 and costs a pack of 1.5; a float copy of 4 is kept until both are binary."""
+    pack = Transition(("b", "c"), "binary", Fraction(3, 2), "signs")
+    copy = Transition(("b", "c"), "float", 4, "float copy")
+    cost = AdditiveCost("ms", 1, {"a": 4, "b": 2, "c": 2}, {"a": 5, "b": 1, "c": 1}, transitions=(pack, copy))
+    assert cost.full == 1 + 8 + 4
+    assert cost.total(["b"]) == 1 + 7 + 4 + Fraction(3, 2)
+    assert cost.worthwhile == ("b", "c") and cost.minimum() == 1 + 6 + Fraction(3, 2)
+    assert cost.maximum() == cost.total(["a", "b"]) == Fraction(29, 2)
+    assert cost.saving("b") == 1
+
+
 def test_wrong_costs_are_refused():
+    with pytest.raises(InputError, match="no cost is known for z; the layers are a"):
+        AdditiveCost("ms", 0, {"a": 1}, {"a": 1}, transitions=(Transition(("a", "z"), "float", 1, "copy"),))
     with pytest.raises(InputError, match="missing for b"):
         AdditiveCost("ms", 0, {"a": 1, "b": 1}, {"a": 1})
     with pytest.raises(InputError, match="of a is nan"):

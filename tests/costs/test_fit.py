@@ -1,11 +1,13 @@
 """The fit against networks whose true cost is known."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.fit import MeasuredNetwork, fit
+from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import InputError
 
 NAMES = [f"layer{i}" for i in range(12)]
@@ -77,7 +79,61 @@ def test_all_terms_stay_non_negative():
     assert min([cost.fixed, *cost.float_cost.values(), *cost.binary_cost.values()]) >= 0
 
 
+PAIRS = [Transition((NAMES[i], NAMES[i + 1]), "binary", 0.0, "signs of one tensor") for i in range(0, 12, 2)]
+
+
+@pytest.mark.parametrize("count", [28, 44])
+def test_a_shared_pack_is_found_and_predicts_better(count):
+    """Two of six tensors have signs that cost a tenth of the network; the table knows nothing of them."""
+    truth, prior = truth_and_prior(scale=1.3, noise=0.1)
+    packs = tuple(replace(shared, cost=1.5) for shared in PAIRS[:2])
+    truth = replace(truth, transitions=packs)
+    measured = networks(truth, count, noise=0.003)
+    alone, shared = fit(prior, measured), fit(prior, measured, transitions=PAIRS)
+    assert alone.cost.transitions == ()
+    assert relative_error(shared.cost, truth) < 0.7 * relative_error(alone.cost, truth)
+    assert shared.error < alone.error
+    found = {each.layers: each.cost for each in shared.cost.transitions}
+    assert all(each.when == "binary" and each.reason == "signs of one tensor" for each in shared.cost.transitions)
+    assert min(found[each.layers] for each in packs) > max(
+        (cost for layers, cost in found.items() if layers not in {each.layers for each in packs}), default=0
+    )
+
+
+@pytest.mark.parametrize("count", [2, 6, 20])
+def test_candidates_that_the_measurements_do_not_ask_for_do_no_harm(count):
+    truth, prior = truth_and_prior(scale=1.2, offset=0.3, noise=0.1)
+    measured = networks(truth, count, noise=0.01)
+    alone, offered = fit(prior, measured), fit(prior, measured, transitions=PAIRS)
+    assert offered.error <= alone.error
+    assert relative_error(offered.cost, truth) <= 1.1 * relative_error(alone.cost, truth) + 1e-4
+
+
+def test_too_few_networks_to_tell_leave_shared_costs_out():
+    """20 networks for 24 layer terms: shared terms lower the leave-one-out error, but no more than chance explains."""
+    truth, prior = truth_and_prior(scale=1.3, noise=0.1)
+    truth = replace(truth, transitions=tuple(replace(shared, cost=1.5) for shared in PAIRS[:2]))
+    measured = networks(truth, 20, noise=0.003)
+    assert fit(prior, measured, transitions=PAIRS) == fit(prior, measured)
+
+
+def test_no_candidates_are_the_fit_as_it_was():
+    truth, prior = truth_and_prior(scale=1.2, noise=0.1)
+    measured = networks(truth, 8, noise=0.01)
+    assert fit(prior, measured, transitions=()) == fit(prior, measured)
+
+
+def test_the_shared_costs_of_the_prior_are_candidates_too():
+    truth, prior = truth_and_prior()
+    pack = Transition((NAMES[0], NAMES[1]), "binary", 2.0, "signs")
+    truth, prior = replace(truth, transitions=(pack,)), replace(prior, transitions=(replace(pack, cost=0.0),))
+    fitted = fit(prior, networks(truth, 44))
+    assert [(each.layers, each.cost > 0.5) for each in fitted.cost.transitions] == [(pack.layers, True)]
+
+
 def test_what_cannot_be_fitted_is_refused():
+    with pytest.raises(InputError, match="no cost is known for stem"):
+        fit(truth_and_prior()[1], [MeasuredNetwork((), 1.0)], transitions=[Transition(("stem",), "float", 0, "copy")])
     _, prior = truth_and_prior()
     with pytest.raises(InputError, match="at least one measured network"):
         fit(prior, [])

@@ -9,7 +9,7 @@ import torch
 
 from b2nn_tvm.costs.additive import Budget, parse_budget
 from b2nn_tvm.loop import find_within_budget
-from b2nn_tvm.loop.budget_goal import BudgetGoal, exact_goal
+from b2nn_tvm.loop.budget_goal import BudgetGoal, exact_goal, exact_limits, latency_goal
 from b2nn_tvm.loop.choose_plan import choice_of_plan, choose
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.selection.select import select
@@ -34,6 +34,31 @@ def test_an_exact_budget_is_kept_by_scores_alone(tmp_path: Path, budget: str, so
     assert choice.predicted == float(goal.cost.total(choice.binary)) <= goal.limit
     assert choice.predicted_ms == pytest.approx(milliseconds(choice.binary), rel=1e-3)
     assert choice.precision is Precision.BINARY and choice.network is None and choice.attempts == choice.steps == ()
+    assert choice.certificate == expected.certificate and choice.certificate.solver == solver
+
+
+def test_all_of_several_exact_budgets_are_kept(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    goal = exact_goal(job, (parse_budget("90%flops"), parse_budget("40%bytes")))
+    choice = choose(job, goal, SCORES, made_up_cost(job, Device()), goal.limit)
+    ((size, limit),) = goal.also
+    assert float(goal.cost.total(choice.binary)) <= goal.limit and size.total(choice.binary) <= limit.limit(size)
+    alone = choose(job, exact_goal(job, parse_budget("90%flops")), SCORES, made_up_cost(job, Device()), goal.limit)
+    assert size.total(alone.binary) > limit.limit(size)
+
+
+def test_milliseconds_and_bytes_are_kept_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find_within_budget, "measure_network", device := Device())
+    job = small_job(tmp_path)
+    measured = made_up_cost(job, device)
+    budgets = (parse_budget("4ms"), parse_budget("40%bytes"))
+    goal = latency_goal(budgets, measured, also=exact_limits(job, budgets))
+    choice = choose(job, goal, SCORES, measured, goal.limit)
+    ((size, limit),) = goal.also
+    assert device(job, choice.binary).ms <= 4 and size.total(choice.binary) <= limit.limit(size)
+    alone = choose(job, latency_goal(budgets[0], measured), SCORES, measured, 4.0)
+    assert size.total(alone.binary) > limit.limit(size) and len(alone.binary) < len(choice.binary)
+    assert choice.certificate.solver == "exact" and choice.certificate.gap == 0
 
 
 def test_milliseconds_are_kept_by_measuring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,4 +97,5 @@ def test_a_plan_is_taken_as_it_is_over_the_budget_or_not(tmp_path: Path) -> None
     planned = choice_of_plan(goal, measured, NAMES[:1])
     assert planned.binary == NAMES[:1] and planned.predicted == float(goal.cost.total(NAMES[:1])) > goal.limit
     timed = choice_of_plan(BudgetGoal("1ms", "ms", 1.0, None), measured, NAMES[:1])
+    assert planned.certificate is None
     assert timed.predicted == timed.predicted_ms == planned.predicted_ms == pytest.approx(3.6, rel=1e-3)

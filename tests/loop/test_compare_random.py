@@ -10,6 +10,7 @@ import pytest
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.loop import compare_random as comparison
 from b2nn_tvm.loop.compare_random import TOLERANCE, interval, random_choices
+from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.progress import silent
 
@@ -34,7 +35,8 @@ def draw(monkeypatch: pytest.MonkeyPatch, cost: AdditiveCost, chosen: tuple, cou
 
     def measure(binary):
         asked.append(binary)
-        return SimpleNamespace(ms=float(cost.total(binary)) * (1 + off * (len(asked) % 2)))
+        ms = float(cost.total(binary)) * (1 + off * (len(asked) % 2))
+        return NetworkTime(binary, ms, 0.01, 9, 1000, "made up", "none", ())
 
     asked: list = []
     monkeypatch.setattr(comparison, "measure_networks", lambda _job, choices: list(map(measure, choices)))

@@ -61,7 +61,9 @@ def layers() -> list:
 @pytest.fixture
 def job() -> SimpleNamespace:
     settings = SearchSettings()
-    return SimpleNamespace(name="net", settings=settings, layers=layers(), eligible=NAMES, progress=silent)
+    return SimpleNamespace(
+        name="net", settings=settings, layers=layers(), eligible=NAMES, transitions=(), progress=silent
+    )
 
 
 def run(job, device: Device, limit: float, monkeypatch: pytest.MonkeyPatch):

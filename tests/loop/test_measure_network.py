@@ -37,8 +37,8 @@ def test_every_layer_has_a_row_in_its_precision(time: NetworkTime) -> None:
         name: "binary" if name in HALF else "float" for name in NAMES
     }
     assert rows["conv1"].precision == "float" and rows[HALF[0]].workload.startswith("conv2d_n1_c4_h8_w8_o8_k3x3")
-    assert time.binary == HALF and time.network.binary == HALF
-    assert 0 < time.ms == time.network.ms and time.runs > 0 and time.size_bytes > 0
+    assert time.binary == HALF and time.network().binary == HALF
+    assert 0 < time.ms == time.network().ms and time.runs > 0 and time.size_bytes > 0
     assert {row.target for row in time.layers} == {"native"} and {row.threads for row in time.layers} == {1}
 
 

@@ -104,14 +104,21 @@ def test_all_layers_that_are_not_enough_are_an_error(tmp_path: Path, monkeypatch
 
 def test_layer_wise_priority_saves_bytes(tmp_path: Path) -> None:
     job, budget = make_job(tmp_path, progressive="layer-wise-priority"), parse_budget("40%bytes")
-    check_progression(job.settings.selection, budget, compare=0)
+    check_progression(job.settings.selection, (budget,), compare=0)
     goal, times = goals.exact_goal(job, budget), refit(job, [Device()(job, ()), Device()(job, NAMES)])
     grown = binarize_until_within_budget(job, goal, {}, times, goal.limit)
     assert grown.predicted <= goal.limit and grown.binary == NAMES[-len(grown.binary) :]
     assert {grown.progressed.plan.layers[name] for name in grown.binary} == {Precision.WEIGHT_BINARY}
-    for other, compare, message in ((None, 0, "bytes"), (Budget(1, "ms"), 0, "bytes"), (budget, 2, "random choices")):
+    for others, compare, message in (((), 0, "bytes"), ((Budget(1, "ms"),), 0, "bytes"), ((budget,), 2, "random")):
         with pytest.raises(InputError, match=message):
-            check_progression(job.settings.selection, other, compare=compare)
+            check_progression(job.settings.selection, others, compare=compare)
+
+
+def test_a_progression_keeps_one_budget() -> None:
+    budgets = (parse_budget("2ms"), parse_budget("40%bytes"))
+    with pytest.raises(InputError, match="goes on until one budget is kept: give one, not 2"):
+        check_progression(settings().selection, budgets, compare=0)
+    check_progression(settings(progressive=None, epochs_per_layer=None).selection, budgets, compare=0)
 
 
 @pytest.mark.parametrize(

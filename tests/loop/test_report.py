@@ -11,9 +11,10 @@ import pytest
 
 from b2nn_tvm.loop import report
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.result import SearchResult
+from b2nn_tvm.loop.result import AchievedBudget, SearchResult
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
+from b2nn_tvm.plan import Certificate
 
 
 def test_table_has_a_row_per_network_and_the_mean(result: SearchResult) -> None:
@@ -52,6 +53,41 @@ def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchR
     assert "binary layers have distribution-aware weights, prelu in front, borders of -1, learned thresholds" in text
     assert "one after the other, with this validation accuracy after each: block.conv1 95.1 %" in text
     assert "one after the other" not in "\n".join(report.lines(result))
+
+
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [
+        (Certificate(0.25, 0.25, 0.0, "exact"), "is 0.25, proven to be the least of all choices within the bound"),
+        (
+            Certificate(0.25, 0.2, 0.05, "exact"),
+            "no choice within the bound has less than 0.2, which leaves a gap of 0.05",
+        ),
+        (Certificate(0.25, None, None, "sort"), "is 0.25; the solver sort proves nothing of it"),
+    ],
+)
+def test_what_is_proven_of_the_choice_is_said_in_a_line_and_in_json(result: SearchResult, certificate, words) -> None:
+    proven = replace(result, plan=replace(result.plan, certificate=certificate))
+    assert sum(words in line for line in report.lines(proven)) == 1
+    found = report.document(proven)["plan"]["certificate"]
+    assert found == {
+        "objective": 0.25,
+        "bound": certificate.bound,
+        "gap": certificate.gap,
+        "solver": certificate.solver,
+    }
+    assert report.document(result)["plan"]["certificate"] is None
+    assert not any("summed harm" in line for line in report.lines(result))
+
+
+def test_every_budget_has_a_line_and_all_of_them_have_to_be_kept(result: SearchResult) -> None:
+    both = replace(result, further=(AchievedBudget("bytes", 4096, 3072),))
+    assert report.lines(both)[:2] == [
+        "budget 2 ms: achieved 1.9 ms (kept, 5.0% to spare)",
+        "budget 4.0 KiB: achieved 3.0 KiB (kept, 25.0% to spare)",
+    ]
+    assert report.document(both)["within_budget"] is True
+    assert report.document(replace(both, further=(AchievedBudget("bytes", 2048, 3072),)))["within_budget"] is False
 
 
 def test_without_comparison_nothing_is_compared(result: SearchResult) -> None:

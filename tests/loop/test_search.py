@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 import b2nn_tvm
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.loop import report
 from b2nn_tvm.loop.result import SearchResult
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
@@ -68,6 +70,21 @@ def test_a_second_search_measures_nothing_again(found: SearchResult, plan: Path)
     again = search(found.folder, plan=plan)
     assert stamps and {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert again.rows == found.rows and again.measured_ms == found.measured_ms
+
+
+def test_several_budgets_are_kept_and_the_choice_is_proven(found: SearchResult, tmp_path: Path) -> None:
+    """The networks have been measured already; what is new is scored, chosen and delivered."""
+    shutil.copytree(found.folder / "state", tmp_path / "state")
+    both = search(tmp_path, budget=["90%flops", "80%bytes"])
+    assert both.budget == both.plan.budget == "90%flops and 80%bytes"
+    assert [budget.unit for budget in both.budgets] == ["flops", "bytes"] and both.within_budget
+    assert both.further[0].achieved <= both.further[0].limit
+    loaded = Plan.load(tmp_path / "plan.json")
+    assert loaded == both.plan and loaded.certificate.solver == "exact" and loaded.certificate.gap == 0
+    assert loaded.certificate.objective == pytest.approx(sum(both.scores[name] for name in loaded.binary))
+    assert json.loads((tmp_path / "report.json").read_text())["plan"]["certificate"]["gap"] == 0
+    assert sum("proven to be the least" in line for line in report.lines(both)) == 1
+    assert "proven to be the least" in (tmp_path / "report.html").read_text()
 
 
 def test_a_plan_and_a_progressive_order_contradict_each_other(tmp_path: Path, plan: Path) -> None:

@@ -65,7 +65,7 @@ def test_nothing_given_is_the_defaults() -> None:
     [
         ({"method": "magic"}, "unknown method 'magic'; choose one of mixbin-loss, .*random"),
         ({"rule": "loose"}, "unknown rule 'loose'; choose one of strict, nearest, at_least"),
-        ({"solver": "oracle"}, "unknown solver 'oracle'; choose one of sort, exact"),
+        ({"solver": "oracle"}, "unknown solver 'oracle'; choose one of exact, sort"),
         ({"masks": -1}, "masks: expected at least 0, but got -1"),
         ({"margin": 1.0}, "margin: expected a share of the budget from 0 to below 1, but got 1.0"),
         ({"floor": 0.9}, "progressive order: choose one"),
@@ -110,7 +110,28 @@ def test_settings_are_frozen_and_say_themselves() -> None:
         "deployment: native on local, 2 threads, also for arm",
         "conversion: xnor weights, binrelu in front, borders of 0, no thresholds",
     ]
-    assert str(SelectionSettings()) == "mixbin-loss, rule strict, solver sort, 4 masks, margin 0.02"
+    assert str(SelectionSettings()) == "mixbin-loss, rule strict, solver exact, 4 masks, margin 0.02"
+
+
+@pytest.mark.parametrize(
+    ("given", "solver"),
+    [
+        ({}, "exact"),
+        ({"method": "hawq-v2"}, "exact"),
+        ({"solver": "sort"}, "sort"),
+        ({"rule": "nearest"}, "sort"),
+        ({"method": "random"}, "sort"),
+        ({"method": "mixbin-loss-printed-order"}, "sort"),
+        ({"progressive": "rear"}, "sort"),
+    ],
+)
+def test_the_exact_solver_is_the_default_where_scores_are_harms(given: dict, solver: str) -> None:
+    assert SelectionSettings(**given).solver == solver
+
+
+def test_an_order_has_no_exact_optimum() -> None:
+    with pytest.raises(InputError, match="scores of front are an order of layers, .*: use solver 'sort'"):
+        SelectionSettings(method="front", solver="exact")
 
 
 def test_all_targets_are_named_once_and_the_measured_one_first() -> None:

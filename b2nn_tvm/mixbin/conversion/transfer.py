@@ -21,9 +21,9 @@ def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
     """``plan`` applied to the network with these traced ``layers``: its layers, their workloads, the plan's precisions.
 
     Layers that the plan leaves float (the first convolution and the classifier among them) may differ. Where the plan
-    gives no workload, the name alone counts. ``predicted`` is not carried over, because the cost of the network depends
-    on the size of the image. Raises InputError, which names the layers, where layers are missing, may not be binary or
-    differ, and where the plan does not mention an eligible layer.
+    gives no workload, the name alone counts. ``predicted`` and ``certificate`` are not carried over, because the cost
+    of the network depends on the size of the image. Raises InputError, which names the layers, where layers are
+    missing, may not be binary or differ, and where the plan does not mention an eligible layer.
     """
     known = {layer.name: layer for layer in layers}
     wanted = {name: precision for name, precision in plan.layers.items() if precision != Precision.FLOAT}
@@ -60,6 +60,7 @@ def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
         workloads={layer.name: layer.workload.key for layer in layers},
         model=model or plan.model,
         predicted=0.0,
+        certificate=None,
     )
 
 

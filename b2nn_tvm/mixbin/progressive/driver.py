@@ -93,7 +93,9 @@ def _check(task: ScoringTask, how: Progression) -> None:
     if task.cost is not None and task.limit is not None:
         if how.precision == Precision.WEIGHT_BINARY and task.cost.unit != "bytes":
             raise InputError(f"binary weights alone save bytes, not {task.cost.unit}: give a cost in bytes")
-        select(dict.fromkeys(task.cost.names, 0.0), task.cost, task.limit)  # raises for an impossible limit
+        select(
+            dict.fromkeys(task.cost.names, 0.0), task.cost, task.limit, solver="sort"
+        )  # raises for an impossible limit
 
 
 class _Driver:

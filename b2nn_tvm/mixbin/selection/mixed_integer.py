@@ -1,97 +1,153 @@
-"""Selection as a mixed integer program, solved by HiGHS through scipy, with pairwise terms made linear.
+"""Selection as a mixed integer program, solved by HiGHS through scipy, with pairwise and shared terms made linear.
 
-minimize sum harm_i x_i + sum term_ij z_ij,  x binary,  sum saving_i x_i >= full - limit,
-z_ij >= x_i + x_j - 1 where the term is positive,  z_ij <= x_i and z_ij <= x_j where it is negative
+minimize sum harm_i x_i + sum term_ij z_ij,  x binary,
+sum saving_i x_i - sum shared_t y_t >= cost without any saving or shared term - limit,  for each limit,
+z_ij >= x_i + x_j - 1 where the term is positive,  z_ij <= x_i and z_ij <= x_j where it is negative,
+y_t >= x_i for each layer of a term that is paid for binary layers,  y_t >= 1 - x_i where float layers cause it
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from b2nn_tvm.costs.additive import AdditiveCost, Number
+from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.mixbin.selection.limits import Limit
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 TIME_LIMIT_S = 60
 TIME_OUT = 1  # the status of scipy's milp when its time is up
+CUTS = 64  # choices over a limit that are cut off one by one, before the limits themselves are lowered
+SCALE = (
+    1e4  # the largest number of each row and of the objective, so that HiGHS's absolute tolerances of 1e-6 are small
+)
 
 
 def mixed_integer(
     harms: Mapping[str, float],
-    cost: AdditiveCost,
-    limit: Number,
+    limits: Sequence[Limit],
     pairwise: Mapping[tuple[str, str], float],
     *,
     without: Sequence[tuple[str, ...]] = (),
+    known: tuple[str, ...] | None = None,
 ) -> tuple[tuple[str, ...], float] | None:
     """The best choice other than ``without``, and a bound that no other choice is below; None where no choice is left.
 
-    The bound is the choice's harm, up to rounding, unless the time ran out; where it ran out without any choice, all
-    layers are taken, with the bound that was reached.
+    The bound is the choice's harm, up to rounding, unless the time ran out. Where it ran out without any choice, the
+    ``known`` one is taken, or else all layers, with the bound that was reached. Raises BudgetError where these do not
+    keep the limits either.
     """
-    names, pairs = list(harms), list(pairwise)
-    program = _Program(names, pairs, pairwise)
-    savings = {names.index(name): float(cost.saving(name)) for name in names}
-    need = float(Fraction(cost.full) - Fraction(limit))
+    names = list(harms)
+    program = _Program(harms, pairwise)
+    for limit in limits:
+        program.keep(limit)
     for chosen in without:
-        # Any other choice differs in at least one layer.
-        program.at_least({i: -1.0 if name in chosen else 1.0 for i, name in enumerate(names)}, 1.0 - len(chosen))
-    margin, bound = 0.0, None
+        program.exclude(chosen)
+    end = time.monotonic() + TIME_LIMIT_S
+    margin, bound, cuts = 0.0, -math.inf, 0
     while True:
-        found = program.minimize(list(harms.values()) + list(pairwise.values()), savings, need + margin)
-        if bound is None:  # the bound of the problem itself, not of one narrowed by a margin
-            bound = float(found.mip_dual_bound) if found.x is not None or found.status == TIME_OUT else math.inf
+        found = program.minimize(margin, seconds=max(end - time.monotonic(), 0.0))
+        if margin == 0:  # the bound of the problem itself, not of one narrowed by a margin
+            reached = found.mip_dual_bound if found.x is not None or found.status == TIME_OUT else math.inf
+            bound = bound if reached is None else max(bound, float(reached) / program.harm_scale)
         if found.x is None:
-            # The time ran out, or only all layers together keep the limit, by less than the rounding of their sum.
-            everything = tuple(names)
-            possible = everything not in without and cost.total(everything) <= limit
-            harm = math.fsum([*harms.values(), *pairwise.values()])
-            return (everything, min(bound, harm)) if possible else None
+            # The time ran out, or what keeps the limits does so by less than the rounding of its sum.
+            for chosen in (known, tuple(names)):
+                if chosen is not None and chosen not in without and all(limit.keeps(chosen) for limit in limits):
+                    return chosen, bound
+            if found.status == TIME_OUT:
+                raise BudgetError(
+                    f"no choice of layers that keeps {' and '.join(map(str, limits))} was found in {TIME_LIMIT_S} s;"
+                    " allow more, or use solver 'sort'"
+                )
+            return None
         chosen = tuple(name for name, value in zip(names, found.x[: len(names)], strict=True) if value > 0.5)
-        if cost.total(chosen) <= limit:
+        if all(limit.keeps(chosen) for limit in limits):
             return chosen, bound
-        # The solver's tolerance let the choice exceed the limit (scipy issue 22812): ask for more.
-        margin = max(2 * margin, 1e-9 * float(cost.full))
+        # The solver's tolerance let the choice exceed a limit (scipy issue 22812): cut it off, or ask for more.
+        if cuts < CUTS:
+            program.exclude(chosen)
+            cuts += 1
+        else:
+            margin = max(2 * margin, 1e-7)
 
 
 class _Program:
-    """The constraints over the variables x (one per layer) and then z (one per pair)."""
+    """The variables x (one per layer), z (one per pair) and y (one per shared term of each limit), and their rows."""
 
-    def __init__(self, names: Sequence[str], pairs: Sequence[tuple[str, str]], terms: Mapping[tuple[str, str], float]):
-        self._layers, self._variables = len(names), len(names) + len(pairs)
+    def __init__(self, harms: Mapping[str, float], terms: Mapping[tuple[str, str], float]):
+        self._names = list(harms)
+        self._harm = [*harms.values()]
         self._rows: list[dict[int, float]] = []
         self._lower: list[float] = []
-        for z, pair in enumerate(pairs, start=len(names)):
-            one, other = (names.index(name) for name in pair)
-            if terms[pair] > 0:
-                self.at_least({z: 1.0, one: -1.0, other: -1.0}, -1.0)
+        self._limits: list[int] = []
+        for (one, other), term in terms.items():
+            z, i, j = self._variable(term), self._names.index(one), self._names.index(other)
+            if term > 0:
+                self._at_least({z: 1.0, i: -1.0, j: -1.0}, -1.0)
             else:
-                self.at_least({z: -1.0, one: 1.0}, 0.0)
-                self.at_least({z: -1.0, other: 1.0}, 0.0)
+                self._at_least({z: -1.0, i: 1.0}, 0.0)
+                self._at_least({z: -1.0, j: 1.0}, 0.0)
+        self.harm_scale = SCALE / max([abs(value) for value in self._harm if value], default=SCALE)
 
-    def at_least(self, row: Mapping[int, float], lower: float) -> None:
-        self._rows.append(dict(row))
-        self._lower.append(lower)
+    def keep(self, limit: Limit) -> None:
+        """The limit as a row: savings less shared terms are at least what has to be saved."""
+        cost = limit.cost
+        row = {index: float(cost.saving(name)) for index, name in enumerate(self._names)}
+        all_float = [Fraction(value) for value in (cost.fixed, *cost.float_cost.values())]
+        need = sum(all_float, -Fraction(limit.value))
+        for shared in cost.transitions:
+            members = [self._names.index(name) for name in shared.layers if name in self._names]
+            if shared.when == "float" and len(members) < len(shared.layers):
+                need += Fraction(shared.cost)  # a layer that stays float causes it in every choice
+                continue
+            y = self._variable(0.0)
+            row[y] = -float(shared.cost)
+            for x in members:
+                if shared.when == "binary":
+                    self._at_least({y: 1.0, x: -1.0}, 0.0)
+                else:
+                    self._at_least({y: 1.0, x: 1.0}, 1.0)
+        scale = SCALE / max([abs(value) for value in row.values() if value], default=SCALE)
+        self._limits.append(len(self._rows))
+        self._at_least({column: scale * value for column, value in row.items()}, scale * float(need))
 
-    def minimize(self, harm: Sequence[float], savings: Mapping[int, float], need: float) -> OptimizeResult:
+    def exclude(self, chosen: Sequence[str]) -> None:
+        """Any other choice differs in at least one layer."""
+        row = {index: -1.0 if name in chosen else 1.0 for index, name in enumerate(self._names)}
+        self._at_least(row, 1.0 - len(chosen))
+
+    def minimize(self, margin: float, *, seconds: float) -> OptimizeResult:
+        """The least harm with all limits kept by ``margin``, in scaled units."""
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import lil_array
 
-        rows = [*self._rows, savings]
-        matrix = lil_array((len(rows), self._variables))
-        for index, row in enumerate(rows):
+        layers, variables = len(self._names), len(self._harm)
+        matrix = lil_array((len(self._rows), variables))
+        for index, row in enumerate(self._rows):
             for column, value in row.items():
                 matrix[index, column] = value
+        lower = np.array(self._lower)
+        lower[self._limits] += margin
         return milp(
-            np.array(harm),
-            integrality=np.array([1] * self._layers + [0] * (self._variables - self._layers)),
+            self.harm_scale * np.array(self._harm),
+            integrality=np.array([1] * layers + [0] * (variables - layers)),
             bounds=Bounds(0, 1),
-            constraints=LinearConstraint(matrix.tocsr(), lb=np.array([*self._lower, need])),
-            options={"time_limit": TIME_LIMIT_S, "mip_rel_gap": 0},
+            constraints=LinearConstraint(matrix.tocsr(), lb=lower),
+            options={"time_limit": seconds, "mip_rel_gap": 0},
         )
+
+    def _variable(self, harm: float) -> int:
+        self._harm.append(harm)
+        return len(self._harm) - 1
+
+    def _at_least(self, row: Mapping[int, float], lower: float) -> None:
+        self._rows.append(dict(row))
+        self._lower.append(lower)

@@ -1,4 +1,4 @@
-"""Select the layers to binarize under a budget: by the paper's sort, or as the exact optimum.
+"""Select the layers to binarize under one or several budgets: as the exact optimum, or by the paper's sort.
 
 Scores are the harm of binarizing each layer alone (Delta, the rise of the loss): the lowest is binarized first.
 (MixBin, algorithm 1, prints kappa = -Delta in ascending order, which would take the most harmful layers first.)
@@ -13,20 +13,22 @@ from fractions import Fraction
 
 from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
 from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.mixbin.selection.limits import Constraint, Limit, considered, limits_of, refuse_impossible
 from b2nn_tvm.mixbin.selection.solve_exactly import harm_of, solve
+from b2nn_tvm.plan import Certificate
 
 RULES = ("strict", "nearest", "at_least")
-SOLVERS = ("sort", "exact")
+SOLVERS = ("exact", "sort")
 
 
 @dataclass(frozen=True)
 class Selection:
     """The chosen layers, in network order, and their cost.
 
-    ``achieved`` and ``limit`` are in ``unit``; ``share`` is achieved over the float network's cost; ``harm`` is the sum
-    of the chosen scores and of the terms of chosen pairs; ``kept`` are the layers never considered, since their binary
-    form is not cheaper. ``bound`` is the certificate: no choice within the limit has less harm (NaN for the sort, which
-    proves nothing).
+    ``achieved`` and ``limit`` are in ``unit``, under the first budget; ``share`` is achieved over the float network's
+    cost; ``harm`` is the sum of the chosen scores and of the terms of chosen pairs; ``kept`` are the layers never
+    considered, since binarizing them never makes a choice cheaper. ``bound`` is proven: no choice within the budgets
+    has less harm (NaN for the sort, which proves nothing).
     """
 
     binary: tuple[str, ...]
@@ -45,35 +47,59 @@ class Selection:
         """The most that ``harm`` can be above the optimum: 0 if proven optimal, NaN where nothing is proven."""
         return math.nan if math.isnan(self.bound) else max(0.0, self.harm - self.bound)
 
+    @property
+    def certificate(self) -> Certificate:
+        """The harm and what is proven of it, as a plan keeps it."""
+        proven = math.isfinite(self.bound)
+        return Certificate(self.harm, self.bound if proven else None, self.gap if proven else None, self.solver)
+
 
 def select(
     scores: Mapping[str, float],
     cost: AdditiveCost,
     budget: Budget | Number,
     *,
+    also: Sequence[Constraint] = (),
     rule: str = "strict",
-    solver: str = "sort",
+    solver: str | None = None,
     pairwise: Mapping[tuple[str, str], float] | None = None,
 ) -> Selection:
-    """Choose the layers to binarize so that the cost meets ``budget`` (a number is in the cost's unit).
+    """Choose the layers to binarize so that the cost meets ``budget``, and each cost in ``also`` its own budget.
 
-    The sort binarizes by ascending score and stops at the first cost within the budget ("strict"), at the cost nearest
-    to it ("nearest"), or at the last cost not below it ("at_least": MixBin's tables overshoot like this). "exact"
-    minimizes the sum of the scores, plus ``pairwise`` terms of layers chosen together, under cost <= budget.
+    A budget that is a number is in its cost's unit.
 
-    Raises BudgetError, with the best possible cost and the layers that weigh most, where no choice meets the budget;
-    InputError where scores are missing or not finite, or rule, solver and terms do not go together.
+    "exact" minimizes the sum of the scores, plus ``pairwise`` terms of layers chosen together, under cost <= budget. It
+    is the default under the rule "strict". "sort" binarizes by ascending score and stops at the first choice that keeps
+    all budgets ("strict"), at the cost nearest to the budget ("nearest"), or at the last cost not below it ("at_least":
+    MixBin's tables overshoot like this). The exact choice is never more harmful than the sort's.
+
+    Raises BudgetError, with the best possible cost and the layers that weigh most, where no choice meets one of the
+    budgets, or all of them together; InputError where scores are missing or not finite, where costs are of different
+    layers, or where rule, solver and terms do not go together.
     """
-    _check(scores, cost, rule, solver, pairwise)
-    limit = _limit(cost, budget, rule)
+    solver = solver or ("exact" if rule == "strict" else "sort")
+    _check(scores, cost, rule, solver, pairwise, also)
+    limits = limits_of([(cost, budget), *also])
+    if rule != "at_least":
+        refuse_impossible(limits)
+    names = considered([limit.cost for limit in limits])
+    ranked = sorted(names, key=lambda name: (scores[name], cost.names.index(name)))
+    prefix = _stop(ranked, limits, rule)
     if solver == "exact":
-        harms = {name: float(scores[name]) for name in cost.worthwhile}
-        (found,) = solve(harms, cost, limit, pairwise or {})
+        (found,) = solve({name: float(scores[name]) for name in names}, limits, pairwise or {}, known=prefix)
         chosen, bound = found.chosen, found.bound
+        # Where time ran out, or by rounding, the sort may have done better.
+        if prefix is not None and harm_of(prefix, scores, pairwise or {}) < harm_of(chosen, scores, pairwise or {}):
+            chosen = prefix
+    elif prefix is None:
+        solve(dict.fromkeys(names, 0.0), limits, {})  # raises where there is no choice at all
+        raise BudgetError(
+            f"no choice in the order of the scores keeps {' and '.join(map(str, limits))} at once, but others do: use"
+            " solver 'exact'"
+        )
     else:
-        ranked = sorted(cost.worthwhile, key=lambda name: (scores[name], cost.names.index(name)))
-        chosen, bound = tuple(ranked[: _stop(ranked, cost, limit, rule)]), math.nan
-    return _selection(chosen, scores, pairwise, cost, limit, rule=rule, solver=solver, bound=bound)
+        chosen, bound = prefix, math.nan
+    return _selection(chosen, scores, pairwise, limits, names, rule=rule, solver=solver, bound=bound)
 
 
 def runners_up(
@@ -82,20 +108,22 @@ def runners_up(
     budget: Budget | Number,
     *,
     count: int,
+    also: Sequence[Constraint] = (),
     pairwise: Mapping[tuple[str, str], float] | None = None,
 ) -> tuple[Selection, ...]:
-    """The ``count`` best choices within ``budget`` (fewer where there are not so many), by exact selection, best first.
+    """The ``count`` best choices within the budgets, or as many as there are, by exact selection, best first.
 
     The bound of each choice is on all choices except the better ones in front of it. Raises as ``select`` does.
     """
-    _check(scores, cost, "strict", "exact", pairwise)
+    _check(scores, cost, "strict", "exact", pairwise, also)
     if count < 1:
         raise InputError(f"expected a number of choices above zero, not {count}")
-    limit = _limit(cost, budget, "strict")
-    harms = {name: float(scores[name]) for name in cost.worthwhile}
-    found = solve(harms, cost, limit, pairwise or {}, count=count)
+    limits = limits_of([(cost, budget), *also])
+    refuse_impossible(limits)
+    names = considered([limit.cost for limit in limits])
+    found = solve({name: float(scores[name]) for name in names}, limits, pairwise or {}, count=count)
     options = {"rule": "strict", "solver": "exact"}
-    return tuple(_selection(one.chosen, scores, pairwise, cost, limit, bound=one.bound, **options) for one in found)
+    return tuple(_selection(one.chosen, scores, pairwise, limits, names, bound=one.bound, **options) for one in found)
 
 
 def pareto(
@@ -117,42 +145,37 @@ def pareto(
     return tuple(front)
 
 
-def _limit(cost: AdditiveCost, budget: Budget | Number, rule: str) -> Number:
-    limit = budget.limit(cost) if isinstance(budget, Budget) else budget
-    if math.isnan(limit) or limit <= 0:
-        raise InputError(f"the budget is {limit} {cost.unit}; expected a number above zero")
-    if rule != "at_least" and cost.minimum() > limit:
-        raise BudgetError(_infeasible(cost, limit))
-    return limit
-
-
 def _selection(
     chosen: Sequence[str],
     scores: Mapping[str, float],
     pairwise: Mapping[tuple[str, str], float] | None,
-    cost: AdditiveCost,
-    limit: Number,
+    limits: Sequence[Limit],
+    names: Sequence[str],
     *,
     rule: str,
     solver: str,
     bound: float,
 ) -> Selection:
+    cost, limit = limits[0].cost, limits[0].value
     binary = tuple(name for name in cost.names if name in set(chosen))
     achieved = cost.total(binary)
-    kept = tuple(name for name in cost.names if name not in cost.worthwhile)
+    kept = tuple(name for name in cost.names if name not in names)
     share = float(achieved / cost.full) if cost.full else 1.0
     harm = harm_of(binary, scores, pairwise or {})
     return Selection(binary, achieved, limit, cost.unit, share, harm, kept, rule, solver, bound)
 
 
-def _stop(ranked: Sequence[str], cost: AdditiveCost, limit: Number, rule: str) -> int:
-    """How many of the ranked layers to binarize; each one lowers the cost."""
-    costs = [cost.total(ranked[:count]) for count in range(len(ranked) + 1)]
+def _stop(ranked: Sequence[str], limits: Sequence[Limit], rule: str) -> tuple[str, ...] | None:
+    """The first ranked layers, so many that the rule is met; None where no number of them keeps all limits."""
+    prefixes = [tuple(ranked[:count]) for count in range(len(ranked) + 1)]
     if rule == "strict":
-        return next(count for count, value in enumerate(costs) if value <= limit)
+        return next((prefix for prefix in prefixes if all(limit.keeps(prefix) for limit in limits)), None)
+    costs, limit = [limits[0].cost.total(prefix) for prefix in prefixes], limits[0].value
     if rule == "nearest":
-        return min(range(len(costs)), key=lambda count: (abs(Fraction(costs[count]) - Fraction(limit)), count))
-    return max((count for count, value in enumerate(costs) if value >= limit), default=0)
+        return prefixes[
+            min(range(len(costs)), key=lambda count: (abs(Fraction(costs[count]) - Fraction(limit)), count))
+        ]
+    return prefixes[max((count for count, value in enumerate(costs) if value >= limit), default=0)]
 
 
 def _check(
@@ -161,6 +184,7 @@ def _check(
     rule: str,
     solver: str,
     pairwise: Mapping[tuple[str, str], float] | None,
+    also: Sequence[Constraint],
 ) -> None:
     if rule not in RULES:
         raise InputError(f"unknown rule {rule!r}; the rules are {', '.join(RULES)}")
@@ -170,6 +194,8 @@ def _check(
         raise InputError(
             f"the rule {rule!r} says where a sort stops; the exact solver knows only 'strict': use solver 'sort'"
         )
+    if also and rule != "strict":
+        raise InputError(f"the rule {rule!r} is about one budget; several budgets need the rule 'strict'")
     if solver == "sort" and pairwise:
         raise InputError("pairwise terms need the solver 'exact'; the sort ranks single layers")
     missing = [name for name in cost.names if name not in scores]
@@ -181,21 +207,3 @@ def _check(
     unknown = sorted({name for pair in pairwise or {} for name in pair} - set(cost.names))
     if unknown:
         raise InputError(f"pairwise terms name {', '.join(unknown)}, for which there is no cost")
-
-
-def _infeasible(cost: AdditiveCost, limit: Number) -> str:
-    stuck = {name: value for name, value in cost.float_cost.items() if name not in cost.worthwhile}
-    heavy = sorted({**cost.fixed_parts, **stuck}.items(), key=lambda item: -item[1])[:3]
-    named = ", ".join(f"{name} ({_amount(value, cost.unit)})" for name, value in heavy if value > 0)
-    best, full = _amount(cost.minimum(), cost.unit), _amount(cost.full, cost.unit)
-    percent = math.ceil(1e4 * cost.minimum() / cost.full) / 100
-    return (
-        f"no choice costs at most {float(limit):.6g} {cost.unit}: with every layer binary that gains by it the "
-        f"network still costs {best} ({percent:g} % of the float network's {full}), because of layers that stay float: "
-        f"{named or 'all that are no eligible convolutions'}; allow at least {best}, or change the network"
-    )
-
-
-def _amount(value: Number, unit: str) -> str:
-    """The value as text, rounded up so that a budget of the printed amount can be met."""
-    return f"{math.ceil(value)} {unit}" if unit in ("flops", "bytes") else f"{math.ceil(1e4 * value) / 1e4:.10g} {unit}"

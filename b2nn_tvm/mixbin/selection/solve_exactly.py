@@ -1,60 +1,67 @@
-"""Exact selection: minimize the sum of harms over the chosen layers, subject to cost(chosen) <= limit.
+"""Exact selection: minimize the sum of harms over the chosen layers, subject to cost(chosen) <= limit for each limit.
 
-Up to 20 layers, all subsets are enumerated; with more layers, dynamic programming solves costs in whole numbers, and
-mixed integer programming all other costs. Every answer is checked with the cost's own arithmetic, and comes with a
-bound: no choice within the limit has less harm.
+Up to 20 layers, all subsets are enumerated. With more layers, dynamic programming solves a single cost in whole numbers
+without transitions, and mixed integer programming everything else. Every answer is checked with the costs' own
+arithmetic, and comes with a bound: no choice within the limits has less harm.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from b2nn_tvm.costs.additive import AdditiveCost, Number
-from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.mixbin.selection.limits import Limit, none_keeps
 from b2nn_tvm.mixbin.selection.mixed_integer import mixed_integer
 
 ENUMERATED_LAYERS = 20  # a million subsets: tens of megabytes, a fraction of a second
 TABLE_CELLS = 50_000_000  # of the dynamic program: one byte each
+FIRST = 64  # subsets that are put in order first: most often the best is among them
 
 Terms = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
 class Solution:
-    """The chosen names; no choice within the limit, but for better ones before it, has less harm than ``bound``."""
+    """The chosen names; no choice within the limits, but for better ones before it, has less harm than ``bound``."""
 
     chosen: tuple[str, ...]
     bound: float
 
 
 def solve(
-    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, *, count: int = 1
+    harms: Mapping[str, float],
+    limits: Sequence[Limit],
+    pairwise: Terms,
+    *,
+    count: int = 1,
+    known: tuple[str, ...] | None = None,
 ) -> tuple[Solution, ...]:
     """The ``count`` best choices, or as many as there are, the best first; ``harms`` names the layers to choose from.
 
-    ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, the cheapest of
-    equally harmful choices comes first. Raises BudgetError where no choice is within the limit.
+    ``pairwise`` terms add to the harm of a choice that has both layers. Where subsets are enumerated, the one of
+    equally harmful choices that is the cheapest under the first limit comes first. ``known`` is a choice within the
+    limits, for where time runs out before another one is found. Raises BudgetError where no choice
+    is within the limits.
     """
     terms = {pair: term for pair, term in pairwise.items() if set(pair) <= set(harms)}
     if len(harms) <= ENUMERATED_LAYERS:
-        return _enumerate(harms, cost, limit, terms, count)
-    whole = _whole_savings(harms, cost, limit) if count == 1 and not terms else None
+        return _enumerate(harms, limits, terms, count)
+    whole = _whole_savings(harms, limits[0]) if (count, len(limits)) == (1, 1) and not terms else None
     if whole is not None:
         chosen = _dynamic_program(harms, *whole)
         return (Solution(chosen, harm_of(chosen, harms, terms)),)
     found: list[Solution] = []
     while len(found) < count:
-        answer = mixed_integer(harms, cost, limit, terms, without=[one.chosen for one in found])
+        answer = mixed_integer(harms, limits, terms, without=[one.chosen for one in found], known=known)
         if answer is None:
             break
         found.append(Solution(*answer))
     if not found:
-        raise BudgetError(f"no subset of the layers costs at most {float(limit):.6g} {cost.unit}")
+        raise none_keeps(limits)
     return tuple(found)
 
 
@@ -65,7 +72,7 @@ def harm_of(chosen: tuple[str, ...], harms: Mapping[str, float], pairwise: Terms
 
 
 def _enumerate(
-    harms: Mapping[str, float], cost: AdditiveCost, limit: Number, pairwise: Terms, count: int
+    harms: Mapping[str, float], limits: Sequence[Limit], pairwise: Terms, count: int
 ) -> tuple[Solution, ...]:
     names = list(harms)
     terms = np.zeros((len(names), len(names)))
@@ -75,20 +82,50 @@ def _enumerate(
     harm = np.zeros(1)
     for index, name in enumerate(names):  # subset number = sum of 2^index over its members
         harm = np.concatenate([harm, harm + harms[name] + _subset_sums(terms[index, :index])])
-    saving = _subset_sums(np.array([float(cost.saving(name)) for name in names]))
-    need = float(Fraction(cost.full) - Fraction(limit))
-    tolerance = 1e-9 * max(1.0, float(cost.full))
-    possible = np.flatnonzero(saving >= need - tolerance)
+    costs = [_subset_costs(names, limit) for limit in limits]
+    possible = np.ones(len(harm), dtype=bool)
+    for cost, limit in zip(costs, limits, strict=True):
+        tolerance = 1e-9 * max(1.0, float(limit.cost.full))  # of the sums in doubles; what is near is added up exactly
+        possible &= cost <= float(limit.value) + tolerance
     found: list[Solution] = []
-    for subset in possible[np.lexsort((-saving[possible], harm[possible]))]:
+    for subset in _best_first(np.flatnonzero(possible), harm, costs[0]):
         chosen = tuple(name for index, name in enumerate(names) if subset >> index & 1)
-        if cost.total(chosen) <= limit:
+        if all(limit.keeps(chosen) for limit in limits):
             found.append(Solution(chosen, harm_of(chosen, harms, pairwise)))
             if len(found) == count:
                 break
     if not found:
-        raise BudgetError(f"no subset of the layers costs at most {float(limit):.6g} {cost.unit}")
+        raise none_keeps(limits)
     return tuple(found)
+
+
+def _best_first(subsets: np.ndarray, harm: np.ndarray, cost: np.ndarray) -> Iterator[int]:
+    """The subsets by ascending harm, and by ascending cost among equals; the many behind the first are rarely asked
+    for.
+    """
+    if len(subsets) > FIRST:
+        split = np.partition(harm[subsets], FIRST)[FIRST]
+        first, rest = subsets[harm[subsets] <= split], subsets[harm[subsets] > split]
+    else:
+        first, rest = subsets, subsets[:0]
+    yield from map(int, first[np.lexsort((cost[first], harm[first]))])
+    yield from map(int, rest[np.lexsort((cost[rest], harm[rest]))])
+
+
+def _subset_costs(names: Sequence[str], limit: Limit) -> np.ndarray:
+    """The cost of every subset, up to rounding, in the order of subset numbers."""
+    cost = limit.cost
+    all_float = math.fsum([float(cost.fixed), *map(float, cost.float_cost.values())])
+    found = all_float - _subset_sums(np.array([float(cost.saving(name)) for name in names]))
+    numbers = np.arange(len(found))
+    for shared in cost.transitions:
+        mask = sum(1 << names.index(name) for name in set(shared.layers) & set(names))
+        if shared.when == "binary":
+            paid = numbers & mask != 0
+        else:  # a layer that is not in question is float
+            paid = (numbers & mask != mask) | (not set(shared.layers) <= set(names))
+        found += float(shared.cost) * paid
+    return found
 
 
 def _subset_sums(values: np.ndarray) -> np.ndarray:
@@ -99,12 +136,17 @@ def _subset_sums(values: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _whole_savings(harms: Mapping[str, float], cost: AdditiveCost, limit: Number) -> tuple[dict[str, int], int] | None:
-    """Savings and the needed saving as small integers; None where a cost is a float or the table would be too large."""
+def _whole_savings(harms: Mapping[str, float], limit: Limit) -> tuple[dict[str, int], int] | None:
+    """Savings and the needed saving as small integers; None where a cost is a float or shared, or the table is too
+    large.
+    """
+    cost = limit.cost
+    if any(shared.cost for shared in cost.transitions):
+        return None
     exact = {name: cost.saving(name) for name in harms}
     if any(isinstance(value, float) for value in (*exact.values(), cost.full)):
         return None
-    need = Fraction(cost.full) - Fraction(limit)
+    need = Fraction(cost.full) - Fraction(limit.value)
     scale = math.lcm(*(Fraction(value).denominator for value in exact.values()))
     savings = {name: int(value * scale) for name, value in exact.items()}
     divisor = math.gcd(*savings.values())

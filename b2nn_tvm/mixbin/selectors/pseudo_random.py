@@ -37,7 +37,7 @@ class PseudoRandom:
         if task.cost is None or task.limit is None:
             raise InputError("pseudo-random swaps members of the choice under a budget; give it a cost and a limit")
         base = self.base.score(replace(task, path=task.path and f"{task.path}.base"))
-        members = select(base.scores, task.cost, task.limit).binary
+        members = select(base.scores, task.cost, task.limit, solver="sort").binary
         outsiders = [name for name in task.cost.worthwhile if name not in members]
         count = min(round(self.swapped * len(members)), len(outsiders))
         source = random.Random(task.seed)

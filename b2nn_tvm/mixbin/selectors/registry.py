@@ -50,6 +50,14 @@ _REGISTRY: dict[str, Selector] = {selector.name: selector for selector in (make(
 NEED_BUDGET = frozenset({"pseudo-random", "greedy-trained"})
 NEED_TRAINING_DATA = frozenset({"greedy-trained"})
 
+# The methods whose scores are an order of the layers, or a mixture with their cost: no harms that could be summed up.
+ORDERS = frozenset(
+    {
+        *("random", "front", "rear", "pseudo-random", "greedy", "greedy-trained", "hybrid"),
+        *("mixbin-loss-printed-order", "mixbin-grad-printed-order"),
+    }
+)
+
 
 def names() -> tuple[str, ...]:
     """The names of all methods."""

@@ -12,7 +12,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.conversion.transfer import transfer
 from b2nn_tvm.mixbin.network.layers import LayerTable, trace
-from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.plan import Certificate, Plan, Precision
 from b2nn_tvm.workload import ConvWorkload
 
 
@@ -30,6 +30,7 @@ def plan_of(table: LayerTable, binary: list[str]) -> Plan:
         "40%flops",
         4e6,
         "flops",
+        certificate=Certificate(0.5, 0.5, 0.0, "exact"),
     )
 
 
@@ -43,6 +44,7 @@ def test_another_size_other_channels_and_other_classes(tmp_path: Path) -> None:
     assert moved.binary == plan.binary == tuple(BINARY) and moved.digest == plan.digest
     assert moved.workloads == {layer.name: layer.workload.key for layer in there} != plan.workloads
     assert (moved.model, moved.method, moved.budget, moved.predicted) == ("other", "mixbin-loss", "40%flops", 0.0)
+    assert moved.certificate is None
     converted = convert(models.cresnet20(20, 1, width=8, image_size=16), moved)
     assert [name for name, module in converted.named_modules() if type(module).__name__ == "BinaryConv2d"] == BINARY
 

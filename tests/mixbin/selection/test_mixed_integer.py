@@ -8,10 +8,19 @@ import random
 import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.mixbin.selection import mixed_integer
 from b2nn_tvm.mixbin.selection import solve_exactly as exact
-from b2nn_tvm.mixbin.selection.select import select
-from tests.support.mixbin.selections import SEEDS, brute_force, instance, limits
+from b2nn_tvm.mixbin.selection.select import runners_up, select
+from tests.support.mixbin.selections import (
+    SEEDS,
+    brute_force,
+    instance,
+    least_harm,
+    limits,
+    reachable,
+    shared_instance,
+)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -23,6 +32,79 @@ def test_mixed_integer_programming_finds_the_optimum(seed, monkeypatch):
         assert found.achieved <= limit
         assert found.harm == pytest.approx(brute_force(scores, cost, limit), abs=1e-6)
         assert found.gap <= 1e-6
+
+
+@pytest.mark.parametrize("kind", ["int", "fraction", "float"])
+@pytest.mark.parametrize("seed", range(10))
+def test_shared_costs_and_limits_that_are_met_exactly(seed, kind, monkeypatch):
+    monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    scores, cost = shared_instance(seed, 8, kind=kind)
+    for limit in reachable(cost, seed):
+        found = select(scores, cost, limit)
+        assert found.achieved <= limit
+        assert found.harm == pytest.approx(least_harm(scores, [(cost, limit)], cost.worthwhile), abs=1e-6)
+        assert found.gap <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_several_limits_and_choices_left_out(seed, monkeypatch):
+    scores, cost = shared_instance(seed, 8)
+    _, other = shared_instance(seed + 50, 8, kind="float")
+    asked = [(limit, max(second, other.minimum())) for limit in limits(cost)[1::2] for second in limits(other)[1::2]]
+    by_table = [_or_none(runners_up, scores, cost, limit, count=3, also=[(other, second)]) for limit, second in asked]
+    monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    by_program = [_or_none(runners_up, scores, cost, limit, count=3, also=[(other, second)]) for limit, second in asked]
+    assert any(by_table)
+    for table, program in zip(by_table, by_program, strict=True):
+        assert [one.harm for one in program] == pytest.approx([one.harm for one in table], abs=1e-6)
+
+
+def _or_none(function, *given, **options):
+    try:
+        return function(*given, **options)
+    except BudgetError:
+        return ()
+
+
+def test_pairs_and_shared_costs_in_one_program(monkeypatch):
+    monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    scores, cost = shared_instance(4, 7)
+    pairwise = {pair: 0.1 * index - 0.5 for index, pair in enumerate(itertools.combinations(cost.worthwhile, 2))}
+    for limit in limits(cost):
+        found = select(scores, cost, limit, pairwise=pairwise)
+        assert found.harm == pytest.approx(least_harm(scores, [(cost, limit)], cost.worthwhile, pairwise), abs=1e-6)
+
+
+def test_no_near_miss_hides_a_choice_that_costs_exactly_the_limit(monkeypatch):
+    """Below the limit by nothing is the harmful a; over it by 1e-9 are many less harmful ones."""
+    monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    names = [f"layer{index}" for index in range(6)]
+    cost = AdditiveCost("ms", 1.0, {"a": 1.0, **dict.fromkeys(names, 1.0)}, {"a": 0.0, **dict.fromkeys(names, 1e-9)})
+    scores = {"a": 5.0, **{name: 1 + 0.1 * index for index, name in enumerate(names)}}
+    found = select(scores, cost, cost.total(["a"]))
+    assert found.binary == ("layer0", "layer1") or found.binary == ("a",)
+    assert found.harm == pytest.approx(least_harm(scores, [(cost, cost.total(["a"]))], cost.names), abs=1e-9)
+
+
+def test_harms_far_below_one_are_told_apart(monkeypatch):
+    """HiGHS accepts what is within 1e-6 of the optimum, in its own units."""
+    monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    cost = AdditiveCost("ms", 0.0, {"a": 1.0, "b": 1.0}, {"a": 0.0, "b": 0.0})
+    assert select({"a": 2e-9, "b": 1e-9}, cost, 1.0).binary == ("b",)
+
+
+def test_without_any_time_a_known_choice_is_taken_or_the_error_says_so(monkeypatch):
+    monkeypatch.setattr(mixed_integer, "TIME_LIMIT_S", 0)
+    scores, cost = shared_instance(1, 40, kind="float")
+    _, other = shared_instance(2, 40, kind="float")
+    loose, tight = (
+        [(each.minimum() * (1 - share) + each.full * share) for each in (cost, other)] for share in (0.2, 0)
+    )
+    found = select(scores, cost, loose[0], also=[(other, loose[1])])
+    ranked = select(scores, cost, loose[0], also=[(other, loose[1])], solver="sort")
+    assert found.harm <= ranked.harm and found.bound <= found.harm and found.certificate.bound is None
+    with pytest.raises(BudgetError, match="ms was found in 0 s; allow more"):
+        select(scores, cost, tight[0], also=[(other, tight[1])])
 
 
 def test_what_the_time_does_not_suffice_for_comes_with_the_bound_that_was_reached(monkeypatch):

@@ -9,9 +9,19 @@ from fractions import Fraction
 import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost, parse_budget
+from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.mixbin.selection.select import pareto, select
-from tests.support.mixbin.selections import SEEDS, brute_force, instance, limits
+from tests.support.mixbin.selections import (
+    SEEDS,
+    brute_force,
+    instance,
+    least_harm,
+    limits,
+    reachable,
+    shared_instance,
+    subsets,
+)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -20,7 +30,7 @@ def test_the_sort_takes_the_least_harmful_first_and_stops_by_the_rule(seed):
     ranked = sorted(cost.worthwhile, key=scores.get)
     prefixes = [ranked[:count] for count in range(len(ranked) + 1)]
     for limit in limits(cost):
-        strict = select(scores, cost, limit)
+        strict = select(scores, cost, limit, solver="sort")
         assert set(strict.binary) == set(next(p for p in prefixes if cost.total(p) <= limit))
         nearest = select(scores, cost, limit, rule="nearest")
         assert abs(nearest.achieved - limit) == min(abs(cost.total(p) - limit) for p in prefixes)
@@ -93,9 +103,11 @@ def test_the_front_is_strictly_falling_and_optimal():
     ("changes", "message"),
     [
         ({"rule": "loose"}, "strict, nearest, at_least"),
-        ({"solver": "magic"}, "sort, exact"),
+        ({"solver": "magic"}, "exact, sort"),
         ({"rule": "nearest", "solver": "exact"}, "use solver 'sort'"),
-        ({"pairwise": {("a", "b"): 1.0}}, "need the solver 'exact'"),
+        ({"pairwise": {("a", "b"): 1.0}, "solver": "sort"}, "need the solver 'exact'"),
+        ({"also": [(AdditiveCost("bytes", 0, {}, {}), 1)], "rule": "nearest"}, "one budget"),
+        ({"also": [(AdditiveCost("flops", 0, {"a": 1}, {"a": 0}), 1)]}, "of different layers; expected both for b"),
         ({"pairwise": {("a", "z"): 1.0}, "solver": "exact"}, "name z"),
         ({"scores": {"a": 1.0}}, "no score is given for b"),
         ({"scores": {"a": 1.0, "b": float("nan")}}, "score of b is not a finite"),
@@ -111,5 +123,102 @@ def test_wrong_input_is_refused(changes, message):
 
 def test_the_sort_proves_nothing():
     cost = AdditiveCost("ms", 0.0, {"a": 4.0}, {"a": 1.0})
-    found = select({"a": 1.0}, cost, 2.0)
+    found = select({"a": 1.0}, cost, 2.0, solver="sort")
     assert math.isnan(found.bound) and math.isnan(found.gap)
+    assert (found.certificate.objective, found.certificate.bound, found.certificate.gap) == (1.0, None, None)
+    assert found.certificate.solver == "sort"
+
+
+def test_the_optimum_is_the_default_and_carries_its_proof():
+    cost = AdditiveCost("flops", 0, {"a": 10, "b": 100}, {"a": 0, "b": 0})
+    found = select({"a": 1.0, "b": 2.0}, cost, 20)
+    assert found.binary == ("b",) and (found.solver, found.gap) == ("exact", 0)
+    assert found.certificate == type(found.certificate)(2.0, 2.0, 0.0, "exact")
+    assert select({"a": 1.0, "b": 2.0}, cost, 20, solver="sort").binary == ("a", "b")
+    assert select({"a": 1.0, "b": 2.0}, cost, 20, rule="nearest").solver == "sort"
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("kind", ["int", "fraction", "float"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_optimum_is_never_more_harmful_than_the_sort(seed, kind, shared):
+    scores, cost = (shared_instance if shared else instance)(seed, 9, kind=kind)
+    for limit in (*limits(cost), *reachable(cost, seed)):
+        exact, ranked = select(scores, cost, limit), select(scores, cost, limit, solver="sort")
+        assert exact.harm <= ranked.harm and max(exact.achieved, ranked.achieved) <= limit
+
+
+def test_layers_that_lower_the_loss_are_taken_as_long_as_they_save_cost():
+    cost = AdditiveCost("ms", 0, {"a": 4, "b": 4, "c": 4}, {"a": 1, "b": 1, "c": 5})
+    found = select({"a": -1.0, "b": -0.5, "c": -9.0}, cost, 12)
+    assert found.binary == ("a", "b") and found.harm == found.bound == -1.5 and found.kept == ("c",)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_several_budgets_are_kept_by_the_least_harmful_choice_of_all(seed):
+    scores, cost = shared_instance(seed, 8)
+    _, other = instance(seed + 50, 8, kind="fraction")
+    harmful = {name: abs(score) for name, score in scores.items()}  # none helps: all subsets count
+    kept = 0
+    for limit, second in zip(reachable(cost, seed), limits(other), strict=False):
+        best = least_harm(harmful, [(cost, limit), (other, second)], cost.names)
+        if best is None:
+            with pytest.raises(BudgetError, match="budgets .* ms and .* ms can be kept alone, but no choice"):
+                select(harmful, cost, limit, also=[(other, second)])
+            continue
+        found = select(harmful, cost, limit, also=[(other, second)])
+        assert found.harm == pytest.approx(best, abs=1e-9) and found.gap == 0
+        assert found.achieved <= limit and other.total(found.binary) <= second
+        kept += 1
+    assert kept > 0
+
+
+def test_the_sort_stops_at_the_first_choice_that_keeps_all_budgets():
+    names = ("a", "b", "c")
+    time = AdditiveCost("ms", 0, dict.fromkeys(names, 4), dict.fromkeys(names, 1))
+    size = AdditiveCost("bytes", 0, dict.fromkeys(names, 32), {"a": 31, "b": 1, "c": 1})
+    scores = {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert select(scores, time, 9, solver="sort").binary == ("a",)
+    assert select(scores, time, 9, also=[(size, 70)], solver="sort").binary == ("a", "b")
+    assert select(scores, size, 70, also=[(time, 9)], solver="sort").binary == ("a", "b")
+    assert select(scores, size, 70, also=[(time, 9)]).binary == ("b",)
+
+
+def test_budgets_that_only_the_exact_solver_keeps_together():
+    """a saves time and costs bytes, b saves bytes and costs time: the order binarizes c, which saves both, last."""
+    time = AdditiveCost("ms", 0, {"a": 4, "b": 1, "c": 4}, {"a": 1, "b": 5, "c": 2})
+    size = AdditiveCost("bytes", 0, {"a": 1, "b": 9, "c": 9}, {"a": 9, "b": 1, "c": 2})
+    scores = {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert select(scores, time, 7, also=[(size, 12)]).binary == ("c",)
+    with pytest.raises(BudgetError, match="no choice in the order .* keeps 7 ms and 12 bytes .* use solver 'exact'"):
+        select(scores, time, 7, also=[(size, 12)], solver="sort")
+    for solver in ("sort", "exact"):
+        with pytest.raises(BudgetError, match="budgets 4 ms and 4 bytes can be kept alone, but no choice"):
+            select(scores, time, 4, also=[(size, 4)], solver=solver)
+        with pytest.raises(BudgetError, match="no choice costs at most 3 bytes"):
+            select(scores, time, 4, also=[(size, 3)], solver=solver)
+
+
+def test_signs_that_two_layers_share_are_paid_once():
+    """a and b read one tensor, whose signs cost 2; c saves less than either and shares nothing."""
+    pack = Transition(("a", "b"), "binary", 2, "signs")
+    cost = AdditiveCost("ms", 0, {"a": 5, "b": 5, "c": 5}, {"a": 1, "b": 1, "c": 2}, transitions=(pack,))
+    scores = {"a": 1.0, "b": 1.0, "c": 0.9}
+    assert select(scores, cost, 13).binary == ("c",)
+    assert select(scores, cost, 10).binary == ("a", "c")
+    assert select(scores, cost, 9).binary == ("a", "b")
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_choice_dominates_a_point_of_the_front(seed, kind):
+    scores, cost = shared_instance(seed, 8, kind=kind)
+    front = pareto(scores, cost, points=9)
+    assert front[0].achieved <= cost.minimum() + 1e-9 and front[-1].achieved <= cost.full
+    everything = [(cost.total(one), math.fsum(scores[name] for name in one)) for one in subsets(cost.worthwhile)]
+    for point in front:
+        cheaper = [harm for achieved, harm in everything if achieved < point.achieved]
+        as_cheap = [harm for achieved, harm in everything if achieved == point.achieved]
+        assert min(cheaper, default=math.inf) > point.harm + 1e-12
+        assert min(as_cheap) > point.harm - 1e-12
+    assert all(late.achieved > early.achieved and late.harm < early.harm for early, late in itertools.pairwise(front))

@@ -9,7 +9,17 @@ import pytest
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.mixbin.selection import solve_exactly as exact
 from b2nn_tvm.mixbin.selection.select import runners_up, select
-from tests.support.mixbin.selections import SEEDS, all_harms, brute_force, instance, limits, terms
+from tests.support.mixbin.selections import (
+    SEEDS,
+    all_harms,
+    brute_force,
+    instance,
+    least_harm,
+    limits,
+    reachable,
+    shared_instance,
+    terms,
+)
 
 
 @pytest.mark.parametrize("kind", ["int", "fraction", "float"])
@@ -22,6 +32,25 @@ def test_enumeration_finds_the_optimum(seed, kind):
         assert found.achieved == cost.total(found.binary)
         assert found.harm == pytest.approx(brute_force(scores, cost, limit), abs=1e-9)
         assert found.gap == 0
+
+
+@pytest.mark.parametrize("kind", ["int", "fraction", "float"])
+@pytest.mark.parametrize("seed", range(12))
+def test_enumeration_finds_the_optimum_under_shared_costs(seed, kind):
+    scores, cost = shared_instance(seed, kind=kind)
+    for limit in (*limits(cost), *reachable(cost, seed)):
+        found = select(scores, cost, limit)
+        assert found.achieved == cost.total(found.binary) <= limit
+        assert found.harm == pytest.approx(least_harm(scores, [(cost, limit)], cost.worthwhile), abs=1e-9)
+        assert found.gap == 0
+
+
+def test_of_equally_harmful_choices_the_cheapest_is_taken():
+    """More subsets are equally harmful than are put in order first."""
+    names = [f"layer{index:02}" for index in range(12)]
+    cost = AdditiveCost("ms", 0, dict.fromkeys(names, 100), {name: 90 - index for index, name in enumerate(names)})
+    found = select(dict.fromkeys(names, 1.0), cost, 1200 - 45)
+    assert found.binary == ("layer09", "layer10", "layer11") and found.achieved == 1200 - 60
 
 
 @pytest.mark.parametrize("kind", ["int", "fraction"])

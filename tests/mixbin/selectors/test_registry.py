@@ -30,6 +30,10 @@ def test_every_method_of_the_registry_gives_a_finite_score_per_layer(model, batc
         methods.score("hawq", model, batches)
 
 
+def test_the_methods_that_give_an_order_are_methods():
+    assert set(methods.names()) >= methods.ORDERS and "mixbin-loss" not in methods.ORDERS
+
+
 def test_scores_end_up_on_disk_and_a_bar_shows_the_way(model, batches, tmp_path, capsys):
     options = {"layers": NAMES[8:], "path": tmp_path / "s.json"}
     with output.progress() as bars:

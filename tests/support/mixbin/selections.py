@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from dataclasses import replace
 from fractions import Fraction
 
 from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.transitions import Transition
 
 SEEDS = range(6)
 
@@ -25,6 +27,58 @@ def instance(seed: int, layers: int = 10, *, kind: str = "int"):
     binary_cost = {name: draw(30) for name in names}
     scores = {name: rng.gauss(0.3, 0.4) for name in names}
     return scores, AdditiveCost("ms", draw(20), float_cost, binary_cost)
+
+
+def shared_instance(seed: int, layers: int = 8, *, kind: str = "int"):
+    """A random instance with costs that several layers share, large enough to change what pays."""
+    scores, cost = instance(seed, layers, kind=kind)
+    return scores, replace(cost, transitions=shared_costs(cost, seed, kind=kind))
+
+
+def shared_costs(cost, seed: int, *, kind: str = "int", count: int = 5) -> tuple[Transition, ...]:
+    """Random groups of one to four layers, paid for binary or for float layers."""
+    rng = random.Random(100 + seed)
+    draw = {
+        "int": lambda: rng.randint(0, 40),
+        "fraction": lambda: Fraction(rng.randint(0, 640), 16),
+        "float": lambda: rng.uniform(0, 40),
+    }[kind]
+    return tuple(
+        Transition(
+            tuple(rng.sample(cost.names, rng.randint(1, min(4, len(cost.names))))),
+            rng.choice(["binary", "float"]),
+            draw(),
+            f"shared {index}",
+        )
+        for index in range(count)
+    )
+
+
+def subsets(names):
+    """All subsets of the names, each in their order."""
+    for size in range(len(names) + 1):
+        yield from itertools.combinations(names, size)
+
+
+def least_harm(scores, limits, names, pairwise=()):
+    """The least harm over all subsets of ``names`` that keep all (cost, limit) pairs; None where there is none."""
+    harms = [
+        math.fsum([scores[name] for name in chosen])
+        + sum(term for pair, term in dict(pairwise).items() if set(pair) <= set(chosen))
+        for chosen in subsets(names)
+        if all(cost.total(chosen) <= limit for cost, limit in limits)
+    ]
+    return min(harms, default=None)
+
+
+def reachable(cost, seed: int, count: int = 4):
+    """The costs of random choices, as limits that are met exactly, and one just below each."""
+    rng = random.Random(200 + seed)
+    exact = [cost.total([name for name in cost.names if rng.random() < 0.6]) for _ in range(count)]
+    below = [
+        value - Fraction(1, 10**6) if not isinstance(value, float) else math.nextafter(value, 0) for value in exact
+    ]
+    return [limit for limit in (*exact, *below) if cost.minimum() <= limit]
 
 
 def all_harms(scores, cost, limit, pairwise=()):
