@@ -1,4 +1,4 @@
-"""What the fitted cost model is compared with: FLOPs, and medians of networks measured one after the other."""
+"""What the fitted cost model is compared with: medians of networks that are measured one after the other."""
 
 from __future__ import annotations
 
@@ -11,19 +11,8 @@ from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Samples
 from b2nn_tvm.loop.build_network import build_network
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import exact_cost
 
 SECONDS = 0.5  # of each network
-
-
-def flops_between(job: Job, float_ms: float, binary_ms: float) -> AdditiveCost:
-    """FLOPs in milliseconds: scaled so that the all-float and the all-binary network have their measured times."""
-    flops = exact_cost(job, "flops")
-    full, least = float(flops.full), float(flops.total(job.eligible))
-    slope = (float_ms - binary_ms) / (full - least)
-    scale = lambda costs: {name: max(0.0, slope * float(cost)) for name, cost in costs.items()}
-    offset = binary_ms - slope * (least - float(flops.fixed))
-    return AdditiveCost("ms", max(0.0, offset), scale(flops.float_cost), scale(flops.binary_cost))
 
 
 def medians_one_by_one(

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from disturb import neighbour
-from latency_baselines import flops_between, medians_one_by_one
+from latency_baselines import medians_one_by_one
 from network_models import network
 
 from b2nn_tvm import __version__
@@ -32,8 +32,9 @@ from b2nn_tvm.costs.table import ms_cost
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.loop.build_network import build_network
+from b2nn_tvm.loop.choose_by_flops import flops_between
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import measure_cost
+from b2nn_tvm.loop.measure_costs import exact_cost, measure_cost
 from b2nn_tvm.loop.measure_network import measure_networks
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.network.layers import trace
@@ -77,7 +78,7 @@ def main() -> None:
                 alone="medians" in arguments.models,
             )
             points[key] = list(zip(predicted["fitted"], measured["fitted"], strict=True))
-            for model in arguments.models:
+            for model in (model for model in arguments.models if model in predicted):
                 errors = np.abs(np.array(predicted[model]) / np.array(measured[model]) - 1)
                 row = Row(key, model, float(np.median(errors)), float(np.quantile(errors, 0.95)), arguments.disturb)
                 rows.append(row)
@@ -116,10 +117,10 @@ def predict(
     models = {
         "fitted": cost.fitted.cost,
         "sum": ms_cost(cost.table, layers),
-        "flops": flops_between(job, cost.float_ms, cost.binary_ms),
+        "flops": flops_between(exact_cost(job, "flops"), cost.float_ms, cost.binary_ms),
     }
-    predicted = {name: [float(model.total(choice)) for choice in held_out] for name, model in models.items()}
-    measured = dict.fromkeys(models, times)
+    predicted = {name: [float(model.total(choice)) for choice in held_out] for name, model in models.items() if model}
+    measured = dict.fromkeys(predicted, times)
     if alone:
         with neighbour(disturb):
             fitted, medians = medians_one_by_one(job, [time.binary for time in cost.networks], held_out)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.share import share
 from b2nn_tvm.version import __version__
 
 RESUME = "finished phases are kept; run the same command again to go on from there"
@@ -127,6 +128,23 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     metavar="N",
     type=click.IntRange(min=0),
     help="Fine-tune the all-binary network and N random choices too.",
+)
+@click.option(
+    "--front",
+    default=0,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Measure the least harmful choices for N budgets between all binary and all float, too.",
+)
+@click.option("--front-accuracy", is_flag=True, help="Fine-tune every choice of the front.")
+@click.option(
+    "--precision",
+    default="2%",
+    show_default=True,
+    metavar="SHARE",
+    callback=share,
+    help="Measure until a network's undisturbed time is known to this share of it.",
 )
 @click.option(
     "--plan",

@@ -33,9 +33,10 @@ PHASE = "export, compile and check the chosen network"
 class Delivery:
     """The libraries of the chosen network, and the time and the answers of the measured one.
 
-    ``time`` is the measured time, with the names of the layers that are binary; the budget is about its ``quantile``. ``accuracy`` is the
-    library's share of right answers on the ``images`` images of the test set, in [0, 1]; on ``agreeing`` of them its
-    answer is the torch model's. ``libraries`` maps targets to folders, the measured target first.
+    ``time`` is the measured time, with the names of the layers that are binary; the budget is about its ``quantile``.
+    ``accuracy`` is the library's share of right answers on the ``images`` images of the test set, in [0, 1]; on
+    ``agreeing`` of them its answer is the torch model's. ``libraries`` maps targets to folders, the measured target
+    first.
     """
 
     libraries: dict[str, Path]

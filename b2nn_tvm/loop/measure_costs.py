@@ -39,6 +39,26 @@ class MeasuredCost:
         return self.networks[1].at(self.quantile)
 
 
+@dataclass(frozen=True)
+class UnprofitableLayer:
+    """A layer that is no faster when it is binary, with its measured milliseconds in both forms."""
+
+    name: str
+    float_ms: float
+    binary_ms: float
+
+
+def unprofitable_layers(measured: MeasuredCost) -> tuple[UnprofitableLayer, ...]:
+    """The eligible layers that binary does not make faster on this device, in network order."""
+    ms = {(row.layer, row.precision): row.ms for row in measured.table.layers}
+    pairs = [(name, ms.get((name, "float")), ms.get((name, "binary"))) for name in measured.fitted.cost.names]
+    return tuple(
+        UnprofitableLayer(name, slow, fast)
+        for name, slow, fast in pairs
+        if slow is not None and fast is not None and fast >= slow
+    )
+
+
 def exact_cost(job: Job, unit: str) -> AdditiveCost:
     """The cost model in "flops" or "bytes", which is computed without any device."""
     rows = tuple(job.layers)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
+from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.measure_costs import UnprofitableLayer
 from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
@@ -96,6 +99,9 @@ class SearchResult:
     conversion: ConversionOptions = DEFAULT
     steps: tuple[Step, ...] = ()
     further: tuple[AchievedBudget, ...] = ()
+    by_flops: FlopsChoice | None = None
+    front: tuple[FrontPoint, ...] = ()
+    unprofitable: tuple[UnprofitableLayer, ...] = ()
 
     @property
     def budgets(self) -> tuple[AchievedBudget, ...]:

@@ -17,11 +17,13 @@ from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop import report
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.build_network import label_of
+from b2nn_tvm.loop.choose_by_flops import choose_by_flops
 from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose
 from b2nn_tvm.loop.compare_random import RandomChoice, interval, random_choices
 from b2nn_tvm.loop.delivery import Delivery, deliver
+from b2nn_tvm.loop.front import FrontPoint, measure_front
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost
+from b2nn_tvm.loop.measure_costs import MeasuredCost, measure_cost, unprofitable_layers
 from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result import AchievedBudget, CostQuality, ResultRow, SearchResult
@@ -58,6 +60,8 @@ def search(
     checkpoint: str | os.PathLike[str] | None = None,
     plan: str | os.PathLike[str] | None = None,
     compare: int = 0,
+    front: int = 0,
+    front_accuracy: bool = False,
     fresh: bool = False,
     progress: Progress | None = None,
     **keywords: Unpack[SearchKeywords],
@@ -75,7 +79,8 @@ def search(
 
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
-    ``compare`` > 0 also fine-tunes the all-binary network and that many random choices of the same measured time.
+    ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float
+    network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and that many random choices of the same measured time.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless
     ``fresh``.
@@ -91,6 +96,7 @@ def search(
     selection, deployment = settings.selection, settings.deployment
     budgets = goals.parse_goal(budget, rule=selection.rule)
     check_progression(selection, budgets, compare=compare)
+    _check_front(front, selection, loaded_plan)
     for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
         find_toolchain(targets.get(word))
     _check_device(deployment)
@@ -120,6 +126,8 @@ def search(
     parent = train_parent(job)
     scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
     choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
+    by_flops = choose_by_flops(job, goal, scores, choice.measured) if goal.unit == "ms" and scores else None
+    points = _front(job, scores, choice.measured, front, accuracy=front_accuracy)
     rows, drawn = _compare(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
     found_plan = _plan(job, choice, goal, imported_plan)
@@ -157,6 +165,9 @@ def search(
             AchievedBudget(cost.unit, float(limit.limit(cost)), float(cost.total(choice.binary)))
             for cost, limit in goal.also
         ),
+        by_flops=by_flops,
+        front=points,
+        unprofitable=unprofitable_layers(choice.measured),
     )
     report.write(found)
     return found
@@ -170,6 +181,13 @@ def _settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
         options: dict[str, Any] = dict(plan.conversion)
         return replace(settings, conversion=ConversionOptions(**options))
     return settings
+
+
+def _check_front(front: int, selection: SelectionSettings, plan: Plan | None) -> None:
+    if front == 1 or front < 0:
+        raise InputError(f"a front needs at least 2 points, but got {front}")
+    if front and (plan is not None or not selection.needs_scores):
+        raise InputError("a front is of choices by scores, and neither a plan nor this progressive order has scores")
 
 
 def _imported_plan(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
@@ -249,6 +267,21 @@ def _choose_and_deliver(
         f" {goal.limit:.4g} ms, although the same layers had been measured within it: the machine is too busy to tell;"
         " run the same command again when it is idle"
     )
+
+
+def _front(
+    job: Job, scores: Mapping[str, float], measured: MeasuredCost, count: int, *, accuracy: bool
+) -> tuple[FrontPoint, ...]:
+    """The front over ``count`` budgets, if there are any, each point fine-tuned where its ``accuracy`` is asked for."""
+    if not count:
+        return ()
+    points, _ = measure_front(job, scores, measured, count)
+    if not accuracy:
+        return points
+    choices = {f"front-{label_of(job, point.binary)}": point.binary for point in points if point.binary}
+    trained = finetune_each(job, choices, phase="fine-tune the front")
+    accuracies = {binary: trained[name].accuracy for name, binary in choices.items()}
+    return tuple(replace(point, accuracy=accuracies.get(point.binary)) for point in points)
 
 
 def _compare(

@@ -12,8 +12,8 @@ import pytest
 
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.device_bench import DeviceBench
-from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.latency.effort import Effort
+from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError, DeviceLost

@@ -1,0 +1,155 @@
+"""The findings of a search in sentences: what does not fit into the report's table."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from b2nn_tvm.loop.choose_by_flops import FlopsChoice
+from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.result import AchievedBudget, SearchResult
+from b2nn_tvm.plan import Certificate
+
+
+def lines(result: SearchResult) -> list[str]:
+    """The findings that do not fit into the table, one line each."""
+    found = [
+        f"budget {amount(each.limit, each.unit)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})"
+        for each in result.budgets
+    ]
+    if result.plan.certificate is not None:
+        found.append(_proof(result.plan.certificate))
+    if result.prediction_error is not None:
+        found.append(
+            f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms:"
+            f" {_error(result.prediction_error)}"
+        )
+    pairs = predictions(result)
+    if len(pairs) > 1:
+        errors = [abs(predicted / measured - 1) for predicted, measured in pairs]
+        found.append(
+            f"{len(errors)} networks predicted before they were measured: median error {median(errors):.1%}, worst"
+            f" {max(errors):.1%}"
+        )
+    if result.time is not None:
+        found.append(_two_times(result.time))
+    if result.by_flops is not None:
+        found.append(_flops(result, result.by_flops))
+    if result.unprofitable:
+        slow = ", ".join(
+            f"{layer.name} ({layer.float_ms:.4g} ms float, {layer.binary_ms:.4g} binary)"
+            for layer in result.unprofitable
+        )
+        found.append(f"layers that are no faster when they are binary on this device: {slow}")
+    if result.front:
+        found.append(_front(result))
+    if result.quality:
+        quality = result.quality
+        found.append(
+            f"cost model over {quality.networks} measured networks: leave-one-out error {quality.error:.1%} on average,"
+            f" {quality.worst:.1%} at worst; adding up the layers is off by {quality.sum_error:.1%}"
+        )
+    if result.steps:
+        found.append(_progression(result))
+    if result.row.binary:
+        found.append(f"binary layers have {result.conversion}")
+    if result.library_accuracy is not None:
+        found.append(
+            f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
+            f"the torch model's answer on {result.agreeing} of them"
+        )
+    if result.random_accuracy and result.random_ms:
+        found.append(_comparison(result, result.random_accuracy, result.random_ms))
+    found.append(
+        f"{result.folder}: plan.json, model.onnx, report.html; libraries"
+        f" {', '.join(map(str, result.libraries.values()))}"
+    )
+    return found
+
+
+def predictions(result: SearchResult) -> list[tuple[float, float]]:
+    """(predicted, measured) milliseconds of the networks that the cost model had not seen when it predicted them."""
+    tried = [(attempt.predicted_ms, attempt.measured_ms) for attempt in result.attempts]
+    drawn = [(row.predicted_ms, row.measured_ms) for row in result.rows if row.role == "random"]
+    return tried + [(predicted, ms) for predicted, ms in drawn if predicted is not None and ms is not None]
+
+
+def _two_times(time: NetworkTime) -> str:
+    return (
+        f"the delivered library needs {time.ms:.4g} ms when nothing disturbs it (95 % interval {time.low_ms:.4g} to"
+        f" {time.high_ms:.4g}, {time.quiet} of {time.bursts} bursts undisturbed); observed in {time.runs} runs: median"
+        f" {time.median_ms:.4g} ms, p90 {time.p90_ms:.4g}, p99 {time.p99_ms:.4g}"
+    )
+
+
+def _flops(result: SearchResult, other: FlopsChoice) -> str:
+    """What FLOPs in place of milliseconds would have come to."""
+    head = (
+        f"with FLOPs in place of milliseconds, {len(other.binary)} layers would have become binary"
+        f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms"
+    )
+    if not other.keeps:
+        return f"{head}, {other.measured_ms / result.limit - 1:.1%} over the budget of {amount(result.limit, 'ms')}"
+    mine = sum(result.scores[name] for name in result.row.binary)
+    return f"{head}, within the budget, with a summed harm of {other.harm:.4g} in place of {mine:.4g}"
+
+
+def _front(result: SearchResult) -> str:
+    points = ", ".join(
+        f"{point.ms:.4g} ms with harm {point.harm:.4g}" + (" (the knee)" if point.knee else "")
+        for point in result.front
+    )
+    return f"front of {len(result.front)} measured choices: {points}"
+
+
+def _progression(result: SearchResult) -> str:
+    known = ((step.layer, step.accuracy) for step in result.steps if step.accuracy is not None)
+    accuracies = ", ".join(f"{layer} {100 * accuracy:.1f} %" for layer, accuracy in known)
+    return f"layers became binary one after the other, with this validation accuracy after each: {accuracies}"
+
+
+def _comparison(result: SearchResult, accuracy: Interval, ms: Interval) -> str:
+    mean = accuracy.mean
+    seeds = ", ".join(str(row.seed) for row in result.rows if row.role == "random")
+    word = "above" if result.accuracy > mean else "below" if result.accuracy < mean else "equal to"
+    return (
+        f"mixed {100 * result.accuracy:.2f} % is {word} the mean {with_interval(accuracy, 100, 2)} % of "
+        f"{accuracy.count} random choices (seeds {seeds}; 95 % interval) that were measured at "
+        f"{with_interval(ms, 1, 4)} ms and fine-tuned equally"
+    )
+
+
+def with_interval(interval: Interval, factor: float, digits: int) -> str:
+    """The mean and the half of its interval, times ``factor``."""
+    if not math.isfinite(interval.half_width):
+        return f"{factor * interval.mean:.{digits}f}"
+    return f"{factor * interval.mean:.{digits}f} ± {factor * interval.half_width:.{digits}f}"
+
+
+def _proof(certificate: Certificate) -> str:
+    harm = f"the summed harm of the binary layers is {certificate.objective:.4g}"
+    if certificate.bound is None or certificate.gap is None:
+        return f"{harm}; the solver {certificate.solver} proves nothing of it"
+    if certificate.gap <= 1e-6 * abs(certificate.objective):
+        return f"{harm}, proven to be the least of all choices within the bound (solver {certificate.solver})"
+    return (
+        f"{harm}; no choice within the bound has less than {certificate.bound:.4g}, which leaves a gap of"
+        f" {certificate.gap:.2g} (solver {certificate.solver})"
+    )
+
+
+def _verdict(budget: AchievedBudget) -> str:
+    share = budget.achieved / budget.limit - 1
+    return f"kept, {-share:.1%} to spare" if share <= 0 else f"exceeded by {share:.1%}"
+
+
+def _error(error: float) -> str:
+    return f"the prediction was {abs(error):.1%} too {'high' if error > 0 else 'low'}"
+
+
+def amount(value: float, unit: str) -> str:
+    """An amount of milliseconds, FLOPs or bytes with its unit."""
+    if unit == "ms":
+        return f"{value:.4g} ms"
+    return f"{value / 1024:.1f} KiB" if unit == "bytes" else f"{value / 1e6:.2f} MFLOPs"
