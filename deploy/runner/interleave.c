@@ -65,6 +65,7 @@ static void burst(turn *of, long round, long network, double least_ms) {
     if (made->net->b2nn_model_threads_(made->model) > 1) nanosleep(&until_workers_sleep, NULL);
     of->times.count = 0;
     long switches = switches_now();
+    /* The wall clock is read first here and last below, so that it is never behind the CPU time. */
     double start_ms = now_ms(CLOCK_MONOTONIC), cpu_ms = now_ms(CLOCK_THREAD_CPUTIME_ID);
     do {
         double *row = new_row(&of->times);

@@ -6,6 +6,7 @@ import platform
 
 import pytest
 
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
 from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
@@ -34,6 +35,7 @@ def test_an_emulated_device_gives_no_times(artifact):
     for ask in (
         lambda: device.check(artifact.target),
         lambda: device.sample(artifact, threads=1, effort=MeasurementSettings()),
+        lambda: device.interleave([artifact], reference=artifact, threads=1, settings=BurstSettings()),
     ):
         with pytest.raises(DeviceError, match="^emulator:cortex-a72: an emulator's time is not a latency"):
             ask()

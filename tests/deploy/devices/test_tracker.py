@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.device_bench import DeviceBench
 from b2nn_tvm.deploy.latency.effort import Effort
@@ -19,6 +20,7 @@ from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.errors import DeviceError, DeviceLost
 from b2nn_tvm.targets.target import get
 from tests.support.boards.board_process import BoardProcess, free_port, tracker
+from tests.support.deploy.burst_checks import check_rows
 from tests.support.deploy.handmade import expected
 
 pytest.importorskip("tornado", reason="TVM's tracker needs it; pip install 'b2nn-tvm[tracker]'")
@@ -51,7 +53,7 @@ def serving(boards: list[BoardProcess]) -> BoardProcess:
     return found
 
 
-def test_boards_are_lent_and_given_back(address, boards, artifact, x):
+def test_boards_are_lent_and_given_back(address, boards, artifact, family, x):
     word = f"tracker://{address}/pair"
     with open_device(word) as first, open_device(word) as second, open_device(word, timeout_s=3) as third:
         for device in (first, second):
@@ -61,6 +63,9 @@ def test_boards_are_lent_and_given_back(address, boards, artifact, x):
             third.describe()
         first.close()
         assert measure(artifact, device=second, runs=3).device.name == word
+        settings = BurstSettings(rounds=2, burst_ms=1)
+        rows = second.interleave(family, reference=artifact, threads=1, settings=settings)
+        check_rows(rows, [len(each.manifest.steps) for each in family], settings)
     assert [board.left_behind() for board in boards] == [[], []]
 
 
