@@ -210,13 +210,14 @@ def main(
             **given,
         )
     from b2nn_tvm.loop import report
+    from b2nn_tvm.loop.report_lines import lines
 
     if as_json:
         out.print_json(report.document(result))
         return
     table = report.table(result)
     out.print_table(table.title, table.columns, table.rows)
-    for line in report.lines(result):
+    for line in lines(result):
         out.print_line(line)
 
 

@@ -64,12 +64,7 @@ def flops_between(flops: AdditiveCost, float_ms: float, binary_ms: float) -> Add
     fixed = binary_ms - slope * (least - float(flops.fixed))
     if slope <= 0 or fixed < 0:
         return None
-    scaled = lambda costs: {name: slope * float(cost) for name, cost in costs.items()}
-    return replace(
-        flops,
-        unit="ms",
-        fixed=fixed,
-        float_cost=scaled(flops.float_cost),
-        binary_cost=scaled(flops.binary_cost),
-        fixed_parts={},
+    float_cost, binary_cost = (
+        {name: slope * float(cost) for name, cost in costs.items()} for costs in (flops.float_cost, flops.binary_cost)
     )
+    return replace(flops, unit="ms", fixed=fixed, float_cost=float_cost, binary_cost=binary_cost, fixed_parts={})

@@ -91,19 +91,12 @@ def _front_picture(result: SearchResult) -> tuple[list[dict[str, Any]], float]:
     """(The points of the front in a square of 200 by 200 at (30, 10), the milliseconds at its right end)."""
     top = 1.1 * max((point.ms for point in result.front), default=1.0)
     least, most = (end(point.harm for point in result.front) if result.front else 0.0 for end in (min, max))
-    across = lambda ms: round(30 + 200 * min(ms / top, 1.0), 2)
-    up = lambda harm: round(200 - 180 * (harm - least) / ((most - least) or 1.0), 2)
-    number = lambda ms, otherwise: otherwise if math.isnan(ms) else ms
-    picture = [
-        {
-            "x": across(point.ms),
-            "y": up(point.harm),
-            "low": across(number(point.low_ms, point.ms)),
-            "high": across(number(point.high_ms, point.ms)),
-            "knee": point.knee,
-        }
-        for point in result.front
-    ]
+    picture = []
+    for point in result.front:
+        ends = (point.ms, point.ms if math.isnan(point.low_ms) else point.low_ms, max(point.ms, point.high_ms))
+        x, low, high = (round(30 + 200 * min(ms / top, 1.0), 2) for ms in ends)
+        y = round(200 - 180 * (point.harm - least) / ((most - least) or 1.0), 2)
+        picture.append({"x": x, "y": y, "low": low, "high": high, "knee": point.knee})
     return picture, top
 
 

@@ -80,7 +80,8 @@ def search(
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
     ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float
-    network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and that many random choices of the same measured time.
+    network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and
+    that many random choices of the same measured time.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless
     ``fresh``.

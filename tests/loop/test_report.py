@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from b2nn_tvm.loop import report
+from b2nn_tvm.loop.report_lines import lines
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.result import AchievedBudget, SearchResult
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
@@ -34,25 +35,25 @@ def test_table_has_a_row_per_network_and_the_mean(result: SearchResult) -> None:
 
 
 def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
-    text = "\n".join(report.lines(result))
+    text = "\n".join(lines(result))
     assert "achieved 1.9 ms (kept, 5.0% to spare)" in text
     assert "the prediction was 5.3% too low" in text
     assert "3 networks predicted before they were measured: median error 5.3%, worst 7.7%" in text
     assert "359 of them" in text and "seeds 7, 9" in text
     assert "mixed 95.00 % is above the mean 91.00 ± 12.70 %" in text
-    assert "exceeded by 5.0%" in "\n".join(report.lines(replace(result, achieved=2.1)))
+    assert "exceeded by 5.0%" in "\n".join(lines(replace(result, achieved=2.1)))
 
 
 def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchResult) -> None:
     steps = (Step("block.conv1", 0.3, 0.951),)
     text = "\n".join(
-        report.lines(
+        lines(
             replace(result, conversion=ConversionOptions("distribution-aware", "prelu", -1, True), steps=steps)
         )
     )
     assert "binary layers have distribution-aware weights, prelu in front, borders of -1, learned thresholds" in text
     assert "one after the other, with this validation accuracy after each: block.conv1 95.1 %" in text
-    assert "one after the other" not in "\n".join(report.lines(result))
+    assert "one after the other" not in "\n".join(lines(result))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchR
 )
 def test_what_is_proven_of_the_choice_is_said_in_a_line_and_in_json(result: SearchResult, certificate, words) -> None:
     proven = replace(result, plan=replace(result.plan, certificate=certificate))
-    assert sum(words in line for line in report.lines(proven)) == 1
+    assert sum(words in line for line in lines(proven)) == 1
     found = report.document(proven)["plan"]["certificate"]
     assert found == {
         "objective": 0.25,
@@ -77,12 +78,12 @@ def test_what_is_proven_of_the_choice_is_said_in_a_line_and_in_json(result: Sear
         "solver": certificate.solver,
     }
     assert report.document(result)["plan"]["certificate"] is None
-    assert not any("summed harm" in line for line in report.lines(result))
+    assert not any("summed harm" in line for line in lines(result))
 
 
 def test_every_budget_has_a_line_and_all_of_them_have_to_be_kept(result: SearchResult) -> None:
     both = replace(result, further=(AchievedBudget("bytes", 4096, 3072),))
-    assert report.lines(both)[:2] == [
+    assert lines(both)[:2] == [
         "budget 2 ms: achieved 1.9 ms (kept, 5.0% to spare)",
         "budget 4.0 KiB: achieved 3.0 KiB (kept, 25.0% to spare)",
     ]
@@ -93,7 +94,7 @@ def test_every_budget_has_a_line_and_all_of_them_have_to_be_kept(result: SearchR
 def test_without_comparison_nothing_is_compared(result: SearchResult) -> None:
     alone = replace(result, rows=result.rows[:2], random_accuracy=None, random_ms=None)
     assert len(report.table(alone).rows) == 2
-    assert "random" not in "\n".join(report.lines(alone))
+    assert "random" not in "\n".join(lines(alone))
 
 
 def test_json_is_a_document_with_relative_paths(result: SearchResult) -> None:

@@ -14,6 +14,7 @@ import b2nn_tvm
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.loop import report
+from b2nn_tvm.loop.report_lines import lines
 from b2nn_tvm.loop.result import SearchResult
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
@@ -83,7 +84,7 @@ def test_several_budgets_are_kept_and_the_choice_is_proven(found: SearchResult, 
     assert loaded == both.plan and loaded.certificate.solver == "exact" and loaded.certificate.gap == 0
     assert loaded.certificate.objective == pytest.approx(sum(both.scores[name] for name in loaded.binary))
     assert json.loads((tmp_path / "report.json").read_text())["plan"]["certificate"]["gap"] == 0
-    assert sum("proven to be the least" in line for line in report.lines(both)) == 1
+    assert sum("proven to be the least" in line for line in lines(both)) == 1
     assert "proven to be the least" in (tmp_path / "report.html").read_text()
 
 
