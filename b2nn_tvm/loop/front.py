@@ -15,10 +15,10 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
 from b2nn_tvm.loop.measure_network import measure_networks
 from b2nn_tvm.loop.network_time import NetworkTime
-from b2nn_tvm.mixbin.selection.select import runners_up
+from b2nn_tvm.mixbin.selection.select import select
 
 PASSES = 2  # the second one uses what the first one has measured
-TOGETHER = 2  # choices for each budget and pass
+REACH = 0.01  # a choice that is predicted this much over a budget may still be measured within it
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,12 @@ def _propose(
     known: Mapping[tuple[str, ...], NetworkTime],
     points: int,
 ) -> list[tuple[str, ...]]:
-    """The least harmful choices that the cost model expects within each budget, each once."""
+    """The least harmful choices that the cost model expects within each budget, or little above it, each once."""
     cost = measured.fitted.cost
     found: dict[tuple[str, ...], None] = {}
     for bound in _budgets(measured, known, points):
-        if bound >= cost.minimum():
-            best = runners_up(scores, cost, Budget(bound, "ms"), count=TOGETHER)
-            found |= dict.fromkeys(each.binary for each in best)
+        within = [Budget(ms, "ms") for ms in (bound, bound * (1 + REACH)) if ms >= cost.minimum()]
+        found |= dict.fromkeys(select(scores, cost, budget, solver="exact").binary for budget in within)
     return list(found)
 
 

@@ -84,7 +84,7 @@ class Device(ABC):
 
     def interleave(
         self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
-    ) -> Iterator[Burst | RoundEnd]:
+    ) -> Generator[Burst | RoundEnd]:
         """Time several networks in turns, in short bursts, each between two bursts of ``reference``.
 
         The rows come as they are made (see bursts.py). One program on the device loads all networks, so that neither

@@ -8,8 +8,13 @@ import pytest
 
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
+from b2nn_tvm.loop.network_time import NetworkTime
 from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.plan import Plan, Precision
+
+TIME = NetworkTime(
+    ("block.conv1",), 1.9, 0.1, 900, 2048, "A CPU", "avx2", (), 1.88, 1.92, 1.95, 2.4, 3.1, bursts=12, quiet=9
+)
 
 
 @pytest.fixture
@@ -26,6 +31,7 @@ def result(tmp_path: Path) -> SearchResult:
         predicted=1.8,
         achieved=1.9,
         measured_ms=1.9,
+        time=TIME,
         library_accuracy=0.95,
         agreeing=359,
         images=360,

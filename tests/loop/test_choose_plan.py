@@ -48,7 +48,8 @@ def test_all_of_several_exact_budgets_are_kept(tmp_path: Path) -> None:
 
 
 def test_milliseconds_and_bytes_are_kept_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find_within_budget, "measure_network", device := Device())
+    device = Device()
+    monkeypatch.setattr(find_within_budget, "measure_networks", device.measure_networks)
     job = small_job(tmp_path)
     measured = made_up_cost(job, device)
     budgets = (parse_budget("4ms"), parse_budget("40%bytes"))

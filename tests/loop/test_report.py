@@ -10,8 +10,11 @@ from html.parser import HTMLParser
 import pytest
 
 from b2nn_tvm.loop import report
-from b2nn_tvm.loop.report_lines import lines
+from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.measure_costs import UnprofitableLayer
+from b2nn_tvm.loop.report_lines import lines
 from b2nn_tvm.loop.result import AchievedBudget, SearchResult
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
@@ -47,9 +50,7 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
 def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchResult) -> None:
     steps = (Step("block.conv1", 0.3, 0.951),)
     text = "\n".join(
-        lines(
-            replace(result, conversion=ConversionOptions("distribution-aware", "prelu", -1, True), steps=steps)
-        )
+        lines(replace(result, conversion=ConversionOptions("distribution-aware", "prelu", -1, True), steps=steps))
     )
     assert "binary layers have distribution-aware weights, prelu in front, borders of -1, learned thresholds" in text
     assert "one after the other, with this validation accuracy after each: block.conv1 95.1 %" in text
@@ -135,3 +136,44 @@ class Balance(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def test_both_times_of_the_delivered_library_are_said(result: SearchResult) -> None:
+    (line,) = (line for line in lines(result) if "when nothing disturbs it" in line)
+    assert "1.9 ms" in line and "interval 1.88 to 1.92, 9 of 12 bursts undisturbed" in line
+    assert line.endswith("observed in 900 runs: median 1.95 ms, p90 2.4, p99 3.1")
+    assert report.document(result)["time"]["p90_ms"] == 2.4
+
+
+def test_what_flops_would_have_chosen_is_measured(result: SearchResult) -> None:
+    over = FlopsChoice(("block.conv2",), 2.5e6, 2.2, 0.5, keeps=False)
+    (line,) = (line for line in lines(replace(result, by_flops=over)) if "FLOPs in place of milliseconds" in line)
+    assert "1 layers would have become binary (2.50 MFLOPs): measured 2.2 ms, 10.0% over the budget of 2 ms" in line
+    within = replace(over, measured_ms=1.7, keeps=True)
+    text = "\n".join(lines(replace(result, by_flops=within)))
+    assert "measured 1.7 ms, within the budget, with a summed harm of 0.5 in place of 0.1" in text
+
+
+def test_layers_that_do_not_pay_are_named_with_both_times(result: SearchResult) -> None:
+    slow = replace(result, unprofitable=(UnprofitableLayer("block.conv2", 0.1, 0.12),))
+    assert any(
+        "no faster when they are binary" in line and "block.conv2 (0.1 ms float, 0.12 binary)" in line
+        for line in lines(slow)
+    )
+
+
+def test_the_front_is_a_line_a_picture_and_a_table(result: SearchResult) -> None:
+    points = (
+        FrontPoint(("block.conv1", "block.conv2"), 0.6, 1.1, 1.09, 1.12),
+        FrontPoint(("block.conv1",), 0.1, 1.9, 1.88, 1.92, accuracy=0.95, knee=True),
+        FrontPoint((), 0.0, 3.1, math.nan, math.nan),
+    )
+    found = replace(result, front=points)
+    assert any(
+        line.startswith("front of 3 measured choices: 1.1 ms") and "1.9 ms with harm 0.1 (the knee)" in line
+        for line in lines(found)
+    )
+    report.write(found)
+    html = (result.folder / "report.html").read_text()
+    assert html.count("<circle") == 3 + len(result.attempts) + 2 and "1.8800 to 1.9200" in html and "95.00" in html
+    assert json.loads((result.folder / "report.json").read_text())["front"][1]["knee"] is True
