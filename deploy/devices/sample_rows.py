@@ -36,7 +36,7 @@ def samples(lines: Iterable[str], *, word: str, model_id: str) -> Iterator[Sampl
         raise DeviceError(f"{word}: the run stopped before its end and did not say why; run it again")
 
 
-def bursts(lines: Generator[str], *, word: str, reference: str, networks: Sequence[str]) -> Iterator[Burst | RoundEnd]:
+def bursts(lines: Generator[str], *, word: str, reference: str, networks: Sequence[str]) -> Generator[Burst | RoundEnd]:
     """A burst or the end of a round for each row, as the lines come; other lines are skipped.
 
     ``reference`` and ``networks`` are the ids of the models that should run. ``lines`` is closed at the end, also where
