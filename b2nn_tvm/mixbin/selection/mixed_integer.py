@@ -59,9 +59,9 @@ def mixed_integer(
             bound = bound if reached is None else max(bound, float(reached) / program.harm_scale)
         if found.x is None:
             # The time ran out, or what keeps the limits does so by less than the rounding of its sum.
-            for chosen in (known, tuple(names)):
-                if chosen is not None and chosen not in without and all(limit.keeps(chosen) for limit in limits):
-                    return chosen, bound
+            for choice in (known, tuple(names)):
+                if choice is not None and choice not in without and all(limit.keeps(choice) for limit in limits):
+                    return choice, bound
             if found.status == TIME_OUT:
                 raise BudgetError(
                     f"no choice of layers that keeps {' and '.join(map(str, limits))} was found in {TIME_LIMIT_S} s;"
