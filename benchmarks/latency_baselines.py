@@ -9,8 +9,8 @@ from b2nn_tvm.costs.fit import MeasuredNetwork, fit
 from b2nn_tvm.costs.table import CostRow, CostTable, ms_cost
 from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Samples
-from b2nn_tvm.loop.build_network import build_network
 from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measuring.build_network import build_network
 
 SECONDS = 0.5  # of each network
 

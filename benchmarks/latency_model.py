@@ -31,11 +31,11 @@ from b2nn_tvm import __version__
 from b2nn_tvm.costs.table import ms_cost
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.deploy.devices.local import LocalDevice
-from b2nn_tvm.loop.build_network import build_network
 from b2nn_tvm.loop.choose_by_flops import flops_between
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import exact_cost, measure_cost
-from b2nn_tvm.loop.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.build_network import build_network
+from b2nn_tvm.loop.measuring.measure_costs import exact_cost, measure_cost
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.progress import silent

@@ -209,8 +209,8 @@ def main(
             progress=progress,
             **given,
         )
-    from b2nn_tvm.loop import report
-    from b2nn_tvm.loop.report_lines import lines
+    from b2nn_tvm.loop.results import report
+    from b2nn_tvm.loop.results.report_lines import lines
 
     if as_json:
         out.print_json(report.document(result))

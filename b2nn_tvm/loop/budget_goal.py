@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from b2nn_tvm.costs.additive import AdditiveCost, Budget, parse_budget
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost, exact_cost
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, exact_cost
 from b2nn_tvm.mixbin.selection.select import select
 
 ExactLimit = tuple[AdditiveCost, Budget]

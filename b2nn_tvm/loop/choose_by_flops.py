@@ -9,8 +9,8 @@ from b2nn_tvm.costs.additive import AdditiveCost, Budget
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost, exact_cost
-from b2nn_tvm.loop.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, exact_cost
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.mixbin.selection.select import select
 
 

@@ -10,7 +10,7 @@ from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import Attempt, find_within_budget
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost
 from b2nn_tvm.loop.progressive import binarize_until_within_budget
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.mixbin.selection.select import select

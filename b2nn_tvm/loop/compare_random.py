@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import AdditiveCost, Budget
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_network import measure_networks
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.mixbin.selection.select import select
 
 TOLERANCE = 0.03  # a time within this share of the chosen network's counts as the same cost

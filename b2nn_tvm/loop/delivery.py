@@ -19,9 +19,9 @@ from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_network import measure_beside_float, measuring_machine
-from b2nn_tvm.loop.network_time import NetworkTime
-from b2nn_tvm.loop.time_rows import network_time
+from b2nn_tvm.loop.measuring.measure_network import measure_beside_float, measuring_machine
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.mixbin.training.digests import model_digest
 
 MEASUREMENTS = 3

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
-from b2nn_tvm.loop.measure_network import measure_networks
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.mixbin.selection.limits import Constraint
 from b2nn_tvm.mixbin.selection.select import Selection, runners_up, select
 

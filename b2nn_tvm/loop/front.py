@@ -12,9 +12,9 @@ import numpy as np
 from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
-from b2nn_tvm.loop.measure_network import measure_networks
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.mixbin.selection.select import select
 
 PASSES = 2  # the second one uses what the first one has measured

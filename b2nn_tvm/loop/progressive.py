@@ -15,8 +15,8 @@ from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import REACH, Attempt
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
-from b2nn_tvm.loop.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.loop.settings import SelectionSettings
 from b2nn_tvm.mixbin.progressive.driver import Progressed, progressive
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask

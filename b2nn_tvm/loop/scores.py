@@ -9,7 +9,7 @@ from typing import Any
 
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.progress import part_of

@@ -64,7 +64,7 @@ def network(*, classes: int = 10, image_size: int = 32, widths: tuple[int, ...] 
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.result.SearchResult:
+def found(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.results.result.SearchResult:
     folder = tmp_path_factory.mktemp("search") / "out"
     return b2nn_tvm.search(network(), data=few_digits(), output=folder, also=["arm"], compare=1, **QUICK)
 
@@ -212,7 +212,7 @@ def stamps(folder: Path) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def layer_by_layer(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.result.SearchResult:
+def layer_by_layer(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.results.result.SearchResult:
     folder = tmp_path_factory.mktemp("progressive") / "out"
     return b2nn_tvm.search(
         network(widths=FOUR_LAYERS), data=few_digits(test=32), output=folder, conversion=OPTIONS, **LAYER_BY_LAYER

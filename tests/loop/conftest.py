@@ -8,8 +8,8 @@ import pytest
 
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
-from b2nn_tvm.loop.network_time import NetworkTime
-from b2nn_tvm.loop.result import CostQuality, ResultRow, SearchResult
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.results.result import CostQuality, ResultRow, SearchResult
 from b2nn_tvm.plan import Plan, Precision
 
 TIME = NetworkTime(

@@ -11,7 +11,7 @@ from b2nn_tvm.costs.additive import Budget
 from b2nn_tvm.loop import choose_by_flops as by_flops
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.choose_by_flops import choose_by_flops, flops_between
-from b2nn_tvm.loop.measure_costs import exact_cost
+from b2nn_tvm.loop.measuring.measure_costs import exact_cost
 from b2nn_tvm.mixbin.selection.select import select
 from tests.support.loop.small_job import BINARY_MS, FLOAT_MS, NAMES, REST_MS, Device, made_up_cost, small_job
 

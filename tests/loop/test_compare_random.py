@@ -10,7 +10,7 @@ import pytest
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.loop import compare_random as comparison
 from b2nn_tvm.loop.compare_random import TOLERANCE, interval, random_choices
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.progress import silent
 

@@ -13,8 +13,8 @@ from b2nn_tvm.costs.table import CostRow
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop import find_within_budget as certifying
 from b2nn_tvm.loop.find_within_budget import ROUNDS, TOGETHER, find_within_budget
-from b2nn_tvm.loop.measure_costs import refit
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.measure_costs import refit
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.progress import silent
 from b2nn_tvm.workload import ConvWorkload

@@ -16,8 +16,8 @@ from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop import progressive as progressions
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import refit
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.measure_costs import refit
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.progressive import binarize_until_within_budget, check_progression
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions

@@ -13,8 +13,8 @@ import torch
 import b2nn_tvm
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import DeviceError, InputError
-from b2nn_tvm.loop.report_lines import lines
-from b2nn_tvm.loop.result import SearchResult
+from b2nn_tvm.loop.results.report_lines import lines
+from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.targets.target import get, names

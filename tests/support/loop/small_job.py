@@ -7,8 +7,8 @@ from pathlib import Path
 
 from b2nn_tvm.costs.table import CostRow
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_costs import MeasuredCost, refit
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.progress import silent

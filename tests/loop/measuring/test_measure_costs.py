@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import b2nn_tvm
-from b2nn_tvm.loop import measure_costs
-from b2nn_tvm.loop.measure_costs import exact_cost, measure_cost, refit
+from b2nn_tvm.loop.measuring import measure_costs
+from b2nn_tvm.loop.measuring.measure_costs import exact_cost, measure_cost, refit
 from tests.support.loop.small_job import BINARY_MS, FLOAT_MS, NAMES, REST_MS, Device, made_up_cost, small_job
 
 

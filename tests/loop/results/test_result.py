@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.loop.result import SearchResult
+from b2nn_tvm.loop.results.result import SearchResult
 from tests.support.networks.onnx_models import model, save
 
 

@@ -12,9 +12,9 @@ from b2nn_tvm.costs.additive import AdditiveCost, bytes_cost, flops_cost
 from b2nn_tvm.costs.fit import FittedCost, fit
 from b2nn_tvm.costs.table import CostTable, ms_cost
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measure_network import measure_networks
-from b2nn_tvm.loop.network_time import NetworkTime
-from b2nn_tvm.loop.time_rows import network_row
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.time_rows import network_row
 from b2nn_tvm.mixbin.network.flops import flops
 
 

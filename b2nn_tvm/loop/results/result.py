@@ -10,8 +10,8 @@ from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
 from b2nn_tvm.loop.front import FrontPoint
-from b2nn_tvm.loop.measure_costs import UnprofitableLayer
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.measure_costs import UnprofitableLayer
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.plan import Plan

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.report_lines import amount, lines, predictions, with_interval
-from b2nn_tvm.loop.result import ResultRow, SearchResult
+from b2nn_tvm.loop.results.report_lines import amount, lines, predictions, with_interval
+from b2nn_tvm.loop.results.result import ResultRow, SearchResult
 from b2nn_tvm.storage.document import write_atomic, write_document
 from b2nn_tvm.version import __version__
 

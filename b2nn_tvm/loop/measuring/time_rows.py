@@ -10,7 +10,7 @@ from b2nn_tvm.deploy.latency.burst_record import BurstRecord
 from b2nn_tvm.deploy.latency.interleave import digest_of
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 
 
 def network_time(

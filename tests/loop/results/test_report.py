@@ -9,13 +9,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from b2nn_tvm.loop import report
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.front import FrontPoint
-from b2nn_tvm.loop.measure_costs import UnprofitableLayer
-from b2nn_tvm.loop.report_lines import lines
-from b2nn_tvm.loop.result import AchievedBudget, SearchResult
+from b2nn_tvm.loop.measuring.measure_costs import UnprofitableLayer
+from b2nn_tvm.loop.results import report
+from b2nn_tvm.loop.results.report_lines import lines
+from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.plan import Certificate

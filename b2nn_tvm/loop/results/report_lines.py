@@ -7,8 +7,8 @@ from statistics import median
 
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.network_time import NetworkTime
-from b2nn_tvm.loop.result import AchievedBudget, SearchResult
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.plan import Certificate
 
 

@@ -10,10 +10,10 @@ import torch
 
 from b2nn_tvm.costs.table import NetworkRow
 from b2nn_tvm.errors import UnsupportedError
-from b2nn_tvm.loop.build_network import label_of
-from b2nn_tvm.loop.measure_network import measure_networks, measuring_machine
-from b2nn_tvm.loop.network_time import NetworkTime
-from b2nn_tvm.loop.time_rows import network_row
+from b2nn_tvm.loop.measuring.build_network import label_of
+from b2nn_tvm.loop.measuring.measure_network import measure_networks, measuring_machine
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.time_rows import network_row
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from tests.support.loop.small_job import NAMES, small_job
 

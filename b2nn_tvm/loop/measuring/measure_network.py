@@ -12,10 +12,10 @@ from b2nn_tvm.deploy.latency.burst_record import BurstRecord
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.latency.interleave import digest_of, time_together
 from b2nn_tvm.deploy.library.artifact import Artifact
-from b2nn_tvm.loop.build_network import build_network, in_order, label_of, network_inputs
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.network_time import NetworkTime
-from b2nn_tvm.loop.time_rows import network_time
+from b2nn_tvm.loop.measuring.build_network import build_network, in_order, label_of, network_inputs
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.version import __version__
 
 BUILD = "build networks to measure"
