@@ -6,7 +6,7 @@ Weights do not change the time, so the choice is certified before the expensive 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import Budget
@@ -100,21 +100,20 @@ def _untried(
     scores: Mapping[str, float],
     measured: MeasuredCost,
     bounds: Iterable[float],
-    tried: Container[tuple[str, ...]],
+    tried: Collection[tuple[str, ...]],
     best: Attempt | None,
     also: Sequence[Constraint],
 ) -> Selection | None:
     """The first selection under one of ``bounds`` that was not tried yet and is less harmful than ``best``."""
-    selection = job.settings.selection
+    how = job.settings.selection
+    cost = measured.fitted.cost
     for bound in bounds:
-        chosen = select(
-            scores,
-            measured.fitted.cost,
-            Budget(bound, "ms"),
-            also=also,
-            rule=selection.rule,
-            solver=selection.solver,
-        )
+        try:
+            chosen = select(scores, cost, Budget(bound, "ms"), also=also, rule=how.rule, solver=how.solver)
+        except BudgetError:
+            if also and tried:  # the bound has gone below what the other budgets leave possible
+                return None
+            raise
         if chosen.binary not in tried and (best is None or chosen.harm < best.harm):
             return chosen
     return None
