@@ -78,6 +78,9 @@ def find_within_budget(
     for index in range(ROUNDS):
         job.progress(PHASE, index, ROUNDS)
         proposed = _propose(job, scores, measured, bound, also, tried=tried, below=best and best[0].harm)
+        if not proposed and not attempts and bound < limit_ms:
+            bound = limit_ms  # the other budgets may leave nothing below it
+            continue
         if not proposed:
             break
         new = [each.binary for each in proposed if each.binary not in known]
@@ -96,6 +99,8 @@ def find_within_budget(
         bound = _next_bound(bound, limit_ms, measured, times, found=best is not None)
     job.progress(PHASE, ROUNDS, ROUNDS)
     if best is None:
+        if not attempts:
+            select(scores, measured.fitted.cost, Budget(limit_ms, "ms"), also=also)  # raises, and names the budget
         raise BudgetError(_refusal(measured, limit_ms))
     selection, time = best
     return FoundWithinBudget(selection.binary, float(selection.achieved), time, measured, tuple(attempts), selection)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.table import CostRow
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop import find_within_budget as certifying
@@ -94,6 +95,31 @@ def test_no_candidate_is_measured_twice(job, monkeypatch) -> None:
     device = Device(1.3)
     run(job, device, 4.0, monkeypatch)
     assert len(device.asked) == len(set(device.asked))
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.0, 1.05])
+def test_a_second_budget_is_kept_by_every_candidate(job, factor: float, monkeypatch) -> None:
+    """The last layers are large: the budget in bytes asks for two of them, which harm more than the first ones."""
+    size = AdditiveCost(
+        "bytes", 0, {name: 10 * (index + 1) for index, name in enumerate(NAMES)}, dict.fromkeys(NAMES, 1)
+    )
+    device, limit = Device(factor), 6.5
+    monkeypatch.setattr(certifying, "measure_networks", device.measure_networks)
+    cost = refit(job, [device(job, ()), device(job, NAMES)])
+    found = find_within_budget(job, SCORES, cost, limit, also=[(size, 220)])
+    assert found.time.ms <= limit and all(size.total(one.binary) <= 220 for one in found.attempts)
+    assert size.total(find_within_budget(job, SCORES, cost, limit).binary) > 220
+    assert found.selection.certificate.solver == "exact" and found.selection.certificate.gap == 0
+
+
+def test_a_second_budget_that_leaves_no_faster_choice_is_no_other_error(job, monkeypatch) -> None:
+    """Bytes allow one choice alone, and the device takes longer for it than predicted."""
+    size = AdditiveCost("bytes", 0, dict.fromkeys(NAMES, 1), {name: 2 if name != NAMES[0] else 0 for name in NAMES})
+    device = Device(1.2)
+    monkeypatch.setattr(certifying, "measure_networks", device.measure_networks)
+    cost = refit(job, [device(job, ()), device(job, NAMES)])
+    with pytest.raises(BudgetError, match="no choice of layers was measured within 7.9 ms: the fastest took"):
+        find_within_budget(job, SCORES, cost, 7.9, also=[(size, 7)])
 
 
 def test_an_impossible_limit_is_refused_without_measuring(job, monkeypatch) -> None:

@@ -38,13 +38,14 @@ def test_every_keyword_lands_in_its_group() -> None:
         "device": "ssh://board",
         "threads": 2,
         "also": ["x86"],
+        "precision": 0.05,
         "conversion": ConversionOptions(pad_value=1),
     }
     assert set(given) == KEYWORDS == set(get_type_hints(SearchKeywords))
     assert SearchSettings.from_keywords(**given) == SearchSettings(
         selection=SelectionSettings(method="front", rule="nearest", masks=3, margin=0.1),
         training=TrainingSettings(epochs=5, float_epochs=6, seed=7),
-        deployment=DeploymentSettings(target="arm", device="ssh://board", threads=2, also=("x86",)),
+        deployment=DeploymentSettings(target="arm", device="ssh://board", threads=2, also=("x86",), precision=0.05),
         conversion=ConversionOptions(pad_value=1),
     )
 
@@ -73,6 +74,7 @@ def test_nothing_given_is_the_defaults() -> None:
         ({"float_epochs": -2}, "float_epochs: expected at least 0, but got -2"),
         ({"seed": -3}, "seed: expected at least 0, but got -3"),
         ({"threads": 0}, "threads: expected at least 1, but got 0"),
+        ({"precision": 0.0}, "precision: expected a share from 0.1% to 50%, but got 0"),
         ({"also": "arm"}, r"also: expected a list of targets, but got the word 'arm': write \['arm'\]"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

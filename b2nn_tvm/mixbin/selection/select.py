@@ -162,6 +162,8 @@ def _selection(
     kept = tuple(name for name in cost.names if name not in names)
     share = float(achieved / cost.full) if cost.full else 1.0
     harm = harm_of(binary, scores, pairwise or {})
+    if bound > harm:  # by the rounding of the solver
+        bound = harm
     return Selection(binary, achieved, limit, cost.unit, share, harm, kept, rule, solver, bound)
 
 
