@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -107,6 +107,17 @@ def find_symbol(content: bytes, name: str) -> Symbol:
             if found == name and isinstance(where, int):
                 return Symbol(address, elf.get_section(where)["sh_size"])
     raise LookupError(f"no symbol {name}")
+
+
+def sections_bytes(content: bytes, names: Collection[str]) -> int:
+    """The size in bytes of all sections that define one of the symbols ``names``, each section once.
+
+    Raises ValueError as ``read_elf`` does.
+    """
+    with _opened(content) as elf:
+        symbols = _symbols(list(elf.iter_sections()), "SHT_SYMTAB")
+        sections = {where for name, where, _ in symbols if name in names and isinstance(where, int)}
+        return sum(int(elf.get_section(index)["sh_size"]) for index in sections)
 
 
 @contextmanager

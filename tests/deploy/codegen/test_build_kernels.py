@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tvm import IRModule, s_tir, te, tirx
 
-from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_object
+from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_kernel, build_kernels
 from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
 from b2nn_tvm.deploy.library.artifact import load
@@ -33,10 +33,11 @@ def parallel_exp() -> IRModule:
     return schedule.mod
 
 
-def halve_exp(workspace_bytes: int) -> Program:
+def halve_exp(kernel: KernelObject, *, workspace_bytes: int | None = None) -> Program:
     spec = TensorSpec("x", (N, N), "float32")
-    step = Step("net_halve_exp", "exp", (Argument(Storage.INPUT, 0), Argument(Storage.OUTPUT, 0)))
-    return Program((spec,), (replace(spec, name="out"),), (step,), (), 0, workspace_bytes, b"")
+    step = Step(kernel.symbol, "exp", (Argument(Storage.INPUT, 0), Argument(Storage.OUTPUT, 0)))
+    room = kernel.workspace_bytes if workspace_bytes is None else workspace_bytes
+    return Program((spec,), (replace(spec, name="out"),), (step,), (), 0, room, b"")
 
 
 @pytest.fixture
@@ -49,15 +50,15 @@ def reference(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def kernels(workshop) -> KernelObject:
+def kernel(workshop) -> KernelObject:
     target = replace(workshop.target(), mcpu="x86-64")
-    return build_object(parallel_exp(), target.tvm_target(), prefix="net_")
+    return build_kernel(parallel_exp()["halve_exp"], target.tvm_target())
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_parallel_loops_and_temporaries(workshop, kernels, values, threads):
+def test_parallel_loops_and_temporaries(workshop, kernel, values, threads):
     folder = workshop.folder / "tvm"
-    build_library(halve_exp(kernels.workspace_bytes), kernels.code, workshop.target(), folder)
+    build_library(halve_exp(kernel), [kernel.code], workshop.target(), folder)
     with load(folder) as artifact:
         for _ in range(20):
             np.testing.assert_allclose(
@@ -65,9 +66,9 @@ def test_parallel_loops_and_temporaries(workshop, kernels, values, threads):
             )
 
 
-def test_temporaries_come_from_the_planned_scratch_memory(workshop, kernels, values):
+def test_temporaries_come_from_the_planned_scratch_memory(workshop, kernel, values):
     folder = workshop.folder / "short"
-    build_library(halve_exp(TEMPORARY_BYTES - 64), kernels.code, workshop.target(), folder)
+    build_library(halve_exp(kernel, workspace_bytes=TEMPORARY_BYTES - 64), [kernel.code], workshop.target(), folder)
     with load(folder) as artifact, pytest.raises(DeviceError, match=f"beyond the {TEMPORARY_BYTES - 64} planned"):
         artifact.run({"x": values})
 
@@ -76,8 +77,8 @@ def test_temporaries_come_from_the_planned_scratch_memory(workshop, kernels, val
 @pytest.mark.parametrize("threads", [1, 3])
 def test_on_the_emulated_board(workshop, values, threads, arm_board):
     target, folder = workshop.target("arm"), workshop.folder / "tvm-arm"
-    kernels = build_object(parallel_exp(), target.tvm_target(), prefix="net_")
-    build_library(halve_exp(kernels.workspace_bytes), kernels.code, target, folder)
+    kernel = build_kernel(parallel_exp()["halve_exp"], target.tvm_target())
+    build_library(halve_exp(kernel), [kernel.code], target, folder)
     result = EmulatorDevice("cortex-a72").run(load(folder), {"x": values}, threads=threads)
     np.testing.assert_allclose(result["out"], reference(values), rtol=1e-5, atol=1e-6)
 
@@ -86,8 +87,8 @@ def test_soft_float_kernels_are_refused(workshop, values):
     """LLVM takes soft float for ARM unless told otherwise, in spite of the triple; a linker joins it to anything."""
     target = targets.get("armv7")
     trapped = replace(target, float_abi="")
-    kernels = {each: build_object(parallel_exp(), each.tvm_target(), prefix="net_") for each in (target, trapped)}
+    kernels = {each: build_kernel(parallel_exp()["halve_exp"], each.tvm_target()) for each in (target, trapped)}
     assert [is_hard_float(kernels[each].code) for each in (target, trapped)] == [True, False]
     with pytest.raises(ValueError, match='the target armv7 needs float_abi = "hard"'):
-        build_library(halve_exp(0), kernels[trapped].code, trapped, workshop.folder / "soft")
+        build_library(halve_exp(kernels[trapped]), [kernels[trapped].code], trapped, workshop.folder / "soft")
     assert not (workshop.folder / "soft").exists()
