@@ -1,13 +1,13 @@
 """A function of TIR as text that does not depend on what its variables and blocks are called.
 
-What TVM does: ``tvm.ir.save_json`` writes an object as a list of nodes, each behind the nodes that it refers to by their
-index. ``load_json`` follows the indices from the root on, so that a node may also refer to one behind it.
+What TVM does: ``tvm.ir.save_json`` writes an object as a list of nodes, each behind the nodes that it refers to by
+their index. ``load_json`` follows the indices from the root on, so that a node may also refer to one behind it.
 
 Why we need it: kernels of two networks are often equal but for names such as ``lv79``, which count the values of the
 network. TVM's structural hash leaves names out, but has 64 bits, and two functions may share them.
 
-When it breaks: compare ``_RAW`` and ``_KNOWN`` with the fields that ``save_json`` writes. A type that is not in
-``_KNOWN`` is safe: functions that have it are only found equal less often.
+When it breaks: compare ``_RAW`` and ``_TYPES`` with the fields that ``save_json`` writes. A type that is not in
+``_TYPES`` is safe: functions that have it are only found equal less often.
 """
 
 from __future__ import annotations
@@ -28,15 +28,24 @@ _RAW = {
     ("tirx.For", "kind"),
     ("tirx.IterVar", "iter_type"),
 }
-_KNOWN = frozenset(
-    """
-    ir.Call ir.DictAttrs ir.FloatImm ir.IntImm ir.PrimType ir.Range ir.StringImm ir.StringType ir.TensorLoad
-    ir.TensorRegion ir.TupleType ir.Var prim.Add prim.And prim.BitwiseXor prim.Cast prim.Div prim.EQ prim.FloorDiv
-    prim.FloorMod prim.GE prim.LE prim.LT prim.Max prim.Min prim.Mul prim.Ramp prim.Select prim.Sub relax.FuncType
-    relax.ShapeType relax.TensorType relax.expr.ShapeExpr s_tir.SBlock s_tir.SBlockRealize tirx.BufferRegionType
-    tirx.BufferStore tirx.BufferType tirx.For tirx.IfThenElse tirx.IterVar tirx.PrimFunc tirx.SeqStmt
-    """.split()
-)
+_TYPES = {
+    "ir": (
+        "Call DictAttrs FloatImm IntImm PointerType PrimType Range StringImm StringType TensorLoad "
+        "TensorRegion TupleType Var"
+    ),
+    "prim": (
+        "Add And BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Broadcast Cast Div EQ FloorDiv FloorMod GE GT LE "
+        "LShift LT Max Min Mul NE Not Or RShift Ramp Select Sub"
+    ),
+    "relax": "FuncType ShapeType TensorType",
+    "relax.expr": "ShapeExpr",
+    "s_tir": "MatchBufferRegion SBlock SBlockRealize",
+    "tirx": (
+        "AttrStmt BufferRegionType BufferStore BufferType Evaluate For IfThenElse Iter IterVar PrimFunc "
+        "SeqStmt TileLayout"
+    ),
+}
+_KNOWN = {f"{module}.{name}" for module, names in _TYPES.items() for name in names.split()}
 
 
 def canonical_text(function: tirx.PrimFunc) -> str:

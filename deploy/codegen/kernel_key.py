@@ -16,6 +16,7 @@ from b2nn_tvm.version import __version__
 
 # The attributes of a function that say something to passes, schedules and people, but nothing to the code generator.
 _NOTES = (ROLE, OPERATIONS, BORDER, BORDERED, "op_pattern", "global_symbol")
+FOLDER = Path(__file__).parent
 _GENERATOR = ("build_kernels.py", "kernel_key.py")
 
 
@@ -23,7 +24,7 @@ def kernel_key(function: tirx.PrimFunc, target: tvm.target.Target) -> str:
     """SHA-256, in hexadecimal digits, over the whole content of a scheduled ``function`` but for its names and notes,
     over the target with all its options, and over the versions of everything that generates code.
     """
-    digest = hashlib.sha256(_compiler().encode())
+    digest = hashlib.sha256(compiler_versions().encode())
     for text in (f"{target} {target.host}", function_graph.canonical_text(without_notes(function))):
         digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()
@@ -38,10 +39,9 @@ def without_notes(function: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 @cache
-def _compiler() -> str:
+def compiler_versions() -> str:
     """The versions of this package, of TVM and of LLVM, and the digest of the files that lower kernels."""
-    folder = Path(__file__).parent
-    files = [*(folder / name for name in _GENERATOR)]
+    files = [FOLDER / name for name in _GENERATOR]
     files += [Path(str(part.__file__)) for part in (keep_tiles_on_stack, function_graph, lowering_pipeline)]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     llvm = tvm.get_global_func("target.llvm_version_major")()

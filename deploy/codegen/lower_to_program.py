@@ -44,7 +44,7 @@ def lower_to_program(
     workspace_bytes: int,
     context: LoweringContext,
 ) -> Program:
-    """The program of ``main``, whose kernels are PrimFuncs of ``module``; ``symbols`` are their symbols in C by their names.
+    """The program of ``main``, whose kernels are PrimFuncs of ``module``; ``symbols`` has the symbol of each in C.
 
     Raises UnsupportedError where an operator is implemented outside TVM's code generator (sorting, say).
     """

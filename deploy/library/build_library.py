@@ -14,12 +14,13 @@ from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.codegen.program import Program, Step
-from b2nn_tvm.deploy.library.elf import is_hard_float, read_elf, sections_bytes
+from b2nn_tvm.deploy.library.elf import is_hard_float, read_elf
 from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.deploy.library.verification import Verification, not_checked
 from b2nn_tvm.errors import InputError, ToolchainError
+from b2nn_tvm.storage.content_cache import user_content_cache
 from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
 
@@ -63,7 +64,7 @@ def build_library(
     metadata: BuildMetadata = BuildMetadata(),
     check: Callable[[Path], Verification] | None = None,
 ) -> Manifest:
-    """Link ``kernels``, object files that define each symbol once, with the runtime and the program's tables and constants into ``folder``.
+    """Link the object files ``kernels`` with the runtime and the program's tables and constants into ``folder``.
 
     The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. They
     are made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
@@ -146,17 +147,30 @@ def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
 
 @cache
 def runner_program(toolchain: Toolchain) -> bytes:
-    """The program b2nn-run, compiled by ``toolchain``; it is the same for every network."""
+    """The program b2nn-run, compiled by ``toolchain``; it is the same for every network, and kept in the user's cache.
+
+    Raises ToolchainError where the compiler fails, InputError as ``user_content_cache`` does.
+    """
+    stored = user_content_cache("runners")
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
-        sources = write_runner_sources(Path(name), compiler=toolchain.version)
-        toolchain.run([*_RUNNER, "-o", RUNNER, *sources, "-ldl"], folder=Path(name))
-        return (Path(name) / RUNNER).read_bytes()
+        folder = Path(name)
+        sources = write_runner_sources(folder, compiler=toolchain.version)
+        arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl"]
+        digest = hashlib.sha256(repr((toolchain, arguments)).encode())
+        for path in sorted(folder.iterdir()):
+            digest.update(hashlib.sha256(path.name.encode() + b"\0" + path.read_bytes()).digest())
+        if (program := stored.load(digest.hexdigest())) is None:
+            toolchain.run(arguments, folder=folder)
+            program = (folder / RUNNER).read_bytes()
+            stored.store(digest.hexdigest(), program)
+            stored.trim()
+        return program
 
 
 def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: TargetInfo) -> int:
     """The bytes of the sections that hold the program's kernels; raises ValueError where the kernels do not fit."""
-    missing, code_bytes = {step.symbol for step in program.steps}, 0
-    for content in kernels:
+    missing, sections = {step.symbol for step in program.steps}, dict[tuple[int, int], int]()
+    for number, content in enumerate(kernels):
         elf = read_elf(content)
         if elf.arch != target.arch:
             raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
@@ -165,11 +179,11 @@ def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: Targe
                 "the kernels pass floats in integer registers, which a hard-float system cannot load; the target"
                 f' {target.name} needs float_abi = "hard"'
             )
-        code_bytes += sections_bytes(content, missing & elf.defined)
-        missing -= elf.defined
+        sections |= {(number, elf.homes[name].index): elf.homes[name].size_bytes for name in elf.homes.keys() & missing}
+        missing -= elf.homes.keys()
     if missing:
         raise ValueError(f"the kernel objects do not define {', '.join(sorted(missing))}")
-    return code_bytes
+    return sum(sections.values())
 
 
 def _describe(

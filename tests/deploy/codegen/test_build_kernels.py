@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tvm import IRModule, s_tir, te, tirx
+from tvm import IRModule, s_tir, te, tirx, transform
 
+from b2nn_tvm.deploy.codegen import build_kernels as build_kernels_module
 from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_kernel, build_kernels
 from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
@@ -15,7 +16,9 @@ from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.deploy.library.elf import is_hard_float
 from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.storage.content_cache import ContentCache
 from b2nn_tvm.targets import target as targets
+from b2nn_tvm.tvm_internals.lowering_pipeline import build_lowered_by
 
 N = 65
 TEMPORARY_BYTES = (N * N * 4 + 63) // 64 * 64
@@ -92,3 +95,75 @@ def test_soft_float_kernels_are_refused(workshop, values):
     with pytest.raises(ValueError, match='the target armv7 needs float_abi = "hard"'):
         build_library(halve_exp(kernels[trapped]), [kernels[trapped].code], trapped, workshop.folder / "soft")
     assert not (workshop.folder / "soft").exists()
+
+
+def several(*names: str) -> IRModule:
+    """Three functions under these names; the first two are equal but for the names of their values."""
+    functions = []
+    for value, factor in (("lv1", 2.0), ("a_long_name", 2.0), ("lv1", 3.0)):
+        x = te.placeholder((N,), "float32", value)
+        y = te.compute((N,), lambda i, x=x, factor=factor: x[i] * tirx.const(factor, "float32"), name=f"{value}_y")
+        functions.append(te.create_prim_func([x, y]))
+    return IRModule(dict(zip(names, functions, strict=True)))
+
+
+@pytest.fixture
+def compilations(monkeypatch) -> list[str]:
+    """Each compilation of a kernel by LLVM adds the symbol of its kernel."""
+    done = []
+
+    def build(lowering, module, target):
+        done.append(str(module["main"].attrs["global_symbol"]))
+        return build_lowered_by(lowering, module, target)
+
+    monkeypatch.setattr(build_kernels_module, "build_lowered_by", build)
+    return done
+
+
+@pytest.fixture
+def cache(tmp_path) -> ContentCache:
+    return ContentCache(tmp_path / "kernels", 1 << 20)
+
+
+TARGET = targets.get("x86").tvm_target()
+
+
+def test_equal_functions_become_one_kernel(compilations, cache):
+    kernels = build_kernels(several("one", "two", "three"), TARGET, cache=cache)
+    assert kernels.symbols["one"] == kernels.symbols["two"] != kernels.symbols["three"]
+    assert sorted(compilations) == sorted({*kernels.symbols.values()})
+    assert len(kernels.objects(kernels.symbols.values())) == 2
+    assert kernels.objects([kernels.symbols["one"]]) == [kernels.by_function["two"].code]
+
+
+def test_a_kernel_is_compiled_once_for_all_networks(compilations, cache):
+    first = build_kernels(several("one", "two", "three"), TARGET, cache=cache)
+    del compilations[:]
+    second = build_kernels(several("b", "c", "a"), TARGET, cache=cache)
+    assert compilations == []
+    assert [second.by_function[name] for name in "bca"] == [first.by_function[n] for n in ("one", "two", "three")]
+
+
+def test_what_is_compiled_again_is_the_same_to_the_last_byte(cache):
+    """Even where the names of values differ, which LLVM writes into debugging information."""
+    one, two, _ = (function for _, function in several("a", "b", "c").functions_items())
+    assert build_kernel(one, TARGET) == build_kernel(two, TARGET)
+    cached = build_kernels(several("a", "b", "c"), TARGET, cache=cache)
+    assert cached == build_kernels(several("a", "b", "c"), TARGET, cache=ContentCache(cache.folder, 0))
+
+
+def test_the_settings_of_the_caller_change_no_kernel():
+    function = parallel_exp()["halve_exp"]
+    with transform.PassContext(config={"tirx.disable_vectorize": True}, disabled_pass=["tirx.UnrollLoop"]):
+        assert build_kernel(function, TARGET) == build_kernel(function, TARGET)
+        inside = build_kernel(function, TARGET)
+    assert inside == build_kernel(function, TARGET)
+
+
+def test_damaged_kernels_are_compiled_again(compilations, cache):
+    kernels = build_kernels(several("one", "two", "three"), TARGET, cache=cache)
+    del compilations[:]
+    for path in cache.folder.iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    assert build_kernels(several("one", "two", "three"), TARGET, cache=cache) == kernels
+    assert len(compilations) == 2
