@@ -29,7 +29,7 @@ from b2nn_tvm.tvm_internals.lowering_pipeline import build_lowered_by
 CACHE_LINE = 64
 MAX_ALLOCATIONS = 32
 PREFIX = "b2nn_kernel_"
-_SYMBOL_DIGITS = 32  # of a key; two kernels share 128 bits by chance once in 10^19 libraries of a million kernels
+_SYMBOL_DIGITS = 32  # of a key: of a billion kernels, two share these 128 bits with a probability of 10^-21
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def build_kernels(module: tvm.IRModule, target: tvm.target.Target, *, cache: Con
     found = {key: _unpacked(key, content) for key in {*keys.values()} if (content := cache.load(key)) is not None}
     missing = {key: functions[name] for name, key in keys.items() if key not in found}
     if missing:
-        # Threads are enough: TVM releases Python's lock while it lowers a function and while LLVM generates code.
+        # Threads are enough: TVM's functions release Python's lock, so that others run while LLVM generates code.
         with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), len(missing))) as pool:
-            built = pool.map(lambda item: _build(*item, target), missing.items())
+            built = pool.map(lambda key: _build(key, missing[key], target), missing)
             for key, kernel in zip(missing, built, strict=True):
                 cache.store(key, _packed(kernel))
                 found[key] = kernel
