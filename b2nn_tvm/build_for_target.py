@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from b2nn_tvm.deploy.codegen.build_kernels import build_object
+from b2nn_tvm.deploy.codegen.build_kernels import build_kernels
 from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.passes.pipeline import finish_scheduled, to_kernels
 from b2nn_tvm.progress import Progress, silent
 from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import load_records, user_records_path
+from b2nn_tvm.storage.content_cache import user_content_cache
 
 if TYPE_CHECKING:
     import tvm
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.schedules.tuning.metaschedule import Bench
     from b2nn_tvm.targets.target import TargetInfo
 
-PREFIX = "b2nn_kernel_"
+KERNELS = "kernels"  # the folder of compiled kernels in the user's cache
 
 
 @dataclass(frozen=True)
@@ -69,24 +70,25 @@ def build_for_target(
     with watch():
         module = finish_scheduled(scheduled.module, kernels.context)
     say("generate code")
-    kernel_object = build_object(module, tvm_target, prefix=PREFIX)
+    built = build_kernels(module, tvm_target, cache=user_content_cache(KERNELS))
     context = LoweringContext(
         find_layer=kernels.context.kernels.find,
         descriptions=scheduled.descriptions,
         log=kernels.log,
         reasons={c.name: c.reason for c in kernels.convs},
-        workspaces=kernel_object.workspaces,
+        workspaces=built.workspaces,
     )
     program = lower_to_program(
         module,
-        prefix=PREFIX,
+        symbols=built.symbols,
         inputs=imported.input_names,
         outputs=imported.output_names,
-        workspace_bytes=kernel_object.workspace_bytes,
+        workspace_bytes=max(built.workspaces.values(), default=0),
         context=context,
     )
     say("link")
-    build_library(program, kernel_object.code, target, output, metadata=metadata, check=check)
+    objects = built.objects(step.symbol for step in program.steps)
+    build_library(program, objects, target, output, metadata=metadata, check=check)
 
 
 def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tuning) -> Records:

@@ -75,10 +75,11 @@ def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
 
     The sign of a channel whose weights are all 0 is +1.
     """
-    rows = np.abs(weight.reshape(weight.shape[0], -1).astype(np.float64))
-    low, high = rows.min(axis=1), rows.max(axis=1)
-    if not np.isfinite(high).all() or (high - low > _TOLERANCE * high).any():
-        return None
+    for part in (weight[:1], weight):  # the first channel of most layers tells that the whole has another form
+        rows = np.abs(part.reshape(part.shape[0], -1).astype(np.float64))
+        low, high = rows.min(axis=1), rows.max(axis=1)
+        if not np.isfinite(high).all() or (high - low > _TOLERANCE * high).any():
+            return None
     scale = np.where(low == high, high, rows.mean(axis=1)).astype(np.float32)
     return np.where(weight >= 0, 1, -1).astype(np.float32), scale
 

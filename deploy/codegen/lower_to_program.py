@@ -38,13 +38,13 @@ class LoweringContext:
 def lower_to_program(
     module: tvm.IRModule,
     *,
-    prefix: str,
+    symbols: Mapping[str, str],
     inputs: Sequence[str],
     outputs: Sequence[str],
     workspace_bytes: int,
     context: LoweringContext,
 ) -> Program:
-    """The program of ``main``, whose kernels are all PrimFuncs of ``module`` with the symbols ``prefix`` + name.
+    """The program of ``main``, whose kernels are PrimFuncs of ``module``; ``symbols`` has the symbol of each in C.
 
     Raises UnsupportedError where an operator is implemented outside TVM's code generator (sorting, say).
     """
@@ -67,7 +67,12 @@ def lower_to_program(
         outputs=tuple(_spec(name, r) for name, r in zip(outputs, line.results, strict=True)),
         steps=tuple(
             _step(
-                call, placed, prefix, name, [reader for var in call.outputs for reader in readers.get(var, ())], context
+                call,
+                placed,
+                symbols[call.function],
+                name,
+                [reader for var in call.outputs for reader in readers.get(var, ())],
+                context,
             )
             for call, placed, name in zip(line.calls, placement.calls, names, strict=True)
         ),
@@ -80,14 +85,14 @@ def lower_to_program(
 
 
 def _step(
-    call: KernelCall, placed: PlacedCall, prefix: str, name: str, readers: Sequence[str], context: LoweringContext
+    call: KernelCall, placed: PlacedCall, symbol: str, name: str, readers: Sequence[str], context: LoweringContext
 ) -> Step:
     """The step of a call that is booked under ``name``; ``readers`` are the rows that read its packed result."""
     operations = call.operations or (call.word,)
     packs = any(word in _PACKING for word in operations)
     pack = f"pack for {', '.join(dict.fromkeys(readers))}" if readers else str(Operation.PACK)
     return Step(
-        prefix + call.function,
+        symbol,
         name,
         placed.arguments,
         operations=tuple(pack if word == Operation.PACK else word for word in operations),

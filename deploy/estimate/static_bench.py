@@ -7,11 +7,11 @@ from typing import Any
 
 import tvm
 
-from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_object
+from b2nn_tvm.deploy.codegen.build_kernels import KernelObject, build_kernel
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.estimate.instruction_counts import execute_counted
 from b2nn_tvm.deploy.estimate.llvm_tools import VERSION, LlvmTools, find_llvm_tools, model
-from b2nn_tvm.deploy.estimate.static_cost import SYMBOL, argument_bytes, cost_of
+from b2nn_tvm.deploy.estimate.static_cost import argument_bytes, cost_of
 from b2nn_tvm.errors import ToolchainError
 from b2nn_tvm.targets.target import TargetInfo
 
@@ -42,9 +42,7 @@ class StaticBench:
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> tuple[KernelObject, list[int]]:
         """The object file of the module's one function, and the sizes of its arguments."""
         ((_, function),) = module.functions_items()
-        return build_object(
-            tvm.IRModule({"main": function}), target, prefix=SYMBOL.removesuffix("main")
-        ), argument_bytes(function)
+        return build_kernel(function, target), argument_bytes(function)
 
     def time(
         self, trials: Sequence[tuple[tuple[KernelObject, list[int]], Sequence[Any]]]
@@ -52,6 +50,6 @@ class StaticBench:
         """The (index, score) of each trial; the score is an estimate, no time."""
         for index, ((kernel, sizes), _) in enumerate(trials):
             executed = execute_counted(
-                kernel.code, SYMBOL, buffers=sizes, scratch=kernel.workspace_bytes, target=self._target
+                kernel.code, kernel.symbol, buffers=sizes, scratch=kernel.workspace_bytes, target=self._target
             )
             yield index, cost_of(executed, self._target, self._tools).score

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tvm
 
-from b2nn_tvm.deploy.codegen.build_kernels import build_object
+from b2nn_tvm.deploy.codegen.build_kernels import build_kernel
 from b2nn_tvm.deploy.estimate.instruction_counts import Executed, execute_counted
 from b2nn_tvm.deploy.estimate.llvm_tools import LlvmTools
 
 if TYPE_CHECKING:
     from b2nn_tvm.targets.target import TargetInfo
 
-SYMBOL = "b2nn_main"
 _BRANCH = re.compile(
     r"(?:b|b\.\w+|bl|blr|br|bx|blx|b(?:eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)|cbn?z|tbn?z|ret)\b"
 )
@@ -60,9 +59,9 @@ def execute_function(function: tvm.tirx.PrimFunc, target: TargetInfo) -> Execute
 
     Raises the errors of ``static_cost``.
     """
-    kernel = build_object(tvm.IRModule({"main": function}), target.tvm_target(), prefix=SYMBOL.removesuffix("main"))
+    kernel = build_kernel(function, target.tvm_target())
     buffers = argument_bytes(function)
-    return execute_counted(kernel.code, SYMBOL, buffers=buffers, scratch=kernel.workspace_bytes, target=target)
+    return execute_counted(kernel.code, kernel.symbol, buffers=buffers, scratch=kernel.workspace_bytes, target=target)
 
 
 def argument_bytes(function: tvm.tirx.PrimFunc) -> list[int]:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import tvm
 
-from b2nn_tvm.deploy.codegen.build_kernels import build_object
+from b2nn_tvm.deploy.codegen.build_kernels import build_kernel
 from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
 from b2nn_tvm.deploy.devices.device import BOARDS, Device
 from b2nn_tvm.deploy.devices.open_device import open_device
@@ -28,7 +28,6 @@ from b2nn_tvm.targets.target import TargetInfo
 
 EFFORT = MeasurementSettings(warmup=1, min_seconds=0.03)
 TIMEOUT_S = 60.0
-PREFIX = "b2nn_kernel_"
 _LOOK_S = 0.05
 _FAREWELL_S = 1.0
 
@@ -61,13 +60,11 @@ class DeviceBench:
 
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> Artifact:
         """A library whose only kernel is the module's one function."""
-        kernel = build_object(module, target, prefix=PREFIX)
-        ((name, function),) = module.functions_items()
+        ((_, function),) = module.functions_items()
+        kernel = build_kernel(function, target)
         self._count += 1
         folder = self._folder / str(self._count)
-        build_library(
-            _program(PREFIX + name.name_hint, function, kernel.workspace_bytes), kernel.code, self._target, folder
-        )
+        build_library(_program(kernel.symbol, function, kernel.workspace_bytes), [kernel.code], self._target, folder)
         return load(folder)
 
     def time(self, trials: Sequence[tuple[Artifact, Sequence[Any]]]) -> Iterator[tuple[int, float]]:

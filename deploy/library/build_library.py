@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import metadata as packages
@@ -14,12 +14,13 @@ from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.codegen.program import Program, Step
-from b2nn_tvm.deploy.library.elf import ElfFile, is_hard_float, read_elf
+from b2nn_tvm.deploy.library.elf import is_hard_float, read_elf
 from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.deploy.library.verification import Verification, not_checked
 from b2nn_tvm.errors import InputError, ToolchainError
+from b2nn_tvm.storage.content_cache import user_content_cache
 from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
 
@@ -56,25 +57,25 @@ class BuildMetadata:
 
 def build_library(
     program: Program,
-    kernels_object: bytes,
+    kernels: Sequence[bytes],
     target: TargetInfo,
     folder: str | os.PathLike[str],
     *,
     metadata: BuildMetadata = BuildMetadata(),
     check: Callable[[Path], Verification] | None = None,
 ) -> Manifest:
-    """Link ``kernels_object`` with the runtime and the program's tables and constants into ``folder``.
+    """Link the object files ``kernels`` with the runtime and the program's tables and constants into ``folder``.
 
     The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. They
     are made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
     half replaced is noticed when it is loaded. Before that, ``check`` is called with the finished temporary folder, and
     its result is entered in the manifest: where it raises, ``folder`` stays as it was. Raises ToolchainError where
     there is no compiler for the target or it fails, InputError where ``folder`` cannot be written, ValueError where
-    program and object do not fit.
+    program and kernels do not fit.
     """
     folder = Path(folder)
     check_program(program)
-    kernels = _check_kernels(program, kernels_object, target)
+    kernel_code_bytes = _kernel_code_bytes(program, kernels, target)
     toolchain = find_toolchain(target)
     created = not folder.exists()
     try:
@@ -83,12 +84,14 @@ def build_library(
     except OSError as error:
         raise InputError(f"{folder}: expected a folder that can be written: {error.strerror}") from None
     try:
-        model_id = write_sources(program, kernels_object, work, target=target)
-        compile_library(toolchain, work)
+        model_id = write_sources(program, kernels, work, target=target)
+        compile_library(toolchain, work, kernels=len(kernels))
         (work / RUNNER).write_bytes(runner_program(toolchain))
         readable = (work / RUNNER).stat().st_mode & 0o444
         (work / RUNNER).chmod(readable | readable >> 2 | 0o200)
-        manifest = _describe(program, target, toolchain, metadata, model_id, kernels, (work / LIBRARY).read_bytes())
+        manifest = _describe(
+            program, target, toolchain, metadata, model_id, kernel_code_bytes, (work / LIBRARY).read_bytes()
+        )
         if check:
             manifest.save(work)
             manifest = replace(manifest, verification=check(work))
@@ -102,26 +105,33 @@ def build_library(
     return manifest
 
 
-def write_sources(program: Program, kernels_object: bytes, folder: Path, *, target: TargetInfo) -> str:
+def write_sources(program: Program, kernels: Sequence[bytes], folder: Path, *, target: TargetInfo) -> str:
     """Write the sources of the library into ``folder``, and return the model's id.
 
-    The sources are the runtime, the generated files and kernels.o.
+    The sources are the runtime, the generated files and the object files of ``kernels``.
     """
     digest = hashlib.sha256(target.name.encode())
-    for content in (kernels_object, *emit_c(program, target=target, model_id="").values()):
+    for content in (*kernels, *emit_c(program, target=target, model_id="").values()):
         digest.update(hashlib.sha256(content).digest())
     for path in RUNTIME.iterdir():
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
     for name, content in emit_c(program, target=target, model_id=digest.hexdigest()).items():
         (folder / name).write_bytes(content)
-    (folder / "kernels.o").write_bytes(kernels_object)
+    for name, content in zip(kernel_files(len(kernels)), kernels, strict=True):
+        (folder / name).write_bytes(content)
     return digest.hexdigest()
 
 
-def compile_library(toolchain: Toolchain, folder: Path) -> None:
-    """Make the library from the sources in ``folder``."""
-    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *LIBRARY_SOURCES, "kernels.o", "-lm"], folder=folder)
+def kernel_files(count: int) -> list[str]:
+    """The names of the object files among the sources of a library."""
+    return [f"kernel_{index}.o" for index in range(count)]
+
+
+def compile_library(toolchain: Toolchain, folder: Path, *, kernels: int) -> None:
+    """Make the library from the sources in ``folder``, which are those of ``kernels`` object files."""
+    objects = kernel_files(kernels)
+    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *LIBRARY_SOURCES, *objects, "-lm"], folder=folder)
 
 
 def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
@@ -137,25 +147,43 @@ def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
 
 @cache
 def runner_program(toolchain: Toolchain) -> bytes:
-    """The program b2nn-run, compiled by ``toolchain``; it is the same for every network."""
+    """The program b2nn-run, compiled by ``toolchain``; it is the same for every network, and kept in the user's cache.
+
+    Raises ToolchainError where the compiler fails, InputError as ``user_content_cache`` does.
+    """
+    stored = user_content_cache("runners")
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
-        sources = write_runner_sources(Path(name), compiler=toolchain.version)
-        toolchain.run([*_RUNNER, "-o", RUNNER, *sources, "-ldl"], folder=Path(name))
-        return (Path(name) / RUNNER).read_bytes()
+        folder = Path(name)
+        sources = write_runner_sources(folder, compiler=toolchain.version)
+        arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl"]
+        digest = hashlib.sha256(repr((toolchain, arguments)).encode())
+        for path in sorted(folder.iterdir()):
+            digest.update(hashlib.sha256(path.name.encode() + b"\0" + path.read_bytes()).digest())
+        if (program := stored.load(digest.hexdigest())) is None:
+            toolchain.run(arguments, folder=folder)
+            program = (folder / RUNNER).read_bytes()
+            stored.store(digest.hexdigest(), program)
+            stored.trim()
+        return program
 
 
-def _check_kernels(program: Program, kernels_object: bytes, target: TargetInfo) -> ElfFile:
-    elf = read_elf(kernels_object)
-    if elf.arch != target.arch:
-        raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
-    if target.float_abi != "soft" and elf.arch == "armv7l" and not is_hard_float(kernels_object):
-        raise ValueError(
-            "the kernels pass floats in integer registers, which a hard-float system cannot load; the target"
-            f' {target.name} needs float_abi = "hard"'
-        )
-    if missing := sorted({step.symbol for step in program.steps} - elf.defined):
-        raise ValueError(f"the kernels object does not define {', '.join(missing)}")
-    return elf
+def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: TargetInfo) -> int:
+    """The bytes of the sections that hold the program's kernels; raises ValueError where the kernels do not fit."""
+    missing, sections = {step.symbol for step in program.steps}, dict[tuple[int, int], int]()
+    for number, content in enumerate(kernels):
+        elf = read_elf(content)
+        if elf.arch != target.arch:
+            raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
+        if target.float_abi != "soft" and elf.arch == "armv7l" and not is_hard_float(content):
+            raise ValueError(
+                "the kernels pass floats in integer registers, which a hard-float system cannot load; the target"
+                f' {target.name} needs float_abi = "hard"'
+            )
+        sections |= {(number, elf.homes[name].index): elf.homes[name].size_bytes for name in elf.homes.keys() & missing}
+        missing -= elf.homes.keys()
+    if missing:
+        raise ValueError(f"the kernel objects do not define {', '.join(sorted(missing))}")
+    return sum(sections.values())
 
 
 def _describe(
@@ -164,7 +192,7 @@ def _describe(
     toolchain: Toolchain,
     metadata: BuildMetadata,
     model_id: str,
-    kernels: ElfFile,
+    kernel_code_bytes: int,
     library: bytes,
 ) -> Manifest:
     elf = read_elf(library)
@@ -185,7 +213,7 @@ def _describe(
         layers=program.layers,
         steps=tuple(map(_row, program.steps)),
         rewrites=program.rewrites,
-        sizes=library_sizes(program, kernels, elf, size_bytes=len(library)),
+        sizes=library_sizes(program, elf, kernel_code_bytes=kernel_code_bytes, size_bytes=len(library)),
         memory=Memory(
             arena=program.arena_bytes,
             staging=sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs)),

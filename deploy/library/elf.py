@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -29,14 +29,23 @@ _CONTENT = {
 
 
 @dataclass(frozen=True)
+class Home:
+    """The section of a symbol: its index in the file and its size."""
+
+    index: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class ElfFile:
     """The machine, the symbols and the sizes of an ELF file.
 
     ``defined`` and ``undefined`` are names of global and weak symbols; in a shared library, of its dynamic symbols.
-    The bytes of the file add up from executable sections (``code_bytes``), other loaded content such as constants,
-    tables and unwinding (``data_bytes``), content that only linkers and loaders read such as symbols, names and
-    relocations (``linking_bytes``), and headers and the gaps between sections (``padding_bytes``). ``glibc`` is the
-    newest version of the GNU C library that the file asks for, empty where it asks for none.
+    ``homes`` are the sections of the defined symbols that stand in one. The bytes of the file add up from executable
+    sections (``code_bytes``), other loaded content such as constants, tables and unwinding (``data_bytes``), content
+    that only linkers and loaders read such as symbols, names and relocations (``linking_bytes``), and headers and the
+    gaps between sections (``padding_bytes``). ``glibc`` is the newest version of the GNU C library that the file asks
+    for, empty where it asks for none.
     """
 
     arch: str
@@ -47,6 +56,7 @@ class ElfFile:
     linking_bytes: int
     padding_bytes: int
     glibc: str
+    homes: Mapping[str, Home]
 
 
 def read_elf(content: bytes) -> ElfFile:
@@ -69,6 +79,11 @@ def read_elf(content: bytes) -> ElfFile:
             linking_bytes=total - code_bytes - data_bytes,
             padding_bytes=len(content) - total,
             glibc=_newest_glibc(sections),
+            homes={
+                name: Home(where, sections[where]["sh_size"])
+                for name, where, _ in symbols
+                if isinstance(where, int) and where < len(sections)
+            },
         )
 
 

@@ -21,9 +21,9 @@ PARTS = {
 }
 
 
-def library_sizes(program: Program, kernels: ElfFile, library: ElfFile, *, size_bytes: int) -> Sizes:
-    """The sizes of the parts of a library of ``size_bytes``, which was linked from the object file ``kernels`` and the
-    constants of ``program``.
+def library_sizes(program: Program, library: ElfFile, *, kernel_code_bytes: int, size_bytes: int) -> Sizes:
+    """The sizes of the parts of a library of ``size_bytes``, which was linked from ``kernel_code_bytes`` of code
+    of kernels and the constants of ``program``.
     """
     binary = _rows(program, "binary")
     packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)
@@ -36,8 +36,8 @@ def library_sizes(program: Program, kernels: ElfFile, library: ElfFile, *, size_
         binary_constants=of_binary - packed,
         float_weights=float_weights,
         other_constants=len(program.constants) - of_binary - weight_binary - float_weights,
-        kernel_code=kernels.code_bytes,
-        runtime_code=library.code_bytes - kernels.code_bytes,
+        kernel_code=kernel_code_bytes,
+        runtime_code=library.code_bytes - kernel_code_bytes,
         tables=library.data_bytes - len(program.constants),
         linking=library.linking_bytes,
         padding=library.padding_bytes,

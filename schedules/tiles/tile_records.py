@@ -9,12 +9,12 @@ convolution, and people can read it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.schedules.tiles.tile import Tile
+from b2nn_tvm.storage.content_cache import user_cache_folder
 from b2nn_tvm.storage.document import read_document, write_document
 
 KIND, VERSION = "b2nn-schedule-records", 1
@@ -150,5 +150,4 @@ def read_records(vector_unit: str, path: Path) -> Records:
 
 def user_records_path(vector_unit: str) -> Path:
     """The file of this user's tuning records of a vector unit (in $XDG_CACHE_HOME, else in ~/.cache)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "b2nn-tvm" / f"{vector_unit}.json"
+    return user_cache_folder() / f"{vector_unit}.json"

@@ -51,7 +51,7 @@ def bundle_for(workshop) -> Callable[[str], Path]:
         folder = workshop.folder / f"bundle-{target}"
         base = program("shift_one", "shift_seven_tasks")
         single = replace(base, outputs=base.outputs[:1], steps=base.steps[:-1])
-        build_library(single, workshop.kernels(target=target), workshop.target(target), folder)
+        build_library(single, [workshop.kernels(target=target)], workshop.target(target), folder)
         write_bundle(folder)
         if target != "native":
             words = ["-O1", "classify.c", "-o", "classify", "-L.", f"-l:{LIBRARY}", "-Wl,-rpath,$ORIGIN"]

@@ -48,7 +48,7 @@ def test_the_runner_has_no_circle(workshop, tmp_path):
 
 
 def test_the_runtime_has_no_circle(workshop, tmp_path):
-    write_sources(program("shift_one"), workshop.kernels(), tmp_path, target=workshop.target())
+    write_sources(program("shift_one"), [workshop.kernels()], tmp_path, target=workshop.target())
     needed = needed_files(tmp_path, tuple(name for name in LIBRARY_SOURCES if name.endswith(".c")), workshop)
     assert {"threads.c", "cpu.c"} < needed["model.c"]
     assert order(needed).index("threads.c") < order(needed).index("backend.c")

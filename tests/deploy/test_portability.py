@@ -68,7 +68,7 @@ def test_many_instances_in_many_threads_on_a_board(arm_board, workshop, target, 
     info = workshop.target(target)
     sources = workshop.folder / f"stress-{target}"
     sources.mkdir()
-    write_sources(program("shift_one", "shift_nested"), workshop.kernels(target=target), sources, target=info)
+    write_sources(program("shift_one", "shift_nested"), [workshop.kernels(target=target)], sources, target=info)
     files = [*LIBRARY_SOURCES, str(KERNELS), str(STRESS)]
     words = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-DFACTOR=2.0f", "-I.", *files, "-lm", "-o", "stress"]
     find_toolchain(info).run(words, folder=sources)

@@ -21,7 +21,7 @@ def test_names_may_hold_any_character(workshop, x):
         base, inputs=(replace(base.inputs[0], name=odd),), steps=tuple(replace(s, layer=odd) for s in base.steps)
     )
     folder = workshop.folder / "odd names"
-    build_library(named, workshop.kernels(), workshop.target(), folder)
+    build_library(named, [workshop.kernels()], workshop.target(), folder)
     with load(folder) as artifact:
         np.testing.assert_array_equal(artifact.run({odd: x})["output"], expected(x))
 
@@ -51,4 +51,4 @@ def bad_programs() -> dict[str, tuple[str, Program]]:
 def test_a_program_that_contradicts_itself_is_refused(workshop, case):
     message, bad = bad_programs()[case]
     with pytest.raises(ValueError, match=re.escape(message)):
-        build_library(bad, workshop.kernels(), workshop.target(), workshop.folder / "no")
+        build_library(bad, [workshop.kernels()], workshop.target(), workshop.folder / "no")

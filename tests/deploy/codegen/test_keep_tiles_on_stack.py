@@ -6,7 +6,7 @@ import pytest
 from tvm import te
 from tvm.s_tir import Schedule
 
-from b2nn_tvm.deploy.codegen.build_kernels import build_object
+from b2nn_tvm.deploy.codegen.build_kernels import build_kernel
 from b2nn_tvm.deploy.codegen.keep_tiles_on_stack import keep_tiles_on_stack
 
 N = 512
@@ -29,9 +29,9 @@ def doubled_row(scope: str):
 @pytest.mark.parametrize(("scope", "asks"), [("local", False), ("global", True)])
 def test_only_temporaries_that_are_no_tiles_come_from_the_workspace(workshop, scope, asks):
     target = replace(workshop.target(), mcpu="x86-64")
-    kernels = build_object(doubled_row(scope), target.tvm_target(), prefix="net_")
-    assert (b"TVMBackendAllocWorkspace" in kernels.code) is asks
-    assert (kernels.workspace_bytes > 0) is asks
+    kernel = build_kernel(doubled_row(scope)["main"], target.tvm_target())
+    assert (b"TVMBackendAllocWorkspace" in kernel.code) is asks
+    assert (kernel.workspace_bytes > 0) is asks
 
 
 def test_all_else_stays_as_it_was():

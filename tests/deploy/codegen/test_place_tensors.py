@@ -87,8 +87,9 @@ def bordered(body, **borders):
     for name, border in borders.items():
         module.update_func(module.get_global_var(name), module[name].with_attr(BORDERED, border))
     context = LoweringContext(lambda constants: None)
+    symbols = {name.name_hint: "k_" + name.name_hint for name in module.get_global_vars()}
     return lower_to_program(
-        module, prefix="k_", inputs=["x0"], outputs=["output"], workspace_bytes=0, context=context
+        module, symbols=symbols, inputs=["x0"], outputs=["output"], workspace_bytes=0, context=context
     ), module
 
 

@@ -50,7 +50,7 @@ def test_an_instruction_that_the_cpu_lacks_is_caught(arm_board, workshop, x):
     source, kernels, target = workshop.folder / "udot.c", workshop.folder / "udot.o", workshop.target("arm")
     source.write_text(UDOT)
     workshop.compile(target, "-O1", "-fPIC", "-c", str(source), "-o", str(kernels))
-    build_library(program(), kernels.read_bytes(), target, workshop.folder / "udot")
+    build_library(program(), [kernels.read_bytes()], target, workshop.folder / "udot")
     EmulatorDevice("cortex-a76").run(load(workshop.folder / "udot"), {"input": x})
     with pytest.raises(DeviceError, match="stopped by signal 4; 4 means an instruction that cortex-a72 lacks"):
         EmulatorDevice("cortex-a72").run(load(workshop.folder / "udot"), {"input": x})
@@ -101,6 +101,6 @@ def test_armv7_works_too(arm_board, workshop, x):
     )
     kernels = workshop.folder / "v7.o"
     workshop.compile(target, "-O2", "-fPIC", "-DFACTOR=2.0f", "-c", str(KERNELS), "-o", str(kernels))
-    build_library(program("shift_one", "shift_nested"), kernels.read_bytes(), target, workshop.folder / "v7")
+    build_library(program("shift_one", "shift_nested"), [kernels.read_bytes()], target, workshop.folder / "v7")
     result = EmulatorDevice("cortex-a7").run(load(workshop.folder / "v7"), {"input": x}, threads=2)
     np.testing.assert_array_equal(result["output"], expected(x, shifts=1) + 1)

@@ -132,7 +132,7 @@ def test_a_network_that_fails_says_why_and_the_board_serves_on(board, workshop, 
         " 0; }\n"
     )
     workshop.compile(target, "-O1", "-fPIC", "-c", str(source), "-o", str(kernels))
-    build_library(program(), kernels.read_bytes(), target, workshop.folder / "crash")
+    build_library(program(), [kernels.read_bytes()], target, workshop.folder / "crash")
     with open_device(board.address) as device:
         with pytest.raises(DeviceError, match=r"step 1 \(fail_if_negative, layer layer 0\) failed"):
             device.run(failing, {"input": np.ones_like(x)})

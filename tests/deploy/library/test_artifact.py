@@ -125,7 +125,7 @@ def test_a_library_for_another_cpu_loads_but_does_not_run(workshop, net, x):
 
 def test_a_missing_instruction_set_is_named_before_anything_runs(workshop, x):
     folder = workshop.folder / "future"
-    build_library(program("shift_one"), workshop.kernels(), replace(workshop.target(), requires=("avx1024",)), folder)
+    build_library(program("shift_one"), [workshop.kernels()], replace(workshop.target(), requires=("avx1024",)), folder)
     with pytest.raises(DeviceError, match="lacks avx1024"):
         load(folder).run({"input": x})
 

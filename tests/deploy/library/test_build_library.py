@@ -80,7 +80,7 @@ def test_a_network_without_constants_builds(workshop, x):
         ),
     )
     build_library(
-        replace(bare, constants=b"", layers=()), workshop.kernels(), workshop.target(), workshop.folder / "bare"
+        replace(bare, constants=b"", layers=()), [workshop.kernels()], workshop.target(), workshop.folder / "bare"
     )
     with load(workshop.folder / "bare") as artifact:
         np.testing.assert_array_equal(artifact.run({"input": x})["output"], x + np.float32(1))
@@ -95,7 +95,7 @@ def test_a_failed_build_leaves_the_old_library(workshop, x, monkeypatch, tmp_pat
     compiler.chmod(0o755)
     monkeypatch.setenv("CC", str(compiler))
     with pytest.raises(ToolchainError, match=r"failed with status 3: x\.c:1: error: disk full"):
-        build_library(program("shift_one"), kernels, workshop.target(), folder)
+        build_library(program("shift_one"), [kernels], workshop.target(), folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -110,17 +110,20 @@ def test_a_half_replaced_library_is_noticed(workshop):
 def test_kernels_for_another_cpu_are_refused(workshop):
     with pytest.raises(ValueError, match="kernels are for"):
         build_library(
-            program("shift_one"), workshop.kernels(), replace(workshop.target(), arch="armv7l"), workshop.folder / "no"
+            program("shift_one"),
+            [workshop.kernels()],
+            replace(workshop.target(), arch="armv7l"),
+            workshop.folder / "no",
         )
     assert not (workshop.folder / "no").exists()
 
 
 def test_missing_kernels_are_named(workshop):
-    with pytest.raises(ValueError, match="does not define bsign, conv9"):
-        build_library(program("conv9", "bsign"), workshop.kernels(), workshop.target(), workshop.folder / "no")
+    with pytest.raises(ValueError, match="do not define bsign, conv9"):
+        build_library(program("conv9", "bsign"), [workshop.kernels()], workshop.target(), workshop.folder / "no")
 
 
 def test_a_folder_that_is_a_file_is_refused(workshop, tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match="expected a folder that can be written"):
-        build_library(program("shift_one"), workshop.kernels(), workshop.target(), tmp_path / "out")
+        build_library(program("shift_one"), [workshop.kernels()], workshop.target(), tmp_path / "out")

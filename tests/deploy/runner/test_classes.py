@@ -61,11 +61,11 @@ def test_labels_must_fit(net, tmp_path):
 def test_other_outputs_are_no_classes(workshop, x):
     base = program("shift_one")
     image = replace(base, outputs=(replace(base.outputs[0], shape=(1, 10, 10, 10)), base.outputs[1]))
-    build_library(image, workshop.kernels(), workshop.target(), workshop.folder / "image")
+    build_library(image, [workshop.kernels()], workshop.target(), workshop.folder / "image")
     done = start(workshop.folder / "image")
     assert done.stdout == "no output is one row of float32 scores; --output FILE writes the values\n"
     batch = replace(base, outputs=(replace(base.outputs[0], shape=(4, 250, 1, 1)), base.outputs[1]))
-    build_library(batch, workshop.kernels(), workshop.target(), workshop.folder / "batch")
+    build_library(batch, [workshop.kernels()], workshop.target(), workshop.folder / "batch")
     lines = start(workshop.folder / "batch", "--top", 2).stdout.splitlines()
     assert [line for line in lines if "class" not in line] == [f"image {i}" for i in range(4)]
     assert len(lines) == 12

@@ -42,7 +42,7 @@ def sanitized(workshop) -> Path:
     """A folder with b2nn-run and a library, both compiled with the sanitizers."""
     folder = workshop.folder / "sanitized"
     folder.mkdir()
-    write_sources(program("shift_one", "shift_nested"), workshop.kernels(), folder, target=workshop.target())
+    write_sources(program("shift_one", "shift_nested"), [workshop.kernels()], folder, target=workshop.target())
     sources = write_runner_sources(folder, compiler="gcc")
     kernels = (str(KERNELS), "-DFACTOR=2.0f")
     compiled(folder, *SANITIZE, "-fPIC", "-shared", *LIBRARY_SOURCES, *kernels, "-lm", "-o", LIBRARY)

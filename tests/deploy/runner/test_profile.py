@@ -72,7 +72,7 @@ def test_the_last_row_has_the_observed_times_of_a_measurement(net):
 def test_steps_of_one_layer_are_summed(workshop):
     base = program("shift_one", "shift_one")
     steps = tuple(replace(step, layer='the "only" one') for step in base.steps)
-    build_library(replace(base, steps=steps), workshop.kernels(), workshop.target(), workshop.folder / "one layer")
+    build_library(replace(base, steps=steps), [workshop.kernels()], workshop.target(), workshop.folder / "one layer")
     rows = rows_of(start(workshop.folder / "one layer", "--profile", "--runs", 3).stdout)
     sums = [sum(row["ms"]) for row in rows if row["row"] == "steps"]
     (layer,) = rows[-1]["per_layer"]

@@ -14,7 +14,7 @@ from tests.support.deploy.runner_process import refused
 def test_a_cpu_that_lacks_instructions_is_refused_before_anything_runs(workshop):
     folder = workshop.folder / "needs more"
     target = replace(workshop.target(), name="x86-future", requires=(*targets.get("x86").requires[:1], "avx1024"))
-    build_library(program("shift_one"), workshop.kernels(), target, folder)
+    build_library(program("shift_one"), [workshop.kernels()], target, folder)
     message = (
         "the library is for target x86-future, and this CPU lacks avx1024; compile the network for a target that it has"
     )

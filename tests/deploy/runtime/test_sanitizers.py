@@ -38,7 +38,10 @@ def sources(workshop) -> Path:
     folder = workshop.folder / "sources"
     folder.mkdir()
     write_sources(
-        program("shift_one", "shift_seven_tasks", "shift_nested"), workshop.kernels(), folder, target=workshop.target()
+        program("shift_one", "shift_seven_tasks", "shift_nested"),
+        [workshop.kernels()],
+        folder,
+        target=workshop.target(),
     )
     assert write_runner_sources(folder, compiler='gcc "12"') == RUNNER
     return folder

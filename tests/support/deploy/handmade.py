@@ -73,5 +73,5 @@ class Workshop:
     def build(self, *middle: str, name: str = "net", factor: float = 2.0, target: str = "native", **options) -> Path:
         folder = self.folder / name
         object_file = self.kernels(factor=factor, target=target)
-        build_library(program(*middle), object_file, self.target(target), folder, **options)
+        build_library(program(*middle), [object_file], self.target(target), folder, **options)
         return folder

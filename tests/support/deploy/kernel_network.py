@@ -56,8 +56,9 @@ def lowered(body, *shapes, outputs=("output",), prefix="k_", workspace_bytes=0, 
     module = Network(*(shapes or (SHAPE,))).build(body)
     context = LoweringContext(**{"find_layer": lambda constants: None, **context})
     names = [f"x{index}" for index in range(len(shapes or (SHAPE,)))]
+    symbols = {name.name_hint: prefix + name.name_hint for name in module.get_global_vars()}
     program = lower_to_program(
-        module, prefix=prefix, inputs=names, outputs=outputs, workspace_bytes=workspace_bytes, context=context
+        module, symbols=symbols, inputs=names, outputs=outputs, workspace_bytes=workspace_bytes, context=context
     )
     return program, module
 
