@@ -1,4 +1,6 @@
-"""The command class: every failure is one ``error:`` line and a status, never a traceback unless asked for."""
+"""The command class: every failure is one ``error:`` line and a status, never a traceback unless asked for; and an
+option that several commands take.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +41,19 @@ class Command(click.Command):
                 traceback.print_exc(file=sys.stderr)
             click.echo(f"error: {_one_line(error)}", err=True)
             context.exit(1)
+
+
+def shapes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """The callback of the option --input-shape: the shapes in ``texts`` by the names of the inputs."""
+    return dict(map(_shape, texts))
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, equals, sizes = text.rpartition("=")
+    parts = sizes.split("x")
+    if not equals or not all(part.isdigit() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} is not NAME=1x3x32x32")
+    return name, tuple(map(int, parts))
 
 
 def _one_line(error: Exception) -> str:

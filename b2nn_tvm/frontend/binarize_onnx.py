@@ -65,13 +65,10 @@ def binarize_onnx(
     return static.model
 
 
-def not_applied(plan: Plan) -> str:
-    """The options of the plan's ``conversion`` that need training and were left out, in words; empty without any."""
-    return "the plan's learned thresholds need training and are left at 0" if _learns_thresholds(plan) else ""
-
-
-def _learns_thresholds(plan: Plan) -> bool:
-    return bool(plan.conversion.get("learned_threshold"))
+def latency_note(plan: Plan) -> str:
+    """The note that goes with a network that ``plan`` made binary: the worth of its answers, and what was left out."""
+    left_out = "; the plan's learned thresholds need training and are left at 0"
+    return LATENCY_ONLY + (left_out if plan.conversion.get("learned_threshold") else "")
 
 
 class _Writer:
