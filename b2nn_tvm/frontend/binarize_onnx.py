@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.fold_constants import inferred_shapes
 from b2nn_tvm.frontend.match_plan import match_plan
-from b2nn_tvm.frontend.onnx_convolutions import attributes, static_graph
+from b2nn_tvm.frontend.onnx_convolutions import static_graph
 from b2nn_tvm.frontend.read_unactivated import read_unactivated
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.reference.two_values import two_values
@@ -85,12 +85,13 @@ class _Writer:
     def binary_form(self, node: onnx.NodeProto, workload: ConvWorkload, *, signed: bool) -> list[onnx.NodeProto]:
         """The nodes in place of the Conv ``node``; with ``signed`` its input becomes binary as well as its weights."""
         nodes: list[onnx.NodeProto] = []
-        image, geometry = node.input[0], attributes(node)
+        image = node.input[0]
+        geometry = {"pads": workload.padding, "strides": workload.stride, "dilations": workload.dilation}
         if signed:
             image = self._sign(image, nodes)
             if self._pad_value and any(workload.padding):
                 image = self._pad(node.name, image, workload, nodes)
-                geometry = {name: value for name, value in geometry.items() if name not in ("auto_pad", "pads")}
+                del geometry["pads"]
         values = two_values(numpy_helper.to_array(self._constants[node.input[1]]), self._binarizer)
         convolve = lambda name, weight, scale: self._scaled_conv(name, image, weight, scale, geometry, nodes)
         y = convolve(node.name, values.signs, values.scale)
@@ -126,7 +127,7 @@ class _Writer:
         image: str,
         weight: np.ndarray,
         scale: np.ndarray,
-        geometry: Mapping[str, object],
+        geometry: Mapping[str, tuple[int, ...]],
         nodes: list[onnx.NodeProto],
     ) -> str:
         """conv(image, weight) * scale, by nodes of this name."""
