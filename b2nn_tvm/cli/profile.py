@@ -155,11 +155,12 @@ def _check_usage(context: click.Context, folder: str, what_if: bool) -> None:
         )
     if what_if and not is_model:
         raise click.UsageError(f"--what-if takes a float network, a file MODEL.onnx, not {folder}")
-    foreign = {"runs": "--runs", "resume": "--resume"} if what_if else {"target": "", "input_shapes": ""}
+    foreign = ("runs", "resume") if what_if else ("target", "input_shapes")
     for name in filter(given, foreign):
+        option = {"runs": "--runs", "resume": "--resume", "target": "--target"}.get(name, "--input-shape")
         if what_if:
-            raise click.UsageError(f"{foreign[name]} does not go with --what-if, which measures two networks in turn")
-        raise click.UsageError("--target and --input-shape go with --what-if; a compiled folder has both already")
+            raise click.UsageError(f"{option} does not go with --what-if, which measures two networks in turn")
+        raise click.UsageError(f"{option} goes with --what-if; a compiled folder has its target and its shapes")
 
 
 def _describe(found: Measurement) -> str:

@@ -63,8 +63,8 @@ def _print_tables(found: WhatIf) -> None:
     from b2nn_tvm.cli import output as out
 
     where = f"{found.model} for {found.target} on {found.device}, {found.threads} thread{'s' * (found.threads > 1)}"
-    columns = ("layer", "workload", "float ms", "binary ms", "saving ms", "")
-    out.print_table(f"{where}: each convolution in both forms", columns, [_layer_row(row) for row in found.layers])
+    head = ("layer", "workload", "float ms", "binary ms", "saving ms", "")
+    out.print_table(f"{where}: each convolution in both forms", head, [_layer_row(row) for row in found.layers])
     columns = ("binary layers", "MACs that stay float", "ms", "", "binary")
     rows = [_mixture_row(row, found) for row in found.front]
     out.print_table(

@@ -9,6 +9,8 @@ every opset and every runtime has. The answers are not those of the float networ
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import onnx
@@ -86,14 +88,18 @@ class _Writer:
         """The nodes in place of the Conv ``node``; with ``signed`` its input becomes binary as well as its weights."""
         nodes: list[onnx.NodeProto] = []
         image = node.input[0]
-        geometry = {"pads": workload.padding, "strides": workload.stride, "dilations": workload.dilation}
+        geometry: dict[str, Any] = {
+            "pads": workload.padding,
+            "strides": workload.stride,
+            "dilations": workload.dilation,
+        }
         if signed:
             image = self._sign(image, nodes)
             if self._pad_value and any(workload.padding):
                 image = self._pad(node.name, image, workload, nodes)
                 del geometry["pads"]
         values = two_values(numpy_helper.to_array(self._constants[node.input[1]]), self._binarizer)
-        convolve = lambda name, weight, scale: self._scaled_conv(name, image, weight, scale, geometry, nodes)
+        convolve = partial(self._scaled_conv, nodes, image, geometry)
         y = convolve(node.name, values.signs, values.scale)
         if values.offset is not None:  # one filter of ones, that all filters share
             box_sum = convolve(f"{node.name}.box_sum", np.ones_like(values.signs[:1]), values.offset)
@@ -123,12 +129,12 @@ class _Writer:
 
     def _scaled_conv(
         self,
-        name: str,
+        nodes: list[onnx.NodeProto],
         image: str,
+        geometry: Mapping[str, Any],
+        name: str,
         weight: np.ndarray,
         scale: np.ndarray,
-        geometry: Mapping[str, tuple[int, ...]],
-        nodes: list[onnx.NodeProto],
     ) -> str:
         """conv(image, weight) * scale, by nodes of this name."""
         inputs = [image, self._constant(f"{name}/signs", weight)]

@@ -8,6 +8,7 @@ The second form is exact, as a monotone activation and a maximum commute; it sav
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection
 
@@ -77,9 +78,9 @@ class _Walk:
     def unactivated(self, node: onnx.NodeProto) -> str:
         """The value that the activation ``node`` reads; empty where it is none. Swish is a product with a sigmoid."""
         if node.op_type in ACTIVATIONS:
-            return node.input[0]
+            return str(node.input[0])
         if node.op_type == "Mul":
-            for value, gate in (tuple(node.input), tuple(node.input)[::-1]):
+            for value, gate in itertools.permutations(map(str, node.input)):
                 source = self._producers.get(gate)
                 if source is not None and source.op_type in ("Sigmoid", "HardSigmoid") and source.input[0] == value:
                     return value

@@ -58,20 +58,19 @@ def mixtures(layers: Sequence[Layer], *, all_float: WholeTimes, all_binary: Whol
     Each mixture is the fastest with at most so many binary MACs, under the additive model: the time of the all-float
     network, less the saving of each binary layer.
     """
-    total = sum(layer.macs for layer in layers)
+    total = sum(layer.macs for layer in layers) or 1
     candidates = [layer for layer in layers if layer.binary_ms is not None]
     savings = whole_savings(candidates, all_float=all_float, all_binary=all_binary)
-    share = lambda macs: (total - macs) / total if total else 1.0
     names = tuple(layer.name for layer in candidates)
     found = [Mixture((), 1.0, all_float.whole_ms, measured=True)]
     for choice in front(savings, {layer.name: layer.macs for layer in candidates}, steps=STEPS):
         if choice.binary not in ((), names):
             ms = all_float.whole_ms - choice.saving
-            found.append(Mixture(choice.binary, share(choice.weight), ms, measured=False))
+            found.append(Mixture(choice.binary, 1 - choice.weight / total, ms, measured=False))
     if not names:
         return tuple(found)
     macs = sum(layer.macs for layer in candidates)
-    return (*found, Mixture(names, share(macs), all_binary.whole_ms, measured=True))
+    return (*found, Mixture(names, 1 - macs / total, all_binary.whole_ms, measured=True))
 
 
 def whole_savings(layers: Sequence[Layer], *, all_float: WholeTimes, all_binary: WholeTimes) -> dict[str, float]:

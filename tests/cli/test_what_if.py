@@ -67,8 +67,8 @@ def test_folders_and_files_are_not_confused(here: Run, float_onnx: Path, tmp_pat
         ((tmp_path, "--what-if"), "a file MODEL.onnx"),
         ((float_onnx, "--what-if", "--runs", "5"), "--runs does not go with --what-if"),
         ((float_onnx, "--what-if", "--costs", "c.json", "--resume"), "--resume does not go with --what-if"),
-        ((tmp_path, "--target", "x86"), "go with --what-if"),
-        ((tmp_path, "--input-shape", "input=1x3x9x8"), "go with --what-if"),
+        ((tmp_path, "--target", "x86"), "--target goes with --what-if"),
+        ((tmp_path, "--input-shape", "input=1x3x9x8"), "--input-shape goes with --what-if"),
     ):
         done = here("profile", *words)
         assert done.returncode == 2 and part in " ".join(done.stderr.split()), done.stderr
