@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def what_if(
         reasons = ", ".join(f"{conv.name} ({conv.reason})" for conv in static.convolutions) or "there is none"
         raise UnsupportedError(f"{onnx_path}: no convolution of this network may become binary: {reasons}")
     plan = Plan(dict.fromkeys(static.eligible, Precision.BINARY))
-    with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as name, ExitStack() as opened:
         artifacts = []
         for index, binarize in enumerate((None, plan)):
             show = lambda phase, done, total, detail="", at=index: progress(_COMPILE, at, 2, phase)
@@ -78,12 +79,10 @@ def what_if(
                 binarize=binarize,
                 progress=show,
             )
-            artifacts.append(artifact)
+            artifacts.append(opened.enter_context(artifact))
         progress(_COMPILE, 2, 2)
         all_float, all_binary = _measure(artifacts, device, threads, progress)
         costs = (*rows(all_float, artifacts[0]), *rows(all_binary, artifacts[1]))
-        for artifact in artifacts:
-            artifact.close()
     both = _times(all_float), _times(all_binary)
     layers = tuple(_layer(conv, artifacts[1], *both) for conv in static.convolutions)
     front = mixtures(layers, all_float=both[0], all_binary=both[1])

@@ -87,3 +87,17 @@ def test_the_model_itself_stays_as_it_is():
     before = float_network()
     static_graph(before)
     assert before == float_network()
+
+
+@pytest.mark.parametrize("dynamo", [True, False])
+def test_both_exporters_of_torch_leave_names_by_which_a_plan_finds_its_layers(dynamo, tmp_path):
+    torch = pytest.importorskip("torch", reason="exports a network; torch is of the extra train")
+    from b2nn_tvm.mixbin.network.layers import trace
+    from b2nn_tvm.mixbin.network.silence import quiet
+
+    network, shape = small("resnet18")
+    with quiet():
+        torch.onnx.export(network.eval(), (torch.zeros(1, *shape),), tmp_path / "net.onnx", dynamo=dynamo)
+    convolutions = static_graph(load_model(tmp_path / "net.onnx")).convolutions
+    for layer in trace(network, shape).eligible:
+        assert [conv.reason for conv in convolutions if layer in conv.names] == [""], layer
