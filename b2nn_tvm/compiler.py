@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -15,6 +16,7 @@ from b2nn_tvm.progress import Progress, as_progress
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.deploy.library.verification import Verification
+    from b2nn_tvm.plan import Plan
 
 
 def compile_model(
@@ -28,6 +30,7 @@ def compile_model(
     device: str = "local",
     verify: bool = True,
     plan_digest: str = "",
+    binarize: Plan | str | os.PathLike[str] | None = None,
     dump_ir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Artifact:
@@ -40,17 +43,24 @@ def compile_model(
     the library, the same network is compiled for this machine and compared, and the library is run under an emulator
     where there is one. Where onnxruntime is not installed, or has no kernel for an operator of the file, nothing is
     compared. The manifest's ``verification`` says which check was done; the last phase also says so where onnxruntime
-    is not installed. The folder ``dump_ir`` receives the module before and after each pass that changes it.
-    ``progress`` is called along the way.
+    is not installed. ``binarize``, a plan or the path of a plan.json, makes layers of a float network binary without
+    training, for latency only: the answers are not those of the float network, as the manifest's ``build.note`` says,
+    and it is the binary network that is compared. The folder ``dump_ir`` receives the module before and after each pass
+    that changes it. ``progress`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
+    import onnx
+
     from b2nn_tvm.build_for_target import Tuning, build_for_target
     from b2nn_tvm.deploy.library.artifact import load
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
     from b2nn_tvm.deploy.library.toolchain import find_toolchain
     from b2nn_tvm.deploy.library.verification import not_checked
+    from b2nn_tvm.frontend.binarize_onnx import binarize_onnx, latency_note
     from b2nn_tvm.frontend.import_onnx import import_onnx
+    from b2nn_tvm.frontend.read_onnx import load_model
+    from b2nn_tvm.plan import Plan
     from b2nn_tvm.targets import target as targets
     from b2nn_tvm.verification.check_library import check_library, find_stand_in
     from b2nn_tvm.verification.verify_artifact import installed
@@ -67,18 +77,27 @@ def compile_model(
     skipped = "" if installed() else "onnxruntime is not installed (pip install onnxruntime)"
     stand_in = find_stand_in(info) if verify and not skipped else None
     watch = _dumping(dump_ir)
-    say("import")
-    imported = import_onnx(onnx_path, input_shapes=input_shapes, sign_zero=sign_zero)
-    metadata = BuildMetadata(model=Path(onnx_path).name, plan_digest=plan_digest)
-    build_stand_in = partial(build_for_target, imported, stand_in, metadata=metadata) if stand_in is not None else None
+    plan = Plan.load(binarize) if isinstance(binarize, str | os.PathLike) else binarize
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as scratch:
+        source, note = Path(onnx_path), ""
+        if plan is not None and plan.chosen:
+            say("binarize")
+            binary = binarize_onnx(load_model(onnx_path), plan, input_shapes=input_shapes, sign_zero=sign_zero)
+            source, note = Path(scratch) / source.name, latency_note(plan)
+            onnx.save(binary, source)
+        say("import")
+        imported = import_onnx(source, input_shapes=input_shapes, sign_zero=sign_zero)
+        digest = plan_digest or (plan.digest if plan is not None else "")
+        metadata = BuildMetadata(model=source.name, plan_digest=digest, note=note)
+        build_stand_in = partial(build_for_target, imported, stand_in, metadata=metadata) if stand_in else None
 
-    def check(folder: Path) -> Verification:
-        if not verify or skipped:
-            return not_checked(skipped if verify else "--no-verify")
-        return check_library(folder, onnx_path, sign_zero=sign_zero, build_stand_in=build_stand_in, say=say)
+        def check(folder: Path) -> Verification:
+            if not verify or skipped:
+                return not_checked(skipped if verify else "--no-verify")
+            return check_library(folder, source, sign_zero=sign_zero, build_stand_in=build_stand_in, say=say)
 
-    tuning = Tuning(tune, device, progress)
-    build_for_target(imported, info, output, metadata=metadata, tuning=tuning, say=say, check=check, watch=watch)
+        tuning = Tuning(tune, device, progress)
+        build_for_target(imported, info, output, metadata=metadata, tuning=tuning, say=say, check=check, watch=watch)
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)

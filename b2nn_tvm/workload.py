@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from b2nn_tvm.errors import InputError
 
 _NUMBERS = r"(\d+(?:x\d+)*)"
+_SAME_LAYER = ("in_channels", "out_channels", "kernel", "stride", "padding", "dilation", "groups")
 _KEY = re.compile("conv2d_" + "_".join(word + _NUMBERS for word in "nchwokspdg"))
 
 
@@ -82,6 +83,18 @@ class ConvWorkload:
             dilation=(dilation_y, dilation_x),
             groups=groups,
         )
+
+
+def differences(planned: ConvWorkload, here: ConvWorkload) -> str:
+    """How two convolutions differ, but for the batch and the size of the image, in words; "" where they do not."""
+    pairs = ((name, getattr(planned, name), getattr(here, name)) for name in _SAME_LAYER)
+    return ", ".join(
+        f"{name.replace('_', ' ')} {_text(was)} there, {_text(now)} here" for name, was, now in pairs if was != now
+    )
+
+
+def _text(value: int | tuple[int, ...]) -> str:
+    return str(value) if isinstance(value, int) else _word(value)
 
 
 def _word(numbers: tuple[int, ...]) -> str:

@@ -1,4 +1,6 @@
-"""The command class: every failure is one ``error:`` line and a status, never a traceback unless asked for."""
+"""The command class: every failure is one ``error:`` line and a status, never a traceback unless asked for; and an
+option that several commands take.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +43,19 @@ class Command(click.Command):
             context.exit(1)
 
 
+def shapes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """The callback of the option --input-shape: the shapes in ``texts`` by the names of the inputs."""
+    return dict(map(_shape, texts))
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, equals, sizes = text.rpartition("=")
+    parts = sizes.split("x")
+    if not equals or not all(part.isdigit() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} is not NAME=1x3x32x32")
+    return name, tuple(map(int, parts))
+
+
 def _one_line(error: Exception) -> str:
     from b2nn_tvm.errors import B2nnError
 
@@ -50,3 +65,12 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"unexpected {type(error).__name__}: {text[:300]} (a fault of this program; --debug shows where)"
+
+
+def share(context: click.Context, param: click.Parameter, value: str) -> float:
+    """The callback of an option that is a share of something, in percent or as a fraction."""
+    text = value.strip()
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise click.BadParameter(f"expected a share such as 2% or 0.02, but got {value!r}", context, param) from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.command import Command, shapes
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
@@ -33,19 +33,6 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     columns = ("target", "triple", "mcpu", "vector", "compiled by", "runs here", "missing here")
     output.print_table("targets", columns, rows)
     context.exit()
-
-
-def _shapes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """The shapes in ``texts`` by the names of the inputs."""
-    return dict(map(_shape, texts))
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    name, equals, sizes = text.rpartition("=")
-    parts = sizes.split("x")
-    if not equals or not all(part.isdigit() and int(part) for part in parts):
-        raise click.BadParameter(f"{text!r} is not NAME=1x3x32x32")
-    return name, tuple(map(int, parts))
 
 
 @click.command(cls=Command, resume="nothing was written; run the same command again")
@@ -80,7 +67,7 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     "--input-shape",
     "input_shapes",
     multiple=True,
-    callback=_shapes,
+    callback=shapes,
     metavar="NAME=1x3x32x32",
     help="Fix the shape of an input that is dynamic.",
 )
@@ -88,6 +75,11 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     "--sign-zero",
     type=click.Choice(["+1", "-1"]),
     help="Value of ONNX Sign at zero; needed where a Sign feeds a binary layer.",
+)
+@click.option(
+    "--binarize",
+    metavar="PLAN.json",
+    help="Make the layers of this plan binary in a float network, without training: for latency only.",
 )
 @click.option(
     "--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else."
@@ -115,6 +107,7 @@ def main(
     verify: bool,
     input_shapes: dict[str, tuple[int, ...]],
     sign_zero: str | None,
+    binarize: str | None,
     bundle: bool,
     explain: bool,
     dump_ir: str | None,
@@ -149,13 +142,14 @@ def main(
             device=device,
             input_shapes=input_shapes or None,
             sign_zero=sign_zero,
+            binarize=binarize,
             dump_ir=dump_ir,
             progress=report,
         )
     files = _bundle(folder) if bundle else ()
     checked = artifact.manifest.verification
-    if checked.note:
-        out.print_note(checked.note)
+    for note in filter(None, (artifact.manifest.build.note, checked.note)):
+        out.print_note(note)
     if as_json:
         bundled = {"bundle": [asdict(file) for file in files]} if files else {}
         out.print_json({**explanation.as_document(artifact, str(folder)), **bundled})

@@ -71,6 +71,7 @@ def as_document(artifact: Artifact, folder: str) -> dict[str, Any]:
     return {
         "folder": folder,
         "target": artifact.target.name,
+        "note": manifest.build.note,
         "verification": asdict(manifest.verification),
         **tables,
         "sizes": asdict(manifest.sizes),

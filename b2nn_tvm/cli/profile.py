@@ -1,4 +1,4 @@
-"""b2nn-profile: the time of a compiled network on a device, whole and per layer."""
+"""b2nn-profile: the time of a compiled network on a device, whole and per layer; and what binary layers would save."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.share import share
+from b2nn_tvm.cli.command import Command, shapes, share
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
 
 
 @click.command(cls=Command, resume=RESUME)
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR|MODEL.onnx")
 @click.option("--device", default="local", show_default=True, metavar="NAME", help=DEVICE)
 @click.option(
     "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
@@ -52,9 +51,31 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
     type=click.FloatRange(min=1),
     help="Longest time that a device may stay silent.",
 )
+@click.option(
+    "--what-if",
+    is_flag=True,
+    help="Of a float MODEL.onnx: measure it with float and with binary layers, without any training.",
+)
+@click.option(
+    "--target",
+    default="native",
+    show_default=True,
+    metavar="NAME",
+    help="With --what-if: the target to compile for, as in b2nn-compile.",
+)
+@click.option(
+    "--input-shape",
+    "input_shapes",
+    multiple=True,
+    callback=shapes,
+    metavar="NAME=1x3x32x32",
+    help="With --what-if: fix the shape of an input that is dynamic.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
+@click.pass_context
 def main(
+    context: click.Context,
     folder: str,
     device: str,
     threads: int,
@@ -63,13 +84,32 @@ def main(
     costs: str | None,
     resume: bool,
     timeout: float,
+    what_if: bool,
+    target: str,
+    input_shapes: dict[str, tuple[int, ...]],
     as_json: bool,
 ) -> None:
     """Measure on a device the network that b2nn-compile wrote into DIR.
 
     Prints two times of the whole network in milliseconds: what an inference needs when nothing disturbs it, with its 95
     % interval, and what was observed (median, 90th and 99th percentile). Every layer has its undisturbed time.
+    With --what-if, MODEL.onnx is compiled with float and with binary layers, and both are compared.
     """
+    _check_usage(context, folder, what_if)
+    if what_if:
+        from b2nn_tvm.cli import what_if as compared
+
+        compared.run(
+            folder,
+            target=target,
+            device=device,
+            threads=threads,
+            timeout_s=timeout,
+            input_shapes=input_shapes,
+            costs=costs,
+            as_json=as_json,
+        )
+        return
     from dataclasses import asdict
     from pathlib import Path
 
@@ -122,6 +162,25 @@ def main(
         f" {found.p99_ms:.4f}, min {found.min_ms:.4f}; spread {found.spread:.1%}"
     )
     out.print_line(f"device: {_describe(found)}")
+
+
+def _check_usage(context: click.Context, folder: str, what_if: bool) -> None:
+    """Raises UsageError where options do not go together, or MODEL.onnx and DIR are confused."""
+    given = lambda name: context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    is_model = folder.endswith(".onnx")
+    if is_model and not what_if:
+        raise click.UsageError(
+            f"{folder} is an ONNX file: compile it first with b2nn-compile, or add --what-if to learn what binary"
+            " layers would save"
+        )
+    if what_if and not is_model:
+        raise click.UsageError(f"--what-if takes a float network, a file MODEL.onnx, not {folder}")
+    foreign = ("runs", "resume") if what_if else ("target", "input_shapes")
+    for name in filter(given, foreign):
+        option = {"runs": "--runs", "resume": "--resume", "target": "--target"}.get(name, "--input-shape")
+        if what_if:
+            raise click.UsageError(f"{option} does not go with --what-if, which measures two networks in turn")
+        raise click.UsageError(f"{option} goes with --what-if; a compiled folder has its target and its shapes")
 
 
 def _describe(found: Measurement) -> str:

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.share import share
+from b2nn_tvm.cli.command import Command, share
 from b2nn_tvm.version import __version__
 
 RESUME = "finished phases are kept; run the same command again to go on from there"

@@ -48,7 +48,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs]
     ``record(node name, op type, inputs, attributes)`` is called for every node in graph order.
     """
     own: dict[str, Converter] = {
-        "AveragePool": _explicit_padding,
+        "AveragePool": _pool_padding,
         "BatchNormalization": _batch_norm,
         "BinaryConv2d": binary_conv2d,
         "BipolarQuant": bipolar_quant,
@@ -57,7 +57,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs]
         "ConvTranspose": _conv_transpose,
         "Dropout": _dropout,
         "Max": _pairwise(relax.op.maximum),
-        "MaxPool": _explicit_padding,
+        "MaxPool": _pool_padding,
         "Min": _pairwise(relax.op.minimum),
         "PRelu": _prelu,
         "Pad": _pad,
@@ -226,7 +226,7 @@ def _conv(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | 
     strides = tuple(attrs.get("strides", (1, 1)))
     dilations = tuple(attrs.get("dilations", (1, 1)))
     kernel = [int(d) for d in list(weight.ty.shape)[2:]]
-    pads = _padding(attrs, [int(d) for d in list(x.ty.shape)[2:]], kernel, strides, dilations)
+    pads = explicit_padding(attrs, [int(d) for d in list(x.ty.shape)[2:]], kernel, strides, dilations)
     conv = bb.emit(
         relax.op.nn.conv2d(
             x, weight, strides, pads, dilations, attrs.get("group", 1), data_layout="NCHW", kernel_layout="OIHW"
@@ -247,9 +247,10 @@ def _conv_transpose(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> Non
         )
 
 
-def _padding(
+def explicit_padding(
     attrs: Attrs, sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> list[int]:
+    """The padding of a convolution or pooling over ``sizes`` in ONNX's order: all pixels before, then all after."""
     mode = attrs.get("auto_pad", b"NOTSET").decode()
     if mode == "NOTSET":
         return list(attrs.get("pads", (0, 0, 0, 0)))
@@ -266,7 +267,7 @@ def _padding(
     return before + after
 
 
-def _explicit_padding(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
+def _pool_padding(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
     """Pooling is left to TVM, except for auto_pad, for which TVM computes a wrong shape: it is replaced by explicit
     pads.
     """
@@ -274,7 +275,7 @@ def _explicit_padding(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> N
         kernel = attrs["kernel_shape"]
         sizes = [int(d) for d in list(inputs[0].ty.shape)[2:]]
         ones = (1,) * len(kernel)
-        attrs["pads"] = _padding(attrs, sizes, kernel, attrs.get("strides", ones), attrs.get("dilations", ones))
+        attrs["pads"] = explicit_padding(attrs, sizes, kernel, attrs.get("strides", ones), attrs.get("dilations", ones))
         del attrs["auto_pad"]
 
 

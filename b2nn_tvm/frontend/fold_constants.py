@@ -40,7 +40,7 @@ def fold_constants(
         known.pop(name, None)
     stored = set(known)
     for _ in range(_ROUNDS):
-        inferred = _inferred_shapes(model)
+        inferred = inferred_shapes(model)
         left = [node for node in model.graph.node if not _fold(node, known, inferred, opsets, sign_zero)]
         changed = len(left) < len(model.graph.node)
         del model.graph.node[:]
@@ -59,11 +59,13 @@ def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
             value.type.tensor_type.shape.SetInParent()
             for size in shapes[value.name]:
                 dims.add().dim_value = size
-    for value in (*graph.output, *graph.value_info):  # these shapes may still name the open dimensions
+    graph.ClearField("value_info")  # these shapes may still name the open dimensions
+    for value in graph.output:
         value.type.tensor_type.ClearField("shape")
 
 
-def _inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """The static shapes that shape inference finds, by the names of the values."""
     try:
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find the fault, and name the node

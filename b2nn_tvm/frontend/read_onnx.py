@@ -50,7 +50,7 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     kept = [(f.domain, f.name) for f in model.functions if f.name in _CONVERTED_FUNCTIONS]
     if len(kept) < len(model.functions):
         model = inliner.inline_selected_functions(model, kept, exclude=True)
-    _name_nodes(model.graph)
+    name_nodes(model.graph)
     _drop_unread_outputs(model.graph)
     return model
 
@@ -119,7 +119,8 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
     return static
 
 
-def _name_nodes(graph: onnx.GraphProto) -> None:
+def name_nodes(graph: onnx.GraphProto) -> None:
+    """Give each node a name of its own: the one that it has, else its operator and its place in the file."""
     taken: set[str] = set()
     for index, node in enumerate(graph.node):
         name = base = node.name or f"{node.op_type}_{index}"

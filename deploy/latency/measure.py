@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +136,37 @@ def measure_with(
     return summarize(record, artifact=artifact, device=described, threads=threads, conditions=device.conditions())
 
 
+def measure_in_turn(
+    artifacts: Sequence[Artifact],
+    *,
+    device: Device,
+    threads: int,
+    effort: Effort = Effort(),
+    progress: Progress = silent,
+) -> list[Measurement]:
+    """Measure several compiled networks that take turns on one device; the first one is the reference of all."""
+    described = device.describe()
+    record = record_of(artifacts[0], described, threads, None)
+    networks = {digest_of(artifact): artifact for artifact in artifacts}
+    for profiled in (False, True):
+        time_together(
+            networks,
+            reference=artifacts[0],
+            device=device,
+            threads=threads,
+            record=record,
+            effort=effort,
+            profiled=profiled,
+            progress=progress,
+            phase="measure the layers in turn" if profiled else "measure the networks in turn",
+        )
+    now = device.conditions()
+    return [
+        summarize(record, artifact=artifact, device=described, threads=threads, conditions=now)
+        for artifact in artifacts
+    ]
+
+
 def record_of(artifact: Artifact, device: DeviceDescription, threads: int, samples: Path | None) -> BurstRecord:
     """The record of a network that is measured alone, in the folder ``samples`` if there is one."""
     origin = {"device": device.fingerprint, "threads": threads, "target": artifact.target.name, "version": __version__}
@@ -149,8 +181,9 @@ def summarize(
     threads: int,
     conditions: Conditions = Conditions(),
 ) -> Measurement:
-    """The statistics of a record in which ``artifact`` is the reference and has profiled bursts, too."""
-    runs, found = record.runs(record.reference), record.reference_estimate()
+    """The statistics of ``artifact`` in a record in which it has whole and profiled bursts."""
+    name = digest_of(artifact)
+    runs, found = record.runs(name), record.estimate(name)
     p10, median, p90, p99 = (float(value) for value in np.percentile(runs, (10, 50, 90, 99)))
     return Measurement(
         undisturbed_ms=found.ms,
@@ -164,23 +197,23 @@ def summarize(
         spread=(p90 - p10) / median if median else 0.0,
         runs=len(runs),
         threads=threads,
-        per_layer=_per_layer(record, [step.layer for step in artifact.manifest.steps]),
+        per_layer=_per_layer(record, name, [step.layer for step in artifact.manifest.steps]),
         target=artifact.target.name,
         isa=artifact.target.vector,
         device=device,
-        profiles=record.inferences(record.reference, profiled=True),
+        profiles=record.inferences(name, profiled=True),
         disturbance=disturbance_of(record),
         conditions=conditions,
     )
 
 
-def _per_layer(record: BurstRecord, step_layers: list[str]) -> tuple[LayerTime, ...]:
+def _per_layer(record: BurstRecord, network: str, step_layers: list[str]) -> tuple[LayerTime, ...]:
     """The times of all layers; the steps of a layer are summed within each inference."""
-    if not record.inferences(record.reference, profiled=True):
+    if not record.inferences(network, profiled=True):
         return ()
-    estimates: dict[str, Estimate] = record.estimate_layers(record.reference, step_layers)
+    estimates: dict[str, Estimate] = record.estimate_layers(network, step_layers)
     of_step = np.array([[layer == name for name in estimates] for layer in step_layers], dtype=float)
-    layer_ms = record.steps(record.reference) @ of_step
+    layer_ms = record.steps(network) @ of_step
     total = sum(estimate.ms for estimate in estimates.values()) or 1.0
     return tuple(
         LayerTime(name, estimate.ms, float(median), float(least), estimate.ms / total)

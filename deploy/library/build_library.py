@@ -49,10 +49,13 @@ _RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wl,--gc-sections", "-Wl,-z,noex
 
 @dataclass(frozen=True)
 class BuildMetadata:
-    """The library's origin for the manifest: the model's name and the digest of its plan; "" where it is unknown."""
+    """The library's origin for the manifest, as in BuildInfo: the model's name, the digest of its plan, and a note; ""
+    where it is unknown.
+    """
 
     model: str = ""
     plan_digest: str = ""
+    note: str = ""
 
 
 def build_library(
@@ -206,7 +209,9 @@ def _describe(
     return Manifest(
         library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
         target=target,
-        build=BuildInfo(metadata.model, metadata.plan_digest, packages.version("apache-tvm"), toolchain.version),
+        build=BuildInfo(
+            metadata.model, metadata.plan_digest, packages.version("apache-tvm"), toolchain.version, metadata.note
+        ),
         verification=not_checked("it was built without a check"),
         inputs=program.inputs,
         outputs=program.outputs,

@@ -62,6 +62,7 @@ def readme(manifest: Manifest, name: str) -> str:
         model=manifest.build.model or "A network",
         target=manifest.target.name,
         description=manifest.target.description,
+        note=f"\n\nIt is {manifest.build.note}." if manifest.build.note else "",
         requirements=requirements(manifest),
         compiler=manifest.build.compiler,
         name=name,
@@ -81,7 +82,7 @@ def _shape(spec: TensorSpec) -> str:
 
 
 _README = """\
-{model}, compiled for {target}: {description}.
+{model}, compiled for {target}: {description}.{note}
 
 It needs {requirements}; nothing is to be installed.
 Library and b2nn-run were built with {compiler}.

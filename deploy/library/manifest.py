@@ -16,7 +16,7 @@ from b2nn_tvm.targets.target import TargetInfo
 
 FILE = "manifest.json"
 KIND = "b2nn-manifest"
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,16 @@ class Memory:
 
 @dataclass(frozen=True)
 class BuildInfo:
-    """The origin of the library: ``model`` names its source, ``plan_digest`` the plan that it follows, if any."""
+    """The origin of the library: ``model`` names its source, ``plan_digest`` the plan that it follows, if any.
+
+    ``note`` says that the answers are not those of the source, and why; it is empty where they are.
+    """
 
     model: str
     plan_digest: str
     tvm_version: str
     compiler: str
+    note: str
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from tests.support.networks.onnx_models import model
@@ -21,6 +21,14 @@ def test_arithmetic_on_shapes():
     ops, constants = folded(nodes, inputs="float[n,4,h,w] input")
     assert ops == ["Slice"]
     assert (constants["start"], constants["end"]) == ([2], [4])
+
+
+def test_open_shapes_of_values_in_the_file_do_not_stand_in_the_way():
+    nodes = "r = Relu (input) s = Shape (r) output = Reshape (r, s)"
+    built = model(nodes, inputs="float[n,4,h,w] input")
+    built.graph.value_info.append(helper.make_tensor_value_info("r", TensorProto.FLOAT, ["n", 4, "h", "w"]))
+    graph = fold_constants(built, SHAPES).graph
+    assert [node.op_type for node in graph.node] == ["Relu", "Reshape"]
 
 
 def test_a_shape_behind_a_folded_reshape_is_known_in_the_next_round():

@@ -415,3 +415,13 @@ def test_an_operator_without_a_kernel_is_told_from_a_file_that_is_wrong(tmp_path
     with pytest.raises(VerificationError, match="onnxruntime cannot run wrong.onnx") as refused:
         Oracle(path)
     assert not isinstance(refused.value, NoReference)
+
+
+def test_onnxruntime_sums_signs_exactly_and_scales_afterwards(tmp_path):
+    """A scale that is folded into the weights leaves a rounding error where +1 and -1 add up to 0."""
+    draw = np.random.default_rng(0)
+    weight = np.stack([draw.permutation([1.0, -1.0] * 18).reshape(4, 3, 3) for _ in range(32)]).astype(np.float32)
+    scale = draw.uniform(0.01, 0.1, (32, 1, 1)).astype(np.float32)
+    built = model("a = Conv (input, w) output = Mul (a, s)", {"w": weight, "s": scale})
+    found = Oracle(save(tmp_path, built)).run({"input": np.ones((1, 4, 6, 5), np.float32)})["output"]
+    np.testing.assert_array_equal(found, 0)

@@ -89,6 +89,8 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
         f"with FLOPs in place of milliseconds, {len(other.binary)} layers would have become binary"
         f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms"
     )
+    if not other.keeps and other.measured_ms <= result.limit:
+        return f"{head}, and the interval of this time reaches over the budget of {amount(result.limit, 'ms')}"
     if not other.keeps:
         return f"{head}, {other.measured_ms / result.limit - 1:.1%} over the budget of {amount(result.limit, 'ms')}"
     mine = sum(result.scores[name] for name in result.row.binary)

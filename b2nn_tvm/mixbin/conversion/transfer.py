@@ -12,9 +12,7 @@ from dataclasses import replace
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.network.layers import LayerTable
 from b2nn_tvm.plan import Plan, Precision
-from b2nn_tvm.workload import ConvWorkload
-
-MUST_MATCH = ("in_channels", "out_channels", "kernel", "stride", "padding", "dilation", "groups")
+from b2nn_tvm.workload import ConvWorkload, differences
 
 
 def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
@@ -36,7 +34,9 @@ def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
     differing = [
         f"{name} ({difference})"
         for name in wanted
-        if name in known and (difference := _difference(plan.workloads.get(name), known[name].workload))
+        if name in known
+        and (key := plan.workloads.get(name))
+        and (difference := differences(ConvWorkload.parse(key), known[name].workload))
     ]
     unnamed = [name for name in layers.eligible if name not in plan.layers]
     problems = [
@@ -62,18 +62,3 @@ def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
         predicted=0.0,
         certificate=None,
     )
-
-
-def _difference(key: str | None, workload: ConvWorkload) -> str:
-    """The differences between the convolution and the plan's, in words; "" where there are none."""
-    if not key:
-        return ""
-    planned = ConvWorkload.parse(key)
-    pairs = ((word, getattr(planned, word), getattr(workload, word)) for word in MUST_MATCH)
-    return ", ".join(
-        f"{word.replace('_', ' ')} {_text(was)} there, {_text(now)} here" for word, was, now in pairs if was != now
-    )
-
-
-def _text(value: int | tuple[int, ...]) -> str:
-    return str(value) if isinstance(value, int) else "x".join(map(str, value))

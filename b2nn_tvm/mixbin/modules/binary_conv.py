@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from b2nn_tvm.costs.eligibility import group_obstacle
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules import binarizers
 from b2nn_tvm.mixbin.modules.binarizers import TwoValues, binarize
@@ -155,10 +156,8 @@ def pair(sizes: Sequence[int]) -> tuple[int, int]:
 
 def unsupported(conv: nn.Conv2d) -> str:
     """The reason why ``conv`` has no binary form, or an empty string."""
-    if conv.groups == conv.in_channels and conv.groups > 1:
-        return "depthwise convolution"
-    if conv.groups != 1:
-        return "grouped convolution"
+    if obstacle := group_obstacle(conv.groups, conv.in_channels):
+        return obstacle
     if conv.padding_mode != "zeros":
         return f"padding mode {conv.padding_mode!r}"
     return ""

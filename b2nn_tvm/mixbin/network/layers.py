@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from b2nn_tvm.costs import eligibility
+from b2nn_tvm.costs.eligibility import Operation, Role
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules import binary_conv
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
@@ -25,8 +28,6 @@ from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
 from b2nn_tvm.workload import ConvWorkload
 
 Layer = nn.Conv2d | nn.Linear | BinaryConv2d
-
-_Ancestors = dict[fx.Node, frozenset[fx.Node]]
 
 _ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
@@ -119,92 +120,55 @@ def layer_of(node: fx.Node, graph_module: fx.GraphModule) -> Layer:
 
 def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
     """The reason why a layer may not become binary, by qualified name, for every layer that may not."""
-    ancestors = _ancestors(graph_module)
-    layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
-    final = last_layers(graph_module)
-    reasons = {}
-    for name, node in layer_nodes(graph_module).items():
-        module = layer_of(node, graph_module)
-        last = name in final
-        if isinstance(module, BinaryConv2d):
-            reason = "already binary" if module.input_binary else "its weights are already binary"
-        elif isinstance(module, nn.Linear):
-            reason = "classifier" if last else "linear layer: only convolutions become binary"
-        elif binary_conv.unsupported(module):
-            reason = binary_conv.unsupported(module)
-        elif sum(other.target == name for other in layers) > 1:
-            reason = "called more than once: its weights are shared"
-        elif not ancestors[node] & layers:
-            reason = "first convolution"
-        elif last and not _normalized(node, graph_module):
-            reason = "classifier"
-        elif module.kernel_size == (1, 1) and max(module.stride) > 1:
-            reason = "strided 1x1 convolution: the projection of a shortcut"
-        elif module.kernel_size == (1, 1) and _in_shortcut(node, graph_module, ancestors, layers):
-            reason = "1x1 projection of a shortcut"
-        else:
-            continue
-        reasons[name] = reason
-    return reasons
+    reasons = eligibility.ineligible(_operations(graph_module))
+    return {name: reasons[node.name] for name, node in layer_nodes(graph_module).items() if node.name in reasons}
 
 
 def last_layers(graph_module: fx.GraphModule) -> tuple[str, ...]:
     """The layers that no other layer reads from, directly or not: their values are the network's output."""
-    ancestors = _ancestors(graph_module)
-    layers = {node for node in graph_module.graph.nodes if _computes(node, graph_module)}
-    with_layers_behind = {layer for node in layers for layer in ancestors[node] & layers}
-    return tuple(name for name, node in layer_nodes(graph_module).items() if node not in with_layers_behind)
+    last = eligibility.last_operations(_operations(graph_module))
+    return tuple(name for name, node in layer_nodes(graph_module).items() if node.name in last)
+
+
+def _operations(graph_module: fx.GraphModule) -> list[Operation]:
+    """The graph as the rule of eligibility sees it."""
+    calls = Counter(node.target for node in graph_module.graph.nodes if _is_layer(node, graph_module))
+    found = []
+    for node in graph_module.graph.nodes:
+        inputs = tuple(source.name for source in node.all_input_nodes)
+        module = module_of(node, graph_module)
+        role, kernel, stride, obstacle = _role(node, graph_module), (0, 0), (1, 1), ""
+        if isinstance(module, nn.Conv2d | BinaryConv2d):
+            kernel, stride = pair(module.kernel_size), pair(module.stride)
+            obstacle = _obstacle(module, calls[node.target])
+        found.append(Operation(node.name, inputs, role, kernel, stride, obstacle))
+    return found
+
+
+def _role(node: fx.Node, graph_module: fx.GraphModule) -> Role:
+    module = module_of(node, graph_module)
+    if isinstance(module, nn.Conv2d | BinaryConv2d):
+        return Role.CONVOLUTION
+    if isinstance(module, nn.Linear):
+        return Role.LINEAR
+    if isinstance(module, nn.modules.conv._ConvNd) or (node.op == "call_function" and node.target in MATRIX_FUNCTIONS):
+        return Role.WEIGHTED
+    if isinstance(module, nn.BatchNorm2d) or node.target is F.batch_norm:
+        return Role.BATCH_NORM
+    if node.target in _ADDS:
+        return Role.ADDITION
+    return Role.ACTIVATION if is_activation(node, graph_module) else Role.OTHER
+
+
+def _obstacle(module: nn.Conv2d | BinaryConv2d, calls: int) -> str:
+    if isinstance(module, BinaryConv2d):
+        return "already binary" if module.input_binary else "its weights are already binary"
+    shared = "called more than once: its weights are shared" if calls > 1 else ""
+    return binary_conv.unsupported(module) or shared
 
 
 def _is_layer(node: fx.Node, graph_module: fx.GraphModule) -> bool:
     return isinstance(module_of(node, graph_module), Layer)
-
-
-def _computes(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether ``node`` multiplies by weights: a layer, a convolution of another kind, or a matrix function."""
-    module = module_of(node, graph_module)
-    if node.op == "call_function":
-        return node.target in MATRIX_FUNCTIONS
-    return _is_layer(node, graph_module) or isinstance(module, nn.modules.conv._ConvNd)
-
-
-def _ancestors(graph_module: fx.GraphModule) -> _Ancestors:
-    ancestors: _Ancestors = {}
-    for node in graph_module.graph.nodes:
-        inputs = node.all_input_nodes
-        ancestors[node] = frozenset(inputs).union(*(ancestors[source] for source in inputs))
-    return ancestors
-
-
-def _normalized(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether batch norm reads ``node``: then a last convolution makes a backbone's features, not class scores."""
-    return any(
-        isinstance(module_of(user, graph_module), nn.BatchNorm2d) or user.target is F.batch_norm for user in node.users
-    )
-
-
-def _in_shortcut(node: fx.Node, graph_module: fx.GraphModule, ancestors: _Ancestors, layers: set[fx.Node]) -> bool:
-    """Whether the 1x1 convolution ``node`` is the only layer in the shorter one of two branches that an addition joins.
-
-    The pointwise convolutions of MobileNets are in no shortcut, since the shortcuts of MobileNets hold no layer.
-    """
-    for add in graph_module.graph.nodes:
-        if add.target not in _ADDS or len(add.all_input_nodes) != 2 or node not in ancestors[add]:
-            continue
-        left, right = ({source, *ancestors[source]} for source in add.all_input_nodes)
-        mine, other = (left - right, right - left) if node in left else (right - left, left - right)
-        if node not in mine or len(mine & layers) != 1 or not other & layers:
-            continue
-        if len(other & layers) > 1 or not any(_is_pointwise(layer, graph_module) for layer in other & layers):
-            return True
-        # Two lone 1x1 convolutions: the one with an activation in its branch is the main path.
-        if not any(is_activation(each, graph_module) for each in mine):
-            return True
-    return False
-
-
-def _is_pointwise(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    return getattr(module_of(node, graph_module), "kernel_size", None) == (1, 1)
 
 
 def _label(activation: fx.Node) -> str:

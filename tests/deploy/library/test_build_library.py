@@ -59,9 +59,10 @@ def test_the_manifest_tells_where_the_bytes_go(net):
 
 
 def test_metadata_reach_the_manifest(workshop):
-    folder = workshop.build("shift_one", name="meta", metadata=BuildMetadata(model="net.onnx", plan_digest="abc"))
+    folder = workshop.build("shift_one", name="meta", metadata=BuildMetadata("net.onnx", plan_digest="abc", note="x"))
     assert json.loads((folder / "manifest.json").read_text())["build"]["model"] == "net.onnx"
-    assert load(folder).manifest.build.plan_digest == "abc"
+    build = load(folder).manifest.build
+    assert (build.plan_digest, build.note) == ("abc", "x")
 
 
 def test_the_same_program_makes_the_same_library(workshop, net):

@@ -22,8 +22,8 @@ from b2nn_tvm.errors import InputError
         (lambda d: d["inputs"][0].update(shape=[1, "n"]), "inputs/0/shape/1 is not as expected"),
         (lambda d: d.update(kind="b2nn-plan"), "expected a document of kind 'b2nn-manifest'"),
         (lambda d: d["verification"].update(method="by eye"), "verification/method is not as expected"),
-        (lambda d: d.update(format_version=9), "expected format version 4"),
-        (lambda d: d.update(format_version=3), "write it again with this version of the tool"),
+        (lambda d: d.update(format_version=9), "expected format version 5"),
+        (lambda d: d.update(format_version=4), "write it again with this version of the tool"),
     ],
 )
 def test_damaged_manifests_are_refused(workshop, net, tmp_path, change, message):

@@ -149,6 +149,8 @@ def test_what_flops_would_have_chosen_is_measured(result: SearchResult) -> None:
     over = FlopsChoice(("block.conv2",), 2.5e6, 2.2, 0.5, keeps=False)
     (line,) = (line for line in lines(replace(result, by_flops=over)) if "FLOPs in place of milliseconds" in line)
     assert "1 layers would have become binary (2.50 MFLOPs): measured 2.2 ms, 10.0% over the budget of 2 ms" in line
+    near = "\n".join(lines(replace(result, by_flops=replace(over, measured_ms=1.99))))
+    assert "measured 1.99 ms, and the interval of this time reaches over the budget of 2 ms" in near
     within = replace(over, measured_ms=1.7, keeps=True)
     text = "\n".join(lines(replace(result, by_flops=within)))
     assert "measured 1.7 ms, within the budget, with a summed harm of 0.5 in place of 0.1" in text
