@@ -56,7 +56,16 @@ def test_the_plans_layers_are_delivered_and_nothing_is_scored(found: SearchResul
 
 
 def test_all_is_on_disk(found: SearchResult) -> None:
-    files = {"plan.json", "costs.json", "model.onnx", "report.json", "report.html", "native", "state"}
+    files = {
+        "plan.json",
+        "costs.json",
+        "costs.json.samples",
+        "model.onnx",
+        "report.json",
+        "report.html",
+        "native",
+        "state",
+    }
     assert {path.name for path in found.folder.iterdir()} == files
     assert Plan.load(found.folder / "plan.json") == found.plan
     table = CostTable.load(found.folder / "costs.json")

@@ -1,0 +1,120 @@
+"""Networks are measured until their times are precise, on devices whose times and faults are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from b2nn_tvm.deploy.devices.bursts import REFERENCE, Burst, RoundEnd
+from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.deploy.latency.burst_record import BurstRecord
+from b2nn_tvm.deploy.latency.effort import Effort
+from b2nn_tvm.deploy.latency.interleave import FIRST_ROUNDS, MORE_ROUNDS, digest_of, time_together
+from b2nn_tvm.errors import DeviceLost
+
+REFERENCE_MS = 4.0
+NETWORKS = {"quick": 1.0, "slow": 9.0}
+
+
+class Device:
+    """A machine whose networks take their given milliseconds, the slow one sometimes half as long again.
+
+    It is lost after ``until`` bursts, and ``boards`` more take over.
+    """
+
+    def __init__(self, *, wavering: bool = False, until: int = 10**9, boards: int = 0) -> None:
+        self.wavering, self.until, self.boards, self.asked = wavering, until, boards, []
+        self.has_replacements = boards > 0
+
+    def interleave(self, artifacts, *, reference, threads, settings) -> Iterator[Burst | RoundEnd]:
+        self.asked.append(([artifact.name for artifact in artifacts], settings))
+        for index in range(settings.rounds):
+            yield self._burst(index, REFERENCE, REFERENCE_MS, False)
+            for place, artifact in enumerate(artifacts):
+                late = 1.5 if self.wavering and artifact.name == "slow" and (index + settings.seed) % 2 else 1.0
+                yield self._burst(index, place, late * NETWORKS[artifact.name], settings.profiled)
+                yield self._burst(index, REFERENCE, REFERENCE_MS, False)
+            yield RoundEnd(index, 50.0, 50.0, 50.0, 0.0, 0, None, "")
+
+    def _burst(self, index: int, network: int, ms: float, profiled: bool) -> Burst:
+        self.until -= 1
+        if self.until == 0:
+            self.until = 10**9
+            raise DeviceLost("the cable")
+        return Burst(index, network, () if profiled else (ms,), ((ms,),) if profiled else (), ms, ms, 0)
+
+
+def measured(device: Device, record: BurstRecord, *, notes: list | None = None, **options) -> list[tuple]:
+    heard: list[tuple] = []
+    time_together(
+        {name: SimpleNamespace(name=name) for name in NETWORKS},
+        reference=SimpleNamespace(name="reference"),
+        device=device,
+        threads=1,
+        record=record,
+        note=None if notes is None else notes.append,
+        progress=lambda *call: heard.append(call),
+        **options,
+    )
+    return heard
+
+
+def test_steady_networks_need_the_first_rounds_only() -> None:
+    device, record = Device(), BurstRecord("reference", {})
+    heard = measured(device, record, phase="mine")
+    assert [names for names, _ in device.asked] == [["quick", "slow"]]
+    assert [record.estimate(name).ms for name in NETWORKS] == pytest.approx([1.0, 9.0])
+    assert heard[-1] == ("mine", 2 * FIRST_ROUNDS, 2 * FIRST_ROUNDS)
+
+
+def test_only_a_network_that_is_not_precise_enough_goes_on_until_the_most() -> None:
+    device, record = Device(wavering=True), BurstRecord("reference", {})
+    measured(device, record, effort=Effort(most=20))
+    assert [names for names, _ in device.asked][:2] == [["quick", "slow"], ["slow"]]
+    assert {settings.rounds for _, settings in device.asked[1:]} == {MORE_ROUNDS}
+    assert record.bursts("quick") == FIRST_ROUNDS and 20 <= record.bursts("slow") < 20 + MORE_ROUNDS
+    assert record.estimate("slow").precision > 0.02
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path) -> None:
+    measured(Device(), BurstRecord("reference", {}, folder=tmp_path))
+    device = Device()
+    measured(device, BurstRecord("reference", {}, folder=tmp_path))
+    assert device.asked == []
+    measured(device, BurstRecord("reference", {}, folder=tmp_path), effort=Effort(runs=FIRST_ROUNDS + 1))
+    assert [settings.rounds for _, settings in device.asked] == [MORE_ROUNDS]
+
+
+def test_profiled_bursts_are_counted_apart() -> None:
+    device, record = Device(), BurstRecord("reference", {})
+    measured(device, record, profiled=True)
+    assert record.bursts("quick") == 0 and record.bursts("quick", profiled=True) == FIRST_ROUNDS
+    assert record.estimate_layers("slow", ["conv"])["conv"].ms == pytest.approx(9.0)
+
+
+def test_a_lost_device_keeps_what_came_and_a_later_call_goes_on(tmp_path) -> None:
+    with pytest.raises(DeviceLost, match="the cable"):
+        measured(Device(until=12), BurstRecord("reference", {}, folder=tmp_path))
+    record = BurstRecord("reference", {}, folder=tmp_path)
+    kept = record.bursts("quick")
+    assert 0 < kept < FIRST_ROUNDS
+    measured(Device(), record)
+    assert record.bursts("quick") == kept + FIRST_ROUNDS
+
+
+def test_another_board_takes_over_and_is_named() -> None:
+    notes: list[str] = []
+    device, record = Device(until=12, boards=1), BurstRecord("reference", {})
+    measured(device, record, notes=notes)
+    assert notes == ["the cable; another board goes on"] and len(device.asked) == 2
+    assert record.estimate("slow").ms == pytest.approx(9.0)
+
+
+def test_real_networks_side_by_side(family) -> None:
+    names = {digest_of(artifact): artifact for artifact in family[:2]}
+    record = BurstRecord(digest_of(family[0]), {})
+    effort = Effort(precision=0.5, burst_ms=1.0)
+    time_together(names, reference=family[0], device=LocalDevice(), threads=1, record=record, effort=effort)
+    assert all(record.bursts(name) >= FIRST_ROUNDS and record.estimate(name).ms > 0 for name in names)

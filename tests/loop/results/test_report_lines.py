@@ -1,0 +1,97 @@
+"""The findings of a search in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from b2nn_tvm.loop.choose_by_flops import FlopsChoice
+from b2nn_tvm.loop.measuring.measure_costs import UnprofitableLayer
+from b2nn_tvm.loop.results import report
+from b2nn_tvm.loop.results.report_lines import lines
+from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
+from b2nn_tvm.mixbin.conversion.options import ConversionOptions
+from b2nn_tvm.mixbin.progressive.driver import Step
+from b2nn_tvm.plan import Certificate
+
+
+def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
+    text = "\n".join(lines(result))
+    assert "achieved 1.9 ms (kept, 5.0% to spare)" in text
+    assert "the prediction was 5.3% too low" in text
+    assert "3 networks predicted before they were measured: median error 5.3%, worst 7.7%" in text
+    assert "359 of them" in text and "seeds 7, 9" in text
+    assert "mixed 95.00 % is above the mean 91.00 ± 12.70 %" in text
+    assert "exceeded by 5.0%" in "\n".join(lines(replace(result, achieved=2.1)))
+
+
+def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchResult) -> None:
+    steps = (Step("block.conv1", 0.3, 0.951),)
+    text = "\n".join(
+        lines(replace(result, conversion=ConversionOptions("distribution-aware", "prelu", -1, True), steps=steps))
+    )
+    assert "binary layers have distribution-aware weights, prelu in front, borders of -1, learned thresholds" in text
+    assert "one after the other, with this validation accuracy after each: block.conv1 95.1 %" in text
+    assert "one after the other" not in "\n".join(lines(result))
+
+
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [
+        (Certificate(0.25, 0.25, 0.0, "exact"), "is 0.25, proven to be the least of all choices within the bound"),
+        (
+            Certificate(0.25, 0.2, 0.05, "exact"),
+            "no choice within the bound has less than 0.2, which leaves a gap of 0.05",
+        ),
+        (Certificate(0.25, None, None, "sort"), "is 0.25; the solver sort proves nothing of it"),
+    ],
+)
+def test_what_is_proven_of_the_choice_is_said_in_a_line_and_in_json(result: SearchResult, certificate, words) -> None:
+    proven = replace(result, plan=replace(result.plan, certificate=certificate))
+    assert sum(words in line for line in lines(proven)) == 1
+    found = report.document(proven)["plan"]["certificate"]
+    assert found == {
+        "objective": 0.25,
+        "bound": certificate.bound,
+        "gap": certificate.gap,
+        "solver": certificate.solver,
+    }
+    assert report.document(result)["plan"]["certificate"] is None
+    assert not any("summed harm" in line for line in lines(result))
+
+
+def test_every_budget_has_a_line_and_all_of_them_have_to_be_kept(result: SearchResult) -> None:
+    both = replace(result, further=(AchievedBudget("bytes", 4096, 3072),))
+    assert lines(both)[:2] == [
+        "budget 2 ms: achieved 1.9 ms (kept, 5.0% to spare)",
+        "budget 4.0 KiB: achieved 3.0 KiB (kept, 25.0% to spare)",
+    ]
+    assert report.document(both)["within_budget"] is True
+    assert report.document(replace(both, further=(AchievedBudget("bytes", 2048, 3072),)))["within_budget"] is False
+
+
+def test_both_times_of_the_delivered_library_are_said(result: SearchResult) -> None:
+    (line,) = (line for line in lines(result) if "when nothing disturbs it" in line)
+    assert "1.9 ms" in line and "interval 1.88 to 1.92, 9 of 12 bursts undisturbed" in line
+    assert line.endswith("observed in 900 runs: median 1.95 ms, p90 2.4, p99 3.1")
+    assert report.document(result)["time"]["p90_ms"] == 2.4
+
+
+def test_what_flops_would_have_chosen_is_measured(result: SearchResult) -> None:
+    over = FlopsChoice(("block.conv2",), 2.5e6, 2.2, 0.5, keeps=False)
+    (line,) = (line for line in lines(replace(result, by_flops=over)) if "FLOPs in place of milliseconds" in line)
+    assert "1 layers would have become binary (2.50 MFLOPs): measured 2.2 ms, 10.0% over the budget of 2 ms" in line
+    near = "\n".join(lines(replace(result, by_flops=replace(over, measured_ms=1.99))))
+    assert "measured 1.99 ms, and the interval of this time reaches over the budget of 2 ms" in near
+    within = replace(over, measured_ms=1.7, keeps=True)
+    text = "\n".join(lines(replace(result, by_flops=within)))
+    assert "measured 1.7 ms, within the budget, with a summed harm of 0.5 in place of 0.1" in text
+
+
+def test_layers_that_do_not_pay_are_named_with_both_times(result: SearchResult) -> None:
+    slow = replace(result, unprofitable=(UnprofitableLayer("block.conv2", 0.1, 0.12),))
+    assert any(
+        "no faster when they are binary" in line and "block.conv2 (0.1 ms float, 0.12 binary)" in line
+        for line in lines(slow)
+    )
