@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import metadata as packages
@@ -30,7 +30,8 @@ HEADER = "b2nn.h"
 DEPLOY = Path(__file__).parents[1]
 RUNTIME = DEPLOY / "runtime"  # the sources that are linked into the library
 RUNNER_SOURCES = DEPLOY / "runner"
-LIBRARY_SOURCES = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", "cpu.c", CONSTANTS_SOURCE)
+RUNTIME_CODE = ("model.c", "threads.c", "backend.c", "cpu.c")  # the same for every network
+LIBRARY_SOURCES = (MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE)
 
 _COMPILE = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
 _LINK = (
@@ -121,7 +122,23 @@ def write_sources(program: Program, kernels_object: bytes, folder: Path, *, targ
 
 def compile_library(toolchain: Toolchain, folder: Path) -> None:
     """Make the library from the sources in ``folder``."""
-    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *LIBRARY_SOURCES, "kernels.o", "-lm"], folder=folder)
+    runtime = runtime_objects(toolchain)
+    for name, code in runtime.items():
+        (folder / name).write_bytes(code)
+    inputs = [MODEL_SOURCE, *runtime, CONSTANTS_SOURCE, "kernels.o"]
+    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *inputs, "-lm"], folder=folder)
+
+
+@cache
+def runtime_objects(toolchain: Toolchain) -> Mapping[str, bytes]:
+    """The runtime's object files by name, compiled by ``toolchain``; they are the same for every network."""
+    names = [Path(source).with_suffix(".o").name for source in RUNTIME_CODE]
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+        for path in RUNTIME.glob("*.[ch]"):
+            shutil.copyfile(path, Path(name) / path.name)
+        for source, compiled in zip(RUNTIME_CODE, names, strict=True):  # zig keeps one object of those it makes at once
+            toolchain.run([*_COMPILE, "-c", source, "-o", compiled], folder=Path(name))
+        return {compiled: (Path(name) / compiled).read_bytes() for compiled in names}
 
 
 def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:

@@ -4,11 +4,10 @@ layers.
 
 import pytest
 
-from tests.support.exactness.check import INSTRUCTION_SETS, check
+from tests.support.exactness.check import check, in_turn
 from tests.support.exactness.networks import dense, large_sums, rectangles
 
 
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-@pytest.mark.parametrize("network", [large_sums, rectangles, dense], ids=lambda function: function.__name__)
+@pytest.mark.parametrize(("network", "isa"), in_turn([large_sums, rectangles, dense]))
 def test_equals_the_reference(network, isa, tmp_path):
     check(network, isa, tmp_path)
