@@ -10,8 +10,8 @@ PIP_ARGS ?=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint format types law test-fast test board-tools hooks docs tree bench arm-emulator arm-board llvm-tools \
-    ssh-server larq larq-oracle wheel clean
+.PHONY: help setup demo check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
+    llvm-tools ssh-server larq larq-oracle wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,9 +63,15 @@ board-tools: setup
 COVERAGE ?=
 COVER := $(if $(COVERAGE),--cov --cov-report=,)
 
-test: board-tools ## run all tests: timing tests last and alone, ARM tests only where the emulator can be installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not timing" $(COVER)
+# Files of tests are shared out to two processes: what several tests of a file need is made once.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+
+test: board-tools ## run the tests (12 minutes on two cores): timing tests alone, ARM tests only where there is an emulator
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timing and not sweep" $(COVER)
 	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,)
+
+test-sweep: board-tools ## repeat tests of `make test` for more shapes, networks and boards (10 minutes on two cores)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "sweep and not timing"
 
 hooks: setup ## let git run the quick checks before each commit
 	$(BIN)/pre-commit install
