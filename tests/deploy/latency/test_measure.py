@@ -38,7 +38,7 @@ def test_statistics_of_known_samples(artifact):
 def test_a_real_measurement(artifact):
     start = time.perf_counter()
     result = measure(artifact, threads=2, min_seconds=0.2)
-    assert time.perf_counter() - start < 60
+    assert time.perf_counter() - start < 180
     assert 0 < result.min_ms <= result.p10_ms <= result.median_ms <= result.p90_ms
     assert result.runs >= 10
     assert result.threads == 2
