@@ -43,6 +43,7 @@ def few():
     bundle = data.digits()
     return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
 """
+FOUR_LAYERS = (8, 16)
 # A search with a budget in milliseconds, all tests of which are marked, keeps it on a machine that is not busy.
 QUICK = {"float_epochs": 1, "epochs": 2, "masks": 1}
 LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0, "epochs": 1, "masks": 0}
@@ -188,7 +189,7 @@ def test_a_round_over_the_budget_is_kept_by_a_second_run(
 @pytest.mark.parametrize("unit", ["flops", "bytes"])
 def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
     result = b2nn_tvm.search(
-        network(),
+        network(widths=FOUR_LAYERS),
         data=few_digits(test=32),
         output=tmp_path / unit,
         budget=f"50%{unit}",
@@ -198,10 +199,9 @@ def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
     )
     assert result.achieved <= result.limit and result.unit == unit
     if unit == "flops":
-        assert b2nn_tvm.flops(network(), (3, 32, 32), binary=result.plan.binary) == result.achieved
+        assert b2nn_tvm.flops(network(widths=FOUR_LAYERS), (3, 32, 32), binary=result.plan.binary) == result.achieved
 
 
-FOUR_LAYERS = (8, 16)
 OPTIONS = ConversionOptions("distribution-aware", "rprelu", 1, True)
 
 

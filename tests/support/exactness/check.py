@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,19 +15,6 @@ from tests.support.networks.onnx_models import save
 
 INSTRUCTION_SETS = ("x86", "x86-avx512", "x86-vpopcntdq")
 RUNS = ((0, 1), (1, 3))  # seed of the inputs, threads: the second run finds the borders as the first left them
-
-
-def in_turn(networks: Iterable[Any], *, turn: int = 0) -> list[Any]:
-    """The parameters (network, isa): all pairs. The instruction sets of this machine take turns, from the one of number
-    ``turn``. A network's pairs with the sets whose turn it is not repeat the comparison, so they are marked as a sweep.
-    """
-    here = [isa for isa in INSTRUCTION_SETS if not get(isa).missing]
-    return [
-        pytest.param(network, isa, marks=pytest.mark.sweep if isa in here and isa != whose else ())
-        for index, network in enumerate(networks)
-        for whose in [here[(index + turn) % len(here)] if here else ""]
-        for isa in INSTRUCTION_SETS
-    ]
 
 
 def check(network: Callable[[int], Tracer], isa: str, folder: Path) -> None:
