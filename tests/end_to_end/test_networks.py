@@ -61,7 +61,7 @@ def float_network(digits) -> torch.nn.Module:
     torch.manual_seed(0)
     options = {"stem": "cifar", "widths": (8, 16, 32), "blocks": 1, "activation": "binrelu"}
     network = BiRealNet(classes=10, channels=3, image_size=32, **options)
-    assert train(network, digits, epochs=2, hardware=Hardware(threads=1)).accuracy > 0.8
+    assert train(network, digits, epochs=6, hardware=Hardware(threads=1)).accuracy > 0.8
     return network.eval()
 
 

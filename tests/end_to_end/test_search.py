@@ -300,6 +300,10 @@ def start(folder: Path, *words: str) -> subprocess.Popen:
         "75%flops",
         "--epochs",
         "1",
+        "--method",
+        "front",
+        "--masks",
+        "0",
         *words,
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
