@@ -20,7 +20,6 @@ from b2nn_tvm.verification import verify_artifact as verify
 from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
-from tests.support.sweep import in_turn
 
 SMALL = Network("a = Conv (input, w) output = Relu (a)", {"w": (5, 4, 3, 3)})
 
@@ -40,7 +39,9 @@ def inputs_of(artifact):
     }
 
 
-@pytest.mark.parametrize(("name", "target"), in_turn(NETWORKS, ("native", "x86")))
+@pytest.mark.in_turn("target")
+@pytest.mark.parametrize("target", ["native", "x86"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_the_library_agrees_with_onnxruntime(tmp_path, name, target):
     """Names, shapes, types and numbers, with one thread and two."""
     if get(target).missing:
@@ -100,7 +101,9 @@ def random_chain(seed: int) -> Network:
     return Network(" ".join([*nodes, f"output = Mul ({x}, two)"]), {**constants, "two": np.float32(2)}, inputs)
 
 
-@pytest.mark.parametrize(("seed", "target"), in_turn(range(4), ("x86", "x86-avx512", "x86-vpopcntdq")))
+@pytest.mark.in_turn("target")
+@pytest.mark.parametrize("target", ["x86", "x86-avx512", "x86-vpopcntdq"])
+@pytest.mark.parametrize("seed", range(4))
 def test_chains_of_binary_layers_agree_with_onnxruntime(tmp_path, seed, target):
     if get(target).missing:
         pytest.skip(f"{target} needs {', '.join(get(target).missing)}")

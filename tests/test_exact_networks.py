@@ -7,10 +7,11 @@ from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.targets.target import NATIVE, get, names
 from tests.support.networks import binary_networks as networks
 from tests.support.networks.onnx_models import save
-from tests.support.sweep import in_turn
 
 
-@pytest.mark.parametrize(("index", "isa"), in_turn([2, 5], [name for name in names() if name != NATIVE], turn=1))
+@pytest.mark.in_turn("isa", turn=1)
+@pytest.mark.parametrize("isa", [name for name in names() if name != NATIVE])
+@pytest.mark.parametrize("index", [2, 5], ids=networks.chain_name)
 def test_chains_equal_the_reference(index, isa, tmp_path):
     """The second and third input find the borders of packed activations as the first left them."""
     if get(isa).missing:

@@ -6,9 +6,10 @@ import pytest
 
 from tests.support.exactness.check import INSTRUCTION_SETS, check
 from tests.support.exactness.networks import PARTS, cross_product
-from tests.support.sweep import in_turn
 
 
-@pytest.mark.parametrize(("part", "isa"), in_turn(range(PARTS), INSTRUCTION_SETS, turn=2))
+@pytest.mark.in_turn("isa", turn=2)
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("part", range(PARTS))
 def test_equals_the_reference(part, isa, tmp_path):
     check(partial(cross_product, 5, part), isa, tmp_path)

@@ -6,9 +6,10 @@ import pytest
 
 from tests.support.exactness.check import INSTRUCTION_SETS, check
 from tests.support.exactness.networks import dense, large_sums, rectangles
-from tests.support.sweep import in_turn
 
 
-@pytest.mark.parametrize(("network", "isa"), in_turn([large_sums, rectangles, dense], INSTRUCTION_SETS))
+@pytest.mark.in_turn("isa")
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+@pytest.mark.parametrize("network", [large_sums, rectangles, dense], ids=lambda function: function.__name__)
 def test_equals_the_reference(network, isa, tmp_path):
     check(network, isa, tmp_path)

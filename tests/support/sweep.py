@@ -1,25 +1,29 @@
-"""Which of many tests that assert the same are run by `make test`, and which by `make test-sweep`."""
+"""Which of the tests that assert the same for several targets `make test` runs, and which `make test-sweep`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 
 from b2nn_tvm.targets.target import get
 
 
-def in_turn(things: Iterable[Any], targets: Sequence[str], *, turn: int = 0) -> list[Any]:
-    """The parameters (thing, target): all pairs. The targets that this machine runs take turns, from the one of number
-    ``turn``. A thing's pairs with the targets whose turn it is not repeat what it asserts, so they are a sweep.
+def mark_sweeps(items: Iterable[pytest.Item]) -> None:
+    """Of tests with the mark ``in_turn(argument)``, one target for each choice of the other parameters stays unmarked.
 
-    A target that this machine does not run costs nothing, so that its tests stay where they are and say why they skip.
+    ``argument`` is the parameter that holds the names of targets. The targets that this machine runs take turns, from
+    the one of number ``turn``; the tests for the others repeat what is asserted, so they are marked as a sweep. A
+    target that this machine does not run costs nothing: its tests stay where they are, and say why they skip.
     """
-    here = [target for target in targets if not get(target).missing]
-    return [
-        pytest.param(thing, target, marks=pytest.mark.sweep if target in here and target != whose else ())
-        for index, thing in enumerate(things)
-        for whose in [here[(index + turn) % len(here)] if here else ""]
-        for target in targets
-    ]
+    alike: dict[str, dict[tuple[str, ...], list[pytest.Item]]] = {}
+    for item in items:
+        if (mark := item.get_closest_marker("in_turn")) and not get(item.callspec.params[mark.args[0]]).missing:
+            others = tuple(repr(value) for name, value in item.callspec.params.items() if name != mark.args[0])
+            alike.setdefault(item.nodeid.partition("[")[0], {}).setdefault(others, []).append(item)
+    for choices in alike.values():
+        for number, choice in enumerate(choices.values()):
+            turn = number + choice[0].get_closest_marker("in_turn").kwargs.get("turn", 0)
+            for item in choice:
+                if item is not choice[turn % len(choice)]:
+                    item.add_marker("sweep")
