@@ -30,9 +30,13 @@ NETWORKS = {
     "vgg_small": ({"width": 8, "image_size": 16}, (3, 16, 16), "hardtanh"),
     "siamfc": ({"width": 8}, (3, 63, 63), "rprelu"),
 }
-# What there is of convolutions: with shortcuts, with groups, without padding. The others repeat it for ARM.
+# The others repeat the structures of these: shortcuts, groups, branches that are joined, no padding, chains with pooling.
+FIRST = ("cresnet20", "mobilenet", "squeezenet", "siamfc", "vgg_small", "alexnet")
 FIRST_FOR_ARM = ("cresnet20", "mobilenet", "siamfc")
-FOR_ARM = [pytest.param(name, marks=() if name in FIRST_FOR_ARM else pytest.mark.sweep) for name in NETWORKS]
+FOR_THIS_MACHINE, FOR_ARM = (
+    [pytest.param(name, marks=() if name in first else pytest.mark.sweep) for name in NETWORKS]
+    for first in (FIRST, FIRST_FOR_ARM)
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def arm_library(mixed) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("mixed", NETWORKS, indirect=True, scope="module")
+@pytest.mark.parametrize("mixed", FOR_THIS_MACHINE, indirect=True, scope="module")
 def test_on_this_machine(mixed):
     with compile_model(mixed.path, output=mixed.path.with_name("native"), verify=False) as artifact:
         mixed.check(artifact)

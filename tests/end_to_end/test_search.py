@@ -50,10 +50,10 @@ LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0
 
 
 def few_digits(*, test: int | None = None) -> data.DataBundle:
-    """256 images to train on; all of the test set, or so many of it."""
+    """256 images to train on, 64 to validate on; all of the test set, or so many of it."""
     bundle = data.digits()
     first = lambda split, count: data.TensorImages(split.images[:count], split.labels[:count])
-    return replace(bundle, train=first(bundle.train, 256), test=first(bundle.test, test))
+    return replace(bundle, train=first(bundle.train, 256), val=first(bundle.val, 64), test=first(bundle.test, test))
 
 
 def network(*, classes: int = 10, image_size: int = 32, widths: tuple[int, ...] = (16, 32, 64)) -> torch.nn.Module:
