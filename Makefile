@@ -63,15 +63,19 @@ board-tools: setup
 COVERAGE ?=
 COVER := $(if $(COVERAGE),--cov --cov-report=,)
 
-# Files of tests are shared out to two processes: what several tests of a file need is made once.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# Files of tests are shared out to processes: what several tests of a file need is made once. One process more than two
+# cores have works while another one waits for a board.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+# Pytest gets these as paths, too, so that it does not import the others.
+TIMING_TESTS = $(shell grep -rl --include='test_*.py' 'mark\.timing' tests)
+SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|exactness' tests)
 
 test: board-tools ## run the tests (12 minutes on two cores): timing tests alone, ARM tests only where there is an emulator
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timing and not sweep" $(COVER)
-	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,)
+	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,) $(TIMING_TESTS)
 
 test-sweep: board-tools ## repeat tests of `make test` for more shapes, networks and boards (10 minutes on two cores)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "sweep and not timing"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "sweep and not timing" $(SWEEP_TESTS)
 
 hooks: setup ## let git run the quick checks before each commit
 	$(BIN)/pre-commit install

@@ -101,7 +101,10 @@ class Mixed:
 CHOICES = {"none": (0, 0), "a third": (1 / 3, 1), "two thirds": (2 / 3, 2), "all": (1.1, 3)}
 
 
-@pytest.fixture(scope="module", params=CHOICES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.sweep if name == "a third" else ()) for name in CHOICES],
+)
 def mixed(request, float_network, digits, tmp_path_factory) -> Iterator[Mixed]:
     chosen = subset(trace(float_network, IMAGE).eligible, *CHOICES[request.param])
     made = Mixed(float_network, chosen, digits, tmp_path_factory.mktemp("mixed"))
