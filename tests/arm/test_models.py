@@ -30,8 +30,9 @@ NETWORKS = {
     "vgg_small": ({"width": 8, "image_size": 16}, (3, 16, 16), "hardtanh"),
     "siamfc": ({"width": 8}, (3, 63, 63), "rprelu"),
 }
-# The others repeat the structures of these: shortcuts, groups, branches that are joined, no padding, chains with pooling.
-FIRST = ("cresnet20", "mobilenet", "squeezenet", "siamfc", "vgg_small", "alexnet")
+# The others repeat the structures of these: shortcuts, groups, no padding, a chain with poolings. Branches that are
+# joined are in tests/end_to_end/test_own_networks.py.
+FIRST = ("cresnet20", "mobilenet", "siamfc", "vgg_small")
 FIRST_FOR_ARM = ("cresnet20", "mobilenet", "siamfc")
 FOR_THIS_MACHINE, FOR_ARM = (
     [pytest.param(name, marks=() if name in first else pytest.mark.sweep) for name in NETWORKS]
