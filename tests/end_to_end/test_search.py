@@ -45,7 +45,7 @@ def few():
 """
 FOUR_LAYERS = (8, 16)
 # A search with a budget in milliseconds, all tests of which are marked, keeps it on a machine that is not busy.
-QUICK = {"float_epochs": 1, "epochs": 2, "masks": 1}
+QUICK = {"float_epochs": 1, "epochs": 1, "masks": 1}
 LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0, "epochs": 1, "masks": 0}
 
 
