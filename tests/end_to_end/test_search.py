@@ -302,8 +302,6 @@ def start(folder: Path, *words: str) -> subprocess.Popen:
         "1",
         "--method",
         "front",
-        "--masks",
-        "0",
         *words,
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
