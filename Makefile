@@ -10,8 +10,8 @@ PIP_ARGS ?=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint format types law test-fast test board-tools hooks docs tree bench arm-emulator arm-board llvm-tools \
-    ssh-server larq larq-oracle wheel clean
+.PHONY: help setup demo check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
+    llvm-tools ssh-server larq larq-oracle wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,9 +63,19 @@ board-tools: setup
 COVERAGE ?=
 COVER := $(if $(COVERAGE),--cov --cov-report=,)
 
-test: board-tools ## run all tests: timing tests last and alone, ARM tests only where the emulator can be installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not timing" $(COVER)
-	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,)
+# Files of tests are shared out to processes: what several tests of a file need is made once. One process more than two
+# cores have works while another one waits for a board.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+# Pytest gets these as paths, too, so that it does not import the others.
+TIMING_TESTS = $(shell grep -rl --include='test_*.py' 'mark\.timing' tests)
+SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|exactness' tests)
+
+test: board-tools ## run the tests (12 minutes on two cores): timing tests alone, ARM tests only where there is an emulator
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timing and not sweep" $(COVER)
+	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,) $(TIMING_TESTS)
+
+test-sweep: board-tools ## repeat tests of `make test` for more shapes, networks and boards (10 minutes on two cores)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "sweep and not timing" $(SWEEP_TESTS)
 
 hooks: setup ## let git run the quick checks before each commit
 	$(BIN)/pre-commit install

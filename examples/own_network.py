@@ -1,7 +1,7 @@
 """A network of your own, from float to a library that keeps a budget: python examples/own_network.py
 
-The example takes about a minute on the built-in digits. A real network trains longer, or is trained already: then leave
-out float_epochs.
+The example takes about half a minute on the built-in digits. A real network trains longer, or is trained already: then
+leave out float_epochs.
 """
 
 import torch
@@ -36,7 +36,7 @@ def main() -> None:
     data = digits()
     torch.manual_seed(0)
     result = b2nn_tvm.search(
-        Net(data.classes), data=data, budget="60%ms", output="build/own_network", float_epochs=4, epochs=4
+        Net(data.classes), data=data, budget="60%ms", output="build/own_network", float_epochs=2, epochs=2
     )
     print(f"binary: {', '.join(result.plan.binary)}")
     print(

@@ -105,11 +105,12 @@ def schedule_module(module: tvm.IRModule, *, vector_unit: VectorUnit, records: R
     """Schedule every function that is not scheduled yet; Relax functions pass through."""
     functions, descriptions = dict(module.functions_items()), {}
     kernels = {name: function for name, function in functions.items() if _is_open(function)}
-    anchors = [find_anchor(Schedule(function)) for function in kernels.values()]
-    threads_running = any(anchor is not None and anchor.parallel for anchor in anchors)
-    for name, function in kernels.items():
-        scheduled = schedule_function(
-            function, vector_unit=vector_unit, records=records, threads_running=threads_running
+    schedules = {name: Schedule(function) for name, function in kernels.items()}
+    anchors = {name: find_anchor(sch) for name, sch in schedules.items()}
+    threads_running = any(anchor is not None and anchor.parallel for anchor in anchors.values())
+    for name, sch in schedules.items():
+        scheduled = _schedule(
+            sch, anchors[name], vector_unit=vector_unit, records=records, threads_running=threads_running
         )
         functions[name], descriptions[name.name_hint] = scheduled
     return Scheduled(tvm.IRModule(functions, attrs=module.attrs), descriptions)
@@ -125,11 +126,19 @@ def schedule_function(
     """One function, scheduled with its recorded tile or the default tile, and a description such as "direct 7x1x2",
     which is empty where nothing was chosen; ``threads_running``: threads run in the functions around it.
     """
+    sch = Schedule(function)
+    anchor = find_anchor(sch)
+    return _schedule(sch, anchor, vector_unit=vector_unit, records=records, threads_running=threads_running)
+
+
+def _schedule(
+    sch: Schedule, anchor: Anchor | None, *, vector_unit: VectorUnit, records: Records, threads_running: bool
+) -> tuple[tirx.PrimFunc, str]:
+    """The same for the one function of ``sch``, which stays unchanged so far, and its anchor."""
+    function = sch.mod["main"]
     role = role_of(function.attrs)
     if role is not None and (write_loops := _WRITTEN.get(role)) is not None:
         return write_loops(function).with_attr("tirx.is_scheduled", True), ""
-    sch = Schedule(function)
-    anchor = find_anchor(sch)
     if Op.EXPAND_WEIGHTS in (marked := _marked(sch)):
         schedule_expand(sch, marked)
         description = "expand"

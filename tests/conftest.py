@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.sweep import mark_sweeps
+
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.estimate.llvm_tools import LlvmTools
     from tests.support.boards.ssh_server import SshServer
@@ -47,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.nodeid.partition("::")[0]
         if any(path == fast or path.startswith(f"{fast}/") for fast in FAST) and not item.get_closest_marker("timing"):
             item.add_marker("fast")
+    mark_sweeps(items)
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 
 

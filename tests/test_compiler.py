@@ -39,6 +39,7 @@ def inputs_of(artifact):
     }
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("target", ["native", "x86"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_library_agrees_with_onnxruntime(tmp_path, name, target):
@@ -100,6 +101,7 @@ def random_chain(seed: int) -> Network:
     return Network(" ".join([*nodes, f"output = Mul ({x}, two)"]), {**constants, "two": np.float32(2)}, inputs)
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("target", ["x86", "x86-avx512", "x86-vpopcntdq"])
 @pytest.mark.parametrize("seed", range(4))
 def test_chains_of_binary_layers_agree_with_onnxruntime(tmp_path, seed, target):

@@ -9,6 +9,7 @@ from tests.support.networks import binary_networks as networks
 from tests.support.networks.onnx_models import save
 
 
+@pytest.mark.in_turn("isa", turn=1)
 @pytest.mark.parametrize("isa", [name for name in names() if name != NATIVE])
 @pytest.mark.parametrize("index", [2, 5], ids=networks.chain_name)
 def test_chains_equal_the_reference(index, isa, tmp_path):

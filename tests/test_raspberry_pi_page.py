@@ -106,7 +106,7 @@ class Desk:
             )
         )
         port = int(re.search(r"(?:--port|-L) (\d+)", line)[1])
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import metadata as packages
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.codegen.program import Program, Step
+from b2nn_tvm.deploy.library.compile_once import compile_once
 from b2nn_tvm.deploy.library.elf import is_hard_float, read_elf
 from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.deploy.library.verification import Verification, not_checked
 from b2nn_tvm.errors import InputError, ToolchainError
-from b2nn_tvm.storage.content_cache import user_content_cache
 from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
 
@@ -31,7 +31,8 @@ HEADER = "b2nn.h"
 DEPLOY = Path(__file__).parents[1]
 RUNTIME = DEPLOY / "runtime"  # the sources that are linked into the library
 RUNNER_SOURCES = DEPLOY / "runner"
-LIBRARY_SOURCES = (MODEL_SOURCE, "model.c", "threads.c", "backend.c", "cpu.c", CONSTANTS_SOURCE)
+RUNTIME_CODE = ("model.c", "threads.c", "backend.c", "cpu.c")  # the same for every network
+LIBRARY_SOURCES = (MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE)
 
 _COMPILE = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
 _LINK = (
@@ -133,8 +134,29 @@ def kernel_files(count: int) -> list[str]:
 
 def compile_library(toolchain: Toolchain, folder: Path, *, kernels: int) -> None:
     """Make the library from the sources in ``folder``, which are those of ``kernels`` object files."""
-    objects = kernel_files(kernels)
-    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *LIBRARY_SOURCES, *objects, "-lm"], folder=folder)
+    runtime = runtime_objects(toolchain)
+    for name, code in runtime.items():
+        (folder / name).write_bytes(code)
+    inputs = [MODEL_SOURCE, *runtime, CONSTANTS_SOURCE, *kernel_files(kernels)]
+    toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *inputs, "-lm"], folder=folder)
+
+
+@cache
+def runtime_objects(toolchain: Toolchain) -> Mapping[str, bytes]:
+    """The runtime's object files by name; they are the same for every network, and kept in the user's cache.
+
+    Raises ToolchainError where the compiler fails, InputError as ``user_content_cache`` does.
+    """
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+        for path in RUNTIME.glob("*.[ch]"):
+            shutil.copyfile(path, Path(name) / path.name)
+        for source in RUNTIME_CODE:  # one call each: zig keeps only one object of those that it makes at once
+            output = Path(source).with_suffix(".o").name
+            arguments = [*_COMPILE, "-c", source, "-o", output]
+            found[output] = compile_once(toolchain, arguments, folder=Path(name), output=output)
+            (Path(name) / output).unlink(missing_ok=True)  # the next call's key is made of sources alone
+    return found
 
 
 def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
@@ -154,20 +176,10 @@ def runner_program(toolchain: Toolchain) -> bytes:
 
     Raises ToolchainError where the compiler fails, InputError as ``user_content_cache`` does.
     """
-    stored = user_content_cache("runners")
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
-        folder = Path(name)
-        sources = write_runner_sources(folder, compiler=toolchain.version)
+        sources = write_runner_sources(Path(name), compiler=toolchain.version)
         arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl"]
-        digest = hashlib.sha256(repr((toolchain, arguments)).encode())
-        for path in sorted(folder.iterdir()):
-            digest.update(hashlib.sha256(path.name.encode() + b"\0" + path.read_bytes()).digest())
-        if (program := stored.load(digest.hexdigest())) is None:
-            toolchain.run(arguments, folder=folder)
-            program = (folder / RUNNER).read_bytes()
-            stored.store(digest.hexdigest(), program)
-            stored.trim()
-        return program
+        return compile_once(toolchain, arguments, folder=Path(name), output=RUNNER)
 
 
 def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: TargetInfo) -> int:

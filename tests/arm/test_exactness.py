@@ -56,7 +56,13 @@ def test_the_cases_cover_all_variants():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "cpu"), [(k, cpu) for k in networks.KERNELS for cpu in CPUS if k == 3 or cpu != "cortex-a7"]
+    ("kernel", "cpu"),
+    [
+        pytest.param(kernel, cpu, marks=pytest.mark.sweep if kernel == 5 else ())
+        for kernel in networks.KERNELS
+        for cpu in CPUS
+        if kernel == 3 or cpu != "cortex-a7"
+    ],
 )
 def test_layers_equal_the_reference(run_emulated, compiled, kernel, cpu):
     layers = networks.layers_of(kernel)

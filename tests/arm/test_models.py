@@ -2,8 +2,7 @@
 onnxruntime does.
 
 Layers of both kinds of binary weights alternate in pairs, so that each kind is followed by each; one kind learns its
-thresholds. All of that in one file
-per network, since capturing it in torch takes as long as compiling it.
+thresholds. All of that in one file per network, since capturing it in torch takes as long as compiling it.
 """
 
 from __future__ import annotations
@@ -31,6 +30,14 @@ NETWORKS = {
     "vgg_small": ({"width": 8, "image_size": 16}, (3, 16, 16), "hardtanh"),
     "siamfc": ({"width": 8}, (3, 63, 63), "rprelu"),
 }
+# The others repeat the structures of these: shortcuts, groups, no padding, a chain with poolings. Branches that are
+# joined are in tests/end_to_end/test_own_networks.py.
+FIRST = ("cresnet20", "mobilenet", "siamfc", "vgg_small")
+FIRST_FOR_ARM = ("cresnet20", "mobilenet", "siamfc")
+FOR_THIS_MACHINE, FOR_ARM = (
+    [pytest.param(name, marks=() if name in first else pytest.mark.sweep) for name in NETWORKS]
+    for first in (FIRST, FIRST_FOR_ARM)
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Mixed:
         assert {row.name for row in artifact.layers if row.precision == "binary"} == set(self.binary) | boxes
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module")
 def mixed(request, tmp_path_factory) -> Mixed:
     torch = pytest.importorskip("torch", reason="the networks are made with torch; pip install torch")
     from b2nn_tvm import models
@@ -105,6 +112,7 @@ def arm_library(mixed) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("mixed", FOR_THIS_MACHINE, indirect=True, scope="module")
 def test_on_this_machine(mixed):
     with compile_model(mixed.path, output=mixed.path.with_name("native"), verify=False) as artifact:
         mixed.check(artifact)
@@ -112,11 +120,13 @@ def test_on_this_machine(mixed):
             assert relative_difference(artifact.run({"input": image}), answer) <= TOLERANCE
 
 
+@pytest.mark.parametrize("mixed", FOR_ARM, indirect=True, scope="module")
 def test_for_arm(mixed, arm_library):
     mixed.check(load(arm_library))
 
 
 @pytest.mark.emulated
+@pytest.mark.parametrize("mixed", FOR_ARM, indirect=True, scope="module")
 def test_on_an_emulated_board(mixed, arm_library, run_emulated):
     for image, answer in zip(mixed.images, mixed.answers):
         outputs = run_emulated(arm_library, {"input": image}, cpu="cortex-a53")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +64,15 @@ def test_the_folder_is_named_after_model_and_target_by_default(here: Run, small_
 
 
 def test_dump_ir_writes_what_the_passes_change_by_the_names_of_explain(
-    run: Run, small_onnx: Path, tmp_path: Path
+    here: Run, small_onnx: Path, tmp_path: Path
 ) -> None:
     args = ("compile", small_onnx, "-o", tmp_path / "out", "--no-verify", "--target", "x86", "--explain", "--dump-ir")
-    done = run(*args, tmp_path / "ir")
+    done = here(*args, tmp_path / "ir")
     assert done.returncode == 0, done.stderr
     names = {path.name.split("-")[1] for path in (tmp_path / "ir").iterdir()}
     assert {"ConvertLayout", "LowerConv2d", "FuseTIR"} <= names and "LowerConv2d" in done.stdout
     (tmp_path / "ir" / "notes.txt").touch()
-    refused = run(*args, tmp_path / "ir")
+    refused = here(*args, tmp_path / "ir")
     assert refused.returncode == 1 and "holds notes.txt; name another folder" in refused.stderr
 
 
@@ -103,8 +104,11 @@ def test_how_the_library_was_checked_is_printed(here: Run, small_onnx: Path) -> 
     assert unchecked.stderr.splitlines()[-1] == NOTE.format("--no-verify")
 
 
-def test_without_onnxruntime_it_says_that_nothing_was_verified(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    done = run("compile", small_onnx, "-o", "out", before="sys.modules['onnxruntime'] = None")
+def test_without_onnxruntime_it_says_that_nothing_was_verified(
+    here: Run, small_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    done = here("compile", small_onnx, "-o", "out")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == NOTE.format("onnxruntime is not installed (pip install onnxruntime)")
     assert "skipped" not in done.stderr
@@ -134,12 +138,14 @@ def test_unsupported_operator_is_named_with_its_node(here: Run, tmp_path: Path) 
     assert os.listdir(tmp_path) == ["det.onnx"]
 
 
-def test_missing_linker_names_both_remedies(run: Run, small_onnx: Path, tmp_path: Path) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    env = {"PATH": str(empty), "CC": ""}
-    done = run("compile", small_onnx, "--target", "arm", "-o", "out", before="sys.modules['ziglang'] = None", env=env)
-    assert_refused(done, "ziglang", "apt")
+def test_missing_linker_names_both_remedies(
+    here: Run, small_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setenv("CC", "")
+    assert_refused(here("compile", small_onnx, "--target", "arm", "-o", "out"), "ziglang", "apt")
     assert os.listdir(tmp_path) == ["empty"]
 
 

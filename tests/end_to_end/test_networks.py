@@ -19,6 +19,7 @@ from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
+from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.verification.verify_artifact import TIE, TOLERANCE, Oracle, relative_difference
 
@@ -58,8 +59,9 @@ def digits() -> data.DataBundle:
 @pytest.fixture(scope="module")
 def float_network(digits) -> torch.nn.Module:
     torch.manual_seed(0)
-    network = models.cresnet20(classes=10, width=8)
-    assert train(network, digits, epochs=2, hardware=Hardware(threads=1)).accuracy > 0.8
+    options = {"stem": "cifar", "widths": (8, 16, 32), "blocks": 1, "activation": "binrelu"}
+    network = BiRealNet(classes=10, channels=3, image_size=32, **options)
+    assert train(network, digits, epochs=6, hardware=Hardware(threads=1)).accuracy > 0.8
     return network.eval()
 
 
@@ -99,7 +101,10 @@ class Mixed:
 CHOICES = {"none": (0, 0), "a third": (1 / 3, 1), "two thirds": (2 / 3, 2), "all": (1.1, 3)}
 
 
-@pytest.fixture(scope="module", params=CHOICES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.sweep if name == "a third" else ()) for name in CHOICES],
+)
 def mixed(request, float_network, digits, tmp_path_factory) -> Iterator[Mixed]:
     chosen = subset(trace(float_network, IMAGE).eligible, *CHOICES[request.param])
     made = Mixed(float_network, chosen, digits, tmp_path_factory.mktemp("mixed"))
@@ -169,8 +174,15 @@ def test_all_instruction_sets_give_the_same_answers(mixed, float_network, images
 # ---- the ImageNet layouts, narrow and small
 
 
-@pytest.mark.parametrize(("share", "seed"), [(0.5, 1), (1.1, 2)], ids=["half", "all"])
-@pytest.mark.parametrize("name", ["bireal18", "resnet18"])
+@pytest.mark.parametrize(
+    ("name", "share", "seed"),
+    [
+        pytest.param("bireal18", 0.5, 1, id="bireal18-half"),
+        pytest.param("resnet18", 1.1, 2, id="resnet18-all"),
+        pytest.param("bireal18", 1.1, 2, id="bireal18-all", marks=pytest.mark.sweep),
+        pytest.param("resnet18", 0.5, 1, id="resnet18-half", marks=pytest.mark.sweep),
+    ],
+)
 def test_networks_of_the_imagenet_layout(tmp_path, name, share, seed):
     """7x7 stem, max pooling, projections: random weights, batch norms estimated on random images of 64 x 64."""
     torch.manual_seed(seed)

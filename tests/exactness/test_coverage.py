@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.support.exactness.check import INSTRUCTION_SETS
 from tests.support.exactness.kinds import BITS, BOTH, OTHERS
-from tests.support.exactness.networks import PARTS, cells, cross_product, dense, large_sums, rectangles
+from tests.support.exactness.networks import PARTS, cells, cross_product, dense, large_sums, parts, rectangles
 from tests.support.networks.binary_networks import CHANNELS, KERNELS, VARIANTS
 
 CELLS = [(one, kinds) for kernel in KERNELS for part in range(PARTS) for one, kinds in cells(kernel, part)]
@@ -28,14 +28,33 @@ def test_every_shape_is_there_once():
 
 def test_every_kind_of_output_meets_every_stride_dilation_and_padding():
     """Kinds that share their code are one."""
-    seen = {}
-    for one, kinds in CELLS:
-        group = "bits" if kinds is BITS else "both" if kinds is BOTH else "others"
-        seen.setdefault(group, []).append((one.workload.stride[0], one.workload.dilation[0], one.pad_value))
-    found = {group: set(variants) for group, variants in seen.items()}
-    assert found == {group: set(VARIANTS) for group in ("bits", "both", "others")}
-    turns = Counter(name for _, kinds in CELLS for name in kinds if kinds is not BITS and kinds is not BOTH)
+    assert variants_of_kinds(CELLS) == {group: set(VARIANTS) for group in ("bits", "both", "others")}
+    turns = turns_of_others(CELLS)
     assert set(turns) == set(OTHERS) and min(turns.values()) >= 6
+
+
+def test_so_it_does_without_the_sweep():
+    """And every number of channels is there."""
+    first = [
+        cell for kernel in KERNELS for part in parts(kernel) if not part.marks for cell in cells(kernel, *part.values)
+    ]
+    assert variants_of_kinds(first) == {group: set(VARIANTS) for group in ("bits", "both", "others")}
+    assert set(turns_of_others(first)) == set(OTHERS)
+    assert {one.workload.in_channels for one, _ in first} == set(CHANNELS)
+
+
+def variants_of_kinds(cells):
+    """The strides, dilations and paddings that each group of kinds meets."""
+    seen = {}
+    for one, kinds in cells:
+        group = "bits" if kinds is BITS else "both" if kinds is BOTH else "others"
+        seen.setdefault(group, set()).add((one.workload.stride[0], one.workload.dilation[0], one.pad_value))
+    return seen
+
+
+def turns_of_others(cells):
+    """How often each kind stands that is code of its own."""
+    return Counter(name for _, kinds in cells for name in kinds if kinds is not BITS and kinds is not BOTH)
 
 
 def test_the_inputs_hold_what_signs_are_made_of():

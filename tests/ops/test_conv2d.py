@@ -46,6 +46,7 @@ def padded_nhwc(x, workload):
     return np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)))
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("workload", [ConvWorkload(*fields) for fields in WORKLOADS], ids=lambda workload: workload.key)
 def test_agrees_with_float64(workload, target):
     rng = np.random.default_rng(0)

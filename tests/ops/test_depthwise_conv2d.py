@@ -11,6 +11,7 @@ from tests.support.ops import float64
 from tests.support.ops.scheduled import compile_tensors
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("channels", [1, 3, 24, 32, 33, 65])
 @pytest.mark.parametrize(
     ("batch", "kernel", "stride", "padding", "dilation"),

@@ -34,6 +34,7 @@ def placeholder(bits):
     return te.placeholder(bits.shape, str(bits.dtype), name="bits")
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize(("outputs", "channels", "kernel"), SHAPES)
 def test_direct(outputs, channels, kernel, target):
     lanes = vector_unit_named(target.vector).layout.conv_lanes(outputs)
@@ -46,6 +47,7 @@ def test_direct(outputs, channels, kernel, target):
     )  # absent filters are -1: nobody reads their results
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize(("outputs", "channels"), WINOGRAD)
 def test_winograd(outputs, channels, target):
     lanes = vector_unit_named(target.vector).layout.conv_lanes(outputs)

@@ -20,6 +20,7 @@ def expected_words(x, limits, padding, word, pad_value):
     return pack_channels(np.pad(reference.sign(x, limits), width, constant_values=border), word=word)
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("word", WORDS)
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_equals_the_reference(channels, word, target):
@@ -29,6 +30,7 @@ def test_equals_the_reference(channels, word, target):
     np.testing.assert_array_equal(packed, expected_words(x, limits, padding, word, pad_value))
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("pad_value", [0, 1, -1])
 @pytest.mark.parametrize("channels", [31, 64, 65])
 def test_padded_pixels_have_the_bits_of_the_pad_value(channels, pad_value, target):

@@ -53,6 +53,7 @@ def direct(x, weight, workload, target):
     return run(padded, packed).transpose(0, 3, 1, 2)
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("fields", WORKLOADS, ids=lambda fields: "x".join(map(str, fields[:5])))
 def test_agrees_with_float64(fields, m, target):

@@ -20,7 +20,7 @@ from b2nn_tvm.tracking.tracker import Tracker, track
 PIXELS = 1e-3
 
 
-@pytest.fixture(scope="module", params=["float", "mixed"])
+@pytest.fixture(scope="module", params=[pytest.param("float", marks=pytest.mark.sweep), "mixed"])
 def compiled(request, trained, tmp_path_factory):
     """The network and its two libraries, for the exemplar and for the three scales of the search crop at once."""
     net = trained.net

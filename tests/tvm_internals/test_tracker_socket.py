@@ -31,7 +31,7 @@ def tracker():
         thread = threading.Thread(target=serve)
         thread.start()
         session = client.TrackerSession(server.getsockname())
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         yield session, accepted[0]
         session.close()
         accepted[0].close()
@@ -53,7 +53,7 @@ def test_the_thread_that_waits_gets_an_error(tracker):
     assert b"none" in base.recvall(connection, size)  # so it waits now
     assert waiting.is_alive() and not outcome
     give_up_request(session)
-    waiting.join(timeout=10)
+    waiting.join(timeout=60)
     assert not waiting.is_alive() and len(outcome) == 1, BREAKS
 
 

@@ -95,7 +95,7 @@ def test_one_that_hangs_is_given_up(start_board, artifact, x, victim):
         message = "no row for {} s.*allow more time" if victim == "the run" else "no answer for {} s"
         with pytest.raises(DeviceLost, match=message.format(HANGS_S)):
             list(rows)
-        assert time.monotonic() - start < 60
+        assert time.monotonic() - start < 180
         if victim == "the run":
             assert len(board.processes()) == 2
             device.run(artifact, {"input": x})  # the board serves on

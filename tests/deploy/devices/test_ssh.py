@@ -107,7 +107,7 @@ for _ in device.sample(load({str(net)!r}), threads=1, effort=MeasurementSettings
     client.wait()
     client.stdout.close()
     assert ssh.left_behind() == []
-    _, alive = psutil.wait_procs(runners, timeout=60)
+    _, alive = psutil.wait_procs(runners, timeout=180)
     assert not alive
 
 
@@ -152,7 +152,7 @@ def test_one_that_hangs_is_given_up(own_server, artifact, victim):
         start = time.monotonic()
         with pytest.raises(DeviceError, match=f"no answer for {HANGS_S} s.*allow more time"):
             list(rows)
-        assert time.monotonic() - start < 60
+        assert time.monotonic() - start < 180
         if victim == "the run":
             assert own_server.left_behind() == []
             assert not [each for each in own_server.sessions() if each.name() == RUNNER]

@@ -36,7 +36,7 @@ def nothing_shipped(monkeypatch, tmp_path):
 
 def tune(word, target, path, functions, trials=3):
     vector_unit = vector_unit_named(target.vector)
-    with DeviceBench(word, target=target, timeout_s=20) as bench:
+    with DeviceBench(word, target=target, timeout_s=120) as bench:
         return tune_module(
             tvm.IRModule({make.__name__: make(WORKLOAD, vector_unit.layout) for make in functions}),
             target=target,

@@ -42,7 +42,7 @@ def test_statistics_of_known_bursts(artifact):
 def test_a_real_measurement(artifact):
     start = time.perf_counter()
     result = measure(artifact, threads=2, min_seconds=0.2, precision=0.5)
-    assert time.perf_counter() - start < 60
+    assert time.perf_counter() - start < 180
     assert 0 < result.min_ms <= result.p10_ms <= result.median_ms <= result.p90_ms <= result.p99_ms
     assert 0 < result.low_ms <= result.undisturbed_ms <= result.high_ms and result.min_ms <= result.high_ms
     assert result.runs >= 10 and result.profiles >= 10

@@ -83,7 +83,7 @@ def test_steps_of_one_layer_are_summed(workshop):
 def test_it_repeats_for_the_seconds_asked_for(net):
     begun = time.monotonic()
     rows = rows_of(start(net, "--profile", "--seconds", "0.2").stdout)
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 180
     assert sum(row["row"] == "run" for row in rows) >= 10
     assert sum(row["row"] == "steps" for row in rows) >= 5
 

@@ -30,7 +30,7 @@ def test_it_ends_when_the_system_shuts_down(start_board, artifact):
         next(device.sample(artifact, threads=1, effort=ENDLESS))
         running = board.processes()
         assert board.terminate() == 0 and "Traceback" not in board.log
-        _, alive = psutil.wait_procs(running, timeout=60)
+        _, alive = psutil.wait_procs(running, timeout=180)
         assert not alive and board.left_behind() == []
         socket.create_server(("127.0.0.1", board.port)).close()  # the port is free again
 

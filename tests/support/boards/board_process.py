@@ -18,7 +18,7 @@ import psutil
 from tests.support.boards.lifetime import die_with_parent
 from tests.support.paths import ROOT
 
-START_S = 60  # an emulated one imports TVM for ten seconds and more
+START_S = 180  # an emulated one imports TVM for ten seconds and more
 
 
 class BoardProcess:
@@ -80,7 +80,7 @@ class BoardProcess:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 
-    def left_behind(self, *, wait_s: float = 60) -> list[str]:
+    def left_behind(self, *, wait_s: float = 180) -> list[str]:
         """What is in its folder for temporary files, once it is empty or after a while."""
         deadline = time.monotonic() + wait_s
         while (found := sorted(path.name for path in self.temporary.iterdir())) and time.monotonic() < deadline:

@@ -103,7 +103,7 @@ class SshServer:
             self._process = subprocess.Popen(
                 command, stderr=log, start_new_session=True, cwd="/", preexec_fn=die_with_parent, **privileges
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while "Server listening" not in self.log:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"sshd did not start: {self.log}")
@@ -113,7 +113,7 @@ class SshServer:
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
-    def left_behind(self, *, wait_s: float = 60) -> list[str]:
+    def left_behind(self, *, wait_s: float = 180) -> list[str]:
         """What is in the folder for temporary files, once it is empty or after a while."""
         deadline = time.monotonic() + wait_s
         while (found := sorted(path.name for path in (self.home / "tmp").iterdir())) and time.monotonic() < deadline:

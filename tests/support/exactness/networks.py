@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pytest
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
 from tests.support.exactness.kinds import BITS, BOTH, OTHERS, Kind
 from tests.support.exactness.tracer import Tracer, Value
-from tests.support.networks.binary_networks import CHANNELS, VARIANTS, Layer, activations, input_shape, layer
+from tests.support.networks.binary_networks import CHANNELS, KERNELS, VARIANTS, Layer, activations, input_shape, layer
 
 PARTS = 3  # networks of one kernel size, each with a third of the numbers of channels
+
+
+def parts(kernel: int) -> list[Any]:
+    """The parameters for the parts of a kernel size. All but one, another one for each size, are left to the sweep:
+    these three have every number of channels, every kind and every stride, dilation and padding value.
+    """
+    first = KERNELS.index(kernel) % PARTS
+    return [pytest.param(part, marks=() if part == first else pytest.mark.sweep) for part in range(PARTS)]
 
 
 def cells(kernel: int, part: int) -> Iterator[tuple[Layer, Mapping[str, Kind]]]:
