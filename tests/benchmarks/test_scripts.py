@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import psutil
 import pytest
 
 from b2nn_tvm.targets import target as targets
@@ -118,6 +119,43 @@ def test_threads(benchmark) -> None:
     assert {row["threads"] for row in document["rows"]} == {1, 2}
     assert {row["engine"] for row in document["rows"]} == {"b2nn"}
     assert "Ours that are slower with 2 threads" in tables
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """A benchmark of the latency model in this process: its JSON document and what it prints."""
+
+    def run(name: str, *arguments: str) -> tuple[dict, str]:
+        path = tmp_path / f"{name}.json"
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", "--precision", "0.5", "--json", str(path), *arguments])
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        importlib.import_module(name).main()
+        return json.loads(path.read_text(encoding="utf-8")), capsys.readouterr().out
+
+    return run
+
+
+def test_the_latency_model_beside_a_neighbour(script, tmp_path: Path) -> None:
+    plot = tmp_path / "points.svg"
+    few = ("--networks", "tiny", "--masks", "2", "--mixtures", "1", "--disturb", "0.5", "--plot", str(plot))
+    document, printed = script("latency_model", *few)
+    assert [(row["network"], row["model"]) for row in document["rows"]] == [
+        ("tiny", model) for model in ("fitted", "sum", "flops", "medians")
+    ]
+    for row in document["rows"]:
+        assert set(row) == {"network", "model", "median_error", "p95_error", "disturb"} and row["disturb"] == 0.5
+        assert 0 <= row["median_error"] <= row["p95_error"] < 10
+    assert len(document["points"]["tiny"]) == 2 and all(len(pair) == 2 for pair in document["points"]["tiny"])
+    assert "predicted ms" in plot.read_text() and printed.count("median") >= 4
+    assert not [each for each in psutil.process_iter(["cmdline"]) if "disturb.py" in " ".join(each.info["cmdline"] or ())]
+
+
+def test_budgets_are_measured_again_by_a_fresh_process(script) -> None:
+    document, printed = script("budgets", "--network", "tiny", "--budgets", "2")
+    assert len(document["rows"]) == 2 and "of 2 kept" in printed
+    for row in document["rows"]:
+        assert row["found_ms"] <= row["budget_ms"] and row["again_ms"] > 0 and row["harm"] <= row["sort_harm"] + 1e-9
+        assert row["keeps"] == (row["again_ms"] <= row["budget_ms"])
 
 
 @pytest.mark.skipif(

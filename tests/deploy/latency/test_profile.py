@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,3 +187,39 @@ def test_a_board_over_ssh_that_is_switched_off_and_on(ssh_server_programs, monke
             assert found.runs >= kept["run_ms"] and found.profiles >= kept["step_ms"]
     finally:
         server.stop()
+
+
+KILLED = """
+import os, random, signal, sys, time
+from pathlib import Path
+from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.deploy.latency.effort import Effort
+from b2nn_tvm.deploy.latency.profile import profile
+from b2nn_tvm.deploy.library.artifact import load
+
+artifact, costs, draw = load(sys.argv[1]), Path(sys.argv[2]), random.Random(0)
+for _ in range(20):
+    if not (child := os.fork()):
+        os.setpgid(0, 0)  # so that the runner is killed with it, as on a board that loses power
+        effort = Effort(runs=10**9, precision=0.5, burst_ms=1.0)
+        profile(artifact, device=LocalDevice(), threads=1, effort=effort, costs=costs, resume=True)
+    time.sleep(draw.uniform(0.02, 0.4))
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    contents = [path.read_bytes() for path in costs.with_name("costs.json.samples").glob("*.jsonl")]
+    print(len(contents), sum(content.count(b"\\n") for content in contents), flush=True)
+"""
+
+
+def test_a_program_that_is_killed_at_any_point_loses_the_burst_in_flight_at_most(artifact, tmp_path):
+    """Twenty times, at random points; each time the next run keeps every whole line and goes on."""
+    command = [sys.executable, "-c", KILLED, str(artifact.folder), str(tmp_path / "costs.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    files, lines = zip(*(map(int, row.split()) for row in done.stdout.splitlines()), strict=True)
+    assert set(files) <= {0, 1} and len(lines) == 20 and list(lines) == sorted(lines) and lines[-1] > 20
+    (path,) = (tmp_path / "costs.json.samples").iterdir()
+    whole = path.read_bytes().rpartition(b"\n")[0]
+    found = measured(artifact, tmp_path / "costs.json", resume=True)
+    assert path.read_bytes().startswith(whole) and journal(tmp_path / "costs.json")
+    assert found.runs == inferences(tmp_path / "costs.json")["run_ms"]

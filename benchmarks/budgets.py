@@ -1,0 +1,127 @@
+"""Whether budgets are kept: random budgets, a choice found for each, and its network measured again by another process.
+
+    python benchmarks/budgets.py [--network cresnet20] [--budgets 20] [--disturb SHARE] [--json FILE]
+
+For each budget between the all-binary and the all-float network's time a choice is found as a search finds it, by the
+exact solver and by MixBin's sort; the harms of the layers are random numbers. All found networks are then measured
+again by a fresh process that knows nothing of the times before, interleaved with the all-float network. The rows say
+whether each network keeps its budget there, and how harmful the two solvers' choices are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from disturb import neighbour
+from latency_model import NETWORKS, make_job
+
+from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.loop.find_within_budget import find_within_budget
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.storage.document import write_document
+from b2nn_tvm.storage.phase_cache import State
+
+
+@dataclass(frozen=True)
+class Row:
+    """One budget: the exact choice's time when it was found and when it was measured again, and both choices' harms."""
+
+    budget_ms: float
+    found_ms: float
+    again_ms: float
+    keeps: bool
+    binary: int
+    harm: float
+    sort_harm: float
+    sort_ms: float
+
+
+def main() -> None:
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = (arguments.state or Path(scratch)) / arguments.network
+        job = make_job(arguments.network, folder, masks=4, precision=arguments.precision)
+        draw = random.Random(7)
+        scores = {name: draw.lognormvariate(0, 1) for name in job.eligible}
+        with neighbour(arguments.disturb):
+            measured = measure_cost(job)
+            draws = sorted(draw.uniform(1.02 * measured.binary_ms, measured.float_ms) for _ in range(arguments.budgets))
+            found = [_choices(job, scores, measured, budget) for budget in draws]
+            again = _measured_again(arguments, [exact for exact, _ in found])
+        rows = [
+            Row(
+                budget,
+                exact.time.ms,
+                ms,
+                ms <= budget,
+                len(exact.binary),
+                sum(scores[name] for name in exact.binary),
+                sum(scores[name] for name in by_sort.binary),
+                by_sort.time.ms,
+            )
+            for budget, (exact, by_sort), ms in zip(draws, found, again, strict=True)
+        ]
+    for row in rows:
+        print(
+            f"budget {row.budget_ms:8.4f} ms  found {row.found_ms:8.4f}  again {row.again_ms:8.4f}"
+            f"  {'kept' if row.keeps else 'BROKEN'}  harm {row.harm:7.3f}  by the sort {row.sort_harm:7.3f}"
+        )
+    kept = sum(row.keeps for row in rows)
+    worse = sum(row.harm > row.sort_harm + 1e-9 for row in rows)
+    better = sum(row.harm < row.sort_harm - 1e-9 for row in rows)
+    print(f"{kept} of {len(rows)} kept; less harm than the sort {better} times, more {worse} times")
+    if arguments.json:
+        head = {"network": arguments.network, "disturb": arguments.disturb, "machine": asdict(LocalDevice().describe())}
+        write_document(arguments.json, "budgets", 1, {**head, "rows": list(map(asdict, rows))})
+
+
+def _choices(job: Job, scores: dict[str, float], measured: MeasuredCost, budget: float):
+    """What the exact solver and the sort find within the budget."""
+    solvers = []
+    for solver in ("exact", "sort"):
+        selection = replace(job.settings.selection, solver=solver)
+        solvers.append(replace(job, settings=replace(job.settings, selection=selection)))
+    return tuple(find_within_budget(each, scores, measured, budget) for each in solvers)
+
+
+def _measured_again(arguments: argparse.Namespace, found) -> list[float]:
+    """The times of the found networks in a fresh process, which builds and measures them anew."""
+    command = [sys.executable, __file__, "--again", "--network", arguments.network]
+    command += ["--precision", str(arguments.precision)]
+    choices = json.dumps([list(each.binary) for each in found])
+    done = subprocess.run(command, input=choices, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
+def _again(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        job = make_job(arguments.network, Path(folder), masks=0, precision=arguments.precision)
+        job = replace(job, state=State(Path(folder) / "fresh" / "state"))
+        times = measure_networks(job, json.load(sys.stdin))
+    print(json.dumps([time.ms for time in times]))
+
+
+def _arguments() -> argparse.Namespace:
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--network", choices=NETWORKS, default="cresnet20")
+    made.add_argument("--budgets", type=int, default=20)
+    made.add_argument("--disturb", type=float, default=0.0, help="share of the time that a process keeps a core busy")
+    made.add_argument("--precision", type=float, default=0.02)
+    made.add_argument("--state", type=Path, help="keep libraries and times here, and go on from there")
+    made.add_argument("--json", type=Path, help="write the rows to this file")
+    made.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+    return made.parse_args()
+
+
+if __name__ == "__main__":
+    given = _arguments()
+    _again(given) if given.again else main()
