@@ -23,6 +23,8 @@ from disturb import neighbour
 from latency_model import NETWORKS, make_job
 
 from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.loop.budget_goal import BudgetGoal
+from b2nn_tvm.loop.choose_by_flops import choose_by_flops
 from b2nn_tvm.loop.find_within_budget import find_within_budget
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost
@@ -33,7 +35,9 @@ from b2nn_tvm.storage.phase_cache import State
 
 @dataclass(frozen=True)
 class Row:
-    """One budget: the exact choice's time when it was found and when it was measured again, and both choices' harms."""
+    """One budget: the exact choice's time when it was found and when it was measured again, and the harms of all
+    choices; the choice by FLOPs has the time that it takes on this machine, and None where FLOPs have no choice.
+    """
 
     budget_ms: float
     found_ms: float
@@ -43,6 +47,8 @@ class Row:
     harm: float
     sort_harm: float
     sort_ms: float
+    flops_harm: float | None
+    flops_ms: float | None
 
 
 def main() -> None:
@@ -56,7 +62,7 @@ def main() -> None:
             measured = measure_cost(job)
             draws = sorted(draw.uniform(1.02 * measured.binary_ms, measured.float_ms) for _ in range(arguments.budgets))
             found = [_choices(job, scores, measured, budget) for budget in draws]
-            again = _measured_again(arguments, [exact for exact, _ in found])
+            again = _measured_again(arguments, [exact for exact, *_ in found])
         rows = [
             Row(
                 budget,
@@ -67,8 +73,10 @@ def main() -> None:
                 sum(scores[name] for name in exact.binary),
                 sum(scores[name] for name in by_sort.binary),
                 by_sort.time.ms,
+                flops.harm if flops else None,
+                flops.measured_ms if flops else None,
             )
-            for budget, (exact, by_sort), ms in zip(draws, found, again, strict=True)
+            for budget, (exact, by_sort, flops), ms in zip(draws, found, again, strict=True)
         ]
     for row in rows:
         print(
@@ -79,18 +87,27 @@ def main() -> None:
     worse = sum(row.harm > row.sort_harm + 1e-9 for row in rows)
     better = sum(row.harm < row.sort_harm - 1e-9 for row in rows)
     print(f"{kept} of {len(rows)} kept; less harm than the sort {better} times, more {worse} times")
+    flops = [row for row in rows if row.flops_ms is not None]
+    over = [row.flops_ms / row.budget_ms - 1 for row in flops if row.flops_ms > row.budget_ms]
+    print(
+        f"by FLOPs {len(over)} of {len(flops)} choices are over the budget"
+        + (f", by {max(over):.1%} at worst" if over else "")
+        + f"; of the others {sum(r.flops_harm > r.harm + 1e-9 for r in flops if r.flops_ms <= r.budget_ms)} harm more"
+    )
     if arguments.json:
         head = {"network": arguments.network, "disturb": arguments.disturb, "machine": asdict(LocalDevice().describe())}
         write_document(arguments.json, "budgets", 1, {**head, "rows": list(map(asdict, rows))})
 
 
 def _choices(job: Job, scores: dict[str, float], measured: MeasuredCost, budget: float):
-    """What the exact solver and the sort find within the budget."""
+    """What the exact solver and the sort find within the budget, and what FLOPs in its place come to."""
     solvers = []
     for solver in ("exact", "sort"):
         selection = replace(job.settings.selection, solver=solver)
         solvers.append(replace(job, settings=replace(job.settings, selection=selection)))
-    return tuple(find_within_budget(each, scores, measured, budget) for each in solvers)
+    exact, by_sort = (find_within_budget(each, scores, measured, budget) for each in solvers)
+    goal = BudgetGoal(f"{budget}ms", "ms", budget, None)
+    return exact, by_sort, choose_by_flops(solvers[0], goal, scores, measured)
 
 
 def _measured_again(arguments: argparse.Namespace, found) -> list[float]:

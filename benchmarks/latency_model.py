@@ -47,6 +47,7 @@ NETWORKS = {
     "bireal18-64": ("bireal18", 64),
     "bireal18-224": ("bireal18", 224),
     "mobilenet-128": ("mobilenet", 128),
+    "squeezenet-128": ("squeezenet", 128),
     "tiny": ("tiny", 8),
 }
 BENCH = tuple(NETWORKS)[:4]

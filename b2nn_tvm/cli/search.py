@@ -146,6 +146,11 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     help="Measure until a network's undisturbed time is known to this share of it.",
 )
 @click.option(
+    "--costs",
+    metavar="FILE",
+    help="Take the times of layers from this costs.json of the same kind of device, where it has them.",
+)
+@click.option(
     "--plan",
     metavar="FILE",
     help="Take the layers of this plan.json, which may come from other data, in place of scoring and selecting.",

@@ -138,6 +138,22 @@ class CostTable:
         networks = tuple(row for row in rows if isinstance(row, NetworkRow))
         return CostTable(self.layers + tuple(row for row in rows if isinstance(row, CostRow)), self.networks + networks)
 
+    def usable(self, *, fingerprint: str, target: str, threads: int) -> tuple[CostTable, tuple[str, ...]]:
+        """(The rows that hold for the device of this fingerprint, the reasons why the others do not, each once.)"""
+        reasons: dict[str, None] = {}
+
+        def holds(row: CostRow | NetworkRow) -> bool:
+            found = (row.version, row.fingerprint, row.target, row.threads)
+            names = ("version", "device", "target", "threads")
+            wanted = (__version__, fingerprint, target, threads)
+            for name, mine, theirs in zip(names, wanted, found, strict=True):
+                if mine != theirs:
+                    reasons[f"{name} {theirs or 'unknown'!s}, not {mine}"] = None
+                    return False
+            return True
+
+        return CostTable(tuple(filter(holds, self.layers)), tuple(filter(holds, self.networks))), tuple(reasons)
+
     def only(self, *, target: str, threads: int, device: str | None = None) -> CostTable:
         """The rows of one target and thread count (and of one device, where ``device`` names it)."""
         fits = lambda row: (row.target, row.threads) == (target, threads) and device in (None, row.device)

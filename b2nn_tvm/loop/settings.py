@@ -110,7 +110,8 @@ class TrainingSettings:
 class DeploymentSettings:
     """The deployment of the result: times are of one inference with ``threads`` threads on ``device``, which runs code
     for ``target``; ``also`` names more targets to compile the result for. Times are measured until the half of their
-    95 % interval is at most the share ``precision`` of them.
+    95 % interval is at most the share ``precision`` of them. The times of layers are taken from the table ``costs``, a
+    costs.json of the same kind of device, where it has them.
 
     Raises InputError for a value that is out of range.
     """
@@ -120,6 +121,7 @@ class DeploymentSettings:
     threads: int = 1
     also: tuple[str, ...] = ()
     precision: float = 0.02
+    costs: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.also, str):
@@ -193,6 +195,7 @@ class SearchKeywords(TypedDict, total=False):
     threads: int
     also: tuple[str, ...] | list[str]
     precision: float
+    costs: str | None
     conversion: ConversionOptions
 
 

@@ -25,7 +25,9 @@ def kernel_key(function: tirx.PrimFunc, target: tvm.target.Target) -> str:
     over the target with all its options, and over the versions of everything that generates code.
     """
     digest = hashlib.sha256(compiler_versions().encode())
-    for text in (f"{target} {target.host}", function_graph.canonical_text(without_notes(function))):
+    bare = without_notes(function)
+    # TVM's own hash has 64 bits and stands beside the text as a second witness, should the text leave something out.
+    for text in (f"{target} {target.host}", str(tvm.ir.structural_hash(bare)), function_graph.canonical_text(bare)):
         digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()
 

@@ -147,7 +147,9 @@ def test_the_latency_model_beside_a_neighbour(script, tmp_path: Path) -> None:
         assert 0 <= row["median_error"] <= row["p95_error"] < 10
     assert len(document["points"]["tiny"]) == 2 and all(len(pair) == 2 for pair in document["points"]["tiny"])
     assert "predicted ms" in plot.read_text() and printed.count("median") >= 4
-    assert not [each for each in psutil.process_iter(["cmdline"]) if "disturb.py" in " ".join(each.info["cmdline"] or ())]
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if "disturb.py" in " ".join(each.info["cmdline"] or ())
+    ]
 
 
 def test_budgets_are_measured_again_by_a_fresh_process(script) -> None:

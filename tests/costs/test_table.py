@@ -5,6 +5,7 @@ import pytest
 
 from b2nn_tvm.costs.table import CostRow, CostTable, NetworkRow, ms_cost
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.version import __version__
 from b2nn_tvm.workload import ConvWorkload
 
 WORKLOAD = ConvWorkload(1, 16, 8, 8, 16, (3, 3))
@@ -70,6 +71,29 @@ def test_rows_of_one_target_are_picked():
     assert table.only(target="arm", threads=1).layers == (row(), row("b", device="Cortex-A53"))
     assert table.only(target="arm", threads=1, device="Cortex-A72").layers == (row(),)
     assert table.only(target="arm", threads=4).networks == (network(threads=4),)
+
+
+def test_rows_of_other_devices_and_versions_are_refused_with_the_reason():
+    here = {"fingerprint": "A Pi", "target": "arm", "threads": 1}
+    mine = row(fingerprint="A Pi")
+    others = (
+        row("b", fingerprint="A Pi", version="0.0.9"),
+        row("c", fingerprint="Another Pi"),
+        row("d", fingerprint="A Pi", target="x86"),
+        row("e", fingerprint="A Pi", threads=4),
+        row("f"),
+    )
+    table, reasons = CostTable(
+        (mine, *others), (network(fingerprint="A Pi"), network(fingerprint="Another Pi"))
+    ).usable(**here)
+    assert table.layers == (mine,) and [each.fingerprint for each in table.networks] == ["A Pi"]
+    assert reasons == (
+        f"version 0.0.9, not {__version__}",
+        "device Another Pi, not A Pi",
+        "target x86, not arm",
+        "threads 4, not 1",
+        "device unknown, not A Pi",
+    )
 
 
 def test_a_layers_own_time_comes_before_that_of_its_workload():

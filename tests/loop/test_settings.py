@@ -39,13 +39,16 @@ def test_every_keyword_lands_in_its_group() -> None:
         "threads": 2,
         "also": ["x86"],
         "precision": 0.05,
+        "costs": "mine.json",
         "conversion": ConversionOptions(pad_value=1),
     }
     assert set(given) == KEYWORDS == set(get_type_hints(SearchKeywords))
     assert SearchSettings.from_keywords(**given) == SearchSettings(
         selection=SelectionSettings(method="front", rule="nearest", masks=3, margin=0.1),
         training=TrainingSettings(epochs=5, float_epochs=6, seed=7),
-        deployment=DeploymentSettings(target="arm", device="ssh://board", threads=2, also=("x86",), precision=0.05),
+        deployment=DeploymentSettings(
+            target="arm", device="ssh://board", threads=2, also=("x86",), precision=0.05, costs="mine.json"
+        ),
         conversion=ConversionOptions(pad_value=1),
     )
 
@@ -93,7 +96,7 @@ def test_a_setting_cannot_be_given_twice(tmp_path: Path) -> None:
 
 
 def test_a_keyword_that_is_none_is_refused_with_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="no keyword epoch; the settings are also, conversion, device, epochs"):
+    with pytest.raises(TypeError, match="no keyword epoch; the settings are also, conversion, costs, device, epochs"):
         b2nn_tvm.search("cresnet20", data="digits", output=tmp_path, epoch=1)
 
 

@@ -14,6 +14,7 @@ from b2nn_tvm.costs.table import CostTable, ms_cost
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.shared_costs import shared_rows, with_rows
 from b2nn_tvm.loop.measuring.time_rows import network_row
 from b2nn_tvm.mixbin.network.flops import flops
 
@@ -70,11 +71,14 @@ def exact_cost(job: Job, unit: str) -> AdditiveCost:
 def measure_cost(job: Job, *, quantile: float | None = None) -> MeasuredCost:
     """Measure the all-float and the all-binary network, layer by layer, and some random mixtures as a whole.
 
-    The mixtures correct the plain sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of
-    latencies).
+    The layers' times are taken from the settings' cost table, where it has all of them. The mixtures correct the plain
+    sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of latencies).
     """
     ends, mixtures = [(), job.eligible], _mixtures(job)
-    return refit(job, [*measure_networks(job, ends, layers=True), *measure_networks(job, mixtures)], quantile=quantile)
+    rows = shared_rows(job)
+    measured = measure_networks(job, ends, layers=rows is None)
+    measured = measured if rows is None else with_rows(measured, rows)
+    return refit(job, [*measured, *measure_networks(job, mixtures)], quantile=quantile)
 
 
 def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None = None) -> MeasuredCost:

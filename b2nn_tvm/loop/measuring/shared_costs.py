@@ -1,0 +1,58 @@
+"""Times of layers that were measured before, on the same kind of device: in another search, or by b2nn-profile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from b2nn_tvm.costs.table import CostRow, CostTable
+from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+
+REST = "(the rest)"
+PRECISIONS = ("float", "binary")
+
+
+def shared_rows(job: Job) -> tuple[CostRow, ...] | None:
+    """A row for each eligible layer in both precisions, from the settings' table; None without a table, or where one
+    is missing there.
+
+    Layers are found by their names and workloads, else by their workloads. Raises InputError, with the reasons, where
+    no row of the table holds for the device.
+    """
+    deployment = job.settings.deployment
+    if deployment.costs is None:
+        return None
+    with open_device(deployment.device) as device:
+        fingerprint = device.describe().fingerprint
+    table, reasons = CostTable.load(deployment.costs).usable(
+        fingerprint=fingerprint, target=deployment.target, threads=deployment.threads
+    )
+    if not table.layers:
+        raise InputError(
+            f"{deployment.costs}: no row holds here: {'; '.join(reasons) or 'it has no layers'}; measure on this"
+            " device, or leave --costs out"
+        )
+    rows = [
+        _row(table, layer, workload, precision) for layer, workload in job.workloads.items() for precision in PRECISIONS
+    ]
+    found = tuple(row for row in rows if row is not None)
+    return found if len(found) == len(rows) else None
+
+
+def with_rows(ends: list[NetworkTime], rows: tuple[CostRow, ...]) -> list[NetworkTime]:
+    """The times of the all-float and the all-binary network with these rows of layers.
+
+    What the float network needs beyond its eligible layers is a row of its own.
+    """
+    of = {precision: tuple(row for row in rows if row.precision == precision) for precision in PRECISIONS}
+    rest = max(0.0, ends[0].ms - sum(row.ms for row in of["float"]))
+    others = replace(rows[0], layer=REST, workload="", precision="float", ms=rest, low_ms=None, high_ms=None)
+    return [replace(ends[0], layers=(*of["float"], others)), replace(ends[1], layers=of["binary"])]
+
+
+def _row(table: CostTable, layer: str, workload: str, precision: str) -> CostRow | None:
+    ms = table.ms(layer=layer, workload=workload, precision=precision)
+    alike = next((row for row in table.layers if (row.workload, row.precision) == (workload, precision)), None)
+    return None if ms is None or alike is None else replace(alike, layer=layer, ms=ms)
