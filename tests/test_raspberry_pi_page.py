@@ -169,7 +169,7 @@ def test_the_page_from_top_to_bottom(desk, monkeypatch):
     assert (desk.server.home / GOVERNOR).read_text() == "performance\n"
     assert load(desk.folder / "arm" / "net-rpi4").target.name == "rpi4"
     table, *_ = find("b2nn-profile", "--threads 4")
-    assert "whole network: median" in table and "device: ssh://pi@raspberrypi.local (" in table
+    assert "whole network: undisturbed" in table and "device: ssh://pi@raspberrypi.local (" in table
     first, again = find("b2nn-profile", "costs.json")
     assert [line for line in again.splitlines() if "%" in line] == [line for line in first.splitlines() if "%" in line]
     assert len(CostTable.load(desk.folder / "work" / "costs.json").layers) > 20

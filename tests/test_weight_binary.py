@@ -119,7 +119,7 @@ def test_bits_make_the_library_small(tmp_path):
 def test_a_cost_table_gets_rows_of_the_layers_but_none_of_the_network(layers, tmp_path):
     """The row of a network says which layers are binary and takes all others for float."""
     with open_device("local") as device:
-        profile(layers, device=device, threads=1, runs=2, costs=tmp_path / "costs.json")
+        profile(layers, device=device, threads=1, costs=tmp_path / "costs.json")
     table = CostTable.load(tmp_path / "costs.json")
     assert {row.layer: row.precision for row in table.layers if row.layer in LAYERS} == dict.fromkeys(
         LAYERS, "weight-binary"

@@ -21,6 +21,7 @@ from b2nn_tvm.frontend.onnx_convolutions import OnnxConvolution, static_graph
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.progress import Progress, as_progress
+from b2nn_tvm.targets import target as targets
 from b2nn_tvm.what_if.result import ACCURACY, Layer, Mixture, WholeTimes, mixtures
 
 _COMPILE = "compile both networks"
@@ -68,6 +69,8 @@ def what_if(
         raise UnsupportedError(f"{onnx_path}: no convolution of this network may become binary: {reasons}")
     plan = Plan(dict.fromkeys(static.eligible, Precision.BINARY))
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name, ExitStack() as opened:
+        where = opened.enter_context(open_device(device)) if isinstance(device, str) else device
+        where.check(targets.get(target))  # before anything is compiled
         artifacts = []
         for index, binarize in enumerate((None, plan)):
             show = lambda phase, done, total, detail="", at=index: progress(_COMPILE, at, 2, phase)
@@ -83,9 +86,7 @@ def what_if(
             )
             artifacts.append(opened.enter_context(artifact))
         progress(_COMPILE, 2, 2)
-        with ExitStack() as connected:
-            where = connected.enter_context(open_device(device)) if isinstance(device, str) else device
-            all_float, all_binary = measure_in_turn(artifacts, device=where, threads=threads, progress=progress)
+        all_float, all_binary = measure_in_turn(artifacts, device=where, threads=threads, progress=progress)
         costs = (*rows(all_float, artifacts[0]), *rows(all_binary, artifacts[1]))
     both = _times(all_float), _times(all_binary)
     layers = tuple(_layer(conv, artifacts[1], *both) for conv in static.convolutions)

@@ -17,7 +17,7 @@ from b2nn_tvm.deploy.latency.burst_times import Estimate
 from b2nn_tvm.deploy.latency.disturbance import Disturbance, disturbance_of
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.latency.interleave import FIRST_ROUNDS, digest_of, time_together
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.progress import Note, Progress, silent
 from b2nn_tvm.version import __version__
 
@@ -133,7 +133,7 @@ def measure_with(
         progress=progress,
         phase=f"measure on {device.address}",
     )
-    return summarize(record, artifact=artifact, device=described, threads=threads, conditions=device.conditions())
+    return summarize(record, artifact=artifact, device=described, threads=threads, conditions=_conditions_now(device))
 
 
 def measure_in_turn(
@@ -160,11 +160,19 @@ def measure_in_turn(
             progress=progress,
             phase="measure the layers in turn" if profiled else "measure the networks in turn",
         )
-    now = device.conditions()
+    now = _conditions_now(device)
     return [
         summarize(record, artifact=artifact, device=described, threads=threads, conditions=now)
         for artifact in artifacts
     ]
+
+
+def _conditions_now(device: Device) -> Conditions:
+    """The conditions of the device, unknown where it has just gone: what was measured counts all the same."""
+    try:
+        return device.conditions()
+    except DeviceError:
+        return Conditions()
 
 
 def record_of(artifact: Artifact, device: DeviceDescription, threads: int, samples: Path | None) -> BurstRecord:

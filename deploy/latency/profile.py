@@ -11,7 +11,7 @@ from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.latency.measure import Measurement, measure_with, record_of, summarize
 from b2nn_tvm.deploy.library.artifact import Artifact
-from b2nn_tvm.errors import DeviceError, DeviceLost
+from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.progress import Note, Progress, as_progress
 
 
@@ -56,7 +56,7 @@ def profile(
         kept = record.inferences(record.reference)
         if kept and record.inferences(record.reference, profiled=True):
             _add_rows(costs, summarize(record, artifact=artifact, device=described, threads=threads), artifact)
-        if isinstance(error, DeviceLost):
+        if isinstance(error, DeviceError) and kept:
             raise _with_remedy(error, kept) from None
         raise
     if costs:
@@ -111,7 +111,7 @@ def _add_rows(costs: Path, found: Measurement, artifact: Artifact) -> None:
     table.add(rows(found, artifact)).save(costs)
 
 
-def _with_remedy(error: DeviceLost, kept: int) -> DeviceError:
-    return DeviceLost(
+def _with_remedy(error: DeviceError, kept: int) -> DeviceError:
+    return type(error)(
         f"{error}; {kept} timed inferences are kept: run the same command with --resume to go on from there"
     )

@@ -89,7 +89,7 @@ def test_it_is_known_to_be_emulated_and_gives_no_times(board, network, tmp_path)
         with pytest.raises(DeviceError, match=f"{board.address}: an emulator's time is not a latency"):
             measure(load(network / "net"), device=device)
         with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
-            profile(load(network / "net"), device=device, threads=1, runs=2, costs=tmp_path / "costs.json")
+            profile(load(network / "net"), device=device, threads=1, costs=tmp_path / "costs.json")
     with pytest.raises(DeviceError, match="an emulator's time is not a latency"):
         DeviceBench(board.address, target=get("arm"))
     assert not (tmp_path / "costs.json").exists()

@@ -26,7 +26,6 @@ def build_network(job: Job, binary: Iterable[str]) -> Artifact:
         network = job.settings.conversion.convert(job.model, chosen)
         model = export_onnx(network, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
         artifact = compile_model(model, target=job.settings.deployment.target, output=folder / "library", verify=False)
-        model.unlink()  # its weights are those of the float network, which nobody needs once more
         _check_binary(artifact, chosen)
         return {"size_bytes": artifact.size_bytes}
 

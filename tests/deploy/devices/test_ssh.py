@@ -196,12 +196,12 @@ def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(ssh, artifact)
         ("exit 3", "ended with status 3"),
         ("exit 0", "stopped before its end"),
         (
-            'echo \'{"row": "start", "kind": "b2nn-profile", "format_version": 2}\'',
+            'echo \'{"row": "start", "kind": "b2nn-bursts", "format_version": 2}\'',
             "version 2; compile the network again",
         ),
         (
-            'echo \'{"row": "start", "kind": "b2nn-profile", "format_version": 1, "model_id": "x"}\'',
-            "another network runs",
+            'echo \'{"row": "start", "kind": "b2nn-bursts", "format_version": 1, "reference": "x", "networks": []}\'',
+            "other networks run there",
         ),
     ],
 )

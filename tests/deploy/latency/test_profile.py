@@ -177,7 +177,7 @@ def test_a_board_over_ssh_that_is_switched_off_and_on(ssh_server_programs, monke
                     yield row
 
             monkeypatch.setattr(device, "interleave", interleave)
-            with pytest.raises(DeviceLost, match="timed inferences are kept: run the same command with --resume"):
+            with pytest.raises(DeviceError, match="timed inferences are kept: run the same command with --resume"):
                 measured(artifact, costs, device=device, runs=1_000_000)
             kept = inferences(costs)
             assert kept["run_ms"] >= 10 and CostTable.load(costs).networks[0].runs == kept["run_ms"]

@@ -31,7 +31,7 @@ def test_it_is_built_once_whatever_the_weights_and_the_order(tmp_path: Path) -> 
     with build_network(job, HALF[::-1]) as again:
         assert again.manifest.library.sha256 == first.manifest.library.sha256
     assert job.state.reused == [f"networks/{label_of(job, HALF)}"]
-    assert not list(tmp_path.rglob("*.onnx")) and in_order(job, (*HALF[::-1], *HALF)) == HALF
+    assert in_order(job, (*HALF[::-1], *HALF)) == HALF
 
 
 class Forgetful(ConversionOptions):
