@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 
 from b2nn_tvm.deploy.codegen import keep_tiles_on_stack
@@ -27,7 +28,7 @@ def kernel_key(function: tirx.PrimFunc, target: tvm.target.Target) -> str:
     digest = hashlib.sha256(compiler_versions().encode())
     bare = without_notes(function)
     # TVM's own hash has 64 bits and stands beside the text as a second witness, should the text leave something out.
-    for text in (f"{target} {target.host}", str(tvm.ir.structural_hash(bare)), function_graph.canonical_text(bare)):
+    for text in (f"{target} {target.host}", str(tvm_ffi.structural_hash(bare)), function_graph.canonical_text(bare)):
         digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()
 
