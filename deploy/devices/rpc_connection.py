@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,7 @@ class RpcConnection(Device):
         self._address = self._parse(word)
         self._timeout_s = timeout_s
         self._session: Any = None
+        self._functions: dict[str, Any] = {}  # the board's functions by name, as the session gave them
         self._uploaded: set[str] = set()  # what is in the connection's folder on the board
 
     @abstractmethod
@@ -37,6 +39,7 @@ class RpcConnection(Device):
 
     def close(self) -> None:
         super().close()
+        self._functions = {}
         self._session = None  # TVM then ends the connection, and the board removes the connection's files
         self._uploaded.clear()
 
@@ -54,12 +57,10 @@ class RpcConnection(Device):
         """The result of a function of the board; raises DeviceLost where the connection breaks or no answer comes."""
         if self._session is None:
             self._connect()
-        session = self._session
         try:
-            return call_within(self._timeout_s, lambda: session.get_function(f"b2nn.{name}")(*arguments))
+            return call_within(self._timeout_s, self._remote(name), *arguments)
         except TimeoutError:
-            _abandoned.append(session)  # it is kept because its destructor would wait for the board, too
-            self.close()
+            self._abandon()
             raise DeviceLost(
                 f"{self.address}: no answer for {self._timeout_s:g} s; is the board switched on and in reach?"
             ) from None
@@ -68,6 +69,27 @@ class RpcConnection(Device):
             raise DeviceLost(
                 f"{self.address}: the connection was lost ({_last_line(error)}); see what b2nn-device says there"
             ) from None
+
+    def _remote(self, name: str) -> Callable[..., Any]:
+        """A function of the board, which is asked for at its first call.
+
+        It is kept with the session. A function that nobody keeps is destroyed right after its call: TVM then tells the
+        board, waits for its answer, and holds Python's lock meanwhile, so that a board that hangs at this moment would
+        stop all threads.
+        """
+        session, functions = self._session, self._functions
+
+        def call(*arguments: Any) -> Any:
+            if name not in functions:
+                functions[name] = session.get_function(f"b2nn.{name}")
+            return functions[name](*arguments)
+
+        return call
+
+    def _abandon(self) -> None:
+        """Forget the connection to a board that hangs, but keep its objects: their destructors would wait for it."""
+        _abandoned.append((self._session, self._functions))
+        self.close()
 
     def _connect(self) -> None:
         rpc = tvm_rpc()
@@ -91,12 +113,10 @@ class RpcConnection(Device):
 
     def _shake_hands(self) -> None:
         """Raise DeviceError where the other side is no b2nn-device, or has another version of the protocol."""
-        session = self._session
         try:
-            answer = json.loads(call_within(CONNECT_S, session.get_function("b2nn.hello")))
+            answer = json.loads(call_within(CONNECT_S, self._remote("hello")))
         except TimeoutError:
-            _abandoned.append(session)
-            self.close()
+            self._abandon()
             raise DeviceLost(f"{self.address}: no answer for {CONNECT_S} s after connecting") from None
         except AttributeError:  # TVM's way to say that the server does not have the function
             self.close()
@@ -126,7 +146,7 @@ def tvm_rpc() -> ModuleType:
     return module
 
 
-_abandoned: list[Any] = []
+_abandoned: list[tuple[Any, dict[str, Any]]] = []
 
 
 def _last_line(error: Exception) -> str:
