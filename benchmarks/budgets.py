@@ -55,7 +55,7 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (arguments.state or Path(scratch)) / arguments.network
-        job = make_job(arguments.network, folder, masks=4, precision=arguments.precision)
+        job = make_job(arguments.network, folder, masks=6, precision=arguments.precision)
         draw = random.Random(7)
         scores = {name: draw.lognormvariate(0, 1) for name in job.eligible}
         with neighbour(arguments.disturb):

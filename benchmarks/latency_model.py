@@ -163,7 +163,7 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--networks", nargs="+", choices=NETWORKS, default=BENCH)
     made.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     made.add_argument("--masks", type=int, default=40, help="choices that are predicted and then measured")
-    made.add_argument("--mixtures", type=int, default=4, help="choices that the cost model is fitted to")
+    made.add_argument("--mixtures", type=int, default=6, help="choices that the cost model is fitted to")
     made.add_argument("--disturb", type=float, default=0.0, help="share of the time that a process keeps a core busy")
     made.add_argument("--precision", type=float, default=0.02, help="how precisely each network is measured")
     made.add_argument("--state", type=Path, help="keep libraries and times here, and go on from there")

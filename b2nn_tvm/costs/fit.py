@@ -5,7 +5,9 @@ A ridge of strength lambda holds the terms to the scaled prior; the lambda with 
 With few networks the fit is an offset and a scale on top of the table; with many, each layer finds its own cost.
 
 Shared terms (costs/transitions.py) are candidates: the same ridge holds them to zero, and they are left out altogether
-unless the measurements are predicted better with them.
+unless the measurements are predicted better with them. One of them is apart: a cost that is paid as soon as any layer
+is float. The all-binary network is the only one without it and can be faster than its layers say: by a tenth with
+C-ResNet-20 at 32x32 on a Xeon with AVX-512. This term keeps that network from spoiling the others.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from b2nn_tvm.errors import InputError
 
 RIDGES = tuple(10.0**power for power in np.arange(2, -4.5, -0.5))  # strongest first: ties go to the table
 _WEAK = 1e-4  # holds the offset and the scale where the measurements leave them open
+_FREE = 1e6
 _SHARED = 0.25  # a shared term may move as freely as a layer's term of this share of its layers' mean float cost
 
 
@@ -60,7 +63,8 @@ def fit(
 
     ``transitions`` are candidates for shared terms, beside those of ``prior``; their costs are estimated, whatever they
     were. The fitted cost has those whose estimate is above zero, and none unless they clearly lower the leave-one-out
-    error.
+    error. A cost that is paid when any layer at all is float is always estimated where the all-binary network is among
+    the measured ones, which then has no leave-one-out error, because nothing else tells this cost.
 
     Raises InputError where there is no measurement, or where a measurement is not positive or names an unknown layer.
     """
@@ -73,10 +77,13 @@ def fit(
         prior.total(network.binary)  # refuses unknown layers
     replace(prior, transitions=candidates)  # refuses them, too
     plain = [abs(float(prior.total(network.binary)) / network.ms - 1) for network in networks]
-    errors, ridge, shared = [math.nan], RIDGES[0], candidates[:0]
+    everything = any(set(network.binary) == set(prior.names) for network in networks)
+    candidates = tuple(shared for shared in candidates if everything or not _is_of_all(prior, shared))
+    shared = tuple(each for each in candidates if _is_of_all(prior, each))
+    errors, ridge = [math.nan], RIDGES[0]
     if len(networks) > 1:
         errors, ridge = _best_ridge(prior, networks, shared)
-        with_shared = _best_ridge(prior, networks, candidates) if candidates else (errors, ridge)
+        with_shared = _best_ridge(prior, networks, candidates) if len(candidates) > len(shared) else (errors, ridge)
         if _is_clearly_less(with_shared[0], errors):
             (errors, ridge), shared = with_shared, candidates
     cost = _solve(prior, networks, ridge, shared)
@@ -94,7 +101,7 @@ def _best_ridge(
 def _is_clearly_less(errors: Sequence[float], others: Sequence[float]) -> bool:
     """Whether the mean is lower by more than chance explains: by two standard errors of the paired differences."""
     gained = np.subtract(others, errors)
-    return bool(gained.mean() > 2 * gained.std(ddof=1) / math.sqrt(len(gained)))
+    return len(gained) > 1 and bool(gained.mean() > 2 * gained.std(ddof=1) / math.sqrt(len(gained)))
 
 
 def _leave_one_out(
@@ -104,7 +111,10 @@ def _leave_one_out(
     transitions: tuple[Transition, ...],
 ) -> list[float]:
     errors = []
+    apart = any(_is_of_all(prior, shared) for shared in transitions)
     for left_out, network in enumerate(networks):
+        if apart and set(network.binary) == set(prior.names):
+            continue
         others = [other for index, other in enumerate(networks) if index != left_out]
         predicted = _solve(prior, others, ridge, transitions).total(network.binary)
         errors.append(abs(float(predicted) / network.ms - 1))
@@ -153,8 +163,15 @@ def _solve(
     )
 
 
+def _is_of_all(prior: AdditiveCost, shared: Transition) -> bool:
+    """Whether a cost is paid as soon as any layer of the network is float."""
+    return shared.when == "float" and set(shared.layers) == set(prior.names)
+
+
 def _size(prior: AdditiveCost, shared: Transition) -> float:
-    """The cost that a shared term is expected to be of the order of."""
+    """The cost that a shared term is expected to be of the order of; nothing holds the one of all layers."""
+    if _is_of_all(prior, shared):
+        return _FREE * float(prior.full)
     return _SHARED * sum(float(prior.float_cost[name]) for name in shared.layers) / len(shared.layers)
 
 

@@ -47,7 +47,8 @@ class Job:
         """Costs that layers may share, for the fit to measurements to decide on; their amounts are not known here.
 
         The signs of a tensor are packed once for all of its binary readers. A float copy of it is kept as soon as one
-        reader is float, or as soon as one of two layers in a row is.
+        reader is float, or as soon as one of two layers in a row is. A network that is all binary may be faster than
+        its layers say.
         """
         groups = shared_inputs(self.model, self.eligible)
         packed = [Transition(group, "binary", 0, "the signs of one tensor are packed") for group in groups]
@@ -55,7 +56,8 @@ class Job:
             Transition(group, "float", 0, "a float copy of a tensor is kept")
             for group in (*groups, *chains(self.model, self.eligible))
         ]
-        return (*packed, *copied)
+        whole = Transition(self.eligible, "float", 0, "the network is not all binary")
+        return (whole, *packed, *copied)
 
     def structure_inputs(self) -> dict[str, Any]:
         """The part of a phase's inputs that decides a network's speed: its structure and shapes, never its weights."""

@@ -31,7 +31,7 @@ class SelectionSettings:
     method: str = "mixbin-loss"
     rule: str = "strict"
     solver: str | None = None
-    masks: int = 4
+    masks: int = 6
     margin: float = 0.02
     progressive: str | None = None
     epochs_per_layer: int | None = None

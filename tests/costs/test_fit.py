@@ -141,3 +141,19 @@ def test_what_cannot_be_fitted_is_refused():
         fit(prior, [MeasuredNetwork((), 0.0)])
     with pytest.raises(InputError, match="no cost is known for stem"):
         fit(prior, [MeasuredNetwork(("stem",), 1.0)])
+
+
+def test_a_network_that_is_faster_all_binary_spoils_no_other_prediction():
+    """Any float layer at all costs as much as two layers: the mixtures are predicted as if the whole were not there."""
+    truth, prior = truth_and_prior()
+    whole = Transition(tuple(NAMES), "float", 0, "not all binary")
+    truth = replace(truth, transitions=(replace(whole, cost=2.0),))
+    known, others = networks(truth, 8), networks(truth, 20, seed=5)[2:]
+    nearly = MeasuredNetwork(tuple(NAMES[1:]), float(truth.total(NAMES[1:])))
+    worst = lambda found: max(abs(float(found.cost.total(one.binary)) / one.ms - 1) for one in (*others, nearly))
+    apart = fit(prior, known, transitions=[whole])
+    assert worst(apart) < 0.01 < worst(fit(prior, known))
+    assert float(apart.cost.total(NAMES)) == pytest.approx(float(truth.total(NAMES)), rel=1e-3)
+    assert apart.worst < 0.01  # the all-binary network is not predicted from the others
+    without = [network for network in known if len(network.binary) < len(NAMES)]
+    assert fit(prior, without, transitions=[whole]).cost.transitions == ()

@@ -110,12 +110,12 @@ def test_settings_are_frozen_and_say_themselves() -> None:
     with pytest.raises(FrozenInstanceError):
         settings.training.epochs = 3
     assert str(settings).splitlines() == [
-        "selection: progressive rear, 1 epochs per layer, floor 0.5, 4 masks",
+        "selection: progressive rear, 1 epochs per layer, floor 0.5, 6 masks",
         "training: 0 float epochs, 8 of fine-tuning, seed 0",
         "deployment: native on local, 2 threads, also for arm",
         "conversion: xnor weights, binrelu in front, borders of 0, no thresholds",
     ]
-    assert str(SelectionSettings()) == "mixbin-loss, rule strict, solver exact, 4 masks, margin 0.02"
+    assert str(SelectionSettings()) == "mixbin-loss, rule strict, solver exact, 6 masks, margin 0.02"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from b2nn_tvm.costs.additive import AdditiveCost, bytes_cost, flops_cost
 from b2nn_tvm.costs.fit import FittedCost, fit
 from b2nn_tvm.costs.table import CostTable, ms_cost
@@ -89,6 +91,10 @@ def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None =
 
 
 def _mixtures(job: Job) -> list[tuple[str, ...]]:
-    """Random halves of the eligible layers, drawn by the seed."""
-    draw = random.Random(job.settings.training.seed)
-    return [tuple(draw.sample(job.eligible, len(job.eligible) // 2)) for _ in range(job.settings.selection.masks)]
+    """Random choices of the eligible layers, drawn by the seed, from one layer binary to all but one.
+
+    Sizes are spread evenly: a fit to halves alone does not see what the first and the last layers of a kind cost.
+    """
+    draw, most = random.Random(job.settings.training.seed), len(job.eligible) - 1
+    sizes = [round(float(size)) for size in np.linspace(min(1, most), most, job.settings.selection.masks)]
+    return [tuple(draw.sample(job.eligible, size)) for size in sizes]

@@ -26,12 +26,12 @@ def test_bytes_are_those_of_the_parameters_and_fewer_where_bits_take_their_place
     assert cost.float_cost[NAMES[0]] == 4 * weights and weights / 8 <= cost.binary_cost[NAMES[0]] < weights
 
 
-def test_all_float_all_binary_and_seeded_halves_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_float_all_binary_and_seeded_mixtures_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, device = small_job(tmp_path, masks=3, seed=5), Device()
     monkeypatch.setattr(measure_costs, "measure_networks", device.measure_networks)
     measured = measure_cost(job)
-    first, second, *halves = device.asked
-    assert (first, second) == ((), NAMES) and [len(set(half)) for half in halves] == [2, 2, 2]
+    first, second, *mixtures = device.asked
+    assert (first, second) == ((), NAMES) and [len(set(mixture)) for mixture in mixtures] == [1, 2, 3]
     assert measured.float_ms == REST_MS + 4 * FLOAT_MS and measured.binary_ms == REST_MS + 4 * BINARY_MS
     again = Device()
     monkeypatch.setattr(measure_costs, "measure_networks", again.measure_networks)
