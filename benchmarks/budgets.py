@@ -4,8 +4,9 @@
 
 For each budget between the all-binary and the all-float network's time a choice is found as a search finds it, by the
 exact solver and by MixBin's sort; the harms of the layers are random numbers. All found networks are then measured
-again by a fresh process that knows nothing of the times before, interleaved with the all-float network. The rows say
-whether each network keeps its budget there, and how harmful the two solvers' choices are.
+again by a fresh process, interleaved with the all-float network; of the times before it knows that of the all-float
+network alone, in whose milliseconds it states the others. The rows say whether each network keeps its budget there, and
+how harmful the two solvers' choices are.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from disturb import neighbour
 from latency_model import NETWORKS, make_job
 
 from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.choose_by_flops import choose_by_flops
 from b2nn_tvm.loop.find_within_budget import find_within_budget
@@ -61,8 +63,11 @@ def main() -> None:
         with neighbour(arguments.disturb):
             measured = measure_cost(job)
             draws = sorted(draw.uniform(1.02 * measured.binary_ms, measured.float_ms) for _ in range(arguments.budgets))
-            found = [_choices(job, scores, measured, budget) for budget in draws]
-            again = _measured_again(arguments, [exact for exact, *_ in found])
+            tried = [(budget, _choices(job, scores, measured, budget)) for budget in draws]
+            draws = [budget for budget, choices in tried if choices is not None]
+            found = [choices for _, choices in tried if choices is not None]
+            shares = _measured_again(arguments, [exact for exact, *_ in found])
+            again = [share * measured.float_ms for share in shares]
         rows = [
             Row(
                 budget,
@@ -86,7 +91,8 @@ def main() -> None:
     kept = sum(row.keeps for row in rows)
     worse = sum(row.harm > row.sort_harm + 1e-9 for row in rows)
     better = sum(row.harm < row.sort_harm - 1e-9 for row in rows)
-    print(f"{kept} of {len(rows)} kept; less harm than the sort {better} times, more {worse} times")
+    refused = len(tried) - len(found)
+    print(f"{kept} of {len(rows)} kept, {refused} refused; less harm than the sort {better} times, more {worse} times")
     flops = [row for row in rows if row.flops_ms is not None]
     over = [row.flops_ms / row.budget_ms - 1 for row in flops if row.flops_ms > row.budget_ms]
     print(
@@ -96,22 +102,31 @@ def main() -> None:
     )
     if arguments.json:
         head = {"network": arguments.network, "disturb": arguments.disturb, "machine": asdict(LocalDevice().describe())}
+        head["refused"] = refused
         write_document(arguments.json, "budgets", 1, {**head, "rows": list(map(asdict, rows))})
 
 
 def _choices(job: Job, scores: dict[str, float], measured: MeasuredCost, budget: float):
-    """What the exact solver and the sort find within the budget, and what FLOPs in its place come to."""
+    """What the exact solver and the sort find within the budget, and what FLOPs in its place come to; None where no
+    choice is measured within it.
+    """
     solvers = []
     for solver in ("exact", "sort"):
         selection = replace(job.settings.selection, solver=solver)
         solvers.append(replace(job, settings=replace(job.settings, selection=selection)))
-    exact, by_sort = (find_within_budget(each, scores, measured, budget) for each in solvers)
+    try:
+        exact, by_sort = (find_within_budget(each, scores, measured, budget) for each in solvers)
+    except BudgetError as error:
+        print(f"budget {budget:8.4f} ms  refused: {error}")
+        return None
     goal = BudgetGoal(f"{budget}ms", "ms", budget, None)
     return exact, by_sort, choose_by_flops(solvers[0], goal, scores, measured)
 
 
 def _measured_again(arguments: argparse.Namespace, found) -> list[float]:
-    """The times of the found networks in a fresh process, which builds and measures them anew."""
+    """The times of the found networks as shares of the float network's, from a fresh process, which builds and measures
+    them anew.
+    """
     command = [sys.executable, __file__, "--again", "--network", arguments.network]
     command += ["--precision", str(arguments.precision)]
     choices = json.dumps([list(each.binary) for each in found])
@@ -123,8 +138,8 @@ def _again(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(arguments.network, Path(folder), masks=0, precision=arguments.precision)
         job = replace(job, state=State(Path(folder) / "fresh" / "state"))
-        times = measure_networks(job, json.load(sys.stdin))
-    print(json.dumps([time.ms for time in times]))
+        whole, *times = measure_networks(job, [(), *json.load(sys.stdin)])
+    print(json.dumps([time.ms / whole.ms for time in times]))
 
 
 def _arguments() -> argparse.Namespace:

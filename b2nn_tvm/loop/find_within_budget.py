@@ -147,8 +147,8 @@ def _next_bound(
 ) -> float:
     """The bound for the next round's predictions."""
     if found:
-        wrong = measured.fitted.error
-        return limit_ms * (1 + min(REACH, 0 if math.isnan(wrong) else wrong))
+        wrong = measured.fitted.worst
+        return limit_ms * (1 + min(REACH, REACH if math.isnan(wrong) else wrong))
     fastest = min(time.upper_ms(measured.quantile) for time in times)
     return bound * min(0.99, limit_ms / fastest)
 

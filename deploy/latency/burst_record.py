@@ -19,10 +19,18 @@ from typing import IO, Any
 import numpy as np
 
 from b2nn_tvm.deploy.devices.bursts import Burst, RoundEnd
-from b2nn_tvm.deploy.latency.burst_times import Bracket, Estimate, low_time, reference_time, undisturbed_times
+from b2nn_tvm.deploy.latency.burst_times import (
+    REFERENCE_LOW,
+    Bracket,
+    Estimate,
+    low_time,
+    reference_time,
+    undisturbed_times,
+)
 from b2nn_tvm.errors import InputError
 
 KIND, VERSION = "bursts", 1
+WINDOW = 100  # bursts of the reference to each side of a burst say how fast the machine was then
 
 
 class BurstRecord:
@@ -43,6 +51,8 @@ class BurstRecord:
         self._runs: dict[str, list[tuple[float, ...]]] = defaultdict(list)
         self._brackets: dict[str, list[Bracket]] = defaultdict(list)
         self._profiled: dict[str, list[tuple[np.ndarray, float, float]]] = defaultdict(list)
+        self._places: dict[tuple[str, bool], list[int]] = defaultdict(list)  # of each burst among the reference's
+        self._known: Estimate | None = None
         self.rounds: list[RoundEnd] = []
         self.path = None if folder is None else folder / f"{_digest(self._head)}.jsonl"
         self._file: IO[str] | None = None
@@ -82,15 +92,27 @@ class BurstRecord:
         """The milliseconds of all whole inferences of a network, in the order in which they ran."""
         return np.array([ms for burst in self._runs[network] for ms in burst])
 
+    def reference_bursts(self) -> int:
+        """The number of bursts of the reference."""
+        return len(self._reference_low)
+
     def reference_estimate(self) -> Estimate:
-        """The undisturbed time of the reference."""
-        return reference_time(self._reference_low)
+        """The undisturbed time of the reference, as it was settled, else from all of its bursts."""
+        return self._known or reference_time(self._reference_low)
+
+    def settle_reference(self, known: Estimate) -> None:
+        """From now on this is the undisturbed time of the reference, in whose milliseconds all networks are timed.
+
+        Times that were estimated at different moments can then be compared, whatever the machine's clock was.
+        """
+        self._known = known
 
     def estimate(self, network: str) -> Estimate:
         """The undisturbed time of a network that has bursts; of the reference, from its own bursts."""
         if network == self.reference and not self._brackets[network]:
             return self.reference_estimate()
-        return undisturbed_times(self._brackets[network], self.reference_estimate())[0]
+        brackets, levels = self._brackets[network], self._levels(network, profiled=False)
+        return undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels)[0]
 
     def estimate_layers(self, network: str, step_layers: Sequence[str]) -> dict[str, Estimate]:
         """The undisturbed time of each layer of a network with profiled bursts; ``step_layers`` names the steps'."""
@@ -100,11 +122,18 @@ class BurstRecord:
             Bracket(tuple(low_time(column) for column in (steps @ of_step).T), before, after)
             for steps, before, after in self._profiled[network]
         ]
-        return dict(zip(names, undisturbed_times(brackets, self.reference_estimate()), strict=True))
+        levels = self._levels(network, profiled=True)
+        return dict(zip(names, undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels), strict=True))
 
     def steps(self, network: str) -> np.ndarray:
         """The milliseconds of all steps of all profiled inferences of a network [inferences, steps]."""
         return np.concatenate([steps for steps, _, _ in self._profiled[network]])
+
+    def _levels(self, network: str, *, profiled: bool) -> list[float]:
+        """The undisturbed time of the reference around each burst of a network."""
+        low = self._reference_low
+        around = (low[max(0, place - WINDOW) : place + WINDOW] for place in self._places[network, profiled])
+        return [float(np.quantile(bursts, REFERENCE_LOW)) for bursts in around]
 
     def _take(self, row: Mapping[str, Any]) -> None:
         if "networks" in row:
@@ -131,6 +160,7 @@ class BurstRecord:
         if row is None or self._before is None:
             return
         name = self._networks[row["network"]]
+        self._places[name, bool(row["step_ms"])].append(len(self._reference_low))
         if row["step_ms"]:
             self._profiled[name].append((np.array(row["step_ms"]), self._before, after))
             return

@@ -81,9 +81,13 @@ def reference_time(low_ms: Sequence[float]) -> Estimate:
     return Estimate(level, low, high, count, quiet)
 
 
-def undisturbed_times(brackets: Sequence[Bracket], reference: Estimate) -> tuple[Estimate, ...]:
+def undisturbed_times(
+    brackets: Sequence[Bracket], reference: Estimate, *, levels_ms: Sequence[float] | None = None
+) -> tuple[Estimate, ...]:
     """The undisturbed time of each value of the bursts, in the milliseconds of the undisturbed ``reference``.
 
+    ``levels_ms`` are the undisturbed times of the reference around each burst, where they are known: a machine's clock
+    may have been lower for a while. A burst is undisturbed where both of its neighbours are near this level.
     It is the median of the bursts' ratios to the reference over the undisturbed bursts; where there are fewer than
     ENOUGH, over those whose neighbours agree, and else over all.
     """
@@ -92,7 +96,8 @@ def undisturbed_times(brackets: Sequence[Bracket], reference: Estimate) -> tuple
     around = np.where(np.isnan(around), around[:, ::-1], around)
     complete = np.array([not math.isnan(bracket.after_ms) for bracket in brackets])
     agreeing = complete & (np.ptp(around, axis=1) <= AGREE * around.min(axis=1))
-    quiet = agreeing & (around.max(axis=1) <= reference.ms * (1 + NEAR))
+    levels = np.full(len(low), reference.ms) if levels_ms is None else np.asarray(levels_ms)
+    quiet = agreeing & (around.max(axis=1) <= levels * (1 + NEAR))
     chosen = next((mask for mask in (quiet, agreeing) if mask.sum() >= ENOUGH), np.full(len(low), True))
     ratios = low[chosen] / around[chosen].mean(axis=1, keepdims=True)
     median = np.median(ratios, axis=0)

@@ -16,6 +16,8 @@ from b2nn_tvm.progress import Note, Progress, silent
 
 FIRST_ROUNDS = 6
 MORE_ROUNDS = 4
+WATCH_MS = 3000.0
+LEAST_WATCHED = 5  # rounds
 
 
 def time_together(
@@ -66,6 +68,24 @@ def time_together(
                 note(f"{error}; another board goes on")
         finally:
             record.end()
+
+
+def watch_reference(
+    reference: Artifact, *, device: Device, threads: int, record: BurstRecord, burst_ms: float = Effort().burst_ms
+) -> None:
+    """Add bursts of the reference alone to ``record``, for about WATCH_MS milliseconds.
+
+    Raises the errors of the device.
+    """
+    length = max(burst_ms, record.reference_estimate().ms if record.reference_bursts() else burst_ms)
+    settings = BurstSettings(rounds=max(LEAST_WATCHED, round(WATCH_MS / (2 * length))), burst_ms=burst_ms)
+    record.begin([])
+    try:
+        with closing(device.interleave([], reference=reference, threads=threads, settings=settings)) as rows:
+            for row in rows:
+                record.add(row)
+    finally:
+        record.end()
 
 
 def digest_of(artifact: Artifact) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
+from b2nn_tvm.deploy.latency.burst_times import Estimate
 from b2nn_tvm.deploy.latency.effort import Effort
-from b2nn_tvm.deploy.latency.interleave import digest_of, time_together
+from b2nn_tvm.deploy.latency.interleave import digest_of, time_together, watch_reference
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import build_network, in_order, label_of, network_inputs
@@ -63,6 +65,7 @@ def measure_beside_float(
     record = BurstRecord(
         digest_of(reference), {**origin, "version": __version__}, folder=job.state.folder.parent / SAMPLES
     )
+    _settle_reference(job, record, reference, device)
     for profiled in (False, True) if layers else (False,):
         time_together(
             networks,
@@ -76,6 +79,19 @@ def measure_beside_float(
             phase=MEASURE_LAYERS if profiled else MEASURE,
         )
     return record
+
+
+def _settle_reference(job: Job, record: BurstRecord, reference: Artifact, device: Device) -> None:
+    """The float network's time is settled once for a whole search: all other times are shares of it."""
+    phase = "times/reference"
+    inputs = {**network_inputs(job, ()), "machine": measuring_machine(job)}
+
+    def watch(_folder: Path) -> dict[str, Any]:
+        threads = job.settings.deployment.threads
+        watch_reference(reference, device=device, threads=threads, record=record)
+        return asdict(record.reference_estimate())
+
+    record.settle_reference(Estimate(**job.state.run(phase, inputs, watch)))
 
 
 def measuring_machine(job: Job) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from b2nn_tvm.deploy.devices.bursts import REFERENCE, Burst, RoundEnd
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
+from b2nn_tvm.deploy.latency.burst_times import Estimate
 from b2nn_tvm.errors import InputError
 
 ORIGIN = {"device": "a board", "threads": 1}
@@ -88,3 +89,25 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     record.path.write_text("no JSON\n")
     with pytest.raises(InputError, match="expected one JSON object per line"):
         BurstRecord("four", ORIGIN, folder=tmp_path)
+
+
+def test_a_settled_reference_is_the_unit_of_all_times() -> None:
+    session(record := BurstRecord("four", ORIGIN))
+    record.settle_reference(Estimate(8.0, 7.9, 8.1, 30, 30))
+    assert record.reference_estimate().ms == record.estimate("four").ms == 8.0
+    assert [record.estimate(name).ms for name in ("two", "three")] == pytest.approx([4.0, 6.0])
+    assert record.estimate("two").quiet == 6 and record.reference_bursts() == 18
+
+
+def test_a_slow_hour_is_seen_by_the_bursts_around() -> None:
+    """First forty rounds at full speed, then as many at nine tenths of it: all of them count."""
+    record = BurstRecord("four", ORIGIN)
+    for slow in (1.0, 1.1):
+        record.begin(["two"])
+        for _ in range(200):
+            record.add(burst(REFERENCE, 4.0 * slow))
+            record.add(burst(0, 2.0 * slow))
+        record.add(burst(REFERENCE, 4.0 * slow))
+        record.end()
+    found = record.estimate("two")
+    assert found.ms == pytest.approx(2.0) and found.bursts == 400 and found.quiet > 300

@@ -58,6 +58,16 @@ def test_a_clock_that_drifts_is_the_references_too() -> None:
     assert estimate(slowness).ms == pytest.approx(NETWORK_MS * 1.01, rel=0.001)  # the fastest tenth of the rounds
 
 
+def test_a_clock_that_is_lower_for_a_while_disturbs_nothing_where_its_level_is_known() -> None:
+    """In the last rounds the machine is a tenth slower, steadily; the levels around these bursts say so."""
+    slowness = np.repeat([1.0, 1.1], [10, 30])[:, None] * np.ones((1, 3))
+    found, reference = brackets(slowness)
+    reference = reference_time(reference[:20])
+    (blind,) = undisturbed_times(found, reference)
+    (seeing,) = undisturbed_times(found, reference, levels_ms=(slowness[:, 0] * REFERENCE_MS).tolist())
+    assert (blind.quiet, seeing.quiet) == (10, 40) and seeing.ms == pytest.approx(NETWORK_MS)
+
+
 def test_without_a_quiet_burst_the_estimate_says_so() -> None:
     rng = np.random.default_rng(2)
     slowness = 1 + rng.random((12, 3))

@@ -11,7 +11,14 @@ from b2nn_tvm.deploy.devices.bursts import REFERENCE, Burst, RoundEnd
 from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
 from b2nn_tvm.deploy.latency.effort import Effort
-from b2nn_tvm.deploy.latency.interleave import FIRST_ROUNDS, MORE_ROUNDS, digest_of, time_together
+from b2nn_tvm.deploy.latency.interleave import (
+    FIRST_ROUNDS,
+    MORE_ROUNDS,
+    WATCH_MS,
+    digest_of,
+    time_together,
+    watch_reference,
+)
 from b2nn_tvm.errors import DeviceLost
 
 REFERENCE_MS = 4.0
@@ -110,6 +117,14 @@ def test_another_board_takes_over_and_is_named() -> None:
     measured(device, record, notes=notes)
     assert notes == ["the cable; another board goes on"] and len(device.asked) == 2
     assert record.estimate("slow").ms == pytest.approx(9.0)
+
+
+def test_the_reference_is_watched_alone_for_seconds() -> None:
+    device, record = Device(), BurstRecord("reference", {})
+    watch_reference(SimpleNamespace(name="reference"), device=device, threads=1, record=record)
+    ((names, settings),) = device.asked
+    assert names == [] and settings.rounds == WATCH_MS / (2 * settings.burst_ms)
+    assert record.reference_bursts() == settings.rounds and record.reference_estimate().ms == REFERENCE_MS
 
 
 def test_real_networks_side_by_side(family) -> None:
