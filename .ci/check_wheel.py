@@ -5,7 +5,7 @@ import zipfile
 
 NEEDED = (
     "py.typed",
-    "loop/report.html",
+    "loop/results/report.html",
     "targets/arm.toml",
     "deploy/runtime/b2nn.h",
     "deploy/runner/main.c",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,24 @@ class Choice:
     certificate: Certificate | None = None
 
 
-def choose(job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float) -> Choice:
+def choose(
+    job: Job,
+    goal: BudgetGoal,
+    scores: Mapping[str, float],
+    measured: MeasuredCost,
+    bound: float,
+    *,
+    excluded: Collection[tuple[str, ...]] = (),
+) -> Choice:
     """Choose layers as the search's settings say, within ``bound`` milliseconds or within the goal's limit in another
     unit, and within the goal's further budgets.
+
+    Under milliseconds, the choices in ``excluded`` are left out: their libraries were over the budget.
     """
     if job.settings.selection.progressive:
         return _choose_progressively(job, goal, scores, measured, bound)
     if goal.cost is None:
-        found = find_within_budget(job, scores, measured, bound, also=goal.also)
+        found = find_within_budget(job, scores, measured, bound, also=goal.also, excluded=excluded)
         return Choice(
             found.binary,
             found.predicted_ms,

@@ -58,6 +58,7 @@ def find_within_budget(
     limit_ms: float,
     *,
     also: Sequence[Constraint] = (),
+    excluded: Collection[tuple[str, ...]] = (),
 ) -> FoundWithinBudget:
     """The least harmful choice found whose measured time is at most ``limit_ms``, and which keeps ``also``: further
     costs with their budgets.
@@ -66,12 +67,12 @@ def find_within_budget(
     A choice that was measured is never proposed again, and each measurement refines the cost model. Until a choice has
     kept the limit, the bound of the next round is lower; from then on it is as much above the limit as the model may be
     wrong, and only less harmful choices are tried, until a round brings none. Raises BudgetError where no candidate
-    keeps the limit.
+    keeps the limit. Choices in ``excluded`` are never proposed.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
         select(scores, measured.fitted.cost, Budget(limit_ms, "ms"), also=also)  # raises, and says which layers bind
     attempts: list[Attempt] = []
-    tried: set[tuple[str, ...]] = set()
+    tried = set(excluded)
     known = {time.binary: time for time in measured.networks}
     best: tuple[Selection, NetworkTime] | None = None
     bound = limit_ms * (1 - job.settings.selection.margin)

@@ -184,20 +184,17 @@ def _choose_and_deliver(
 ) -> tuple[Choice, Trained, Delivery]:
     """Choose, fine-tune and deliver, again with a lower bound as long as the delivered library is over the budget.
 
-    A given plan is delivered once. Where the lower bound leads to the same choice, the machine is taken to have been
-    busy, and the library is measured again.
+    A given plan is delivered once. A choice whose library was over the budget is not chosen again.
     """
     bound = goal.limit
     tried: dict[str, Choice] = {}
     for _ in range(ROUNDS):
         choice = (
-            choose(job, goal, scores, measured, bound)
+            choose(job, goal, scores, measured, bound, excluded=[each.binary for each in tried.values()])
             if imported_plan is None
             else choice_of_plan(goal, measured, imported_plan.binary)
         )
         name = label_of(job, choice.binary)
-        if name in tried:
-            job.state.forget(f"delivery/{name}")
         choice = tried.setdefault(name, choice)
         phase = "fine-tune the chosen network"
         if choice.network is not None:

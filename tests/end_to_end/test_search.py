@@ -106,7 +106,8 @@ def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
 
 @pytest.mark.timing
 def test_every_file_is_there_and_readable(found) -> None:
-    names = {"plan.json", "costs.json", "model.onnx", "report.json", "report.html", "native", "arm", "state"}
+    names = {"plan.json", "costs.json", "costs.json.samples", "model.onnx", "report.json", "report.html"}
+    names |= {"native", "arm", "state"}
     assert {path.name for path in found.folder.iterdir()} == names
     assert Plan.load(found.folder / "plan.json").binary == found.plan.binary
     costs = CostTable.load(found.folder / "costs.json")

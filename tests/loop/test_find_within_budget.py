@@ -142,3 +142,12 @@ class Uncertain(Device):
     def __call__(self, job, binary) -> NetworkTime:
         time = super().__call__(job, binary)
         return replace(time, low_ms=time.ms - 0.05, high_ms=time.ms + 0.05)
+
+
+def test_a_choice_whose_library_was_over_the_budget_is_not_proposed_again(job, monkeypatch) -> None:
+    device, limit = Device(1.0), 5.0
+    first = run(job, device, limit, monkeypatch)
+    cost = refit(job, [device(job, ()), device(job, NAMES)])
+    second = find_within_budget(job, SCORES, cost, limit, excluded=[first.binary])
+    assert first.binary not in [each.binary for each in second.attempts]
+    assert second.time.ms <= limit and second.selection.harm >= first.selection.harm
