@@ -70,7 +70,7 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 TIMING_TESTS = $(shell grep -rl --include='test_*.py' 'mark\.timing' tests)
 SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|exactness' tests)
 
-test: board-tools ## run the tests (12 minutes on two cores): timing tests alone, ARM tests only where there is an emulator
+test: board-tools ## run the tests (20 minutes on two cores): timing tests alone, ARM tests only where there is an emulator
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timing and not sweep" $(COVER)
 	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,) $(TIMING_TESTS)
 
