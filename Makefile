@@ -74,7 +74,7 @@ test: board-tools ## run the tests (20 minutes on two cores): timing tests alone
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timing and not sweep" $(COVER)
 	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,) $(TIMING_TESTS)
 
-test-sweep: board-tools ## repeat tests of `make test` for more shapes, networks and boards (10 minutes on two cores)
+test-sweep: board-tools ## repeat tests of `make test` for more shapes, networks and boards (7 minutes on two cores)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "sweep and not timing" $(SWEEP_TESTS)
 
 hooks: setup ## let git run the quick checks before each commit
