@@ -13,7 +13,8 @@ import torch
 import b2nn_tvm
 from b2nn_tvm import models
 from b2nn_tvm.cli.output import progress
-from b2nn_tvm.costs.additive import flops_cost, parse_budget
+from b2nn_tvm.costs.budget import parse_budget
+from b2nn_tvm.costs.counted import flops_cost
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.network.layers import trace

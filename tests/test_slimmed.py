@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.costs.additive import parse_budget
+from b2nn_tvm.costs.budget import parse_budget
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.slimming.slim import slim
 from b2nn_tvm.models.bireal import BiRealNet

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.costs.additive import bytes_cost
+from b2nn_tvm.costs.counted import bytes_cost
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.profile import profile

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from b2nn_tvm.costs.additive import AdditiveCost, Layer
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.counted import Layer
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.storage.document import read_document, write_document
 from b2nn_tvm.version import __version__

@@ -1,4 +1,4 @@
-"""Costs that layers share, and the cheapest and the dearest choice of layers under them.
+"""Costs that layers share, and the cheapest choice of layers under them.
 
     T(S) = fixed + sum_{i in S} binary_i + sum_{i not in S} float_i + sum_t cost_t * [S triggers t]
 
@@ -63,27 +63,7 @@ def cheapest_choice(
     memory double with each transition that is open at once, that is, whose layers have begun but not ended in the
     network's order.
     """
-    return _extreme(float_cost, binary_cost, transitions, frozenset(including), sign=1)
-
-
-def dearest_choice(
-    float_cost: Mapping[str, int | float | Fraction],
-    binary_cost: Mapping[str, int | float | Fraction],
-    transitions: Sequence[Transition],
-) -> tuple[str, ...]:
-    """The binary layers of the choice with the largest cost; time and memory are as in ``cheapest_choice``."""
-    return _extreme(float_cost, binary_cost, transitions, frozenset(), sign=-1)
-
-
-def _extreme(
-    float_cost: Mapping[str, int | float | Fraction],
-    binary_cost: Mapping[str, int | float | Fraction],
-    transitions: Sequence[Transition],
-    including: frozenset[str],
-    *,
-    sign: int,
-) -> tuple[str, ...]:
-    """Dynamic programming over the layers in order: a state is the set of open transitions that are paid already."""
+    # Dynamic programming over the layers in order: a state is the set of open transitions that are paid already.
     names = list(float_cost)
     ends = [max(names.index(name) for name in shared.layers) for shared in transitions]
     # By state: the cost so far in exact arithmetic, the number of binary layers, and these layers.
@@ -96,7 +76,7 @@ def _extreme(
                 if word == "float" and name in including:
                     continue
                 due = [number for number in touched if transitions[number].when == word and number not in paid]
-                cost = total + sign * sum((Fraction(transitions[number].cost) for number in due), Fraction(own))
+                cost = total + sum((Fraction(transitions[number].cost) for number in due), Fraction(own))
                 state = frozenset(number for number in (*paid, *due) if ends[number] > index)
                 found = (cost, count + 1, (*chosen, name)) if word == "binary" else (cost, count, chosen)
                 if state not in reached or found[:2] < reached[state][:2]:

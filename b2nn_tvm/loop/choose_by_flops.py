@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from b2nn_tvm.costs.additive import AdditiveCost, Budget
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job

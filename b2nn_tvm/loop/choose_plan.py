@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from b2nn_tvm.costs.additive import Budget
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import Attempt, find_within_budget
 from b2nn_tvm.loop.job import Job

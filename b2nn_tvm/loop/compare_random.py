@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.costs.additive import AdditiveCost, Budget
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.loop.measuring.network_time import NetworkTime

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.costs.additive import Budget
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit

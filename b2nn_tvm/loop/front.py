@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from b2nn_tvm.costs.additive import Budget
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget, Number
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import REACH, Attempt

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from b2nn_tvm.costs.additive import AdditiveCost, flops_cost
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.counted import flops_cost
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.mixbin.network.flops import flops

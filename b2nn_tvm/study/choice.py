@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.costs.additive import AdditiveCost, Number
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Number
 from b2nn_tvm.mixbin.selection.select import select
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from b2nn_tvm import models
-from b2nn_tvm.costs.additive import Budget, flops_cost
+from b2nn_tvm.costs.budget import Budget
+from b2nn_tvm.costs.counted import flops_cost
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.data.subset import subset
 from b2nn_tvm.loop.sources import factory_arguments, load_data

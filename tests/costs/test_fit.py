@@ -7,6 +7,7 @@ import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.fit import MeasuredNetwork, fit
+from b2nn_tvm.costs.footprint import Footprint
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import InputError
 
@@ -110,10 +111,10 @@ def test_candidates_that_the_measurements_do_not_ask_for_do_no_harm(count):
 
 
 def test_too_few_networks_to_tell_leave_shared_costs_out():
-    """20 networks for 24 layer terms: shared terms lower the leave-one-out error, but no more than chance explains."""
+    """16 networks for 24 layer terms: shared terms lower the leave-one-out error, but no more than chance explains."""
     truth, prior = truth_and_prior(scale=1.3, noise=0.1)
     truth = replace(truth, transitions=tuple(replace(shared, cost=1.5) for shared in PAIRS[:2]))
-    measured = networks(truth, 20, noise=0.003)
+    measured = networks(truth, 16, noise=0.003)
     assert fit(prior, measured, transitions=PAIRS) == fit(prior, measured)
 
 
@@ -157,3 +158,23 @@ def test_a_network_that_is_faster_all_binary_spoils_no_other_prediction():
     assert apart.worst < 0.01  # the all-binary network is not predicted from the others
     without = [network for network in known if len(network.binary) < len(NAMES)]
     assert fit(prior, without, transitions=[whole]).cost.transitions == ()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_what_mixtures_save_is_found(noise):
+    """Eight networks suffice: both ends and six mixtures, as a search measures them."""
+    plain, prior = truth_and_prior(noise=0.01)
+    weights = {name: 10 + index * index for index, name in enumerate(NAMES)}
+    truth = replace(plain, footprint=Footprint(weights, 0.25 * float(plain.full)))
+    measured = networks(truth, 8, noise=noise)
+    without, fitted = fit(prior, measured), fit(prior, measured, weights=weights)
+    assert relative_error(without.cost, truth) > 0.02
+    assert relative_error(fitted.cost, truth) < 0.008 and fitted.cost.footprint is not None
+    assert fitted.cost.footprint.saving == pytest.approx(truth.footprint.saving, rel=0.1 + 20 * noise)
+
+
+def test_networks_without_a_saving_of_mixtures_are_fitted_as_well_with_it():
+    truth, prior = truth_and_prior(scale=1.3, noise=0.02)
+    weights = dict.fromkeys(NAMES, 100)
+    fitted = fit(prior, networks(truth, 8), weights=weights)
+    assert relative_error(fitted.cost, truth) < 0.01

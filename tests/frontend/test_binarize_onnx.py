@@ -175,7 +175,7 @@ def test_thresholds_are_said_to_be_left_out():
 def test_a_plan_for_a_torch_network_gives_its_float_export_the_kernels_of_the_converted_network(name, tmp_path):
     """The same layers binary, the same operations fused: so the time is that of the network the search would build."""
     pytest.importorskip("torch", reason="selects layers of a torch network; torch is of the extra train")
-    from b2nn_tvm.costs.additive import flops_cost
+    from b2nn_tvm.costs.counted import flops_cost
     from b2nn_tvm.export.export_onnx import export_onnx
     from b2nn_tvm.mixbin.conversion.convert import convert
     from b2nn_tvm.mixbin.network.flops import flops

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from b2nn_tvm import models
-from b2nn_tvm.costs.additive import AdditiveCost, Budget, parse_budget
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget, parse_budget
 from b2nn_tvm.costs.fit import FittedCost
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop.budget_goal import exact_goal, exact_limits, latency_goal, parse_goal

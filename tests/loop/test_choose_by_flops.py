@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.costs.additive import Budget
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.loop import choose_by_flops as by_flops
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.choose_by_flops import choose_by_flops, flops_between

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from b2nn_tvm.costs.additive import Budget, parse_budget
+from b2nn_tvm.costs.budget import Budget, parse_budget
 from b2nn_tvm.loop import find_within_budget
 from b2nn_tvm.loop.budget_goal import BudgetGoal, exact_goal, exact_limits, latency_goal
 from b2nn_tvm.loop.choose_plan import choice_of_plan, choose

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from b2nn_tvm.costs.additive import Budget, parse_budget
+from b2nn_tvm.costs.budget import Budget, parse_budget
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop import budget_goal as goals

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.costs.additive import parse_budget
+from b2nn_tvm.costs.budget import parse_budget
 from b2nn_tvm.loop.budget_goal import exact_goal
 from b2nn_tvm.loop.choose_plan import choice_of_plan, choose
 from b2nn_tvm.loop.result_rows import fine_tuned_front, method_label, plan_of, quality_of, ranks_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from b2nn_tvm.costs.additive import parse_budget
+from b2nn_tvm.costs.budget import parse_budget
 from b2nn_tvm.loop.budget_goal import exact_goal
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.scores import PHASE, score

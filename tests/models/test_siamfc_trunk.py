@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from b2nn_tvm import models
-from b2nn_tvm.costs.additive import flops_cost, parse_budget
+from b2nn_tvm.costs.budget import parse_budget
+from b2nn_tvm.costs.counted import flops_cost
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.network.layers import trace

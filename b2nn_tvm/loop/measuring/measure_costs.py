@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from b2nn_tvm.costs.additive import AdditiveCost, bytes_cost, flops_cost
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.counted import bytes_cost, flops_cost
 from b2nn_tvm.costs.fit import FittedCost, fit
 from b2nn_tvm.costs.table import CostTable, ms_cost
 from b2nn_tvm.loop.job import Job
@@ -87,7 +88,9 @@ def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None =
     """The cost model fitted to ``networks``: the first two, all float and all binary, give the rows per layer."""
     table = CostTable().add([*networks[0].layers, *networks[1].layers, *(network_row(job, time) for time in networks)])
     prior, times = ms_cost(table, tuple(job.layers)), [time.network(quantile) for time in networks]
-    return MeasuredCost(table, tuple(networks), fit(prior, times, transitions=job.transitions), quantile)
+    weights = {layer.name: layer.workload.weights for layer in job.layers if layer.eligible}
+    fitted = fit(prior, times, transitions=job.transitions, weights=weights)
+    return MeasuredCost(table, tuple(networks), fitted, quantile)
 
 
 def _mixtures(job: Job) -> list[tuple[str, ...]]:

@@ -12,7 +12,8 @@ from typing import TypedDict, Unpack
 from torch import nn
 from torch.nn import functional as F
 
-from b2nn_tvm.costs.additive import AdditiveCost, Number
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Number
 from b2nn_tvm.data.bundle import Batches, DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions

@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget, Number
 from b2nn_tvm.errors import BudgetError, InputError
 
 Constraint = tuple[AdditiveCost, Budget | Number]
@@ -51,12 +52,13 @@ def limits_of(constraints: Sequence[Constraint]) -> tuple[Limit, ...]:
 def considered(costs: Sequence[AdditiveCost]) -> tuple[str, ...]:
     """The layers worth binarizing under several costs at once, in network order.
 
-    Any choice may leave all other layers float, and none of the costs rises: the costs are submodular, and with these
-    layers binary none of the costs falls by binarizing more. With one cost these are its ``worthwhile`` layers.
+    Any choice may leave all other layers float, and none of the costs rises: with the most that each layer can save the
+    costs are submodular, and with these layers binary none of the costs falls by binarizing more. With one cost these
+    are its ``worthwhile`` layers.
     """
     chosen: set[str] = set()
     while True:
-        grown = chosen.union(*(cost.cheapest(chosen) if chosen else cost.worthwhile for cost in costs))
+        grown = chosen.union(*(cost.worthwhile_with(chosen) if chosen else cost.worthwhile for cost in costs))
         if grown == chosen:
             return tuple(name for name in costs[0].names if name in chosen)
         chosen = grown

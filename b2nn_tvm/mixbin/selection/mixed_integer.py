@@ -3,7 +3,11 @@
 minimize sum harm_i x_i + sum term_ij z_ij,  x binary,
 sum saving_i x_i - sum shared_t y_t >= cost without any saving or shared term - limit,  for each limit,
 z_ij >= x_i + x_j - 1 where the term is positive,  z_ij <= x_i and z_ij <= x_j where it is negative,
-y_t >= x_i for each layer of a term that is paid for binary layers,  y_t >= 1 - x_i where float layers cause it
+y_t >= x_i for each layer of a term that is paid for binary layers,  y_t >= 1 - x_i where float layers cause it,
+
+and where mixtures save by their footprint: each limit is given saving * (s - q) more, with the share s = 1 - sum
+share_i x_i of float weights and q >= s^2 as q >= 2 a s - a^2 for some tangents a. What they leave of s^2 is so little
+that a choice seldom exceeds a limit by it; where one does, it is cut off like those of the solver's tolerance.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from b2nn_tvm.costs.footprint import TANGENTS, Footprint
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.mixbin.selection.limits import Limit
 
@@ -115,9 +120,23 @@ class _Program:
                     self._at_least({y: 1.0, x: -1.0}, 0.0)
                 else:
                     self._at_least({y: 1.0, x: 1.0}, 1.0)
+        if cost.footprint is not None:
+            need -= Fraction(self._add_footprint(cost.footprint, row))
         scale = SCALE / max([abs(value) for value in row.values() if value], default=SCALE)
         self._limits.append(len(self._rows))
         self._at_least({column: scale * value for column, value in row.items()}, scale * float(need))
+
+    def _add_footprint(self, footprint: Footprint, row: dict[int, float]) -> float:
+        """Add what the footprint saves to a limit's row; returns the part that is the same for every choice."""
+        shares = footprint.shares
+        members = {index: shares[name] for index, name in enumerate(self._names) if shares.get(name)}
+        q = self._variable(0.0)
+        row[q] = -footprint.saving
+        for x, share in members.items():
+            row[x] -= footprint.saving * share
+        for at in np.linspace(0, 1, TANGENTS):
+            self._at_least({q: 1.0, **{x: 2 * at * share for x, share in members.items()}}, 2 * at - at * at)
+        return footprint.saving
 
     def exclude(self, chosen: Sequence[str]) -> None:
         """Any other choice differs in at least one layer."""

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget, Number
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.mixbin.selection.limits import Constraint, Limit, considered, limits_of, refuse_impossible
 from b2nn_tvm.mixbin.selection.solve_exactly import harm_of, solve

@@ -125,6 +125,10 @@ def _subset_costs(names: Sequence[str], limit: Limit) -> np.ndarray:
         else:  # a layer that is not in question is float
             paid = (numbers & mask != mask) | (not set(shared.layers) <= set(names))
         found += float(shared.cost) * paid
+    if cost.footprint is not None:
+        shares = cost.footprint.shares
+        share = math.fsum(shares.values()) - _subset_sums(np.array([shares.get(name, 0.0) for name in names]))
+        found -= cost.footprint.saving * share * (1 - share)
     return found
 
 
@@ -137,11 +141,11 @@ def _subset_sums(values: np.ndarray) -> np.ndarray:
 
 
 def _whole_savings(harms: Mapping[str, float], limit: Limit) -> tuple[dict[str, int], int] | None:
-    """Savings and the needed saving as small integers; None where a cost is a float or shared, or the table is too
-    large.
+    """Savings and the needed saving as small integers; None where a cost is a float, shared or lowered by a footprint,
+    or the table is too large.
     """
     cost = limit.cost
-    if any(shared.cost for shared in cost.transitions):
+    if cost.footprint is not None or any(shared.cost for shared in cost.transitions):
         return None
     exact = {name: cost.saving(name) for name in harms}
     if any(isinstance(value, float) for value in (*exact.values(), cost.full)):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from b2nn_tvm.costs.additive import AdditiveCost, Budget, Number
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget, Number
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.slimming.channel_groups import ChannelGroup, channel_groups, remove

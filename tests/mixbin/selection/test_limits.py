@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from b2nn_tvm.costs.additive import AdditiveCost, Budget
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.mixbin.selection.limits import considered, limits_of, none_keeps, refuse_impossible

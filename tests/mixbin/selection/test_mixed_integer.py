@@ -15,11 +15,13 @@ from b2nn_tvm.mixbin.selection.select import runners_up, select
 from tests.support.mixbin.selections import (
     SEEDS,
     brute_force,
+    crowded_instance,
     instance,
     least_harm,
     limits,
     reachable,
     shared_instance,
+    subsets,
 )
 
 
@@ -44,6 +46,19 @@ def test_shared_costs_and_limits_that_are_met_exactly(seed, kind, monkeypatch):
         assert found.achieved <= limit
         assert found.harm == pytest.approx(least_harm(scores, [(cost, limit)], cost.worthwhile), abs=1e-6)
         assert found.gap <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_mixtures_save(seed, monkeypatch):
+    scores, cost = crowded_instance(seed, 8)
+    asked = [limit for limit in reachable(cost, seed) if limit >= min(map(cost.total, subsets(cost.names)))]
+    by_table = [select(scores, cost, limit) for limit in asked]
+    monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
+    for limit, table in zip(asked, by_table, strict=True):
+        found = select(scores, cost, limit)
+        assert found.achieved <= limit and found.gap <= 1e-6
+        assert found.harm == pytest.approx(least_harm(scores, [(cost, limit)], cost.worthwhile), abs=1e-6)
+        assert table.harm == pytest.approx(found.harm, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import pytest
 
-from b2nn_tvm.costs.additive import AdditiveCost, parse_budget
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.budget import parse_budget
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.mixbin.selection.select import pareto, select

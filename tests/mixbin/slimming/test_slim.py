@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from b2nn_tvm.costs.additive import parse_budget
+from b2nn_tvm.costs.budget import parse_budget
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.conversion.convert import convert

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.footprint import Footprint
 from b2nn_tvm.costs.transitions import Transition
 
 SEEDS = range(6)
@@ -33,6 +34,14 @@ def shared_instance(seed: int, layers: int = 8, *, kind: str = "int"):
     """A random instance with costs that several layers share, large enough to change what pays."""
     scores, cost = instance(seed, layers, kind=kind)
     return scores, replace(cost, transitions=shared_costs(cost, seed, kind=kind))
+
+
+def crowded_instance(seed: int, layers: int = 8):
+    """A random instance with shared costs in which mixtures save by their footprint, as much as some layers cost."""
+    scores, cost = shared_instance(seed, layers, kind="float")
+    draw = random.Random(300 + seed)
+    weights = {name: draw.randint(1, 100) for name in cost.names}
+    return scores, replace(cost, footprint=Footprint(weights, 0.3 * float(cost.full)))
 
 
 def shared_costs(cost, seed: int, *, kind: str = "int", count: int = 5) -> tuple[Transition, ...]:

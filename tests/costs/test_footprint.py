@@ -1,0 +1,78 @@
+"""What mixtures save: by brute force over all subsets, and in what selection makes of it."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+
+from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.footprint import Footprint
+from b2nn_tvm.errors import InputError
+from tests.support.mixbin.selections import SEEDS, crowded_instance, instance, subsets
+
+
+def test_both_ends_save_nothing_and_the_middle_most() -> None:
+    footprint = Footprint({"a": 300, "b": 100}, saving=8.0)
+    assert footprint.float_share(["a"]) == 0.25 and footprint.saved(["a"]) == 8 * 0.25 * 0.75
+    assert footprint.saved([]) == footprint.saved(["a", "b"]) == 0
+    cost = AdditiveCost("ms", 1.0, {"a": 6.0, "b": 2.0}, {"a": 1.0, "b": 1.0}, footprint=footprint)
+    assert [cost.total(chosen) for chosen in ((), ("a",), ("b",), ("a", "b"))] == [9, 4 - 1.5, 8 - 1.5, 3]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_minimum_is_that_of_all_subsets(seed: int) -> None:
+    _, cost = crowded_instance(seed, 8)
+    least = min(cost.total(chosen) for chosen in subsets(cost.names))
+    assert least <= cost.minimum() <= least * (1 + 1e-12)
+    _, mild = instance(seed, 8, kind="float")
+    mild = replace(mild, footprint=Footprint(dict.fromkeys(mild.names, 1), 1e-3))
+    assert mild.minimum() == min(mild.total(chosen) for chosen in subsets(mild.names))
+
+
+@pytest.mark.parametrize("seed", [*SEEDS, 9])
+def test_no_choice_becomes_dearer_without_the_layers_that_are_not_worthwhile(seed: int) -> None:
+    _, cost = crowded_instance(seed)
+    for chosen in subsets(cost.names):
+        left = [name for name in chosen if name in cost.worthwhile]
+        assert cost.total(left) <= cost.total(chosen) * (1 + 1e-12)
+
+
+def test_a_layer_that_is_no_faster_may_pay_by_the_room_that_it_leaves() -> None:
+    footprint = Footprint({"a": 1, "b": 1}, saving=4.0)
+    cost = AdditiveCost("ms", 1.0, {"a": 2.0, "b": 5.0}, {"a": 2.1, "b": 5.1}, footprint=footprint)
+    assert cost.worthwhile == ("a", "b")
+    assert cost.minimum() == cost.total(["a"]) == cost.total(["b"]) < cost.full
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"saving": -1.0}, "the saving of mixtures: expected a finite number"),
+        ({"saving": math.nan}, "the saving of mixtures: expected a finite number"),
+        ({"weights": {"a": -3}}, "a: expected a finite number"),
+        ({"weights": {}}, "at least one layer with weights"),
+    ],
+)
+def test_what_is_no_footprint_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Footprint(**{"weights": {"a": 1}, "saving": 1.0} | changes)
+
+
+def test_a_footprint_of_other_layers_is_refused() -> None:
+    with pytest.raises(InputError, match="no cost is known for z"):
+        AdditiveCost("ms", 1.0, {"a": 1.0}, {"a": 0.5}, footprint=Footprint({"z": 1}, 1.0))
+
+
+def test_tangents_never_save_less() -> None:
+    draw = random.Random(3)
+    footprint = Footprint({name: draw.randint(1, 9) for name in "abcdef"}, saving=2.0)
+    for chosen in subsets("abcdef"):
+        share = footprint.float_share(chosen)
+        for at in (0.0, 0.3, share, 1.0):
+            slopes = footprint.slopes(at)
+            tangent = sum(slope for name, slope in slopes.items() if name not in chosen) - footprint.saving * at * at
+            assert tangent <= -footprint.saved(chosen) + 1e-12
+            assert at != share or tangent == pytest.approx(-footprint.saved(chosen), abs=1e-12)
