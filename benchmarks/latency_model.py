@@ -44,13 +44,14 @@ from b2nn_tvm.storage.phase_cache import State
 
 NETWORKS = {
     "cresnet20": ("cresnet20", 32),
-    "bireal18-64": ("bireal18", 64),
+    "resnet18-224": ("resnet18", 224),
+    "bireal18-64": ("bireal18", 64, {"image_size": 64}),
     "bireal18-224": ("bireal18", 224),
     "mobilenet-128": ("mobilenet", 128),
     "squeezenet-128": ("squeezenet", 128),
     "tiny": ("tiny", 8),
 }
-BENCH = tuple(NETWORKS)[:4]
+BENCH = ("cresnet20", "bireal18-64", "bireal18-224", "mobilenet-128")
 MODELS = ("fitted", "sum", "flops", "medians")
 
 
@@ -94,8 +95,8 @@ def main() -> None:
 
 def make_job(key: str, folder: Path, *, masks: int, precision: float) -> Job:
     """A search's job for a network of NETWORKS with random weights; only the shape of its images matters."""
-    name, size = NETWORKS[key]
-    model, shape = network(name), (3, size, size)
+    name, size, *options = NETWORKS[key]
+    model, shape = network(name, **dict(*options)), (3, size, size)
     split = TensorImages(torch.zeros(1, *shape), torch.zeros(1, dtype=torch.long))
     data = DataBundle("zeros", split, split, split, tuple(map(str, range(1000))), shape, (0.0,) * 3, (1.0,) * 3)
     settings = SearchSettings.from_keywords(masks=masks, precision=precision)

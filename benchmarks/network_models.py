@@ -21,10 +21,13 @@ SHAPE = (1, 3, 224, 224)
 SHAPES = {"resnet18": SHAPE, "bireal18": SHAPE, "cresnet20": (1, 3, 32, 32), "tiny": (1, 3, 8, 8)}
 
 
-def network(name: str) -> torch.nn.Module:
-    """A built-in network with random weights, whose batch norms have random means and variances as after training."""
+def network(name: str, **options: object) -> torch.nn.Module:
+    """A built-in network with random weights, whose batch norms have random means and variances as after training.
+
+    ``options`` are those of the network's function.
+    """
     torch.manual_seed(0)
-    model = _tiny() if name == "tiny" else models.get(name)()
+    model = _tiny() if name == "tiny" else models.get(name)(**options)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
