@@ -160,6 +160,20 @@ def test_budgets_are_measured_again_by_a_fresh_process(script) -> None:
         assert row["keeps"] == (row["again_ms"] <= row["budget_ms"])
 
 
+def test_the_time_of_a_search_and_of_a_second_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    command = [sys.executable, "benchmarks/search_time.py", "--network", "tiny", "--front", "2", "--json", str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    printed = subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True).stdout
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    seconds = {(row["search"], row["phase"]): row["seconds"] for row in rows}
+    assert seconds["second", "in all"] < seconds["first", "in all"] and "in all" in printed
+    assert seconds["first", "measure networks in turn"] > 0 and ("second", "measure their layers") not in seconds
+    for search in ("first", "second"):
+        phases = [took for (name, phase), took in seconds.items() if name == search and phase != "in all"]
+        assert sum(phases) < seconds[search, "in all"]
+
+
 @pytest.mark.skipif(
     targets.get("arm").runs_here, reason="this machine runs the target that must be refused; run it on x86"
 )
