@@ -67,15 +67,13 @@ COVER := $(if $(COVERAGE),--cov --cov-report=,)
 # cores have works while another one waits for a board.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 # Pytest gets these as paths, too, so that it does not import the others.
-TIMING_TESTS = $(shell grep -rl --include='test_*.py' 'mark\.timing' tests)
 SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|exactness' tests)
 
-test: board-tools ## run the tests (20 minutes on two cores): timing tests alone, ARM tests only where there is an emulator
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timing and not sweep" $(COVER)
-	$(BIN)/python -m pytest -m timing $(if $(COVERAGE),--cov --cov-append,) $(TIMING_TESTS)
+test: board-tools ## run the tests (12 minutes on two cores); ARM tests only where there is an emulator
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not sweep" $(COVER)
 
 test-sweep: board-tools ## repeat tests of `make test` for more shapes, networks and boards (7 minutes on two cores)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "sweep and not timing" $(SWEEP_TESTS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m sweep $(SWEEP_TESTS)
 
 hooks: setup ## let git run the quick checks before each commit
 	$(BIN)/pre-commit install

@@ -41,13 +41,13 @@ def pytest_configure() -> None:
 # First, as pytest's own, which selects what -m says, comes after the marks that it selects by.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as fast what stands in fast_tests.txt, unless it measures time.
+    """Marks as fast what stands in fast_tests.txt.
 
     What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another one.
     """
     for item in items:
         path = item.nodeid.partition("::")[0]
-        if any(path == fast or path.startswith(f"{fast}/") for fast in FAST) and not item.get_closest_marker("timing"):
+        if any(path == fast or path.startswith(f"{fast}/") for fast in FAST):
             item.add_marker("fast")
     mark_sweeps(items)
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)

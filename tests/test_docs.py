@@ -91,7 +91,6 @@ def test_the_readmes_commands_parse() -> None:
         main.make_context(name, words)
 
 
-@pytest.mark.timing
 def test_the_readmes_python_runs_as_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,7 +29,8 @@ from tests.support.boards.lifetime import die_with_parent
 from tests.support.boards.ssh_server import SshServer
 from tests.support.paths import ROOT
 
-pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900)]
+# What the commands do is tested elsewhere; that the page is right is a sweep over them.
+pytestmark = [pytest.mark.emulated, pytest.mark.timeout(900), pytest.mark.sweep]
 
 PAGE = ROOT / "docs" / "raspberry-pi.md"
 SERVERS = ("b2nn-device", "ssh -N", "python -m tvm.exec.rpc_tracker")

@@ -99,6 +99,7 @@ def test_layers_beside_every_engine(tmp_path: Path) -> None:
     assert missing["larq-compute-engine", "binary"] in tables and "**b2nn binary**" in tables
 
 
+@pytest.mark.sweep
 def test_networks_and_walks(benchmark) -> None:
     walk = ("monotone", "--network", "tiny", "--orders", "back-to-front", "--layers", "1")
     document, tables = benchmark("network", "--engines", "b2nn", "onnxruntime", "--cases", "tiny-binary", *walk)
@@ -114,6 +115,7 @@ def test_networks_and_walks(benchmark) -> None:
     assert "Steps that made the network slower: 1 rounds are too few to tell." in tables
 
 
+@pytest.mark.sweep
 def test_threads(benchmark) -> None:
     document, tables = benchmark("threads", "--engines", "b2nn", "--cases", "tiny")
     assert {row["threads"] for row in document["rows"]} == {1, 2}
@@ -135,6 +137,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return run
 
 
+@pytest.mark.sweep
 def test_the_latency_model_beside_a_neighbour(script, tmp_path: Path) -> None:
     plot = tmp_path / "points.svg"
     few = ("--networks", "tiny", "--masks", "2", "--mixtures", "1", "--disturb", "0.5", "--plot", str(plot))
@@ -152,6 +155,7 @@ def test_the_latency_model_beside_a_neighbour(script, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.sweep
 def test_budgets_are_measured_again_by_a_fresh_process(script) -> None:
     document, printed = script("budgets", "--network", "tiny", "--budgets", "2")
     assert len(document["rows"]) + document["refused"] == 2 and " kept, " in printed
@@ -160,6 +164,7 @@ def test_budgets_are_measured_again_by_a_fresh_process(script) -> None:
         assert row["keeps"] == (row["again_ms"] <= row["budget_ms"])
 
 
+@pytest.mark.sweep
 def test_the_time_of_a_search_and_of_a_second_one(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     command = [sys.executable, "benchmarks/search_time.py", "--network", "tiny", "--front", "2", "--json", str(path)]

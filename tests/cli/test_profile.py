@@ -167,7 +167,6 @@ def test_wrong_usage_is_status_2(here: Run, library: Path) -> None:
     assert here("profile", library, "--timeout", "0").returncode == 2
 
 
-@pytest.mark.timing
 def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Path, ssh, tmp_path: Path) -> None:
     """The same kernels on the same CPU: what differs is the process they run in, and who looks on. Devices take turns,
     as what else the machine does changes by the second.
@@ -186,9 +185,9 @@ def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Pat
         for word in words
     }
     for word in words[1:]:
-        assert least[word] == pytest.approx(least["local"], rel=0.3), word
+        assert least[word] == pytest.approx(least["local"], rel=0.5), word
         assert [row.name for row in layers[word]] == [row.name for row in layers["local"]]
         for there, here in zip(layers[word], layers["local"]):
             if here.share > 0.05:  # smaller ones last microseconds
-                assert there.min_ms == pytest.approx(here.min_ms, rel=0.4), (word, here.name)
+                assert there.min_ms == pytest.approx(here.min_ms, rel=0.6), (word, here.name)
                 assert there.share == pytest.approx(here.share, abs=0.1), (word, here.name)

@@ -103,7 +103,7 @@ CHOICES = {"none": (0, 0), "a third": (1 / 3, 1), "two thirds": (2 / 3, 2), "all
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=pytest.mark.sweep if name == "a third" else ()) for name in CHOICES],
+    params=[pytest.param(name, marks=pytest.mark.sweep if name in ("none", "a third") else ()) for name in CHOICES],
 )
 def mixed(request, float_network, digits, tmp_path_factory) -> Iterator[Mixed]:
     chosen = subset(trace(float_network, IMAGE).eligible, *CHOICES[request.param])
@@ -177,10 +177,10 @@ def test_all_instruction_sets_give_the_same_answers(mixed, float_network, images
 @pytest.mark.parametrize(
     ("name", "share", "seed"),
     [
-        pytest.param("bireal18", 0.5, 1, id="bireal18-half"),
-        pytest.param("resnet18", 1.1, 2, id="resnet18-all"),
+        pytest.param("bireal18", 0.5, 1, id="bireal18-half", marks=pytest.mark.sweep),
+        pytest.param("resnet18", 0.5, 1, id="resnet18-half"),
         pytest.param("bireal18", 1.1, 2, id="bireal18-all", marks=pytest.mark.sweep),
-        pytest.param("resnet18", 0.5, 1, id="resnet18-half", marks=pytest.mark.sweep),
+        pytest.param("resnet18", 1.1, 2, id="resnet18-all", marks=pytest.mark.sweep),
     ],
 )
 def test_networks_of_the_imagenet_layout(tmp_path, name, share, seed):

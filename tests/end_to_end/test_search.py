@@ -43,7 +43,6 @@ def few():
     return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
 """
 FOUR_LAYERS = (8, 16)
-# A search with a budget in milliseconds, all tests of which are marked, keeps it on a machine that is not busy.
 QUICK = {"float_epochs": 1, "epochs": 1, "masks": 1}
 LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0, "epochs": 1, "masks": 0}
 
@@ -69,7 +68,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.results.res
     return b2nn_tvm.search(network(), data=few_digits(), output=folder, also=["arm"], compare=1, **QUICK)
 
 
-@pytest.mark.timing
 def test_the_measured_time_is_within_the_budget(found) -> None:
     assert found.unit == "ms" and 0 < found.achieved <= found.limit
     assert found.achieved == found.measured_ms == found.row.measured_ms
@@ -78,7 +76,6 @@ def test_the_measured_time_is_within_the_budget(found) -> None:
     assert times["binary"] < found.limit < times["float"]
 
 
-@pytest.mark.timing
 def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     """Digits of half the size in 5 classes: the plan's layers, no scores, and the result says whether the budget
     holds.
@@ -104,7 +101,6 @@ def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     assert "nan" not in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.timing
 def test_every_file_is_there_and_readable(found) -> None:
     names = {"plan.json", "costs.json", "costs.json.samples", "model.onnx", "report.json", "report.html"}
     names |= {"native", "arm", "state"}
@@ -118,14 +114,12 @@ def test_every_file_is_there_and_readable(found) -> None:
     assert manifests["native"]["build"]["plan_digest"] == found.plan.digest
 
 
-@pytest.mark.timing
 def test_the_library_does_what_the_plan_says(found) -> None:
     with b2nn_tvm.load(found.folder / "native") as artifact:
         compiled = {row.name: row.precision for row in artifact.layers}
         assert {name for name in found.scores if compiled[name] == "binary"} == set(found.plan.binary)
 
 
-@pytest.mark.timing
 def test_the_library_answers_as_onnxruntime_on_the_test_set(found) -> None:
     oracle = Oracle(found.folder / "model.onnx")
     images = [{"input": image[None]} for image in data.digits().test.images[:64].numpy()]
@@ -139,7 +133,6 @@ def test_the_library_answers_as_onnxruntime_on_the_test_set(found) -> None:
     assert found.images == 360 and found.agreeing >= 359
 
 
-@pytest.mark.timing
 def test_the_comparison_is_at_equal_cost_and_effort(found) -> None:
     drawn = [row for row in found.rows if row.role == "random"]
     assert len(drawn) == 1 and drawn[0].binary != found.plan.binary
@@ -148,7 +141,6 @@ def test_the_comparison_is_at_equal_cost_and_effort(found) -> None:
     assert cost["random"] == pytest.approx(cost["mixed"], rel=0.25)
 
 
-@pytest.mark.timing
 def test_a_second_run_does_nothing_again(found) -> None:
     begin = time.process_time() + seconds_of_children()
     stamps = {path: path.stat().st_mtime_ns for path in (found.folder / "state").rglob("phase.json")}
@@ -158,7 +150,6 @@ def test_a_second_run_does_nothing_again(found) -> None:
     assert time.process_time() + seconds_of_children() - begin < 30
 
 
-@pytest.mark.timing
 def test_a_round_over_the_budget_is_kept_by_a_second_run(
     found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +175,7 @@ def test_a_round_over_the_budget_is_kept_by_a_second_run(
     assert {path: path.stat().st_mtime_ns for path in deliveries} == deliveries
 
 
-@pytest.mark.parametrize("unit", ["flops", "bytes"])
+@pytest.mark.parametrize("unit", ["flops", pytest.param("bytes", marks=pytest.mark.sweep)])
 def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
     result = b2nn_tvm.search(
         network(widths=FOUR_LAYERS),
@@ -332,7 +323,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert {path: path.stat().st_mtime_ns for path in measured} == measured
 
 
-@pytest.mark.timing
+@pytest.mark.sweep  # the README has one like it, which `make test` runs
 def test_the_example_runs(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "examples" / "own_network.py")]

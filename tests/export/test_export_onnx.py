@@ -135,7 +135,7 @@ def test_every_activation_exports(tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.sweep), 2])
 def test_random_subsets_of_a_pre_activation_network(tmp_path, form, seed):
     torch.manual_seed(seed)
     model = lived_in(models.cresnet20(classes=10, width=8, image_size=16), seed)

@@ -171,7 +171,9 @@ def test_thresholds_are_said_to_be_left_out():
     assert "thresholds" not in latency_note(plan())
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet", "squeezenet"])
+@pytest.mark.parametrize(
+    "name", ["mobilenet", *(pytest.param(name, marks=pytest.mark.sweep) for name in ("resnet18", "squeezenet"))]
+)
 def test_a_plan_for_a_torch_network_gives_its_float_export_the_kernels_of_the_converted_network(name, tmp_path):
     """The same layers binary, the same operations fused: so the time is that of the network the search would build."""
     pytest.importorskip("torch", reason="selects layers of a torch network; torch is of the extra train")

@@ -14,7 +14,14 @@ from tests.support.oracles.cases import cases
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'b2nn-tvm[bench]'")
 
 
-@pytest.mark.parametrize(("channels", "step"), [(8, 1), (24, 1), (32, 1), (96, 1), (128, 1), (3072, 5)])
+@pytest.mark.parametrize(
+    ("channels", "step"),
+    [
+        (8, 1),
+        (96, 1),
+        *(pytest.param(*each, marks=pytest.mark.sweep) for each in ((24, 1), (32, 1), (128, 1), (3072, 5))),
+    ],
+)
 def test_the_definition_agrees_with_openvino(channels, step):
     most = 2 if get("x86-avx512").missing else 4  # its kernels refuse more padding than they hold pixels
     for case in itertools.islice(cases(channels, (0, 1, -1), zeros=False, same=False, most=most), 0, None, step):
