@@ -291,6 +291,8 @@ def start(folder: Path, *words: str) -> subprocess.Popen:
         "1",
         "--method",
         "front",
+        "--precision",
+        "20%",
         *words,
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
