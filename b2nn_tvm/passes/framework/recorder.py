@@ -66,6 +66,6 @@ def layer_weight(call: relax.Expr) -> np.ndarray | None:
     name = op_name(call)
     weight = constant(call.args[1]) if name in ("relax.nn.conv2d", "relax.matmul") else None
     if weight is None or name == "relax.matmul":
-        return None if weight is None or weight.ndim != 2 else np.ascontiguousarray(weight.T)
+        return None if weight is None or weight.ndim != 2 else weight.T
     layout = str(call.attrs.kernel_layout)
     return weight.transpose([layout.index(axis) for axis in "OIHW"])
