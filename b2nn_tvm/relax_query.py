@@ -68,10 +68,9 @@ def constant(expr: relax.Expr) -> np.ndarray | None:
     """The value of a constant, which can only be read, None for everything else."""
     if not isinstance(expr, GenericConst):
         return None
-    if str(expr.value.dtype) in _WITHOUT_COPY:
-        value = np.from_dlpack(expr.value)  # the memory of the constant, which the array keeps alive
-    else:
-        value = expr.value.numpy()
+    tensor = expr.value
+    # An array that is no copy shows the memory of the constant, and keeps it alive.
+    value: np.ndarray = np.from_dlpack(tensor) if str(tensor.dtype) in _WITHOUT_COPY else tensor.numpy()
     value.flags.writeable = False
     return value
 

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
@@ -29,20 +28,21 @@ _FROM_TORCHLIB = ONNXRegistry.__dict__["from_torchlib"]
 def kept_translation_table() -> Iterator[None]:
     """Within this context each export begins with a copy of one table; one thread at a time."""
     with _LOCK:
-        setattr(ONNXRegistry, "from_torchlib", classmethod(_copied_table))
+        ONNXRegistry.from_torchlib = classmethod(_copied_table)  # type: ignore[assignment]
         try:
             yield
         finally:
-            setattr(ONNXRegistry, "from_torchlib", _FROM_TORCHLIB)
+            ONNXRegistry.from_torchlib = _FROM_TORCHLIB  # type: ignore[method-assign]
 
 
-def _copied_table(registry: type[Any], *, opset_version: int) -> Any:
+def _copied_table(_registry: type[ONNXRegistry], *, opset_version: int) -> ONNXRegistry:
     """A table that its export may extend."""
-    copied = copy.copy(_table(registry, opset_version))
+    copied = copy.copy(_table(opset_version))
     copied.functions = {target: list(translations) for target, translations in copied.functions.items()}
     return copied
 
 
 @cache
-def _table(registry: type[Any], opset_version: int) -> Any:
-    return _FROM_TORCHLIB.__get__(None, registry)(opset_version=opset_version)
+def _table(opset_version: int) -> ONNXRegistry:
+    table: ONNXRegistry = _FROM_TORCHLIB.__get__(None, ONNXRegistry)(opset_version=opset_version)
+    return table

@@ -64,12 +64,12 @@ def weight_digest(weight: np.ndarray) -> str:
     """
     shape = weight.shape[:2] if weight.shape[2:] == (1, 1) else weight.shape
     if _magnitudes(weight) is None:
-        head, values = repr(shape), np.ascontiguousarray(weight, np.float32)
+        digest, values = hashlib.sha1(b"values"), np.ascontiguousarray(weight, np.float32).data
     else:
         positive = (weight >= 0).reshape(weight.shape[0], -1)
-        head, values = f"signs{shape}", np.packbits(positive == positive[:, :1])  # 1 bit each: hashing takes time
-    digest = hashlib.sha1(head.encode())
-    digest.update(values.data)
+        digest, values = hashlib.sha1(b"signs"), np.packbits(positive == positive[:, :1]).data  # hashing takes time
+    digest.update(repr(shape).encode())
+    digest.update(values)
     return digest.hexdigest()
 
 

@@ -29,9 +29,7 @@ class RewriteLog:
     ``digest`` computes ``weight_digest``, or knows it already.
     """
 
-    def __init__(
-        self, layers: Iterable[NamedLayer] = (), *, digest: Callable[[np.ndarray], str] = weight_digest
-    ):
+    def __init__(self, layers: Iterable[NamedLayer] = (), *, digest: Callable[[np.ndarray], str] = weight_digest):
         self._digest = digest
         self._names: dict[str, list[str]] = {}
         for layer in layers:

@@ -104,7 +104,9 @@ class _Lowering:
     def _winograd(
         self, call: relax.Call, context: RewriteContext, filters: np.ndarray, workload: ConvWorkload
     ) -> relax.Expr:
-        packed = transform_weights(np.ascontiguousarray(filters), lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE)
+        packed = transform_weights(
+            np.ascontiguousarray(filters), lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE
+        )
         self._enter(packed, call, filters, workload)
         x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), context)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
