@@ -13,6 +13,13 @@ from tvm.ir import GenericConst
 
 Definition = Callable[[relax.Expr], relax.Expr]
 
+# The element types that TVM can hand to numpy without a copy; numpy itself does not have the others, such as bfloat16.
+_WITHOUT_COPY = {
+    "bool",
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+    *(f"float{bits}" for bits in (16, 32, 64)),
+}
+
 
 def definitions(function: relax.Function) -> Definition:
     """The same look-up as ``RewriteContext.definition``, for a finished function."""
@@ -58,8 +65,14 @@ def op_name(expr: relax.Expr) -> str:
 
 
 def constant(expr: relax.Expr) -> np.ndarray | None:
-    """The value of a constant, None for everything else."""
-    return expr.value.numpy() if isinstance(expr, GenericConst) else None
+    """The value of a constant, which can only be read, None for everything else."""
+    if not isinstance(expr, GenericConst):
+        return None
+    tensor = expr.value
+    # An array that is no copy shows the memory of the constant, and keeps it alive.
+    value: np.ndarray = np.from_dlpack(tensor) if str(tensor.dtype) in _WITHOUT_COPY else tensor.numpy()
+    value.flags.writeable = False
+    return value
 
 
 def uniform(expr: relax.Expr) -> np.generic | None:

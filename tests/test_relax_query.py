@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tvm
+from ml_dtypes import bfloat16
 from tvm import relax
 from tvm.script import relax as R
 
@@ -62,6 +64,15 @@ def test_the_values_of_constants():
     assert query.uniform(relax.const(value)) is None
     assert query.uniform(relax.const(np.full((2, 3), 4.0, np.float32))) == 4
     assert query.uniform(network.params[0]) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "int64", "uint32", "bool", bfloat16])
+@pytest.mark.parametrize("shape", [(), (0, 3), (2, 3)])
+def test_a_constant_can_only_be_read_and_outlives_its_expression(dtype, shape):
+    expected = np.ones(shape, dtype)
+    found = query.constant(relax.const(tvm.runtime.tensor(expected)))
+    assert (found.dtype, found.shape, found.flags.writeable) == (expected.dtype, shape, False)
+    assert found.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize(

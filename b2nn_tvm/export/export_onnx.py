@@ -16,6 +16,7 @@ from torch import nn
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.export.binary_functions import LAYER_MODULES, deploy_form
+from b2nn_tvm.export.translation_table import kept_translation_table
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.silence import quiet
@@ -47,7 +48,7 @@ def export_onnx(
         raise InputError(f"there is no ONNX form {form!r}; choose one of {', '.join(FORMS)}")
     shape = batched(input_shape)
     deployed = _deployed(model, form)
-    with quiet():
+    with quiet(), kept_translation_table():
         exported = _torch_export(deployed, shape, type(model).__name__)
         program = _onnx_export(exported, type(model).__name__)
         before_optimization = program.model_proto

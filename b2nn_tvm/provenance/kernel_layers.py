@@ -10,6 +10,7 @@ import numpy as np
 
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.layer_names import LayerNamer
+from b2nn_tvm.provenance.once_per_array import OncePerArray
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class KernelLayerIndex:
     def __init__(self, namer: LayerNamer):
         self.convs: tuple[ConvClass, ...] = ()
         self._namer = namer
+        self._digest = OncePerArray(_digest)
         self._by_constant: dict[str, list[KernelLayer]] = {}
         self._bits: dict[str, np.ndarray] = {}
 
@@ -57,36 +59,39 @@ class KernelLayerIndex:
         binary = {conv.name for conv in self.convs if conv.binary}
         name = self._namer.name(weight, prefer=lambda name: (name in binary) == (precision == "binary"))
         layer = KernelLayer(name, op, precision, workload, (packed if bits is None else bits).nbytes)
-        self._by_constant.setdefault(_digest(packed), []).append(layer)
+        digest = self._digest(packed)
+        self._by_constant.setdefault(digest, []).append(layer)
         if bits is not None:
-            self._bits[_digest(packed)] = bits
+            self._bits[digest] = bits
 
     def replace_with_bits(self, packed: np.ndarray) -> np.ndarray | None:
         """The bits to hold in place of the constant ``packed``, by which its next layer is found from now on; None
         where there are none.
         """
-        bits = self._bits.get(_digest(packed))
+        digest = self._digest(packed)
+        bits = self._bits.get(digest)
         if bits is not None:
-            layer = self._by_constant[_digest(packed)].pop(0)
-            self._by_constant.setdefault(_digest(bits), []).append(layer)
+            layer = self._by_constant[digest].pop(0)
+            self._by_constant.setdefault(self._digest(bits), []).append(layer)
         return bits
 
     def name_of(self, constants: Iterable[np.ndarray]) -> str:
         """The name of the layer that ``find`` would give for these constants, without taking it out; empty where there
         is none.
         """
-        found = (layers[0].name for value in constants if (layers := self._by_constant.get(_digest(value))))
+        found = (layers[0].name for value in constants if (layers := self._by_constant.get(self._digest(value))))
         return next(found, "")
 
     def find(self, constants: Sequence[np.ndarray]) -> KernelLayer | None:
         """The next layer that owns one of these constants, which is taken out; None where there is none."""
         for value in constants:
-            layers = self._by_constant.get(_digest(value))
+            layers = self._by_constant.get(self._digest(value))
             if layers:
                 return layers.pop(0)
         return None
 
 
 def _digest(value: np.ndarray) -> str:
-    head = f"{value.dtype}{value.shape}".encode()
-    return hashlib.sha1(head + np.ascontiguousarray(value).tobytes()).hexdigest()
+    digest = hashlib.sha1(f"{value.dtype}{value.shape}".encode())
+    digest.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

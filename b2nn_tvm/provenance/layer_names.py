@@ -29,9 +29,13 @@ class NamedLayer:
 
 
 class LayerNamer:
-    """Hands out the names of layers by their weights; equal weights get their names in graph order."""
+    """Hands out the names of layers by their weights; equal weights get their names in graph order.
 
-    def __init__(self, layers: Iterable[NamedLayer]):
+    ``digest`` computes ``weight_digest``, or knows it already.
+    """
+
+    def __init__(self, layers: Iterable[NamedLayer], *, digest: Callable[[np.ndarray], str] | None = None):
+        self._digest = weight_digest if digest is None else digest
         self._names: dict[str, deque[str]] = {}
         for layer in layers:
             self._names.setdefault(layer.digest, deque()).append(layer.name)
@@ -42,7 +46,7 @@ class LayerNamer:
 
         Of layers with equal weights the first name that ``prefer`` accepts is taken, else the first name.
         """
-        names = self._names.get("" if weight is None else weight_digest(weight))
+        names = self._names.get("" if weight is None else self._digest(weight))
         if names:
             chosen = next(filter(prefer, names), names[0])
             names.remove(chosen)
@@ -58,15 +62,15 @@ def weight_digest(weight: np.ndarray) -> str:
     A filter and its negative have the same digest, as folding a batch norm into a threshold may flip a filter; a dense
     layer has the digest of the 1x1 convolution that it is lowered to.
     """
-    parts = split_sign_and_scale(weight)
-    values = np.ascontiguousarray(weight if parts is None else _unflipped(parts[0]), np.float32)
-    shape = values.shape[:2] if values.shape[2:] == (1, 1) else values.shape
-    return hashlib.sha1(repr(shape).encode() + values.tobytes()).hexdigest()
-
-
-def _unflipped(signs: np.ndarray) -> np.ndarray:
-    first = signs.reshape(signs.shape[0], -1)[:, 0]
-    return np.asarray(signs * first.reshape(-1, *(1,) * (signs.ndim - 1)))
+    shape = weight.shape[:2] if weight.shape[2:] == (1, 1) else weight.shape
+    if _magnitudes(weight) is None:
+        digest, values = hashlib.sha1(b"values"), np.ascontiguousarray(weight, np.float32).data
+    else:
+        positive = (weight >= 0).reshape(weight.shape[0], -1)
+        digest, values = hashlib.sha1(b"signs"), np.packbits(positive == positive[:, :1]).data  # hashing takes time
+    digest.update(repr(shape).encode())
+    digest.update(values)
+    return digest.hexdigest()
 
 
 def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -75,13 +79,25 @@ def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
 
     The sign of a channel whose weights are all 0 is +1.
     """
+    magnitudes = _magnitudes(weight)
+    if magnitudes is None:
+        return None
+    low, scale = magnitudes
+    if (low != scale).any():
+        mean = np.abs(weight.reshape(weight.shape[0], -1).astype(np.float64)).mean(axis=1)
+        scale = np.where(low == scale, scale, mean)
+    return np.where(weight >= 0, np.float32(1), np.float32(-1)), scale.astype(np.float32)
+
+
+def _magnitudes(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The least and the greatest magnitude in each channel of weights [O, ...], float64; None where they differ."""
     for part in (weight[:1], weight):  # the first channel of most layers tells that the whole has another form
-        rows = np.abs(part.reshape(part.shape[0], -1).astype(np.float64))
-        low, high = rows.min(axis=1), rows.max(axis=1)
+        rows = part.reshape(part.shape[0], -1)
+        rows = np.abs(rows if rows.dtype == np.float32 else rows.astype(np.float64))
+        low, high = rows.min(axis=1).astype(np.float64), rows.max(axis=1).astype(np.float64)
         if not np.isfinite(high).all() or (high - low > _TOLERANCE * high).any():
             return None
-    scale = np.where(low == high, high, rows.mean(axis=1)).astype(np.float32)
-    return np.where(weight >= 0, 1, -1).astype(np.float32), scale
+    return low, high
 
 
 def is_sign_times_scale(weight: np.ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +24,13 @@ class Rewrite:
 
 
 class RewriteLog:
-    """Collects the decisions of all passes, each once, in the order in which they were made."""
+    """Collects the decisions of all passes, each once, in the order in which they were made.
 
-    def __init__(self, layers: Iterable[NamedLayer] = ()):
+    ``digest`` computes ``weight_digest``, or knows it already.
+    """
+
+    def __init__(self, layers: Iterable[NamedLayer] = (), *, digest: Callable[[np.ndarray], str] = weight_digest):
+        self._digest = digest
         self._names: dict[str, list[str]] = {}
         for layer in layers:
             self._names.setdefault(layer.digest, []).append(layer.name)
@@ -43,7 +47,7 @@ class RewriteLog:
 
         Empty where no layer has these weights, because they are computed or made by an importer.
         """
-        digest = "" if weight is None else weight_digest(weight)
+        digest = "" if weight is None else self._digest(weight)
         names = self._names.get(digest, [""])
         turn = self._next.get((rule, digest), 0)
         self._next[rule, digest] = turn + 1

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tvm
 from tvm import relax
 
 from b2nn_tvm.deploy.codegen.kernel_call import KernelCall, StraightLine, size_bytes
 from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT, Border, Lifetime, plan
 from b2nn_tvm.deploy.codegen.program import Argument, Storage
 from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.relax_query import constant
 
 Places = dict[relax.Var, Argument]
 
@@ -90,10 +90,10 @@ def _arena_places(line: StraightLine, taken: Places) -> tuple[Places, int]:
 def _placed(call: KernelCall, places: Places, constants: _Constants) -> PlacedCall:
     before, arguments, new = len(constants.blob), [], []
     for tensor in call.arguments:
-        if not isinstance(tensor, tvm.ir.GenericConst):
+        value = constant(tensor)
+        if value is None:
             arguments.append(places[tensor])
             continue
-        value = tensor.value.numpy()
         arguments.append(Argument(Storage.CONSTANT, constants.offset(value)))
         if arguments[-1].offset >= before:
             new.append(value.nbytes)

@@ -15,6 +15,7 @@ from b2nn_tvm.deploy.codegen.kernel_call import KernelCall, StraightLine, Tensor
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.kernel_attrs import BORDERED, Role, operations_of, role_of
 from b2nn_tvm.provenance.kernel_layers import KernelLayer
+from b2nn_tvm.relax_query import constant
 
 FindLayer = Callable[[Sequence[np.ndarray]], KernelLayer | None]
 _VIEWS = ("relax.reshape", "relax.memory.view", "relax.flatten", "relax.expand_dims", "relax.squeeze")
@@ -95,7 +96,7 @@ class _Walk:
         variables = dict.fromkeys(tensor for tensor in arguments if isinstance(tensor, relax.Var))
         outputs = tuple(var for var in variables if var not in self._written)
         self._written.update(outputs)
-        layer = self._find_layer([a.value.numpy() for a in call.args if isinstance(a, tvm.ir.GenericConst)])
+        layer = self._find_layer([value for argument in call.args if (value := constant(argument)) is not None])
         role, border = role_of(attrs), (attrs or {}).get(BORDERED)
         if role is Role.EXPAND_WEIGHTS:
             self._expanded.update(dict.fromkeys(outputs, layer))

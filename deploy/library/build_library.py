@@ -8,14 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata as packages
 from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.codegen.program import Program, Step
 from b2nn_tvm.deploy.library.compile_once import compile_once
-from b2nn_tvm.deploy.library.elf import is_hard_float, read_elf
+from b2nn_tvm.deploy.library.elf import ElfFile, is_hard_float, read_elf
 from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
@@ -186,7 +186,7 @@ def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: Targe
     """The bytes of the sections that hold the program's kernels; raises ValueError where the kernels do not fit."""
     missing, sections = {step.symbol for step in program.steps}, dict[tuple[int, int], int]()
     for number, content in enumerate(kernels):
-        elf = read_elf(content)
+        elf = _shared_elf(content)
         if elf.arch != target.arch:
             raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
         if target.float_abi != "soft" and elf.arch == "armv7l" and not is_hard_float(content):
@@ -199,6 +199,12 @@ def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: Targe
     if missing:
         raise ValueError(f"the kernel objects do not define {', '.join(sorted(missing))}")
     return sum(sections.values())
+
+
+@lru_cache(maxsize=1024)
+def _shared_elf(content: bytes) -> ElfFile:
+    """``read_elf`` for a file that goes into many libraries: the kernels, of some 10 KiB each, and the runner."""
+    return read_elf(content)
 
 
 def _describe(
@@ -217,7 +223,7 @@ def _describe(
             f"{target.arch}; set CC, or {CROSS_VARIABLE} for another machine, to a compiler for {target.triple}"
         )
     by_number = lambda version: tuple(map(int, version.split("."))) if version else ()
-    glibc = max(elf.glibc, read_elf(runner_program(toolchain)).glibc, key=by_number)
+    glibc = max(elf.glibc, _shared_elf(runner_program(toolchain)).glibc, key=by_number)
     return Manifest(
         library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
         target=target,

@@ -4,7 +4,7 @@ why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import tvm
@@ -15,7 +15,13 @@ from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY, WEIGHTS_SPLIT
 from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights, is_binary_conv, is_signed, match_pad, oihw
 from b2nn_tvm.passes.patterns.step_function import step_function
 from b2nn_tvm.provenance.conv_class import ConvClass
-from b2nn_tvm.provenance.layer_names import LayerNamer, NamedLayer, is_sign_times_scale, split_sign_and_scale
+from b2nn_tvm.provenance.layer_names import (
+    LayerNamer,
+    NamedLayer,
+    is_sign_times_scale,
+    split_sign_and_scale,
+    weight_digest,
+)
 from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype, ints, op_name, uniform
 
 
@@ -31,18 +37,25 @@ class ClassifyConvs(CompilerPass):
     ensures = ()
 
     def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
-        convs = classify_convs(module, layers=self.context.layers)
+        convs = classify_convs(module, layers=self.context.layers, digest=self.context.digest)
         for conv in convs:
             self.record(conv.name, conv.verdict, applied=conv.binary or conv.weight_binary)
         self.context.kernels.classify(convs)
         return module
 
 
-def classify_convs(module: tvm.IRModule, *, layers: Iterable[NamedLayer] = ()) -> tuple[ConvClass, ...]:
-    """Classify the convolutions of "main" in graph order, in NCHW or NHWC; ``layers`` names them."""
+def classify_convs(
+    module: tvm.IRModule,
+    *,
+    layers: Iterable[NamedLayer] = (),
+    digest: Callable[[np.ndarray], str] = weight_digest,
+) -> tuple[ConvClass, ...]:
+    """Classify the convolutions of "main" in graph order, in NCHW or NHWC; ``layers`` names them, by the ``digest`` of
+    their weights.
+    """
     function = module["main"]
     definition = definitions(function)
-    namer = LayerNamer(layers)
+    namer = LayerNamer(layers, digest=digest)
     found = []
     for _, call in calls(function):
         if op_name(call) != "relax.nn.conv2d":

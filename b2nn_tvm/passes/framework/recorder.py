@@ -25,17 +25,15 @@ class Recorder:
         self._rule = rule
         self._did = did
         self._of = of
+        self._unread: relax.Function | None = None
         self._bound: dict[relax.Var, relax.Expr] = {}
         self._readers: dict[relax.Var, list[relax.Var]] = {}
 
     def start(self, function: relax.Function) -> None:
-        """Learn the bindings and readers of the function whose calls will be entered."""
-        self._bound, self._readers = {}, {}
-        for block in function.body.blocks:
-            for binding in block.bindings:
-                self._bound[binding.var] = binding.value
-                for read in variables(binding.value):
-                    self._readers.setdefault(read, []).append(binding.var)
+        """Take ``function``, whose calls will be entered; it is read with the first of them, as most passes enter
+        none.
+        """
+        self._unread, self._bound, self._readers = function, {}, {}
 
     def enter(self, var: relax.Var | None, reason: str = "", layer: relax.Call | None = None, *, applied: bool) -> None:
         """Record a decision about the call that is bound to ``var``, which belongs to ``layer`` where that is known."""
@@ -45,6 +43,7 @@ class Recorder:
 
     def _weights(self, var: relax.Var | None) -> list[np.ndarray]:
         """The weights [O, ...] of the layers that the call belongs to: the layers at the shortest distance."""
+        self._read()
         front, seen = [var] if var is not None else [], set()
         while front:
             weights = [layer_weight(self._bound[here]) for here in front if here in self._bound]
@@ -54,6 +53,15 @@ class Recorder:
             seen.update(front)
             front = [step for here in front for step in self._next(here) if step not in seen]
         return []
+
+    def _read(self) -> None:
+        """Learn the bindings and readers of the function, unless they are known."""
+        function, self._unread = self._unread, None
+        for block in function.body.blocks if function is not None else ():
+            for binding in block.bindings:
+                self._bound[binding.var] = binding.value
+                for read in variables(binding.value):
+                    self._readers.setdefault(read, []).append(binding.var)
 
     def _next(self, var: relax.Var) -> list[relax.Var]:
         if self._of == READERS:
@@ -66,6 +74,6 @@ def layer_weight(call: relax.Expr) -> np.ndarray | None:
     name = op_name(call)
     weight = constant(call.args[1]) if name in ("relax.nn.conv2d", "relax.matmul") else None
     if weight is None or name == "relax.matmul":
-        return None if weight is None or weight.ndim != 2 else np.ascontiguousarray(weight.T)
+        return None if weight is None or weight.ndim != 2 else weight.T
     layout = str(call.attrs.kernel_layout)
     return weight.transpose([layout.index(axis) for axis in "OIHW"])

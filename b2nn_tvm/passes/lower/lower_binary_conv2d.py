@@ -24,7 +24,7 @@ from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV, SIGN_IS_B
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_pooled_signs import lower_pooled_signs
-from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, match_pooled_signs
+from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, all_signs, match_pooled_signs, oihw
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, four, ints, op_name, pair, shape
 from b2nn_tvm.workload import ConvWorkload
@@ -67,18 +67,19 @@ class _Lowering:
         if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or int(call.attrs.groups) != 1:
             return None
         weight = constant(call.args[1])
-        if weight is None or not (np.abs(weight) == 1).all():
+        if weight is None or not all_signs(weight):
             return None
         found = match_binary_input(call, context)
         if found is None:
             return None
-        signs = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
+        filters = oihw(weight, "HWIO")
+        signs = np.ascontiguousarray(filters)
         workload = conv_workload(call, found.pooled.pool if found.pooled else found.source, padding=found.padding)
         lanes = self._layout.binary_lanes(workload.out_channels)
         packed_weight = bit_layout.pack_weights(signs.astype(np.int8), word=self._layout.word, lanes=lanes)
         if self._layout.lookup:
             packed_weight = to_nibbles(packed_weight)
-        self._kernels.add(packed_weight, signs, op="conv2d", precision="binary", workload=workload.key)
+        self._kernels.add(packed_weight, filters, op="conv2d", precision="binary", workload=workload.key)
         border = bit_layout.border(signs, workload, pad_value=found.pad_value, lanes=lanes)
         step = workload.stride if skips_pixels(workload) and not found.pooled else (1, 1)
         if step != (1, 1):

@@ -23,7 +23,7 @@ from b2nn_tvm.passes.framework.invariants import CONVS_LOWERED, NHWC, NO_SIGN
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
-from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights
+from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights, oihw
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, four, op_name, shape
 from b2nn_tvm.workload import ConvWorkload
@@ -69,7 +69,7 @@ class _Lowering:
         weight = constant(call.args[1])
         if weight is None or weight.dtype != np.float32:
             return None
-        filters = np.ascontiguousarray(weight.transpose(3, 2, 0, 1))
+        filters = oihw(weight, "HWIO")
         workload = conv_workload(call, call.args[0], padding=four(call.attrs.padding))
         obstacle = winograd_obstacle(workload, lanes=self._layout.float_lanes)
         if not obstacle:
@@ -104,7 +104,9 @@ class _Lowering:
     def _winograd(
         self, call: relax.Call, context: RewriteContext, filters: np.ndarray, workload: ConvWorkload
     ) -> relax.Expr:
-        packed = transform_weights(filters, lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE)
+        packed = transform_weights(
+            np.ascontiguousarray(filters), lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE
+        )
         self._enter(packed, call, filters, workload)
         x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), context)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
@@ -144,7 +146,7 @@ class _Lowering:
         outputs = weight.shape[1]
         packed = pack_dense_weights(weight, lanes=self._layout.conv_lanes(outputs))
         workload = f"dense_n{shape(call.args[0])[0]}_k{weight.shape[0]}_o{outputs}"
-        self._kernels.add(packed, np.ascontiguousarray(weight.T), op="dense", precision="float", workload=workload)
+        self._kernels.add(packed, weight.T, op="dense", precision="float", workload=workload)
         return context.call_te(
             lambda x, w: dense(x, w, outputs=outputs),
             call.args[0],

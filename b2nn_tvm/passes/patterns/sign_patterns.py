@@ -85,7 +85,12 @@ def has_binary_weights(call: relax.Call, weight: np.ndarray | None) -> bool:
     """Whether a float32 convolution has several weights [O, I, H, W] per filter, all -1 and +1, and no groups."""
     if weight is None or call.attrs.groups != 1 or dtype(call) != "float32":
         return False
-    return weight[0].size > 1 and bool((np.abs(weight) == 1).all())
+    return weight[0].size > 1 and all_signs(weight)
+
+
+def all_signs(weight: np.ndarray) -> bool:
+    """Whether all values are -1 and +1; the first ones of most layers tell that they are not."""
+    return all(bool((np.abs(part) == 1).all()) for part in (weight[:1], weight))
 
 
 def is_binary_conv(call: relax.Expr, definition: Definition) -> bool:
@@ -93,7 +98,7 @@ def is_binary_conv(call: relax.Expr, definition: Definition) -> bool:
     if op_name(call) != "relax.nn.conv2d" or call.attrs.groups != 1 or dtype(call) != "float32":
         return False
     weight = constant(call.args[1])
-    if weight is None or not (np.abs(weight) == 1).all():
+    if weight is None or not all_signs(weight):
         return False
     data = definition(call.args[0])
     pad = match_pad(data)

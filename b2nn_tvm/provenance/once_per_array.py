@@ -1,0 +1,31 @@
+"""A function of arrays that is computed once for each array: many passes ask for the digest of the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import numpy as np
+
+Result = TypeVar("Result")
+_Key = tuple[int, tuple[int, ...], tuple[int, ...], np.dtype]
+
+
+class OncePerArray(Generic[Result]):
+    """The pure ``function`` with a memory of its results for arrays that can only be read, such as constants of Relax.
+
+    An array is known again by the memory that it shows, its shape, strides and type. It is kept, so that its memory is
+    not given to another array meanwhile. An array that can be written may change, and is computed each time.
+    """
+
+    def __init__(self, function: Callable[[np.ndarray], Result]):
+        self._function = function
+        self._known: dict[_Key, tuple[np.ndarray, Result]] = {}
+
+    def __call__(self, array: np.ndarray) -> Result:
+        if array.flags.writeable:
+            return self._function(array)
+        key = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+        if key not in self._known:
+            self._known[key] = array, self._function(array)
+        return self._known[key][1]
