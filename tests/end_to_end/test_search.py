@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 
 import b2nn_tvm
 from b2nn_tvm import data
@@ -23,9 +22,9 @@ from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
-from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.verification.verify_artifact import TIE, Oracle
+from tests.support.loop.small_search import FOUR_LAYERS, QUICK, few_digits, network, stamps
 from tests.support.processor_time import seconds_of_children
 
 ROOT = Path(__file__).parents[2]
@@ -42,25 +41,7 @@ def few():
     bundle = data.digits()
     return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
 """
-FOUR_LAYERS = (8, 16)
-# A search with a budget in milliseconds, all tests of which are marked, keeps it on a machine that is not busy.
-QUICK = {"float_epochs": 1, "epochs": 1, "masks": 1}
 LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0, "epochs": 1, "masks": 0}
-
-
-def few_digits(*, test: int | None = None) -> data.DataBundle:
-    """256 images to train on, 64 to validate on; all of the test set, or so many of it."""
-    bundle = data.digits()
-    first = lambda split, count: data.TensorImages(split.images[:count], split.labels[:count])
-    return replace(bundle, train=first(bundle.train, 256), val=first(bundle.val, 64), test=first(bundle.test, test))
-
-
-def network(*, classes: int = 10, image_size: int = 32, widths: tuple[int, ...] = (16, 32, 64)) -> torch.nn.Module:
-    """C-ResNet with one block to a stage: all that the loop needs, at a third of the time."""
-    torch.manual_seed(0)
-    return BiRealNet(
-        classes=classes, channels=3, image_size=image_size, stem="cifar", widths=widths, blocks=1, activation="binrelu"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -201,12 +182,6 @@ def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
 
 
 OPTIONS = ConversionOptions("distribution-aware", "rprelu", 1, True)
-
-
-def stamps(folder: Path) -> dict[str, int]:
-    """When the phases of a search were finished."""
-    state = folder / "state"
-    return {str(path.parent.relative_to(state)): path.stat().st_mtime_ns for path in state.rglob("phase.json")}
 
 
 @pytest.fixture(scope="module")
