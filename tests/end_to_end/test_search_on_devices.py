@@ -46,9 +46,10 @@ def vanishes(folder: Path, device: str, vanish: Callable[[], None], *, after: st
     """A search whose device vanishes ends with an error that names it, and keeps all that was there before."""
     before = lines(folder) if folder.exists() else []
     progress = VanishInTheMiddle(vanish, after=after)
-    with pytest.raises(DeviceError, match=f"^{device}: "):
+    with pytest.raises(DeviceError, match=f"^{device}: ") as caught:
         search(folder, device, progress)
-    assert progress.vanished and lines(folder)[: len(before)] == before
+    assert progress.vanished, caught.value
+    assert lines(folder)[: len(before)] == before
     assert not (folder / "plan.json").exists()
 
 
