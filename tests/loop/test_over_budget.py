@@ -19,37 +19,47 @@ def time(ms: float, low_ms: float, high_ms: float, *, p90_ms: float = 9.0) -> Ne
             [time(2.05, 2.03, 2.0701), time(2.4, 2.3, 2.5)],
             2.0,
             None,
-            "the fastest of 2 delivered libraries needs 2.05 ms (95 % interval 2.03 to 2.07 ms), over the budget of 2"
-            " ms: allow at least 2.071 ms, or leave room with a budget of 1.96 ms",
+            (
+                "the fastest of 2 delivered libraries needs 2.05 ms (95 % interval 2.03 to 2.07 ms), over the budget of 2"
+                " ms: allow at least 2.071 ms, or leave room with a budget of 1.96 ms"
+            ),
         ),
         (
             [time(1.98, 1.95, 2.01)],
             2.0,
             None,
-            "the delivered library needs 1.98 ms, within the budget of 2 ms, but the 95 % interval of this time, 1.95"
-            " to 2.01 ms, reaches over it: measure with --precision 1%, or allow at least 2.01 ms",
+            (
+                "the delivered library needs 1.98 ms, within the budget of 2 ms, but the 95 % interval of this time, 1.95"
+                " to 2.01 ms, reaches over it: measure with --precision 1%, or allow at least 2.01 ms"
+            ),
         ),
         (
             [time(1.9999, 1.95, 2.01)],
             2.0,
             None,
-            "the delivered library needs 2 ms, within the budget of 2 ms, but the 95 % interval of this time, 1.95 to"
-            " 2.01 ms, reaches over it: allow at least 2.01 ms",
+            (
+                "the delivered library needs 2 ms, within the budget of 2 ms, but the 95 % interval of this time, 1.95 to"
+                " 2.01 ms, reaches over it: allow at least 2.01 ms"
+            ),
         ),
         (
             [time(1.9, 1.88, 1.92, p90_ms=2.4)],
             2.0,
             0.9,
-            "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90 (undisturbed"
-            " it needs 1.9 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there,"
-            " or give the budget as 2ms, which it keeps when nothing disturbs it",
+            (
+                "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90 (undisturbed"
+                " it needs 1.9 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there,"
+                " or give the budget as 2ms, which it keeps when nothing disturbs it"
+            ),
         ),
         (
             [time(2.1, 2.09, 2.11, p90_ms=2.4)],
             2.0,
             0.9,
-            "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90 (undisturbed"
-            " it needs 2.1 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there",
+            (
+                "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90 (undisturbed"
+                " it needs 2.1 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there"
+            ),
         ),
     ],
     ids=["over", "the interval alone", "by less than can be measured", "observed", "both"],

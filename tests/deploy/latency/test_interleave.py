@@ -123,7 +123,7 @@ def test_a_settled_network_stays_settled_while_others_go_on(monkeypatch) -> None
 
     def moves(record, name, *, effort, profiled=False) -> bool:
         if name == "quick":
-            return FIRST_ROUNDS <= record.bursts("quick") and record.bursts("slow") < FIRST_ROUNDS + MORE_ROUNDS
+            return record.bursts("quick") >= FIRST_ROUNDS and record.bursts("slow") < FIRST_ROUNDS + MORE_ROUNDS
         return known(record, name, effort=effort, profiled=profiled)
 
     monkeypatch.setattr(interleave, "settled", moves)
