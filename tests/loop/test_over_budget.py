@@ -47,8 +47,8 @@ def time(ms: float, low_ms: float, high_ms: float, *, p90_ms: float = 9.0) -> Ne
             2.0,
             0.9,
             (
-                "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90 (undisturbed"
-                " it needs 1.9 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there,"
+                "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90"
+                " (undisturbed it needs 1.9 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there,"
                 " or give the budget as 2ms, which it keeps when nothing disturbs it"
             ),
         ),
@@ -57,8 +57,8 @@ def time(ms: float, low_ms: float, high_ms: float, *, p90_ms: float = 9.0) -> Ne
             2.0,
             0.9,
             (
-                "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90 (undisturbed"
-                " it needs 2.1 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there"
+                "the delivered library took 2.4 ms at p90 of 900 observed runs, over the budget of 2 ms at p90"
+                " (undisturbed it needs 2.1 ms): allow at least 2.4ms@p90, or measure anew with --fresh while nothing else runs there"
             ),
         ),
     ],
