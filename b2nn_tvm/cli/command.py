@@ -14,8 +14,8 @@ import click
 class Command(click.Command):
     """A click command with the exit statuses of all commands here.
 
-    0 done; 1 refused or failed, with one ``error:`` line on stderr; 2 wrong usage; 130 interrupted, saying how to go on
-    (``resume``). ``--debug`` adds the traceback.
+    0 done; 1 refused or failed, with one ``error:`` line on stderr; 2 wrong usage; 130 interrupted. After an
+    interruption, and where a device was lost, ``resume`` says how to go on. ``--debug`` adds the traceback.
     """
 
     def __init__(self, *args: Any, resume: str = "run the same command again", **kwargs: Any) -> None:
@@ -39,7 +39,7 @@ class Command(click.Command):
                 import traceback
 
                 traceback.print_exc(file=sys.stderr)
-            click.echo(f"error: {_one_line(error)}", err=True)
+            click.echo(f"error: {_one_line(error, self.resume)}", err=True)
             context.exit(1)
 
 
@@ -56,10 +56,12 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(map(int, parts))
 
 
-def _one_line(error: Exception) -> str:
-    from b2nn_tvm.errors import B2nnError
+def _one_line(error: Exception, resume: str) -> str:
+    from b2nn_tvm.errors import B2nnError, DeviceLost
 
     text = " ".join(str(error).split())
+    if isinstance(error, DeviceLost):
+        return f"{text}; {resume}"
     if isinstance(error, B2nnError):
         return text
     if isinstance(error, OSError) and error.strerror:

@@ -71,8 +71,13 @@ class Budget:
         return Fraction(self.value) / 100 * Fraction(cost.full) if self.relative else self.value
 
     def __str__(self) -> str:
-        quantile = "".join(f"@{word}" for word, share in QUANTILES.items() if share == self.quantile)
+        quantile = "" if self.quantile is None else f"@{quantile_word(self.quantile)}"
         return f"{float(self.value):.10g}{'%' * self.relative}{self.unit}{quantile}"
+
+
+def quantile_word(quantile: float) -> str:
+    """The word for a quantile of observed times, such as "p90" for 0.9."""
+    return next(word for word, share in QUANTILES.items() if share == quantile)
 
 
 def parse_budget(text: str) -> Budget:

@@ -139,7 +139,10 @@ def _sorted_below(
     ranked = [select(scores, cost, budget, also=also, solver="sort")]
     while float(ranked[-1].achieved) > float(cost.minimum()) * (1 + 1e-9):
         below = Budget(math.nextafter(float(ranked[-1].achieved), 0), "ms")
-        ranked.append(select(scores, cost, below, also=also, solver="sort"))
+        try:
+            ranked.append(select(scores, cost, below, also=also, solver="sort"))
+        except BudgetError:  # the order of the scores, or the other budgets, leave nothing faster
+            break
     return ranked
 
 

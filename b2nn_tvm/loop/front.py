@@ -4,6 +4,7 @@ them, built and measured.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,9 +26,10 @@ REACH = 0.01  # a choice that is predicted this much over a budget may still be 
 class FrontPoint:
     """A choice that no other measured one beats in time and in harm.
 
-    ``ms`` are measured milliseconds, with their 95 % interval from ``low_ms`` to ``high_ms``; ``harm`` is the sum of
-    the scores of the binary layers. ``accuracy`` is the share of right answers on the test set after fine-tuning, where
-    it was asked for. The ``knee`` is the point farthest from the straight line between the two ends of the front.
+    ``ms`` are measured milliseconds, with their 95 % interval from ``low_ms`` to ``high_ms``, which are NaN where
+    observed times count; ``harm`` is the sum of the scores of the binary layers. ``accuracy`` is the share of right
+    answers on the test set after fine-tuning, where it was asked for. The ``knee`` is the point farthest from the
+    straight line between the two ends of the front.
     """
 
     binary: tuple[str, ...]
@@ -91,7 +93,8 @@ def _least_harm(
         within = [choice for choice, time in known.items() if time.keeps(budget, quantile)]
         best = min(within, key=lambda choice: (harms[choice], known[choice].at(quantile)))
         time = known[best]
-        found[best] = FrontPoint(best, harms[best], time.at(quantile), time.low_ms, time.high_ms)
+        low, high = (time.low_ms, time.high_ms) if quantile is None else (math.nan, math.nan)
+        found[best] = FrontPoint(best, harms[best], time.at(quantile), low, high)
     return list(found.values())
 
 

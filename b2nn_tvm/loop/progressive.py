@@ -84,8 +84,8 @@ def binarize_until_within_budget(
             return ProgressionWithinBudget(progressed, binary, predicted, measured, tuple(attempts))
         if predicted <= cost.minimum():
             raise BudgetError(
-                f"all layers binary, the network was measured at {time.ms:.4g} ms: allow at least that, not"
-                f" {bound:.4g} ms"
+                f"all layers binary, the network was measured at {time.upper_ms(measured.quantile):.4g} ms: allow at"
+                f" least that, not {bound:.4g} ms"
             )
         limit = math.nextafter(predicted, 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -20,6 +21,9 @@ from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import label_of
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost, unprofitable_layers
+from b2nn_tvm.loop.measuring.measure_network import SAMPLES
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.over_budget import over_budget
 from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result_rows import (
     fine_tuned_front,
@@ -84,8 +88,8 @@ def search(
     network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and
     that many random choices of the same measured time.
 
-    Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, unless
-    ``fresh``.
+    Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, and measured
+    bursts stay in ``output``/costs.json.samples, unless ``fresh``.
 
     Raises BudgetError where no choice keeps the budget, or the accuracy floor is reached first, InputError for
     arguments that cannot be used, and the errors of the compiler and the device. The selection is MixBin's (Partial
@@ -110,6 +114,8 @@ def search(
     imported_plan = None if loaded_plan is None else imported_plan_for(loaded_plan, layers, name_of(model))
     folder = Path(output)
     state = State(folder / "state", fresh=fresh)
+    if fresh:
+        shutil.rmtree(folder / SAMPLES, ignore_errors=True)  # else the old bursts would count as measured
     job = Job(
         name=name_of(model),
         model=network,
@@ -169,6 +175,7 @@ def search(
         by_flops=by_flops,
         front=points,
         unprofitable=unprofitable_layers(choice.measured),
+        quantile=goal.quantile,
     )
     report.write(found)
     return found
@@ -184,16 +191,23 @@ def _choose_and_deliver(
 ) -> tuple[Choice, Trained, Delivery]:
     """Choose, fine-tune and deliver, again with a lower bound as long as the delivered library is over the budget.
 
-    A given plan is delivered once. A choice whose library was over the budget is not chosen again.
+    A given plan is delivered once. A choice whose library was over the budget is not chosen again. Raises BudgetError
+    where no library keeps the budget.
     """
     bound = goal.limit
     tried: dict[str, Choice] = {}
+    over: dict[str, NetworkTime] = {}
     for _ in range(ROUNDS):
-        choice = (
-            choose(job, goal, scores, measured, bound, excluded=[each.binary for each in tried.values()])
-            if imported_plan is None
-            else choice_of_plan(goal, measured, imported_plan.binary)
-        )
+        try:
+            choice = (
+                choose(job, goal, scores, measured, bound, excluded=[each.binary for each in tried.values()])
+                if imported_plan is None
+                else choice_of_plan(goal, measured, imported_plan.binary)
+            )
+        except BudgetError:
+            if not over:
+                raise
+            break  # nothing else keeps the bound, which is below the budget by now: what was delivered says more
         name = label_of(job, choice.binary)
         choice = tried.setdefault(name, choice)
         phase = "fine-tune the chosen network"
@@ -215,11 +229,6 @@ def _choose_and_deliver(
         if imported_plan is not None or goal.unit != "ms" or delivery.keeps(goal.limit):
             return choice, mixed, delivery
         measured = choice.measured
+        over[name] = delivery.time
         bound *= 0.99 * min(1.0, goal.limit / delivery.time.upper_ms(goal.quantile))
-    for name in tried:  # the same command measures them again
-        job.state.forget(f"delivery/{name}")
-    raise BudgetError(
-        f"the delivered library took {delivery.measured_ms:.4g} ms in {ROUNDS} rounds, over the budget of"
-        f" {goal.limit:.4g} ms, although the same layers had been measured within it: the machine is too busy to tell;"
-        " run the same command again when it is idle"
-    )
+    raise BudgetError(over_budget(list(over.values()), goal.limit, quantile=goal.quantile))

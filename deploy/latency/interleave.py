@@ -35,15 +35,16 @@ def time_together(
 ) -> None:
     """Add bursts of ``networks`` to ``record``, under their names, until each one's time is precise enough.
 
-    What ``record`` holds already counts, so that an interrupted measurement goes on where it stopped. With ``profiled``
-    every kernel is timed apart. A tracker's lost board is replaced by another one, which ``note`` is told. Raises the
-    errors of the device.
+    What ``record`` holds already counts, so that an interrupted measurement goes on where it stopped, and a network
+    that is precise enough gets no more bursts. With ``profiled`` every kernel is timed apart. A tracker's lost board is
+    replaced by another one, which ``note`` is told. Raises the errors of the device.
     """
-    lost = 0
-    while names := [name for name in networks if not _settled(record, name, effort, profiled)]:
+    lost, names = 0, list(networks)
+    # Only those that took part last are asked: bursts of other networks move the reference's level around the settled.
+    while names := [name for name in names if not settled(record, name, effort=effort, profiled=profiled)]:
         taken = min(record.bursts(name, profiled=profiled) for name in names)
         settings = BurstSettings(
-            rounds=FIRST_ROUNDS if taken < FIRST_ROUNDS else MORE_ROUNDS,
+            rounds=FIRST_ROUNDS - taken if taken < FIRST_ROUNDS else MORE_ROUNDS,
             burst_ms=effort.burst_ms,
             seed=taken,
             profiled=profiled,
@@ -73,12 +74,15 @@ def time_together(
 def watch_reference(
     reference: Artifact, *, device: Device, threads: int, record: BurstRecord, burst_ms: float = Effort().burst_ms
 ) -> None:
-    """Add bursts of the reference alone to ``record``, for about WATCH_MS milliseconds.
+    """Add bursts of the reference alone to ``record``, until it has those of about WATCH_MS milliseconds.
 
-    Raises the errors of the device.
+    What ``record`` holds already counts. Raises the errors of the device.
     """
     length = max(burst_ms, record.reference_estimate().ms if record.reference_bursts() else burst_ms)
-    settings = BurstSettings(rounds=max(LEAST_WATCHED, round(WATCH_MS / (2 * length))), burst_ms=burst_ms)
+    rounds = max(LEAST_WATCHED, round(WATCH_MS / (2 * length))) - record.reference_bursts() // 2
+    if rounds <= 0:
+        return
+    settings = BurstSettings(rounds=rounds, burst_ms=burst_ms)
     record.begin([])
     try:
         with closing(device.interleave([], reference=reference, threads=threads, settings=settings)) as rows:
@@ -93,8 +97,11 @@ def digest_of(artifact: Artifact) -> str:
     return artifact.manifest.library.sha256
 
 
-def _settled(record: BurstRecord, name: str, effort: Effort, profiled: bool) -> bool:
-    """Whether a network needs no more bursts; profiled bursts of the reference settle it as a whole, too."""
+def settled(record: BurstRecord, name: str, *, effort: Effort, profiled: bool = False) -> bool:
+    """Whether a network needs no more bursts, whole ones or ``profiled`` ones, for the precision of ``effort``.
+
+    A fixed number of profiled bursts is enough, but for the reference, which they settle as a whole, too.
+    """
     bursts = record.bursts(name, profiled=profiled)
     if bursts < (FIRST_ROUNDS if profiled else ENOUGH) or record.inferences(name, profiled=profiled) < effort.runs:
         return False

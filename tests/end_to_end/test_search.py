@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 
 import b2nn_tvm
 from b2nn_tvm import data
@@ -23,9 +22,9 @@ from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
-from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.verification.verify_artifact import TIE, Oracle
+from tests.support.loop.small_search import FOUR_LAYERS, QUICK, few_digits, network, stamps
 from tests.support.processor_time import seconds_of_children
 
 ROOT = Path(__file__).parents[2]
@@ -42,24 +41,7 @@ def few():
     bundle = data.digits()
     return replace(bundle, train=data.TensorImages(bundle.train.images[:256], bundle.train.labels[:256]))
 """
-FOUR_LAYERS = (8, 16)
-QUICK = {"float_epochs": 1, "epochs": 1, "masks": 1}
 LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0, "epochs": 1, "masks": 0}
-
-
-def few_digits(*, test: int | None = None) -> data.DataBundle:
-    """256 images to train on, 64 to validate on; all of the test set, or so many of it."""
-    bundle = data.digits()
-    first = lambda split, count: data.TensorImages(split.images[:count], split.labels[:count])
-    return replace(bundle, train=first(bundle.train, 256), val=first(bundle.val, 64), test=first(bundle.test, test))
-
-
-def network(*, classes: int = 10, image_size: int = 32, widths: tuple[int, ...] = (16, 32, 64)) -> torch.nn.Module:
-    """C-ResNet with one block to a stage: all that the loop needs, at a third of the time."""
-    torch.manual_seed(0)
-    return BiRealNet(
-        classes=classes, channels=3, image_size=image_size, stem="cifar", widths=widths, blocks=1, activation="binrelu"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +157,72 @@ def test_a_round_over_the_budget_is_kept_by_a_second_run(
     assert {path: path.stat().st_mtime_ns for path in deliveries} == deliveries
 
 
+@pytest.fixture(scope="module")
+def observed(found, tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.results.result.SearchResult:
+    """A search with a budget on the 90th percentile of the observed times, which goes on from the first search.
+
+    The budget in FLOPs makes layers binary; any machine keeps the other one.
+    """
+    folder = tmp_path_factory.mktemp("observed") / "out"
+    for name in ("state", "costs.json.samples"):
+        shutil.copytree(found.folder / name, folder / name)
+    budget = ["1s@p90", "80%flops"]
+    return b2nn_tvm.search(network(), data=few_digits(), output=folder, budget=budget, front=3, **QUICK)
+
+
+def test_a_budget_on_observed_times_is_about_the_quantile_everywhere(observed) -> None:
+    assert observed.quantile == 0.9 and observed.limit == 1000 and observed.within_budget and observed.plan.binary
+    assert observed.achieved == observed.measured_ms == observed.row.measured_ms == observed.time.p90_ms
+    state = observed.folder / "state"
+    times = [json.loads(path.read_text())["result"] for path in state.glob("*times/*-of-*/phase.json")]
+    p90 = {tuple(time["binary"]): time["p90_ms"] for time in times}
+    assert {row.role: row.measured_ms for row in observed.rows}["float"] == p90[()]
+    assert observed.attempts and all(each.measured_ms == p90[each.binary] for each in observed.attempts)
+    assert observed.front and all(each.ms == p90[each.binary] for each in observed.front)
+    assert observed.by_flops.measured_ms == p90[observed.by_flops.binary]
+    (file,) = (observed.folder / "costs.json.samples").iterdir()
+    samples = [json.loads(line) for line in file.read_text().splitlines()]
+    digest = json.loads((observed.folder / "native" / "manifest.json").read_text())["library"]["sha256"]
+    assert observed.time.p90_ms == np.percentile(runs_of(digest, samples), 90)
+
+
+def runs_of(digest: str, samples: list[dict]) -> list[float]:
+    """The milliseconds of all runs of a library in the rows of a file of samples."""
+    networks, runs = [], []
+    for row in samples:
+        networks = row.get("networks", networks)
+        if row.get("network", -1) >= 0 and networks[row["network"]] == digest:
+            runs += row["run_ms"]
+    return runs
+
+
+def test_plan_and_reports_say_which_quantile_the_budget_is_about(observed) -> None:
+    plan = Plan.load(observed.folder / "plan.json")
+    assert plan == observed.plan and plan.budget == "1000ms@p90 and 80%flops"
+    report = json.loads((observed.folder / "report.json").read_text())
+    assert (report["budget"], report["quantile"], report["limit"]) == (plan.budget, 0.9, 1000)
+    assert report["achieved"] == report["time"]["p90_ms"] == observed.time.p90_ms
+    page = (observed.folder / "report.html").read_text()
+    assert f"budget 1000 ms at p90: achieved {observed.time.p90_ms:.4g} ms (kept" in page
+    assert "<th>observed p90 ms</th>" in page and f"<td>{observed.time.p90_ms:.4f}</td>" in page
+
+
+@pytest.mark.parametrize("words", ["ms@p90", "ms"])
+def test_the_same_limit_is_judged_by_the_time_that_it_is_about(observed, words: str, tmp_path: Path) -> None:
+    """The limit is half-way from the library's undisturbed time to its 90th percentile; the plan is taken as it is."""
+    for name in ("state", "costs.json.samples"):
+        shutil.copytree(observed.folder / name, tmp_path / name)
+    limit = (observed.time.ms + observed.time.p90_ms) / 2
+    plan = observed.folder / "plan.json"
+    settings = {"data": few_digits(), "output": tmp_path, "plan": plan, "budget": f"{limit}{words}", **QUICK}
+    again = b2nn_tvm.search(network(), **settings)
+    counts = again.time.p90_ms if words == "ms@p90" else again.time.ms
+    assert again.achieved == counts and again.limit == pytest.approx(limit)
+    assert again.within_budget == (counts <= again.limit)
+    if words == "ms@p90":  # nothing more was measured, so that the undisturbed time is on the other side
+        assert again.time == observed.time and again.within_budget != (again.time.ms <= again.limit)
+
+
 @pytest.mark.parametrize("unit", ["flops", pytest.param("bytes", marks=pytest.mark.sweep)])
 def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
     result = b2nn_tvm.search(
@@ -192,12 +240,6 @@ def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
 
 
 OPTIONS = ConversionOptions("distribution-aware", "rprelu", 1, True)
-
-
-def stamps(folder: Path) -> dict[str, int]:
-    """When the phases of a search were finished."""
-    state = folder / "state"
-    return {str(path.parent.relative_to(state)): path.stat().st_mtime_ns for path in state.rglob("phase.json")}
 
 
 @pytest.fixture(scope="module")

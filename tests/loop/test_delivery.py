@@ -14,10 +14,10 @@ from tests.support.loop.small_job import NAMES, small_job
 PHASE = "delivery/mine"
 
 
-def delivered(folder: Path, *, limit_ms: float = 1e9) -> Delivery:
-    job = small_job(folder / "state")
+def delivered(folder: Path, *, limit_ms: float = 1e9, quantile: float | None = None, **settings) -> Delivery:
+    job = small_job(folder / "state", **settings)
     model = job.settings.conversion.convert(job.model, NAMES[2:]).eval()
-    return deliver(job, model, folder / "out", phase=PHASE, limit_ms=limit_ms, plan_digest="a plan")
+    return deliver(job, model, folder / "out", phase=PHASE, limit_ms=limit_ms, plan_digest="a plan", quantile=quantile)
 
 
 @pytest.fixture(scope="module")
@@ -62,5 +62,14 @@ def test_the_same_network_is_delivered_from_disk(folder: Path, delivery: Deliver
 def test_a_limit_inside_the_interval_is_measured_more_precisely(folder: Path, delivery: Delivery) -> None:
     first = delivery.time
     assert delivered(folder, limit_ms=first.high_ms * 2).time == first  # what was measured is enough
+    observed = delivered(folder, limit_ms=first.ms, quantile=0.9)  # no precision changes what was observed
+    assert observed.time == first and observed.measured_ms == first.p90_ms
     close = delivered(folder, limit_ms=first.ms).time
     assert close.bursts > first.bursts or first.high_ms - first.low_ms <= 2 * LEAST_SHARE * first.ms
+
+
+def test_another_precision_is_measured_for(folder: Path, delivery: Delivery) -> None:
+    (phase,) = folder.rglob("mine/phase.json")
+    delivered(folder)
+    before = phase.stat().st_mtime_ns
+    assert delivered(folder, precision=0.5).measured_ms > 0 and phase.stat().st_mtime_ns > before

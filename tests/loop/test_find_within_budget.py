@@ -122,6 +122,30 @@ def test_a_second_budget_that_leaves_no_faster_choice_is_no_other_error(job, mon
         find_within_budget(job, SCORES, cost, 7.9, also=[(size, 7)])
 
 
+def test_a_second_budget_that_the_order_keeps_with_one_choice_alone_is_kept(job, monkeypatch) -> None:
+    """Binary layers are slower here: nothing in the order is faster than the first choice that keeps the bytes."""
+    job.settings = SearchSettings.from_keywords(method="front")
+    size = AdditiveCost("bytes", 0, dict.fromkeys(NAMES, 32), dict.fromkeys(NAMES, 1))
+    device = Slower(1.0)
+    monkeypatch.setattr(certifying, "measure_networks", device.measure_networks)
+    cost = refit(job, [device(job, ()), device(job, NAMES)])
+    assert job.settings.selection.solver == "sort"
+    found = find_within_budget(job, SCORES, cost, 1000.0, also=[(size, 140)])
+    assert found.binary == NAMES[:4]
+
+
+class Slower(Device):
+    """Each binary layer takes the network 0.01 ms longer."""
+
+    def __call__(self, job, binary) -> NetworkTime:
+        time = super().__call__(job, ())
+        rows = [
+            replace(row, precision="binary", ms=row.ms + 0.01) if row.layer in binary else row for row in time.layers
+        ]
+        self.asked[-1] = tuple(binary)
+        return replace(time, binary=tuple(binary), ms=time.ms + 0.01 * len(binary), layers=tuple(rows))
+
+
 def test_an_impossible_limit_is_refused_without_measuring(job, monkeypatch) -> None:
     device = Device(1.0)
     with pytest.raises(BudgetError, match=r"1\.3.* ms.*stem"):

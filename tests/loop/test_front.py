@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,27 @@ import pytest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop import front as fronts
 from b2nn_tvm.loop.front import measure_front
+from b2nn_tvm.loop.measuring.measure_costs import refit
 from tests.support.loop.small_job import NAMES, Device, made_up_cost, small_job
 
 SCORES = dict(zip(NAMES, (0.3, 0.1, 0.45, 0.2), strict=True))
+
+
+def test_observed_times_have_no_interval(tmp_path: Path, monkeypatch) -> None:
+    device, job = Disturbed(), small_job(tmp_path)
+    monkeypatch.setattr(fronts, "measure_networks", device.measure_networks)
+    cost = refit(job, [device(job, ()), device(job, NAMES)], quantile=0.9)
+    points, _ = measure_front(job, SCORES, cost, 3)
+    assert points and all(point.ms == device(job, point.binary).p90_ms for point in points)
+    assert all(math.isnan(point.low_ms) and math.isnan(point.high_ms) for point in points)
+
+
+class Disturbed(Device):
+    """90 % of the runs are observed within twice the undisturbed time."""
+
+    def __call__(self, job, binary):
+        time = super().__call__(job, binary)
+        return replace(time, low_ms=time.ms, high_ms=time.ms, p90_ms=2 * time.ms)
 
 
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, factor: float = 1.0, points: int = 5):

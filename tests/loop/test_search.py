@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import torch
 
 import b2nn_tvm
 from b2nn_tvm.costs.table import CostTable
-from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.errors import BudgetError, DeviceError, InputError
+from b2nn_tvm.loop import delivery
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results.report_lines import lines
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.mixbin.network.layers import trace
@@ -94,6 +97,41 @@ def test_several_budgets_are_kept_and_the_choice_is_proven(found: SearchResult, 
     assert json.loads((tmp_path / "report.json").read_text())["plan"]["certificate"]["gap"] == 0
     assert sum("proven to be the least" in line for line in lines(both)) == 1
     assert "proven to be the least" in (tmp_path / "report.html").read_text()
+
+
+def test_libraries_over_the_budget_end_in_what_they_need(
+    found: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every delivered library takes too long; the budget in FLOPs allows five choices."""
+    for name in ("state", "costs.json.samples"):
+        shutil.copytree(found.folder / name, tmp_path / name)
+    late, measure = [], delivery._measure
+
+    def measure_late(job, artifact, limit_ms) -> NetworkTime:
+        late.append(measure(job, artifact, limit_ms))
+        return replace(late[-1], ms=1002.0, low_ms=1001.0, high_ms=1003.0, p90_ms=1004.0)
+
+    monkeypatch.setattr(delivery, "_measure", measure_late)
+    for budget, text in (
+        ("1s", r"needs 1002 ms \(95 % interval 1001 to 1003 ms\), over the budget of 1000 ms: allow at least 1003 ms"),
+        (
+            "1s@p90",
+            r"took 1004 ms at p90 of \d+ observed .*: allow at least 1004ms@p90, or measure anew",
+        ),
+    ):
+        late.clear()
+        with pytest.raises(BudgetError, match=f"^the fastest of 3 delivered libraries {text}"):
+            search(tmp_path, budget=[budget, "45%flops"])
+        assert len({time.binary for time in late}) == len(late) == 3 and not (tmp_path / "plan.json").exists()
+
+
+def test_a_fresh_search_measures_anew(found: SearchResult, tmp_path: Path, plan: Path) -> None:
+    shutil.copytree(found.folder, tmp_path / "out")
+    (old,) = (tmp_path / "out" / "costs.json.samples").iterdir()
+    head, bursts = old.read_bytes().split(b"\n", 1)
+    search(tmp_path / "out", plan=plan, fresh=True)
+    (new,) = (tmp_path / "out" / "costs.json.samples").iterdir()
+    assert new.name == old.name and new.read_bytes().startswith(head) and bursts not in new.read_bytes()
 
 
 def test_a_plan_and_a_progressive_order_contradict_each_other(tmp_path: Path, plan: Path) -> None:

@@ -60,14 +60,6 @@ def test_fresh_forgets_everything(tmp_path: Path) -> None:
     assert compute.calls == 2
 
 
-def test_a_forgotten_phase_is_computed_again(tmp_path: Path) -> None:
-    compute, state = Counter(), State(tmp_path)
-    state.run("train", {}, compute)
-    state.forget("train")
-    state.run("train", {}, compute)
-    assert compute.calls == 2
-
-
 def test_an_interrupted_phase_finds_its_checkpoint(tmp_path: Path) -> None:
     def interrupted(folder: Path) -> dict:
         (folder / "checkpoint").write_text("epoch 2")

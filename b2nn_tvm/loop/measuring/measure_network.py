@@ -84,7 +84,7 @@ def measure_beside_float(
 def _settle_reference(job: Job, record: BurstRecord, reference: Artifact, device: Device) -> None:
     """The float network's time is settled once for a whole search: all other times are shares of it."""
     phase = "times/reference"
-    inputs = {**network_inputs(job, ()), "machine": measuring_machine(job)}
+    inputs = {**network_inputs(job, ()), "machine": _machine(device)}  # a board may serve one connection at a time
 
     def watch(_folder: Path) -> dict[str, Any]:
         threads = job.settings.deployment.threads
@@ -97,7 +97,11 @@ def _settle_reference(job: Job, record: BurstRecord, reference: Artifact, device
 def measuring_machine(job: Job) -> list[str]:
     """The device's name, board, CPU and operating system, which tell its times from the times of other machines."""
     with open_device(job.settings.deployment.device) as device:
-        found = device.describe()
+        return _machine(device)
+
+
+def _machine(device: Device) -> list[str]:
+    found = device.describe()
     return [found.name, found.board, found.cpu, found.system]
 
 

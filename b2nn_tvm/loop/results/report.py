@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.results.report_lines import amount, lines, predictions, with_interval
+from b2nn_tvm.loop.results.report_lines import limit_words, lines, predictions, with_interval
 from b2nn_tvm.loop.results.result import ResultRow, SearchResult
 from b2nn_tvm.storage.document import write_atomic, write_document
 from b2nn_tvm.version import __version__
@@ -32,9 +33,13 @@ def table(result: SearchResult) -> Table:
     """One row per network: how many layers are binary, accuracy, budget, predicted and measured milliseconds, the
     library's size.
 
-    The random choices' mean is given with its 95 % interval.
+    Milliseconds are undisturbed ones, or observed ones at the quantile that the columns name. The random choices' mean
+    is given with its 95 % interval.
     """
-    columns = ("network", "binary", "accuracy %", "budget", "predicted ms", "measured ms", "KiB")
+    times = ("predicted ms", "measured ms")
+    if result.quantile is not None:
+        times = (f"predicted {quantile_word(result.quantile)} ms", f"observed {quantile_word(result.quantile)} ms")
+    columns = ("network", "binary", "accuracy %", "budget", *times, "KiB")
     rows = [_cells(row, result) for row in result.rows]
     if result.random_accuracy and result.random_ms:
         rows.append(_mean_cells(result, result.random_accuracy, result.random_ms))
@@ -81,6 +86,7 @@ def _html(result: SearchResult) -> str:
         lines=lines(result),
         points=points,
         top=top,
+        times="milliseconds" if result.quantile is None else f"milliseconds at {quantile_word(result.quantile)}",
         front=front,
         front_top=front_top,
         version=__version__,
@@ -102,7 +108,7 @@ def _front_picture(result: SearchResult) -> tuple[list[dict[str, Any]], float]:
 
 def _cells(row: ResultRow, result: SearchResult) -> tuple[str, ...]:
     name = f"{row.name} (seed {row.seed})" if row.seed is not None else row.name
-    budget = amount(result.limit, result.unit) if row.role in ("mixed", "random") else "-"
+    budget = limit_words(result.budgets[0]) if row.role in ("mixed", "random") else "-"
     numbers = (_ms(row.predicted_ms), _ms(row.measured_ms), f"{row.size_bytes / 1024:.0f}")
     return (name, f"{len(row.binary)} of {len(result.scores)}", f"{100 * row.accuracy:.2f}", budget, *numbers)
 
@@ -110,12 +116,11 @@ def _cells(row: ResultRow, result: SearchResult) -> tuple[str, ...]:
 def _mean_cells(result: SearchResult, accuracy: Interval, ms: Interval) -> tuple[str, ...]:
     drawn = [row for row in result.rows if row.role == "random"]
     size = sum(row.size_bytes for row in drawn) / len(drawn) / 1024
-    budget = amount(result.limit, result.unit)
     return (
         f"mean of {len(drawn)} random",
         "",
         with_interval(accuracy, 100, 2),
-        budget,
+        limit_words(result.budgets[0]),
         "-",
         with_interval(ms, 1, 4),
         f"{size:.0f}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from statistics import median
 
+from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
@@ -15,14 +16,14 @@ from b2nn_tvm.plan import Certificate
 def lines(result: SearchResult) -> list[str]:
     """The findings that do not fit into the table, one line each."""
     found = [
-        f"budget {amount(each.limit, each.unit)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})"
+        f"budget {limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})"
         for each in result.budgets
     ]
     if result.plan.certificate is not None:
         found.append(_proof(result.plan.certificate))
     if result.prediction_error is not None:
         found.append(
-            f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms:"
+            f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms{_at(result.quantile)}:"
             f" {_error(result.prediction_error)}"
         )
     pairs = predictions(result)
@@ -87,12 +88,13 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
     """What FLOPs in place of milliseconds would have come to."""
     head = (
         f"with FLOPs in place of milliseconds, {len(other.binary)} layers would have become binary"
-        f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms"
+        f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms{_at(result.quantile)}"
     )
+    budget = limit_words(result.budgets[0])
     if not other.keeps and other.measured_ms <= result.limit:
-        return f"{head}, and the interval of this time reaches over the budget of {amount(result.limit, 'ms')}"
+        return f"{head}, and the interval of this time reaches over the budget of {budget}"
     if not other.keeps:
-        return f"{head}, {other.measured_ms / result.limit - 1:.1%} over the budget of {amount(result.limit, 'ms')}"
+        return f"{head}, {other.measured_ms / result.limit - 1:.1%} over the budget of {budget}"
     mine = sum(result.scores[name] for name in result.row.binary)
     return f"{head}, within the budget, with a summed harm of {other.harm:.4g} in place of {mine:.4g}"
 
@@ -102,7 +104,7 @@ def _front(result: SearchResult) -> str:
         f"{point.ms:.4g} ms with harm {point.harm:.4g}" + (" (the knee)" if point.knee else "")
         for point in result.front
     )
-    return f"front of {len(result.front)} measured choices: {points}"
+    return f"front of {len(result.front)} measured choices{_at(result.quantile)}: {points}"
 
 
 def _progression(result: SearchResult) -> str:
@@ -148,6 +150,15 @@ def _verdict(budget: AchievedBudget) -> str:
 
 def _error(error: float) -> str:
     return f"the prediction was {abs(error):.1%} too {'high' if error > 0 else 'low'}"
+
+
+def limit_words(budget: AchievedBudget) -> str:
+    """A budget as an amount, with the quantile of the observed times that it is about, if it is about one."""
+    return f"{amount(budget.limit, budget.unit)}{_at(budget.quantile)}"
+
+
+def _at(quantile: float | None) -> str:
+    return "" if quantile is None else f" at {quantile_word(quantile)}"
 
 
 def amount(value: float, unit: str) -> str:

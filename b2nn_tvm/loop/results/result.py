@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One network: its share of right answers on the test set in [0, 1], its predicted and measured median time, its
+    """One network: its share of right answers on the test set in [0, 1], its predicted and measured time, its
     library's size.
 
     ``role`` is "float", "mixed", "binary" or "random"; ``seed`` is the seed of a random choice of layers, else None.
@@ -54,11 +54,15 @@ class CostQuality:
 
 @dataclass(frozen=True)
 class AchievedBudget:
-    """A budget and what the network needs of it, both in ``unit`` ("ms", "flops" or "bytes")."""
+    """A budget and what the network needs of it, both in ``unit`` ("ms", "flops" or "bytes").
+
+    With a ``quantile`` they are about the observed times, else milliseconds are undisturbed ones.
+    """
 
     unit: str
     limit: float
     achieved: float
+    quantile: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,11 @@ class SearchResult:
     """The outcome of a search; every file it names lies below ``folder``.
 
     ``limit`` is the budget as a number in ``unit`` ("ms", "flops" or "bytes"); ``predicted`` and ``achieved`` are in
-    the same unit. ``further`` are the other budgets. ``measured_ms`` is the delivered library's median time and
-    ``library_accuracy`` its share of right answers on the ``images`` images of the test set; on ``agreeing`` of them
-    its answer is the torch model's. ``conversion`` is the form of binary layers; ``steps`` are the steps of a
-    progression, in the order in which layers became binary.
+    the same unit. ``further`` are the other budgets. ``measured_ms`` is the delivered library's undisturbed time, or
+    its observed one at the ``quantile`` that a budget in milliseconds is about: so are all times of the search.
+    ``library_accuracy`` is the library's share of right answers on the ``images`` images of the test set; on
+    ``agreeing`` of them its answer is the torch model's. ``conversion`` is the form of binary layers; ``steps`` are the
+    steps of a progression, in the order in which layers became binary.
     """
 
     folder: Path
@@ -102,11 +107,12 @@ class SearchResult:
     by_flops: FlopsChoice | None = None
     front: tuple[FrontPoint, ...] = ()
     unprofitable: tuple[UnprofitableLayer, ...] = ()
+    quantile: float | None = None
 
     @property
     def budgets(self) -> tuple[AchievedBudget, ...]:
         """All budgets, the first one first."""
-        return (AchievedBudget(self.unit, self.limit, self.achieved), *self.further)
+        return (AchievedBudget(self.unit, self.limit, self.achieved, self.quantile), *self.further)
 
     @property
     def within_budget(self) -> bool:

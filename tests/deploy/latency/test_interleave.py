@@ -9,6 +9,7 @@ import pytest
 
 from b2nn_tvm.deploy.devices.bursts import REFERENCE, Burst, RoundEnd
 from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.deploy.latency import interleave
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.latency.interleave import (
@@ -39,6 +40,8 @@ class Device:
         self.asked.append(([artifact.name for artifact in artifacts], settings))
         for index in range(settings.rounds):
             yield self._burst(index, REFERENCE, REFERENCE_MS, False)
+            if not artifacts:  # as b2nn-run does
+                yield self._burst(index, REFERENCE, REFERENCE_MS, False)
             for place, artifact in enumerate(artifacts):
                 late = 1.5 if self.wavering and artifact.name == "slow" and (index + settings.seed) % 2 else 1.0
                 yield self._burst(index, place, late * NETWORKS[artifact.name], settings.profiled)
@@ -107,8 +110,26 @@ def test_a_lost_device_keeps_what_came_and_a_later_call_goes_on(tmp_path) -> Non
     record = BurstRecord("reference", {}, folder=tmp_path)
     kept = record.bursts("quick")
     assert 0 < kept < FIRST_ROUNDS
-    measured(Device(), record)
-    assert record.bursts("quick") == kept + FIRST_ROUNDS
+    device = Device()
+    measured(device, record)
+    assert [settings.rounds for _, settings in device.asked] == [FIRST_ROUNDS - kept]
+    assert record.bursts("quick") == FIRST_ROUNDS
+
+
+def test_a_settled_network_stays_settled_while_others_go_on(monkeypatch) -> None:
+    """Bursts of other networks move the reference's level, so that a settled network may seem disturbed later."""
+    device, record = Device(wavering=True), BurstRecord("reference", {})
+    known = interleave.settled
+
+    def moves(record, name, *, effort, profiled=False) -> bool:
+        if name == "quick":
+            return record.bursts("quick") >= FIRST_ROUNDS and record.bursts("slow") < FIRST_ROUNDS + MORE_ROUNDS
+        return known(record, name, effort=effort, profiled=profiled)
+
+    monkeypatch.setattr(interleave, "settled", moves)
+    measured(device, record, effort=Effort(most=20))
+    assert [names for names, _ in device.asked][:2] == [["quick", "slow"], ["slow"]]
+    assert record.bursts("quick") == FIRST_ROUNDS and record.bursts("slow") >= 20
 
 
 def test_another_board_takes_over_and_is_named() -> None:
@@ -124,7 +145,24 @@ def test_the_reference_is_watched_alone_for_seconds() -> None:
     watch_reference(SimpleNamespace(name="reference"), device=device, threads=1, record=record)
     ((names, settings),) = device.asked
     assert names == [] and settings.rounds == WATCH_MS / (2 * settings.burst_ms)
-    assert record.reference_bursts() == settings.rounds and record.reference_estimate().ms == REFERENCE_MS
+    assert record.reference_bursts() == 2 * settings.rounds and record.reference_estimate().ms == REFERENCE_MS
+
+
+def test_a_watch_of_the_reference_goes_on_where_it_stopped(tmp_path) -> None:
+    watch = lambda device: watch_reference(
+        SimpleNamespace(name="reference"),
+        device=device,
+        threads=1,
+        record=BurstRecord("reference", {}, folder=tmp_path),
+    )
+    with pytest.raises(DeviceLost, match="the cable"):
+        watch(Device(until=101))
+    second, third = Device(), Device()
+    watch(second)
+    ((_, settings),) = second.asked
+    assert settings.rounds == WATCH_MS / (2 * settings.burst_ms) - 100 // 2
+    watch(third)
+    assert third.asked == []
 
 
 def test_real_networks_side_by_side(family) -> None:

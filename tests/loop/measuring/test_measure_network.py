@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.loop.measuring import measure_network
 from b2nn_tvm.loop.measuring.build_network import label_of
 from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
@@ -45,3 +47,22 @@ def test_it_is_not_measured_again_whatever_the_weights_and_the_order(folder: Pat
     assert measure_networks(job, [HALF[::-1]], layers=True) == [time]
     assert job.state.reused == [f"layer-times/{label_of(job, HALF)}"]
     assert samples == {path: path.stat().st_mtime_ns for path in samples} and len(samples) == 1
+
+
+def test_there_is_one_connection_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board that runs b2nn-device serves one client; a second one would wait for it in vain."""
+    connected: list[OneClient] = []
+
+    class OneClient(LocalDevice):
+        def __enter__(self) -> OneClient:
+            assert connected == []
+            connected.append(self)
+            return self
+
+        def __exit__(self, *exception: object) -> None:
+            connected.remove(self)
+            super().__exit__(*exception)
+
+    monkeypatch.setattr(measure_network, "open_device", lambda word: OneClient())
+    (time,) = measure_networks(small_job(tmp_path / "state"), [HALF])
+    assert time.binary == HALF and connected == []

@@ -32,6 +32,18 @@ def test_table_has_a_row_per_network_and_the_mean(result: SearchResult) -> None:
     )
 
 
+def test_observed_times_are_named_with_their_quantile(result: SearchResult) -> None:
+    point = FrontPoint(("block.conv1",), 0.1, 2.4, math.nan, math.nan)
+    late = replace(result, quantile=0.9, budget="2.5ms@p90", limit=2.5, front=(point, replace(point, ms=3.0)))
+    table = report.table(late)
+    assert table.columns[4:6] == ("predicted p90 ms", "observed p90 ms") and table.rows[1][3] == "2.5 ms at p90"
+    written, page = report.write(late)
+    document, text = json.loads(written.read_text()), page.read_text(encoding="utf-8")
+    assert document["quantile"] == 0.9 and document["front"][0]["low_ms"] is None
+    assert "within 2.5ms@p90" in text and "nan" not in text
+    assert text.count("in milliseconds at p90") == 2 and "95 % interval of the time" not in text
+
+
 def test_without_comparison_nothing_is_compared(result: SearchResult) -> None:
     alone = replace(result, rows=result.rows[:2], random_accuracy=None, random_ms=None)
     assert len(report.table(alone).rows) == 2

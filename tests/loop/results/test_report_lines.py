@@ -71,6 +71,15 @@ def test_every_budget_has_a_line_and_all_of_them_have_to_be_kept(result: SearchR
     assert report.document(replace(both, further=(AchievedBudget("bytes", 2048, 3072),)))["within_budget"] is False
 
 
+def test_a_budget_on_observed_times_is_named_with_its_quantile(result: SearchResult) -> None:
+    over = FlopsChoice(("block.conv2",), 2.5e6, 2.75, 0.5, keeps=False)
+    late = replace(result, quantile=0.9, limit=2.5, achieved=2.4, measured_ms=2.4, by_flops=over)
+    text = "\n".join(lines(late))
+    assert "budget 2.5 ms at p90: achieved 2.4 ms (kept, 4.0% to spare)" in text
+    assert "predicted 1.8 ms, measured 2.4 ms at p90: " in text
+    assert "measured 2.75 ms at p90, 10.0% over the budget of 2.5 ms at p90" in text
+
+
 def test_both_times_of_the_delivered_library_are_said(result: SearchResult) -> None:
     (line,) = (line for line in lines(result) if "when nothing disturbs it" in line)
     assert "1.9 ms" in line and "interval 1.88 to 1.92, 9 of 12 bursts undisturbed" in line

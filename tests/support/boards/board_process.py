@@ -22,8 +22,8 @@ START_S = 180  # an emulated one imports TVM for ten seconds and more
 
 
 class BoardProcess:
-    """b2nn-device on ``port``; ``before`` is Python that runs first in its process, ``command`` starts another
-    interpreter.
+    """b2nn-device on ``port``, a free one where none is given; ``before`` is Python that runs first in its process,
+    ``command`` starts another interpreter.
 
     A board has no torch, and TVM's start is three times as slow where there is one.
     """
@@ -35,12 +35,13 @@ class BoardProcess:
         before: str = "",
         command: tuple[str, ...] = (sys.executable,),
         wait: bool = True,
+        port: int | None = None,
         **environment: str,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.address = f"rpc://127.0.0.1:{self.port}"
         self.temporary = folder / f"board-{self.port}"
-        self.temporary.mkdir()
+        self.temporary.mkdir(exist_ok=True)
         self._log = self.temporary.with_suffix(".log").open("wb")
         code = (
             f"import sys; sys.modules['torch'] = None; {before}\nsys.argv[0] = 'b2nn-device'\nfrom b2nn_tvm.cli.device"
