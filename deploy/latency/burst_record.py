@@ -47,10 +47,12 @@ class BurstRecord:
         self._networks: tuple[str, ...] = ()
         self._before: float | None = None  # the low time of the reference's last burst
         self._waiting: Mapping[str, Any] | None = None  # the network's burst that came after it
+        self._session = -1
         self._reference_low: list[float] = []
+        self._reference_sessions: list[list[float]] = []
         self._runs: dict[str, list[tuple[float, ...]]] = defaultdict(list)
         self._brackets: dict[str, list[Bracket]] = defaultdict(list)
-        self._profiled: dict[str, list[tuple[np.ndarray, float, float]]] = defaultdict(list)
+        self._profiled: dict[str, list[tuple[np.ndarray, float, float, int]]] = defaultdict(list)
         self._places: dict[tuple[str, bool], list[int]] = defaultdict(list)  # of each burst among the reference's
         self._known: Estimate | None = None
         self.rounds: list[RoundEnd] = []
@@ -85,7 +87,7 @@ class BurstRecord:
     def inferences(self, network: str, *, profiled: bool = False) -> int:
         """The number of timed inferences of a network, whole ones or profiled ones."""
         if profiled:
-            return sum(len(steps) for steps, _, _ in self._profiled[network])
+            return sum(len(steps) for steps, *_ in self._profiled[network])
         return sum(map(len, self._runs[network]))
 
     def runs(self, network: str) -> np.ndarray:
@@ -98,7 +100,7 @@ class BurstRecord:
 
     def reference_estimate(self) -> Estimate:
         """The undisturbed time of the reference, as it was settled, else from all of its bursts."""
-        return self._known or reference_time(self._reference_low)
+        return self._known or reference_time(self._reference_sessions)
 
     def settle_reference(self, known: Estimate) -> None:
         """From now on this is the undisturbed time of the reference, in whose milliseconds all networks are timed.
@@ -119,15 +121,15 @@ class BurstRecord:
         names = list(dict.fromkeys(step_layers))
         of_step = np.array([[layer == name for name in names] for layer in step_layers], dtype=float)
         brackets = [
-            Bracket(tuple(low_time(column) for column in (steps @ of_step).T), before, after)
-            for steps, before, after in self._profiled[network]
+            Bracket(tuple(low_time(column) for column in (steps @ of_step).T), before, after, session)
+            for steps, before, after, session in self._profiled[network]
         ]
         levels = self._levels(network, profiled=True)
         return dict(zip(names, undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels), strict=True))
 
     def steps(self, network: str) -> np.ndarray:
         """The milliseconds of all steps of all profiled inferences of a network [inferences, steps]."""
-        return np.concatenate([steps for steps, _, _ in self._profiled[network]])
+        return np.concatenate([steps for steps, *_ in self._profiled[network]])
 
     def _levels(self, network: str, *, profiled: bool) -> list[float]:
         """The undisturbed time of the reference around each burst of a network."""
@@ -139,6 +141,8 @@ class BurstRecord:
         if "networks" in row:
             self._bracket(math.nan)
             self._networks, self._before = tuple(row["networks"]), None
+            self._session += 1
+            self._reference_sessions.append([])
         elif "network" in row:
             self._take_burst(row)
         else:
@@ -151,6 +155,7 @@ class BurstRecord:
         low = low_time(row["run_ms"])
         self._runs[self.reference].append(tuple(row["run_ms"]))
         self._reference_low.append(low)
+        self._reference_sessions[-1].append(low)
         self._bracket(low)
         self._before = low
 
@@ -162,10 +167,10 @@ class BurstRecord:
         name = self._networks[row["network"]]
         self._places[name, bool(row["step_ms"])].append(len(self._reference_low))
         if row["step_ms"]:
-            self._profiled[name].append((np.array(row["step_ms"]), self._before, after))
+            self._profiled[name].append((np.array(row["step_ms"]), self._before, after, self._session))
             return
         self._runs[name].append(tuple(row["run_ms"]))
-        self._brackets[name].append(Bracket((low_time(row["run_ms"]),), self._before, after))
+        self._brackets[name].append(Bracket((low_time(row["run_ms"]),), self._before, after, self._session))
 
     def _read(self, path: Path) -> None:
         """Take the rows of the file and drop a last line that is not whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -15,9 +16,11 @@ from b2nn_tvm.errors import DeviceLost
 from b2nn_tvm.progress import Note, Progress, silent
 
 FIRST_ROUNDS = 6
-MORE_ROUNDS = 4
+SESSION_ROUNDS = 2  # in each session the networks are loaded anew, at other places in memory
+MANY_SESSIONS = 10  # so many tell enough of places: after them sessions grow, as loading a network takes time, too
+WATCH_SESSIONS = 4
 WATCH_MS = 3000.0
-LEAST_WATCHED = 5  # rounds
+LEAST_WATCHED = 8  # rounds
 
 
 def time_together(
@@ -39,12 +42,12 @@ def time_together(
     that is precise enough gets no more bursts. With ``profiled`` every kernel is timed apart. A tracker's lost board is
     replaced by another one, which ``note`` is told. Raises the errors of the device.
     """
-    lost, names = 0, list(networks)
+    lost, names, least = 0, list(networks), FIRST_ROUNDS * len(networks)
     # Only those that took part last are asked: bursts of other networks move the reference's level around the settled.
     while names := [name for name in names if not settled(record, name, effort=effort, profiled=profiled)]:
         taken = min(record.bursts(name, profiled=profiled) for name in names)
         settings = BurstSettings(
-            rounds=FIRST_ROUNDS - taken if taken < FIRST_ROUNDS else MORE_ROUNDS,
+            rounds=max(SESSION_ROUNDS, taken // MANY_SESSIONS),
             burst_ms=effort.burst_ms,
             seed=taken,
             profiled=profiled,
@@ -58,9 +61,9 @@ def time_together(
             with closing(rows):
                 for row in rows:
                     record.add(row)
-                    if isinstance(row, RoundEnd):
-                        done = finished * settings.rounds + len(names) * (row.round + 1)
-                        progress(phase, done, len(networks) * settings.rounds)
+                    if isinstance(row, RoundEnd):  # how many rounds more than the first ones it takes, nobody knows
+                        rounds = min(taken + row.round + 1, FIRST_ROUNDS)
+                        progress(phase, finished * FIRST_ROUNDS + len(names) * rounds, least)
         except DeviceLost as error:
             lost += 1
             if not device.has_replacements or lost == BOARDS:
@@ -74,22 +77,25 @@ def time_together(
 def watch_reference(
     reference: Artifact, *, device: Device, threads: int, record: BurstRecord, burst_ms: float = Effort().burst_ms
 ) -> None:
-    """Add bursts of the reference alone to ``record``, until it has those of about WATCH_MS milliseconds.
+    """Add bursts of the reference alone to ``record``, in several sessions, until it has those of about WATCH_MS
+    milliseconds.
 
     What ``record`` holds already counts. Raises the errors of the device.
     """
-    length = max(burst_ms, record.reference_estimate().ms if record.reference_bursts() else burst_ms)
-    rounds = max(LEAST_WATCHED, round(WATCH_MS / (2 * length))) - record.reference_bursts() // 2
-    if rounds <= 0:
-        return
-    settings = BurstSettings(rounds=rounds, burst_ms=burst_ms)
-    record.begin([])
-    try:
-        with closing(device.interleave([], reference=reference, threads=threads, settings=settings)) as rows:
-            for row in rows:
-                record.add(row)
-    finally:
-        record.end()
+    while True:
+        length = max(burst_ms, record.reference_estimate().ms if record.reference_bursts() else burst_ms)
+        wanted = max(LEAST_WATCHED, round(WATCH_MS / (2 * length)))
+        left = wanted - record.reference_bursts() // 2
+        if left <= 0:
+            return
+        settings = BurstSettings(rounds=min(left, math.ceil(wanted / WATCH_SESSIONS)), burst_ms=burst_ms)
+        record.begin([])
+        try:
+            with closing(device.interleave([], reference=reference, threads=threads, settings=settings)) as rows:
+                for row in rows:
+                    record.add(row)
+        finally:
+            record.end()
 
 
 def digest_of(artifact: Artifact) -> str:

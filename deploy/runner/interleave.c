@@ -121,12 +121,15 @@ void interleave(const char *const *libraries, long count, const interleave_optio
     turn *turns = allocate((uint64_t)(count + 1) * sizeof *turns), *reference = turns + count;
     long *order = allocate((uint64_t)count * sizeof *order);
     uint64_t state = options->seed;
+    quiet_cpu cpus;
     for (long i = 0; i < count; i++) prepare(&turns[i], libraries[i], options, options->profiled);
     prepare(reference, options->reference, options, 0);
     if (is_emulated()) fputs("note: this CPU is emulated: the times are no latencies of a board\n", stderr);
     print_start(reference, turns, count, options);
     for (long i = 0; i <= count; i++) warm_up(&turns[i].instance, i < count ? i : REFERENCE, options->warmup);
+    cpus = allowed_cpus((int)reference->net.b2nn_model_threads_(reference->instance.model));
     for (long round = 0; round < options->rounds; round++) {
+        find_quiet_cpu(&cpus, &reference->instance);
         double start_ms = now_ms(CLOCK_MONOTONIC), own_ms = now_ms(CLOCK_PROCESS_CPUTIME_ID);
         cpu_time before = system_cpu_time();
         shuffle(order, count, &state);

@@ -79,6 +79,17 @@ typedef struct profile_options {
 } profile_options;
 void profile(const instance *made, const profile_options *options);
 
+/* quiet_cpu.c: the CPUs among which a program with one thread looks for the fastest one. */
+typedef struct quiet_cpu {
+    int cpus[8];
+    long count, current;
+    double best_ms; /* the least time of a run of the reference so far, 0 before the first one */
+} quiet_cpu;
+/* The CPUs that this program may use, a selection of them where they are many; none where it has several threads. */
+quiet_cpu allowed_cpus(int threads);
+/* Move this thread to a CPU on which the reference is about as fast as it has ever been, or to the fastest there is. */
+void find_quiet_cpu(quiet_cpu *among, const instance *reference);
+
 /* interleave.c: time several networks in short bursts, each between two bursts of a reference; print rows of JSON. */
 typedef struct interleave_options {
     const char *reference;
