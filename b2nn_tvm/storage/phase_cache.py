@@ -75,6 +75,10 @@ class State:
             self.reused.append(name)
         return found
 
+    def forget(self, name: str) -> None:
+        """Compute a phase again next time, whatever its inputs."""
+        (self.files(name) / "phase.json").unlink(missing_ok=True)
+
     def _finished(self, folder: Path, key: str) -> dict[str, Any] | None:
         try:
             document = read_document(folder / "phase.json", KIND, VERSION, SCHEMA)

@@ -30,6 +30,7 @@ from b2nn_tvm.deploy.latency.burst_times import (
 from b2nn_tvm.errors import InputError
 
 KIND, VERSION = "bursts", 1
+DRIFT = 0.12  # the clock of a machine that nothing disturbs falls by less
 WINDOW = 100  # bursts of the reference to each side of a burst say how fast the machine was then
 
 
@@ -132,10 +133,13 @@ class BurstRecord:
         return np.concatenate([steps for steps, *_ in self._profiled[network]])
 
     def _levels(self, network: str, *, profiled: bool) -> list[float]:
-        """The undisturbed time of the reference around each burst of a network."""
-        low = self._reference_low
+        """The undisturbed time of the reference around each burst of a network, where the clock has drifted a little;
+        a machine that was much slower for a while was disturbed.
+        """
+        low, level = self._reference_low, self.reference_estimate().ms
         around = (low[max(0, place - WINDOW) : place + WINDOW] for place in self._places[network, profiled])
-        return [float(np.quantile(bursts, REFERENCE_LOW)) for bursts in around]
+        near = (float(np.quantile(bursts, REFERENCE_LOW)) for bursts in around)
+        return [ms if ms <= (1 + DRIFT) * level else level for ms in near]
 
     def _take(self, row: Mapping[str, Any]) -> None:
         if "networks" in row:

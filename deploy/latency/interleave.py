@@ -52,6 +52,7 @@ def time_together(
             seed=taken,
             profiled=profiled,
             warmup=effort.warmup,
+            quiet_ms=record.reference_estimate().ms if record.reference_bursts() else 0.0,
         )
         finished = len(networks) - len(names)
         artifacts = [networks[name] for name in names]

@@ -60,6 +60,14 @@ static long switches_now(void) {
     return getrusage(RUSAGE_THREAD, &usage) ? -1 : usage.ru_nivcsw;
 }
 
+/* The least time of a run in the last burst. */
+static double least_ms_of(const turn *of) {
+    double least_ms = of->times.values[0];
+    for (long i = 1; i < of->times.count; i++)
+        if (of->times.values[i] < least_ms) least_ms = of->times.values[i];
+    return least_ms;
+}
+
 static void burst(turn *of, long round, long network, double least_ms) {
     const instance *made = &of->instance;
     if (made->net->b2nn_model_threads_(made->model) > 1) nanosleep(&until_workers_sleep, NULL);
@@ -121,20 +129,24 @@ void interleave(const char *const *libraries, long count, const interleave_optio
     turn *turns = allocate((uint64_t)(count + 1) * sizeof *turns), *reference = turns + count;
     long *order = allocate((uint64_t)count * sizeof *order);
     uint64_t state = options->seed;
-    quiet_cpu cpus;
+    quiet places;
     for (long i = 0; i < count; i++) prepare(&turns[i], libraries[i], options, options->profiled);
     prepare(reference, options->reference, options, 0);
     if (is_emulated()) fputs("note: this CPU is emulated: the times are no latencies of a board\n", stderr);
     print_start(reference, turns, count, options);
     for (long i = 0; i <= count; i++) warm_up(&turns[i].instance, i < count ? i : REFERENCE, options->warmup);
-    cpus = allowed_cpus((int)reference->net.b2nn_model_threads_(reference->instance.model));
+    places = start_quiet(options, (int)reference->net.b2nn_model_threads_(reference->instance.model));
     for (long round = 0; round < options->rounds; round++) {
-        find_quiet_cpu(&cpus, &reference->instance);
+        find_quiet(&places, &reference->instance);
         double start_ms = now_ms(CLOCK_MONOTONIC), own_ms = now_ms(CLOCK_PROCESS_CPUTIME_ID);
         cpu_time before = system_cpu_time();
         shuffle(order, count, &state);
         burst(reference, round, REFERENCE, options->burst_ms);
         for (long i = 0; i < count; i++) {
+            if (places.patience_ms > 0 && !is_quiet(&places, least_ms_of(reference))) {
+                find_quiet(&places, &reference->instance);
+                burst(reference, round, REFERENCE, options->burst_ms);
+            }
             burst(&turns[order[i]], round, order[i], options->burst_ms);
             burst(reference, round, REFERENCE, options->burst_ms);
         }

@@ -28,13 +28,17 @@ static const char usage[] =
     "  --rounds N     with --interleave: how often each network has its turn (default 8)\n"
     "  --burst-ms X   with --interleave: the least length of a burst in milliseconds (default 12)\n"
     "  --seed N       with --interleave: of the random orders (default 0)\n"
+    "  --quiet-ms X   with --interleave: what a run of the reference takes when nothing disturbs it, if it is known; a\n"
+    "                 network then has its turn when the reference is about as fast\n"
+    "  --patience-ms X  with --quiet-ms: how long to wait for that in all (default 1000)\n"
     "  --profiled     with --interleave: time every layer apart in the bursts of the networks\n"
     "  --describe     print as JSON what the library and the board are, and stop\n"
     "  --version      print the version of this program and what it was built with, and stop\n"
     "  --help         print this, and stop\n";
 
 /* The options that take a value, and --profiled, each with the modes in which it says something. */
-enum { INPUT, OUTPUT, LABELS, TOP, THREADS, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS, BURST_MS, SEED, PROFILED, KNOWN };
+enum { INPUT, OUTPUT, LABELS, TOP, THREADS, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS, BURST_MS, SEED, QUIET_MS, PATIENCE_MS,
+       PROFILED, KNOWN };
 static const struct {
     const char *name;
     int modes;
@@ -43,7 +47,8 @@ static const struct {
     [TOP] = {"--top", RUN | PROFILE}, [THREADS] = {"--threads", RUN | PROFILE | INTERLEAVE}, [RUNS] = {"--runs", PROFILE},
     [PROFILES] = {"--profiles", PROFILE}, [SECONDS] = {"--seconds", PROFILE}, [WARMUP] = {"--warmup", PROFILE | INTERLEAVE},
     [REFERENCE] = {"--reference", INTERLEAVE}, [ROUNDS] = {"--rounds", INTERLEAVE}, [BURST_MS] = {"--burst-ms", INTERLEAVE},
-    [SEED] = {"--seed", INTERLEAVE}, [PROFILED] = {"--profiled", INTERLEAVE},
+    [SEED] = {"--seed", INTERLEAVE}, [QUIET_MS] = {"--quiet-ms", INTERLEAVE},
+    [PATIENCE_MS] = {"--patience-ms", INTERLEAVE}, [PROFILED] = {"--profiled", INTERLEAVE},
 };
 
 static long number(const char *option, const char *text, long least) {
@@ -110,6 +115,8 @@ static void parse_value(command_line *all, int option, const char *value) {
         case REFERENCE: all->bursts.reference = value; break;
         case ROUNDS: all->bursts.rounds = number(name, value, 1); break;
         case BURST_MS: all->bursts.burst_ms = duration(name, value, "milliseconds", 10000); break;
+        case QUIET_MS: all->bursts.quiet_ms = duration(name, value, "milliseconds", 1e9); break;
+        case PATIENCE_MS: all->bursts.patience_ms = duration(name, value, "milliseconds", 1e9); break;
         case SEED: all->bursts.seed = seed(name, value); break;
         default: all->bursts.profiled = 1;
     }
@@ -128,7 +135,7 @@ static void check_mode(const command_line *all, int option) {
 command_line parse_command_line(int argc, char **argv) {
     command_line all = {.mode = RUN, .threads = 1, .top = 5, .libraries = (const char *const *)argv,
                    .timing = {.runs = -1, .profiles = -1, .warmup = 3, .seconds = 0.5},
-                   .bursts = {.rounds = 8, .warmup = 3, .burst_ms = 12}};
+                   .bursts = {.rounds = 8, .warmup = 3, .burst_ms = 12, .patience_ms = 1000}};
     int given[KNOWN] = {0};
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-') {

@@ -79,26 +79,28 @@ typedef struct profile_options {
 } profile_options;
 void profile(const instance *made, const profile_options *options);
 
-/* quiet_cpu.c: the CPUs among which a program with one thread looks for the fastest one. */
-typedef struct quiet_cpu {
-    int cpus[8];
-    long count, current;
-    double best_ms; /* the least time of a run of the reference so far, 0 before the first one */
-} quiet_cpu;
-/* The CPUs that this program may use, a selection of them where they are many; none where it has several threads. */
-quiet_cpu allowed_cpus(int threads);
-/* Move this thread to a CPU on which the reference is about as fast as it has ever been, or to the fastest there is. */
-void find_quiet_cpu(quiet_cpu *among, const instance *reference);
-
 /* interleave.c: time several networks in short bursts, each between two bursts of a reference; print rows of JSON. */
 typedef struct interleave_options {
     const char *reference;
     long rounds, warmup, threads;
     double burst_ms; /* a burst takes at least as long, and makes at least one run */
     uint64_t seed;   /* of the order of the networks in each round */
+    double quiet_ms, patience_ms; /* the reference's undisturbed time, 0 if unknown, and how long to wait for it in all */
     int profiled;    /* time each step apart in the bursts of the networks, but not in those of the reference */
 } interleave_options;
 void interleave(const char *const *libraries, long count, const interleave_options *options);
+
+/* quiet.c: looks for a CPU and a moment at which nothing disturbs the reference. */
+typedef struct quiet {
+    int cpus[8]; /* that may be used by a program with one thread, a selection where they are many */
+    long count, current;
+    double best_ms, patience_ms; /* the undisturbed time of a run of the reference, 0 before it is known; what is left */
+} quiet;
+quiet start_quiet(const interleave_options *options, int threads);
+/* Whether a run of the reference that took `ms` was undisturbed. */
+int is_quiet(const quiet *known, double ms);
+/* Move to a CPU on which the reference is undisturbed, and wait for one while there is patience. */
+void find_quiet(quiet *among, const instance *reference);
 
 /* options.c: the command line. */
 enum { RUN = 1, PROFILE = 2, INTERLEAVE = 4, DESCRIBE = 8 };

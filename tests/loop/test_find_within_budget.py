@@ -56,7 +56,10 @@ def row(name: str, workload: str, precision: str, ms: float) -> CostRow:
 
 
 def layers() -> list:
-    return [SimpleNamespace(name=name, eligible=True, workload=SimpleNamespace(key=key(name))) for name in NAMES]
+    return [
+        SimpleNamespace(name=name, eligible=True, workload=SimpleNamespace(key=key(name), weights=576))
+        for name in NAMES
+    ]
 
 
 @pytest.fixture

@@ -79,9 +79,11 @@ def measure_cost(job: Job, *, quantile: float | None = None) -> MeasuredCost:
     """
     ends, mixtures = [(), job.eligible], _mixtures(job)
     rows = shared_rows(job)
-    measured = measure_networks(job, ends, layers=rows is None)
+    measure_networks(job, ends, layers=rows is None)
+    mixed = measure_networks(job, mixtures)
+    measured = measure_networks(job, ends, layers=rows is None)  # by what is known of the machine after all of them
     measured = measured if rows is None else with_rows(measured, rows)
-    return refit(job, [*measured, *measure_networks(job, mixtures)], quantile=quantile)
+    return refit(job, [*measured, *mixed], quantile=quantile)
 
 
 def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None = None) -> MeasuredCost:

@@ -10,7 +10,7 @@ from typing import Any
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
-from b2nn_tvm.deploy.latency.burst_times import Estimate
+from b2nn_tvm.deploy.latency.burst_times import NEAR, Estimate
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.latency.interleave import digest_of, time_together, watch_reference
 from b2nn_tvm.deploy.library.artifact import Artifact
@@ -24,6 +24,7 @@ BUILD = "build networks to measure"
 MEASURE = "measure networks in turn"
 MEASURE_LAYERS = "measure their layers"
 SAMPLES = "costs.json.samples"
+REFERENCE = "times/reference"
 
 
 def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool = False) -> list[NetworkTime]:
@@ -31,14 +32,20 @@ def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool
 
     The networks take turns with the all-float network, so that other programs disturb all of them alike. Every burst
     is kept in the folder ``costs.json.samples`` as it comes. With ``layers`` each layer is measured as well.
+    All times are in milliseconds of one settled time of the all-float network. Where it turns out to have been settled
+    while something slowed the machine down, it is settled anew, and so are the times.
 
     Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler and the
     device.
     """
     chosen = [in_order(job, choice) for choice in choices]
     machine = measuring_machine(job)
-    times = {choice: _finished(job, choice, machine, layers) for choice in chosen}
-    if missing := [choice for choice, time in times.items() if time is None]:
+    times: dict[tuple[str, ...], NetworkTime | None] = {}
+    for _ in range(2):  # once more where the float network's time was settled anew meanwhile
+        before = job.state.finished(REFERENCE, _reference_inputs(job, machine))
+        times = {choice: _finished(job, choice, machine, layers, before) for choice in chosen}
+        if not (missing := [choice for choice, time in times.items() if time is None]):
+            break
         artifacts: dict[tuple[str, ...], Artifact] = {}
         for index, choice in enumerate(missing):
             job.progress(BUILD, index, len(missing))
@@ -46,9 +53,12 @@ def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool
         job.progress(BUILD, len(missing), len(missing))
         with open_device(job.settings.deployment.device) as device:
             record = measure_beside_float(job, device, artifacts.values(), layers=layers)
+            settled = asdict(record.reference_estimate())
             for choice, artifact in artifacts.items():
                 found = network_time(job, choice, artifact, record, device, layers=layers)
-                times[choice] = _keep(job, found, machine, layers)
+                times[choice] = _keep(job, found, machine, layers, settled)
+        if before is None or before["ms"] == settled["ms"]:
+            break
     return [time for choice in chosen if (time := times[choice]) is not None]
 
 
@@ -82,16 +92,25 @@ def measure_beside_float(
 
 
 def _settle_reference(job: Job, record: BurstRecord, reference: Artifact, device: Device) -> None:
-    """The float network's time is settled once for a whole search: all other times are shares of it."""
-    phase = "times/reference"
-    inputs = {**network_inputs(job, ()), "machine": _machine(device)}  # a board may serve one connection at a time
+    """The float network's time is settled once for a whole search, because all other times are shares of it; anew only
+    where later bursts show that the machine was disturbed all the time then.
+    """
+    inputs = _reference_inputs(job, _machine(device))  # a board may serve one connection at a time
 
     def watch(_folder: Path) -> dict[str, Any]:
         threads = job.settings.deployment.threads
         watch_reference(reference, device=device, threads=threads, record=record)
         return asdict(record.reference_estimate())
 
-    record.settle_reference(Estimate(**job.state.run(phase, inputs, watch)))
+    settled = Estimate(**job.state.run(REFERENCE, inputs, watch))
+    if record.reference_bursts() and record.reference_estimate().ms * (1 + NEAR) < settled.ms:
+        job.state.forget(REFERENCE)
+        settled = Estimate(**job.state.run(REFERENCE, inputs, watch))
+    record.settle_reference(settled)
+
+
+def _reference_inputs(job: Job, machine: list[str]) -> dict[str, Any]:
+    return {**network_inputs(job, ()), "machine": machine}
 
 
 def measuring_machine(job: Job) -> list[str]:
@@ -105,21 +124,25 @@ def _machine(device: Device) -> list[str]:
     return [found.name, found.board, found.cpu, found.system]
 
 
-def _finished(job: Job, choice: tuple[str, ...], machine: list[str], layers: bool) -> NetworkTime | None:
-    """The time of a network that was measured before; None where it was not, or not in the same way."""
-    found = job.state.finished(_phase(job, choice, layers), _inputs(job, choice, machine))
+def _finished(
+    job: Job, choice: tuple[str, ...], machine: list[str], layers: bool, settled: Mapping[str, Any] | None
+) -> NetworkTime | None:
+    """The time of a network that was measured before; None where it was not, or not in the same way, or in the
+    milliseconds of another time of the float network than the ``settled`` one.
+    """
+    found = job.state.finished(_phase(job, choice, layers), _inputs(job, choice, machine, settled)) if settled else None
     return None if found is None else NetworkTime.from_json(found)
 
 
-def _keep(job: Job, time: NetworkTime, machine: list[str], layers: bool) -> NetworkTime:
-    phase, inputs = _phase(job, time.binary, layers), _inputs(job, time.binary, machine)
-    return NetworkTime.from_json(job.state.run(phase, inputs, lambda _folder: asdict(time)))
+def _keep(job: Job, time: NetworkTime, machine: list[str], layers: bool, settled: Mapping[str, Any]) -> NetworkTime:
+    inputs = _inputs(job, time.binary, machine, settled)
+    return NetworkTime.from_json(job.state.run(_phase(job, time.binary, layers), inputs, lambda _folder: asdict(time)))
 
 
 def _phase(job: Job, choice: tuple[str, ...], layers: bool) -> str:
     return f"{'layer-times' if layers else 'times'}/{label_of(job, choice)}"
 
 
-def _inputs(job: Job, choice: tuple[str, ...], machine: list[str]) -> Mapping[str, Any]:
+def _inputs(job: Job, choice: tuple[str, ...], machine: list[str], settled: Mapping[str, Any]) -> Mapping[str, Any]:
     precision = job.settings.deployment.precision
-    return {**network_inputs(job, choice), "machine": machine, "precision": precision}
+    return {**network_inputs(job, choice), "machine": machine, "precision": precision, "float_ms": settled["ms"]}
