@@ -127,8 +127,8 @@ def _measured_again(arguments: argparse.Namespace, found) -> list[float]:
     """The times of the found networks as shares of the float network's, from a fresh process, which builds and measures
     them anew.
     """
-    command = [sys.executable, __file__, "--again", "--network", arguments.network]
-    command += ["--precision", str(arguments.precision)]
+    command = [sys.executable, __file__, "--fresh-process", "--network", arguments.network]
+    command += ["--again", str(arguments.again)]
     choices = json.dumps([list(each.binary) for each in found])
     done = subprocess.run(command, input=choices, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
@@ -136,7 +136,7 @@ def _measured_again(arguments: argparse.Namespace, found) -> list[float]:
 
 def _again(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        job = make_job(arguments.network, Path(folder), masks=0, precision=arguments.precision)
+        job = make_job(arguments.network, Path(folder), masks=0, precision=arguments.again)
         job = replace(job, state=State(Path(folder) / "fresh" / "state"))
         whole, *times = measure_networks(job, [(), *json.load(sys.stdin)])
     print(json.dumps([time.ms / whole.ms for time in times]))
@@ -147,13 +147,14 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--network", choices=NETWORKS, default="cresnet20")
     made.add_argument("--budgets", type=int, default=20)
     made.add_argument("--disturb", type=float, default=0.0, help="share of the time that a process keeps a core busy")
-    made.add_argument("--precision", type=float, default=0.02)
+    made.add_argument("--precision", type=float, default=0.02, help="of the search's measurements")
+    made.add_argument("--again", type=float, default=0.005, metavar="PRECISION", help="of the fresh process's ones")
     made.add_argument("--state", type=Path, help="keep libraries and times here, and go on from there")
     made.add_argument("--json", type=Path, help="write the rows to this file")
-    made.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+    made.add_argument("--fresh-process", action="store_true", help=argparse.SUPPRESS)
     return made.parse_args()
 
 
 if __name__ == "__main__":
     given = _arguments()
-    _again(given) if given.again else main()
+    _again(given) if given.fresh_process else main()

@@ -157,7 +157,7 @@ def test_the_latency_model_beside_a_neighbour(script, tmp_path: Path) -> None:
 
 @pytest.mark.sweep
 def test_budgets_are_measured_again_by_a_fresh_process(script) -> None:
-    document, printed = script("budgets", "--network", "tiny", "--budgets", "2")
+    document, printed = script("budgets", "--network", "tiny", "--budgets", "2", "--again", "0.5")
     assert len(document["rows"]) + document["refused"] == 2 and " kept, " in printed
     for row in document["rows"]:
         assert row["found_ms"] <= row["budget_ms"] and row["again_ms"] > 0 and row["harm"] <= row["sort_harm"] + 1e-9
