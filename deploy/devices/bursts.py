@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from b2nn_tvm.errors import InputError
 
 REFERENCE = -1  # the index of the reference in Burst.network
-PATIENCE_MS = 1000
+PATIENCE_MS = 300
 MAX_BURST_MS = 10_000.0  # as b2nn-run takes it
 
 

@@ -24,7 +24,9 @@ REFERENCE_LOW = 0.1  # the quantile of the reference's low times at which it is 
 AGREE = 0.03  # two bursts of the reference this much apart saw a change of the machine's speed
 NEAR = 0.04  # a burst of the reference this much above its undisturbed time was disturbed
 ENOUGH = 5  # so many undisturbed bursts decide alone
-FEW_QUIET = 3  # fewer undisturbed bursts than this say less than the least disturbed ones
+ALIKE = 0.1  # two bursts of the reference this much apart say nothing of the burst between them
+APART = 0.02  # points of a line that are closer together say nothing of its slope
+FEW_SESSIONS = 3
 # Student's t: so many standard errors are 95 % of the means of 2, 3, ... sessions.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.2)
 _TWO_SIDED = 2.0  # standard errors to each side of an estimate: about 95 %
@@ -50,8 +52,8 @@ class Bracket:
 class Estimate:
     """A time in milliseconds with its 95 % interval ``low_ms`` to ``high_ms``.
 
-    It comes from ``bursts`` bursts, ``quiet`` of which were undisturbed. Where fewer than ENOUGH were, the interval is
-    that of disturbed bursts, and ``disturbed`` is true.
+    It comes from ``bursts`` bursts, ``quiet`` of which were undisturbed. Where fewer than ENOUGH were, it is concluded
+    from disturbed ones, and ``disturbed`` is true.
     """
 
     ms: float
@@ -113,8 +115,9 @@ def undisturbed_times(
     ``levels_ms`` are the undisturbed times of the reference around each burst, where they are known: a machine's clock
     may have been lower for a while. A burst is undisturbed where both of its neighbours are near this level.
     The undisturbed bursts count, by their ratios to the reference: the median in each session, and the mean over the
-    sessions. Where there are hardly any, the ENOUGH bursts count whose neighbours agree and were fastest, or fastest at
-    least.
+    sessions. Where there are fewer than ENOUGH, a line through all bursts, the network's low time over the reference's,
+    is read at the reference's undisturbed time: what slows both down, such as other programs' use of the memory, slows
+    them down by different shares.
     """
     low = np.array([bracket.low_ms for bracket in brackets])
     around = np.array([(bracket.before_ms, bracket.after_ms) for bracket in brackets])
@@ -123,13 +126,39 @@ def undisturbed_times(
     agreeing = complete & (np.ptp(around, axis=1) <= AGREE * around.min(axis=1))
     levels = np.full(len(low), reference.ms) if levels_ms is None else np.asarray(levels_ms)
     quiet = agreeing & (around.max(axis=1) <= levels * (1 + NEAR))
-    found, best_first = int(quiet.sum()), np.lexsort((around.max(axis=1), ~agreeing, ~quiet))
-    chosen = best_first[: found if found >= FEW_QUIET else ENOUGH]
-    ratios = low[chosen] / around[chosen].mean(axis=1, keepdims=True)
-    sessions = np.array([brackets[index].session for index in chosen])
-    estimates = (_over_sessions(column, sessions) for column in ratios.T)
-    scale = reference.ms
+    found, scale = int(quiet.sum()), reference.ms
+    if found < ENOUGH <= len(low):
+        alike = complete & (np.ptp(around, axis=1) <= ALIKE * around.min(axis=1))
+        used = alike if alike.sum() >= ENOUGH else np.full(len(low), True)
+        beside = around[used].mean(axis=1) / scale
+        estimates = [_on_a_line(beside, column / scale) for column in low[used].T]
+    else:
+        used = quiet if found else np.full(len(low), True)
+        sessions = np.array([bracket.session for bracket in brackets])[used]
+        ratios = low[used] / around[used].mean(axis=1, keepdims=True)
+        estimates = [_over_sessions(column, sessions) for column in ratios.T]
     return tuple(Estimate(m * scale, (m - h) * scale, (m + h) * scale, len(low), found) for m, h in estimates)
+
+
+def _on_a_line(beside: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """(The value at 1 of a line through the points (beside, value), the half of its interval).
+
+    The line is Theil's and Sen's: the median of the slopes between all pairs of points that are not close together.
+    A slope is none below zero, and none steeper than that of a network that is slowed down twice as much.
+    """
+    one, other = np.triu_indices(len(beside), 1)
+    apart = np.abs(beside[other] - beside[one]) > APART
+    ratio = float(np.median(values / beside))
+    slope = ratio
+    if apart.any():
+        slopes = (values[other] - values[one])[apart] / (beside[other] - beside[one])[apart]
+        slope = float(np.clip(np.median(slopes), 0.0, 2 * ratio))
+    at_one = values + slope * (1 - beside)
+    value = float(np.median(at_one))
+    sigma = _MAD_TO_SIGMA * np.median(np.abs(at_one - value))
+    # The slope is known the less, the farther the points are from 1 in comparison with their spread.
+    reach = (beside.mean() - 1) / max(float(beside.std()), APART)
+    return value, float(_TWO_SIDED * _MEDIAN_ERROR * sigma * math.sqrt((1 + reach * reach) / len(beside)))
 
 
 def _over_sessions(ratios: np.ndarray, sessions: np.ndarray) -> tuple[float, float]:
@@ -141,7 +170,7 @@ def _over_sessions(ratios: np.ndarray, sessions: np.ndarray) -> tuple[float, flo
     medians = np.array([np.median(ratios[sessions == session]) for session in np.unique(sessions)])
     if len(medians) > 1:
         usual = medians[medians <= np.median(medians) * (1 + NEAR)]
-        medians = usual if len(usual) >= FEW_QUIET else medians
+        medians = usual if len(usual) >= FEW_SESSIONS else medians
         return float(medians.mean()), _half_interval(medians)
     (median,) = medians
     sigma = _MAD_TO_SIGMA * np.median(np.abs(ratios - median))

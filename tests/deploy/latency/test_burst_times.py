@@ -132,9 +132,22 @@ def test_the_reference_is_the_mean_of_its_quiet_sessions() -> None:
     assert found.low_ms < REFERENCE_MS < found.high_ms and reference_time(sessions[:1]).precision == 0
 
 
-def test_where_nothing_was_quiet_the_least_disturbed_bursts_count() -> None:
-    """A neighbour makes the network twice as slow and the reference by a half, but for five bursts by a tenth."""
-    found = [Bracket((2 * NETWORK_MS,), 1.5 * REFERENCE_MS, 1.5 * REFERENCE_MS) for _ in range(20)]
-    found[3:18:3] = [Bracket((1.1 * NETWORK_MS,), 1.1 * REFERENCE_MS, 1.1 * REFERENCE_MS) for _ in range(5)]
+def test_where_nothing_was_quiet_a_line_through_the_bursts_is_read_at_the_undisturbed_time() -> None:
+    """Other programs use the memory: they slow the reference down by up to the double, the network by half as much."""
+    rng = np.random.default_rng(6)
+    slow = rng.uniform(1.1, 2.0, 30)
+    found = [
+        Bracket((NETWORK_MS * (1 + (by - 1) / 2) * (1 + noise),), REFERENCE_MS * by, REFERENCE_MS * by)
+        for by, noise in zip(slow, 0.01 * rng.standard_normal(30))
+    ]
+    (estimated,) = undisturbed_times(found, reference_time([[REFERENCE_MS] * 6]))
+    assert estimated.ms == pytest.approx(NETWORK_MS, rel=0.02) and estimated.disturbed and estimated.quiet == 0
+    assert estimated.low_ms <= NETWORK_MS <= estimated.high_ms and estimated.precision > 0.003
+    ratio = np.median([bracket.low_ms[0] / bracket.before_ms for bracket in found]) * REFERENCE_MS
+    assert ratio < 0.9 * NETWORK_MS
+
+
+def test_bursts_that_were_all_slowed_down_alike_count_by_their_ratio() -> None:
+    found = [Bracket((1.5 * NETWORK_MS,), 1.5 * REFERENCE_MS, 1.5 * REFERENCE_MS) for _ in range(8)]
     (estimated,) = undisturbed_times(found, reference_time([[REFERENCE_MS] * 6]))
     assert estimated.ms == pytest.approx(NETWORK_MS) and estimated.disturbed
