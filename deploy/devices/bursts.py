@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from b2nn_tvm.errors import InputError
 
 REFERENCE = -1  # the index of the reference in Burst.network
-PATIENCE_MS = 300
 MAX_BURST_MS = 10_000.0  # as b2nn-run takes it
 
 
@@ -23,7 +22,7 @@ class BurstSettings:
     A burst takes at least ``burst_ms`` milliseconds and makes at least one run. ``seed`` decides on the order of the
     networks, which is drawn anew in each round and is the same on every device. Where the undisturbed time ``quiet_ms``
     of the reference is known, a network has its turn when a burst of the reference was about as fast; the program waits
-    for that up to PATIENCE_MS milliseconds in all. Where ``profiled``, every kernel is
+    for that up to ``patience_ms`` milliseconds in all. Where ``profiled``, every kernel is
     timed apart in the bursts of the networks, but never in those of the reference. Raises InputError for values out of
     range.
     """
@@ -34,14 +33,16 @@ class BurstSettings:
     profiled: bool = False
     warmup: int = 2
     quiet_ms: float = 0.0
+    patience_ms: float = 1000.0
 
     def __post_init__(self) -> None:
         for name, least, most in (("rounds", 1, 1_000_000), ("seed", 0, 2**64 - 1), ("warmup", 0, 1_000_000)):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise InputError(f"{name}: expected a number from {least} to {most}, but got {value}")
-        if not 0 <= self.quiet_ms < math.inf:
-            raise InputError(f"quiet_ms: expected milliseconds from 0 on, but got {self.quiet_ms}")
+        for name in ("quiet_ms", "patience_ms"):
+            if not 0 <= (ms := getattr(self, name)) < math.inf:
+                raise InputError(f"{name}: expected milliseconds from 0 on, but got {ms}")
         if not 0 < self.burst_ms <= MAX_BURST_MS:
             raise InputError(
                 f"burst_ms: expected milliseconds above 0 and up to {MAX_BURST_MS:g}, but got {self.burst_ms}"

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from b2nn_tvm.deploy.devices.bursts import PATIENCE_MS, BurstSettings
+from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.errors import DeviceError, InputError
 
@@ -35,8 +35,8 @@ def interleave_words(settings: BurstSettings, *, threads: int, reference: str, l
         "--seed": settings.seed,
         "--warmup": settings.warmup,
     }
-    if settings.quiet_ms:
-        numbers |= {"--quiet-ms": settings.quiet_ms, "--patience-ms": PATIENCE_MS}
+    if settings.quiet_ms and settings.patience_ms:
+        numbers |= {"--quiet-ms": settings.quiet_ms, "--patience-ms": settings.patience_ms}
     words = ["--interleave", "--reference", reference, *(["--profiled"] if settings.profiled else [])]
     return [*words, *(str(word) for pair in numbers.items() for word in pair), *libraries]
 

@@ -117,6 +117,10 @@ class BurstRecord:
         brackets, levels = self._brackets[network], self._levels(network, profiled=False)
         return undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels)[0]
 
+    def has_quiet(self, network: str) -> bool:
+        """Whether any burst of a network was undisturbed."""
+        return bool(self._brackets[network]) and self.estimate(network).quiet > 0
+
     def estimate_layers(self, network: str, step_layers: Sequence[str]) -> dict[str, Estimate]:
         """The undisturbed time of each layer of a network with profiled bursts; ``step_layers`` names the steps'."""
         names = list(dict.fromkeys(step_layers))

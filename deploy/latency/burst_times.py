@@ -21,8 +21,8 @@ import numpy as np
 LOW = 0.2  # the quantile of a burst's runs that is its low time
 FEW = 10  # a burst of fewer runs has no low quantile: its least time counts
 REFERENCE_LOW = 0.1  # the quantile of the reference's low times at which it is taken to run undisturbed
-AGREE = 0.03  # two bursts of the reference this much apart saw a change of the machine's speed
-NEAR = 0.04  # a burst of the reference this much above its undisturbed time was disturbed
+AGREE = 0.05  # two bursts of the reference this much apart saw a change of the machine's speed
+NEAR = 0.08  # a burst of the reference this much above its undisturbed time was disturbed
 ENOUGH = 5  # so many undisturbed bursts decide alone
 ALIKE = 0.1  # two bursts of the reference this much apart say nothing of the burst between them
 APART = 0.02  # points of a line that are closer together say nothing of its slope

@@ -18,6 +18,8 @@ from b2nn_tvm.progress import Note, Progress, silent
 FIRST_ROUNDS = 6
 SESSION_ROUNDS = 2  # in each session the networks are loaded anew, at other places in memory
 MANY_SESSIONS = 10  # so many tell enough of places: after them sessions grow, as loading a network takes time, too
+PATIENCE_MS = 1000.0  # to wait for a quiet moment, in a session
+HOPEFUL = 12  # where so many bursts of networks found none, the others do not wait any more
 WATCH_SESSIONS = 4
 WATCH_MS = 3000.0
 LEAST_WATCHED = 8  # rounds
@@ -53,6 +55,7 @@ def time_together(
             profiled=profiled,
             warmup=effort.warmup,
             quiet_ms=record.reference_estimate().ms if record.reference_bursts() else 0.0,
+            patience_ms=PATIENCE_MS if taken < HOPEFUL or any(record.has_quiet(name) for name in names) else 0.0,
         )
         finished = len(networks) - len(names)
         artifacts = [networks[name] for name in names]

@@ -7,7 +7,7 @@
 #include "runner.h"
 
 enum { MOST_CPUS = sizeof((quiet *)0)->cpus / sizeof(int) }; /* so many are tried, spread over all that may be used */
-static const double NEAR = 1.04, PROBE_MS = 3.0;             /* of the undisturbed time; and at least one run */
+static const double NEAR = 1.08, PROBE_MS = 3.0;             /* of the undisturbed time; and at least one run */
 static const struct timespec between_probes = {0, 20000000};
 
 quiet start_quiet(const interleave_options *options, int threads) {
