@@ -9,7 +9,7 @@ from contextlib import closing
 from b2nn_tvm.deploy.devices.bursts import BurstSettings, RoundEnd
 from b2nn_tvm.deploy.devices.device import BOARDS, Device
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
-from b2nn_tvm.deploy.latency.burst_times import ENOUGH
+from b2nn_tvm.deploy.latency.burst_times import ENOUGH, MANY
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.errors import DeviceLost
@@ -110,10 +110,12 @@ def digest_of(artifact: Artifact) -> str:
 def settled(record: BurstRecord, name: str, *, effort: Effort, profiled: bool = False) -> bool:
     """Whether a network needs no more bursts, whole ones or ``profiled`` ones, for the precision of ``effort``.
 
-    A fixed number of profiled bursts is enough, but for the reference, which they settle as a whole, too.
+    A number of profiled bursts is enough, or MANY where they were disturbed; the reference they settle as a whole, too.
     """
     bursts = record.bursts(name, profiled=profiled)
-    if bursts < (FIRST_ROUNDS if profiled else ENOUGH) or record.inferences(name, profiled=profiled) < effort.runs:
+    if profiled and bursts < (FIRST_ROUNDS if record.quiet_profiled(name) >= ENOUGH else min(MANY, effort.most)):
+        return False
+    if bursts < ENOUGH or record.inferences(name, profiled=profiled) < effort.runs:
         return False
     if bursts >= effort.most or (profiled and name != record.reference):
         return True

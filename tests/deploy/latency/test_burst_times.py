@@ -132,22 +132,17 @@ def test_the_reference_is_the_mean_of_its_quiet_sessions() -> None:
     assert found.low_ms < REFERENCE_MS < found.high_ms and reference_time(sessions[:1]).precision == 0
 
 
-def test_where_nothing_was_quiet_a_line_through_the_bursts_is_read_at_the_undisturbed_time() -> None:
-    """Other programs use the memory: they slow the reference down by up to the double, the network by half as much."""
+def test_where_nothing_was_quiet_the_least_bursts_count() -> None:
+    """Other programs use the memory, nearly always: the reference needs up to twice its time, the network less."""
     rng = np.random.default_rng(6)
-    slow = rng.uniform(1.1, 2.0, 30)
+    slow = np.concatenate([[1.0, 1.01, 1.02], rng.uniform(1.2, 2.0, 57)])
     found = [
-        Bracket((NETWORK_MS * (1 + (by - 1) / 2) * (1 + noise),), REFERENCE_MS * by, REFERENCE_MS * by)
-        for by, noise in zip(slow, 0.01 * rng.standard_normal(30))
+        Bracket((NETWORK_MS * (1 + (by - 1) / 2),), REFERENCE_MS * by * 1.2, REFERENCE_MS * by * 1.2) for by in slow
     ]
-    (estimated,) = undisturbed_times(found, reference_time([[REFERENCE_MS] * 6]))
+    (estimated,) = undisturbed_times(found, reference_time([[REFERENCE_MS] * 6]), least_ms=REFERENCE_MS)
     assert estimated.ms == pytest.approx(NETWORK_MS, rel=0.02) and estimated.disturbed and estimated.quiet == 0
-    assert estimated.low_ms <= NETWORK_MS <= estimated.high_ms and estimated.precision > 0.003
-    ratio = np.median([bracket.low_ms[0] / bracket.before_ms for bracket in found]) * REFERENCE_MS
-    assert ratio < 0.9 * NETWORK_MS
-
-
-def test_bursts_that_were_all_slowed_down_alike_count_by_their_ratio() -> None:
-    found = [Bracket((1.5 * NETWORK_MS,), 1.5 * REFERENCE_MS, 1.5 * REFERENCE_MS) for _ in range(8)]
-    (estimated,) = undisturbed_times(found, reference_time([[REFERENCE_MS] * 6]))
-    assert estimated.ms == pytest.approx(NETWORK_MS) and estimated.disturbed
+    assert estimated.low_ms < NETWORK_MS < estimated.high_ms and estimated.precision > 0.02
+    (in_its_unit,) = undisturbed_times(found, reference_time([[REFERENCE_MS] * 6]), least_ms=1.1 * REFERENCE_MS)
+    assert in_its_unit.ms == pytest.approx(estimated.ms / 1.1)
+    (few,) = undisturbed_times(found[:20], reference_time([[REFERENCE_MS] * 6]), least_ms=REFERENCE_MS)
+    assert few.disturbed and few.ms < 0.9 * NETWORK_MS  # by the ratios of the five with the fastest neighbours
