@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import onnx
@@ -34,7 +35,9 @@ def load_external_data(model: onnx.ModelProto, folder: Path) -> None:
     if not sizes:
         return
     try:
-        onnx.load_external_data_for_model(model, str(folder.resolve()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # entries that onnx does not know are left unread
+            onnx.load_external_data_for_model(model, str(folder.resolve()))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise _unreadable(lines[0]) from None
