@@ -1,4 +1,4 @@
-"""Check the sizes of the values in a network and the work that it is, from their shapes, before anything is allocated."""
+"""Check the sizes of a network's values and the work of an inference by their shapes, before anything is allocated."""
 
 from __future__ import annotations
 

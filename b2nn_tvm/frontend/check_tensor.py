@@ -45,7 +45,9 @@ def _type_name(tensor: TensorProto, what: str) -> str:
     names = {number: name for name, number in TensorProto.DataType.items()}
     name = names.get(tensor.data_type, "UNDEFINED")
     if name == "UNDEFINED":
-        raise InputError(f"{what} has the unknown type {tensor.data_type}; the file is damaged, or newer than onnx here")
+        raise InputError(
+            f"{what} has the unknown type {tensor.data_type}; the file is damaged, or newer than onnx here"
+        )
     return name
 
 

@@ -9,8 +9,12 @@ HEAD_BYTES = 512  # what is looked at; a tar archive says so at byte 257
 
 _LFS = "a Git LFS pointer, which stands for the model; fetch the model itself with git lfs pull"
 _PAGE = "a web page in HTML, not the model: download the raw file"
-_PYTORCH = "a file of PyTorch (torch.save or TorchScript); load the network in PyTorch and export it with torch.onnx.export"
-_SAFETENSORS = "weights in safetensors, without the network; load them into the network in PyTorch and export that to ONNX"
+_PYTORCH = (
+    "a file of PyTorch (torch.save or TorchScript); load the network in PyTorch and export it with torch.onnx.export"
+)
+_SAFETENSORS = (
+    "weights in safetensors, without the network; load them into the network in PyTorch and export that to ONNX"
+)
 _TFLITE = "a TensorFlow Lite model; convert it to ONNX with tf2onnx"
 _KERAS = "a Keras model; convert it to ONNX with tf2onnx"
 _HDF5 = "an HDF5 file, as Keras writes it (.h5); convert it to ONNX with tf2onnx"

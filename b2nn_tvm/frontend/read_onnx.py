@@ -105,8 +105,8 @@ def input_shapes(model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]] | 
     """The static shape of every input: the ``given`` one, else the one in the file, with 1 for a batch that the file
     leaves open. A ``given`` shape under the name "" is that of the only input.
 
-    Raises InputError where another dimension is open, where ``given`` contradicts the file, or where an input would have
-    more than 2^28 elements.
+    Raises InputError where another dimension is open, where ``given`` contradicts the file, or where an input would
+    have more than 2^28 elements.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     declared = {value.name: value for value in model.graph.input if value.name not in constants}
@@ -163,8 +163,7 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
     if given is not None:
         if len(given) != len(dims) or any(d not in (None, g) for d, g in zip(dims, given)) or min(given, default=1) < 1:
             raise InputError(
-                f"input {name!r} has the shape [{', '.join(words)}] in the file, "
-                f"but {_text(given)} was given"
+                f"input {name!r} has the shape [{', '.join(words)}] in the file, but {_text(given)} was given"
             )
         return tuple(given)
     if dims and dims[0] is None:
@@ -180,7 +179,7 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
 
 
 def name_nodes(graph: onnx.GraphProto) -> None:
-    """Give each node a name of its own, on one line: the one that it has, else its operator and its place in the file."""
+    """Give each node a name of its own, on one line: the one that it has, else its operator and place in the file."""
     taken: set[str] = set()
     counts: dict[str, int] = {}  # so that thousands of nodes of one name need no thousand tries each
     for index, node in enumerate(graph.node):

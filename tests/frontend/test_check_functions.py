@@ -59,9 +59,12 @@ def test_functions_that_double_the_graph_again_and_again():
         check_functions(calling(*chain, function("f60", "Softsign")))
 
 
-def test_a_long_chain_of_functions_needs_no_recursion():
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_long_chain_of_functions_is_refused_without_recursion(order):
     chain = [function(f"f{index}", f"f{index + 1}") for index in range(3000)]
-    check_functions(calling(*chain, function("f3000", "Softsign")))
+    check_functions(calling(*chain[:90], function("f90", "Softsign")))
+    with pytest.raises(InputError, match="call one another more than 100 deep"):
+        check_functions(calling(*[*chain, function("f3000", "Softsign")][::order]))
 
 
 def test_a_body_that_reads_what_is_not_there(tmp_path):

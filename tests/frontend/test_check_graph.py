@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -118,7 +119,7 @@ def test_twenty_thousand_nodes_take_a_moment(reverse):
     """No step is quadratic or recursive."""
     count = 20_000
     names = ["input", *(f"v{index}" for index in range(count - 1)), "output"]
-    nodes = [helper.make_node("Relu", [x], [y], name="same") for x, y in zip(names, names[1:])]
+    nodes = [helper.make_node("Relu", [x], [y], name="same") for x, y in itertools.pairwise(names)]
     built = model("output = Relu (input)")
     del built.graph.node[:]
     built.graph.node.extend(nodes[::-1] if reverse else nodes)

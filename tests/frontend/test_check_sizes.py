@@ -67,7 +67,11 @@ def test_work(nodes, shapes, macs, monkeypatch):
             "float[1] input",
         ),
         ("output = Pad (input, p)", {"p": np.array([0, 0, 0, 0, 0, 0, 2**40, 0])}, "float[1,4,6,5] input"),
-        ("a = MatMul (c, r) output = Add (a, input)", {"c": np.ones((2**16, 1)), "r": np.ones((1, 2**16))}, "double[1] input"),
+        (
+            "a = MatMul (c, r) output = Add (a, input)",
+            {"c": np.ones((2**16, 1)), "r": np.ones((1, 2**16))},
+            "double[1] input",
+        ),
     ],
 )
 def test_what_would_be_huge_is_not_allocated(nodes, constants, inputs, tmp_path):

@@ -38,7 +38,10 @@ def saved(write, *values: object) -> bytes:
 
 
 KINDS = [
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 44790507\n", "Git LFS pointer .* git lfs pull"),
+    (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 44790507\n",
+        "Git LFS pointer .* git lfs pull",
+    ),
     (b"<!DOCTYPE html><html><body>404</body></html>", "web page in HTML.*download the raw file"),
     ("\ufeff\n <html><title>Größe</title>".encode(), "web page in HTML"),
     (b"<?xml version='1.0'?><net name='x'/>", "XML.*OpenVINO"),
@@ -52,7 +55,10 @@ KINDS = [
     (archive("readme.txt"), "zip archive; give"),
     (saved(np.save, np.zeros(3)), "one numpy array"),
     (pickle.dumps({"conv.weight": 1}, protocol=2), "file of PyTorch"),
-    (b'\x40\x00\x00\x00\x00\x00\x00\x00{"w":{"dtype":"F32","shape":[1]}}' + bytes(64), "safetensors.*without the network"),
+    (
+        b'\x40\x00\x00\x00\x00\x00\x00\x00{"w":{"dtype":"F32","shape":[1]}}' + bytes(64),
+        "safetensors.*without the network",
+    ),
     (b"\x89HDF\r\n\x1a\n" + bytes(64), "HDF5 file, as Keras"),
     (gzip.compress(b"model"), "compressed; unpack"),
     (tar(), "tar archive; unpack"),
