@@ -32,7 +32,7 @@ def test_nodes_are_sorted_and_else_keep_their_order():
 @pytest.mark.parametrize(
     ("nodes", "text"),
     [
-        ("a = Add (input, b) b = Neg (a) output = Relu (b)", r"cycle, .*: node 0 \(Add\) -> node 1 \(Neg\); export"),
+        ("a = Add (input, b) b = Neg (a) output = Relu (b)", r"cycle, .*: node 1 \(Neg\) -> node 0 \(Add\); export"),
         ("a = Relu (a) output = Add (a, input)", r"has a cycle, which cannot be computed: node 0 \(Relu\);"),
         (
             "a = Add (f, input) b = Neg (a) c = Neg (b) d = Neg (c) e = Neg (d) f = Neg (e) output = Relu (f)",

@@ -23,7 +23,7 @@ def files(tmp_path):
     built = model("a = Conv (input, w) output = Add (a, b)", {"w": FLOATS, "b": np.ones((1, 1, 1, 1), np.float32)})
     path = folder / "model.onnx"
     onnx.save(built, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
-    (tmp_path / SECRET).write_bytes(bytes(1000))
+    (tmp_path / SECRET).write_bytes(bytes(10**6))
     return path
 
 
@@ -88,7 +88,7 @@ def test_a_huge_shape_reads_nothing(files):
 
 def test_thousands_of_tensors_of_the_same_bytes(files):
     built = onnx.load(files, load_external_data=False)
-    for index in range(100):
+    for index in range(1000):
         tensor = built.graph.initializer.add()
         tensor.CopyFrom(built.graph.initializer[0])
         tensor.name = f"copy{index}"

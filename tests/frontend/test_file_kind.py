@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -74,8 +75,7 @@ KINDS = [
 def test_a_file_is_called_by_its_kind(content: bytes, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=kind):
-        raise ValueError(file_kind(path, content[:HEAD_BYTES]))
+    assert re.search(kind, file_kind(path, content[:HEAD_BYTES]))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

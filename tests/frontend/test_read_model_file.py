@@ -31,17 +31,16 @@ def test_a_model(tmp_path):
 
 
 def test_every_cut_is_said_to_be_one(tmp_path):
-    """Behind the last field all is there; at the borders of fields before it, the graph is missing."""
+    """Up to the opsets, which stand behind the graph."""
     path = tmp_path / "net.onnx"
     content = BUILT.SerializeToString()
-    (graph_size,) = (len(BUILT.graph.SerializeToString()),)
     cut_short = 0
-    for size in range(1, len(content) - 30):
+    for size in range(1, len(content) - 50):
         path.write_bytes(content[:size])
         text = refusal(path)
         assert re.search("cut short|holds no graph|is text", text), (size, text)
         cut_short += "cut short: " in text
-    assert cut_short > graph_size / 2
+    assert cut_short > len(BUILT.graph.SerializeToString()) / 2
 
 
 def test_how_much_is_missing(tmp_path):
