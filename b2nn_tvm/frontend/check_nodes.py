@@ -16,11 +16,17 @@ from b2nn_tvm.frontend.check_names import quoted
 from b2nn_tvm.frontend.walk_model import all_graphs
 
 _STANDARD = ("", "ai.onnx")
+_NEWEST_OPSET = 999  # ONNX has a new one each half a year
+_DO = "the file is damaged, or for another opset: export it again"
 
 
 def check_nodes(model: onnx.ModelProto) -> None:
-    """Raise InputError, naming the node, where one does not fit the definition of its operator."""
+    """Raise InputError, naming the node, where one does not fit the definition of its operator, or where the file has
+    an opset that cannot be.
+    """
     opset = next((each.version for each in model.opset_import if each.domain in _STANDARD), 0)
+    if not 0 <= opset <= _NEWEST_OPSET:
+        raise InputError(f"the file has opset {opset}, which does not exist; {_DO}")
     functions = {(function.domain, function.name) for function in model.functions}
     known: dict[str, defs.OpSchema | None] = {}
     for graph in all_graphs(model):
@@ -71,6 +77,3 @@ def _check_attributes(
             kinds = {number: word for word, number in onnx.AttributeProto.AttributeType.items()}
             found = kinds.get(attribute.type, str(attribute.type))
             raise InputError(f"{label} has an attribute {name} of type {found}, not {kinds[wanted]}; {_DO}")
-
-
-_DO = "the file is damaged, or for another opset: export it again"

@@ -38,6 +38,14 @@ def test_what_does_not_fit(change, text):
         check_nodes(built)
 
 
+@pytest.mark.parametrize("opset", [-1, 1000, 2**62])
+def test_opsets_that_cannot_be(opset):
+    built = model("output = Relu (input)")
+    built.opset_import[0].version = opset
+    with pytest.raises(InputError, match=f"the file has opset {opset}, which does not exist"):
+        check_nodes(built)
+
+
 def test_counts_with_a_range():
     built = model("output = Conv (input)")
     with pytest.raises(InputError, match=r"node 0 \(Conv\) has 1 inputs, but the operator has 2 to 3"):
