@@ -74,6 +74,8 @@ def _check_entry(tensor: TensorProto, folder: Path, sizes: dict[str, int]) -> tu
             f"{quoted(location)} is too short: the tensor {quoted(tensor.name)} ends at byte {offset + needed}, the "
             f"file at {sizes[location]}"
         )
+    if not entries.get("length"):  # without it onnx would read to the end of the file
+        tensor.external_data.add(key="length", value=str(needed))
     return location, needed
 
 

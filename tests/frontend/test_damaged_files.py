@@ -20,7 +20,7 @@ from tests.support.networks.onnx_networks import NETWORKS
 from tests.support.paths import ROOT
 
 MODELS = tuple(network.build() for network in NETWORKS.values())
-READ, SWEPT, IMPORTED = 400, 4000, 1000
+READ, SWEPT, IMPORTED = 3000, 20_000, 1000
 
 
 def read(path: Path) -> None:

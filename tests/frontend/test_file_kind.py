@@ -41,7 +41,7 @@ def saved(write, *values: object) -> bytes:
 KINDS = [
     (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 44790507\n",
-        "Git LFS pointer .* git lfs pull",
+        "a Git LFS pointer, .* git lfs pull",
     ),
     (b"<!DOCTYPE html><html><body>404</body></html>", "web page in HTML.*download the raw file"),
     ("\ufeff\n <html><title>Größe</title>".encode(), "web page in HTML"),
