@@ -61,6 +61,9 @@ def _check_node(node: onnx.NodeProto, index: int, schema: defs.OpSchema) -> None
             raise InputError(f"{node_label(node, index)} has its attribute {quoted(attribute.name)} twice; {_DO}")
         given[attribute.name] = attribute
     _check_attributes(node_label(node, index), given, schema.attributes)
+    parts = given.get("num_outputs")
+    if node.op_type == "Split" and parts is not None and parts.i != len(node.output):  # onnx would make so many shapes
+        raise InputError(f"{node_label(node, index)} has {len(node.output)} outputs, but num_outputs={parts.i}; {_DO}")
 
 
 def _check_attributes(

@@ -46,6 +46,13 @@ def test_opsets_that_cannot_be(opset):
         check_nodes(built)
 
 
+def test_a_split_into_more_parts_than_it_has():
+    """onnx's shape inference makes room for as many shapes: 16 GiB for 2^31 of them."""
+    check_nodes(model("a, output = Split <axis = 1, num_outputs = 2> (input)"))
+    with pytest.raises(InputError, match=r"node 0 \(Split\) has 2 outputs, but num_outputs=2147483647"):
+        check_nodes(model("a, output = Split <axis = 1, num_outputs = 2147483647> (input)"))
+
+
 def test_counts_with_a_range():
     built = model("output = Conv (input)")
     with pytest.raises(InputError, match=r"node 0 \(Conv\) has 1 inputs, but the operator has 2 to 3"):

@@ -5,6 +5,7 @@ The changes are drawn from seeds (tests/support/networks/damage.py), so that a f
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def read(path: Path) -> None:
 def test_reading_raises_no_other_errors(seeds: range, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     faults, refused = [], 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for seed in seeds:
         path.write_bytes(damaged(MODELS[seed // 2 % len(MODELS)], seed))
         try:
@@ -45,6 +47,7 @@ def test_reading_raises_no_other_errors(seeds: range, tmp_path: Path) -> None:
         except Exception as error:  # noqa: BLE001 - which of them there are is what is asked
             faults.append(f"seed {seed}: {type(error).__name__}: {str(error)[:200]}")
     assert faults == []
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
     assert len(seeds) / 3 < refused < len(seeds)  # the changes do damage, but not in vain
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
