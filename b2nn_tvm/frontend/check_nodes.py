@@ -17,6 +17,7 @@ from b2nn_tvm.frontend.walk_model import all_graphs
 
 _STANDARD = ("", "ai.onnx")
 _NEWEST_OPSET = 999  # ONNX has a new one each half a year
+_ATTRIBUTE_TYPES = {number: word for word, number in onnx.AttributeProto.AttributeType.items()}
 _DO = "the file is damaged, or for another opset: export it again"
 
 
@@ -75,8 +76,7 @@ def _check_attributes(
             if definition.required and attribute is None:
                 raise InputError(f"{label} lacks its attribute {name}; {_DO}")
             continue
-        wanted = int(definition.type.value)
-        if attribute.type not in (wanted, onnx.AttributeProto.UNDEFINED):  # old files leave the type out
-            kinds = {number: word for word, number in onnx.AttributeProto.AttributeType.items()}
-            found = kinds.get(attribute.type, str(attribute.type))
-            raise InputError(f"{label} has an attribute {name} of type {found}, not {kinds[wanted]}; {_DO}")
+        wanted = str(definition.type).rpartition(".")[2]
+        found = _ATTRIBUTE_TYPES.get(attribute.type, str(attribute.type))
+        if found not in (wanted, "UNDEFINED"):  # old files leave the type out
+            raise InputError(f"{label} has an attribute {name} of type {found}, not {wanted}; {_DO}")

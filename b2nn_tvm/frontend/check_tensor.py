@@ -37,13 +37,14 @@ def check_tensor(tensor: TensorProto) -> None:
 def size_bytes(tensor: TensorProto) -> int:
     """The number of bytes of the tensor's values by its shape and type; raises InputError for an unknown type."""
     name = _type_name(tensor, f"the tensor {quoted(tensor.name)}")
-    bits = _BITS.get(name) or 8 * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return -(-math.prod(tensor.dims) * bits // 8)
+    bits: int = _BITS.get(name) or 8 * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    count: int = math.prod(tensor.dims)
+    return -(-count * bits // 8)
 
 
 def _type_name(tensor: TensorProto, what: str) -> str:
     names = {number: name for name, number in TensorProto.DataType.items()}
-    name = names.get(tensor.data_type, "UNDEFINED")
+    name: str = names.get(tensor.data_type, "UNDEFINED")
     if name == "UNDEFINED":
         raise InputError(
             f"{what} has the unknown type {tensor.data_type}; the file is damaged, or newer than onnx here"

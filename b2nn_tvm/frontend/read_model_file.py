@@ -40,7 +40,7 @@ def read_model_file(path: Path) -> onnx.ModelProto:
         file.seek(0)
         content = file.read()
     try:
-        model = onnx.ModelProto.FromString(content)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(content)
     except DecodeError:
         raise InputError(f"{path}: expected an ONNX model, but {_damage(path, content)}") from None
     if not model.graph.node or not model.opset_import:
