@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.errors import TargetError
 
@@ -102,16 +103,39 @@ def names() -> tuple[str, ...]:
     return (*sorted(path.stem for path in FOLDER.glob("*.toml")), NATIVE)
 
 
-def get(name: str) -> TargetInfo:
-    """The target ``name``; raises TargetError, with the choices, where there is none."""
+def aliases(name: str) -> tuple[str, ...]:
+    """The other words for the target ``name``, a board or a CPU that it is for; ``native`` has none."""
+    return () if name == NATIVE else tuple(_fields(name).get("aliases", ()))
+
+
+def get(word: str) -> TargetInfo:
+    """The target of this name or alias, in capitals or not, with or without hyphens and underscores.
+
+    Raises TargetError, with the choices, where there is none.
+    """
+    name = word if word in names() else _names_by_word().get(_plain(word))
+    if name is None:
+        known = ", ".join(f"{each} ({', '.join(aliases(each))})" if aliases(each) else each for each in names())
+        raise TargetError(f"unknown target {word!r}; the targets, with other words for them, are {known}")
     if name == NATIVE:
         return _native()
-    path = FOLDER / f"{name}.toml"
-    if name not in names():
-        raise TargetError(f"unknown target {name!r}; the targets are {', '.join(names())}")
-    fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    fields = _fields(name)
+    fields.pop("aliases", None)
     lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
     return TargetInfo(name=name, **{**fields, **lists})
+
+
+def _fields(name: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _names_by_word() -> dict[str, str]:
+    """The name of the target for each word, in its plain form."""
+    return {_plain(word): name for name in names() for word in (name, *aliases(name))}
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[-_]", "", word.lower())
 
 
 def _native() -> TargetInfo:

@@ -27,10 +27,9 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     for each in map(targets.get, targets.names()):
         found = readiness(each)
         runs = "yes" if found.runs else found.emulator or "no"
-        rows.append(
-            (each.name, each.triple, each.mcpu, each.vector, found.compiler or "no", runs, "\n".join(found.missing))
-        )
-    columns = ("target", "triple", "mcpu", "vector", "compiled by", "runs here", "missing here")
+        also, missing = "\n".join(targets.aliases(each.name)), "\n".join(found.missing)
+        rows.append((each.name, also, each.triple, each.mcpu, each.vector, found.compiler or "no", runs, missing))
+    columns = ("target", "also called", "triple", "mcpu", "vector", "compiled by", "runs here", "missing here")
     output.print_table("targets", columns, rows)
     context.exit()
 
@@ -69,7 +68,7 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     multiple=True,
     callback=shapes,
     metavar="NAME=1x3x32x32",
-    help="Fix the shape of an input that is dynamic.",
+    help="Fix the shape of an input that is dynamic; 1x3x32x32 alone for the only input.",
 )
 @click.option(
     "--sign-zero",
@@ -123,10 +122,11 @@ def main(
     import b2nn_tvm
     from b2nn_tvm.cli import explanation
     from b2nn_tvm.cli import output as out
+    from b2nn_tvm.targets import target as targets
 
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
-    folder = Path(output) if output else Path(f"{Path(model).stem}-{target}")
+    folder = Path(output) if output else Path(f"{Path(model).stem}-{targets.get(target).name}")
     with out.phases() as draw:
 
         def report(phase: str, done: int, total: int, detail: str = "") -> None:

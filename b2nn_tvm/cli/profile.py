@@ -69,7 +69,7 @@ DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:
     multiple=True,
     callback=shapes,
     metavar="NAME=1x3x32x32",
-    help="With --what-if: fix the shape of an input that is dynamic.",
+    help="With --what-if: fix the shape of an input that is dynamic; 1x3x32x32 alone for the only input.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)

@@ -13,8 +13,14 @@ import onnx
 from onnx import numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.frontend.check_sizes import check_shapes, check_work
+
 # Rounds of shape inference and folding: a folded Reshape tells the shapes behind it, and so on.
 _ROUNDS = 8
+_SMALL = 2**12  # elements; what is computed from fewer by an operator other than those below has at most 2^24
+_GROWING = ("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
+_MOST_FOLDED = 2**30  # bytes of all values computed here, above eight times those of the file
 _RANDOM = (
     "Bernoulli",
     "Multinomial",
@@ -31,7 +37,8 @@ def fold_constants(
 ) -> onnx.ModelProto:
     """The model with inputs of these static shapes, and without nodes that need no input of the network.
 
-    ``sign_zero`` is the value of Sign at 0: "+1" or "-1", or None for 0.
+    ``sign_zero`` is the value of Sign at 0: "+1" or "-1", or None for 0. Raises InputError where a value of the network
+    or its work would be larger than any device of this kind can take, before it is allocated.
     """
     _fix_shapes(model.graph, shapes)
     opsets = list(model.opset_import)
@@ -39,9 +46,23 @@ def fold_constants(
     for name in shapes:
         known.pop(name, None)
     stored = set(known)
+    budget = _MOST_FOLDED + 8 * sum(value.nbytes for value in known.values())
     for _ in range(_ROUNDS):
         inferred = inferred_shapes(model)
-        left = [node for node in model.graph.node if not _fold(node, known, inferred, opsets, sign_zero)]
+        check_shapes(inferred)
+        check_work(model.graph.node, inferred)
+        left = []
+        for node in model.graph.node:
+            if not _fold(node, known, inferred, opsets, sign_zero):
+                left.append(node)
+                continue
+            written = sum(known[name].nbytes for name in node.output if name)
+            budget += 8 * written if node.op_type == "Constant" else -written
+            if budget < 0:
+                raise InputError(
+                    f"the values that node {node.name!r} ({node.op_type}) and those before it compute from constants "
+                    "need more than 1 GiB above eight times the constants in the file; store the results in it"
+                )
         changed = len(left) < len(model.graph.node)
         del model.graph.node[:]
         model.graph.node.extend(left)
@@ -103,6 +124,8 @@ def _fold(
         positive = x >= 0 if sign_zero == "+1" else x > 0
         known[node.output[0]] = np.where(positive, 1, -1).astype(x.dtype)
         return True
+    if _may_be_large(node, {name: known[name] for name in names}, opsets):
+        return False
     try:
         inputs = [
             onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(known[name].dtype), None)
@@ -119,6 +142,28 @@ def _fold(
         return False
     known.update(zip((name for name in node.output if name), map(np.asarray, values)))
     return True
+
+
+def _may_be_large(
+    node: onnx.NodeProto, values: Mapping[str, np.ndarray], opsets: list[onnx.OperatorSetIdProto]
+) -> bool:
+    """Whether the size of the node's results is in doubt; raises InputError where it is surely too large."""
+    if node.op_type not in _GROWING and sum(value.size for value in values.values()) <= _SMALL:
+        return False
+    if node.op_type == "OneHot":  # whose shape onnx does not infer
+        indices, depth = (values.get(name) for name in node.input[:2])
+        return indices is None or depth is None or depth.size != 1 or indices.size * int(depth.max()) > 2**24
+    inputs = [
+        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in values.items()
+    ]
+    constants = [numpy_helper.from_array(value, name) for name, value in values.items() if value.size <= _SMALL]
+    outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = onnx.helper.make_graph([node], "constant", inputs, outputs, constants)
+    found = inferred_shapes(onnx.helper.make_model(graph, opset_imports=opsets))
+    results = {name: found[name] for name in node.output if name in found}
+    check_shapes(results)
+    return node.op_type in _GROWING and not results
 
 
 def _store(graph: onnx.GraphProto, known: Mapping[str, np.ndarray], stored: set[str]) -> None:

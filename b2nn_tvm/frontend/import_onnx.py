@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import onnx
 import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.converters import converters, known_ops
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import check_operators, load_model
@@ -56,14 +57,30 @@ def import_onnx(
     shapes = static_shapes(model, input_shapes)
     model = fold_constants(model, shapes, sign_zero=sign_zero)
     record = _Record()
-    with converters(sign_zero, record), _silenced():
-        module = from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})
+    module = _converted(model, shapes, sign_zero, record)
     return ImportedModel(
         module=module,
         input_names=tuple(shapes),
         output_names=tuple(output.name for output in model.graph.output),
         layers=record.layers(module["main"]),
     )
+
+
+def _converted(
+    model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], sign_zero: str | None, record: _Record
+) -> tvm.IRModule:
+    """The module of TVM's importer; its errors outside of any node's converter become UnsupportedError."""
+    try:
+        with converters(sign_zero, record), _silenced():
+            return from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})
+    except B2nnError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UnsupportedError(
+            f"the network cannot be imported: {lines[0]}; simplify the model (for example with onnxsim) or export it "
+            "with another opset"
+        ) from error
 
 
 class _Record:

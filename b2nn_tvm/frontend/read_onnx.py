@@ -7,40 +7,46 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
-from onnx import inliner
+from onnx import TensorProto, inliner
 
-from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
+from b2nn_tvm.frontend.check_functions import check_functions
+from b2nn_tvm.frontend.check_graph import check_graph
+from b2nn_tvm.frontend.check_names import check_names, printable
+from b2nn_tvm.frontend.check_nodes import check_nodes
+from b2nn_tvm.frontend.check_sizes import check_shapes
+from b2nn_tvm.frontend.check_tensor import check_tensor
+from b2nn_tvm.frontend.external_data import load_external_data
+from b2nn_tvm.frontend.read_model_file import read_model_file
+from b2nn_tvm.frontend.walk_model import all_tensors
 
 OLDEST_OPSET = 11
 _CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d", "BipolarQuant")
 _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
+_INPUT_TYPES = frozenset(
+    TensorProto.DataType.Value(name)
+    for name in (
+        *("BOOL", "DOUBLE", "FLOAT", "FLOAT16", "INT8", "INT16", "INT32", "INT64"),
+        *("UINT8", "UINT16", "UINT32", "UINT64"),
+    )
+)
 
 
 def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
-    optional outputs that nothing reads dropped.
+    optional outputs that nothing reads dropped, nodes in an order that can be computed.
 
-    Raises InputError where the file is missing, is no ONNX model, lacks its external data or is older than opset 11.
+    All is checked before anything is made of it. Raises InputError where the file is missing, is no ONNX model, is
+    damaged, lacks its external data or is older than opset 11.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected an ONNX model")
+    model = read_model_file(path)
     try:
-        model = onnx.load(path, load_external_data=False)
-    except DecodeError:
-        raise InputError(f"{path}: expected an ONNX model, but the file cannot be read as one") from None
-    if not model.graph.node or not model.opset_import:
-        raise InputError(f"{path}: expected an ONNX model, but the file holds no graph")
-    try:
-        onnx.load_external_data_for_model(model, str(path.parent.resolve()))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{path}: the weights are stored in another file that cannot be read ({reason}); put it beside the model, "
-            "or export with external_data=False"
-        ) from None
+        _check(model)
+        load_external_data(model, path.parent)
+    except B2nnError as error:
+        raise type(error)(f"{path}: {error}") from None
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST_OPSET:
         raise InputError(
@@ -49,10 +55,32 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         )
     kept = [(f.domain, f.name) for f in model.functions if f.name in _CONVERTED_FUNCTIONS]
     if len(kept) < len(model.functions):
-        model = inliner.inline_selected_functions(model, kept, exclude=True)
+        model = _inlined(model, kept, path)
     name_nodes(model.graph)
     _drop_unread_outputs(model.graph)
     return model
+
+
+def _check(model: onnx.ModelProto) -> None:
+    """Raise InputError, or UnsupportedError, for what is wrong in the model before its external data is loaded."""
+    check_names(model)
+    for tensor in all_tensors(model):
+        check_tensor(tensor)
+    check_functions(model)
+    check_graph(model)
+    check_nodes(model)
+
+
+def _inlined(model: onnx.ModelProto, kept: list[tuple[str, str]], path: Path) -> onnx.ModelProto:
+    """The model with the bodies of its functions, but for those ``kept``, in place of their calls."""
+    try:
+        inlined = inliner.inline_selected_functions(model, kept, exclude=True)
+        check_graph(inlined)
+        check_nodes(inlined)
+    except (InputError, UnsupportedError, RuntimeError, ValueError, IndexError) as error:  # also those of onnx itself
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{path}: the functions of the file cannot be inlined: {lines[0]}") from None
+    return inlined
 
 
 def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
@@ -75,23 +103,52 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
 
 def input_shapes(model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]] | None) -> dict[str, tuple[int, ...]]:
     """The static shape of every input: the ``given`` one, else the one in the file, with 1 for a batch that the file
-    leaves open.
+    leaves open. A ``given`` shape under the name "" is that of the only input.
 
-    Raises InputError where another dimension is open, or where ``given`` contradicts the file.
+    Raises InputError where another dimension is open, where ``given`` contradicts the file, or where an input would
+    have more than 2^28 elements.
     """
-    given = dict(given or {})
     constants = {tensor.name for tensor in model.graph.initializer}
     declared = {value.name: value for value in model.graph.input if value.name not in constants}
-    for name in given:
-        if name not in declared:
-            raise InputError(f"the model has no input {name!r}; its inputs are {', '.join(declared)}")
-    return {name: _static_shape(name, value, given.get(name)) for name, value in declared.items()}
+    given = _named(given or {}, list(declared))
+    shapes = {name: _static_shape(name, value, given.get(name)) for name, value in declared.items()}
+    check_shapes(shapes)
+    return shapes
+
+
+def _named(given: Mapping[str, tuple[int, ...]], inputs: list[str]) -> dict[str, tuple[int, ...]]:
+    """The ``given`` shapes by the names of ``inputs``; raises InputError where they do not fit these."""
+    named = dict(given)
+    if "" in named:  # no input of ONNX has this name
+        shape = named.pop("")
+        sizes = "x".join(map(str, shape))
+        if len(inputs) != 1:
+            raise InputError(
+                f"the shape {sizes} was given without a name, but the network has {len(inputs)} inputs: "
+                f"{', '.join(inputs)}; name the one that is meant, such as --input-shape {inputs[0]}={sizes}"
+            )
+        if named.setdefault(inputs[0], shape) != shape:
+            raise InputError(f"input {inputs[0]!r} was given two shapes, {_text(named[inputs[0]])} and {_text(shape)}")
+    for name in named:
+        if name not in inputs:
+            raise InputError(f"the model has no input {name!r}; its inputs are {', '.join(inputs)}")
+    return named
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return ",".join(map(str, shape))
 
 
 def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] | None) -> tuple[int, ...]:
     tensor = value.type.tensor_type
     if not value.type.HasField("tensor_type"):
         raise UnsupportedError(f"input {name!r} is no tensor; only tensors can be compiled")
+    if tensor.elem_type not in _INPUT_TYPES:
+        names = {number: word for word, number in TensorProto.DataType.items()}
+        raise UnsupportedError(
+            f"input {name!r} has the type {names.get(tensor.elem_type, tensor.elem_type)}; expected float, bool or "
+            "integers of at least 8 bits: export the network with one of these"
+        )
     if not tensor.HasField("shape"):
         if given is None:
             raise InputError(f"the shape of input {name!r} is not in the file; pass --input-shape {name}=1x3x224x224")
@@ -100,11 +157,13 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
         d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim
     ]
     words = [str(d) if d else s.dim_param or "?" for d, s in zip(dims, tensor.shape.dim)]
+    negative = [d.dim_value for d in tensor.shape.dim if d.dim_value < -1]  # some exporters write -1 or 0 for open
+    if negative:
+        raise InputError(f"input {name!r} has a dimension of {negative[0]} in the file; export it again")
     if given is not None:
         if len(given) != len(dims) or any(d not in (None, g) for d, g in zip(dims, given)) or min(given, default=1) < 1:
             raise InputError(
-                f"input {name!r} has the shape [{', '.join(words)}] in the file, "
-                f"but {','.join(map(str, given))} was given"
+                f"input {name!r} has the shape [{', '.join(words)}] in the file, but {_text(given)} was given"
             )
         return tuple(given)
     if dims and dims[0] is None:
@@ -120,14 +179,14 @@ def _static_shape(name: str, value: onnx.ValueInfoProto, given: tuple[int, ...] 
 
 
 def name_nodes(graph: onnx.GraphProto) -> None:
-    """Give each node a name of its own: the one that it has, else its operator and its place in the file."""
+    """Give each node a name of its own, on one line: the one that it has, else its operator and place in the file."""
     taken: set[str] = set()
+    counts: dict[str, int] = {}  # so that thousands of nodes of one name need no thousand tries each
     for index, node in enumerate(graph.node):
-        name = base = node.name or f"{node.op_type}_{index}"
-        count = 1
+        name = base = printable(node.name) or f"{node.op_type}_{index}"
         while name in taken:
-            count += 1
-            name = f"{base}#{count}"
+            counts[base] = counts.get(base, 1) + 1
+            name = f"{base}#{counts[base]}"
         node.name = name
         taken.add(name)
 

@@ -79,6 +79,7 @@ def test_dump_ir_writes_what_the_passes_change_by_the_names_of_explain(
 def test_lists_targets(here: Run) -> None:
     done = here("compile", "--list-targets")
     assert done.returncode == 0, done.stderr
+    assert all(word in done.stdout for word in ("also called", "pi4", "cortex-a72", "amd64"))
     assert all(
         any(line.strip("│┃| ").startswith(name) for line in done.stdout.splitlines())
         for name in ("arm", "x86", "native")
@@ -124,6 +125,39 @@ def test_a_file_that_is_not_onnx(here: Run, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("this is no network")
     assert_refused(here("compile", "text.onnx", "-o", "out"), "text.onnx", "onnx")
     assert os.listdir(tmp_path) == ["text.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 44790507\n", ("Git LFS", "git lfs pull")),
+        (b"<!DOCTYPE html><html><body>404</body></html>", ("web page", "download")),
+        (b"PK\x03\x04" + bytes(200), ("PyTorch", "torch.onnx.export")),
+        (b"", ("empty",)),
+    ],
+    ids=["Git LFS", "HTML", "PyTorch", "empty"],
+)
+def test_what_a_file_is_that_is_not_onnx(here: Run, tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
+    (tmp_path / "net.onnx").write_bytes(content)
+    assert_refused(here("compile", "net.onnx", "-o", "out"), "net.onnx", *words)
+    assert os.listdir(tmp_path) == ["net.onnx"]
+
+
+def test_a_huge_dimension_is_refused(here: Run, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["input"], ["output"])]
+    save_graph(tmp_path / "huge.onnx", nodes, {}, [1, 3, 2**31, 8], [1, 3, 2**31, 8])
+    assert_refused(here("compile", "huge.onnx", "-o", "out"), "input", "1x3x2147483648x8")
+    assert os.listdir(tmp_path) == ["huge.onnx"]
+
+
+def test_a_shape_without_a_name_and_a_target_by_another_word(here: Run, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["input"], ["output"])]
+    save_graph(tmp_path / "open.onnx", nodes, {}, [1, 3, "h", "w"], [1, 3, "h", "w"])
+    done = here("compile", "open.onnx", "--input-shape", "1,3,8,9", "--target", "amd64", "--no-verify")
+    assert done.returncode == 0, done.stderr
+    with b2nn_tvm.load(tmp_path / "open-x86") as artifact:
+        assert artifact.target.name == "x86"
+        assert [spec.shape for spec in artifact.manifest.inputs] == [(1, 3, 8, 9)]
 
 
 def test_unknown_target_lists_the_choices(here: Run, small_onnx: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Targets: every shipped file is a valid target, and says truly whether this machine runs it."""
 
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, fields, replace
@@ -10,7 +11,7 @@ import pytest
 
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.targets import target as module
-from b2nn_tvm.targets.target import NATIVE, VECTORS, TargetInfo, get, host_flags, names
+from b2nn_tvm.targets.target import NATIVE, VECTORS, TargetInfo, aliases, get, host_flags, names
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = tuple(name for name in names() if name != NATIVE)
@@ -65,11 +66,37 @@ def test_attributes_and_the_float_abi_reach_tvm():
 
 
 def test_an_unknown_word_lists_the_choices():
-    with pytest.raises(TargetError, match="unknown target 'pi'; the targets are arm, armv7, rpi3, .*native"):
+    """With the other words for each, so that a user finds the own board."""
+    text = r"unknown target 'pi'; the targets, .* are arm \(aarch64, arm64, armv8\), .* rpi4 \(pi4, .*\), .*native"
+    with pytest.raises(TargetError, match=text):
         get("pi")
 
 
-@pytest.mark.parametrize("name", ["../targets/arm", "", "target.py", "ARM"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("arm", ("aarch64", "arm64", "armv8", "ARM", "AArch64")),
+        ("armv7", ("armhf", "armv7l", "arm32")),
+        ("rpi3", ("pi3", "raspberrypi3", "raspberry-pi-3", "cortex-a53", "RPi-3")),
+        ("rpi4", ("pi4", "rpi4b", "raspberrypi4", "raspberry-pi-4", "raspberry_pi_4", "cortex-a72", "Cortex-A72")),
+        ("rpi5", ("pi5", "raspberrypi5", "raspberry-pi-5", "cortex-a76")),
+        ("x86", ("x86_64", "x86-64", "amd64", "x64", "avx2")),
+        ("x86-avx512", ("x86_avx512", "avx512")),
+    ],
+)
+def test_the_words_that_people_use(name, words):
+    for word in words:
+        assert get(word) == get(name), word
+    assert set(aliases(name)) & set(words)
+
+
+def test_a_word_means_one_target():
+    words = [re.sub("[-_]", "", word.lower()) for name in names() for word in (name, *aliases(name))]
+    assert len(set(words)) == len(words) > 25
+    assert aliases(NATIVE) == ()
+
+
+@pytest.mark.parametrize("name", ["../targets/arm", "", "target.py", "arm/", "rpi 4"])
 def test_a_word_is_no_path(name):
     with pytest.raises(TargetError, match="unknown target"):
         get(name)

@@ -1,0 +1,88 @@
+"""Damaged and hostile ONNX files are read, or refused with an error of this project's kinds, in bounded memory.
+
+The changes are drawn from seeds (tests/support/networks/damage.py), so that a fault is there again in the next run.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from b2nn_tvm.errors import B2nnError
+from b2nn_tvm.frontend.converters import known_ops
+from b2nn_tvm.frontend.fold_constants import fold_constants
+from b2nn_tvm.frontend.read_onnx import check_operators, input_shapes, load_model
+from tests.support.networks.damage import damaged
+from tests.support.networks.onnx_networks import NETWORKS
+from tests.support.paths import ROOT
+
+MODELS = tuple(network.build() for network in NETWORKS.values())
+READ, SWEPT, IMPORTED = 3000, 20_000, 1000
+
+
+def read(path: Path) -> None:
+    """All that is done with a file before TVM has a part in it."""
+    model = load_model(path)
+    check_operators(model, known_ops())
+    fold_constants(model, input_shapes(model, None))
+
+
+@pytest.mark.parametrize("seeds", [range(READ), pytest.param(range(READ, SWEPT), marks=pytest.mark.sweep)], ids=len)
+def test_reading_raises_no_other_errors(seeds: range, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    faults, refused = [], 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for seed in seeds:
+        path.write_bytes(damaged(MODELS[seed // 2 % len(MODELS)], seed))
+        try:
+            read(path)
+        except B2nnError as error:
+            refused += 1
+            if not str(error) or len(str(error)) > 2000:
+                faults.append(f"seed {seed}: an error of {len(str(error))} characters")
+        except Exception as error:  # noqa: BLE001 - which of them there are is what is asked
+            faults.append(f"seed {seed}: {type(error).__name__}: {str(error)[:200]}")
+    assert faults == []
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
+    assert len(seeds) / 3 < refused < len(seeds)  # the changes do damage, but not in vain
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.sweep
+def test_importing_raises_no_other_errors_and_takes_no_memory(tmp_path: Path) -> None:
+    """In a process of its own, whose death by a signal is a fault as well, and whose memory is measured."""
+    code = f"""
+import pathlib, resource, sys
+from b2nn_tvm.errors import B2nnError
+from b2nn_tvm.frontend.import_onnx import import_onnx
+from tests.support.networks.damage import damaged
+from tests.support.networks.onnx_networks import NETWORKS
+models = [network.build() for network in NETWORKS.values()]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+path = pathlib.Path(sys.argv[1])
+for seed in range({SWEPT}, {SWEPT + IMPORTED}):
+    path.write_bytes(damaged(models[seed // 2 % len(models)], seed))
+    try:
+        import_onnx(path)
+    except B2nnError:
+        pass
+    except Exception as error:
+        print("fault: seed", seed, type(error).__name__, str(error)[:200])
+    print("seed", seed, flush=True)
+print("KiB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "model.onnx")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, f"status {done.returncode} after {lines[-1:]}: {done.stderr[-500:]}"
+    assert [line for line in lines if line.startswith("fault")] == []
+    assert int(lines[-1].removeprefix("KiB ")) < 2 * 2**20
