@@ -20,7 +20,6 @@ import numpy as np
 
 from b2nn_tvm.deploy.devices.bursts import Burst, RoundEnd
 from b2nn_tvm.deploy.latency.burst_times import (
-    LEAST,
     REFERENCE_LOW,
     Bracket,
     Estimate,
@@ -116,8 +115,7 @@ class BurstRecord:
         if network == self.reference and not self._brackets[network]:
             return self.reference_estimate()
         brackets, levels = self._brackets[network], self._levels(network, profiled=False)
-        least_ms = self._least_reference(len(brackets))
-        return undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels, least_ms=least_ms)[0]
+        return undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels)[0]
 
     def has_quiet(self, network: str) -> bool:
         """Whether any burst of a network was undisturbed."""
@@ -132,9 +130,7 @@ class BurstRecord:
             for steps, before, after, session in self._profiled[network]
         ]
         levels = self._levels(network, profiled=True)
-        least_ms = self._least_reference(len(brackets))
-        found = undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels, least_ms=least_ms)
-        return dict(zip(names, found, strict=True))
+        return dict(zip(names, undisturbed_times(brackets, self.reference_estimate(), levels_ms=levels), strict=True))
 
     def quiet_profiled(self, network: str) -> int:
         """The number of profiled bursts of a network that were undisturbed."""
@@ -155,12 +151,6 @@ class BurstRecord:
         around = (low[max(0, place - WINDOW) : place + WINDOW] for place in self._places[network, profiled])
         near = (float(np.quantile(bursts, REFERENCE_LOW)) for bursts in around)
         return [ms if ms <= (1 + DRIFT) * level else level for ms in near]
-
-    def _least_reference(self, count: int) -> float:
-        """What hardly any of ``count`` bursts of the reference falls below: the usual value over stretches so long."""
-        low = np.array(self._reference_low)
-        stretches = [low[start : start + count] for start in range(0, max(1, len(low) - count + 1), count)]
-        return float(np.median([np.quantile(stretch, LEAST) for stretch in stretches]))
 
     def _take(self, row: Mapping[str, Any]) -> None:
         if "networks" in row:

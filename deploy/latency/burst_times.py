@@ -25,8 +25,6 @@ AGREE = 0.05  # two bursts of the reference this much apart saw a change of the 
 NEAR = 0.08  # a burst of the reference this much above its undisturbed time was disturbed
 ENOUGH = 5  # so many undisturbed bursts decide alone
 FEW_QUIET = 3  # so many undisturbed bursts say more than any disturbed ones
-MANY = 30  # so many bursts show what a network needs at least
-LEAST = 0.02  # the quantile of low times that stands for the least of them
 FEW_SESSIONS = 3
 # Student's t: so many standard errors are 95 % of the means of 2, 3, ... sessions.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.2)
@@ -113,17 +111,13 @@ def undisturbed_times(
     reference: Estimate,
     *,
     levels_ms: Sequence[float] | None = None,
-    least_ms: float | None = None,
 ) -> tuple[Estimate, ...]:
     """The undisturbed time of each value of the bursts, in the milliseconds of the undisturbed ``reference``.
 
     ``levels_ms`` are the undisturbed times of the reference around each burst, where they are known: a machine's clock
     may have been lower for a while. A burst is undisturbed where both of its neighbours are near this level.
     The undisturbed bursts count, by their ratios to the reference: the median in each session, and the mean over the
-    sessions. Where even MANY bursts have fewer than FEW_QUIET of them, the least of the low times count: what slows
-    both networks down, such as other programs' use of the memory, slows them down by different shares, so that ratios
-    mislead (Bi-Real-18 at 64x64, whose weights do not fit the caches). ``least_ms`` is then what hardly any of as many
-    bursts of the reference falls below. Of fewer bursts the ENOUGH count whose neighbours agree and were fastest.
+    sessions. Where there are fewer than FEW_QUIET, the ENOUGH bursts count whose neighbours agree and were fastest.
     """
     low = np.array([bracket.low_ms for bracket in brackets])
     around = np.array([(bracket.before_ms, bracket.after_ms) for bracket in brackets])
@@ -133,24 +127,12 @@ def undisturbed_times(
     levels = np.full(len(low), reference.ms) if levels_ms is None else np.asarray(levels_ms)
     quiet = agreeing & (around.max(axis=1) <= levels * (1 + NEAR))
     found, scale = int(quiet.sum()), reference.ms
-    if found < FEW_QUIET and len(low) >= MANY:
-        unit = scale if least_ms is None else least_ms
-        estimates = [_least(column / unit) for column in low.T]
-    else:
-        best_first = np.lexsort((around.max(axis=1), ~agreeing, ~quiet))
-        used = best_first[: found if found >= FEW_QUIET else ENOUGH]
-        sessions = np.array([bracket.session for bracket in brackets])[used]
-        ratios = low[used] / around[used].mean(axis=1, keepdims=True)
-        estimates = [_over_sessions(column, sessions) for column in ratios.T]
+    best_first = np.lexsort((around.max(axis=1), ~agreeing, ~quiet))
+    used = best_first[: found if found >= FEW_QUIET else ENOUGH]
+    sessions = np.array([bracket.session for bracket in brackets])[used]
+    ratios = low[used] / around[used].mean(axis=1, keepdims=True)
+    estimates = [_over_sessions(column, sessions) for column in ratios.T]
     return tuple(Estimate(m * scale, (m - h) * scale, (m + h) * scale, len(low), found) for m, h in estimates)
-
-
-def _least(low_ms: np.ndarray) -> tuple[float, float]:
-    """(The time that hardly any burst falls below, the half of its interval)."""
-    ordered = np.sort(low_ms)
-    reach = _TWO_SIDED * math.sqrt(len(ordered) * LEAST * (1 - LEAST))
-    last = min(len(ordered) - 1, math.ceil(LEAST * (len(ordered) - 1) + reach))
-    return float(np.quantile(ordered, LEAST)), float(ordered[last] - ordered[0]) / 2
 
 
 def _over_sessions(ratios: np.ndarray, sessions: np.ndarray) -> tuple[float, float]:

@@ -9,13 +9,14 @@ from contextlib import closing
 from b2nn_tvm.deploy.devices.bursts import BurstSettings, RoundEnd
 from b2nn_tvm.deploy.devices.device import BOARDS, Device
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
-from b2nn_tvm.deploy.latency.burst_times import ENOUGH, MANY
+from b2nn_tvm.deploy.latency.burst_times import ENOUGH
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.errors import DeviceLost
 from b2nn_tvm.progress import Note, Progress, silent
 
 FIRST_ROUNDS = 6
+MOST_PROFILED = 30  # so many profiled bursts are enough, however disturbed they were
 SESSION_ROUNDS = 2  # in each session the networks are loaded anew, at other places in memory
 MANY_SESSIONS = 10  # so many tell enough of places: after them sessions grow, as loading a network takes time, too
 PATIENCE_MS = 1000.0  # to wait for a quiet moment, in a session
@@ -110,10 +111,12 @@ def digest_of(artifact: Artifact) -> str:
 def settled(record: BurstRecord, name: str, *, effort: Effort, profiled: bool = False) -> bool:
     """Whether a network needs no more bursts, whole ones or ``profiled`` ones, for the precision of ``effort``.
 
-    A number of profiled bursts is enough, or MANY where they were disturbed; the reference they settle as a whole, too.
+    FIRST_ROUNDS profiled bursts are enough, or MOST_PROFILED where they were disturbed; the reference they settle as a whole, too.
     """
     bursts = record.bursts(name, profiled=profiled)
-    if profiled and bursts < (FIRST_ROUNDS if record.quiet_profiled(name) >= ENOUGH else min(MANY, effort.most)):
+    if profiled and bursts < (
+        FIRST_ROUNDS if record.quiet_profiled(name) >= ENOUGH else min(MOST_PROFILED, effort.most)
+    ):
         return False
     if bursts < ENOUGH or record.inferences(name, profiled=profiled) < effort.runs:
         return False
