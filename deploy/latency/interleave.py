@@ -111,7 +111,8 @@ def digest_of(artifact: Artifact) -> str:
 def settled(record: BurstRecord, name: str, *, effort: Effort, profiled: bool = False) -> bool:
     """Whether a network needs no more bursts, whole ones or ``profiled`` ones, for the precision of ``effort``.
 
-    FIRST_ROUNDS profiled bursts are enough, or MOST_PROFILED where they were disturbed; the reference they settle as a whole, too.
+    FIRST_ROUNDS profiled bursts are enough, or MOST_PROFILED where they were disturbed; the reference they settle as a
+    whole, too.
     """
     bursts = record.bursts(name, profiled=profiled)
     if profiled and bursts < (
