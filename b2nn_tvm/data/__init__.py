@@ -73,7 +73,9 @@ def get(word: str, *, size: int | None = None, skip_bad: int = 0) -> DataBundle:
             "val/<class>/; CIFAR-100 or CIFAR-10 for Python, as a folder or .tar.gz; Tiny-ImageNet-200's folder with "
             f"wnids.txt; a folder of sketches with <class>/*.png; or an .npz file; {_what(path)}"
         )
-    options = {name: value for name, value in (("size", size), ("skip_bad", skip_bad)) if value}
+    options = {"size": size} if size is not None else {}
+    if skip_bad:
+        options["skip_bad"] = skip_bad
     taken = inspect.signature(load).parameters
     if "size" in options and "size" not in taken:
         raise InputError(f"data {word!r}: its images have a size of their own; leave out size {size}")

@@ -20,6 +20,8 @@ SUFFIXES = (
 )
 _ORIENTATION = 274  # the number of this tag in EXIF 2.3, section 4.6.4
 _FULL = 65535
+# What damaged files make Pillow raise.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, struct.error)
 
 
 def decode(path: Path, mode: str) -> Image:
@@ -35,7 +37,7 @@ def decode(path: Path, mode: str) -> Image:
             turn = _turn(file)
             upright = file if turn is None else file.transpose(turn)
             return _flat(_eight_bits(upright, path)).convert(mode)
-    except (OSError, ValueError, SyntaxError, struct.error, DecompressionBombError) as error:
+    except (*_DAMAGE, DecompressionBombError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from None
 
@@ -48,7 +50,7 @@ def size_of(path: Path) -> tuple[int, int]:
         with open(path) as file:
             lies = (file.format != "PNG" or "exif" in file.info) and _orientation(file) >= 5  # else PNG decodes it all
             width, height = file.size
-    except (OSError, ValueError, SyntaxError, struct.error, DecompressionBombError) as error:
+    except (*_DAMAGE, DecompressionBombError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from None
     return (height, width) if lies else (width, height)
@@ -57,7 +59,7 @@ def size_of(path: Path) -> tuple[int, int]:
 def _orientation(image: Image) -> int:
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):
+    except _DAMAGE:
         return 1  # damaged EXIF data says nothing of the pixels
     return orientation if orientation in range(1, 9) else 1
 

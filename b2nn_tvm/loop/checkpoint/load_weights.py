@@ -106,5 +106,5 @@ def _is_counter(name: str) -> bool:
 
 def _note_outside(fitted: FittedNames, path: Path, note: Note) -> None:
     if fitted.outside:
-        others = f"{len(fitted.outside)} other tensors, such as {fitted.outside[0]}, are left"
-        note(f"{path}: the weights are those under {fitted.prefix}; {others}")
+        (others,) = _listed("leaves", fitted.outside)
+        note(f"{path}: takes what is under {fitted.prefix} and {others}")
