@@ -48,6 +48,8 @@ def size_of(path: Path) -> tuple[int, int]:
 
     try:
         with open(path) as file:
+            if file.format == "TIFF":  # Pillow turns these itself, in some versions before they are loaded
+                file.load()
             lies = (file.format != "PNG" or "exif" in file.info) and _orientation(file) >= 5  # else PNG decodes it all
             width, height = file.size
     except (*_DAMAGE, DecompressionBombError) as error:

@@ -43,8 +43,8 @@ def folder(
     if "train" not in found or len(found) == 1:
         inside = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
         raise InputError(
-            f"{root}: expected the folders train/<class>/ and val/<class>/, but it holds {inside}; test/<class>/ may take"
-            " the place of val"
+            f"{root}: expected the folders train/<class>/ and val/<class>/, but it holds {inside}; test/<class>/ may"
+            " take the place of val"
         )
     classes = {split: scan(place, note=notes.append) for split, place in found.items()}
     names = _class_names(found, classes, notes.append)
@@ -64,9 +64,7 @@ def _class_names(
             close = {name.lower(): name for name in names}
             likely = difflib.get_close_matches(strangers[0].lower(), close, n=1, cutoff=0.8)
             hint = f" ({strangers[0]} is perhaps its {close[likely[0]]})" if likely else ""
-            raise InputError(
-                f"{place}: has classes that {found['train']} lacks: {', '.join(strangers[:8])}{hint}"
-            )
+            raise InputError(f"{place}: has classes that {found['train']} lacks: {', '.join(strangers[:8])}{hint}")
         lacking = [name for name in names if not classes[split].get(name)]
         empty = [name for name in classes[split] if name not in names]
         if empty:

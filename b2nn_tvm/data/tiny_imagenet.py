@@ -28,7 +28,8 @@ def tiny_imagenet(
     """Read the folder as images [3, size, size]; classes are the sorted wnids. Needs Pillow.
 
     val/ is the test split, and a tenth of the training images is held out for validation. Gray images become RGB.
-    Up to ``skip_bad`` files that cannot be decoded are left out; the bundle's notes say what was. Raises InputError where files or images are missing, or the annotations do not fit the images.
+    Up to ``skip_bad`` files that cannot be decoded are left out; the bundle's notes say what was. Raises InputError
+    where files or images are missing, or the annotations do not fit the images.
     """
     root = Path(path)
     wnids = sorted(set(_lines(root / "wnids.txt")))

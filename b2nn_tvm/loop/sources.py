@@ -104,9 +104,7 @@ def _factory(word: str) -> Callable[..., Any]:
     return factory
 
 
-def factory_arguments(
-    factory: Callable[..., Any], data: DataBundle, *, classes: int | None = None
-) -> dict[str, int]:
+def factory_arguments(factory: Callable[..., Any], data: DataBundle, *, classes: int | None = None) -> dict[str, int]:
     """The arguments ``classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them; ``classes`` are the
     data's unless given.
 

@@ -28,7 +28,7 @@ def test_16_bit_grays_keep_all_their_steps(tmp_path: Path, name: str, pixels: np
     ("pixels", "message"),
     [
         (RAMP.astype(np.int32) * 2, "int32 from 0 to 131070"),
-        (RAMP.astype(np.int32) - 5, "from -5"),
+        (RAMP.astype(np.int32) - 5, "int32 from -5"),
         (RAMP.astype(np.float32), "float32 from 0.0"),
     ],
 )
@@ -62,7 +62,15 @@ def test_damaged_exif_data_says_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "name"),
-    [("RGBA", "a.png"), ("LA", "a.png"), ("P", "a.gif"), ("1", "a.bmp"), ("CMYK", "a.jpg"), ("L", "a.JPEG"), ("RGB", "a.ppm")],
+    [
+        ("RGBA", "a.png"),
+        ("LA", "a.png"),
+        ("P", "a.gif"),
+        ("1", "a.bmp"),
+        ("CMYK", "a.jpg"),
+        ("L", "a.JPEG"),
+        ("RGB", "a.ppm"),
+    ],
 )
 def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, name: str) -> None:
     Image.new("RGB", (5, 3), (255, 255, 255)).convert(mode).save(tmp_path / name)

@@ -39,7 +39,9 @@ def test_what_systems_leave_is_ignored_with_a_note(tmp_path: Path, junk: str) ->
 
 
 def test_other_files_are_left_and_named(tmp_path: Path) -> None:
-    found, notes = scanned(tree(tmp_path, "cat/0.png", "cat/deep/er/2.tif", "cat/labels.csv", "cat/b.heic", "readme.txt"))
+    found, notes = scanned(
+        tree(tmp_path, "cat/0.png", "cat/deep/er/2.tif", "cat/labels.csv", "cat/b.heic", "readme.txt")
+    )
     assert found == {"cat": ["cat/0.png", "cat/deep/er/2.tif"]}
     assert notes == [f"{tmp_path}: 2 files and folders that are no images are ignored, such as cat/b.heic"]
 

@@ -34,7 +34,9 @@ def test_as_many_as_are_allowed_are_left_out_and_named(listed: dict[str, Listing
 
 
 def test_more_are_an_error_that_names_them(listed: dict[str, Listing]) -> None:
-    with pytest.raises(InputError, match=r"2 of 5 images .* more than the 1 that may be skipped: .*1.png: not a readable"):
+    with pytest.raises(
+        InputError, match=r"2 of 5 images .* more than the 1 that may be skipped: .*1.png: not a readable"
+    ):
         skip_bad_files(listed, 1, note=print)
 
 

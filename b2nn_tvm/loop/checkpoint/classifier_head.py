@@ -42,5 +42,5 @@ def own_head(own: Mapping[str, torch.Tensor], classes: int) -> tuple[str, ...]:
 
 
 def is_of_a_head(name: str, head: tuple[str, ...]) -> bool:
-    """Whether a name that the network does not have is of a head, by its first part: that of ``head``, or usual ones."""
+    """Whether a name that the network does not have is of a head: its first part is that of ``head`` or a usual one."""
     return name.partition(".")[0] in {*HEAD_WORDS, *(each.partition(".")[0] for each in head)}

@@ -12,7 +12,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.checkpoint.read_checkpoint import refuse_module
 from b2nn_tvm.progress import Note
 
-# Moving averages come first: they are the weights whose accuracy is reported (timm's load_checkpoint prefers them, too).
+# Moving averages come first: theirs is the accuracy that is reported (timm's load_checkpoint prefers them, too).
 ENTRIES = (
     *("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema", "params_ema"),
     *("state_dict", "model_state_dict", "model_state", "model_dict", "model_weights"),
@@ -64,7 +64,7 @@ def _candidates(value: Mapping[Any, Any], place: tuple[str, ...]) -> Iterator[tu
 
 
 def _may_hold_weights(key: str) -> bool:
-    """Whether the entry is not of the optimizer and the like, nor what a module keeps in a state_dict beside tensors."""
+    """Whether the entry is not of an optimizer and the like, nor what modules keep in a state_dict beside tensors."""
     return not key.endswith("_extra_state") and not any(word in key.lower() for word in _NO_WEIGHTS)
 
 

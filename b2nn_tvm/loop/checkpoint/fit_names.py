@@ -61,7 +61,7 @@ def _unwrapped(names: Collection[str]) -> dict[str, str]:
 
 
 def _prefix(longer: Collection[str], shorter: Collection[str]) -> str:
-    """What stands in front of most names of ``shorter`` in ``longer``; of several the shortest, and "" before others."""
+    """What stands in front of most names of ``shorter`` in ``longer``; of several the shortest, such as none."""
     votes: Counter[str] = Counter()
     for name in longer:
         parts = name.split(".")

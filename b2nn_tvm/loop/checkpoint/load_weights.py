@@ -58,7 +58,9 @@ def _head(
     if ignored:
         last = own_head(own, classes)
         if not last and other is None:
-            raise InputError(f"{path}: found no layer with {classes} outputs in the network, so there is no head to ignore")
+            raise InputError(
+                f"{path}: found no layer with {classes} outputs in the network, so there is no head to ignore"
+            )
         return tuple(dict.fromkeys((*last, *(other.names if other else ()))))
     if other is None:
         return ()

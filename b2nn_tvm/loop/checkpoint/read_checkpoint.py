@@ -6,8 +6,9 @@ import pickle
 import struct
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -52,27 +53,39 @@ def read_checkpoint(path: Path) -> Any:
         if strangers and not any(name.startswith("torch.nn.modules.") for name in names):
             _refuse_strangers(path, strangers)
         loaded = _load(path, names)
+    except pickle.UnpicklingError as error:
+        if any(name.startswith("torch.nn.modules.") for name in names):  # the old format has modules apart
+            _refuse_module(path, "", " (or what holds the model in it)")
+        raise _unreadable(path, error) from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {_EXPECTED}") from None
     except _DAMAGE as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise InputError(f"{path}: {_EXPECTED}, but it cannot be read: {reason}") from None
-    if strangers and not any(True for _ in _modules(loaded)):
-        _refuse_strangers(path, strangers)
+        raise _unreadable(path, error) from None
     if strangers or isinstance(loaded, StandIn):
         refuse_module(path, loaded)
+    if strangers:
+        _refuse_strangers(path, strangers)
     return loaded
 
 
 def refuse_module(path: Path, loaded: Any) -> None:
     """Raise InputError where ``loaded`` is or holds a pickled module, with the two lines that make it a state_dict."""
     for place in _modules(loaded):
-        raise InputError(
-            f"{path}: {_EXPECTED}, but it holds a whole pickled module, which would run the code of whoever made it; if"
-            " you trust it, turn it into a state_dict where its classes can be imported:"
-            f' model = torch.load("{path.name}", map_location="cpu", weights_only=False){place};'
-            f' torch.save(model.float().state_dict(), "{path.stem}-weights.pt")'
-        )
+        _refuse_module(path, place)
+
+
+def _refuse_module(path: Path, place: str, hint: str = "") -> NoReturn:
+    raise InputError(
+        f"{path}: {_EXPECTED}, but it holds a whole pickled module, which would run the code of whoever made it; if you"
+        f" trust it, turn it{hint} into a state_dict where its classes can be imported:"
+        f' model = torch.load("{path.name}", map_location="cpu", weights_only=False){place};'
+        f' torch.save(model.float().state_dict(), "{path.stem}-weights.pt")'
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return InputError(f"{path}: {_EXPECTED}, but it cannot be read: {reason}")
 
 
 def _load(path: Path, names: set[str]) -> Any:
@@ -81,7 +94,7 @@ def _load(path: Path, names: set[str]) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _modules(loaded: Any) -> Any:
+def _modules(loaded: Any) -> Iterator[str]:
     """Where pickled modules are, as what follows the loaded object in Python: "" or '["model"]'."""
     if isinstance(loaded, StandIn) and loaded.is_module:
         yield ""
@@ -91,7 +104,7 @@ def _modules(loaded: Any) -> Any:
                 yield f"[{key!r}]".replace("'", '"') + place
 
 
-def _refuse_strangers(path: Path, strangers: list[str]) -> None:
+def _refuse_strangers(path: Path, strangers: list[str]) -> NoReturn:
     more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
     raise InputError(
         f"{path}: beside or in place of weights it holds objects of {', '.join(strangers[:3])}{more}, and building"

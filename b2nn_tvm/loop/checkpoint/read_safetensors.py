@@ -61,7 +61,9 @@ def _tensor(path: Path, name: str, entry: Any, data: memoryview) -> torch.Tensor
     sizes = [*shape, first, last] if isinstance(shape, list) else [None]
     whole = all(type(size) is int and size >= 0 for size in sizes)
     if not whole or not first <= last <= len(data) or last - first != math.prod(shape) * dtype.itemsize:
-        raise InputError(f"{path}: the bytes of {name} are not those of a tensor {shape}: the file is cut short or damaged")
+        raise InputError(
+            f"{path}: the bytes of {name} are not those of a tensor {shape}: the file is cut short or damaged"
+        )
     if first == last:
         return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(data[first:last], dtype=dtype).reshape(shape).clone()

@@ -25,7 +25,9 @@ def test_any_prefix_is_found_in_the_file_and_in_the_network(prefix: str) -> None
 
 def test_wrappers_in_the_middle() -> None:
     """torchvision's AlexNet and VGG were trained with their features alone in DataParallel."""
-    fitted = fit_names({"features.module.0.weight": ZERO, "classifier.weight": ZERO}, ["features.0.weight", "classifier.weight"])
+    fitted = fit_names(
+        {"features.module.0.weight": ZERO, "classifier.weight": ZERO}, ["features.0.weight", "classifier.weight"]
+    )
     assert set(fitted.weights) == {"features.0.weight", "classifier.weight"}
 
 
@@ -35,7 +37,13 @@ def test_a_part_of_the_network_that_is_called_module_is_kept() -> None:
 
 
 def test_what_is_beside_the_network_and_what_is_in_it_but_unknown() -> None:
-    names = [*(f"model.{name}" for name in OWN), "model.extra.weight", "model.total_ops", "criterion.weight", "n_averaged"]
+    names = [
+        *(f"model.{name}" for name in OWN),
+        "model.extra.weight",
+        "model.total_ops",
+        "criterion.weight",
+        "n_averaged",
+    ]
     fitted = fit_names(dict.fromkeys(names, ZERO), OWN)
     assert set(fitted.weights) == set(OWN) and fitted.prefix == "model."
     assert fitted.unknown == {"model.extra.weight": "extra.weight"} and fitted.outside == ("criterion.weight",)
