@@ -68,7 +68,8 @@ def _class_names(
         lacking = [name for name in names if not classes[split].get(name)]
         empty = [name for name in classes[split] if name not in names]
         if empty:
-            note(f"{place}: classes without images are left out, and the later ones move up: {', '.join(empty[:8])}")
+            moved = ", and the later ones move up" if split == "train" else ""
+            note(f"{place}: classes without images are left out{moved}: {', '.join(empty[:8])}")
         if lacking:
             note(f"{place}: has no images of {', '.join(lacking[:8])}")
     return names

@@ -72,6 +72,12 @@ def test_what_has_no_images(tmp_path: Path, names: list[str], message: str) -> N
         scan(tree(tmp_path, *names), note=print)
 
 
+def test_a_link_that_leads_nowhere_is_no_silent_loss(tmp_path: Path) -> None:
+    tree(tmp_path, "cat/0.png")
+    (tmp_path / "cat" / "1.png").symlink_to(tmp_path / "not fetched")
+    assert scanned(tmp_path) == ({"cat": ["cat/0.png", "cat/1.png"]}, [])
+
+
 def test_folders_are_sorted_and_no_junk(tmp_path: Path) -> None:
     tree(tmp_path, "b/", "a/", ".x/", "__MACOSX/", "file")
     assert [folder.name for folder in folders(tmp_path)] == ["a", "b"] and is_junk("THUMBS.DB") and not is_junk("cat")

@@ -21,6 +21,9 @@ def net(classes, image_size, width=4):
     dense = torch.nn.Linear(width * (image_size - 2) ** 2, classes)
     return torch.nn.Sequential(torch.nn.Conv2d(3, width, 3), torch.nn.Flatten(), dense)
 
+def pooled(classes):
+    return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
 def no_net():
     return 3
 
@@ -150,7 +153,8 @@ def test_a_network_of_square_images_and_wide_data(digits, module: str) -> None:
     wide = replace(digits, input_shape=(3, 24, 32))
     with pytest.raises(InputError, match="square images, but those of digits are 32x24: .*--image-size 24"):
         load_model(f"{module}:net", wide, checkpoint=None, seed=0)
-    assert load_model("cresnet20", wide, checkpoint=None, seed=0)(torch.zeros(1, 3, 24, 32)).shape == (1, 10)
+    built = load_model(f"{module}:pooled", wide, checkpoint=None, seed=0)
+    assert built(torch.zeros(1, 3, 24, 32)).shape == (1, 10)
 
 
 @pytest.mark.parametrize(

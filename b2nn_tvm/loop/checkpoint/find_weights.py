@@ -32,7 +32,9 @@ def find_weights(loaded: Any, path: Path, *, note: Note) -> dict[str, torch.Tens
     if not isinstance(loaded, Mapping):
         refuse_module(path, loaded)
         raise InputError(f"{path}: expected a state_dict, but it holds a {type(loaded).__name__}")
-    found = list(_candidates(loaded, ())) or [() for entry in loaded.values() if isinstance(entry, torch.Tensor)][:1]
+    found: list[tuple[str, ...]] = (
+        list(_candidates(loaded, ())) or [() for entry in loaded.values() if isinstance(entry, torch.Tensor)][:1]
+    )
     if not found:
         refuse_module(path, loaded)
         keys = ", ".join(map(str, list(loaded)[:8])) or "nothing"

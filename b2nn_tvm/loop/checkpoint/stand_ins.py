@@ -8,7 +8,7 @@ the file says and runs nothing. So nothing of numpy, of a framework or of a file
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -99,8 +99,8 @@ def is_plain(name: str) -> bool:
     return name in _MAPPINGS or name in _LISTS or name in _PLAIN or name.startswith(_FAMILIES)
 
 
-def stand_ins(names: Iterable[str]) -> list[tuple[type, str]]:
-    """What torch.serialization.safe_globals takes: the stand-in for each name, and for what the stand-ins make."""
+def stand_ins(names: Iterable[str]) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+    """What torch.serialization.safe_globals takes: the stand-in for each name."""
 
     def stand_in(name: str) -> type:
         return MappingStandIn if name in _MAPPINGS else ListStandIn if name in _LISTS else StandIn
