@@ -32,9 +32,9 @@ def find_weights(loaded: Any, path: Path, *, note: Note) -> dict[str, torch.Tens
     if not isinstance(loaded, Mapping):
         refuse_module(path, loaded)
         raise InputError(f"{path}: expected a state_dict, but it holds a {type(loaded).__name__}")
-    found: list[tuple[str, ...]] = (
-        list(_candidates(loaded, ())) or [() for entry in loaded.values() if isinstance(entry, torch.Tensor)][:1]
-    )
+    found = list(_candidates(loaded, ()))
+    if not found and _tensors(loaded):
+        found = [()]  # only vectors: a state_dict of no network with convolutions, but one all the same
     if not found:
         refuse_module(path, loaded)
         keys = ", ".join(map(str, list(loaded)[:8])) or "nothing"
@@ -49,7 +49,9 @@ def find_weights(loaded: Any, path: Path, *, note: Note) -> dict[str, torch.Tens
     if others:
         left = ", ".join(".".join(each) for each in others)
         note(f"{path}: the weights are those in {'.'.join(place)}; those in {left} are left")
-    return {name: value for name, value in _at(loaded, place).items() if isinstance(value, torch.Tensor)}
+    for key in place:
+        loaded = loaded[key]
+    return _tensors(loaded)
 
 
 def _candidates(value: Mapping[Any, Any], place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -61,7 +63,7 @@ def _candidates(value: Mapping[Any, Any], place: tuple[str, ...]) -> Iterator[tu
         for found in _candidates(entry, (*place, key))
     ]
     yield from inner
-    if not inner and any(isinstance(entry, torch.Tensor) and entry.ndim > 1 for entry in value.values()):
+    if not inner and any(tensor.ndim > 1 for tensor in _tensors(value).values()):
         yield place
 
 
@@ -70,10 +72,8 @@ def _may_hold_weights(key: str) -> bool:
     return not key.endswith("_extra_state") and not any(word in key.lower() for word in _NO_WEIGHTS)
 
 
-def _at(value: Mapping[Any, Any], place: tuple[str, ...]) -> Mapping[Any, Any]:
-    for key in place:
-        value = value[key]
-    return value
+def _tensors(value: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
+    return {key: entry for key, entry in value.items() if isinstance(key, str) and isinstance(entry, torch.Tensor)}
 
 
 def _ranks(place: tuple[str, ...]) -> list[int]:
