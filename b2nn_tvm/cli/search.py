@@ -19,13 +19,38 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     metavar="NAME",
     help="A built-in network such as cresnet20, or your own as pkg.module:factory.",
 )
-@click.option("--checkpoint", metavar="FILE", help="The trained float weights: a state_dict that torch.save wrote.")
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="The trained float weights: a file of torch.save or safetensors with a state_dict in it.",
+)
+@click.option(
+    "--classes",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Build the network for N classes, as the checkpoint has them.  [default: those of the data]",
+)
+@click.option("--ignore-head", is_flag=True, help="Leave the checkpoint's classifier and train a new one.")
 @click.option(
     "--data",
     default="digits",
     show_default=True,
     metavar="NAME",
     help="A built-in data set, the path of one on disk, or your own as pkg.module:factory.",
+)
+@click.option(
+    "--image-size",
+    metavar="S",
+    type=click.IntRange(min=1),
+    help="Side of the images in pixels.  [default: their own where they are all alike, else the data set's usual one]",
+)
+@click.option(
+    "--skip-bad",
+    default=0,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Decode all images first, and leave out up to N that cannot be read.",
 )
 @click.option(
     "--budget",
@@ -118,7 +143,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     "--float-epochs",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Epochs of float training before the selection.  [default: 12, with --checkpoint 0]",
+    help="Epochs of float training before the selection.  [default: 12; 0 with --checkpoint unless --ignore-head]",
 )
 @click.option(
     "--compare",
@@ -199,7 +224,7 @@ def main(
     from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 
     if float_epochs is None:
-        float_epochs = 0 if given["checkpoint"] else 12
+        float_epochs = 0 if given["checkpoint"] and not given["ignore_head"] else 12
     conversion = ConversionOptions(
         binarizer=binarizer, activation=activation, pad_value=pad_value, learned_threshold=learned_threshold
     )
@@ -211,6 +236,7 @@ def main(
             float_epochs=float_epochs,
             fresh=not resume,
             progress=progress,
+            note=out.print_note,
             **given,
         )
     from b2nn_tvm.loop.results import report

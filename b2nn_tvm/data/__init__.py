@@ -11,11 +11,12 @@ from pathlib import Path
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
 from b2nn_tvm.data.cifar import cifar, is_cifar
 from b2nn_tvm.data.digits import digits
-from b2nn_tvm.data.folder import folder, is_folder
+from b2nn_tvm.data.folder import folder
 from b2nn_tvm.data.npz import npz
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.procedural import shapes
 from b2nn_tvm.data.sketches import is_sketches, sketches
+from b2nn_tvm.data.split_folders import is_folder
 from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
 
@@ -55,11 +56,13 @@ def names() -> tuple[str, ...]:
     return tuple(_BUILT_IN)
 
 
-def get(word: str, *, size: int | None = None) -> DataBundle:
+def get(word: str, *, size: int | None = None, skip_bad: int = 0) -> DataBundle:
     """The built-in data set that is named ``word``, else the data set at the path ``word``, recognized by its layout.
 
-    ``size`` is the side of the images in pixels, for data sets that let it be chosen. Raises InputError, with the
-    choices, where ``word`` is neither a name nor the path of a known layout, or where ``size`` cannot be chosen.
+    ``size`` is the side of the images in pixels, for data sets that let it be chosen. ``skip_bad`` > 0 decodes all
+    images of a folder first, and leaves out up to that many files that cannot be decoded. Raises InputError, with the
+    choices, where ``word`` is neither a name nor the path of a known layout, or where ``size`` cannot be chosen or no
+    file be skipped.
     """
     path = Path(word).expanduser()
     load = _BUILT_IN.get(word)
@@ -71,11 +74,15 @@ def get(word: str, *, size: int | None = None) -> DataBundle:
             "val/<class>/; CIFAR-100 or CIFAR-10 for Python, as a folder or .tar.gz; Tiny-ImageNet-200's folder with "
             f"wnids.txt; a folder of sketches with <class>/*.png; or an .npz file; {_what(path)}"
         )
-    if size is None:
-        return load()
-    if "size" not in inspect.signature(load).parameters:
+    options = {"size": size} if size is not None else {}
+    if skip_bad:
+        options["skip_bad"] = skip_bad
+    taken = inspect.signature(load).parameters
+    if "size" in options and "size" not in taken:
         raise InputError(f"data {word!r}: its images have a size of their own; leave out size {size}")
-    return load(size=size)
+    if "skip_bad" in options and "skip_bad" not in taken:
+        raise InputError(f"data {word!r}: its images are not files of their own; leave out the number of bad files")
+    return load(**options)
 
 
 def _what(path: Path) -> str:

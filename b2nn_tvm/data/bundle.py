@@ -77,7 +77,8 @@ class DataBundle:
     """Three disjoint splits of one data set; ``input_shape`` is (C, H, W).
 
     Images were normalized as (pixel in 0..1 - ``mean``) / ``std`` per channel. ``workers`` is the number of processes
-    that load images; it is 0 where the images are in memory.
+    that load images; it is 0 where the images are in memory. ``notes`` are remarks for the user, such as on files that
+    were left out.
     """
 
     name: str
@@ -89,6 +90,7 @@ class DataBundle:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     workers: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for split in ("train", "val", "test"):

@@ -2,54 +2,91 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.folder_images import SUFFIXES, Listing, View, bundle_of
+from b2nn_tvm.data.folder_images import Listing, View, bundle_of
+from b2nn_tvm.data.scan_classes import scan
+from b2nn_tvm.data.skip_bad import skip_bad_files
+from b2nn_tvm.data.split_folders import root_of, split_folders
+from b2nn_tvm.data.uniform_size import uniform_size
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Note
+
+USUAL_SIZE = 224
 
 
-def is_folder(path: Path) -> bool:
-    """Whether the folder ``path`` contains a folder train/ or val/."""
-    return any((path / split).is_dir() for split in ("train", "val"))
+def folder(
+    path: str | os.PathLike[str], *, size: int | None = None, workers: int | None = None, skip_bad: int = 0
+) -> DataBundle:
+    """Read train/<class>/ and val/<class>/ or test/<class>/ under ``path`` as images [3, H, W]; needs Pillow.
 
-
-def folder(path: str | os.PathLike[str], *, size: int = 224, workers: int | None = None) -> DataBundle:
-    """Read train/<class>/ and val/<class>/ under ``path`` as images [3, size, size]; needs Pillow.
-
-    Classes are the sorted folder names. Where there is no test/<class>/, val/ is the test split, and a tenth of the
-    training images is held out for validation. Raises InputError where folders or images are missing, or the splits'
-    classes differ.
+    Folders may have other usual names of the splits, in any case. Images are ``size`` pixels wide and high; without a
+    size they are as they are where all have the same size, and else 224. Classes are the sorted folder names of train/;
+    empty ones are left out. Where there is only one of val/ and test/, it is the test split, and a tenth of the
+    training images is held out for validation. Up to ``skip_bad`` files that cannot be decoded are left out. The
+    bundle's notes say what was left out. Raises InputError where folders or images are missing, or the splits' classes
+    differ.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; expected a data set with train/<class>/ and val/<class>/ in it")
-    found = {split: scan(root / split) for split in ("train", "val") if (root / split).is_dir()}
-    if set(found) != {"train", "val"}:
+    given = Path(path)
+    if not given.is_dir():
+        raise InputError(f"{given}: no such folder; expected a data set with train/<class>/ and val/<class>/ in it")
+    notes: list[str] = []
+    root = root_of(given)
+    if root != given:
+        notes.append(f"{given}: the data set is in {root.relative_to(given)}")
+    found = split_folders(root)
+    if "train" not in found or len(found) == 1:
         inside = ", ".join(sorted(entry.name for entry in root.iterdir())[:8]) or "nothing"
-        raise InputError(f"{root}: expected the folders train/<class>/ and val/<class>/, but it holds {inside}")
-    if any(entry.is_dir() for entry in root.glob("test/*")):  # ImageNet's own test/ has images without labels
-        found["test"] = scan(root / "test")
-    names = tuple(found["train"])
-    for split, classes in found.items():
-        strangers = sorted(set(classes) - set(names))
+        raise InputError(
+            f"{root}: expected the folders train/<class>/ and val/<class>/, but it holds {inside}; test/<class>/ may"
+            " take the place of val"
+        )
+    classes = {split: scan(place, note=notes.append) for split, place in found.items()}
+    names = _class_names(found, classes, notes.append)
+    listed = skip_bad_files(_listings(classes, names), skip_bad, note=notes.append)
+    view = _view(listed, size, notes.append)
+    return bundle_of(given, listed, class_names=names, view=view, workers=workers, notes=notes)
+
+
+def _class_names(
+    found: Mapping[str, Path], classes: Mapping[str, Mapping[str, Sequence[Path]]], note: Note
+) -> tuple[str, ...]:
+    """The classes that have training images; raises InputError where another split has others."""
+    names = tuple(name for name, files in classes["train"].items() if files)
+    for split, place in found.items():
+        strangers = sorted(name for name, files in classes[split].items() if files and name not in names)
         if strangers:
-            raise InputError(f"{root / split}: has classes that {root / 'train'} lacks: {', '.join(strangers[:8])}")
-    listed = {split: Listing.of(classes, names) for split, classes in found.items()}
-    return bundle_of(root, listed, class_names=names, view=View(size), workers=workers)
+            close = {name.lower(): name for name in names}
+            likely = difflib.get_close_matches(strangers[0].lower(), close, n=1, cutoff=0.8)
+            hint = f" ({strangers[0]} is perhaps its {close[likely[0]]})" if likely else ""
+            raise InputError(f"{place}: has classes that {found['train']} lacks: {', '.join(strangers[:8])}{hint}")
+        lacking = [name for name in names if not classes[split].get(name)]
+        empty = [name for name in classes[split] if name not in names]
+        if empty:
+            moved = ", and the later ones move up" if split == "train" else ""
+            note(f"{place}: classes without images are left out{moved}: {', '.join(empty[:8])}")
+        if lacking:
+            note(f"{place}: has no images of {', '.join(lacking[:8])}")
+    return names
 
 
-def scan(split: Path) -> dict[str, tuple[Path, ...]]:
-    """Class name -> image files, both sorted; the files of a class may lie in folders below the folder of the class."""
-    classes = sorted(entry for entry in split.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    images = {
-        entry.name: tuple(sorted(file for file in entry.rglob("*") if file.suffix.lower() in SUFFIXES))
-        for entry in classes
+def _listings(classes: Mapping[str, Mapping[str, Sequence[Path]]], names: Sequence[str]) -> dict[str, Listing]:
+    return {
+        split: Listing.of({name: files for name, files in images.items() if name in names}, names)
+        for split, images in classes.items()
     }
-    if not images:
-        raise InputError(f"{split}: expected one folder per class in it, but there is none")
-    empty = [name for name, files in images.items() if not files]
-    if empty:
-        raise InputError(f"{split / empty[0]}: no images; expected files ending in {', '.join(SUFFIXES)}")
-    return images
+
+
+def _view(listed: Mapping[str, Listing], size: int | None, note: Note) -> View:
+    if size is not None:
+        return View(size)
+    own = uniform_size(itertools.chain.from_iterable(listing.files for listing in listed.values()))
+    if own is None:
+        return View(USUAL_SIZE)
+    note(f"all images are {own[1]}x{own[0]}, and are taken in this size")
+    return View(own[0], width=own[1], center=1.0)

@@ -7,29 +7,27 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.bundle import Batch, DataBundle
+from b2nn_tvm.data.decode_image import decode
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision publishes them
 
 
 @dataclass(frozen=True)
 class View:
-    """How a file becomes an input [C, size, size]: in color, or in gray where ``mean`` and ``std`` have one channel.
+    """How a file becomes an input [C, size, width]: in color, or in gray where ``mean`` and ``std`` have one channel.
 
-    Evaluation shows the central square of the image, whose side is ``center`` times the image's shorter side. Training
-    shows a random crop of at least the share ``least_area`` of the image, in a random aspect ratio.
+    The width is ``size`` unless given. Evaluation shows the center of the image, ``center`` times the largest part of
+    the input's aspect ratio. Training shows a random crop of at least the share ``least_area`` of the image, in a
+    random aspect ratio.
     """
 
     size: int
@@ -37,11 +35,17 @@ class View:
     std: tuple[float, ...] = STD
     center: float = 224 / 256
     least_area: float = 0.35  # the usual 0.08 is for far longer trainings
+    width: int | None = None
 
     @property
     def channels(self) -> int:
         """The number of channels: 3, or 1 for gray."""
         return len(self.mean)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of an input: (C, H, W)."""
+        return (self.channels, self.size, self.size if self.width is None else self.width)
 
 
 class Listing(NamedTuple):
@@ -96,27 +100,40 @@ class FolderImages:
     def _pixels(self, path: Path, source: np.random.Generator | None) -> np.ndarray:
         from PIL.Image import Resampling
 
-        image, flip = decode(path, "RGB" if self.view.channels == 3 else "L"), False
+        channels, high, wide = self.view.shape
+        try:
+            image, flip = decode(path, "RGB" if channels == 3 else "L"), False
+        except InputError as error:
+            raise InputError(f"{error}, or leave such files out with --skip-bad 1") from None
         if source is None:
-            box = _center_box(*image.size, self.view.center)
+            box = _center_box(*image.size, wide / high, self.view.center)
         else:
-            box, flip = _random_box(*image.size, self.view.least_area, source), source.random() < 0.5
-        image = image.resize((self.view.size, self.view.size), Resampling.BILINEAR, box=box)
-        pixels = np.asarray(image, np.float32).reshape(self.view.size, self.view.size, self.view.channels)
+            box = _random_box(*image.size, wide / high, self.view.least_area, source)
+            flip = source.random() < 0.5
+        image = image.resize((wide, high), Resampling.BILINEAR, box=box)
+        pixels = np.asarray(image, np.float32).reshape(high, wide, channels)
         return pixels[:, ::-1] if flip else pixels
 
 
 def bundle_of(
-    root: Path, listed: Mapping[str, Listing], *, class_names: Sequence[str], view: View, workers: int | None
+    root: Path,
+    listed: Mapping[str, Listing],
+    *,
+    class_names: Sequence[str],
+    view: View,
+    workers: int | None,
+    notes: Sequence[str] = (),
 ) -> DataBundle:
     """The data set of the splits train, val and test in ``listed``, named after the folder ``root``.
 
-    Where test is missing, val takes its place, and a tenth of train is held out as val. ``workers`` None means one
-    process per CPU that loads images, at most 8.
+    Where only one of val and test is there, it is the test split, and a tenth of train is held out as val. ``workers``
+    None means one process per CPU that loads images, at most 8. ``notes`` say what was left out.
     """
     listed = dict(listed)
     if "test" not in listed:
-        train, listed["test"] = listed["train"], listed["val"]
+        listed["test"] = listed.pop("val")
+    if "val" not in listed:
+        train = listed["train"]
         held, rest = stratified_split(np.array(train.labels), (max(1, len(train.labels) // 10),))
         listed["val"], listed["train"] = train.part(held), train.part(rest)
     return DataBundle(
@@ -125,36 +142,26 @@ def bundle_of(
         val=FolderImages(*listed["val"], view),
         test=FolderImages(*listed["test"], view),
         class_names=tuple(class_names),
-        input_shape=(view.channels, view.size, view.size),
+        input_shape=view.shape,
         mean=view.mean,
         std=view.std,
         workers=min(8, os.cpu_count() or 1) if workers is None else workers,
+        notes=tuple(notes),
     )
 
 
-def decode(path: Path, mode: str) -> Image:
-    """The image of a file, in one of Pillow's modes such as RGB or L; raises InputError where it cannot be read."""
-    from PIL.Image import DecompressionBombError, open
-
-    try:
-        with open(path) as file:
-            return file.convert(mode)
-    except (OSError, ValueError, SyntaxError, DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from None
-
-
-def _center_box(width: int, height: int, center: float) -> tuple[float, float, float, float]:
-    side = min(width, height) * center
-    return ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
+def _center_box(width: int, height: int, ratio: float, center: float) -> tuple[float, float, float, float]:
+    high = min(height, width / ratio) * center
+    wide = min(width, high * ratio)
+    return ((width - wide) / 2, (height - high) / 2, (width + wide) / 2, (height + high) / 2)
 
 
 def _random_box(
-    width: int, height: int, least_area: float, source: np.random.Generator
+    width: int, height: int, ratio: float, least_area: float, source: np.random.Generator
 ) -> tuple[float, float, float, float]:
     """A crop of random area and aspect ratio (Szegedy et al., Going Deeper with Convolutions, section 6)."""
     area = width * height * source.uniform(least_area, 1)
-    ratio = np.exp(source.uniform(np.log(3 / 4), np.log(4 / 3)))
+    ratio *= np.exp(source.uniform(np.log(3 / 4), np.log(4 / 3)))
     wide, high = min(width, (area * ratio) ** 0.5), min(height, (area / ratio) ** 0.5)
     left, top = source.uniform(0, width - wide), source.uniform(0, height - high)
     return (left, top, left + wide, top + high)

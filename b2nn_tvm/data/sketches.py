@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.folder import scan
-from b2nn_tvm.data.folder_images import SUFFIXES, Listing, View, bundle_of, decode
+from b2nn_tvm.data.decode_image import SUFFIXES, decode
+from b2nn_tvm.data.folder_images import Listing, View, bundle_of
+from b2nn_tvm.data.scan_classes import folders, is_junk, scan
+from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
 
@@ -24,21 +26,32 @@ LEAST_AREA = (225 / 256) ** 2  # crops for training as in Sketch-a-Net, section 
 
 def is_sketches(path: Path) -> bool:
     """Whether the folder ``path`` contains a folder with images in it."""
-    return any(file.suffix.lower() in SUFFIXES for file in path.glob("*/*"))
+    return path.is_dir() and any(
+        file.suffix.lower() in SUFFIXES and not is_junk(file.name)
+        for folder in folders(path)
+        for file in folder.iterdir()
+    )
 
 
-def sketches(path: str | os.PathLike[str], *, size: int = 225, fold: int = 0, workers: int | None = None) -> DataBundle:
+def sketches(
+    path: str | os.PathLike[str], *, size: int = 225, fold: int = 0, workers: int | None = None, skip_bad: int = 0
+) -> DataBundle:
     """Read <class>/ under ``path`` as images [1, size, size]; needs Pillow. Classes are the sorted folder names.
 
     Each class is dealt into three folds, the same on every machine: the fold ``fold`` is the test split, and a tenth of
-    the other two is held out for validation. Raises InputError where there are no images, where the images have colors,
+    the other two is held out for validation. Up to ``skip_bad`` files that cannot be decoded are left out; the bundle's
+    notes say what was. Raises InputError where there are no images, where the images have colors,
     and for another fold than 0 to 2.
     """
     root = Path(path)
     if not root.is_dir() or fold not in range(FOLDS):
         raise InputError(f"{root}: expected a folder with a folder per class, and a fold from 0 to 2, not {fold}")
-    classes = scan(root)
-    listing = Listing.of(classes, tuple(classes))
+    notes: list[str] = []
+    found = scan(root, note=notes.append)
+    classes = {name: files for name, files in found.items() if files}
+    if len(classes) < len(found):
+        notes.append(f"{root}: classes without images are left out: {', '.join(sorted(set(found) - set(classes))[:8])}")
+    listing = skip_bad_files({"all": Listing.of(classes, tuple(classes))}, skip_bad, note=notes.append)["all"]
     _refuse_colors(listing.files[0])
     third = len(listing.files) // FOLDS
     folds = stratified_split(np.array(listing.labels), (third,) * (FOLDS - 1))
@@ -47,7 +60,7 @@ def sketches(path: str | os.PathLike[str], *, size: int = 225, fold: int = 0, wo
     held, train = stratified_split(np.array(rest.labels), (max(1, len(rest.labels) // 10),))
     listed = {"train": rest.part(train), "val": rest.part(held), "test": listing.part(test)}
     view = View(size, MEAN, STD, center=1.0, least_area=LEAST_AREA)
-    return bundle_of(root, listed, class_names=tuple(classes), view=view, workers=workers)
+    return bundle_of(root, listed, class_names=tuple(classes), view=view, workers=workers, notes=notes)
 
 
 def _refuse_colors(path: Path) -> None:

@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.folder import scan
-from b2nn_tvm.data.folder_images import SUFFIXES, Listing, View, bundle_of
+from b2nn_tvm.data.decode_image import SUFFIXES
+from b2nn_tvm.data.folder_images import Listing, View, bundle_of
+from b2nn_tvm.data.scan_classes import is_junk, scan
+from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.errors import InputError
 
 
@@ -20,24 +22,29 @@ def is_tiny_imagenet(path: Path) -> bool:
     return (path / "wnids.txt").is_file() or (path / "val" / "val_annotations.txt").is_file()
 
 
-def tiny_imagenet(path: str | os.PathLike[str], *, size: int = 64, workers: int | None = None) -> DataBundle:
+def tiny_imagenet(
+    path: str | os.PathLike[str], *, size: int = 64, workers: int | None = None, skip_bad: int = 0
+) -> DataBundle:
     """Read the folder as images [3, size, size]; classes are the sorted wnids. Needs Pillow.
 
     val/ is the test split, and a tenth of the training images is held out for validation. Gray images become RGB.
-    Raises InputError where files or images are missing, or the annotations do not fit the images.
+    Up to ``skip_bad`` files that cannot be decoded are left out; the bundle's notes say what was. Raises InputError
+    where files or images are missing, or the annotations do not fit the images.
     """
     root = Path(path)
     wnids = sorted(set(_lines(root / "wnids.txt")))
-    folders = scan(_folder(root / "train"))
-    missing = [wnid for wnid in wnids if wnid not in folders]
+    notes: list[str] = []
+    folders = scan(_folder(root / "train"), note=notes.append)
+    missing = [wnid for wnid in wnids if not folders.get(wnid)]
     if missing:
         raise InputError(f"{root / 'train'}: lacks classes of wnids.txt: {', '.join(missing[:8])}")
     listed = {
         "train": Listing.of({wnid: folders[wnid] for wnid in wnids}, wnids),
         "val": Listing.of(_validation(root / "val", wnids), wnids),
     }
+    listed = skip_bad_files(listed, skip_bad, note=notes.append)
     view = View(size, center=1.0)  # the images are small crops already
-    return bundle_of(root, listed, class_names=_names(root, wnids), view=view, workers=workers)
+    return bundle_of(root, listed, class_names=_names(root, wnids), view=view, workers=workers, notes=notes)
 
 
 def _validation(val: Path, wnids: list[str]) -> dict[str, list[Path]]:
@@ -45,7 +52,7 @@ def _validation(val: Path, wnids: list[str]) -> dict[str, list[Path]]:
     annotations = val / "val_annotations.txt"
     images = _folder(val / "images")
     inside = images.resolve()
-    files = [entry for entry in images.iterdir() if entry.suffix.lower() in SUFFIXES]
+    files = [entry for entry in images.iterdir() if entry.suffix.lower() in SUFFIXES and not is_junk(entry.name)]
     present = {file.name: file for file in files if file.resolve().parent == inside}  # no links that lead out
     classes: dict[str, list[Path]] = {wnid: [] for wnid in wnids}
     for number, line in enumerate(_lines(annotations), 1):

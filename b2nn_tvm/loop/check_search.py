@@ -7,7 +7,7 @@ from typing import Any
 
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.errors import DeviceError, InputError
-from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
+from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings, TrainingSettings
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.conversion.transfer import transfer
 from b2nn_tvm.mixbin.network.layers import LayerTable
@@ -31,6 +31,12 @@ def check_front(front: int, selection: SelectionSettings, plan: Plan | None) -> 
         raise InputError(f"a front needs at least 2 points, but got {front}")
     if front and (plan is not None or not selection.needs_scores):
         raise InputError("a front is of choices by scores, and neither a plan nor this progressive order has scores")
+
+
+def check_head(training: TrainingSettings, *, ignore_head: bool) -> None:
+    """Raise InputError where a new head would not be trained."""
+    if ignore_head and training.float_epochs == 0:
+        raise InputError("a head that starts anew needs training before layers are scored: allow some float epochs")
 
 
 def imported_plan_for(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:

@@ -13,7 +13,14 @@ from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop.budget_goal import BudgetGoal
-from b2nn_tvm.loop.check_search import check_device, check_front, imported_plan_for, reasons_of, settings_for_plan
+from b2nn_tvm.loop.check_search import (
+    check_device,
+    check_front,
+    check_head,
+    imported_plan_for,
+    reasons_of,
+    settings_for_plan,
+)
 from b2nn_tvm.loop.choose_by_flops import choose_by_flops
 from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose
 from b2nn_tvm.loop.compare_random import interval
@@ -50,7 +57,7 @@ if TYPE_CHECKING:
 
     from b2nn_tvm.data import DataBundle
     from b2nn_tvm.loop.settings import SearchKeywords
-    from b2nn_tvm.progress import Progress
+    from b2nn_tvm.progress import Note, Progress
 
 ROUNDS = 3
 
@@ -63,12 +70,17 @@ def search(
     budget: str | Budget | Sequence[str | Budget] | None = None,
     settings: SearchSettings | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    classes: int | None = None,
+    ignore_head: bool = False,
+    image_size: int | None = None,
+    skip_bad: int = 0,
     plan: str | os.PathLike[str] | None = None,
     compare: int = 0,
     front: int = 0,
     front_accuracy: bool = False,
     fresh: bool = False,
     progress: Progress | None = None,
+    note: Note | None = None,
     **keywords: Unpack[SearchKeywords],
 ) -> SearchResult:
     """Find which convolutions become binary so that the compiled network keeps ``budget``, and deliver it in
@@ -81,6 +93,11 @@ def search(
     method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of SelectionSettings; epochs,
     float_epochs and seed of TrainingSettings; target, device, threads and also of DeploymentSettings; and conversion.
     Milliseconds are those of one undisturbed inference, or observed ones where the budget is "12ms@p90" and the like.
+
+    ``checkpoint`` holds the trained float weights. Where it is for another number of classes than the data, ``classes``
+    builds the network for that number, and ``ignore_head`` leaves the checkpoint's head and trains a new one in the
+    float epochs. ``image_size`` and ``skip_bad`` are the ``size`` and ``skip_bad`` of ``data.get``. ``note`` is told
+    what was left of the checkpoint and of the data.
 
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
@@ -106,8 +123,20 @@ def search(
     for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
         find_toolchain(targets.get(word))
     check_device(deployment)
-    bundle = load_data(data)
-    network = load_model(model, bundle, checkpoint=checkpoint, seed=settings.training.seed).eval()
+    check_head(settings.training, ignore_head=ignore_head)
+    note = note or (lambda text: None)
+    bundle = load_data(data, image_size=image_size, skip_bad=skip_bad)
+    for text in bundle.notes:
+        note(text)
+    network = load_model(
+        model,
+        bundle,
+        checkpoint=checkpoint,
+        seed=settings.training.seed,
+        classes=classes,
+        ignore_head=ignore_head,
+        note=note,
+    ).eval()
     layers = trace(network, bundle.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {reasons_of(layers)}")

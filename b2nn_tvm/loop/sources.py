@@ -6,7 +6,6 @@ import copy
 import importlib
 import inspect
 import os
-import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,18 +17,26 @@ from b2nn_tvm import data as datasets
 from b2nn_tvm import models
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.checkpoint.load_weights import load_weights
+from b2nn_tvm.progress import Note
 
 
-def load_data(data: str | DataBundle) -> DataBundle:
+def load_data(data: str | DataBundle, *, image_size: int | None = None, skip_bad: int = 0) -> DataBundle:
     """The data set ``data``: a bundle as it is, a built-in set, a folder or .npz file, or the result of
     ``pkg.module:factory``.
+
+    ``image_size`` and ``skip_bad`` are the ``size`` and ``skip_bad`` of ``data.get``. Raises InputError where they are
+    given for a bundle or a factory, which decide for themselves.
     """
+    named = isinstance(data, str) and not _is_factory(data)
+    if not named and (image_size is not None or skip_bad):
+        raise InputError("an image size and a number of bad files to skip are for data given by name or path")
     if isinstance(data, DataBundle):
         return data
     if not isinstance(data, str):
         raise InputError(f"data: expected a DataBundle or a name, not {type(data).__name__}")
-    if not _is_factory(data):
-        return datasets.get(data)
+    if named:
+        return datasets.get(data, size=image_size, skip_bad=skip_bad)
     bundle = _factory(data)()
     if not isinstance(bundle, DataBundle):
         raise InputError(f"data {data!r}: expected a DataBundle from the factory, not {type(bundle).__name__}")
@@ -37,12 +44,22 @@ def load_data(data: str | DataBundle) -> DataBundle:
 
 
 def load_model(
-    model: str | torch.nn.Module, data: DataBundle, *, checkpoint: str | os.PathLike[str] | None, seed: int
+    model: str | torch.nn.Module,
+    data: DataBundle,
+    *,
+    checkpoint: str | os.PathLike[str] | None,
+    seed: int,
+    classes: int | None = None,
+    ignore_head: bool = False,
+    note: Note = lambda text: None,
 ) -> torch.nn.Module:
     """A copy of a module, a built-in network, or the result of ``pkg.module:factory``, with the checkpoint's weights.
 
-    Torch is seeded first; the factory gets ``classes``, ``channels`` and ``image_size``, as far as it takes them.
+    Torch is seeded first; the factory gets ``classes``, ``channels`` and ``image_size``, as far as it takes them. The
+    classes are the data's, unless more ``classes`` are asked for; labels then use the first of them. With
+    ``ignore_head`` the checkpoint's head is left. ``note`` is told what else of the checkpoint was left.
     """
+    _check_classes(model, data, checkpoint=checkpoint, classes=classes, ignore_head=ignore_head)
     if isinstance(model, torch.nn.Module):
         built = copy.deepcopy(model)
     elif isinstance(model, str):
@@ -52,13 +69,14 @@ def load_model(
             raise InputError(
                 f"model {model!r} gives features, not class scores, which a search needs: see docs/tracking.md"
             )
-        built = factory(**factory_arguments(factory, data))
+        built = factory(**factory_arguments(factory, data, classes=classes))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")
     else:
         raise InputError(f"model: expected a torch module or a name, not {type(model).__name__}")
     if checkpoint is not None:
-        _load_weights(built, Path(checkpoint))
+        scores = data.classes if classes is None else classes
+        load_weights(built, Path(checkpoint), classes=scores, ignore_head=ignore_head, note=note)
     return built
 
 
@@ -86,35 +104,31 @@ def _factory(word: str) -> Callable[..., Any]:
     return factory
 
 
-def factory_arguments(factory: Callable[..., Any], data: DataBundle) -> dict[str, int]:
-    """The arguments ``classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them."""
-    offered = {"classes": data.classes, "channels": data.input_shape[0], "image_size": data.input_shape[1]}
-    return {name: offered[name] for name in inspect.signature(factory).parameters if name in offered}
+def factory_arguments(factory: Callable[..., Any], data: DataBundle, *, classes: int | None = None) -> dict[str, int]:
+    """The arguments ``classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them; ``classes`` are the
+    data's unless given.
 
-
-def _load_weights(model: torch.nn.Module, path: Path) -> None:
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a state_dict that torch.save wrote") from None
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:120]
+    Raises InputError where the factory takes one ``image_size`` and the images are not square.
+    """
+    channels, height, width = data.input_shape
+    offered = {"classes": classes or data.classes, "channels": channels, "image_size": height}
+    names = inspect.signature(factory).parameters
+    if "image_size" in names and height != width:
         raise InputError(
-            f"{path}: expected a state_dict that torch.save wrote, but it cannot be read: {reason}"
-        ) from None
-    weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
-    if not isinstance(weights, dict):
-        raise InputError(f"{path}: expected a state_dict, but it holds a {type(loaded).__name__}")
-    weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
-    own = model.state_dict()
-    missing, unknown = sorted(set(own) - set(weights)), sorted(set(weights) - set(own))
-    differing = sorted(
-        name for name in set(own) & set(weights) if own[name].shape != getattr(weights[name], "shape", None)
-    )
-    for what, names in (("lacks", missing), ("has unknown", unknown), ("has other shapes for", differing)):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise InputError(
-                f"{path}: the checkpoint does not fit {type(model).__name__}: it {what} {', '.join(names[:3])}{more}"
-            )
-    model.load_state_dict(weights)
+            f"the network takes square images, but those of {data.name} are {width}x{height}: choose a size with"
+            f" --image-size {min(height, width)}"
+        )
+    return {name: offered[name] for name in names if name in offered}
+
+
+def _check_classes(
+    model: str | torch.nn.Module, data: DataBundle, *, checkpoint: Any, classes: int | None, ignore_head: bool
+) -> None:
+    if ignore_head and checkpoint is None:
+        raise InputError("there is no head to ignore without a checkpoint")
+    if classes is None:
+        return
+    if isinstance(model, torch.nn.Module):
+        raise InputError("a number of classes is for networks given by name or factory; this one is built already")
+    if classes < data.classes:
+        raise InputError(f"expected at least the {data.classes} classes of the data {data.name}, but got {classes}")

@@ -64,3 +64,8 @@ def test_a_size_is_refused_where_it_is_fixed() -> None:
 def test_an_unknown_name_lists_the_choices() -> None:
     with pytest.raises(InputError, match="'imagenet'.*digits.*folder.*npz"):
         data.get("imagenet")
+
+
+def test_files_are_skipped_only_where_images_are_files() -> None:
+    with pytest.raises(InputError, match="'digits': its images are not files of their own"):
+        data.get("digits", skip_bad=3)

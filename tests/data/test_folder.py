@@ -93,14 +93,86 @@ def test_a_corrupt_image_is_named_in_one_line(root, workers):
     assert str(error.value).startswith(f"{broken}: not a readable image (") and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("Train", "Valid"), (33, 3, 6)),
+        (("train", "test"), (33, 3, 6)),
+        (("TRAINING", "Testing"), (33, 3, 6)),
+    ],
+)
+def test_splits_of_other_names(root, names, expected):
+    for old, new in zip(("train", "val"), names, strict=True):
+        (root / old).rename(root / new)
+    bundle = data.get(str(root), size=16)
+    assert tuple(map(len, (bundle.train, bundle.val, bundle.test))) == expected and bundle.notes == ()
+    assert {file.parent.parent.name for file in bundle.test.files} == {names[1]}
+
+
+def test_what_systems_leave_and_empty_classes_are_noted(root):
+    (root / "train" / "cat" / "._00.JPEG").write_bytes(b"\0\5\x16\7")
+    (root / "val" / "__MACOSX").mkdir()
+    for split in ("train", "val"):
+        (root / split / "bee").mkdir()
+    for file in (root / "val" / "owl").iterdir():
+        file.unlink()
+    bundle = data.folder(root, size=16, workers=0)
+    assert bundle.class_names == ("cat", "dog", "owl") and len(bundle.test) == 4
+    train, val = root / "train", root / "val"
+    assert bundle.notes == (
+        f"{train}: 1 files and folders that a system or program left are ignored, such as cat/._00.JPEG",
+        f"{val}: 1 files and folders that a system or program left are ignored, such as __MACOSX",
+        f"{train}: classes without images are left out, and the later ones move up: bee",
+        f"{val}: classes without images are left out: bee",
+        f"{val}: has no images of owl",
+    )
+
+
+def test_a_set_in_a_folder_of_its_name_is_found_and_noted(root):
+    bundle = data.get(str(root.parent), size=16)
+    assert bundle.notes == (f"{root.parent}: the data set is in pets",) and len(bundle.test) == 6
+
+
+@pytest.mark.parametrize("size", [(9, 9), (14, 10)])
+def test_images_of_one_size_keep_it(root, size):
+    for file in root.rglob("*.*"):
+        Image.effect_noise(size, 50).save(file)
+    bundle = data.get(str(root))
+    assert bundle.input_shape == (3, size[1], size[0])
+    assert bundle.notes == (f"all images are {size[0]}x{size[1]}, and are taken in this size",)
+    images, _ = next(iter(data.folder(root, workers=0).test_loader()))
+    with Image.open(bundle.test.files[1]) as stored:
+        pixels = np.asarray(stored.convert("RGB"), np.float32) / 255
+    assert np.allclose(images[1].permute(1, 2, 0) * torch.tensor(STD) + torch.tensor(MEAN), pixels, atol=1e-5)
+    assert data.get(str(root), size=8).input_shape == (3, 8, 8)
+
+
+def test_images_of_several_sizes_become_224(root):
+    assert data.get(str(root)).input_shape == (3, 224, 224)
+
+
+def test_bad_files_are_left_out_as_far_as_allowed(root):
+    (root / "train" / "dog" / "00.JPEG").write_bytes(b"")
+    bundle = data.get(str(root), size=16, skip_bad=1)
+    assert len(bundle.train) + len(bundle.val) == 35 and "1 of 42 images cannot be read" in bundle.notes[0]
+    (root / "val" / "owl" / "00.JPEG").write_bytes(b"<html>")
+    with pytest.raises(InputError, match="2 of 42 images cannot be read, more than the 1"):
+        data.get(str(root), size=16, skip_bad=1)
+
+
 def test_what_is_no_data_set_is_refused(root, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         data.folder(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="expected the folders train.*it holds pets"):
+    (tmp_path / "more").mkdir()
+    with pytest.raises(InputError, match="expected the folders train.*it holds more, pets"):
         data.folder(tmp_path)
     (root / "val" / "emu").mkdir()
-    with pytest.raises(InputError, match="emu: no images"):
+    (root / "val" / "emu" / "0.heic").touch()
+    with pytest.raises(InputError, match="emu: no images, but 1 other files such as 0.heic"):
         data.folder(root)
     Image.new("RGB", (9, 9)).save(root / "val" / "emu" / "0.png")
-    with pytest.raises(InputError, match="classes that .*train lacks: emu"):
+    with pytest.raises(InputError, match="classes that .*train lacks: emu$"):
+        data.folder(root)
+    (root / "val" / "emu").rename(root / "val" / "Cat")
+    with pytest.raises(InputError, match=r"train lacks: Cat \(Cat is perhaps its cat\)"):
         data.folder(root)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from b2nn_tvm.data.batches import BatchIndex
-from b2nn_tvm.data.folder_images import FolderImages, Listing, View, bundle_of, decode
+from b2nn_tvm.data.folder_images import FolderImages, Listing, View, bundle_of
 from b2nn_tvm.errors import InputError
 
 GRAY = View(4, mean=(0.0,), std=(1.0,), center=1.0)
@@ -58,7 +58,25 @@ def test_without_a_test_split_validation_takes_its_place(tmp_path):
     assert {*bundle.train.files, *bundle.val.files} == set(listed["train"].files)
 
 
-def test_what_is_no_image_is_named_in_one_line(tmp_path):
+def test_without_a_validation_split_it_is_held_out(tmp_path):
+    listing = lambda name, count: Listing(tuple(Path(f"{name}{n}") for n in range(count)), (0,) * count)
+    listed = {"train": listing("t", 20), "test": listing("x", 3)}
+    bundle = bundle_of(tmp_path, listed, class_names=["one"], view=GRAY, workers=0, notes=["so"])
+    assert bundle.test.files == listed["test"].files and len(bundle.val) == 2 and bundle.notes == ("so",)
+
+
+def test_a_wide_view_shows_images_of_its_size_as_they_are_and_others_without_distortion(tmp_path):
+    pixels = np.arange(12 * 20).reshape(12, 20)
+    wide = View(12, mean=(0.0,), std=(1 / 255,), center=1.0, width=20)
+    same, tall = png(tmp_path / "a.png", pixels), png(tmp_path / "b.png", np.repeat(pixels, 4, 0))
+    images, _ = FolderImages((same, tall), (0, 0), wide)[BatchIndex((0, 1))]
+    assert wide.shape == (1, 12, 20) and np.allclose(images[0, 0], pixels)
+    assert np.allclose(images[1, 0], np.repeat(pixels, 4, 0)[18:30])
+    crop, _ = FolderImages((same,), (0,), wide, augment=True)[BatchIndex((0,), 3)]
+    assert crop.shape == (1, 1, 12, 20) and not torch.equal(crop[0], images[0])
+
+
+def test_what_is_no_image_is_named_with_the_way_to_skip_it(tmp_path):
     (tmp_path / "a.png").write_text("no image")
-    with pytest.raises(InputError, match=r"a.png: not a readable image \(.*\); replace or remove it$"):
-        decode(tmp_path / "a.png", "L")
+    with pytest.raises(InputError, match=r"a.png: not a readable image .* leave such files out with --skip-bad 1$"):
+        FolderImages((tmp_path / "a.png",), (0,), GRAY)[BatchIndex((0,))]

@@ -95,8 +95,23 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="few has no images in its|cannot take"):
         data.get(str(tmp_path / "few"))
     (tmp_path / "few" / "bee").mkdir()
-    with pytest.raises(InputError, match="bee: no images; expected files ending in .jpg"):
+    (tmp_path / "few" / "bee" / "1.svg").touch()
+    with pytest.raises(
+        InputError, match="bee: no images, but 1 other files such as 1.svg; expected files ending in .jpg"
+    ):
         data.get(str(tmp_path / "few"))
+
+
+def test_empty_classes_and_bad_files_are_left_out_with_a_note(tmp_path: Path) -> None:
+    for name in ("axe", "bee"):
+        (tmp_path / name).mkdir()
+    for number in range(9):
+        sketch(50 * number).resize((99, 99)).save(tmp_path / "axe" / f"{number}.png")
+    (tmp_path / "axe" / "4.png").write_bytes(b"")
+    bundle = data.get(str(tmp_path), size=32, skip_bad=1)
+    assert bundle.class_names == ("axe",) and sum(map(len, (bundle.train, bundle.val, bundle.test))) == 8
+    empty, bad = bundle.notes
+    assert empty == f"{tmp_path}: classes without images are left out: bee" and "1 of 9 images cannot be read" in bad
 
 
 def test_a_truncated_png_is_named(tmp_path: Path) -> None:

@@ -7,8 +7,15 @@ from dataclasses import asdict
 import pytest
 
 from b2nn_tvm.errors import DeviceError, InputError
-from b2nn_tvm.loop.check_search import check_device, check_front, imported_plan_for, reasons_of, settings_for_plan
-from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
+from b2nn_tvm.loop.check_search import (
+    check_device,
+    check_front,
+    check_head,
+    imported_plan_for,
+    reasons_of,
+    settings_for_plan,
+)
+from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings, TrainingSettings
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
@@ -52,6 +59,13 @@ def test_a_front_needs_scores() -> None:
     for selection, given in ((SelectionSettings(progressive="rear"), None), (SelectionSettings(), plan())):
         with pytest.raises(InputError, match="a front is of choices by scores"):
             check_front(3, selection, given)
+
+
+def test_a_new_head_is_trained() -> None:
+    check_head(TrainingSettings(float_epochs=1), ignore_head=True)
+    check_head(TrainingSettings(), ignore_head=False)
+    with pytest.raises(InputError, match="a head that starts anew needs training"):
+        check_head(TrainingSettings(), ignore_head=True)
 
 
 def test_this_machine_cannot_time_code_of_another_one() -> None:

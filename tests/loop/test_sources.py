@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from b2nn_tvm import data
 def net(classes, image_size, width=4):
     dense = torch.nn.Linear(width * (image_size - 2) ** 2, classes)
     return torch.nn.Sequential(torch.nn.Conv2d(3, width, 3), torch.nn.Flatten(), dense)
+
+def pooled(classes):
+    return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
 
 def no_net():
     return 3
@@ -98,14 +102,59 @@ def test_things_that_are_neither_words_nor_what_they_stand_for(digits) -> None:
         load_data(np.zeros(3))
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda weights: weights, lambda weights: {"state_dict": {f"module.{k}": v for k, v in weights.items()}}]
-)
-def test_a_checkpoint_gives_its_weights(digits, tmp_path: Path, wrap) -> None:
+def test_a_checkpoint_gives_its_weights_and_notes_what_it_leaves(digits, tmp_path: Path) -> None:
     source = models.cresnet20(classes=10, width=4)
-    torch.save(wrap(source.state_dict()), tmp_path / "float.pt")
-    loaded = load_model(models.cresnet20(classes=10, width=4), digits, checkpoint=tmp_path / "float.pt", seed=0)
+    content = {"state_dict": {f"module.{name}": value for name, value in source.state_dict().items()}, "ema": {"a": 1}}
+    torch.save({**content, "generator": {"w": torch.zeros(2, 2)}}, tmp_path / "float.pt")
+    notes: list[str] = []
+    target = models.cresnet20(classes=10, width=4)
+    loaded = load_model(target, digits, checkpoint=tmp_path / "float.pt", seed=0, note=notes.append)
     assert torch.equal(loaded.conv1.weight, source.conv1.weight)
+    assert notes == [f"{tmp_path}/float.pt: the weights are those in state_dict; those in generator are left"]
+
+
+def test_a_checkpoint_for_more_classes(digits, module: str, tmp_path: Path) -> None:
+    """Its own head is kept where the network is built for as many classes, or a new one is trained."""
+    word, path = f"{module}:net", tmp_path / "float.pt"
+    for classes in (20, 10):
+        torch.manual_seed(classes)
+        source = load_model(word, digits, checkpoint=None, seed=classes, classes=classes)
+        torch.save(source.state_dict(), path)
+        if classes == 20:
+            with pytest.raises(InputError, match="for 20 classes.*--ignore-head.*--classes 20"):
+                load_model(word, digits, checkpoint=path, seed=0)
+        kept = load_model(word, digits, checkpoint=path, seed=0, classes=classes)
+        assert torch.equal(kept[2].weight, source[2].weight)
+        fresh = load_model(word, digits, checkpoint=path, seed=0, ignore_head=True)
+        assert torch.equal(fresh[0].weight, source[0].weight)
+        assert torch.equal(fresh[2].weight, load_model(word, digits, checkpoint=None, seed=0)[2].weight)
+
+
+def test_numbers_of_classes_that_cannot_be(digits, module: str) -> None:
+    build = lambda model, **options: load_model(model, digits, checkpoint=None, seed=0, **options)
+    with pytest.raises(InputError, match="at least the 10 classes of the data digits, but got 9"):
+        build(f"{module}:net", classes=9)
+    with pytest.raises(InputError, match="this one is built already"):
+        build(torch.nn.Conv2d(3, 3, 1), classes=12)
+    with pytest.raises(InputError, match="no head to ignore without a checkpoint"):
+        build(f"{module}:net", ignore_head=True)
+
+
+def test_options_of_files_are_for_data_by_name(digits, module: str) -> None:
+    for source in (digits, f"{module}:bundle"):
+        for options in ({"skip_bad": 1}, {"image_size": 32}):
+            with pytest.raises(InputError, match="for data given by name or path"):
+                load_data(source, **options)
+    with pytest.raises(InputError, match="leave out size 64"):
+        load_data("digits", image_size=64)
+
+
+def test_a_network_of_square_images_and_wide_data(digits, module: str) -> None:
+    wide = replace(digits, input_shape=(3, 24, 32))
+    with pytest.raises(InputError, match="square images, but those of digits are 32x24: .*--image-size 24"):
+        load_model(f"{module}:net", wide, checkpoint=None, seed=0)
+    built = load_model(f"{module}:pooled", wide, checkpoint=None, seed=0)
+    assert built(torch.zeros(1, 3, 24, 32)).shape == (1, 10)
 
 
 @pytest.mark.parametrize(

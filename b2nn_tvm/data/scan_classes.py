@@ -1,0 +1,76 @@
+"""Find the image files of each class: <class>/**/*.jpg, without what systems and programs leave in folders."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from b2nn_tvm.data.decode_image import SUFFIXES
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Note
+
+# Left by Windows, macOS's archives, Synology's NAS and Linux; names that begin with a dot, such as ._photo.jpg,
+# .DS_Store and .ipynb_checkpoints, are ignored as well.
+_LEFT_BY_SYSTEMS = {
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+    *("__macosx", "icon\r", "@eadir", "lost+found"),
+}
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder of this name is no part of a data set."""
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
+
+
+def folders(parent: Path) -> list[Path]:
+    """The folders in ``parent`` that may be parts of a data set, sorted."""
+    return sorted(entry for entry in parent.iterdir() if entry.is_dir() and not is_junk(entry.name))
+
+
+def scan(split: Path, *, note: Note) -> dict[str, tuple[Path, ...]]:
+    """Class name -> image files, both sorted; the files of a class may lie in folders below the folder of the class.
+
+    Names are in Unicode's composed form, which macOS does not keep. A class without any file has no images. ``note`` is
+    told, with a count and an example, what was ignored. Raises InputError where there is no class, no class has images,
+    or a class has files, but none of them is an image.
+    """
+    images: defaultdict[str, list[Path]] = defaultdict(list)
+    junk = [entry for entry in split.iterdir() if is_junk(entry.name)]
+    others: list[Path] = []
+    for folder in folders(split):
+        before, name = len(others), unicodedata.normalize("NFC", folder.name)
+        for file in _files(folder, junk.append):
+            (images[name] if file.suffix.lower() in SUFFIXES else others).append(file)
+        if not images[name] and len(others) > before:
+            raise InputError(
+                f"{folder}: no images, but {len(others) - before} other files such as {others[-1].name}; expected files"
+                f" ending in {', '.join(SUFFIXES)}"
+            )
+    if not any(images.values()):
+        raise InputError(f"{split}: expected one folder per class in it, with images, but there is none")
+    _tell(split, junk, "that a system or program left", note)
+    _tell(split, others, "that are no images", note)
+    return {name: tuple(sorted(images[name])) for name in sorted(images)}
+
+
+def _files(folder: Path, ignore: Callable[[Path], None]) -> list[Path]:
+    """All files below ``folder`` except for those ignored."""
+    found: list[Path] = []
+    with os.scandir(folder) as entries:  # knows what is a folder without asking for each of a million files
+        for entry in entries:
+            if is_junk(entry.name):
+                ignore(folder / entry.name)
+            elif not entry.is_dir():
+                found.append(folder / entry.name)
+            elif not entry.is_symlink():  # a link may lead back up
+                found += _files(folder / entry.name, ignore)
+    return found
+
+
+def _tell(split: Path, ignored: Sequence[Path], what: str, note: Note) -> None:
+    if ignored:
+        example = min(ignored).relative_to(split)
+        note(f"{split}: {len(ignored)} files and folders {what} are ignored, such as {example}")

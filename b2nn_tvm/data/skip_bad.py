@@ -1,0 +1,54 @@
+"""Leave out single files that are no readable images, where so many are allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from b2nn_tvm.data.decode_image import decode
+from b2nn_tvm.data.folder_images import Listing
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Note
+
+
+def skip_bad_files(listed: Mapping[str, Listing], allowed: int, *, note: Note) -> dict[str, Listing]:
+    """The listings of all splits without the files that cannot be decoded; all of them are decoded once.
+
+    ``allowed`` 0 leaves the listings as they are: a bad file is then an error when it is needed. ``note`` is told how
+    many files are left out. Raises InputError where more than ``allowed`` are bad, or where a class of a split other
+    than val and test has none left.
+    """
+    if allowed == 0:
+        return dict(listed)
+    files = [file for listing in listed.values() for file in listing.files]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        bad = {file: problem for file, problem in zip(files, threads.map(_problem, files), strict=True) if problem}
+    if len(bad) > allowed:
+        raise InputError(
+            f"{len(bad)} of {len(files)} images cannot be read, more than the {allowed} that may be skipped:"
+            f" {'; '.join(list(bad.values())[:3])}"
+        )
+    if bad:
+        note(f"{len(bad)} of {len(files)} images cannot be read and are left out: {', '.join(map(str, list(bad)[:8]))}")
+    return {split: _without(split, listing, bad) for split, listing in listed.items()}
+
+
+def _without(split: str, listing: Listing, bad: Mapping[Path, str]) -> Listing:
+    left = listing.part(np.array([row for row, file in enumerate(listing.files) if file not in bad], np.int64))
+    emptied = sorted(set(listing.labels) - set(left.labels))
+    if emptied and split not in ("val", "test"):
+        example = next(file for file, label in zip(*listing, strict=True) if label == emptied[0])
+        raise InputError(f"{example.parent}: none of the images of this class can be read; replace or remove them")
+    return left
+
+
+def _problem(file: Path) -> str:
+    try:
+        decode(file, "RGB")
+    except InputError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,61 @@
+"""Find the folders of the splits: train/, Training/, val/, valid/, validation/, test/ and the like, in any case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from b2nn_tvm.data.scan_classes import folders, is_junk
+from b2nn_tvm.errors import InputError
+
+_WORDS = {
+    "train": ("train", "training", "train_set", "training_set"),
+    "val": ("val", "valid", "validation", "dev", "val_set", "validation_set", "valid_set"),
+    "test": ("test", "testing", "test_set", "testing_set"),
+}
+_SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
+_DEEPEST = 2  # archives often hold one folder of the set's name in another one
+
+
+def root_of(path: Path) -> Path:
+    """The folder that holds the splits: ``path`` itself, or the only folder in it, or the only one in that."""
+    for _ in range(_DEEPEST):
+        if _holds_splits(path):
+            break
+        inside = folders(path)
+        if len(inside) != 1 or any(entry.is_file() and not is_junk(entry.name) for entry in path.iterdir()):
+            break
+        path = inside[0]
+    return path
+
+
+def is_folder(path: Path) -> bool:
+    """Whether ``path`` is a folder of splits, or holds one and nothing else."""
+    return path.is_dir() and _holds_splits(root_of(path))
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """The folder of each of the splits train, val and test that ``root`` has.
+
+    A folder test/ without folders in it, such as ImageNet's own, has images without labels and is no split. Raises
+    InputError where two folders are of the same split.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders(root):
+        split = _split_of(folder)
+        if split is None or (split == "test" and not folders(folder)):
+            continue
+        if split in found:
+            raise InputError(f"{root}: {found[split].name} and {folder.name} both mean the {split} split; remove one")
+        found[split] = folder
+    return found
+
+
+def _holds_splits(path: Path) -> bool:
+    """Whether folders have the names of splits, and are no classes that happen to have them, such as trains."""
+    inside = folders(path)
+    splits = [folder for folder in inside if _split_of(folder)]
+    return bool(splits) and (len(splits) == len(inside) or any(folders(folder) for folder in splits))
+
+
+def _split_of(folder: Path) -> str | None:
+    return _SPLIT_OF.get(folder.name.lower().replace("-", "_").replace(" ", "_"))
