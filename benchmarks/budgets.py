@@ -4,8 +4,8 @@
 
 For each budget between the all-binary and the all-float network's time a choice is found as a search finds it, by the
 exact solver and by MixBin's sort; the harms of the layers are random numbers. All found networks are then measured
-again by a fresh process, interleaved with the all-float network; of the times before it knows that of the all-float
-network alone, in whose milliseconds it states the others. The rows say whether each network keeps its budget there, and
+again by a fresh process, interleaved with the all-float network, as shares of its time. In both processes it is the
+reference, so that the shares are compared, in milliseconds of its time in the first process. The rows say whether each network keeps its budget there, and
 how harmful the two solvers' choices are.
 """
 
@@ -30,7 +30,7 @@ from b2nn_tvm.loop.choose_by_flops import choose_by_flops
 from b2nn_tvm.loop.find_within_budget import find_within_budget
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost
-from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.measure_network import REFERENCE, measure_networks
 from b2nn_tvm.storage.document import write_document
 from b2nn_tvm.storage.phase_cache import State
 
@@ -67,7 +67,7 @@ def main() -> None:
             draws = [budget for budget, choices in tried if choices is not None]
             found = [choices for _, choices in tried if choices is not None]
             shares = _measured_again(arguments, [exact for exact, *_ in found])
-            again = [share * measured.float_ms for share in shares]
+            again = [share * _reference_ms(job) for share in shares]
         rows = [
             Row(
                 budget,
@@ -124,8 +124,8 @@ def _choices(job: Job, scores: dict[str, float], measured: MeasuredCost, budget:
 
 
 def _measured_again(arguments: argparse.Namespace, found) -> list[float]:
-    """The times of the found networks as shares of the float network's, from a fresh process, which builds and measures
-    them anew.
+    """The times of the found networks as shares of the reference's, from a fresh process, which builds and measures them
+    anew.
     """
     command = [sys.executable, __file__, "--fresh-process", "--network", arguments.network]
     command += ["--again", str(arguments.again)]
@@ -138,8 +138,15 @@ def _again(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(arguments.network, Path(folder), masks=0, precision=arguments.again)
         job = replace(job, state=State(Path(folder) / "fresh" / "state"))
-        whole, *times = measure_networks(job, [(), *json.load(sys.stdin)])
-    print(json.dumps([time.ms / whole.ms for time in times]))
+        times = measure_networks(job, json.load(sys.stdin))
+        shares = [time.ms / _reference_ms(job) for time in times]
+    print(json.dumps(shares))
+
+
+def _reference_ms(job: Job) -> float:
+    """The settled time of the all-float network, in whose milliseconds all times of the job are stated."""
+    document = json.loads((job.state.files(REFERENCE) / "phase.json").read_text(encoding="utf-8"))
+    return float(document["result"]["ms"])
 
 
 def _arguments() -> argparse.Namespace:
