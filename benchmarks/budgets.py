@@ -4,9 +4,9 @@
 
 For each budget between the all-binary and the all-float network's time a choice is found as a search finds it, by the
 exact solver and by MixBin's sort; the harms of the layers are random numbers. All found networks are then measured
-again by a fresh process, interleaved with the all-float network, as shares of its time. In both processes it is the
-reference, so that the shares are compared, in milliseconds of its time in the first process. The rows say whether each network keeps its budget there, and
-how harmful the two solvers' choices are.
+again by a fresh process. In both processes the all-float network is the reference, so that shares of its time are
+compared, in milliseconds of the first process. The rows say whether each network keeps its budget there, and how
+harmful the two solvers' choices are.
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ def _choices(job: Job, scores: dict[str, float], measured: MeasuredCost, budget:
 
 
 def _measured_again(arguments: argparse.Namespace, found) -> list[float]:
-    """The times of the found networks as shares of the reference's, from a fresh process, which builds and measures them
-    anew.
-    """
+    """The times of the found networks as shares of the reference's, from a fresh process that builds them anew."""
     command = [sys.executable, __file__, "--fresh-process", "--network", arguments.network]
     command += ["--again", str(arguments.again)]
     choices = json.dumps([list(each.binary) for each in found])
