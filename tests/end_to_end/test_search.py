@@ -170,6 +170,7 @@ def observed(found, tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.r
     return b2nn_tvm.search(network(), data=few_digits(), output=folder, budget=budget, front=3, **QUICK)
 
 
+@pytest.mark.sweep
 def test_a_budget_on_observed_times_is_about_the_quantile_everywhere(observed) -> None:
     assert observed.quantile == 0.9 and observed.limit == 1000 and observed.within_budget and observed.plan.binary
     assert observed.achieved == observed.measured_ms == observed.row.measured_ms == observed.time.p90_ms
@@ -196,6 +197,7 @@ def runs_of(digest: str, samples: list[dict]) -> list[float]:
     return runs
 
 
+@pytest.mark.sweep
 def test_plan_and_reports_say_which_quantile_the_budget_is_about(observed) -> None:
     plan = Plan.load(observed.folder / "plan.json")
     assert plan == observed.plan and plan.budget == "1000ms@p90 and 80%flops"
@@ -207,6 +209,7 @@ def test_plan_and_reports_say_which_quantile_the_budget_is_about(observed) -> No
     assert "<th>observed p90 ms</th>" in page and f"<td>{observed.time.p90_ms:.4f}</td>" in page
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("words", ["ms@p90", "ms"])
 def test_the_same_limit_is_judged_by_the_time_that_it_is_about(observed, words: str, tmp_path: Path) -> None:
     """The limit is half-way from the library's undisturbed time to its 90th percentile; the plan is taken as it is."""

@@ -99,6 +99,7 @@ def test_several_budgets_are_kept_and_the_choice_is_proven(found: SearchResult, 
     assert "proven to be the least" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.sweep
 def test_libraries_over_the_budget_end_in_what_they_need(
     found: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +126,7 @@ def test_libraries_over_the_budget_end_in_what_they_need(
         assert len({time.binary for time in late}) == len(late) == 3 and not (tmp_path / "plan.json").exists()
 
 
+@pytest.mark.sweep
 def test_a_fresh_search_measures_anew(found: SearchResult, tmp_path: Path, plan: Path) -> None:
     shutil.copytree(found.folder, tmp_path / "out")
     (old,) = (tmp_path / "out" / "costs.json.samples").iterdir()
