@@ -81,6 +81,7 @@ def mixed(second: str) -> Network:
     return Network(nodes, {**binary_constants("u1", 8, 4), **constants["u2" if second == "binary" else "w"]})
 
 
+@pytest.mark.sweep
 def test_a_network_is_the_same_whether_its_kernels_were_kept_or_not(tmp_path, monkeypatch):
     """Also where another network with other names for the same values had left them; and then nothing is compiled."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -345,7 +345,7 @@ def test_pooling_with_auto_pad(tmp_path, mode, shape):
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"target": "vax"}, TargetError, "unknown target 'vax'; the targets are arm, "),
+        ({"target": "vax"}, TargetError, "unknown target 'vax'; the targets, with other words for them, are arm "),
         ({"tune": -1}, InputError, "tune is a number of trials, 0 or more, not -1"),
         ({"sign_zero": "0"}, InputError, r"sign_zero is one of \+1, -1, or not given, not '0'"),
         ({"input_shapes": {"input": (1, 3, 9, 7)}}, InputError, "but 1,3,9,7 was given"),

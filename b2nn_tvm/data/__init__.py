@@ -12,11 +12,11 @@ from b2nn_tvm.data.bundle import DataBundle, TensorImages
 from b2nn_tvm.data.cifar import cifar, is_cifar
 from b2nn_tvm.data.digits import digits
 from b2nn_tvm.data.folder import folder
+from b2nn_tvm.data.image_files.split_folders import is_folder
 from b2nn_tvm.data.npz import npz
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.procedural import shapes
 from b2nn_tvm.data.sketches import is_sketches, sketches
-from b2nn_tvm.data.split_folders import is_folder
 from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.data.folder_images import Listing, View, bundle_of
-from b2nn_tvm.data.scan_classes import scan
+from b2nn_tvm.data.image_files.scan_classes import scan
+from b2nn_tvm.data.image_files.split_folders import root_of, split_folders
+from b2nn_tvm.data.image_files.uniform_size import uniform_size
 from b2nn_tvm.data.skip_bad import skip_bad_files
-from b2nn_tvm.data.split_folders import root_of, split_folders
-from b2nn_tvm.data.uniform_size import uniform_size
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Note
 

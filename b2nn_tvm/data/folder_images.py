@@ -14,7 +14,7 @@ import torch
 
 from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.bundle import Batch, DataBundle
-from b2nn_tvm.data.decode_image import decode
+from b2nn_tvm.data.image_files.decode_image import decode
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
 

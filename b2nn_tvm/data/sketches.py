@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.decode_image import SUFFIXES, decode
 from b2nn_tvm.data.folder_images import Listing, View, bundle_of
-from b2nn_tvm.data.scan_classes import folders, is_junk, scan
+from b2nn_tvm.data.image_files.decode_image import SUFFIXES, decode
+from b2nn_tvm.data.image_files.scan_classes import folders, is_junk, scan
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from b2nn_tvm.data.decode_image import decode
 from b2nn_tvm.data.folder_images import Listing
+from b2nn_tvm.data.image_files.decode_image import decode
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Note
 

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.decode_image import SUFFIXES
 from b2nn_tvm.data.folder_images import Listing, View, bundle_of
-from b2nn_tvm.data.scan_classes import is_junk, scan
+from b2nn_tvm.data.image_files.decode_image import SUFFIXES
+from b2nn_tvm.data.image_files.scan_classes import is_junk, scan
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.errors import InputError
 

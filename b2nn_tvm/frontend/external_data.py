@@ -10,9 +10,9 @@ import onnx
 from onnx import TensorProto
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_names import quoted
-from b2nn_tvm.frontend.check_tensor import size_bytes
-from b2nn_tvm.frontend.walk_model import all_tensors
+from b2nn_tvm.frontend.checks.check_names import quoted
+from b2nn_tvm.frontend.checks.check_tensor import size_bytes
+from b2nn_tvm.frontend.checks.walk_model import all_tensors
 
 _SHARED = 4  # how often the bytes of a file may be read; tied weights share theirs
 _TO_DO = "put it beside the model, or export with external_data=False"

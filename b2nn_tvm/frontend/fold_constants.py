@@ -14,7 +14,7 @@ from onnx import numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_sizes import check_shapes, check_work
+from b2nn_tvm.frontend.checks.check_sizes import check_shapes, check_work
 
 # Rounds of shape inference and folding: a folded Reshape tells the shapes behind it, and so on.
 _ROUNDS = 8

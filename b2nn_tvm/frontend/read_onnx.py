@@ -10,15 +10,15 @@ import onnx
 from onnx import TensorProto, inliner
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
-from b2nn_tvm.frontend.check_functions import check_functions
-from b2nn_tvm.frontend.check_graph import check_graph
-from b2nn_tvm.frontend.check_names import check_names, printable
-from b2nn_tvm.frontend.check_nodes import check_nodes
-from b2nn_tvm.frontend.check_sizes import check_shapes
-from b2nn_tvm.frontend.check_tensor import check_tensor
+from b2nn_tvm.frontend.checks.check_functions import check_functions
+from b2nn_tvm.frontend.checks.check_graph import check_graph
+from b2nn_tvm.frontend.checks.check_names import check_names, printable
+from b2nn_tvm.frontend.checks.check_nodes import check_nodes
+from b2nn_tvm.frontend.checks.check_sizes import check_shapes
+from b2nn_tvm.frontend.checks.check_tensor import check_tensor
+from b2nn_tvm.frontend.checks.walk_model import all_tensors
 from b2nn_tvm.frontend.external_data import load_external_data
 from b2nn_tvm.frontend.read_model_file import read_model_file
-from b2nn_tvm.frontend.walk_model import all_tensors
 
 OLDEST_OPSET = 11
 _CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d", "BipolarQuant")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from b2nn_tvm.data.decode_image import decode
+from b2nn_tvm.data.image_files.decode_image import decode
 from b2nn_tvm.errors import InputError
 
 if TYPE_CHECKING:

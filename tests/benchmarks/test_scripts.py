@@ -76,6 +76,7 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     return run
 
 
+@pytest.mark.sweep
 def test_layers_beside_every_engine(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     command = [sys.executable, "benchmarks/conv.py", "--cases", "tiny", *LEAST, "--json", str(path)]

@@ -129,7 +129,8 @@ def test_a_run_that_is_interrupted_goes_on(run: Run, library: Path, tmp_path: Pa
     kept = CostTable.load(tmp_path / "costs.json").networks[0].runs
     (samples,) = (tmp_path / "costs.json.samples").iterdir()
     before_resume = samples.read_text()
-    assert kept > 0 and sum('"network"' in line for line in before_resume.splitlines()) == 9
+    rows = [json.loads(line) for line in before_resume.splitlines()]
+    assert kept > 0 and sum(row.get("network", -1) >= 0 for row in rows) == 3
     done = run(*words, "--resume", "--json")
     assert json.loads(done.stdout)["runs"] > kept and samples.read_text().startswith(before_resume)
 

@@ -253,6 +253,7 @@ def layer_by_layer(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.re
     )
 
 
+@pytest.mark.sweep
 def test_the_networks_that_are_measured_are_converted_with_the_options(layer_by_layer) -> None:
     (folder,) = (layer_by_layer.folder / "state" / "networks").glob("4-of-4-*")
     for file in (folder / "model.onnx", layer_by_layer.folder / "model.onnx"):
@@ -267,6 +268,7 @@ def test_the_networks_that_are_measured_are_converted_with_the_options(layer_by_
     assert layer_by_layer.agreeing >= layer_by_layer.images - 1
 
 
+@pytest.mark.sweep
 def test_layers_became_binary_from_the_rear_until_the_budget_was_kept(layer_by_layer) -> None:
     done = [step.layer for step in layer_by_layer.steps]
     assert (
@@ -280,6 +282,7 @@ def test_layers_became_binary_from_the_rear_until_the_budget_was_kept(layer_by_l
     assert [step["layer"] for step in written["steps"]] == done and written["conversion"]["activation"] == "rprelu"
 
 
+@pytest.mark.sweep
 def test_what_other_options_change_is_done_again_and_nothing_else(layer_by_layer, tmp_path: Path) -> None:
     shutil.copytree(layer_by_layer.folder, tmp_path / "out")
     before = stamps(tmp_path / "out")

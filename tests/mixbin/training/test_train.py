@@ -64,6 +64,7 @@ def test_no_epoch_only_measures(data, teacher):
     assert same(model, teacher)
 
 
+@pytest.mark.sweep
 def test_two_processes_train_one_network_whoever_starts_them(tmp_path):
     """Started by the training itself, and by torchrun, over loopback."""
     body = """

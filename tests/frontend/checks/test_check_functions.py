@@ -6,7 +6,7 @@ import pytest
 from onnx import helper
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_functions import MOST_NODES, check_functions
+from b2nn_tvm.frontend.checks.check_functions import MOST_NODES, check_functions
 from b2nn_tvm.frontend.read_onnx import load_model
 from tests.support.networks.onnx_models import model, save
 

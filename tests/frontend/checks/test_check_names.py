@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_names import LONGEST_NAME, check_names, printable, quoted
+from b2nn_tvm.frontend.checks.check_names import LONGEST_NAME, check_names, printable, quoted
 from b2nn_tvm.frontend.read_onnx import load_model
 from tests.support.networks.onnx_models import model, save
 

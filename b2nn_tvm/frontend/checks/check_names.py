@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import onnx
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.walk_model import all_graphs, all_nodes
+from b2nn_tvm.frontend.checks.walk_model import all_graphs, all_nodes
 
 LONGEST_NAME = 4096
 

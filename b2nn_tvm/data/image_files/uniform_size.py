@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from b2nn_tvm.data.decode_image import size_of
+from b2nn_tvm.data.image_files.decode_image import size_of
 
 LARGEST = 512  # larger images are photos that merely come from one camera
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import onnx
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_names import quoted
+from b2nn_tvm.frontend.checks.check_names import quoted
 
 # A value of 1 GiB is one of 32 channels on a picture of 4096 x 2048; a board has 1 to 8 GiB for all values together.
 LARGEST_VALUE = 2**28  # elements, of up to 4 bytes in nearly all networks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.data.scan_classes import folders, is_junk, scan
+from b2nn_tvm.data.image_files.scan_classes import folders, is_junk, scan
 from b2nn_tvm.errors import InputError
 
 

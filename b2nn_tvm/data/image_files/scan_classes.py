@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from b2nn_tvm.data.decode_image import SUFFIXES
+from b2nn_tvm.data.image_files.decode_image import SUFFIXES
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Note
 

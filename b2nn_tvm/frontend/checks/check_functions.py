@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import onnx
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_names import quoted
-from b2nn_tvm.frontend.walk_model import nested_graphs
+from b2nn_tvm.frontend.checks.check_names import quoted
+from b2nn_tvm.frontend.checks.walk_model import nested_graphs
 
 DEEPEST = 100  # onnx's inliner is recursive
 MOST_NODES = 1_000_000  # of the graph with all functions inlined; a large network has some thousands

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from b2nn_tvm.frontend.walk_model import all_graphs, all_nodes, all_tensors, inner_graphs, nested_graphs
+from b2nn_tvm.frontend.checks.walk_model import all_graphs, all_nodes, all_tensors, inner_graphs, nested_graphs
 
 
 def branch(name: str, *nodes):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.data.split_folders import is_folder, root_of, split_folders
+from b2nn_tvm.data.image_files.split_folders import is_folder, root_of, split_folders
 from b2nn_tvm.errors import InputError
 
 

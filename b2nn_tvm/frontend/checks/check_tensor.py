@@ -7,7 +7,7 @@ import math
 from onnx import TensorProto, helper
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_names import quoted
+from b2nn_tvm.frontend.checks.check_names import quoted
 
 MOST_DIMENSIONS = 32
 # Types with less than a byte for an element; the others have the size of their numpy type. Older onnx has not all.

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.frontend.check_graph import check_graph
+from b2nn_tvm.frontend.checks.check_graph import check_graph
 from tests.support.networks.imported import FLOATS
 from tests.support.networks.onnx_models import model
 

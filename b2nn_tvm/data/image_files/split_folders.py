@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from b2nn_tvm.data.scan_classes import folders, is_junk
+from b2nn_tvm.data.image_files.scan_classes import folders, is_junk
 from b2nn_tvm.errors import InputError
 
 _WORDS = {

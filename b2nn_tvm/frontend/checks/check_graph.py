@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence, Set
 import onnx
 
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.frontend.check_names import quoted
-from b2nn_tvm.frontend.walk_model import inner_graphs, nested_graphs
+from b2nn_tvm.frontend.checks.check_names import quoted
+from b2nn_tvm.frontend.checks.walk_model import inner_graphs, nested_graphs
 
 _SHOWN = 4  # nodes of a cycle that an error names
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_sizes import LARGEST_VALUE, MOST_MACS, check_shapes, check_work
+from b2nn_tvm.frontend.checks.check_sizes import LARGEST_VALUE, MOST_MACS, check_shapes, check_work
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import input_shapes, load_model
 from tests.support.networks.onnx_models import model, save
@@ -40,9 +40,9 @@ def test_the_largest_value():
 )
 def test_work(nodes, shapes, macs, monkeypatch):
     node = model(nodes).graph.node
-    monkeypatch.setattr("b2nn_tvm.frontend.check_sizes.MOST_MACS", macs)
+    monkeypatch.setattr("b2nn_tvm.frontend.checks.check_sizes.MOST_MACS", macs)
     check_work(node, shapes)
-    monkeypatch.setattr("b2nn_tvm.frontend.check_sizes.MOST_MACS", macs - 1)
+    monkeypatch.setattr("b2nn_tvm.frontend.checks.check_sizes.MOST_MACS", macs - 1)
     with pytest.raises(InputError, match="multiply-accumulates, more than"):
         check_work(node, shapes)
     assert MOST_MACS == 10**13

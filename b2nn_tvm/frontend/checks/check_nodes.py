@@ -11,9 +11,9 @@ import onnx
 from onnx import defs
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_graph import node_label
-from b2nn_tvm.frontend.check_names import quoted
-from b2nn_tvm.frontend.walk_model import all_graphs
+from b2nn_tvm.frontend.checks.check_graph import node_label
+from b2nn_tvm.frontend.checks.check_names import quoted
+from b2nn_tvm.frontend.checks.walk_model import all_graphs
 
 _STANDARD = ("", "ai.onnx")
 _NEWEST_OPSET = 999  # ONNX has a new one each half a year

@@ -6,7 +6,7 @@ import pytest
 from onnx import AttributeProto, helper
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_nodes import check_nodes
+from b2nn_tvm.frontend.checks.check_nodes import check_nodes
 from tests.support.networks.imported import name_nodes
 from tests.support.networks.onnx_models import model
 from tests.support.networks.onnx_networks import NETWORKS

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.check_tensor import check_tensor, size_bytes
+from b2nn_tvm.frontend.checks.check_tensor import check_tensor, size_bytes
 
 TYPES = [
     *(np.float16, np.float32, np.float64, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from b2nn_tvm.data.decode_image import decode, size_of
+from b2nn_tvm.data.image_files.decode_image import decode, size_of
 from b2nn_tvm.errors import InputError
 
 RAMP = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from b2nn_tvm.data.uniform_size import uniform_size
+from b2nn_tvm.data.image_files.uniform_size import uniform_size
 from b2nn_tvm.errors import InputError
 
 
