@@ -240,8 +240,10 @@ def main(
             **given,
         )
     from b2nn_tvm.loop.results import report
-    from b2nn_tvm.loop.results.report_lines import lines
+    from b2nn_tvm.loop.results.report_lines import broken_budgets, lines
 
+    if warning := broken_budgets(result):
+        out.print_note(warning)
     if as_json:
         out.print_json(report.document(result))
         return

@@ -145,7 +145,29 @@ def _proof(certificate: Certificate) -> str:
 
 def _verdict(budget: AchievedBudget) -> str:
     share = budget.achieved / budget.limit - 1
-    return f"kept, {-share:.1%} to spare" if share <= 0 else f"exceeded by {share:.1%}"
+    if budget.status == "over":
+        return f"exceeded by {share:.1%}"
+    spare = f"{-share:.1%} to spare"
+    if budget.status == "not told apart":
+        return f"{spare}, but its 95 % interval reaches to {amount(budget.upper, budget.unit)}, over the budget"
+    return f"kept, {spare}"
+
+
+def heading(result: SearchResult) -> str:
+    """The network and its budget, and whether it is kept, in a few words."""
+    words = {"kept": "within", "not told apart": "not told apart from", "over": "over the budget of"}
+    return f"{result.model} {words[result.status]} {result.budget}"
+
+
+def broken_budgets(result: SearchResult) -> str | None:
+    """A sentence on the budgets that the network does not keep for certain, None where it keeps all of them."""
+    broken = [each for each in result.budgets if each.status != "kept"]
+    if not broken:
+        return None
+    found = "; ".join(
+        f"{limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})" for each in broken
+    )
+    return f"the network does not keep the budget for certain: {found}"
 
 
 def _error(error: float) -> str:
@@ -153,8 +175,12 @@ def _error(error: float) -> str:
 
 
 def limit_words(budget: AchievedBudget) -> str:
-    """A budget as an amount, with the quantile of the observed times that it is about, if it is about one."""
-    return f"{amount(budget.limit, budget.unit)}{_at(budget.quantile)}"
+    """A budget as an amount, with the quantile of the observed times that it is about, if it is about one.
+
+    Bytes are those of the parameters; a library also holds its code.
+    """
+    parameters = " of parameters" if budget.unit == "bytes" else ""
+    return f"{amount(budget.limit, budget.unit)}{_at(budget.quantile)}{parameters}"
 
 
 def _at(quantile: float | None) -> str:
