@@ -7,7 +7,7 @@ from statistics import median
 
 from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
-from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.compare_random import TOLERANCE, Interval
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.plan import Certificate
@@ -120,7 +120,21 @@ def _comparison(result: SearchResult, accuracy: Interval, ms: Interval) -> str:
     return (
         f"mixed {100 * result.accuracy:.2f} % is {word} the mean {with_interval(accuracy, 100, 2)} % of "
         f"{accuracy.count} random choices (seeds {seeds}; 95 % interval) that were measured at "
-        f"{with_interval(ms, 1, 4)} ms and fine-tuned equally"
+        f"{with_interval(ms, 1, 4)} ms and fine-tuned equally{_far_apart(result)}"
+    )
+
+
+def _far_apart(result: SearchResult) -> str:
+    """Words on the random choices whose time is not the chosen network's, though it should be; often none."""
+    drawn = [row.measured_ms for row in result.rows if row.role == "random"]
+    chosen = result.measured_ms
+    distances = [abs(ms / chosen - 1) for ms in drawn if ms is not None and chosen]
+    far = [distance for distance in distances if distance > TOLERANCE]
+    if not far:
+        return ""
+    return (
+        f"; {len(far)} of their times {'is' if len(far) == 1 else 'are'} more than {TOLERANCE:.0%} away from the chosen"
+        f" network's, at most {max(far):.1%}: no closer choices were found"
     )
 
 

@@ -27,6 +27,13 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
     assert "exceeded by 5.0%" in "\n".join(lines(replace(result, achieved=2.1)))
 
 
+def test_random_choices_of_another_time_are_said_to_be(result: SearchResult) -> None:
+    assert "away from the chosen" not in "\n".join(lines(result))
+    rows = [replace(row, measured_ms=2.09) if row.seed == 7 else row for row in result.rows]
+    text = "\n".join(lines(replace(result, rows=tuple(rows))))
+    assert "1 of their times is more than 3% away from the chosen network's, at most 10.0%" in text
+
+
 def test_lines_say_what_binary_layers_are_and_how_they_became_it(result: SearchResult) -> None:
     steps = (Step("block.conv1", 0.3, 0.951),)
     text = "\n".join(
