@@ -211,6 +211,11 @@ def _doubts(found: Measurement, precision: float) -> list[str]:
             f"the CPU's clock changes with its load (governor {found.device.governor}); for steady times: "
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
         )
+    if 0 < found.device.cpus < found.threads:
+        doubts.append(
+            f"{found.threads} threads share {found.device.cpus} CPUs and wait for one another: give --threads"
+            f" {found.device.cpus} or fewer"
+        )
     half = (found.high_ms - found.low_ms) / 2 / found.undisturbed_ms
     if half > precision:
         doubts.append(
