@@ -70,10 +70,14 @@ def lines(result: SearchResult) -> list[str]:
 
 
 def predictions(result: SearchResult) -> list[tuple[float, float]]:
-    """(predicted, measured) milliseconds of the networks that the cost model had not seen when it predicted them."""
+    """(predicted, measured) milliseconds of the networks that the cost model had not seen when it predicted them; the
+    delivered library's come last.
+    """
     tried = [(attempt.predicted_ms, attempt.measured_ms) for attempt in result.attempts]
     drawn = [(row.predicted_ms, row.measured_ms) for row in result.rows if row.role == "random"]
-    return tried + [(predicted, ms) for predicted, ms in drawn if predicted is not None and ms is not None]
+    delivered = [(result.predicted, result.measured_ms)] if result.unit == "ms" else []
+    found = [*tried, *drawn, *delivered]
+    return [(predicted, ms) for predicted, ms in found if predicted is not None and ms is not None]
 
 
 def _two_times(time: NetworkTime) -> str:

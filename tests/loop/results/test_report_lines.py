@@ -21,7 +21,7 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
     text = "\n".join(lines(result))
     assert "achieved 1.9 ms (kept, 5.0% to spare)" in text
     assert "the prediction was 5.3% too low" in text
-    assert "3 networks predicted before they were measured: median error 5.3%, worst 7.7%" in text
+    assert "4 networks predicted before they were measured: median error 5.3%, worst 7.7%" in text
     assert "359 of them" in text and "seeds 7, 9" in text
     assert "mixed 95.00 % is above the mean 91.00 ± 12.70 %" in text
     assert "exceeded by 5.0%" in "\n".join(lines(replace(result, achieved=2.1)))
