@@ -120,14 +120,14 @@ def main(
     from pathlib import Path
 
     import b2nn_tvm
-    from b2nn_tvm.cli import explanation
+    from b2nn_tvm.cli import draw_progress, explanation
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.targets import target as targets
 
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
     folder = Path(output) if output else Path(f"{Path(model).stem}-{targets.get(target).name}")
-    with out.phases() as draw:
+    with draw_progress.phases() as draw:
 
         def report(phase: str, done: int, total: int, detail: str = "") -> None:
             if "skipped" not in phase:  # the note below says that checks were skipped

@@ -116,7 +116,7 @@ class Manifest:
 def _libraries_in(folder: Path) -> str:
     """What to do about a folder that is no library: the libraries in it, such as those of a search's result."""
     found = sorted(each.parent.name for each in folder.glob(f"*/{FILE}"))
-    return f"try {' or '.join(str(folder / name) for name in found[:3])}" if found else "make one with b2nn-compile"
+    return f"try {' or '.join(str(folder / name) for name in found[:3])}" if found else "b2nn-compile makes one"
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
