@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_sizes import check_shapes, check_work
+from b2nn_tvm.frontend.without_weights import without_weights
 
 # Rounds of shape inference and folding: a folded Reshape tells the shapes behind it, and so on.
 _ROUNDS = 8
@@ -88,7 +89,7 @@ def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """The static shapes that shape inference finds, by the names of the values."""
     try:
-        graph = shape_inference.infer_shapes(model, data_prop=True).graph
+        graph = shape_inference.infer_shapes(without_weights(model), data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find the fault, and name the node
         return {}
     found = {}

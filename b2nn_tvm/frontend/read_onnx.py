@@ -19,8 +19,8 @@ from b2nn_tvm.frontend.checks.check_tensor import check_tensor
 from b2nn_tvm.frontend.checks.walk_model import all_tensors
 from b2nn_tvm.frontend.external_data import load_external_data
 from b2nn_tvm.frontend.read_model_file import read_model_file
+from b2nn_tvm.frontend.versions.convert_opset import convert_opset
 
-OLDEST_OPSET = 11
 _CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d", "BipolarQuant")
 _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
@@ -35,10 +35,10 @@ _INPUT_TYPES = frozenset(
 
 def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
-    optional outputs that nothing reads dropped, nodes in an order that can be computed.
+    optional outputs that nothing reads dropped, nodes in an order that can be computed, of opset 18 or newer.
 
     All is checked before anything is made of it. Raises InputError where the file is missing, is no ONNX model, is
-    damaged, lacks its external data or is older than opset 11.
+    damaged or lacks its external data.
     """
     path = Path(path)
     model = read_model_file(path)
@@ -47,17 +47,16 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         load_external_data(model, path.parent)
     except B2nnError as error:
         raise type(error)(f"{path}: {error}") from None
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    if opset < OLDEST_OPSET:
-        raise InputError(
-            f"{path}: expected opset {OLDEST_OPSET} or newer, but the model has opset {opset}; convert it with "
-            "onnx.version_converter.convert_version(model, 18)"
-        )
     kept = [(f.domain, f.name) for f in model.functions if f.name in _CONVERTED_FUNCTIONS]
     if len(kept) < len(model.functions):
         model = _inlined(model, kept, path)
     name_nodes(model.graph)
     _drop_unread_outputs(model.graph)
+    try:
+        convert_opset(model)
+    except B2nnError as error:
+        raise type(error)(f"{path}: {error}") from None
+    name_nodes(model.graph)  # again: also the nodes that came with another opset
     return model
 
 

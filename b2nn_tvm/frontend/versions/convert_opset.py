@@ -1,0 +1,91 @@
+"""Convert a model of an old opset to opset 18, in which all later steps read it:
+
+    Slice <starts = [1], ends = [3]> (x)  ->  Slice (x, starts, ends)
+
+onnx.version_converter is not used. It gives another meaning to some operators of vision networks: Resize of opset 10
+gets the pixel centres of opset 11, the broadcast of opset 6 along an axis starts at the first one, and bounds of Clip
+and Pad are float32 whatever they bound. It also drops the metadata of nodes, in which exporters keep the names of
+modules. Here only the nodes whose definition has changed are touched, and nodes of other domains never.
+"""
+
+from __future__ import annotations
+
+import onnx
+from onnx import helper, shape_inference
+
+from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.frontend.checks.check_graph import node_label
+from b2nn_tvm.frontend.checks.walk_model import all_graphs
+from b2nn_tvm.frontend.versions.adapt_operators import OPERATOR_ADAPTERS
+from b2nn_tvm.frontend.versions.attributes_to_inputs import INPUT_ADAPTERS
+from b2nn_tvm.frontend.versions.node_context import NodeContext
+from b2nn_tvm.frontend.without_weights import without_weights
+
+OPSET = 18
+_STANDARD = ("", "ai.onnx")
+# Each changes nodes of the opsets below its number; a node may meet several, the oldest first.
+_ADAPTERS = (*OPERATOR_ADAPTERS, *INPUT_ADAPTERS)
+_CHANGED = frozenset(op for _, ops, _ in _ADAPTERS for op in ops)
+_FIRST_WITHOUT_CONSUMED_INPUTS = 6
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The model's opset of ONNX's own operators; 1 where the file does not say, as the standard has it."""
+    return next((each.version for each in model.opset_import if each.domain in _STANDARD), 1)
+
+
+def convert_opset(model: onnx.ModelProto) -> None:
+    """Convert a model of an opset below 18 in place; later ones are left alone.
+
+    The functions of the file are not touched: they are inlined before. Raises InputError or UnsupportedError, naming
+    the node, where an operator of the file's opset has no form in a later one.
+    """
+    opset = opset_of(model)
+    if opset >= OPSET:
+        return
+    types = _value_types(model)
+    taken = {name for graph in all_graphs(model) for node in graph.node for name in (*node.input, *node.output)}
+    taken |= {each.name for graph in all_graphs(model) for each in (*graph.initializer, *graph.input)}
+    for graph in all_graphs(model):
+        nodes: list[onnx.NodeProto] = []
+        for index, node in enumerate(graph.node):
+            if node.domain not in _STANDARD:
+                nodes.append(node)
+                continue
+            context = NodeContext(node, types, taken)
+            try:
+                _adapt(context, opset)
+            except (InputError, UnsupportedError) as error:
+                raise type(error)(f"{node_label(node, index)} of opset {opset}: {error}") from None
+            nodes += [*context.before, node, *context.after]
+        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        del graph.node[:]
+        graph.node.extend(copies)
+    kept = [each for each in model.opset_import if each.domain not in _STANDARD]
+    kept = [helper.make_opsetid(each.domain, each.version) for each in kept]
+    del model.opset_import[:]
+    model.opset_import.extend([helper.make_opsetid("", OPSET), *kept])
+    model.ir_version = max(model.ir_version, 8)  # the first that has this opset
+
+
+def _adapt(context: NodeContext, opset: int) -> None:
+    if opset < _FIRST_WITHOUT_CONSUMED_INPUTS:
+        context.take("consumed_inputs")
+    for below, ops, adapt in _ADAPTERS:
+        if opset < below and context.node.op_type in ops:
+            adapt(context)
+
+
+def _value_types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
+    """The element types and shapes of the values, as far as they are known; nothing where no node needs them."""
+    if not any(node.op_type in _CHANGED for graph in all_graphs(model) for node in graph.node):
+        return {}
+    small = without_weights(model)
+    try:
+        graph = shape_inference.infer_shapes(small).graph
+    except (shape_inference.InferenceError, ValueError):
+        graph = small.graph
+    found = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
+    for tensor in model.graph.initializer:
+        found[tensor.name] = helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims)).tensor_type
+    return found
