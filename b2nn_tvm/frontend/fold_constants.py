@@ -14,7 +14,10 @@ from onnx import numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.frontend.checks.check_reshapes import check_reshapes
 from b2nn_tvm.frontend.checks.check_sizes import check_shapes, check_work
+from b2nn_tvm.frontend.checks.walk_model import nested_graphs
+from b2nn_tvm.frontend.inline_branches import inline_branches
 from b2nn_tvm.frontend.without_weights import without_weights
 
 # Rounds of shape inference and folding: a folded Reshape tells the shapes behind it, and so on.
@@ -36,7 +39,8 @@ _RANDOM = (
 def fold_constants(
     model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], *, sign_zero: str | None = None
 ) -> onnx.ModelProto:
-    """The model with inputs of these static shapes, and without nodes that need no input of the network.
+    """The model with inputs of these static shapes, and without nodes that need no input of the network, that nothing
+    reads, or that are an If or Loop whose way is known.
 
     ``sign_zero`` is the value of Sign at 0: "+1" or "-1", or None for 0. Raises InputError where a value of the network
     or its work would be larger than any device of this kind can take, before it is allocated.
@@ -49,8 +53,10 @@ def fold_constants(
     stored = set(known)
     budget = _MOST_FOLDED + 8 * sum(value.nbytes for value in known.values())
     for _ in range(_ROUNDS):
+        _drop_unread(model.graph)
         inferred = inferred_shapes(model)
         check_shapes(inferred)
+        check_reshapes(model.graph.node, inferred, known)
         check_work(model.graph.node, inferred)
         left = []
         for node in model.graph.node:
@@ -67,10 +73,30 @@ def fold_constants(
         changed = len(left) < len(model.graph.node)
         del model.graph.node[:]
         model.graph.node.extend(left)
+        inlined = inline_branches(model.graph, known)
         _store(model.graph, known, stored)
-        if not changed:
+        if not changed and not inlined:
             break
+    _drop_unread(model.graph)
     return model
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Drop the nodes whose results nothing reads."""
+    read = {value.name for value in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if read.isdisjoint(node.output):
+            continue
+        kept.append(node)
+        read.update(node.input)
+        for inner in nested_graphs([node]):
+            read.update(value.name for value in inner.output)
+            read.update(name for each in inner.node for name in each.input)
+    if len(kept) < len(graph.node):
+        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in reversed(kept)]
+        del graph.node[:]
+        graph.node.extend(copies)
 
 
 def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -170,6 +196,8 @@ def _may_be_large(
 def _store(graph: onnx.GraphProto, known: Mapping[str, np.ndarray], stored: set[str]) -> None:
     """Turn the computed values that are read into initializers."""
     read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    read |= {name for inner in nested_graphs(graph.node) for node in inner.node for name in node.input}
+    read |= {value.name for inner in nested_graphs(graph.node) for value in inner.output}
     for name in sorted(read & known.keys() - stored):
         graph.initializer.append(numpy_helper.from_array(known[name], name))
         stored.add(name)

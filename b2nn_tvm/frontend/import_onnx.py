@@ -19,8 +19,9 @@ from tvm.relax.frontend.onnx import from_onnx
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.converters import converters, known_ops
 from b2nn_tvm.frontend.fold_constants import fold_constants
-from b2nn_tvm.frontend.read_onnx import check_operators, load_model
-from b2nn_tvm.frontend.read_onnx import input_shapes as static_shapes
+from b2nn_tvm.frontend.checks.check_operators import check_operators
+from b2nn_tvm.frontend.read_onnx import load_model
+from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, constant, op_name
 
@@ -53,9 +54,9 @@ def import_onnx(
     if sign_zero not in (None, *SIGN_ZERO):
         raise InputError(f"sign_zero is one of {', '.join(SIGN_ZERO)}, or not given, not {sign_zero!r}")
     model = load_model(path)
-    check_operators(model, known_ops())
     shapes = static_shapes(model, input_shapes)
     model = fold_constants(model, shapes, sign_zero=sign_zero)
+    check_operators(model, known_ops())
     record = _Record()
     module = _converted(model, shapes, sign_zero, record)
     return ImportedModel(

@@ -15,7 +15,9 @@ import pytest
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.frontend.converters import known_ops
 from b2nn_tvm.frontend.fold_constants import fold_constants
-from b2nn_tvm.frontend.read_onnx import check_operators, input_shapes, load_model
+from b2nn_tvm.frontend.checks.check_operators import check_operators
+from b2nn_tvm.frontend.read_onnx import load_model
+from b2nn_tvm.frontend.static_shapes import input_shapes
 from tests.support.networks.damage import damaged
 from tests.support.networks.onnx_networks import NETWORKS
 from tests.support.paths import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.versions.node_context import NodeContext
@@ -102,7 +102,7 @@ def _softmax(context: NodeContext) -> None:
     context.set("axis", -1)
     shape = context.put_before("Shape", [x], "shape")
     context.node.output[0] = context.new_name("flat_result")
-    context.after.append(helper.make_node("Reshape", [context.node.output[0], shape], [y], name=y))
+    context.put_after("Reshape", [context.node.output[0], shape], y)
 
 
 def _scatter(context: NodeContext) -> None:

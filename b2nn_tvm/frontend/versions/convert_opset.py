@@ -11,15 +11,15 @@ modules. Here only the nodes whose definition has changed are touched, and nodes
 from __future__ import annotations
 
 import onnx
-from onnx import helper, shape_inference
+from onnx import helper
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.checks.walk_model import all_graphs
+from b2nn_tvm.frontend.value_types import value_types
 from b2nn_tvm.frontend.versions.adapt_operators import OPERATOR_ADAPTERS
 from b2nn_tvm.frontend.versions.attributes_to_inputs import INPUT_ADAPTERS
 from b2nn_tvm.frontend.versions.node_context import NodeContext
-from b2nn_tvm.frontend.without_weights import without_weights
 
 OPSET = 18
 _STANDARD = ("", "ai.onnx")
@@ -43,7 +43,8 @@ def convert_opset(model: onnx.ModelProto) -> None:
     opset = opset_of(model)
     if opset >= OPSET:
         return
-    types = _value_types(model)
+    needed = any(node.op_type in _CHANGED for graph in all_graphs(model) for node in graph.node)
+    types = value_types(model) if needed else {}
     taken = {name for graph in all_graphs(model) for node in graph.node for name in (*node.input, *node.output)}
     taken |= {each.name for graph in all_graphs(model) for each in (*graph.initializer, *graph.input)}
     for graph in all_graphs(model):
@@ -74,18 +75,3 @@ def _adapt(context: NodeContext, opset: int) -> None:
     for below, ops, adapt in _ADAPTERS:
         if opset < below and context.node.op_type in ops:
             adapt(context)
-
-
-def _value_types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
-    """The element types and shapes of the values, as far as they are known; nothing where no node needs them."""
-    if not any(node.op_type in _CHANGED for graph in all_graphs(model) for node in graph.node):
-        return {}
-    small = without_weights(model)
-    try:
-        graph = shape_inference.infer_shapes(small).graph
-    except (shape_inference.InferenceError, ValueError):
-        graph = small.graph
-    found = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
-    for tensor in model.graph.initializer:
-        found[tensor.name] = helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims)).tensor_type
-    return found

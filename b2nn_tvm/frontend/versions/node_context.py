@@ -65,6 +65,24 @@ class NodeContext:
         self.before.append(helper.make_node(op_type, inputs, [name], name=name, **attributes))
         return name
 
+    def put_layer(self, op_type: str, inputs: list[str], **attributes: Any) -> str:
+        """The output of a new node before this one, which takes over the name of this one as the layer's."""
+        output = self.put_before(op_type, inputs, "sums", **attributes)
+        self.before[-1].name, self.node.name = self.node.name, output
+        return output
+
+    def put_after(self, op_type: str, inputs: list[str], output: str, **attributes: Any) -> None:
+        """Compute ``output`` by a new node behind this one."""
+        self.after.append(helper.make_node(op_type, inputs, [output], name=output, **attributes))
+
+    def become(self, op_type: str, inputs: list[str], **attributes: Any) -> None:
+        """Make the node another one, which computes the same output."""
+        self.node.op_type, self.node.domain = op_type, ""
+        del self.node.input[:]
+        self.node.input.extend(inputs)
+        del self.node.attribute[:]
+        self.node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+
     def set_input(self, position: int, value: str) -> None:
         """Make ``value`` the input at ``position``; optional inputs in front of it that are not there stay left out."""
         while len(self.node.input) <= position:

@@ -10,7 +10,8 @@ import pytest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_sizes import LARGEST_VALUE, MOST_MACS, check_shapes, check_work
 from b2nn_tvm.frontend.fold_constants import fold_constants
-from b2nn_tvm.frontend.read_onnx import input_shapes, load_model
+from b2nn_tvm.frontend.read_onnx import load_model
+from b2nn_tvm.frontend.static_shapes import input_shapes
 from tests.support.networks.onnx_models import model, save
 
 

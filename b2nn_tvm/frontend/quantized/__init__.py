@@ -1,0 +1,1 @@
+"""Quantized operators become arithmetic in float on whole numbers, which is exact below 2^24."""
