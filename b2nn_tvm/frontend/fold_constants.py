@@ -77,12 +77,15 @@ def fold_constants(
         _store(model.graph, known, stored)
         if not changed and not inlined:
             break
-    _drop_unread(model.graph)
+    read = _drop_unread(model.graph)
+    for index in reversed(range(len(model.graph.initializer))):
+        if model.graph.initializer[index].name not in read:
+            del model.graph.initializer[index]
     return model
 
 
-def _drop_unread(graph: onnx.GraphProto) -> None:
-    """Drop the nodes whose results nothing reads."""
+def _drop_unread(graph: onnx.GraphProto) -> set[str]:
+    """Drop the nodes whose results nothing reads; returns the names of all values that are read."""
     read = {value.name for value in graph.output}
     kept = []
     for node in reversed(graph.node):
@@ -97,6 +100,7 @@ def _drop_unread(graph: onnx.GraphProto) -> None:
         copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in reversed(kept)]
         del graph.node[:]
         graph.node.extend(copies)
+    return read
 
 
 def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -109,7 +113,8 @@ def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
                 dims.add().dim_value = size
     graph.ClearField("value_info")  # these shapes may still name the open dimensions
     for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
 
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

@@ -19,6 +19,7 @@ from b2nn_tvm.frontend.external_data import load_external_data
 from b2nn_tvm.frontend.read_model_file import read_model_file
 from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
 from b2nn_tvm.frontend.versions.convert_opset import convert_opset
+from b2nn_tvm.frontend.versions.widen_half import widen_half
 
 _CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d", "BipolarQuant")
 _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
@@ -46,6 +47,7 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     try:
         convert_opset(model)
         expand_quantized(model)
+        widen_half(model)
     except B2nnError as error:
         raise type(error)(f"{path}: {error}") from None
     name_nodes(model.graph)  # again: also the nodes that came with the conversion

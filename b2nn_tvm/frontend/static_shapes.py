@@ -9,14 +9,8 @@ from onnx import TensorProto
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_sizes import check_shapes
+from b2nn_tvm.frontend.checks.check_types import COMPILED_TYPES
 
-_INPUT_TYPES = frozenset(
-    TensorProto.DataType.Value(name)
-    for name in (
-        *("BOOL", "DOUBLE", "FLOAT", "FLOAT16", "INT8", "INT16", "INT32", "INT64"),
-        *("UINT8", "UINT16", "UINT32", "UINT64"),
-    )
-)
 Shape = tuple[int, ...]
 
 
@@ -80,7 +74,7 @@ def _check_input(name: str, value: onnx.ValueInfoProto, given: Shape | None) -> 
     tensor = value.type.tensor_type
     if not value.type.HasField("tensor_type"):
         raise UnsupportedError(f"input {name!r} is no tensor; only tensors can be compiled")
-    if tensor.elem_type not in _INPUT_TYPES:
+    if tensor.elem_type not in COMPILED_TYPES:
         names = {number: word for word, number in TensorProto.DataType.items()}
         raise UnsupportedError(
             f"input {name!r} has the type {names.get(tensor.elem_type, tensor.elem_type)}; expected float, bool or "
