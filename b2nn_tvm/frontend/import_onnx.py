@@ -17,10 +17,10 @@ from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
-from b2nn_tvm.frontend.converters import converters, known_ops
-from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.checks.check_operators import check_operators
 from b2nn_tvm.frontend.checks.check_types import check_types
+from b2nn_tvm.frontend.converters import converters, known_ops
+from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest

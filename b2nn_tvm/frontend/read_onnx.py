@@ -16,8 +16,8 @@ from b2nn_tvm.frontend.checks.check_nodes import check_nodes
 from b2nn_tvm.frontend.checks.check_tensor import check_tensor
 from b2nn_tvm.frontend.checks.walk_model import all_tensors
 from b2nn_tvm.frontend.external_data import load_external_data
-from b2nn_tvm.frontend.read_model_file import read_model_file
 from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
+from b2nn_tvm.frontend.read_model_file import read_model_file
 from b2nn_tvm.frontend.versions.convert_opset import convert_opset
 from b2nn_tvm.frontend.versions.widen_half import widen_half
 

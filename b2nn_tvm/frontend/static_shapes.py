@@ -113,9 +113,7 @@ def _named_sizes(declared: Mapping[str, onnx.ValueInfoProto], given: Mapping[str
 
 
 def _static_shape(name: str, value: onnx.ValueInfoProto, sizes: Mapping[str, int]) -> Shape:
-    dims = [
-        size or sizes.get(dim.dim_param) for size, dim in zip(_dims(value), value.type.tensor_type.shape.dim)
-    ]
+    dims = [size or sizes.get(dim.dim_param) for size, dim in zip(_dims(value), value.type.tensor_type.shape.dim)]
     if dims and dims[0] is None:
         dims[0] = 1
     static = tuple(size for size in dims if size is not None)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.errors import B2nnError
+from b2nn_tvm.frontend.checks.check_operators import check_operators
 from b2nn_tvm.frontend.converters import known_ops
 from b2nn_tvm.frontend.fold_constants import fold_constants
-from b2nn_tvm.frontend.checks.check_operators import check_operators
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.static_shapes import input_shapes
 from tests.support.networks.damage import damaged

@@ -54,7 +54,9 @@ def _remedy(graph: onnx.GraphProto, unknown: dict[str, list[onnx.NodeProto]]) ->
             "the network by tracing (torch.onnx.export of a module that is not scripted) with fixed input shapes"
         )
     if ops & _RECURRENT:
-        return f"recurrent layers have no kernels here: {_cut(graph, [n for op in ops & _RECURRENT for n in unknown[op]])}"
+        return (
+            f"recurrent layers have no kernels here: {_cut(graph, [n for op in ops & _RECURRENT for n in unknown[op]])}"
+        )
     return _REPLACE
 
 

@@ -11,7 +11,20 @@ from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.checks.check_names import quoted
 from b2nn_tvm.frontend.value_types import inferred_values
 
-_COMPILED = ("BOOL", "DOUBLE", "FLOAT", "FLOAT16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+_COMPILED = (
+    "BOOL",
+    "DOUBLE",
+    "FLOAT",
+    "FLOAT16",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "UINT8",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+)
 COMPILED_TYPES = frozenset(TensorProto.DataType.Value(name) for name in _COMPILED)
 SUPPORTED = "float32, float64, float16, bool and integers of 8 to 64 bits can be compiled"
 _NAMES = {number: name.lower() for name, number in TensorProto.DataType.items()}

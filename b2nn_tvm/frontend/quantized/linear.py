@@ -23,6 +23,7 @@ _INTEGERS = frozenset(
 
 
 def dequantize_linear(context: QuantizedContext) -> None:
+    """(Cast(q) - z) * s; what has scales for blocks is left alone, and must be a constant."""
     q, scale, zero_point = (context.input(position) for position in range(3))
     if context.get("block_size", 0):
         if context.value(q) is None:
@@ -42,6 +43,7 @@ def dequantize_linear(context: QuantizedContext) -> None:
 
 
 def quantize_linear(context: QuantizedContext) -> None:
+    """Cast(Clip(Round(x / s) + z, low, high)); uint8 where neither a zero point nor an attribute says the type."""
     x, scale, zero_point = (context.input(position) for position in range(3))
     if context.get("block_size", 0):
         raise UnsupportedError("it has scales for blocks, which cannot be compiled; quantize per tensor or per axis")

@@ -74,7 +74,9 @@ def _activated(context: QuantizedContext, y: str) -> None:
     elif op not in _ACTIVATIONS or len(values) < _ACTIVATIONS[op]:
         raise UnsupportedError(f"it is fused with {op}, which cannot be compiled; save the file without optimizations")
     elif op == "Clip":
-        context.become("Clip", [y, *(context.constant(word, np.float32(v)) for word, v in zip(("low", "high"), values))])
+        context.become(
+            "Clip", [y, *(context.constant(word, np.float32(v)) for word, v in zip(("low", "high"), values))]
+        )
     else:
         context.become(op, [y], **dict(zip(_PARAMETERS.get(op, ()), values)))
 
@@ -84,7 +86,9 @@ def _real(context: QuantizedContext, position: int) -> str:
     q, scale, zero_point = (context.input(position + step) for step in range(3))
     for name, what in ((scale, "scale"), (zero_point, "zero point")):
         context.one_number(name, what)
-    return context.put_before("Mul", [context.centred(q, zero_point, None), context.scale(scale, q, None)], "real_input")
+    return context.put_before(
+        "Mul", [context.centred(q, zero_point, None), context.scale(scale, q, None)], "real_input"
+    )
 
 
 def _quantized(context: QuantizedContext, y: str, position: int) -> None:

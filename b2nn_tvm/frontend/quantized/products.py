@@ -17,6 +17,7 @@ _CONV = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
 
 
 def qlinear_conv(context: QuantizedContext) -> None:
+    """The form above; scales and zero points of the weights are one number, or one for each output channel."""
     x, xs, xz, w, ws, wz, ys, yz, bias = (context.input(position) for position in range(9))
     weight_rank = context.rank(w)
     if weight_rank is None:
@@ -33,6 +34,7 @@ def qlinear_conv(context: QuantizedContext) -> None:
 
 
 def qlinear_matmul(context: QuantizedContext) -> None:
+    """The same with MatMul; scales and zero points of b are one number, or one for each column."""
     a, scale_a, zero_a, b, scale_b, zero_b, ys, yz = (context.input(position) for position in range(8))
     for name, what in ((scale_a, "scale of a"), (zero_a, "zero point of a"), (ys, "scale"), (yz, "zero point")):
         context.one_number(name, what)
@@ -63,6 +65,7 @@ def q_gemm(context: QuantizedContext) -> None:
 
 
 def conv_integer(context: QuantizedContext) -> None:
+    """Conv(x - zx, w - zw) as int32."""
     x, w, xz, wz = (context.input(position) for position in range(4))
     context.one_number(xz, "zero point")
     inputs = [context.centred(x, xz, None), context.centred(w, wz, 0)]
@@ -70,6 +73,7 @@ def conv_integer(context: QuantizedContext) -> None:
 
 
 def matmul_integer(context: QuantizedContext) -> None:
+    """MatMul(a - za, b - zb) as int32."""
     a, b, zero_a, zero_b = (context.input(position) for position in range(4))
     context.one_number(zero_a, "zero point of a")
     inputs = [context.centred(a, zero_a, None), context.centred(b, zero_b, -1)]

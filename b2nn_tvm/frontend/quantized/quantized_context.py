@@ -52,7 +52,7 @@ class QuantizedContext(NodeContext):
         return self.floats.get(name) or self.put_before("Cast", [name], "float", to=TensorProto.FLOAT)
 
     def centred(self, name: str, zero_point: str, axis: int | None) -> str:
-        """Integers less their zero point, as float32; the zero point is one number, or one for each index of ``axis``."""
+        """Integers less their zero point, which is one number or one for each index of ``axis``, as float32."""
         zero = self.value(zero_point) if zero_point else np.zeros(1)
         value = self.value(name)
         if zero is not None and value is not None:
@@ -61,7 +61,9 @@ class QuantizedContext(NodeContext):
         x = self.whole_numbers(name)
         if zero is not None and not zero.any():
             return x
-        return self.put_before("Sub", [x, self._spread(self.whole_numbers(zero_point), zero_point, name, axis)], "centred")
+        return self.put_before(
+            "Sub", [x, self._spread(self.whole_numbers(zero_point), zero_point, name, axis)], "centred"
+        )
 
     def scale(self, name: str, like: str, axis: int | None) -> str:
         """A scale in float32, shaped so that it stands along ``axis`` of the value ``like``."""

@@ -44,7 +44,7 @@ def _slope(context: NodeContext) -> None:
 def _cast(context: NodeContext) -> None:
     word = context.get("to")
     if isinstance(word, bytes):
-        if word.decode(errors="replace") not in TensorProto.DataType.keys():
+        if word.decode(errors="replace") not in dict(TensorProto.DataType.items()):
             raise InputError(f"it casts to the unknown type {word!r}")
         context.set("to", TensorProto.DataType.Value(word.decode()))
 

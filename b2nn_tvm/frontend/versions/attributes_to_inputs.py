@@ -1,4 +1,4 @@
-"""Operators whose attributes became inputs: the axes of Squeeze and reductions, the bounds of Slice, Pad and Clip, ..."""
+"""Operators whose attributes became inputs: axes of Squeeze and reductions, bounds of Slice, Pad and Clip, ..."""
 
 from __future__ import annotations
 

@@ -59,7 +59,9 @@ def _has_half(model: onnx.ModelProto) -> bool:
             return True
         for node in graph.node:
             for attribute in node.attribute:
-                if attribute.t.data_type == _HALF or (attribute.name in ("to", *_TYPE_ATTRIBUTES) and attribute.i == _HALF):
+                if attribute.t.data_type == _HALF or (
+                    attribute.name in ("to", *_TYPE_ATTRIBUTES) and attribute.i == _HALF
+                ):
                     return True
     return False
 
