@@ -104,13 +104,15 @@ def _drop_unread(graph: onnx.GraphProto) -> set[str]:
 
 
 def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for index in reversed(range(len(graph.input))):
+        if graph.input[index].name not in shapes:  # a constant: files of IR version 3 have these among the inputs
+            del graph.input[index]
     for value in graph.input:
-        if value.name in shapes:
-            dims = value.type.tensor_type.shape.dim
-            del dims[:]
-            value.type.tensor_type.shape.SetInParent()
-            for size in shapes[value.name]:
-                dims.add().dim_value = size
+        dims = value.type.tensor_type.shape.dim
+        del dims[:]
+        value.type.tensor_type.shape.SetInParent()
+        for size in shapes[value.name]:
+            dims.add().dim_value = size
     graph.ClearField("value_info")  # these shapes may still name the open dimensions
     for value in graph.output:
         if value.type.HasField("tensor_type"):
