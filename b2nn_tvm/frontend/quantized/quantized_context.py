@@ -59,25 +59,36 @@ class QuantizedContext(NodeContext):
             shaped = _along(zero, value.ndim, axis)
             return self.constant("centred", value.astype(np.float32) - shaped.astype(np.float32))
         x = self.whole_numbers(name)
-        if zero is not None and not zero.any():
+        if zero is None:
+            shift = self._spread(self.whole_numbers(zero_point), zero_point, name, axis)
+        elif zero.any():
+            shift = self.constant("zero_point", self._shaped(zero, name, axis))
+        else:
             return x
-        return self.put_before(
-            "Sub", [x, self._spread(self.whole_numbers(zero_point), zero_point, name, axis)], "centred"
-        )
+        return self.put_before("Sub", [x, shift], "centred")
 
     def scale(self, name: str, like: str, axis: int | None) -> str:
         """A scale in float32, shaped so that it stands along ``axis`` of the value ``like``."""
         value = self.value(name)
-        if value is not None and value.ndim <= 1 and (value.size == 1 or self.rank(like) is not None):
-            return self.constant("scale", _along(value, self.rank(like) or 0, axis).astype(np.float32))
-        return self._spread(name, name, like, axis)
+        return (
+            self._spread(name, name, like, axis)
+            if value is None
+            else self.constant("scale", self._shaped(value, like, axis))
+        )
+
+    def _shaped(self, value: np.ndarray, like: str, axis: int | None) -> np.ndarray:
+        """A constant scale or zero point as float32, shaped so that it stands along ``axis`` of the value ``like``."""
+        rank = self.rank(like)
+        if rank is None and value.size > 1:
+            raise UnsupportedError(f"the shape of {like!r} is not known, so its scales cannot be placed")
+        return _along(value, rank or 0, axis).astype(np.float32)
 
     def _spread(self, value: str, typed_as: str, like: str, axis: int | None) -> str:
         """``value`` with dimensions of 1 behind its only one; ``typed_as`` has its shape."""
         rank, whole = self.rank(typed_as), self.rank(like)
         if rank == 0 or axis is None:
             return value
-        if rank != 1 or whole is None:
+        if rank != 1 or not whole:
             raise UnsupportedError("the shapes of its scale or zero point are not known; store them in the file")
         behind = whole - 1 - axis % whole
         if not behind:
@@ -97,7 +108,7 @@ class QuantizedContext(NodeContext):
             shaped = self._spread(self.whole_numbers(zero_point), zero_point, like, axis)
             rounded = self.put_before("Add", [rounded, shaped], "shifted")
         elif zero.any():
-            shift = self.constant("shift", _along(zero, self.rank(like) or zero.ndim, axis).astype(np.float32))
+            shift = self.constant("shift", self._shaped(zero, like, axis))
             rounded = self.put_before("Add", [rounded, shift], "shifted")
         bounds = [self.constant(word, np.float32(bound)) for word, bound in (("low", low), ("high", high))]
         clipped = self.put_before("Clip", [rounded, *bounds], "clipped")

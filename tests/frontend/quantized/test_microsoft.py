@@ -1,0 +1,58 @@
+"""Operators that onnxruntime's tools write give the integers that onnxruntime gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
+from tests.support.networks.onnx_models import model
+from tests.support.networks.same_results import assert_same, image
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 256, (1, 4, 6, 5)).astype(np.uint8)
+PAIR = {"xs": np.float32(0.04), "xz": np.uint8(90), "ys": np.float32(0.05), "yz": np.uint8(110)}
+
+
+def microsoft(nodes, constants, **types):
+    built = model(nodes, constants, **types)
+    built.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return built
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "output = com.microsoft.QLinearAdd (input, xs, xz, input, ys, yz, ys, yz)",
+        "output = com.microsoft.QLinearMul (input, xs, xz, input, ys, yz, ys, yz)",
+        "output = com.microsoft.QLinearLeakyRelu <alpha = 0.1> (input, xs, xz, ys, yz)",
+        "output = com.microsoft.QLinearSigmoid (input, xs, xz, qs, qz)",
+        "output = com.microsoft.QLinearGlobalAveragePool (input, xs, xz, ys, yz)",
+        "output = com.microsoft.QLinearAveragePool <kernel_shape = [2, 2]> (input, xs, xz, ys, yz)",
+        "output = com.microsoft.QLinearConcat <axis = 1> (ys, yz, input, xs, xz, input, ys, yz)",
+    ],
+)
+def test_quantized_operators(nodes):
+    constants = {**PAIR, "qs": np.float32(1 / 256), "qz": np.uint8(0)}
+    used = {name: value for name, value in constants.items() if f"{name}," in nodes or f"{name})" in nodes}
+    built = microsoft(nodes, used, inputs="uint8[1,4,6,5] input", outputs="uint8 output")
+    assert_same(built, expand_quantized, X, tolerance=1)  # onnxruntime multiplies by rounded ratios of scales
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["", 'activation = "Relu"', 'activation = "LeakyRelu", activation_params = [0.1]'],
+)
+def test_fused_convolutions(activation):
+    constants = {"w": image((4, 4, 3, 3), seed=1), "b": image((4,), seed=2)}
+    options = ", ".join(filter(None, ["pads = [1, 1, 1, 1]", activation]))
+    nodes = f"output = com.microsoft.FusedConv <{options}> (input, w, b, input)"
+    assert_same(microsoft(nodes, constants, outputs="float output"), expand_quantized, image())
+
+
+def test_an_activation_without_a_form_is_refused():
+    nodes = 'output = com.microsoft.FusedConv <activation = "Softmax"> (input, w)'
+    with pytest.raises(UnsupportedError, match="it is fused with Softmax"):
+        expand_quantized(microsoft(nodes, {"w": image((4, 4, 3, 3))}))
