@@ -17,8 +17,8 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_reshapes import check_reshapes
 from b2nn_tvm.frontend.checks.check_sizes import check_shapes, check_work
 from b2nn_tvm.frontend.checks.walk_model import nested_graphs
+from b2nn_tvm.frontend.graph.without_weights import without_weights
 from b2nn_tvm.frontend.inline_branches import inline_branches
-from b2nn_tvm.frontend.without_weights import without_weights
 
 # Rounds of shape inference and folding: a folded Reshape tells the shapes behind it, and so on.
 _ROUNDS = 8

@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.checks.check_names import quoted
-from b2nn_tvm.frontend.value_types import inferred_values
+from b2nn_tvm.frontend.graph.value_types import inferred_values
 
 _COMPILED = (
     "BOOL",

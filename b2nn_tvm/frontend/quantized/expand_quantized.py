@@ -15,9 +15,9 @@ from onnx import TensorProto, helper
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_graph import node_label
+from b2nn_tvm.frontend.graph.value_types import value_types
 from b2nn_tvm.frontend.quantized import linear, microsoft, products
 from b2nn_tvm.frontend.quantized.quantized_context import QuantizedContext
-from b2nn_tvm.frontend.value_types import value_types
 
 _STANDARD = {
     "ConvInteger": products.conv_integer,

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.frontend.versions.node_context import NodeContext
+from b2nn_tvm.frontend.graph.node_context import NodeContext
 
 _LIMITS = {
     TensorProto.UINT8: (0, 255),

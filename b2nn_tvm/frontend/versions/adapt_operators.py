@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.frontend.versions.node_context import NodeContext
+from b2nn_tvm.frontend.graph.node_context import NodeContext
 
 
 def _broadcast(context: NodeContext) -> None:

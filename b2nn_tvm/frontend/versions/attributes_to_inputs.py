@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.versions.node_context import NodeContext
+from b2nn_tvm.frontend.graph.node_context import NodeContext
 
 Adapter = Callable[[NodeContext], None]
 

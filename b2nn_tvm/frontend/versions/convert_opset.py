@@ -16,10 +16,10 @@ from onnx import helper
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.checks.walk_model import all_graphs
-from b2nn_tvm.frontend.value_types import value_types
+from b2nn_tvm.frontend.graph.node_context import NodeContext
+from b2nn_tvm.frontend.graph.value_types import value_types
 from b2nn_tvm.frontend.versions.adapt_operators import OPERATOR_ADAPTERS
 from b2nn_tvm.frontend.versions.attributes_to_inputs import INPUT_ADAPTERS
-from b2nn_tvm.frontend.versions.node_context import NodeContext
 
 OPSET = 18
 _STANDARD = ("", "ai.onnx")

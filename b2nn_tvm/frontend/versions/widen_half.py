@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm.frontend.checks.walk_model import all_graphs, nested_graphs
-from b2nn_tvm.frontend.value_types import value_types
+from b2nn_tvm.frontend.graph.value_types import value_types
 
 _HALF, _FLOAT = TensorProto.FLOAT16, TensorProto.FLOAT
 _TYPE_ATTRIBUTES = ("dtype", "output_dtype")  # of operators that make values of a type out of nothing

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from b2nn_tvm.frontend.versions.node_context import NodeContext
+from b2nn_tvm.frontend.graph.node_context import NodeContext
 
 
 def context(node, taken=()):

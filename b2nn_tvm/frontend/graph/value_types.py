@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import helper, shape_inference
 
-from b2nn_tvm.frontend.without_weights import without_weights
+from b2nn_tvm.frontend.graph.without_weights import without_weights
 
 
 def value_types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:

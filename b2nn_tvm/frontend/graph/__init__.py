@@ -1,0 +1,1 @@
+"""What several steps of reading an ONNX file need of its graph."""
