@@ -71,11 +71,22 @@ def test_what_cannot_be_known_stays(nodes, ops):
     assert folded(nodes, used)[0] == ops
 
 
-def test_branches_stay():
-    nodes = """c = Constant <value_int = 1> () b = Cast <to = 9> (c)
+def test_branches_on_data_stay():
+    nodes = """m = ReduceMax <keepdims = 0> (input) b = Cast <to = 9> (m)
         output = If (b) <then_branch = t () => (float[1,4,6,5] y)
         { y = Relu (input) }, else_branch = e () => (float[1,4,6,5] y) { y = Neg (input) }>"""
-    assert folded(nodes)[0] == ["If"]
+    assert folded(nodes)[0] == ["ReduceMax", "Cast", "If"]
+
+
+def test_nodes_and_constants_that_nothing_reads_are_dropped():
+    ops, constants = folded("a = Exp (input) b = Add (a, w) output = Relu (input)", {"w": np.float32(1)})
+    assert (ops, constants) == (["Relu"], {})
+
+
+def test_constants_among_the_inputs_are_no_inputs():
+    built = model("output = Conv (input, w)", {"w": np.ones((3, 4, 1, 1), np.float32)})
+    built.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [3, 4, 1, 1]))
+    assert [value.name for value in fold_constants(built, SHAPES).graph.input] == ["input"]
 
 
 def test_an_initializer_that_is_also_an_input_may_be_given_another_value():

@@ -18,7 +18,9 @@ SHAPES = {"input": (1, 4, 6, 5)}
 
 def body(text, inputs=(), outputs=("y",), constants=None):
     graph = model(text, constants).graph
-    values = [helper.make_tensor_value_info(name, kind, None) for name, kind in inputs]
+    values = [
+        helper.make_tensor_value_info(name, kind, [] if kind != TensorProto.FLOAT else None) for name, kind in inputs
+    ]
     results = [helper.make_empty_tensor_value_info(name) for name in outputs]
     return helper.make_graph(graph.node, "body", values, results, graph.initializer)
 
@@ -50,7 +52,9 @@ def test_a_condition_on_static_shapes():
 
 
 def test_branches_in_branches():
-    inner = helper.make_node("If", ["no"], ["y"], then_branch=body("y = Relu (r)"), else_branch=body("y = Neg (r)"))
+    inner = helper.make_node(
+        "If", ["no"], ["y"], then_branch=body("p = Relu (r)", (), ("p",)), else_branch=body("n = Neg (r)", (), ("n",))
+    )
     outer = body("r = Abs (input) no = Constant <value = bool {0}> ()")
     outer.node.append(inner)
     built = model("yes = Constant <value = bool {1}> ()", outputs="float output")

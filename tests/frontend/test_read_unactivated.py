@@ -12,9 +12,9 @@ WEIGHTS = {name: np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4, 1, 1) fo
 }
 
 
-def rewritten(nodes, *readers):
+def rewritten(nodes, *readers, **options):
     """The operators in front of the first reader, from its input upwards, and the new model."""
-    built = static_graph(model(nodes, WEIGHTS)).model
+    built = static_graph(model(nodes, WEIGHTS, **options)).model
     read_unactivated(built.graph, readers)
     onnx.checker.check_model(onnx.shape_inference.infer_shapes(built))
     return above(built, next(node for node in built.graph.node if node.name == readers[0])), built
@@ -76,13 +76,14 @@ def test_where_one_path_has_no_activation_nothing_changes():
 def test_a_maximum_and_a_relu_change_places_which_is_exact(tmp_path):
     nodes = """a = Relu (input) p = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (a) ["c"] b = Conv (p, w)
         ["d"] e = Conv (p, v) output = Add (e, e)"""
-    found, built = rewritten(nodes, "c")
+    outputs = "float[N,C,H,W] output, float[N,C,H,W] b"
+    found, built = rewritten(nodes, "c", outputs=outputs)
     assert found == ["MaxPool"]
     other = next(node for node in built.graph.node if node.name == "d")
     assert above(built, other) == ["Relu", "MaxPool"]
     assert sum(node.op_type == "MaxPool" for node in built.graph.node) == 1
     x = np.random.default_rng(0).standard_normal((1, 4, 6, 5)).astype(np.float32)
-    before = onnxruntime_output(save(tmp_path, model(nodes, WEIGHTS), "before.onnx"), x)
+    before = onnxruntime_output(save(tmp_path, model(nodes, WEIGHTS, outputs=outputs), "before.onnx"), x)
     np.testing.assert_array_equal(onnxruntime_output(save(tmp_path, built, "after.onnx"), x), before)
 
 

@@ -77,7 +77,7 @@ def _output_names(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def _cast(source: str, result: str, element: int) -> onnx.NodeProto:
-    return helper.make_node("Cast", [source], [result], name=f"{result}/cast", to=element)
+    return helper.make_node("Cast", [source], [result], name=f"{result}/as_{element}", to=element)
 
 
 def _widen(tensor: onnx.TensorProto) -> None:

@@ -19,7 +19,10 @@ SHAPES = {"input": (1, 4, 6, 5)}
         ("b = Cast <to = 17> (input) output = Cast <to = 1> (b)", "'b' of node .* is of type float8e4m3fn"),
         ("b = Cast <to = 22> (input) output = Cast <to = 1> (b)", "'b' of node .* is of type int4"),
         ("b = Cast <to = 8> (input) output = Cast <to = 1> (b)", "'b' of node .* is of type string"),
-        ("output = SequenceConstruct (input, input)", "'output' of node .* is no tensor but a sequence"),
+        (
+            "s = SplitToSequence (input) output = ConcatFromSequence <axis = 0> (s)",
+            "'s' of node .* no tensor but a seq",
+        ),
         ("o = Optional (input) output = OptionalGetElement (o)", "'o' of node .* is no tensor but an optional"),
     ],
 )

@@ -11,7 +11,10 @@ def test_types_of_inputs_constants_and_what_is_computed():
     built = model("h = Cast <to = 10> (input) output = Conv (input, w)", {"w": np.zeros((64, 4, 3, 3), np.float32)})
     types = value_types(built)
     assert {name: found.elem_type for name, found in types.items()} == {
-        "input": TensorProto.FLOAT, "h": TensorProto.FLOAT16, "output": TensorProto.FLOAT, "w": TensorProto.FLOAT
+        "input": TensorProto.FLOAT,
+        "h": TensorProto.FLOAT16,
+        "output": TensorProto.FLOAT,
+        "w": TensorProto.FLOAT,
     }
     assert [dim.dim_value for dim in types["output"].shape.dim] == [1, 64, 4, 3]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm import compile_model
 from b2nn_tvm.frontend.graph.value_types import value_types
@@ -30,13 +30,13 @@ def inner_types(built):
     "nodes",
     [
         "c = Conv (input, w) output = Relu (c)",
-        "h = Constant <value = float16 {0.5}> () m = Mul (input, h) output = Add (m, h)",
+        "m = Mul (input, half) output = Add (m, half)",
         "c = Clip (input, low) output = MaxPool <kernel_shape = [2, 2]> (c)",
         "f = Cast <to = 1> (input) s = Softmax (f) output = Cast <to = 10> (s)",
     ],
 )
 def test_results_stay_within_half_precision(nodes):
-    constants = {"w": halves(3, 4, 3, 3), "low": np.float16(-0.5)}
+    constants = {"w": halves(3, 4, 3, 3), "low": np.float16(-0.5), "half": np.float16(0.5)}
     used = {name: value for name, value in constants.items() if f" {name})" in nodes}
     before = model(nodes, used, inputs="float16[1,4,6,5] input", outputs="float16 output")
     after = assert_same(before, widen_half, halves(1, 4, 6, 5), tolerance=4e-3)
@@ -51,8 +51,9 @@ def test_explicit_casts_round():
 
 
 def test_bodies_of_branches_are_widened():
-    then = model("c = Constant <value = float16 {0.5}> () output = Mul (input, c)").graph
-    branch = helper.make_graph(then.node, "b", [], [helper.make_tensor_value_info("output", HALF, None)])
+    constant = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.float16(0.5)))
+    nodes = [constant, helper.make_node("Mul", ["input", "c"], ["output"])]
+    branch = helper.make_graph(nodes, "b", [], [helper.make_tensor_value_info("output", HALF, None)])
     built = model("k = Constant <value = bool {1}> ()", inputs="float16[1,4,6,5] input", outputs="float16 y")
     built.graph.node.append(helper.make_node("If", ["k"], ["y"], then_branch=branch, else_branch=branch))
     widen_half(built)
@@ -71,8 +72,11 @@ def test_other_models_are_left_alone():
 def test_a_binary_network_in_half_precision(tmp_path):
     """Signs are those of float32 sums of the file's numbers, and the binary layer is computed on bits."""
     constants = {
-        "w": halves(32, 4, 3, 3), "b": random_signs((8, 32, 3, 3)).astype(np.float16),
-        "t": np.float16(0.1), "one": np.float16(1), "minus": np.float16(-1),
+        "w": halves(32, 4, 3, 3),
+        "b": random_signs((8, 32, 3, 3)).astype(np.float16),
+        "t": np.float16(0.1),
+        "one": np.float16(1),
+        "minus": np.float16(-1),
     }
     nodes = """c = Conv <pads = [1, 1, 1, 1]> (input, w) k = GreaterOrEqual (c, t) s = Where (k, one, minus)
         output = Conv <pads = [1, 1, 1, 1]> (s, b)"""
