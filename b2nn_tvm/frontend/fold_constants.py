@@ -172,7 +172,7 @@ def _fold(
         )
     except Exception:  # noqa: BLE001 - a node that the evaluator cannot compute is left for the compiler
         return False
-    if not all(isinstance(value, np.ndarray | np.generic) for value in values):
+    if not all(isinstance(value, np.ndarray | np.generic) and value.dtype.kind != "O" for value in values):
         return False
     known.update(zip((name for name in node.output if name), map(np.asarray, values)))
     return True

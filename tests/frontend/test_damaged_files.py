@@ -14,6 +14,7 @@ import pytest
 
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.frontend.checks.check_operators import check_operators
+from b2nn_tvm.frontend.checks.check_types import check_types
 from b2nn_tvm.frontend.converters import known_ops
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import load_model
@@ -29,8 +30,9 @@ READ, SWEPT, IMPORTED = 3000, 20_000, 1000
 def read(path: Path) -> None:
     """All that is done with a file before TVM has a part in it."""
     model = load_model(path)
+    model = fold_constants(model, input_shapes(model, None))
     check_operators(model, known_ops())
-    fold_constants(model, input_shapes(model, None))
+    check_types(model)
 
 
 @pytest.mark.parametrize("seeds", [range(READ), pytest.param(range(READ, SWEPT), marks=pytest.mark.sweep)], ids=len)

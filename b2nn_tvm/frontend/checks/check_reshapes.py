@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
 
 from b2nn_tvm.errors import InputError
+
+_SHOWN = 8  # dimensions of a shape that an error shows
 
 
 def check_reshapes(
@@ -34,5 +36,5 @@ def check_reshapes(
             )
 
 
-def _text(shape: Iterable[int]) -> str:
-    return "x".join(map(str, shape))
+def _text(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape[:_SHOWN])) + ("x..." if len(shape) > _SHOWN else "")

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+_ELEMENTS = frozenset(helper.get_all_tensor_dtypes()) - {TensorProto.STRING, TensorProto.UNDEFINED}
+
 
 class NodeContext:
     """One node that is being converted; ``before`` and ``after`` are the nodes that go around it.
@@ -47,9 +49,11 @@ class NodeContext:
         return len(known.shape.dim) if known is not None and known.HasField("shape") else None
 
     def dtype(self, value: str) -> np.dtype[Any]:
-        """The numpy type of a value; float32 where it is not known."""
+        """The numpy type of a value; float32 where it is not known, or no number."""
         known = self._types.get(value)
-        element = known.elem_type if known is not None and known.elem_type else TensorProto.FLOAT
+        element = known.elem_type if known is not None else 0
+        if element not in _ELEMENTS:
+            element = TensorProto.FLOAT
         return np.dtype(helper.tensor_dtype_to_np_dtype(element))
 
     def constant(self, word: str, value: np.ndarray) -> str:

@@ -74,6 +74,14 @@ def expand_quantized(model: onnx.ModelProto) -> None:
                 expand(context)
             except (InputError, UnsupportedError) as error:
                 raise type(error)(f"{node_label(node, index)}: {error}") from None
+            except (
+                ArithmeticError,
+                AttributeError,
+                LookupError,
+                TypeError,
+                ValueError,
+            ) as error:  # inputs and attributes of no sense
+                raise InputError(f"{node_label(node, index)} cannot be computed: {error}; export it again") from None
             nodes += [*context.before, node, *context.after]
         elif node.op_type == "Cast" and node.input[0] in floats and _to_float(node):
             node.op_type, node.input[0] = "Identity", floats[node.input[0]]

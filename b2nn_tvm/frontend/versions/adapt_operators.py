@@ -74,8 +74,6 @@ def _upsample(context: NodeContext) -> None:
     scales = context.take("scales", None if height is None or width is None else [1.0, 1.0, height, width])
     if scales is not None:
         context.set_input(1, context.constant("scales", np.array(scales, np.float32)))
-    if len(context.node.input) < 2:
-        raise InputError("it has no scales")
     if context.get("mode") == b"bilinear":  # as opset 1 called it
         context.set("mode", "linear")
     context.node.op_type = "Resize"  # of opset 10, whose form comes next
@@ -83,6 +81,8 @@ def _upsample(context: NodeContext) -> None:
 
 def _resize(context: NodeContext) -> None:
     """Resize (x, scales) of opset 10 had one way to place pixels; the input roi came between later."""
+    if len(context.node.input) < 2:
+        raise InputError("it has no scales")
     x, scales = context.node.input[:2]
     del context.node.input[:]
     context.node.input.extend([x, "", scales])

@@ -58,6 +58,8 @@ def convert_opset(model: onnx.ModelProto) -> None:
                 _adapt(context, opset)
             except (InputError, UnsupportedError) as error:
                 raise type(error)(f"{node_label(node, index)} of opset {opset}: {error}") from None
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # inputs and attributes of no sense
+                raise InputError(f"{node_label(node, index)} cannot be converted from opset {opset}: {error}") from None
             nodes += [*context.before, node, *context.after]
         copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
         del graph.node[:]
