@@ -16,6 +16,7 @@ from b2nn_tvm.frontend.checks.check_nodes import check_nodes
 from b2nn_tvm.frontend.checks.check_tensor import check_tensor
 from b2nn_tvm.frontend.checks.walk_model import all_tensors
 from b2nn_tvm.frontend.external_data import load_external_data
+from b2nn_tvm.frontend.graph.name_modules import name_modules
 from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
 from b2nn_tvm.frontend.read_model_file import read_model_file
 from b2nn_tvm.frontend.versions.convert_opset import convert_opset
@@ -42,6 +43,7 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     kept = [(f.domain, f.name) for f in model.functions if f.name in _CONVERTED_FUNCTIONS]
     if len(kept) < len(model.functions):
         model = _inlined(model, kept, path)
+    name_modules(model.graph)
     name_nodes(model.graph)
     _drop_unread_outputs(model.graph)
     try:

@@ -33,10 +33,12 @@ def opset_9() -> onnx.ModelProto:
 def opset_6() -> onnx.ModelProto:
     """Broadcasts along an axis."""
     nodes = """c = Conv (input, w) a = Add <axis = 1, broadcast = 1> (c, g) m = Mul <broadcast = 1> (a, s)
-        r = PRelu (m, g) h = Reshape (r, sizes) o = Gemm <broadcast = 1, transB = 1> (h, v, b) output = Cast <to = 1> (o)
+        r = PRelu (m, g) h = Reshape (r, sizes) o = Gemm <broadcast = 1, transB = 1> (h, v, b)
+        output = Cast <to = 1> (o)
     """
     constants = {"w": _floats(4, 4, 3, 3), "g": _floats(4), "s": _floats(4, 3), "v": _floats(5, 48), "b": _floats(5)}
-    return model(nodes, {**constants, "sizes": np.array([1, 48])}, opset=6, outputs="float output")
+    constants["sizes"] = np.array([1, 48])
+    return model(nodes, constants, opset=6, outputs="float output")
 
 
 def quantized() -> onnx.ModelProto:
@@ -49,9 +51,16 @@ def quantized() -> onnx.ModelProto:
         dq, ds, dz = DynamicQuantizeLinear (e) i = ConvInteger (dq, y, dz) f = Cast <to = 1> (i)
         output = Mul (f, ds)"""
     constants = {
-        "s": np.float32(0.03), "z": np.uint8(128), "w": _integers(8, 4, 3, 3), "ws": np.abs(_floats(8)) / 50,
-        "wz": np.zeros(8, np.int8), "b": _integers(8).astype(np.int32), "v": _integers(5, 8, 1, 1),
-        "vs": np.float32(0.01), "vz": np.int8(0), "y": _integers(3, 5, 1, 1),
+        "s": np.float32(0.03),
+        "z": np.uint8(128),
+        "w": _integers(8, 4, 3, 3),
+        "ws": np.abs(_floats(8)) / 50,
+        "wz": np.zeros(8, np.int8),
+        "b": _integers(8).astype(np.int32),
+        "v": _integers(5, 8, 1, 1),
+        "vs": np.float32(0.01),
+        "vz": np.int8(0),
+        "y": _integers(3, 5, 1, 1),
     }
     built = model(nodes, constants, outputs="float output")
     built.opset_import.append(helper.make_opsetid("com.microsoft", 1))
