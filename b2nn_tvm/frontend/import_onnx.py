@@ -45,7 +45,7 @@ def import_onnx(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     sign_zero: str | None = None,
 ) -> ImportedModel:
-    """Import an ONNX file of opset 11 or newer.
+    """Import an ONNX file of any opset.
 
     ``input_shapes`` fixes the dimensions that the file leaves open; an open batch is 1 by default. ``sign_zero`` is the
     value of the operator Sign at 0: "+1" or "-1", the sign of a binary network, or None for 0 as in the ONNX standard.

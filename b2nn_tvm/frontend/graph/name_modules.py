@@ -33,7 +33,7 @@ def name_modules(graph: onnx.GraphProto) -> None:
 
 def _owner(node: onnx.NodeProto, module: str) -> str:
     """The module that owns the weights of a node, if it stands beside ``module``, else ``module`` itself."""
-    for weight in node.input[1:2]:
+    for weight in map(str, node.input[1:2]):
         owner = weight.removesuffix(_WEIGHT)
         if owner != weight and owner.rpartition(".")[0] == module.rpartition(".")[0]:
             return owner

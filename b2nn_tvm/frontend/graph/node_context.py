@@ -56,7 +56,7 @@ class NodeContext:
             element = TensorProto.FLOAT
         return np.dtype(helper.tensor_dtype_to_np_dtype(element))
 
-    def constant(self, word: str, value: np.ndarray) -> str:
+    def constant(self, word: str, value: np.ndarray | np.generic) -> str:
         """The name of a new constant, computed by a node before this one."""
         name = self.new_name(word)
         tensor = numpy_helper.from_array(np.asarray(value))

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.graph.node_context import NodeContext
 
-_LIMITS = {
+_LIMITS: dict[int, tuple[int, int]] = {
     TensorProto.UINT8: (0, 255),
     TensorProto.INT8: (-128, 127),
     TensorProto.UINT16: (0, 65535),

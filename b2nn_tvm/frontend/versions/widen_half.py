@@ -9,7 +9,7 @@ layers are found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx
@@ -66,7 +66,7 @@ def _has_half(model: onnx.ModelProto) -> bool:
     return False
 
 
-def _half(values: Iterator[onnx.ValueInfoProto]) -> Iterator[onnx.ValueInfoProto]:
+def _half(values: Iterable[onnx.ValueInfoProto]) -> Iterator[onnx.ValueInfoProto]:
     return (value for value in values if value.type.tensor_type.elem_type == _HALF)
 
 
