@@ -39,7 +39,7 @@ def binarize_onnx(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     sign_zero: str | None = None,
 ) -> onnx.ModelProto:
-    """A copy of ``model``, of opset 11 or newer as ``load_model`` gives it, in which the convolutions that ``plan`` chooses are binary.
+    """A copy of ``model``, of opset 11 or newer, in which the convolutions that ``plan`` chooses are binary.
 
     Shapes become static as in ``import_onnx``. Of the plan's ``conversion``, the binarizer, the padding and the
     activation "relu" have an effect; every other activation keeps the sign, so it is left out before a sign. Thresholds
