@@ -28,6 +28,10 @@ def input_shapes(model: onnx.ModelProto, given: Mapping[str, Shape] | None) -> d
     for name, value in declared.items():
         _check_input(name, value, given.get(name))
     sizes = _named_sizes(declared, given)
+    for value in declared.values():
+        for dim in value.type.tensor_type.shape.dim[:1]:  # the batch
+            if dim.dim_param:
+                sizes.setdefault(dim.dim_param, 1)
     shapes = {name: given.get(name) or _static_shape(name, value, sizes) for name, value in declared.items()}
     check_shapes(shapes)
     return shapes

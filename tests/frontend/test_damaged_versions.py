@@ -17,7 +17,7 @@ from tests.support.networks.damage import damaged
 from tests.support.networks.file_forms import FORMS
 
 MODELS = tuple(form() for form in FORMS)
-READ, SWEPT = 400, 8000
+READ, SWEPT = 200, 8000
 
 
 def read(path: Path) -> None:

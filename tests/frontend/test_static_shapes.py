@@ -77,6 +77,11 @@ def test_a_size_given_for_one_input_may_be_all_that_another_lacks():
     assert input_shapes(built, {"a": (2, 3, 8, 9)})["b"] == (2, 1, 8, 9)
 
 
+def test_an_open_batch_is_one_wherever_its_name_stands():
+    built = model("output = MatMul (b, a)", inputs="float[N, 3] a, float[3, N] b")
+    assert input_shapes(built, None) == {"a": (1, 3), "b": (3, 1)}
+
+
 @pytest.mark.parametrize(
     ("inputs", "given", "text"),
     [

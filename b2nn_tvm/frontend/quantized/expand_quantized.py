@@ -42,7 +42,7 @@ _MICROSOFT = {
     "QLinearLeakyRelu": microsoft.unary("LeakyRelu", "alpha"),
     "QLinearMul": microsoft.binary("Mul"),
     "QLinearSigmoid": microsoft.unary("Sigmoid"),
-    "QLinearSoftmax": microsoft.unary("Softmax", "axis"),
+    "QLinearSoftmax": microsoft.softmax,
     "QuantizeLinear": linear.quantize_linear,
 }
 # Operators that only move or select elements, and compute the same on whole numbers in float32.

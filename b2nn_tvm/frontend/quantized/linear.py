@@ -34,12 +34,7 @@ def dequantize_linear(context: QuantizedContext) -> None:
         raise UnsupportedError(f"it reads {TensorProto.DataType.Name(element).lower()}; only integers can be compiled")
     axis = context.get("axis", 1)
     centred = context.centred(q, zero_point, axis)
-    values = (context.value(name) for name in (q, scale))
-    known = [value for value in values if value is not None]
-    spread = context.scale(scale, q, axis)
-    if len(known) == 2 and context.dtype(scale) == np.float16:
-        spread = context.put_before("Cast", [spread], "half", to=TensorProto.FLOAT)
-    context.become("Mul", [centred, spread])
+    context.become("Mul", [centred, context.scale(scale, q, axis)])
 
 
 def quantize_linear(context: QuantizedContext) -> None:

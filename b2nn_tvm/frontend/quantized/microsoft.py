@@ -41,6 +41,14 @@ def binary(op_type: str) -> Callable[[QuantizedContext], None]:
     return expand
 
 
+def softmax(context: QuantizedContext) -> None:
+    """QLinearSoftmax of opset 13 and later, or over the last axis, where older opsets mean the same."""
+    axis, rank = context.get("axis", -1), context.rank(context.input(0))
+    if context.get("opset", 0) < 13 and axis != -1 and (rank is None or axis % rank != rank - 1):
+        raise UnsupportedError("it goes over several axes, as before opset 13; quantize the network with a newer opset")
+    unary("Softmax", "axis")(context)
+
+
 def concat(context: QuantizedContext) -> None:
     """QLinearConcat (scale of y, zero point of y, x1, scale, zero point, x2, ...)."""
     parts = [_real(context, position) for position in range(2, len(context.node.input), 3)]

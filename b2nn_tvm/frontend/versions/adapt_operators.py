@@ -60,6 +60,12 @@ def _tile(context: NodeContext) -> None:
         raise UnsupportedError("it repeats one axis, as in opset 1 only; export the network with a newer opset")
 
 
+def _split(context: NodeContext) -> None:
+    """The sizes of Split were floats in opset 1, where they were an input."""
+    if len(context.node.input) > 1:
+        raise UnsupportedError("its sizes are an input, as in opset 1 only; export the network with a newer opset")
+
+
 def _batch_norm(context: NodeContext) -> None:
     context.take("is_test")
     if not context.take("spatial", 1):
@@ -124,6 +130,7 @@ def _roi_align(context: NodeContext) -> None:
 # (changes nodes of opsets below, operators, what to do)
 OPERATOR_ADAPTERS: tuple[tuple[int, tuple[str, ...], Callable[[NodeContext], None]], ...] = (
     (2, ("GlobalLpPool", "LpPool"), _whole_power),
+    (2, ("Split",), _split),
     (4, ("Concat",), _concat),
     (6, ("Cast",), _cast),
     (6, ("Tile",), _tile),

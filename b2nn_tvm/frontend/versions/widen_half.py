@@ -31,6 +31,9 @@ def widen_half(model: onnx.ModelProto) -> None:
         for tensor in inside.initializer:
             _widen(tensor)
         inside.ClearField("value_info")  # which would still say float16
+    for inside in nested_graphs(graph.node):
+        for value in _half((*inside.input, *inside.output)):
+            value.type.tensor_type.elem_type = _FLOAT
     constants = {tensor.name for tensor in graph.initializer}
     inputs = {value.name: f"{value.name}/float" for value in _half(graph.input) if value.name not in constants}
     for value in graph.input:
@@ -97,7 +100,7 @@ def _widened(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         for attribute in inner.attribute:
             if attribute.HasField("t"):
                 _widen(attribute.t)
-            if attribute.name in _TYPE_ATTRIBUTES and attribute.i == _HALF:
+            if attribute.name in ("to", *_TYPE_ATTRIBUTES) and attribute.i == _HALF:
                 attribute.i = _FLOAT
     yield node
 

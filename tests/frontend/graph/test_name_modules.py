@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from b2nn_tvm import compile_model
 from b2nn_tvm.frontend.graph.name_modules import name_modules
 from b2nn_tvm.frontend.read_onnx import load_model
-from tests.support.networks.onnx_models import model
+from tests.support.networks.onnx_models import model, save
 
 
 def named(scopes, weight="w", op="Conv"):
@@ -36,17 +37,16 @@ def test_other_nodes_keep_their_names():
     assert named("['', 'act', 'mul']", op="Mul") == "node_7"
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_layers_of_an_export_have_their_module_names_in_the_table(tmp_path):
-    torch = pytest.importorskip("torch", reason="exports a network; torch is of the extra train")
-    from b2nn_tvm.mixbin.network.silence import quiet
-
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(144, 5)
-    ).eval()
-    path = tmp_path / "net.onnx"
-    with quiet():
-        torch.onnx.export(network, (torch.zeros(1, 3, 8, 8),), path, dynamo=True, external_data=False)
-    assert [node.name for node in load_model(path).graph.node if node.op_type in ("Conv", "Gemm")] == ["0", "3"]
-    with compile_model(path, output=tmp_path / "library") as artifact:
-        assert {"0", "3"} <= {row.name for row in artifact.layers}
+def test_layers_have_their_module_names_in_the_table(tmp_path):
+    """As torch's exporter writes it: node names of its own, and the modules beside them."""
+    nodes = """["node_Conv_1"] c = Conv (input, w) ["node_relu"] r = Relu (c) ["node_Conv_2"] e = Conv (r, v)
+        ["node_Conv_3"] output = Conv (e, v)"""
+    weights = {name: np.random.default_rng(0).standard_normal((4, 4, 1, 1)).astype(np.float32) for name in "wv"}
+    built = model(nodes, weights)
+    for index, module in ((0, "stem"), (2, "layers.0"), (3, "layers.0")):
+        scopes = f"['', '{module}', 'conv2d']"
+        built.graph.node[index].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
+    path = save(tmp_path, built)
+    assert [node.name for node in load_model(path).graph.node] == ["stem", "node_relu", "layers.0", "layers.0#2"]
+    with compile_model(path, output=tmp_path / "library", verify=False) as artifact:
+        assert [row.name for row in artifact.layers if row.op == "conv2d"] == ["stem", "layers.0", "layers.0#2"]

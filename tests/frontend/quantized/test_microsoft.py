@@ -52,6 +52,13 @@ def test_fused_convolutions(activation):
     assert_same(microsoft(nodes, constants, outputs="float output"), expand_quantized, image())
 
 
+def test_a_softmax_over_several_axes_is_refused():
+    nodes = "output = com.microsoft.QLinearSoftmax <opset = 12, axis = 1> (input, xs, xz, ys, yz)"
+    built = microsoft(nodes, PAIR, inputs="uint8[1,4,6,5] input", outputs="uint8 output")
+    with pytest.raises(UnsupportedError, match="over several axes"):
+        expand_quantized(built)
+
+
 def test_an_activation_without_a_form_is_refused():
     nodes = 'output = com.microsoft.FusedConv <activation = "Softmax"> (input, w)'
     with pytest.raises(UnsupportedError, match="it is fused with Softmax"):

@@ -57,9 +57,11 @@ def test_bodies_of_branches_are_widened():
     built = model("k = Constant <value = bool {1}> ()", inputs="float16[1,4,6,5] input", outputs="float16 y")
     built.graph.node.append(helper.make_node("If", ["k"], ["y"], then_branch=branch, else_branch=branch))
     widen_half(built)
+    assert branch.output[0].type.tensor_type.elem_type == HALF  # the node holds a copy
     inside = next(node for node in built.graph.node if node.op_type == "If").attribute[0].g
     assert inside.node[0].attribute[0].t.data_type == TensorProto.FLOAT
     assert inside.node[1].input[0] == "input/float"
+    assert inside.output[0].type.tensor_type.elem_type == TensorProto.FLOAT
 
 
 def test_other_models_are_left_alone():
