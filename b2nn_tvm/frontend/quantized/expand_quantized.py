@@ -8,13 +8,14 @@ reads the integers, a Cast makes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import onnx
 from onnx import TensorProto, helper
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_graph import node_label
+from b2nn_tvm.frontend.graph.node_context import NodeContext
 from b2nn_tvm.frontend.graph.value_types import value_types
 from b2nn_tvm.frontend.quantized import linear, microsoft, products
 from b2nn_tvm.frontend.quantized.quantized_context import QuantizedContext
@@ -74,23 +75,20 @@ def expand_quantized(model: onnx.ModelProto) -> None:
                 expand(context)
             except (InputError, UnsupportedError) as error:
                 raise type(error)(f"{node_label(node, index)}: {error}") from None
-            except (
-                ArithmeticError,
-                AttributeError,
-                LookupError,
-                TypeError,
-                ValueError,
-            ) as error:  # inputs and attributes of no sense
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # of no sense
                 raise InputError(f"{node_label(node, index)} cannot be computed: {error}; export it again") from None
-            nodes += [*context.before, node, *context.after]
+            added = [*context.before, node, *context.after]
         elif node.op_type == "Cast" and node.input[0] in floats and _to_float(node):
             node.op_type, node.input[0] = "Identity", floats[node.input[0]]
             del node.attribute[:]
-            nodes.append(node)
+            added = [node]
         else:
-            nodes += _moved(node, types, floats)
-        for tensor in context_constants(nodes[-1:]):
-            constants[tensor.name] = tensor
+            added = _moved(NodeContext(node, types, taken), floats)
+            constants |= _constants(node)
+        for each in added:  # inference does not know the types behind operators of onnxruntime's domain
+            if each.op_type == "Cast" and each.output[0] in floats:
+                types.setdefault(each.output[0], helper.make_tensor_type_proto(each.attribute[0].i, None).tensor_type)
+        nodes += added
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)
@@ -102,36 +100,31 @@ def _expansion(node: onnx.NodeProto) -> Expansion | None:
     return _MICROSOFT.get(node.op_type) if node.domain == "com.microsoft" else None
 
 
-def context_constants(nodes: list[onnx.NodeProto]) -> list[onnx.TensorProto]:
-    """The tensors of Constant nodes under the names of their outputs."""
-    found = []
-    for node in nodes:
-        for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.name == "value":
-                tensor = onnx.TensorProto()
-                tensor.CopyFrom(attribute.t)
-                tensor.name = node.output[0]
-                found.append(tensor)
-    return found
+def _constants(node: onnx.NodeProto) -> dict[str, onnx.TensorProto]:
+    """The tensor of a Constant node under the name of its output; none for other nodes."""
+    if node.op_type != "Constant":
+        return {}
+    values = (attribute.t for attribute in node.attribute if attribute.name == "value")
+    return dict(zip(node.output, values))
 
 
 def _to_float(node: onnx.NodeProto) -> bool:
     return any(each.name == "to" and each.i == TensorProto.FLOAT for each in node.attribute)
 
 
-def _moved(
-    node: onnx.NodeProto, types: Mapping[str, onnx.TypeProto.Tensor], floats: dict[str, str]
-) -> list[onnx.NodeProto]:
+def _moved(context: NodeContext, floats: dict[str, str]) -> list[onnx.NodeProto]:
     """The node, on float32 where its integers are there in float32, too, with Casts for who reads its integers."""
+    node = context.node
     data = list(node.input) if node.op_type == "Concat" else list(node.input[:1])
-    if node.op_type not in _MOVING or node.domain not in ("", "ai.onnx") or not all(name in floats for name in data):
+    indices = node.op_type == "MaxPool" and len(node.output) > 1
+    standard = node.op_type in _MOVING and node.domain in ("", "ai.onnx")
+    if not standard or indices or not data or not all(name in floats for name in data):
         return [node]
-    element = types[data[0]].elem_type if data[0] in types else TensorProto.UINT8
+    element = helper.np_dtype_to_tensor_dtype(context.dtype(data[0]))
     for position, name in enumerate(data):
         node.input[position] = floats[name]
-    casts = []
     for position, name in enumerate(node.output):
         if name:
-            node.output[position] = floats[name] = f"{name}/float"
-            casts.append(helper.make_node("Cast", [f"{name}/float"], [name], name=f"{name}/cast", to=element))
-    return [node, *casts]
+            node.output[position] = floats[name] = context.new_name("float")
+            context.put_after("Cast", [node.output[position]], name, to=element)
+    return [node, *context.after]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import helper
 
 from b2nn_tvm import compile_model
 from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
@@ -21,6 +22,22 @@ def test_integers_between_two_operators_are_whole_numbers_in_float():
     after = assert_same(model(nodes, constants, outputs="float output, uint8 p"), expand_quantized, image())
     (pool,) = (node for node in after.graph.node if node.op_type == "MaxPool")
     assert pool.input[0].endswith("clipped")
+
+
+def test_indices_of_a_pooling_are_no_whole_numbers_in_float():
+    nodes = """q = QuantizeLinear (input, s, z) p, i = MaxPool <kernel_shape = [2, 2]> (q)
+        output = DequantizeLinear (p, s, z)"""
+    constants = {"s": np.float32(0.02), "z": np.uint8(128)}
+    assert_same(model(nodes, constants, outputs="float output, int64[1,4,5,4] i"), expand_quantized, image())
+
+
+def test_types_behind_operators_of_other_domains_are_those_of_their_zero_points():
+    nodes = """a = com.microsoft.QLinearAdd (input, s, z, input, s, z, s, z)
+        output = MaxPool <kernel_shape = [2, 2]> (a)"""
+    constants = {"s": np.float32(0.02), "z": np.int8(5)}
+    built = model(nodes, constants, inputs="int8[1,4,6,5] input", outputs="int8 output")
+    built.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    assert_same(built, expand_quantized, RNG.integers(-128, 128, (1, 4, 6, 5)).astype(np.int8), tolerance=1)
 
 
 def test_a_file_without_quantized_operators_is_left_alone():
