@@ -17,9 +17,12 @@ from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
-from b2nn_tvm.deploy.devices.ssh_connection import Destination, SshLink
+from b2nn_tvm.deploy.devices.login.connection import CommandFailed, SshLink
+from b2nn_tvm.deploy.devices.login.destination import Destination
+from b2nn_tvm.deploy.devices.login.start_failure import CANNOT_START, ProgramFile, cause, question
 from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_facts
 from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 _RUN = "./{runner} {arguments} </dev/null & echo $! >pid; wait $!; status=$?; rm -f pid; exit $status"
 
 # tar does not always say that the disk is full.
-_UNPACK = """mkdir {name} && tar -xof - -C {name} && exit 0
+_UNPACK = """command -v tar >/dev/null || {{ echo "error: there is no tar; install it (apt, apk or opkg)" >&2; exit 1; }}
+mkdir {name} && tar -xof - -C {name} && exit 0
 free=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')
 [ "${{free:-{kib}}}" -lt {kib} ] &&
   echo "error: No space left on device: $PWD has $free KiB, the network takes {kib} KiB" >&2
@@ -38,7 +42,9 @@ exit 1"""
 
 
 class SshDevice(Device):
-    """The board at ``ssh://[user@]host[:port]``, reached with the user's own keys, known_hosts and ssh settings."""
+    """The board at ``ssh://[user@]host[:port][/folder]``, reached with the user's own keys, known_hosts and ssh
+    settings.
+    """
 
     def __init__(self, word: str, *, timeout_s: float) -> None:
         super().__init__(word)
@@ -75,7 +81,11 @@ class SshDevice(Device):
             f"cd {_folder(artifact)} && tar -xof - && ( {run} ) && cat {' '.join(outputs)} && rm -f"
             f" {' '.join((*files, *outputs))}"
         )
-        return _unpack(self._connected().call(script, send=_pack(files)), artifact.outputs, self.address)
+        try:
+            content = self._connected().call(script, send=_pack(files))
+        except CommandFailed as failed:
+            raise self._explained(failed, artifact) from None
+        return _unpack(content, artifact.outputs, self.address)
 
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
         self.upload(artifact)
@@ -96,7 +106,19 @@ class SshDevice(Device):
     def _lines(self, artifact: Artifact, arguments: str) -> Iterator[str]:
         """The lines that the program beside ``artifact`` prints with these arguments."""
         run = _RUN.format(runner=RUNNER, arguments=arguments)
-        return self._connected().lines(f"cd {_folder(artifact)} && {{ {run}\n}}")
+        try:
+            yield from self._connected().lines(f"cd {_folder(artifact)} && {{ {run}\n}}")
+        except CommandFailed as failed:
+            raise self._explained(failed, artifact) from None
+
+    def _explained(self, failed: CommandFailed, artifact: Artifact) -> DeviceError:
+        """The error with the cause and the remedy, where a program did not start."""
+        if failed.status not in CANNOT_START:
+            return failed
+        elf = read_elf(find_runner(artifact).read_bytes())
+        program = ProgramFile(RUNNER, elf.arch, elf.loader)
+        answer = self._connected().call(f"cd {_folder(artifact)} && {question(program)}").decode(errors="replace")
+        return DeviceError(f"{self.address}: {cause(program, answer, failed.complaint)}")
 
     def forget(self, artifact: Artifact) -> None:
         name = _folder(artifact)
@@ -135,11 +157,11 @@ def _pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(content: bytes, specs: tuple[TensorSpec, ...], word: str) -> dict[str, np.ndarray]:
-    """The outputs, one behind the other at the end of ``content``; a login script may have printed text before them."""
+    """The outputs, which stand one behind the other in ``content``."""
     sizes = [spec.elements * np.dtype(spec.dtype).itemsize for spec in specs]
-    if len(content) < sum(sizes):
-        raise DeviceError(f"{word}: expected {sum(sizes)} bytes of outputs, but only {len(content)} came; run it again")
-    arrays, at = {}, len(content) - sum(sizes)
+    if len(content) != sum(sizes):
+        raise DeviceError(f"{word}: expected {sum(sizes)} bytes of outputs, but {len(content)} came; run it again")
+    arrays, at = {}, 0
     for spec, size in zip(specs, sizes, strict=True):
         arrays[spec.name] = np.frombuffer(bytearray(content[at : at + size]), spec.dtype).reshape(spec.shape)
         at += size
