@@ -14,12 +14,12 @@ from b2nn_tvm.deploy.codegen.program import TensorSpec
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.compatibility import check_fit
 from b2nn_tvm.deploy.devices.device import Device
-from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words
-from b2nn_tvm.deploy.devices.sample_rows import samples
-from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.login.connection import CommandFailed, SshLink
 from b2nn_tvm.deploy.devices.login.destination import Destination
 from b2nn_tvm.deploy.devices.login.start_failure import CANNOT_START, ProgramFile, cause, question
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, network_file, turn_files
+from b2nn_tvm.deploy.devices.sample_rows import samples
+from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_facts
 from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.deploy.library.elf import read_elf
@@ -75,7 +75,7 @@ class SshDevice(Device):
         outputs = [f"out{index}" for index in range(len(artifact.outputs))]
         words = [f"--input {name}" for name in files] + [f"--output {name}" for name in outputs]
         run = _RUN.format(
-            runner=RUNNER, arguments=f"{artifact.library_path.name} --threads {threads} {' '.join(words)} 1>&2"
+            runner=RUNNER, arguments=f"{network_file(artifact).name} --threads {threads} {' '.join(words)} 1>&2"
         )
         script = (
             f"cd {_folder(artifact)} && tar -xof - && ( {run} ) && cat {' '.join(outputs)} && rm -f"
@@ -90,7 +90,7 @@ class SshDevice(Device):
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
         self.upload(artifact)
         count = f"--seconds {effort.min_seconds}" if effort.runs is None else f"--runs {effort.runs}"
-        arguments = f"{artifact.library_path.name} --profile --threads {threads} --warmup {effort.warmup} {count}"
+        arguments = f"{network_file(artifact).name} --profile --threads {threads} --warmup {effort.warmup} {count}"
         lines = self._lines(artifact, arguments)
         yield from samples(lines, word=self.address, model_id=artifact.manifest.library.model_id)
 
@@ -99,7 +99,9 @@ class SshDevice(Device):
     ) -> Generator[str]:
         for artifact in (reference, *artifacts):
             self.upload(artifact)
-        first, *others = (f"../{_folder(each)}/{each.library_path.name}" for each in (reference, *artifacts))
+        files = turn_files(artifacts, reference=reference)
+        places = zip((reference, *artifacts), files, strict=True)
+        first, *others = (f"../{_folder(each)}/{file.name}" for each, file in places)
         words = interleave_words(settings, threads=threads, reference=first, libraries=others)
         yield from self._lines(reference, shlex.join(words))
 

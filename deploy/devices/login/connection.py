@@ -78,7 +78,9 @@ def _keeper(destination: Destination) -> str:
         base = f'"$HOME"{shlex.quote(folder.removeprefix("~"))}'
     else:
         base = shlex.quote(folder) if folder else '"${TMPDIR:-/tmp}"'
-    other = f"name another folder of the board, as in {destination.in_folder('~')} or {destination.in_folder('/var/tmp')}"
+    other = (
+        f"name another folder of the board, as in {destination.in_folder('~')} or {destination.in_folder('/var/tmp')}"
+    )
     return _KEEPER.format(base=base, other=shlex.quote(other))
 
 
@@ -295,5 +297,8 @@ def _bytes(errors: IO[bytes]) -> bytes:
 
 def _last_line(text: str) -> str:
     """The last line that has something printable, without what only changes the terminal; "" if there is none."""
-    lines = [re.sub(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[A-Za-z]", "", line).strip() for line in text.splitlines()]
+    lines = [
+        re.sub(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[A-Za-z]", "", line).strip()
+        for line in text.splitlines()
+    ]
     return next(filter(None, reversed(lines)), "")
