@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _RUN = "./{runner} {arguments} </dev/null & echo $! >pid; wait $!; status=$?; rm -f pid; exit $status"
 
 # tar does not always say that the disk is full.
-_UNPACK = """command -v tar >/dev/null || {{ echo "error: there is no tar; install it (apt, apk or opkg)" >&2; exit 1; }}
+_UNPACK = """command -v tar >/dev/null ||
+  {{ echo "error: there is no tar on the board; install it (apt, apk or opkg)" >&2; exit 1; }}
 mkdir {name} && tar -xof - -C {name} && exit 0
 free=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')
 [ "${{free:-{kib}}}" -lt {kib} ] &&

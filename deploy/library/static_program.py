@@ -1,7 +1,7 @@
-"""A static b2nn-run: the runner and one network in a single program, which needs no library and no loader of the system.
+"""A static b2nn-run: the runner and one network in a single program, which needs no library of the system.
 
-A static program cannot load libraries, so it holds the network itself. It starts on every Linux system of its
-architecture: those with musl, as Alpine, with an older GNU C library, or with none at all.
+A static program has no loader and cannot load libraries, so it holds the network itself. It starts on every Linux
+system of its architecture: those with musl, as Alpine, with an older GNU C library, or with none at all.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def link_static(toolchain: Toolchain, arguments: list[str], *, folder: Path, out
         toolchain.run([*LINK, "-o", output, *arguments, "-lm"], folder=folder)
     except ToolchainError as error:
         raise ToolchainError(
-            f"{error}; a static program needs the C library as an archive (libc.a): get it with the Python package ziglang"
-            " (pip install 'b2nn-tvm[cross]', and CC unset), or with the system's package libc6-dev or glibc-static"
+            f"{error}; a static program needs the C library as an archive (libc.a): get it with the Python package"
+            " ziglang (pip install 'b2nn-tvm[cross]', with CC unset), or with the system's package libc6-dev"
         ) from None
     return (folder / output).read_bytes()
 

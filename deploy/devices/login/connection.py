@@ -62,7 +62,7 @@ _REMEDIES = {
         'log in once with "{login}" to see and accept its key, or mend known_hosts if it changed'
     ),
     "Permission denied": 'a key is needed, as nobody is asked for passwords: "ssh-copy-id{options} {destination}"',
-    "Too many authentication failures": "name the one key to use for it in ~/.ssh/config (IdentityFile, IdentitiesOnly)",
+    "Too many authentication failures": "name the key to use in ~/.ssh/config (IdentityFile, IdentitiesOnly)",
     "Could not resolve": "check the name, or use the board's address",
     "Connection refused": "switch the board's ssh server on (raspi-config, Interface Options), or check the port",
     "Connection timed out": "check that the board is switched on, in this network, and that the address is right",
@@ -78,9 +78,8 @@ def _keeper(destination: Destination) -> str:
         base = f'"$HOME"{shlex.quote(folder.removeprefix("~"))}'
     else:
         base = shlex.quote(folder) if folder else '"${TMPDIR:-/tmp}"'
-    other = (
-        f"name another folder of the board, as in {destination.in_folder('~')} or {destination.in_folder('/var/tmp')}"
-    )
+    words = " or ".join(map(destination.in_folder, ("~", "/var/tmp")))
+    other = f"name another folder of the board, as in {words}"
     return _KEEPER.format(base=base, other=shlex.quote(other))
 
 
@@ -244,8 +243,8 @@ class SshLink:
         if not script.began:
             said = _last_line(complaints) or _last_line(script.chatter) or f"it ended with status {status}"
             raise DeviceError(
-                f"{self.address}: the login starts no commands: {said}; a Linux system is needed, and a user whose shell"
-                " is sh, bash, csh or fish (chsh), without a forced command"
+                f"{self.address}: the login starts no commands: {said}; a Linux system is needed, and a user whose"
+                " shell is sh, bash, csh or fish (chsh), without a forced command"
             )
         status = status if script.status is None else script.status
         status = 128 - status if 128 < status < 160 else status
@@ -295,10 +294,11 @@ def _bytes(errors: IO[bytes]) -> bytes:
     return errors.read()
 
 
+# A terminal's title and other commands to it: ECMA-48, 5.4 (CSI) and 5.6 (OSC), which xterm also ends with BEL.
+_TERMINAL = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[A-Za-z]")
+
+
 def _last_line(text: str) -> str:
-    """The last line that has something printable, without what only changes the terminal; "" if there is none."""
-    lines = [
-        re.sub(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[A-Za-z]", "", line).strip()
-        for line in text.splitlines()
-    ]
+    """The last line that has something printable, without commands to the terminal; "" if there is none."""
+    lines = [line.strip() for line in _TERMINAL.sub("", text).splitlines()]
     return next(filter(None, reversed(lines)), "")

@@ -1,9 +1,9 @@
 """A shell script that is sent to a board over ssh, and its output, taken out of all that a login prints around it.
 
 A login may print a banner, set a terminal's title or warn of locales, and its shell may be csh or fish. So the command
-line of ssh holds nothing that these shells read in a way of their own: it starts ``sh``, which reads the script from its
-standard input. The script prints a mark with a random word before its output, on both streams, and one with its status
-behind it. What stands before the first mark is not the script's.
+line of ssh holds nothing that these shells read in a way of their own: it starts ``sh``, which reads the script from
+its standard input. The script prints a mark with a random word before its output, on both streams, and one with its
+status behind it. What stands before the first mark is not the script's.
 """
 
 from __future__ import annotations

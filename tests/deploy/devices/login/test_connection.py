@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2nn_tvm.deploy.devices.open_device import open_device
-from b2nn_tvm.deploy.devices.ssh_connection import Destination
+from b2nn_tvm.deploy.devices.login.destination import Destination
 from b2nn_tvm.errors import DeviceError
 
 
