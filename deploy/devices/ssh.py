@@ -145,7 +145,8 @@ class SshDevice(Device):
 
 def _folder(artifact: Artifact) -> str:
     """The network's folder inside the link's folder; the name, a digest, needs no quotes in a shell."""
-    return f"net-{artifact.manifest.library.sha256[:16]}"
+    kind = "" if network_file(artifact) == artifact.library_path else "-static"  # it may have been compiled both ways
+    return f"net-{artifact.manifest.library.sha256[:16]}{kind}"
 
 
 def _pack(files: Mapping[str, bytes]) -> bytes:

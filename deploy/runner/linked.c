@@ -1,13 +1,19 @@
 /* linked.c: the network that is a part of this program; it takes the place of load.c in a static program. */
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "build_info.h"
 #include "runner.h"
 
-/* Whether `path` is the file of this program. */
+/* Whether `path` is the file of this program. The link is read, as an emulator shows its own program to those who follow
+ * it. */
 static int is_this_program(const char *path) {
+    char program[4096];
     struct stat named, own;
-    return !stat(path, &named) && !stat("/proc/self/exe", &own) && named.st_dev == own.st_dev && named.st_ino == own.st_ino;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0) return 0;
+    program[length] = '\0';
+    return !stat(path, &named) && !stat(program, &own) && named.st_dev == own.st_dev && named.st_ino == own.st_ino;
 }
 
 net load_library(const char *named) {

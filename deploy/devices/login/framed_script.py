@@ -46,6 +46,8 @@ exit $status
 
     def feed(self, received: bytes) -> bytes:
         """Take what came from the board; return the part of it, and of what was held back, that is the output."""
+        if self.status is not None:
+            return b""
         self._held += received
         if not self._began:
             _, mark, rest = self._held.partition(self._begin)
@@ -54,9 +56,9 @@ exit $status
             self._began, self._held = True, rest
         output, mark, rest = self._held.partition(self._end)
         if mark:
-            if self.status is None and b"\n" in rest:
+            if b"\n" in rest:
                 self.status = int(rest.partition(b"\n")[0])
-            self._held = b"" if self.status is not None else mark + rest
+            self._held = mark + rest
             return output
         kept = next((n for n in range(len(self._end) - 1, 0, -1) if self._held.endswith(self._end[:n])), 0)
         output, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]
