@@ -52,7 +52,8 @@ def build_for_target(
     check: Callable[[Path], Verification] | None = None,
     watch: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
-    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``.
+    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``; what no caller holds of it
+    is freed on the way.
 
     ``say`` is told each phase as it begins; ``static`` and ``check`` are as build_library takes them. ``watch`` makes
     the context in which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError,
@@ -89,6 +90,8 @@ def build_for_target(
     )
     say("link")
     objects = built.objects(step.symbol for step in program.steps)
+    # The program holds all constants, so that those of the modules would be in memory twice while linker and check run.
+    del imported, kernels, scheduled, module, context
     build_library(program, objects, target, output, metadata=metadata, static=static, check=check)
 
 

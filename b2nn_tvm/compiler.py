@@ -88,10 +88,10 @@ def compile_model(
             source, note = Path(scratch) / source.name, latency_note(plan)
             onnx.save(binary, source)
         say("import")
-        imported = import_onnx(source, input_shapes=input_shapes, sign_zero=sign_zero)
+        networks = [import_onnx(source, input_shapes=input_shapes, sign_zero=sign_zero)]
         digest = plan_digest or (plan.digest if plan is not None else "")
         metadata = BuildMetadata(model=source.name, plan_digest=digest, note=note)
-        build_stand_in = partial(build_for_target, imported, stand_in, metadata=metadata) if stand_in else None
+        build_stand_in = partial(build_for_target, networks[0], stand_in, metadata=metadata) if stand_in else None
 
         def check(folder: Path) -> Verification:
             if not verify or skipped:
@@ -99,8 +99,17 @@ def compile_model(
             return check_library(folder, source, sign_zero=sign_zero, build_stand_in=build_stand_in, say=say)
 
         tuning = Tuning(tune, device, progress)
+        # Without a stand-in nobody needs the imported weights any more, and the compiler may free them on its way.
         build_for_target(
-            imported, info, output, metadata=metadata, tuning=tuning, static=static, say=say, check=check, watch=watch
+            networks.pop(),
+            info,
+            output,
+            metadata=metadata,
+            tuning=tuning,
+            static=static,
+            say=say,
+            check=check,
+            watch=watch,
         )
     if verify and skipped:
         say(f"verify: skipped, {skipped}")

@@ -6,6 +6,7 @@ weights. The values come from onnx's reference evaluator.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -87,16 +88,38 @@ def _fix_shapes(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """The static shapes that shape inference finds, by the names of the values."""
+    weights = {tensor.name for tensor in model.graph.initializer if math.prod(tensor.dims) > _SMALL}
     try:
-        graph = shape_inference.infer_shapes(model, data_prop=True).graph
+        graph = shape_inference.infer_shapes(_without_data(model, weights), data_prop=True).graph
     except (onnx.shape_inference.InferenceError, ValueError):  # the importer will find the fault, and name the node
         return {}
     found = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
+        if value.name in weights:
+            continue
         tensor = value.type.tensor_type
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
             found[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
     return found
+
+
+def _without_data(model: onnx.ModelProto, weights: set[str]) -> onnx.ModelProto:
+    """The model with inputs in place of these initializers: onnx copies the whole model three times, and shapes do not
+    depend on the values of large tensors.
+    """
+    graph = onnx.GraphProto(name=model.graph.name)
+    inputs = {value.name for value in model.graph.input}
+    for name in ("node", "input", "output", "value_info", "sparse_initializer"):
+        getattr(graph, name).extend(getattr(model.graph, name))
+    for tensor in model.graph.initializer:
+        if tensor.name not in weights:
+            graph.initializer.append(tensor)
+        elif tensor.name not in inputs:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    light = onnx.ModelProto(ir_version=model.ir_version, graph=graph)
+    light.opset_import.extend(model.opset_import)
+    light.functions.extend(model.functions)
+    return light
 
 
 def _fold(
