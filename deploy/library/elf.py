@@ -15,6 +15,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_E_MACHINE
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import ARMAttributesSection, Section, SymbolTableSection
+from elftools.elf.segments import InterpSegment
 
 _ARCHES = {"EM_386": "i686", "EM_ARM": "armv7l", "EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
 # The types of sections with data: constants, tables of initializers, and unwinding on ARM and x86-64.
@@ -81,7 +82,9 @@ def read_elf(content: bytes) -> ElfFile:
             linking_bytes=total - code_bytes - data_bytes,
             padding_bytes=len(content) - total,
             glibc=_newest_glibc(sections),
-            loader=next((each.get_interp_name() for each in elf.iter_segments("PT_INTERP")), ""),
+            loader=next(
+                (each.get_interp_name() for each in elf.iter_segments() if isinstance(each, InterpSegment)), ""
+            ),
             homes={
                 name: Home(where, sections[where]["sh_size"])
                 for name, where, _ in symbols
