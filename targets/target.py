@@ -110,7 +110,7 @@ def aliases(name: str) -> tuple[str, ...]:
 
 
 def get(word: str) -> TargetInfo:
-    """The target of this name or alias, in capitals or not, with or without hyphens, underscores, slashes and spaces.
+    """The target of this name or alias, in capitals or not, with or without hyphens and underscores.
 
     Raises TargetError, with the choices, where there is none.
     """
@@ -138,7 +138,7 @@ def _names_by_word() -> dict[str, str]:
 
 
 def _plain(word: str) -> str:
-    return re.sub(r"[-_/ ]", "", word.lower())
+    return re.sub(r"[-_]", "", word.lower())
 
 
 def _native() -> TargetInfo:

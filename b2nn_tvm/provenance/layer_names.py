@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from b2nn_tvm.memory_order import contiguous
+from b2nn_tvm.provenance.memory_order import contiguous
 
 # The relative spread of magnitudes that still counts as one: folding (sign(w) - w) + w in float32 leaves as much.
 _TOLERANCE = 1e-6

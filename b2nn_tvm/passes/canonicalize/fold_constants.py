@@ -15,10 +15,10 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
-from b2nn_tvm.memory_order import contiguous
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED
 from b2nn_tvm.passes.framework.rewriter import rewrite_calls
+from b2nn_tvm.provenance.memory_order import contiguous
 from b2nn_tvm.relax_query import calls, constant, op_name
 
 

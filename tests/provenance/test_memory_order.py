@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from b2nn_tvm.memory_order import contiguous
+from b2nn_tvm.provenance.memory_order import contiguous
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (63, 65), (200, 128), (1, 1), (0, 4)])
