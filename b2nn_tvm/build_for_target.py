@@ -47,15 +47,17 @@ def build_for_target(
     *,
     metadata: BuildMetadata,
     tuning: Tuning = Tuning(),
+    static: bool = False,
     say: Callable[[str], None] = lambda phase: None,
     check: Callable[[Path], Verification] | None = None,
     watch: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
-    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``.
+    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``; what no caller holds of it
+    is freed on the way.
 
-    ``say`` is told each phase as it begins; ``check`` is as build_library takes it. ``watch`` makes the context in
-    which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError, InputError, and the
-    errors of ``check``.
+    ``say`` is told each phase as it begins; ``static`` and ``check`` are as build_library takes them. ``watch`` makes
+    the context in which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError,
+    InputError, and the errors of ``check``.
     """
     vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
@@ -88,7 +90,9 @@ def build_for_target(
     )
     say("link")
     objects = built.objects(step.symbol for step in program.steps)
-    build_library(program, objects, target, output, metadata=metadata, check=check)
+    # The program holds all constants, so that those of the modules would be in memory twice while linker and check run.
+    del imported, kernels, scheduled, module, context
+    build_library(program, objects, target, output, metadata=metadata, static=static, check=check)
 
 
 def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tuning) -> Records:

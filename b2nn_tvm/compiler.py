@@ -29,6 +29,7 @@ def compile_model(
     tune: int = 0,
     device: str = "local",
     verify: bool = True,
+    static: bool = False,
     plan_digest: str = "",
     binarize: Plan | str | os.PathLike[str] | None = None,
     dump_ir: str | os.PathLike[str] | None = None,
@@ -41,7 +42,8 @@ def compile_model(
     "static", which estimates the times for a CPU that is not at hand. With ``verify`` the library is run on random
     inputs and compared with onnxruntime before it replaces the contents of ``output``. Where this machine cannot run
     the library, the same network is compiled for this machine and compared, and the library is run under an emulator
-    where there is one. Where onnxruntime is not installed, or has no kernel for an operator of the file, nothing is
+    where there is one. With ``static`` the program b2nn-run beside the library holds the network, too, and needs no
+    library of the system. Where onnxruntime is not installed, or has no kernel for an operator of the file, nothing is
     compared. The manifest's ``verification`` says which check was done; the last phase also says so where onnxruntime
     is not installed. ``binarize``, a plan or the path of a plan.json, makes layers of a float network binary without
     training, for latency only: the answers are not those of the float network, as the manifest's ``build.note`` says,
@@ -86,10 +88,10 @@ def compile_model(
             source, note = Path(scratch) / source.name, latency_note(plan)
             onnx.save(binary, source)
         say("import")
-        imported = import_onnx(source, input_shapes=input_shapes, sign_zero=sign_zero)
+        networks = [import_onnx(source, input_shapes=input_shapes, sign_zero=sign_zero)]
         digest = plan_digest or (plan.digest if plan is not None else "")
         metadata = BuildMetadata(model=source.name, plan_digest=digest, note=note)
-        build_stand_in = partial(build_for_target, imported, stand_in, metadata=metadata) if stand_in else None
+        build_stand_in = partial(build_for_target, networks[0], stand_in, metadata=metadata) if stand_in else None
 
         def check(folder: Path) -> Verification:
             if not verify or skipped:
@@ -97,7 +99,18 @@ def compile_model(
             return check_library(folder, source, sign_zero=sign_zero, build_stand_in=build_stand_in, say=say)
 
         tuning = Tuning(tune, device, progress)
-        build_for_target(imported, info, output, metadata=metadata, tuning=tuning, say=say, check=check, watch=watch)
+        # Without a stand-in nobody needs the imported weights any more, and the compiler may free them on its way.
+        build_for_target(
+            networks.pop(),
+            info,
+            output,
+            metadata=metadata,
+            tuning=tuning,
+            static=static,
+            say=say,
+            check=check,
+            watch=watch,
+        )
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)

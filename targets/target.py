@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,9 @@ def get(word: str) -> TargetInfo:
     name = word if word in names() else _names_by_word().get(_plain(word))
     if name is None:
         known = ", ".join(f"{each} ({', '.join(aliases(each))})" if aliases(each) else each for each in names())
-        raise TargetError(f"unknown target {word!r}; the targets, with other words for them, are {known}")
+        close = get_close_matches(_plain(word), _names_by_word(), n=1)
+        meant = f"perhaps {_names_by_word()[close[0]]} is meant; " if close else ""
+        raise TargetError(f"unknown target {word!r}; {meant}the targets, with other words for them, are {known}")
     if name == NATIVE:
         return _native()
     fields = _fields(name)

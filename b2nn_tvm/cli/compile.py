@@ -84,6 +84,9 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     "--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else."
 )
 @click.option(
+    "--static", is_flag=True, help="Make b2nn-run a static program that holds the network: for boards without glibc."
+)
+@click.option(
     "--explain", is_flag=True, help="Print the operators fused into each kernel, and each pass's decisions and reasons."
 )
 @click.option("--dump-ir", metavar="DIR", help="Write the module before and after each pass that changes it.")
@@ -108,6 +111,7 @@ def main(
     sign_zero: str | None,
     binarize: str | None,
     bundle: bool,
+    static: bool,
     explain: bool,
     dump_ir: str | None,
     as_json: bool,
@@ -138,6 +142,7 @@ def main(
             target=target,
             output=folder,
             verify=verify,
+            static=static,
             tune=tune,
             device=device,
             input_shapes=input_shapes or None,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BUSY = 0.1  # above this spread a note asks whether the device was busy
 RESUME = "with --costs what was measured is kept; add --resume to go on from there"
-DEVICE = "Where to run: local, ssh://user@host, rpc://host:port, tracker://host:port/key."
+DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracker://host:port/key."
 
 
 @click.command(cls=Command, resume=RESUME)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from b2nn_tvm.provenance.memory_order import contiguous
+
 # The relative spread of magnitudes that still counts as one: folding (sign(w) - w) + w in float32 leaves as much.
 _TOLERANCE = 1e-6
 
@@ -64,7 +66,7 @@ def weight_digest(weight: np.ndarray) -> str:
     """
     shape = weight.shape[:2] if weight.shape[2:] == (1, 1) else weight.shape
     if _magnitudes(weight) is None:
-        digest, values = hashlib.sha1(b"values"), np.ascontiguousarray(weight, np.float32).data
+        digest, values = hashlib.sha1(b"values"), contiguous(weight.astype(np.float32, copy=False)).data
     else:
         positive = (weight >= 0).reshape(weight.shape[0], -1)
         digest, values = hashlib.sha1(b"signs"), np.packbits(positive == positive[:, :1]).data  # hashing takes time

@@ -15,7 +15,7 @@ CONSTANTS_SOURCE = "constants.S"
 CONSTANTS_BLOB = "constants.bin"
 
 
-def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, bytes]:
+def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, bytes | bytearray]:
     """Return the generated files by name: the C source, the assembly source and the blob that it includes.
 
     ``model_id`` is the answer of ``b2nn_model_id()``; ``target`` says which features of the CPU the library needs.

@@ -4,6 +4,7 @@ constants.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class Placement:
 
     calls: tuple[PlacedCall, ...]
     arena_bytes: int
-    constants: bytes
+    constants: bytes | bytearray
 
 
 def place_tensors(line: StraightLine, output_names: Sequence[str]) -> Placement:
@@ -53,7 +54,7 @@ def place_tensors(line: StraightLine, output_names: Sequence[str]) -> Placement:
     places |= arena_places
     constants = _Constants()
     calls = tuple(_placed(call, places, constants) for call in line.calls)
-    return Placement(calls, max(arena_bytes, ALIGNMENT), bytes(constants.blob))
+    return Placement(calls, max(arena_bytes, ALIGNMENT), constants.blob)
 
 
 def _output_places(line: StraightLine, names: Sequence[str]) -> Places:
@@ -108,9 +109,10 @@ class _Constants:
         self._offsets: dict[bytes, int] = {}
 
     def offset(self, value: np.ndarray) -> int:
-        content = np.ascontiguousarray(value).tobytes()
-        if content not in self._offsets:
-            self.blob.extend(b"\0" * (-len(self.blob) % ALIGNMENT))
-            self._offsets[content] = len(self.blob)
+        content = np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
+        digest = hashlib.sha256(content).digest()  # the contents themselves would take their memory once more
+        if digest not in self._offsets:
+            self.blob.extend(bytes(-len(self.blob) % ALIGNMENT))
+            self._offsets[digest] = len(self.blob)
             self.blob.extend(content)
-        return self._offsets[content]
+        return self._offsets[digest]

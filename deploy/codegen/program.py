@@ -93,5 +93,5 @@ class Program:
     layers: tuple[LayerRow, ...]
     arena_bytes: int
     workspace_bytes: int
-    constants: bytes
+    constants: bytes | bytearray
     rewrites: tuple[Rewrite, ...] = ()

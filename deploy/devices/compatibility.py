@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from b2nn_tvm.deploy.devices.runner import network_file
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts, describe
 from b2nn_tvm.errors import DeviceError
 
@@ -17,11 +18,12 @@ def check_fit(artifact: Artifact, facts: SystemFacts, word: str) -> None:
     check_target(artifact.target, facts, f"{word}: {artifact.folder} is compiled")
     library = artifact.manifest.library
     needed = tuple(map(int, library.glibc.split("."))) if library.glibc else ()
-    if facts.glibc and facts.glibc < needed:
+    if facts.glibc and facts.glibc < needed and network_file(artifact) == artifact.library_path:
         raise DeviceError(
             f"{word}: {artifact.folder} needs the GNU C library {library.glibc}, but this device has"
             f" {facts['libc'].removeprefix('glibc ')}; build it with the ziglang package (pip install"
-            " 'b2nn-tvm[cross]'), which builds for 2.28 and later, or update the board's system"
+            " 'b2nn-tvm[cross]'), which builds for 2.28 and later, compile it with --static, or update the board's"
+            " system"
         )
 
 

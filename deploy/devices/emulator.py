@@ -17,6 +17,7 @@ import numpy as np
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.qemu import TIMEOUT_S, Emulator, find_emulator
+from b2nn_tvm.deploy.devices.runner import network_file
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import DeviceDescription, SystemFacts
 from b2nn_tvm.deploy.library.build_library import RUNNER
@@ -76,7 +77,7 @@ class EmulatorDevice(Device):
 
     def _start(self, emulator: Emulator, artifact: Artifact, arguments: list[str]) -> None:
         command = emulator.command_line(self.cpu)
-        command += [str(artifact.folder.absolute() / RUNNER), str(artifact.library_path.absolute()), *arguments]
+        command += [str(artifact.folder.absolute() / RUNNER), str(network_file(artifact).absolute()), *arguments]
         try:
             done = subprocess.run(
                 command,

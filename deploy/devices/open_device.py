@@ -7,9 +7,9 @@ from b2nn_tvm.errors import DeviceError
 
 TIMEOUT_S = 120.0
 WORDS = (
-    "local (this machine), ssh://user@host[:port] (a board that needs nothing but a login), rpc://host:port (a board"
-    " that runs b2nn-device), tracker://host:port/key (one of several boards), emulator:CPU (runs AArch64 and ARMv7"
-    " libraries for tests, for example emulator:cortex-a72)"
+    "local (this machine), ssh://user@host[:port][/folder] (a board that needs nothing but a login), rpc://host:port"
+    " (a board that runs b2nn-device), tracker://host:port/key (one of several boards), emulator:CPU (runs AArch64 and"
+    " ARMv7 libraries for tests, for example emulator:cortex-a72)"
 )
 
 

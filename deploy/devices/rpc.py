@@ -16,7 +16,7 @@ import numpy as np
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.compatibility import check_fit
 from b2nn_tvm.deploy.devices.rpc_connection import RpcConnection
-from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, reason
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, reason, turn_files
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts
@@ -81,7 +81,8 @@ class RpcDevice(RpcConnection):
         if f"{folder}/{RUNNER}" not in self._uploaded:
             self._put(f"{folder}/{RUNNER}", program.read_bytes())
             self._uploaded.add(f"{folder}/{RUNNER}")
-        first, *others = (f"{_folder(each)}/{each.library_path.name}" for each in (reference, *artifacts))
+        places = zip((reference, *artifacts), turn_files(artifacts, reference=reference), strict=True)
+        first, *others = (f"{_folder(each)}/{file.name}" for each, file in places)
         words = interleave_words(settings, threads=threads, reference=first, libraries=others)
         yield from self._lines(folder, "interleave", json.dumps(words))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.static_program import is_static
 from b2nn_tvm.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
@@ -24,6 +25,29 @@ def find_runner(artifact: Artifact) -> Path:
             f"{artifact.folder}: expected the program {RUNNER} beside the library; compile the network again"
         )
     return path
+
+
+def network_file(artifact: Artifact) -> Path:
+    """The file that holds the network for the program beside it: the library, or the program itself if it is static."""
+    program = find_runner(artifact)
+    return program if is_static(program) else artifact.library_path
+
+
+def turn_files(artifacts: Iterable[Artifact], *, reference: Artifact) -> list[Path]:
+    """The files that hold ``reference`` and ``artifacts`` for the program beside ``reference``.
+
+    Raises DeviceError where this program is static and one of the artifacts is another network, which it cannot load.
+    """
+    program = find_runner(reference)
+    if not is_static(program):
+        return [each.library_path for each in (reference, *artifacts)]
+    for each in artifacts:
+        if each.manifest.library.model_id != reference.manifest.library.model_id:
+            raise DeviceError(
+                f"{reference.folder} is compiled with --static, and such a program runs no other network, so"
+                f" {each.folder} cannot take turns with it; compile both without --static, or measure each alone"
+            )
+    return [program for _ in (reference, *artifacts)]
 
 
 def interleave_words(settings: BurstSettings, *, threads: int, reference: str, libraries: Iterable[str]) -> list[str]:

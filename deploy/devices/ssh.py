@@ -14,12 +14,15 @@ from b2nn_tvm.deploy.codegen.program import TensorSpec
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.compatibility import check_fit
 from b2nn_tvm.deploy.devices.device import Device
-from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words
+from b2nn_tvm.deploy.devices.login.connection import CommandFailed, SshLink
+from b2nn_tvm.deploy.devices.login.destination import Destination
+from b2nn_tvm.deploy.devices.login.start_failure import CANNOT_START, ProgramFile, cause, question
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, network_file, turn_files
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
-from b2nn_tvm.deploy.devices.ssh_connection import Destination, SshLink
 from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_facts
 from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
 _RUN = "./{runner} {arguments} </dev/null & echo $! >pid; wait $!; status=$?; rm -f pid; exit $status"
 
 # tar does not always say that the disk is full.
-_UNPACK = """mkdir {name} && tar -xof - -C {name} && exit 0
+_UNPACK = """command -v tar >/dev/null ||
+  {{ echo "error: there is no tar on the board; install it (apt, apk or opkg)" >&2; exit 1; }}
+mkdir {name} && tar -xof - -C {name} && exit 0
 free=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')
 [ "${{free:-{kib}}}" -lt {kib} ] &&
   echo "error: No space left on device: $PWD has $free KiB, the network takes {kib} KiB" >&2
@@ -38,7 +43,9 @@ exit 1"""
 
 
 class SshDevice(Device):
-    """The board at ``ssh://[user@]host[:port]``, reached with the user's own keys, known_hosts and ssh settings."""
+    """The board at ``ssh://[user@]host[:port][/folder]``, reached with the user's own keys, known_hosts and ssh
+    settings.
+    """
 
     def __init__(self, word: str, *, timeout_s: float) -> None:
         super().__init__(word)
@@ -69,18 +76,22 @@ class SshDevice(Device):
         outputs = [f"out{index}" for index in range(len(artifact.outputs))]
         words = [f"--input {name}" for name in files] + [f"--output {name}" for name in outputs]
         run = _RUN.format(
-            runner=RUNNER, arguments=f"{artifact.library_path.name} --threads {threads} {' '.join(words)} 1>&2"
+            runner=RUNNER, arguments=f"{network_file(artifact).name} --threads {threads} {' '.join(words)} 1>&2"
         )
         script = (
             f"cd {_folder(artifact)} && tar -xof - && ( {run} ) && cat {' '.join(outputs)} && rm -f"
             f" {' '.join((*files, *outputs))}"
         )
-        return _unpack(self._connected().call(script, send=_pack(files)), artifact.outputs, self.address)
+        try:
+            content = self._connected().call(script, send=_pack(files))
+        except CommandFailed as failed:
+            raise self._explained(failed, artifact) from None
+        return _unpack(content, artifact.outputs, self.address)
 
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
         self.upload(artifact)
         count = f"--seconds {effort.min_seconds}" if effort.runs is None else f"--runs {effort.runs}"
-        arguments = f"{artifact.library_path.name} --profile --threads {threads} --warmup {effort.warmup} {count}"
+        arguments = f"{network_file(artifact).name} --profile --threads {threads} --warmup {effort.warmup} {count}"
         lines = self._lines(artifact, arguments)
         yield from samples(lines, word=self.address, model_id=artifact.manifest.library.model_id)
 
@@ -89,14 +100,28 @@ class SshDevice(Device):
     ) -> Generator[str]:
         for artifact in (reference, *artifacts):
             self.upload(artifact)
-        first, *others = (f"../{_folder(each)}/{each.library_path.name}" for each in (reference, *artifacts))
+        files = turn_files(artifacts, reference=reference)
+        places = zip((reference, *artifacts), files, strict=True)
+        first, *others = (f"../{_folder(each)}/{file.name}" for each, file in places)
         words = interleave_words(settings, threads=threads, reference=first, libraries=others)
         yield from self._lines(reference, shlex.join(words))
 
     def _lines(self, artifact: Artifact, arguments: str) -> Iterator[str]:
         """The lines that the program beside ``artifact`` prints with these arguments."""
         run = _RUN.format(runner=RUNNER, arguments=arguments)
-        return self._connected().lines(f"cd {_folder(artifact)} && {{ {run}\n}}")
+        try:
+            yield from self._connected().lines(f"cd {_folder(artifact)} && {{ {run}\n}}")
+        except CommandFailed as failed:
+            raise self._explained(failed, artifact) from None
+
+    def _explained(self, failed: CommandFailed, artifact: Artifact) -> DeviceError:
+        """The error with the cause and the remedy, where a program did not start."""
+        if failed.status not in CANNOT_START:
+            return failed
+        elf = read_elf(find_runner(artifact).read_bytes())
+        program = ProgramFile(RUNNER, elf.arch, elf.loader)
+        answer = self._connected().call(f"cd {_folder(artifact)} && {question(program)}").decode(errors="replace")
+        return DeviceError(f"{self.address}: {cause(program, answer, failed.complaint)}")
 
     def forget(self, artifact: Artifact) -> None:
         name = _folder(artifact)
@@ -120,7 +145,8 @@ class SshDevice(Device):
 
 def _folder(artifact: Artifact) -> str:
     """The network's folder inside the link's folder; the name, a digest, needs no quotes in a shell."""
-    return f"net-{artifact.manifest.library.sha256[:16]}"
+    kind = "" if network_file(artifact) == artifact.library_path else "-static"  # it may have been compiled both ways
+    return f"net-{artifact.manifest.library.sha256[:16]}{kind}"
 
 
 def _pack(files: Mapping[str, bytes]) -> bytes:
@@ -135,11 +161,11 @@ def _pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(content: bytes, specs: tuple[TensorSpec, ...], word: str) -> dict[str, np.ndarray]:
-    """The outputs, one behind the other at the end of ``content``; a login script may have printed text before them."""
+    """The outputs, which stand one behind the other in ``content``."""
     sizes = [spec.elements * np.dtype(spec.dtype).itemsize for spec in specs]
-    if len(content) < sum(sizes):
-        raise DeviceError(f"{word}: expected {sum(sizes)} bytes of outputs, but only {len(content)} came; run it again")
-    arrays, at = {}, len(content) - sum(sizes)
+    if len(content) != sum(sizes):
+        raise DeviceError(f"{word}: expected {sum(sizes)} bytes of outputs, but {len(content)} came; run it again")
+    arrays, at = {}, 0
     for spec, size in zip(specs, sizes, strict=True):
         arrays[spec.name] = np.frombuffer(bytearray(content[at : at + size]), spec.dtype).reshape(spec.shape)
         at += size

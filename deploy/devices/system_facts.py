@@ -27,6 +27,7 @@ SCRIPT = "\n".join(
     [
         r"""fact() { printf '\036%s\037' "$1"; shift; "$@" 2>/dev/null; }""",
         "fact machine uname -m; fact system uname -sr; fact bits getconf LONG_BIT; fact libc getconf GNU_LIBC_VERSION",
+        "fact shell head -c 5 /bin/sh",  # whose fifth byte is ELF's EI_CLASS, for systems without getconf
         "fact cpus env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc",  # nproc would obey both
         *(f"fact {name} cat {path}" for name, path in FILES.items()),
         "fact vcgencmd vcgencmd get_throttled",
@@ -120,7 +121,9 @@ class Conditions:
 
 @dataclass(frozen=True)
 class SystemFacts:
-    """The facts as texts by name: the files of ``FILES``, and machine, system, bits, libc, cpus, thermal, vcgencmd."""
+    """The facts as texts by name: the files of ``FILES``, and machine, system, bits, shell, libc, cpus, thermal,
+    vcgencmd.
+    """
 
     texts: Mapping[str, str]
 
@@ -131,7 +134,7 @@ class SystemFacts:
     def arch(self) -> str:
         """The architecture of the machine's programs, which may have 32 bits under a 64-bit kernel."""
         machine = self["machine"]
-        if self["bits"] == "32":
+        if self["bits"] == "32" or (not self["bits"] and self["shell"] == "\x7fELF\x01"):
             return {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}.get(machine, machine)
         return machine
 

@@ -18,6 +18,7 @@ from b2nn_tvm.deploy.library.compile_once import compile_once
 from b2nn_tvm.deploy.library.elf import ElfFile, is_hard_float, read_elf
 from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
+from b2nn_tvm.deploy.library.static_program import link_static, static_toolchain
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.deploy.library.verification import Verification, not_checked
 from b2nn_tvm.errors import InputError, ToolchainError
@@ -66,13 +67,15 @@ def build_library(
     folder: str | os.PathLike[str],
     *,
     metadata: BuildMetadata = BuildMetadata(),
+    static: bool = False,
     check: Callable[[Path], Verification] | None = None,
 ) -> Manifest:
     """Link the object files ``kernels`` with the runtime and the program's tables and constants into ``folder``.
 
     The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. They
     are made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
-    half replaced is noticed when it is loaded. Before that, ``check`` is called with the finished temporary folder, and
+    half replaced is noticed when it is loaded. Where ``static``, b2nn-run is a static program that holds the network,
+    too, and runs no other. Before that, ``check`` is called with the finished temporary folder, and
     its result is entered in the manifest: where it raises, ``folder`` stays as it was. Raises ToolchainError where
     there is no compiler for the target or it fails, InputError where ``folder`` cannot be written, ValueError where
     program and kernels do not fit.
@@ -90,11 +93,12 @@ def build_library(
     try:
         model_id = write_sources(program, kernels, work, target=target)
         compile_library(toolchain, work, kernels=len(kernels))
-        (work / RUNNER).write_bytes(runner_program(toolchain))
+        runner = static_runner(toolchain, work, kernels=len(kernels)) if static else runner_program(toolchain)
+        (work / RUNNER).write_bytes(runner)
         readable = (work / RUNNER).stat().st_mode & 0o444
         (work / RUNNER).chmod(readable | readable >> 2 | 0o200)
         manifest = _describe(
-            program, target, toolchain, metadata, model_id, kernel_code_bytes, (work / LIBRARY).read_bytes()
+            program, target, toolchain, metadata, model_id, kernel_code_bytes, (work / LIBRARY).read_bytes(), static
         )
         if check:
             manifest.save(work)
@@ -159,15 +163,16 @@ def runtime_objects(toolchain: Toolchain) -> Mapping[str, bytes]:
     return found
 
 
-def write_runner_sources(folder: Path, *, compiler: str) -> tuple[str, ...]:
-    """Write the sources of b2nn-run into ``folder``; return the names of the C files."""
+def write_runner_sources(folder: Path, *, compiler: str, static: bool = False) -> tuple[str, ...]:
+    """Write the sources of b2nn-run, static or not, into ``folder``; return the names of the C files."""
     definitions = {"B2NN_VERSION": __version__, "B2NN_COMPILER": compiler, "B2NN_LIBRARY": LIBRARY}
     lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
     (folder / "build_info.h").write_text("".join(lines), encoding="utf-8")
     shutil.copyfile(RUNTIME / HEADER, folder / HEADER)
     for path in RUNNER_SOURCES.glob("*.[ch]"):
         shutil.copyfile(path, folder / path.name)
-    return tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c")))
+    of_the_other_kind = "load.c" if static else "linked.c"
+    return tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c") if path.name != of_the_other_kind))
 
 
 @cache
@@ -180,6 +185,17 @@ def runner_program(toolchain: Toolchain) -> bytes:
         sources = write_runner_sources(Path(name), compiler=toolchain.version)
         arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl"]
         return compile_once(toolchain, arguments, folder=Path(name), output=RUNNER)
+
+
+def static_runner(toolchain: Toolchain, folder: Path, *, kernels: int) -> bytes:
+    """The static b2nn-run with the network whose sources ``write_sources`` wrote into ``folder``.
+
+    Raises ToolchainError where the compiler cannot make it.
+    """
+    chain = static_toolchain(toolchain)
+    sources = write_runner_sources(folder, compiler=toolchain.version, static=True)
+    inputs = [*sources, MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE, *kernel_files(kernels)]
+    return link_static(chain, [*_COMPILE, *inputs], folder=folder, output=RUNNER)
 
 
 def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: TargetInfo) -> int:
@@ -215,6 +231,7 @@ def _describe(
     model_id: str,
     kernel_code_bytes: int,
     library: bytes,
+    static: bool,
 ) -> Manifest:
     elf = read_elf(library)
     if elf.arch != target.arch:
@@ -223,7 +240,8 @@ def _describe(
             f"{target.arch}; set CC, or {CROSS_VARIABLE} for another machine, to a compiler for {target.triple}"
         )
     by_number = lambda version: tuple(map(int, version.split("."))) if version else ()
-    glibc = max(elf.glibc, _shared_elf(runner_program(toolchain)).glibc, key=by_number)
+    runner_glibc = "" if static else _shared_elf(runner_program(toolchain)).glibc
+    glibc = max(elf.glibc, runner_glibc, key=by_number)
     return Manifest(
         library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
         target=target,

@@ -129,6 +129,8 @@ If it does not start:
         32-bit system on a 64-bit CPU counts as 32-bit); compile the network for its target.
     "version `GLIBC_...' not found": the system is older than what the bundle was built for; build it with the Python
         package ziglang (pip install 'b2nn-tvm[cross]').
-    "Permission denied": chmod +x b2nn-run
+    "not found" or "No such file or directory", although the file is there: the system has another C library than
+        GNU's (Alpine, say); compile the network with --static, then b2nn-run needs no library.
+    "Permission denied": chmod +x b2nn-run, or the folder's file system is mounted noexec: copy the bundle elsewhere.
     "error: ...": the line says what was expected.
 """

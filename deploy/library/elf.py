@@ -15,6 +15,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_E_MACHINE
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import ARMAttributesSection, Section, SymbolTableSection
+from elftools.elf.segments import InterpSegment
 
 _ARCHES = {"EM_386": "i686", "EM_ARM": "armv7l", "EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
 # The types of sections with data: constants, tables of initializers, and unwinding on ARM and x86-64.
@@ -45,7 +46,8 @@ class ElfFile:
     sections (``code_bytes``), other loaded content such as constants, tables and unwinding (``data_bytes``), content
     that only linkers and loaders read such as symbols, names and relocations (``linking_bytes``), and headers and the
     gaps between sections (``padding_bytes``). ``glibc`` is the newest version of the GNU C library that the file asks
-    for, empty where it asks for none.
+    for, empty where it asks for none. ``loader`` is the program that loads this one, empty for a static program and for
+    all that is no program.
     """
 
     arch: str
@@ -56,6 +58,7 @@ class ElfFile:
     linking_bytes: int
     padding_bytes: int
     glibc: str
+    loader: str
     homes: Mapping[str, Home]
 
 
@@ -79,6 +82,9 @@ def read_elf(content: bytes) -> ElfFile:
             linking_bytes=total - code_bytes - data_bytes,
             padding_bytes=len(content) - total,
             glibc=_newest_glibc(sections),
+            loader=next(
+                (each.get_interp_name() for each in elf.iter_segments() if isinstance(each, InterpSegment)), ""
+            ),
             homes={
                 name: Home(where, sections[where]["sh_size"])
                 for name, where, _ in symbols

@@ -7,39 +7,7 @@
 #include "build_info.h"
 #include "runner.h"
 
-/* A kind of CPU by ELF's e_machine and EI_CLASS: x86 and ARM have one kind of 32 bits and one of 64 bits each. */
-typedef struct machine {
-    uint16_t code;
-    uint8_t elf_class;
-    const char *arch, *name;
-} machine;
-
-static const machine machines[] = {
-    {62, 2, "x86_64", "64-bit x86"}, {3, 1, "i686", "32-bit x86"},
-    {183, 2, "aarch64", "64-bit ARM"}, {40, 1, "armv7l", "32-bit ARM"},
-};
-
-#if defined(__x86_64__)
-enum { OWN_MACHINE = 62 };
-#elif defined(__i386__)
-enum { OWN_MACHINE = 3 };
-#elif defined(__aarch64__)
-enum { OWN_MACHINE = 183 };
-#elif defined(__arm__)
-enum { OWN_MACHINE = 40 };
-#else
-#error "b2nn-run is for x86 and ARM"
-#endif
-
 enum { EF_ARM_ABI_FLOAT_SOFT = 0x200 }; /* "ELF for the Arm Architecture", 4.1.2 */
-
-static const machine *machine_of(uint16_t code) {
-    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
-        if (machines[i].code == code) return &machines[i];
-    return NULL;
-}
-
-const char *runner_arch(void) { return machine_of(OWN_MACHINE)->arch; }
 
 static uint64_t little_endian(const uint8_t *bytes, int count) {
     return count ? bytes[0] | little_endian(bytes + 1, count - 1) << 8 : 0;
@@ -64,7 +32,7 @@ static void check_machine(const char *path) {
     if (got < sizeof header || memcmp(header, "\177ELF", 4) || header[5] != 1)
         fail(FAILED, "%s: expected the library of a compiled network, but it is no library for Linux", path);
     const machine *theirs = machine_of((uint16_t)(header[18] | header[19] << 8));
-    const machine *own = machine_of(OWN_MACHINE);
+    const machine *own = own_machine();
     if (theirs != own)
         fail(FAILED, "%s: the library is for %s, but this program and this system are for %s; use the bundle for %s", path,
              theirs ? theirs->name : "another kind of CPU", own->name, own->name);

@@ -20,7 +20,7 @@ static void describe(const net *of) {
     printf("{\"kind\": \"b2nn-describe\", \"format_version\": 1, \"runner\": {\"abi_version\": %d, ", B2NN_ABI_VERSION);
     print_member("version", B2NN_VERSION);
     fputs(", ", stdout);
-    print_member("arch", runner_arch());
+    print_member("arch", own_machine()->arch);
     fputs(", ", stdout);
     print_member("compiler", B2NN_COMPILER);
     printf("}, \"library\": {\"abi_version\": %d, ", (int)of->b2nn_abi_version_());

@@ -92,7 +92,7 @@ static int parse_mode(command_line *all, const char *word) {
     if (!strcmp(word, "--help") || !strcmp(word, "-h"))
         fputs(usage, stdout);
     else if (!strcmp(word, "--version"))
-        printf("b2nn-run %s for %s, C interface version %d, built with %s\n", B2NN_VERSION, runner_arch(), B2NN_ABI_VERSION,
+        printf("b2nn-run %s for %s, C interface version %d, built with %s\n", B2NN_VERSION, own_machine()->arch, B2NN_ABI_VERSION,
                B2NN_COMPILER);
     else
         return 0;

@@ -19,6 +19,17 @@ void *allocate(uint64_t bytes);
 /* The time of a clock in milliseconds. */
 double now_ms(clockid_t clock);
 
+/* machine.c: a kind of CPU by ELF's e_machine and EI_CLASS: x86 and ARM have one kind of 32 bits and one of 64 bits each;
+ * `arch` is what uname says. */
+typedef struct machine {
+    uint16_t code;
+    uint8_t elf_class;
+    const char *arch, *name;
+} machine;
+/* The kind with this e_machine, NULL where it is another one; and the kind that this program was built for. */
+const machine *machine_of(uint16_t code);
+const machine *own_machine(void);
+
 /* load.c: the functions of a library, with the types that b2nn.h declares; each name has an underscore at its end. */
 #define B2NN_FUNCTIONS(USE)                                                                                     \
     USE(b2nn_abi_version) USE(b2nn_model_id) USE(b2nn_target) USE(b2nn_isa) USE(b2nn_cpu_missing)               \
@@ -30,10 +41,10 @@ typedef struct net {
     B2NN_FUNCTIONS(B2NN_MEMBER)
 } net;
 /* Open the library at `path`, in the folder `path`, or beside this program where `path` is NULL; exits where it does not
- * fit this machine or this program. A library that is opened twice is in memory once. */
+ * fit this machine or this program. A library that is opened twice is in memory once. In a static program, which cannot
+ * load any library, linked.c takes the place of load.c: the network is part of the program, and `path` is NULL or the
+ * program itself. */
 net load_library(const char *path);
-/* The machine that this program was built for, as uname names it. */
-const char *runner_arch(void);
 
 /* tensor_file.c: one tensor as .npy or as raw values. */
 void read_tensor(const b2nn_tensor *tensor, const char *path, void *into);

@@ -41,6 +41,12 @@ def net(workshop) -> Path:
 
 
 @pytest.fixture(scope="session")
+def static_net(workshop) -> Path:
+    """The same network with a static program."""
+    return workshop.build("shift_one", "shift_seven_tasks", name="static", static=True)
+
+
+@pytest.fixture(scope="session")
 def bundle_for(workshop) -> Callable[[str], Path]:
     """The bundle of a network of one input and one output by target; where that is another machine, with the C
     example compiled.

@@ -67,18 +67,40 @@ def test_attributes_and_the_float_abi_reach_tvm():
 
 def test_an_unknown_word_lists_the_choices():
     """With the other words for each, so that a user finds the own board."""
-    text = r"unknown target 'pi'; the targets, .* are arm \(aarch64, arm64, armv8\), .* rpi4 \(pi4, .*\), .*native"
+    text = (
+        r"unknown target 'k210'; the targets, .* are arm \(aarch64, arm64, armv8, .*\), .* rpi4 \(pi4, .*\), .*native"
+    )
     with pytest.raises(TargetError, match=text):
-        get("pi")
+        get("k210")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("cortex-a7x2", "rpi4"), ("raspberrypi55", "rpi5"), ("x86-avx51", "x86-avx512")]
+)
+def test_an_unknown_word_is_answered_with_the_closest_one(word, meant):
+    with pytest.raises(TargetError, match=f"unknown target '{word}'; perhaps {meant} is meant; the targets, "):
+        get(word)
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("arm", ("aarch64", "arm64", "armv8", "ARM", "AArch64")),
+        ("arm", ("aarch64", "arm64", "armv8", "ARM", "AArch64", "linux/arm64")),
         ("armv7", ("armhf", "armv7l", "arm32")),
         ("rpi3", ("pi3", "raspberrypi3", "raspberry-pi-3", "cortex-a53", "RPi-3")),
-        ("rpi4", ("pi4", "rpi4b", "raspberrypi4", "raspberry-pi-4", "raspberry_pi_4", "cortex-a72", "Cortex-A72")),
+        (
+            "rpi4",
+            (
+                "pi4",
+                "pi4b",
+                "rpi4b",
+                "raspberrypi4",
+                "raspberry-pi-4",
+                "raspberry_pi_4",
+                "cortex-a72",
+                "Cortex-A72",
+            ),
+        ),
         ("rpi5", ("pi5", "raspberrypi5", "raspberry-pi-5", "cortex-a76")),
         ("x86", ("x86_64", "x86-64", "amd64", "x64", "avx2")),
         ("x86-avx512", ("x86_avx512", "avx512")),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import tvm
 from tvm import relax
 from tvm.ir import GenericConst
@@ -17,7 +18,8 @@ from tvm.ir import GenericConst
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED
 from b2nn_tvm.passes.framework.rewriter import rewrite_calls
-from b2nn_tvm.relax_query import calls
+from b2nn_tvm.provenance.memory_order import contiguous
+from b2nn_tvm.relax_query import calls, constant, op_name
 
 
 @tvm.transform.module_pass(opt_level=0, name="FoldConstants")
@@ -43,7 +45,9 @@ def _values(function: relax.Function) -> dict[relax.Var, relax.Expr]:
         with builder.dataflow():
             for var, call in calls(function):
                 arguments = [_static(argument, copies) for argument in call.args]
-                if isinstance(call.op, tvm.ir.Op) and all(argument is not None for argument in arguments):
+                if (transposed := _transposed(call)) is not None:
+                    copies[var] = transposed
+                elif isinstance(call.op, tvm.ir.Op) and all(argument is not None for argument in arguments):
                     copies[var] = builder.emit(relax.Call(call.op, arguments, call.attrs, call.ty_args))
             result = builder.emit_output(relax.Tuple(list(copies.values())))
         builder.emit_func_output(result)
@@ -52,6 +56,15 @@ def _values(function: relax.Function) -> dict[relax.Var, relax.Expr]:
     (block,) = relax.transform.FoldConstant()(builder.get())["main"].body.blocks
     folded = zip(copies, block.bindings[-1].value.fields, strict=True)
     return {var: value for var, value in folded if isinstance(value, GenericConst)}
+
+
+def _transposed(call: relax.Call) -> relax.Expr | None:
+    """The transpose of a float32 matrix, which TVM makes slowly and dense layers need; None for other calls."""
+    value = constant(call.args[0]) if op_name(call) == "relax.permute_dims" else None
+    if value is None or value.ndim != 2 or value.dtype != np.float32:
+        return None
+    axes = call.attrs.axes
+    return relax.const(contiguous(value.transpose(None if axes is None else [int(axis) for axis in axes])))
 
 
 def _static(argument: relax.Expr, copies: Mapping[relax.Var, relax.Expr]) -> relax.Expr | None:

@@ -22,7 +22,7 @@ from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
-from tests.support.boards import full_disk
+from tests.support.boards import mounted_folder
 from tests.support.deploy.burst_checks import check_rows
 from tests.support.deploy.handmade import expected, program
 
@@ -103,7 +103,9 @@ def test_one_that_hangs_is_given_up(start_board, artifact, x, victim):
 
 def test_a_full_disk_is_named(start_board, artifact, tmp_path):
     (tmp_path / "full").mkdir()
-    board = start_board(command=(*full_disk.words(tmp_path / "full"), sys.executable), TMPDIR=str(tmp_path / "full"))
+    board = start_board(
+        command=(*mounted_folder.words(tmp_path / "full"), sys.executable), TMPDIR=str(tmp_path / "full")
+    )
     padded = tmp_path / "padded"
     shutil.copytree(artifact.folder, padded)
     with (padded / LIBRARY).open("ab") as library:

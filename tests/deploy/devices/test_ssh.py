@@ -21,9 +21,10 @@ from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
-from tests.support.boards import full_disk
+from tests.support.boards import mounted_folder
 from tests.support.deploy.burst_checks import check_rows
 from tests.support.deploy.handmade import expected
 
@@ -159,13 +160,76 @@ def test_one_that_hangs_is_given_up(own_server, artifact, victim):
 
 
 def test_a_full_disk_is_named_and_left_as_it_was(own_server, artifact, x):
-    words = full_disk.words(own_server.home / "tmp", uid=own_server.uid)
+    words = mounted_folder.words(own_server.home / "tmp", uid=own_server.uid)
     own_server.disappear()
     own_server.start(*words)
     with open_device(own_server.address) as device:
         with pytest.raises(DeviceError, match=r"No space left on device: /.* has \d+ KiB, the network takes \d+ KiB"):
             device.run(artifact, {"input": x})
         assert device._connected().call("ls").split() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (mounted_folder.NOEXEC, r"no program can be started from /.*/tmp there \(its file system is mounted noexec\)"),
+        (mounted_folder.READ_ONLY, r"nothing can be written to /.*/tmp there \(Read-only file system\)"),
+    ],
+)
+def test_a_folder_that_will_not_do_is_named_and_another_one_does(own_server, artifact, x, options, reason):
+    words = mounted_folder.words(own_server.home / "tmp", options, uid=own_server.uid)
+    own_server.disappear()
+    own_server.start(*words)
+    refused = pytest.raises(DeviceError, match=rf"{reason}; name another folder of the board, as in ssh://pi@.*/~ or ")
+    with open_device(own_server.address) as device, refused:
+        device.run(artifact, {"input": x})
+    with open_device(f"{own_server.address}/~/new folder") as device:
+        with pytest.raises(DeviceError, match="nothing can be written to /.*/new folder there .*No such file"):
+            device.run(artifact, {"input": x})
+        (own_server.home / "new folder").mkdir()
+        (own_server.home / "new folder").chmod(0o777)
+        np.testing.assert_array_equal(device.run(artifact, {"input": x})["output"], expected(x) + 1)
+        assert measure(artifact, device=device, runs=3, precision=0.5).runs >= 3
+        assert len(list((own_server.home / "new folder").iterdir())) == 1
+    assert not list((own_server.home / "new folder").iterdir())
+
+
+def with_loader(net: Path, folder: Path, loader: bytes) -> Path:
+    """A copy of a compiled network whose program names another loader, one that this machine does not have."""
+    shutil.copytree(net, folder)
+    program = (folder / RUNNER).read_bytes()
+    known = read_elf(program).loader.encode()
+    (folder / RUNNER).write_bytes(program.replace(known, loader.ljust(len(known), b"\0")[: len(known)]))
+    return folder
+
+
+def test_a_board_without_the_loader_is_named_and_a_static_program_runs_there(ssh, net, static_net, family, tmp_path, x):
+    other = load(with_loader(net, tmp_path / "net", b"/lib/ld-other.so"))
+    refused = pytest.raises(DeviceError, match="needs /lib/ld-other.so, the loader of the GNU C library.*--static")
+    with open_device(ssh.address) as device:
+        with refused:
+            device.run(other, {"input": x})
+        with refused:
+            measure(other, device=device)
+        static = load(static_net)
+        outputs = device.run(static, {"input": x}, threads=2)
+        np.testing.assert_array_equal(outputs["output"], expected(x) + 1)
+        assert int(outputs["tasks"]) == 2
+        assert measure(static, device=device, runs=3, precision=0.5).runs >= 3
+        with pytest.raises(DeviceError, match="compiled with --static, and such a program runs no other network"):
+            next(device.interleave(family[:1], reference=static, threads=1, settings=ENDLESS_BURSTS))
+
+
+def test_a_program_that_may_not_be_started_is_named(ssh, artifact, x):
+    """A file system may keep no permissions."""
+    with open_device(ssh.address) as device:
+        device.upload(artifact)
+        device._connected().call(f"chmod 600 net-*/{RUNNER}")
+        with pytest.raises(DeviceError, match=f"the program {RUNNER} may not be started .* noexec, or keeps no perm"):
+            device.run(artifact, {"input": x})
+        device._connected().call(f"rm net-*/{RUNNER}")
+        with pytest.raises(DeviceError, match=f"the program {RUNNER} is not there any more"):
+            device.run(artifact, {"input": x})
 
 
 def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(ssh, artifact):

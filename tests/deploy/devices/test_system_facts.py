@@ -43,6 +43,14 @@ PI3_OLD = {
 }
 
 
+def test_a_32_bit_system_under_a_64_bit_kernel():
+    """It is told by getconf, or by the first bytes of its shell where there is no getconf, as with BusyBox."""
+    assert SystemFacts({**PI4, "bits": "32"}).arch == "armv7l"
+    assert SystemFacts({**PI4, "bits": "", "shell": "\x7fELF\x01"}).arch == "armv7l"
+    assert SystemFacts({**PI4, "bits": "", "shell": "\x7fELF\x02"}).arch == "aarch64"
+    assert SystemFacts({**PI4, "bits": "64", "shell": "\x7fELF\x01"}).arch == "aarch64"
+
+
 def test_a_raspberry_pi():
     found = describe("ssh://pi@pi4", SystemFacts(PI4))
     assert (found.board, found.cpu, found.arch, found.cpus) == (

@@ -1,8 +1,8 @@
-"""Fill a folder with OpenSSH's server and what lets it run as an ordinary user. Needs no root.
+"""Fill a folder with OpenSSH's server, what lets it run as an ordinary user, and shells of boards. Needs no root.
 
     python -m tests.support.boards.setup_ssh_server [FOLDER]        (default build/ssh-server)
 
-The packages come from the sources that apt is configured with, about 1 MB where OpenSSH's client is installed.
+The packages come from the sources that apt is configured with, about 3 MB where OpenSSH's client is installed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.support.boards.apt_packages import download, unpack
 
-STAMP = "complete-1"  # a new number rebuilds old folders
-PACKAGES = ("openssh-server", "libnss-wrapper")
+STAMP = "complete-2"  # a new number rebuilds old folders
+PACKAGES = ("openssh-server", "libnss-wrapper", "busybox-static", "tcsh")
 
 
 def set_up(folder: Path) -> None:

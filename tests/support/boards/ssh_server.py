@@ -56,15 +56,13 @@ class SshServer:
         (self.home / "tmp").mkdir(parents=True)
         self.folder.chmod(0o755)
         self.uid = BOARD_UID if os.getuid() == 0 else os.getuid()
-        self._install(installed / "root")
+        self._programs = installed / "root"
+        self._install(self._programs)
         for name in ("host_key", "key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True)
         shutil.copy(self.folder / "key.pub", self.home / "authorized_keys")
-        for name, row in (
-            ("passwd", f"{USER}:x:{self.uid}:{self.uid}::{self.home}:/bin/sh"),
-            ("group", f"{USER}:x:{self.uid}:"),
-        ):
-            (self.folder / name).write_text(row + "\n")
+        (self.folder / "group").write_text(f"{USER}:x:{self.uid}:\n")
+        self.use_shell("/bin/sh")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -83,6 +81,25 @@ class SshServer:
         more = [*lines, *(f"{name} {path}" for name, path in sessions if path.exists())]
         text = CONFIG.format(folder=self.folder, home=self.home, port=self.port) + "\n".join(more) + "\n"
         (self.folder / "config").write_text(text)
+
+    def use_shell(self, path: str) -> None:
+        """Make a program the user's login shell, from the next login on."""
+        (self.folder / "passwd").write_text(f"{USER}:x:{self.uid}:{self.uid}::{self.home}:{path}\n")
+
+    def install_shell(self, name: str) -> Path:
+        """Copy a shell that setup_ssh_server.py got to where the user may run it; FileNotFoundError without it."""
+        found = next(
+            (
+                self._programs / place / name
+                for place in ("bin", "usr/bin")
+                if (self._programs / place / name).is_file()
+            ),
+            None,
+        )
+        if found is None:
+            raise FileNotFoundError(f"no {name} below {self._programs}")
+        shutil.copy(found, self.folder / name)
+        return self.folder / name
 
     def start(self, *before: str) -> None:
         """Serve; ``before`` are the words of a command that starts the server."""

@@ -1,4 +1,4 @@
-"""A folder whose disk is full, for one process: a tmpfs of 64 KiB in a mount namespace of its own."""
+"""A folder on a file system of its own, for one process: a tmpfs in a mount namespace, full, read-only or noexec."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+FULL, NOEXEC, READ_ONLY = "size=64k,mode=777", "noexec,mode=777", "ro"
 
-def words(folder: Path, *, uid: int | None = None) -> tuple[str, ...]:
-    """The words before a command that runs with ``folder`` on such a disk, as user ``uid``; skips where none can be
-    had.
+
+def words(folder: Path, options: str = FULL, *, uid: int | None = None) -> tuple[str, ...]:
+    """The words before a command that runs with ``folder`` mounted with these options, as user ``uid``; skips where
+    nothing can be mounted.
     """
-    mount = f'mount -t tmpfs -o size=64k,mode=777 tmpfs "{folder}"'
+    mount = f'mount -t tmpfs -o {options} tmpfs "{folder}"'
     uid = os.getuid() if uid is None else uid
     if os.getuid() == 0:
         spaces, become = ("unshare", "--mount"), f"setpriv --reuid {uid} --regid {uid} --clear-groups"
@@ -24,5 +26,5 @@ def words(folder: Path, *, uid: int | None = None) -> tuple[str, ...]:
         )
     found = (*spaces, "sh", "-c", f'{mount} && exec {become} "$@"', "sh")
     if subprocess.run([*found, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("nobody may mount a tmpfs here, not even in a user namespace, so there is no full disk")
+        pytest.skip("nobody may mount a tmpfs here, not even in a user namespace, so there is no such folder")
     return found

@@ -7,6 +7,7 @@ commands share the connection (ssh_config, ControlMaster), so that each takes mi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -15,10 +16,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
+from b2nn_tvm.deploy.devices.login.destination import Destination
+from b2nn_tvm.deploy.devices.login.framed_script import FramedScript
 from b2nn_tvm.deploy.devices.runner import reason
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
@@ -33,17 +35,25 @@ OPTIONS = {
     "RemoteCommand": "none",
 }
 _FAREWELL_S = 2  # seconds to end the login; a slower board sees the connection close, and cleans up when it can
-_READY = "b2nn-folder "
+_LOGIN_S = 60  # some boards look up names, or read much, before they let anybody in
 _KEEPER = """
 umask 077
-folder=$(mktemp -d "${TMPDIR:-/tmp}/b2nn-XXXXXX") || exit 1
-end() {
+base={base}
+other={other}
+folder=$(mktemp -d "$base/b2nn-XXXXXX" 2>&1) ||
+  {{ echo "error: nothing can be written to $base there (${{folder##*: }}); $other" >&2; exit 1; }}
+end() {{
     for pid in "$folder"/*/pid; do [ -f "$pid" ] && kill -9 "$(cat "$pid")"; done 2>/dev/null
     rm -rf "$folder"
-    exit 0
-}
+    exit ${{1:-0}}
+}}
 trap end HUP INT TERM PIPE
-echo "b2nn-folder $folder"
+{{ printf '#!/bin/sh\\nexit 0\\n' >"$folder/start" && chmod 700 "$folder/start"; }} 2>/dev/null ||
+  {{ echo "error: no file can be written to $base there: is its disk full? (df -h $base); $other" >&2; end 1; }}
+"$folder/start" 2>/dev/null ||
+  {{ echo "error: no program can be started from $base there (its file system is mounted noexec); $other" >&2; end 1; }}
+rm -f "$folder/start"
+echo "$folder"
 cat >/dev/null
 end
 """
@@ -52,34 +62,33 @@ _REMEDIES = {
         'log in once with "{login}" to see and accept its key, or mend known_hosts if it changed'
     ),
     "Permission denied": 'a key is needed, as nobody is asked for passwords: "ssh-copy-id{options} {destination}"',
+    "Too many authentication failures": "name the key to use in ~/.ssh/config (IdentityFile, IdentitiesOnly)",
     "Could not resolve": "check the name, or use the board's address",
     "Connection refused": "switch the board's ssh server on (raspi-config, Interface Options), or check the port",
+    "Connection timed out": "check that the board is switched on, in this network, and that the address is right",
+    "No route to host": "check that the board is switched on, in this network, and that the address is right",
+    "no matching": "its ssh server is old: allow what it offers for this host in ~/.ssh/config, or update it",
 }
 
 
-@dataclass(frozen=True)
-class Destination:
-    """The user, the host and the port of a login; ``user`` and ``port`` are empty where ssh's settings have them."""
+def _keeper(destination: Destination) -> str:
+    """The script of the first session: it makes the folder, sees whether programs start there, and waits."""
+    folder = destination.folder
+    if folder.startswith("~"):
+        base = f'"$HOME"{shlex.quote(folder.removeprefix("~"))}'
+    else:
+        base = shlex.quote(folder) if folder else '"${TMPDIR:-/tmp}"'
+    words = " or ".join(map(destination.in_folder, ("~", "/var/tmp")))
+    other = f"name another folder of the board, as in {words}"
+    return _KEEPER.format(base=base, other=shlex.quote(other))
 
-    host: str
-    user: str = ""
-    port: str = ""
 
-    @classmethod
-    def parse(cls, word: str) -> Destination:
-        """The destination of ``ssh://[user@]host[:port]``; the host may be an alias of ~/.ssh/config.
+class CommandFailed(DeviceError):
+    """A script on the board ended with ``status``, negative for a signal; ``complaint`` says why."""
 
-        Raises DeviceError where ``word`` is of another form.
-        """
-        found = re.fullmatch(r"ssh://(?:([^@/\s]+)@)?(\[[0-9A-Fa-f:.%]+\]|[^@:/\s\[\]]+)(?::(\d{1,5}))?/?", word)
-        if not found or any((part or "").startswith("-") for part in found.groups()):
-            raise DeviceError(f"expected ssh://user@host or ssh://user@host:port, but got {word!r}")
-        return cls(found[2].strip("[]"), found[1] or "", found[3] or "")
-
-    @property
-    def words(self) -> list[str]:
-        """The words of an ssh command line that name the destination."""
-        return [*(["-p", self.port] if self.port else []), "--", f"{self.user}@{self.host}" if self.user else self.host]
+    def __init__(self, word: str, status: int, complaint: str) -> None:
+        super().__init__(f"{word}: {complaint}")
+        self.status, self.complaint = status, complaint
 
 
 class SshLink:
@@ -97,13 +106,13 @@ class SshLink:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
         self.folder = ""
         self._keeper: _Session | None = None
+        script = FramedScript(_keeper(self._destination))
         try:
-            self._keeper = self._start(_KEEPER, self._errors, master=True)
-            wait = min(timeout_s, 3 * CONNECT_S)
-            lines = (line for line in self._read(self._keeper, wait) if line.startswith(_READY))
-            self.folder = next(lines, "").removeprefix(_READY)
+            self._keeper = self._start(script, self._errors, master=True)
+            self._keeper.send(script.sent)
+            self.folder = next(self._read(self._keeper, script, min(timeout_s, _LOGIN_S)), "")
             if not self.folder:
-                self._fail(self._keeper.wait() or 255, self._errors)
+                self._fail(self._keeper.wait(), script, self._errors)
         except BaseException:
             self.close()
             raise
@@ -116,37 +125,40 @@ class SshLink:
     def call(self, script: str, *, send: bytes = b"") -> bytes:
         """Run a shell script in the folder, with ``send`` as its input, and return its output.
 
-        Raises DeviceError, with the script's complaint, where it fails.
+        Raises CommandFailed, with the script's complaint, where it fails.
         """
+        framed = FramedScript(self._inside(script))
         allowed = self.timeout_s + len(send) / 50_000  # slow Wi-Fi gives 50 kB/s
         with tempfile.TemporaryFile() as errors:
-            process = self._start(self._inside(script), errors)
+            process = self._start(framed, errors)
             try:
-                output: bytes = process.communicate(send, timeout=allowed)[0]
+                output = framed.feed(process.communicate(framed.sent + send, timeout=allowed)[0])
             except subprocess.TimeoutExpired:
-                self._give_up(process, allowed)
+                self._give_up(process, framed, allowed)
             finally:
                 _end(process)
-            if process.returncode:
-                self._fail(process.returncode, errors)
+            if framed.status != 0:
+                self._fail(process.returncode, framed, errors)
             return output
 
     def lines(self, script: str) -> Iterator[str]:
         """The lines that a shell script prints, as they come; then raises DeviceError where ``call`` would."""
+        framed = FramedScript(self._inside(script))
         with tempfile.TemporaryFile() as errors:
-            process = self._start(self._inside(script), errors)
+            process = self._start(framed, errors)
             finished = False
             try:
+                process.send(framed.sent)
                 process.stdin.close()
-                yield from self._read(process, self.timeout_s)
+                yield from self._read(process, framed, self.timeout_s)
                 finished = True
             finally:
                 if not finished:
                     process.kill()
                     self.close()  # this ends the script on the board
                 status = _end(process, kill=False)
-            if status:
-                self._fail(status, errors)
+            if framed.status != 0:
+                self._fail(status, framed, errors)
 
     def close(self) -> None:
         """Log out; the board kills the programs that still run in the folder and removes it."""
@@ -162,7 +174,7 @@ class SshLink:
         self._errors.close()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    def _start(self, script: str, errors: IO[bytes], *, master: bool = False) -> _Session:
+    def _start(self, script: FramedScript, errors: IO[bytes], *, master: bool = False) -> _Session:
         command = shlex.split(os.environ.get(COMMAND_VARIABLE, "ssh"))
         options = {
             **OPTIONS,
@@ -179,7 +191,7 @@ class SshLink:
             *self._destination.words,
         ]
         try:
-            return _Session([*words, f"exec sh -c {shlex.quote(script)}"], errors)
+            return _Session([*words, script.command], errors)
         except (FileNotFoundError, PermissionError) as error:
             raise DeviceError(
                 f'{self.address}: cannot start {command[0]!r}: {error.strerror}; install ssh ("apt install'
@@ -189,40 +201,59 @@ class SshLink:
     def _inside(self, script: str) -> str:
         return f"cd {shlex.quote(self.folder)} && {{ {script}\n}}"
 
-    def _read(self, process: _Session, timeout_s: float) -> Iterator[str]:
-        """The lines of a session as they come; raises DeviceError where none comes for ``timeout_s``."""
+    def _read(self, process: _Session, script: FramedScript, timeout_s: float) -> Iterator[str]:
+        """The lines of a script as they come; raises DeviceError where nothing comes for ``timeout_s``."""
         poll, rest, descriptor = select.poll(), b"", process.stdout.fileno()
         poll.register(descriptor, select.POLLIN)
         while True:
             if not poll.poll(timeout_s * 1000):
-                self._give_up(process, timeout_s)
+                self._give_up(process, script, timeout_s)
             chunk = os.read(descriptor, 1 << 16)
-            *lines, rest = (rest + chunk).split(b"\n")
+            *lines, rest = (rest + script.feed(chunk)).split(b"\n")
             yield from (line.decode(errors="replace") for line in lines)
             if not chunk:
                 return
 
-    def _give_up(self, process: _Session, seconds: float) -> NoReturn:
+    def _give_up(self, process: _Session, script: FramedScript, seconds: float) -> NoReturn:
         process.kill()
         process.wait()
         self.close()
+        if said := _last_line(script.chatter):
+            raise DeviceLost(
+                f"{self.address}: the login printed {said!r}, and did nothing for {seconds:.0f} s; a script that it"
+                " runs may wait for somebody to answer: log in by hand and look, and let it wait in terminals only"
+            )
         raise DeviceLost(
             f"{self.address}: no answer for {seconds:.0f} s, so what ran there was stopped; is the board switched on"
             " and in reach? For a network that takes longer, allow more time"
         )
 
-    def _fail(self, status: int, errors: IO[bytes]) -> NoReturn:
-        """Raise the error that the end of a session means.
+    def _fail(self, status: int, script: FramedScript, errors: IO[bytes]) -> NoReturn:
+        """Raise the error that the end of a session with this status means.
 
-        The status 255 is that of ssh itself; a signal gives 128 plus its number.
+        Where the script has ended, its own status counts: a signal gives 128 plus its number. Else the status 255 is
+        that of ssh itself, and any other that of a login which started no script.
         """
-        if status == 255:
+        complaints = script.complaints(_bytes(errors))
+        if script.status is None and (script.began or status == 255 or status < 0):
             kind = DeviceLost if self.folder else DeviceError  # a first login that fails will fail again
-            what = (_text(errors).strip() or "the connection was lost").splitlines()[-1].strip()
+            what = self._complaint(complaints) or "the connection was lost"
             self.close()
             raise kind(f"{self.address}: {what.rstrip('.')}; {self._remedy(what)}")
+        if not script.began:
+            said = _last_line(complaints) or _last_line(script.chatter) or f"it ended with status {status}"
+            raise DeviceError(
+                f"{self.address}: the login starts no commands: {said}; a Linux system is needed, and a user whose"
+                " shell is sh, bash, csh or fish (chsh), without a forced command"
+            )
+        status = status if script.status is None else script.status
         status = 128 - status if 128 < status < 160 else status
-        raise DeviceError(f"{self.address}: {reason(status, _text(errors))}")
+        raise CommandFailed(self.address, status, reason(status, complaints))
+
+    def _complaint(self, complaints: str) -> str:
+        """The line of what ssh said that tells most: one that has a remedy, else the last one."""
+        lines = [line.strip() for line in complaints.splitlines()]
+        return next((line for line in lines if any(sign in line for sign in _REMEDIES)), _last_line(complaints))
 
     def _remedy(self, what: str) -> str:
         *options, _, destination = self._destination.words
@@ -240,6 +271,12 @@ class _Session(subprocess.Popen[bytes]):
     def __init__(self, words: list[str], errors: IO[bytes]) -> None:
         super().__init__(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
 
+    def send(self, text: bytes) -> None:
+        """Write to the process's input; what it does not take any more will show in its status."""
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.write(text)
+            self.stdin.flush()
+
 
 def _end(process: _Session, *, kill: bool = True) -> int:
     """Close the pipes of a process that has ended, or that is killed now, and return its status."""
@@ -250,8 +287,18 @@ def _end(process: _Session, *, kill: bool = True) -> int:
     return process.wait()
 
 
-def _text(errors: IO[bytes]) -> str:
+def _bytes(errors: IO[bytes]) -> bytes:
     if errors.closed:
-        return ""
+        return b""
     errors.seek(0)
-    return errors.read().decode(errors="replace")
+    return errors.read()
+
+
+# A terminal's title and other commands to it: ECMA-48, 5.4 (CSI) and 5.6 (OSC), which xterm also ends with BEL.
+_TERMINAL = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _last_line(text: str) -> str:
+    """The last line that has something printable, without commands to the terminal; "" if there is none."""
+    lines = [line.strip() for line in _TERMINAL.sub("", text).splitlines()]
+    return next(filter(None, reversed(lines)), "")
