@@ -19,11 +19,12 @@ from b2nn_tvm.frontend.checks.check_tensor import check_tensor
 from b2nn_tvm.frontend.checks.walk_model import all_tensors
 from b2nn_tvm.frontend.external_data import load_external_data
 from b2nn_tvm.frontend.read_model_file import read_model_file
+from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers
 
 OLDEST_OPSET = 11
-_CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d", "BipolarQuant")
+_CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d")
 _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
-_DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
+_DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn")
 _INPUT_TYPES = frozenset(
     TensorProto.DataType.Value(name)
     for name in (
@@ -35,7 +36,8 @@ _INPUT_TYPES = frozenset(
 
 def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
-    optional outputs that nothing reads dropped, nodes in an order that can be computed.
+    optional outputs that nothing reads dropped, quantizers of other tools in standard operators, nodes in an order that
+    can be computed.
 
     All is checked before anything is made of it. Raises InputError where the file is missing, is no ONNX model, is
     damaged, lacks its external data or is older than opset 11.
@@ -57,6 +59,11 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     if len(kept) < len(model.functions):
         model = _inlined(model, kept, path)
     name_nodes(model.graph)
+    try:
+        expand_quantizers(model)
+    except B2nnError as error:
+        raise type(error)(f"{path}: {error}") from None
+    name_nodes(model.graph)  # again: also the nodes that stand for quantizers
     _drop_unread_outputs(model.graph)
     return model
 
