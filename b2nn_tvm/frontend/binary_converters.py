@@ -1,4 +1,4 @@
-"""The converters to Relax of the ONNX operators of binary networks: our BinaryConv2d and WeightBinaryConv2d, and Sign."""
+"""The converters to Relax of the ONNX operators of binary networks: BinaryConv2d and WeightBinaryConv2d, and Sign."""
 
 from __future__ import annotations
 
