@@ -23,7 +23,7 @@ from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_DENSE, SIGN_IS_
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.sign_terms import SignTerm, sign_terms
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale
-from b2nn_tvm.relax_query import constant, dtype, op_name, shape
+from b2nn_tvm.relax_query import constant, dtype, ints, op_name, shape
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerBinaryDense")
@@ -51,15 +51,14 @@ class LowerBinaryDense(CompilerPass):
             return result
         if left is None or left.ndim != 2:
             return None
-        *batch, columns, rows = range(len(shape(call)))
-        turn = lambda x: relax.op.permute_dims(x, [*batch, rows, columns])
-        found = match_signs(call.args[1], context, axis=-2)
+        *batch, rows, columns = range(len(shape(call)))
+        turn = lambda x: relax.op.permute_dims(x, [*batch, columns, rows])
+        turned = context.emit(turn(call.args[1]))
+        found = match_signs(turned, context)
         if found is None:
             return None
-        turned = context.emit(turn(found.source))
-        signs = Signs(turned, found.threshold, found.scale, found.offset)
-        *outer, outputs, inputs = shape(call)
-        result = self._of_signs(signs, left.T, (*outer, inputs, outputs), context)
+        *outer, outputs, others = shape(call)
+        result = self._of_signs(found, left.T, (*outer, others, outputs), context)
         return None if result is None else turn(context.emit(result))
 
     def _explain(self, call: relax.Call, weight: np.ndarray, found: Signs | None, context: RewriteContext) -> None:
@@ -116,6 +115,14 @@ class Signs:
 
 def match_signs(expr: relax.Expr, context: RewriteContext, *, axis: int = -1) -> Signs | None:
     """The parts of a tensor of signs, with a scale and an offset that vary along ``axis`` at most; None for others."""
+    call = context.definition(expr)
+    if op_name(call) == "relax.permute_dims" and call.attrs.axes is not None:
+        axes = ints(call.attrs.axes)
+        inner = match_signs(call.args[0], context, axis=axes[axis])
+        if inner is None:
+            return None
+        moved = context.emit(relax.op.permute_dims(inner.source, axes))
+        return Signs(moved, inner.threshold, inner.scale, inner.offset)
     scale, offset, value = np.ones((), np.float32), np.zeros((), np.float32), context.definition(expr)
     for name in ("relax.add", "relax.multiply"):
         if op_name(value) == name:
