@@ -51,11 +51,10 @@ def expand_quantizers(model: onnx.ModelProto) -> None:
     Raises InputError or UnsupportedError, naming the node, where its attributes and constants have no such meaning.
     """
     own = _functions(model)
-    wanted = [node for node in model.graph.node if _definition(node, own)]
-    if not wanted:
+    if not any(_definition(node, own) for node in model.graph.node):
         return
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
-    values = KnownValues(model, [name for node in wanted for name in node.output])
+    values = KnownValues(model, [name for name in _DEFINITIONS if name != "MaxPoolNHWC"])
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         define = _definition(node, own)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
@@ -12,15 +14,18 @@ _DEEPEST = 16  # nodes between an initializer and a value
 
 
 class KnownValues:
-    """What is known of the values of ``model``, where ``outputs_of_float`` are float32."""
+    """What is known of the values of ``model``.
 
-    def __init__(self, model: onnx.ModelProto, outputs_of_float: list[str]):
+    The operators called ``elementwise``, which are of other domains, keep the shape of their first input.
+    """
+
+    def __init__(self, model: onnx.ModelProto, elementwise: Collection[str]):
         graph = model.graph
         self._opsets = list(model.opset_import)
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
         self._producers = {name: node for node in graph.node for name in node.output}
         self._values: dict[str, np.ndarray | None] = {}
-        self._types = _types(model, outputs_of_float)
+        self._types = _types(model, elementwise)
 
     def of(self, name: str, depth: int = 0) -> np.ndarray | None:
         """The value of this name, None where it is computed at run time or large."""
@@ -70,14 +75,14 @@ class KnownValues:
         return np.asarray(result) if isinstance(result, np.ndarray | np.generic) and np.size(result) <= _MOST else None
 
 
-def _types(model: onnx.ModelProto, outputs_of_float: list[str]) -> dict[str, onnx.TypeProto.Tensor]:
-    """The types of the values, as far as onnx infers them past nodes that it does not know."""
+def _types(model: onnx.ModelProto, elementwise: Collection[str]) -> dict[str, onnx.TypeProto.Tensor]:
+    """The types of the values, as far as onnx infers them: for that, quantizers are Identity, whose type is theirs."""
     told = onnx.ModelProto()
     told.CopyFrom(model)
-    given = {value.name for value in told.graph.value_info} | {value.name for value in told.graph.output}
-    told.graph.value_info.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs_of_float if name not in given
-    )
+    for node in told.graph.node:
+        if node.op_type in elementwise and node.domain not in ("", "ai.onnx"):
+            node.op_type, node.domain = "Identity", ""
+            del node.input[1:], node.attribute[:]
     try:
         graph = shape_inference.infer_shapes(told).graph
     except (shape_inference.InferenceError, ValueError):  # the file is checked, and its nodes are named, elsewhere
