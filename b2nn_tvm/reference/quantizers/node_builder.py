@@ -97,14 +97,11 @@ class NodeBuilder:
         self.nodes[-1].name = self.node.name
 
     def at_least(self, x: str, threshold: np.ndarray | float) -> str:
-        """``x >= threshold``, false for NaN, in the operators that the opset has."""
-        limit = self.constant(threshold)
+        """``x >= threshold``, false for NaN; before opset 12 as ``x > the float below the threshold``."""
+        limit = np.asarray(threshold, self.dtype)
         if self.opset >= 12:
             return self.put("GreaterOrEqual", [x, limit])
-        if self.opset >= 11:
-            return self.put("Or", [self.put("Greater", [x, limit]), self.put("Equal", [x, limit])])
-        less = self.put("Or", [self.put("Less", [x, limit]), self.put("IsNaN", [x])])
-        return self.put("Not", [less])
+        return self.put("Greater", [x, np.nextafter(limit, self.dtype.type(-np.inf))])
 
     def along_axis(self, op: str, x: str, axis: int, **attributes: object) -> str:
         """An operator whose axes became an input in opset 13: Unsqueeze or ReduceSum."""

@@ -33,7 +33,7 @@ def fill(module: nn.Module, seed: int = 0) -> nn.Module:
             part.running_mean.copy_(torch.randn(part.num_features, generator=generator).mul(4).round().div(4))
             part.running_var.copy_(torch.rand(part.num_features, generator=generator).mul(30).round().add(1))
             part.weight.data.copy_(torch.randn(part.num_features, generator=generator).mul(8).round().add(0.5).div(8))
-            part.bias.data.copy_(torch.randn(part.num_features, generator=generator).mul(8).round().div(8))
+            part.bias.data.copy_(torch.randn(part.num_features, generator=generator).mul(8).round().add(0.3).div(8))
     return module.eval()
 
 
