@@ -19,7 +19,7 @@ def exact_threshold(is_high: Callable[[np.ndarray], np.ndarray], shape: tuple[in
     high = np.full(shape, _order(np.array(np.inf, dtype)), np.int64)
     with np.errstate(all="ignore"):
         while (low < high).any():
-            middle = low + (high - low) // 2
+            middle = (low >> 1) + (high >> 1) + (low & high & 1)  # the mean, rounded down, without overflow
             yes = np.broadcast_to(is_high(_float(middle, dtype)), shape)
             low, high = np.where(yes | (low >= high), low, middle + 1), np.where(yes, middle, high)
     return _float(high, dtype)
