@@ -57,8 +57,9 @@ class SplitBinaryWeights(CompilerPass):
         if len(terms) > 1:
             context.note("its weights have two values per output channel, or three: the sum of two binary convolutions")
             self.context.name_parts(weight, {term.suffix: term.signs for term in terms})
-        values = [_scaled(call, term, context) for term in terms]
-        return values[0] if len(values) == 1 else relax.op.add(*(context.emit(value) for value in values))
+        if len(terms) == 1:
+            return _scaled(call, terms[0], context)
+        return relax.op.add(*[context.emit(_scaled(call, term, context)) for term in terms])
 
 
 def _scaled(call: relax.Call, term: SignTerm, context: RewriteContext) -> relax.Expr:
