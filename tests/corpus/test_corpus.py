@@ -16,7 +16,7 @@ import pytest
 
 from b2nn_tvm.compiler import compile_model
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "files"
 EXPECTED = json.loads((HERE / "expected.json").read_text())
 FILES = sorted(path for path in HERE.iterdir() if ".onnx" in path.suffixes)
 LAYERS = ("conv2d", "dense")
@@ -35,7 +35,7 @@ FLOAT = {
 # `make test` takes a file of each kind; the sweep takes all.
 SAMPLE = (
     *("brevitas_tfc", "brevitas_residual", "brevitas_script_pooled", "qonnx_two_convs_channels_last", "own_trunc"),
-    *("own_bipolar_brevitas_domain_9", "own_quant_1_bit", "own_threshold_nhwc", "own_groups_2_of_40"),
+    *("own_bipolar_brevitas_domain_11", "own_quant_1_bit", "own_threshold_nhwc", "own_groups_2_of_40"),
     *("own_fake_quantize_binary", "torch_dynamo_two_values", "torch_script_ternary", "own_dense_columns"),
 )
 

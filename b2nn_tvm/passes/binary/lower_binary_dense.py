@@ -52,14 +52,13 @@ class LowerBinaryDense(CompilerPass):
         if left is None or left.ndim != 2:
             return None
         *batch, rows, columns = range(len(shape(call)))
-        turn = lambda x: relax.op.permute_dims(x, [*batch, columns, rows])
-        turned = context.emit(turn(call.args[1]))
+        turned = context.emit(relax.op.permute_dims(call.args[1], [*batch, columns, rows]))
         found = match_signs(turned, context)
         if found is None:
             return None
         *outer, outputs, others = shape(call)
         result = self._of_signs(found, left.T, (*outer, others, outputs), context)
-        return None if result is None else turn(context.emit(result))
+        return None if result is None else relax.op.permute_dims(context.emit(result), [*batch, columns, rows])
 
     def _explain(self, call: relax.Call, weight: np.ndarray, found: Signs | None, context: RewriteContext) -> None:
         """Note why a dense layer by ``weight`` [K, O] stays float."""
@@ -146,7 +145,7 @@ def _along(value: np.ndarray | None, full: tuple[int, ...], axis: int) -> np.nda
     if value is None or value.dtype != np.float32:
         return None
     if value.size and (value == value.flat[0]).all():
-        return value.reshape(-1)[0].reshape(())
+        return np.asarray(value.flat[0])
     aligned = value.reshape((1,) * (len(full) - value.ndim) + value.shape)
     return value.reshape(-1) if value.size == full[axis] == aligned.shape[axis] else None
 

@@ -10,6 +10,9 @@ So between two 1-D convolutions nothing but images is left.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tvm
 from tvm import relax
@@ -132,6 +135,6 @@ def _image(x: relax.Expr, context: RewriteContext) -> relax.Expr:
     return relax.op.reshape(x, (batch, channels, 1, width)) if image is None else image
 
 
-def _both(padding: object) -> tuple[int, int]:
+def _both(padding: Sequence[Any]) -> tuple[int, int]:
     values = ints(padding)
     return values[0], values[-1]

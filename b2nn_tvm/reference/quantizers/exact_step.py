@@ -28,10 +28,12 @@ def exact_threshold(is_high: Callable[[np.ndarray], np.ndarray], shape: tuple[in
 def _order(value: np.ndarray) -> np.ndarray:
     """The place of floats in their order, in which -0.0 and 0.0 have the same one."""
     bits = value.view(_INTEGERS[value.dtype.itemsize]).astype(np.int64)
-    return np.where(bits >= 0, bits, -(bits & np.iinfo(_INTEGERS[value.dtype.itemsize]).max))
+    without_sign = bits & (2 ** (8 * value.dtype.itemsize - 1) - 1)
+    return np.where(bits >= 0, bits, -without_sign)
 
 
 def _float(order: np.ndarray, dtype: np.dtype) -> np.ndarray:
     integer = _INTEGERS[dtype.itemsize]
     magnitude = np.abs(order).astype(integer).view(dtype)
-    return np.where(order < 0, -magnitude, magnitude).astype(dtype)
+    result: np.ndarray = np.where(order < 0, -magnitude, magnitude).astype(dtype)
+    return result

@@ -52,7 +52,8 @@ def _two_levels(build: NodeBuilder, scale: np.ndarray, zero: np.ndarray, mode: s
 
     def is_high(x: np.ndarray) -> np.ndarray:
         y = x / scale + zero
-        return y >= 0 if bipolar else rounded(np.clip(y, low_level, high_level)) >= high_level
+        high: np.ndarray = y >= 0 if bipolar else rounded(np.clip(y, low_level, high_level)) >= high_level
+        return high
 
     scale, zero = np.broadcast_arrays(scale, zero)
     threshold = exact_threshold(is_high, scale.shape, build.dtype)

@@ -36,9 +36,9 @@ class KnownValues:
     def element_type(self, name: str) -> int:
         """The number of the element type; float32 where it is not known."""
         if name in self._initializers:
-            return self._initializers[name].data_type
+            return int(self._initializers[name].data_type)
         value = self._types.get(name)
-        return value.elem_type if value is not None and value.elem_type else TensorProto.FLOAT
+        return int(value.elem_type) if value is not None and value.elem_type else int(TensorProto.FLOAT)
 
     def rank(self, name: str) -> int | None:
         """The number of dimensions, None where it is not known."""
@@ -57,12 +57,10 @@ class KnownValues:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
             return numpy_helper.to_array(node.attribute[0].t)
         names = [operand for operand in node.input if operand]
-        values = [self.of(operand, depth + 1) for operand in names]
-        if any(value is None for value in values):
-            return None
-        return self._run(node, dict(zip(names, values)))
+        values = {operand: value for operand in names if (value := self.of(operand, depth + 1)) is not None}
+        return self._run(node, values) if len(values) == len(set(names)) else None
 
-    def _run(self, node: onnx.NodeProto, values: dict[str, np.ndarray | None]) -> np.ndarray | None:
+    def _run(self, node: onnx.NodeProto, values: dict[str, np.ndarray]) -> np.ndarray | None:
         inputs = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(v.dtype), None)
             for name, v in values.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -84,14 +85,14 @@ class NodeBuilder:
         array = np.asarray(value, self.dtype if dtype is None else dtype)
         return self.put("Constant", [], value=numpy_helper.from_array(array))
 
-    def put(self, op: str, inputs: Sequence[str | float | np.ndarray], output: str = "", **attributes: object) -> str:
+    def put(self, op: str, inputs: Sequence[str | float | np.ndarray], output: str = "", **attributes: Any) -> str:
         """Append a node and return the name of its output; numbers and arrays among ``inputs`` become constants."""
         names = [operand if isinstance(operand, str) else self.constant(operand) for operand in inputs]
         output = output or f"{self.node.output[0]}/{op.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, names, [output], name=output, **attributes))
         return output
 
-    def finish(self, op: str, inputs: Sequence[str | float | np.ndarray], **attributes: object) -> None:
+    def finish(self, op: str, inputs: Sequence[str | float | np.ndarray], **attributes: Any) -> None:
         """Append the node that computes the result; it has the name of the node that it stands for."""
         self.put(op, inputs, self.node.output[0], **attributes)
         self.nodes[-1].name = self.node.name
@@ -103,7 +104,7 @@ class NodeBuilder:
             return self.put("GreaterOrEqual", [x, limit])
         return self.put("Greater", [x, np.nextafter(limit, self.dtype.type(-np.inf))])
 
-    def along_axis(self, op: str, x: str, axis: int, **attributes: object) -> str:
+    def along_axis(self, op: str, x: str, axis: int, **attributes: Any) -> str:
         """An operator whose axes became an input in opset 13: Unsqueeze or ReduceSum."""
         if self.opset < 13:
             return self.put(op, [x], axes=[axis], **attributes)

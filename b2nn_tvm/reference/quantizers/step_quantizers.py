@@ -61,8 +61,8 @@ def _count(build: NodeBuilder, thresholds: np.ndarray, spread: tuple[int, ...]) 
     """The number of thresholds reached; a large one is a sum along a new last axis."""
     x = build.x()
     if thresholds.shape[1] <= _MOST_COMPARISONS:
-        reached = [build.put("Cast", [build.at_least(x, t.reshape(spread))], to=build.element) for t in thresholds.T]
-        return reduce(lambda a, b: build.put("Add", [a, b]), reached)
+        single = [build.put("Cast", [build.at_least(x, t.reshape(spread))], to=build.element) for t in thresholds.T]
+        return reduce(lambda a, b: build.put("Add", [a, b]), single)
     last = len(spread) if len(spread) > 1 else build.rank()
     if last is None:
         raise UnsupportedError("the shape of its input is not known; run shape inference on the file first")
@@ -101,7 +101,8 @@ def fake_quantize(build: NodeBuilder) -> None:
 
         def is_high(x: np.ndarray) -> np.ndarray:
             inside = np.rint((x - input_low) / span * steps) > 0
-            return (x > input_low) & ((x > input_high) | inside)
+            high: np.ndarray = (x > input_low) & ((x > input_high) | inside)
+            return high
 
         threshold = exact_threshold(is_high, input_low.shape, build.dtype)
         put_step(build, threshold, output_low, output_high)
