@@ -1,6 +1,6 @@
 """Binary networks as people write them in torch, by torch 2.13.0's two exporters.
 
-python -m tests.corpus.generate.torch_networks
+python -m tests.support.corpus.torch_networks
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.corpus.generate.write_file import exported, fill, image, store
+from tests.support.corpus.write_file import exported, fill, image, store
 
 
 def sign(x: torch.Tensor) -> torch.Tensor:

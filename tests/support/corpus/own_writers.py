@@ -1,4 +1,4 @@
-"""Graphs in the form that other tools write, by hand: python -m tests.corpus.generate.own_writers
+"""Graphs in the form that other tools write, by hand: python -m tests.support.corpus.own_writers
 
 The expected values are computed in numpy from the meaning of each form, not by the graph.
 """
@@ -12,7 +12,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.corpus.generate.write_file import store
+from tests.support.corpus.write_file import store
 
 RNG = np.random.default_rng(5)
 QONNX, FINN, FINN_OLD = "qonnx.custom_op.general", "finn.custom_op.general", "finn"

@@ -1,6 +1,6 @@
 """Networks written by Brevitas 0.13.4 and QONNX 1.0.0, with torch 2.13.0.
 
-python -m tests.corpus.generate.brevitas_networks [NAME ...]
+python -m tests.support.corpus.brevitas_networks [NAME ...]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from qonnx.transformation.gemm_to_matmul import GemmToMatMul
 from qonnx.util.cleanup import cleanup_model
 from torch import nn
 
-from tests.corpus.generate.write_file import fill, image, store
+from tests.support.corpus.write_file import fill, image, store
 
 
 class PerChannel(SignedBinaryWeightPerTensorConst):

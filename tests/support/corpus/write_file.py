@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import nn
 
-CORPUS = Path(__file__).parents[1] / "files"
+CORPUS = Path(__file__).parents[2] / "corpus" / "files"
 _PATTERN = 8191  # a prime: weights repeat, so that they compress, but no two filters are equal
 _LARGE = 24_000  # bytes of a file that is compressed
 _KEPT = 32  # values of an output that are stored
