@@ -77,7 +77,7 @@ def build_for_target(
         find_layer=kernels.context.kernels.find,
         descriptions=scheduled.descriptions,
         log=kernels.log,
-        reasons={c.name: c.reason for c in kernels.convs},
+        reasons={**kernels.context.kernels.reasons, **{c.name: c.reason for c in kernels.convs}},
         workspaces=built.workspaces,
     )
     program = lower_to_program(

@@ -1,6 +1,4 @@
-"""The converters of the ONNX operators of binary networks to Relax: BinaryConv2d and WeightBinaryConv2d (ours),
-BipolarQuant (QONNX), Sign.
-"""
+"""The converters to Relax of the ONNX operators of binary networks: BinaryConv2d and WeightBinaryConv2d, and Sign."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from tvm import relax
 from tvm.ir import GenericConst
 
 from b2nn_tvm import reference
-from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.errors import InputError
 
 Inputs = Sequence[relax.Expr]  # of a node; None stands for an optional input that is left out
 Attrs = dict[str, Any]
@@ -88,19 +86,6 @@ def _packed_conv2d(
 def _check_per_channel(name: str, value: np.ndarray, count: int) -> None:
     if value.shape != (count,) or value.dtype != np.float32 or not np.isfinite(value).all():
         raise InputError(f"{name} is float32 [{count}] and finite, but {value.dtype} {list(value.shape)} came")
-
-
-def bipolar_quant(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """QONNX BipolarQuant(x, scale): ``where(x >= 0, scale, -scale)`` (qonnx.custom_op.general)."""
-    scale = constant(inputs[1])
-    if scale is None or not (scale > 0).all():
-        raise UnsupportedError("its scale is no positive constant")
-    x, one, minus_one = constant(inputs[0]), relax.const(np.float32(1)), relax.const(np.float32(-1))
-    if x is not None:
-        return relax.const(np.where(x >= 0, scale, -scale).astype(np.float32))
-    condition = bb.emit(relax.op.greater_equal(inputs[0], relax.const(np.float32(0))))
-    sign = bb.emit(relax.op.where(condition, one, minus_one))
-    return relax.op.multiply(sign, relax.const(scale.astype(np.float32)))
 
 
 def sign(sign_zero: str | None) -> Converter:

@@ -20,7 +20,6 @@ from b2nn_tvm.frontend.binary_converters import (
     Converter,
     Inputs,
     binary_conv2d,
-    bipolar_quant,
     constant,
     sign,
     weight_binary_conv2d,
@@ -51,7 +50,6 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs]
         "AveragePool": _pool_padding,
         "BatchNormalization": _batch_norm,
         "BinaryConv2d": binary_conv2d,
-        "BipolarQuant": bipolar_quant,
         "Clip": _clip,
         "Conv": _conv,
         "ConvTranspose": _conv_transpose,
@@ -83,7 +81,6 @@ def known_ops() -> frozenset[str]:
     """The op types that can be imported."""
     return frozenset(stock_converters()) | {
         "BinaryConv2d",
-        "BipolarQuant",
         "Constant",
         "WeightBinaryConv2d",
     }

@@ -93,22 +93,30 @@ class _Record:
         self._layers: list[NamedLayer] = []
 
     def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping[str, Any]) -> None:
-        if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) == 4:
+        if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) in (3, 4):
             self._layers.append(NamedLayer(node, "conv2d", ""))
         elif op in ("Gemm", "MatMul"):
-            weight = constant(inputs[1])
+            weight, rows = constant(inputs[1]), None
             if weight is not None and weight.ndim == 2:
                 rows = weight if attrs.get("transB", 0) else weight.T
+            elif op == "MatMul" and weight is None and (first := constant(inputs[0])) is not None and first.ndim == 2:
+                rows = first  # W @ x
+            if rows is not None:
                 self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
 
     def layers(self, function: relax.Function) -> tuple[NamedLayer, ...]:
         """The layers. Convolutions get the digests of their weights, which stand in ``function`` in the same order."""
-        weights = (constant(call.args[1]) for _, call in calls(function) if op_name(call) == "relax.nn.conv2d")
+        convs = ("relax.nn.conv1d", "relax.nn.conv2d")
+        weights = (constant(call.args[1]) for _, call in calls(function) if op_name(call) in convs)
         return tuple(_with_digest(layer, next(weights)) if layer.kind == "conv2d" else layer for layer in self._layers)
 
 
 def _with_digest(layer: NamedLayer, weight: np.ndarray | None) -> NamedLayer:
-    return layer if weight is None else replace(layer, digest=weight_digest(weight))
+    if weight is None:
+        return layer
+    return replace(
+        layer, digest=weight_digest(weight[:, :, None] if weight.ndim == 3 else weight)
+    )  # as LiftConv1d does
 
 
 @contextlib.contextmanager

@@ -21,14 +21,16 @@ from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
 from b2nn_tvm.frontend.read_model_file import read_model_file
 from b2nn_tvm.frontend.versions.convert_opset import convert_opset
 from b2nn_tvm.frontend.versions.widen_half import widen_half
+from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers
 
-_CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d", "BipolarQuant")
+_CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d")
 _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 
 
 def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
-    optional outputs that nothing reads dropped, nodes in an order that can be computed, of opset 18 or newer.
+    optional outputs that nothing reads dropped, quantizers of other tools in standard operators, nodes in an order that
+    can be computed, of opset 18 or newer.
 
     All is checked before anything is made of it. Raises InputError where the file is missing, is no ONNX model, is
     damaged or lacks its external data.
@@ -47,6 +49,7 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     name_nodes(model.graph)
     _drop_unread_outputs(model.graph)
     try:
+        expand_quantizers(model)
         convert_opset(model)
         expand_quantized(model)
         widen_half(model)

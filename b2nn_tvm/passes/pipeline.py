@@ -23,6 +23,7 @@ from b2nn_tvm.passes.canonicalize.classify_convs import ClassifyConvs
 from b2nn_tvm.passes.canonicalize.fold_affine import FoldAffine
 from b2nn_tvm.passes.canonicalize.fold_constants import FoldConstants
 from b2nn_tvm.passes.canonicalize.hoist_input_scale import HoistInputScale
+from b2nn_tvm.passes.canonicalize.lift_conv1d import LiftConv1d
 from b2nn_tvm.passes.canonicalize.merge_pad import MergePad
 from b2nn_tvm.passes.canonicalize.normalize_axes import NormalizeAxes
 from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
@@ -61,6 +62,7 @@ def canonicalize(context: CompileContext) -> tuple[Pass, ...]:
         FoldConstants(context),
         relax.transform.CanonicalizeBindings(),
         AlignConstants(context),
+        LiftConv1d(context),
         FoldAffine(context),  # before the signs: a batch norm in front of a sign is an affine map, not a threshold
         CanonicalizeSign(context),
         HoistInputScale(context),

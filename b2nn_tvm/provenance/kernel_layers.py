@@ -33,7 +33,8 @@ class KernelLayerIndex:
 
     def __init__(self, namer: LayerNamer):
         self.convs: tuple[ConvClass, ...] = ()
-        self._namer = namer
+        self.reasons: dict[str, str] = {}  # why a dense layer stays float, by name
+        self.namer = namer
         self._digest = OncePerArray(_digest)
         self._by_constant: dict[str, list[KernelLayer]] = {}
         self._bits: dict[str, np.ndarray] = {}
@@ -51,18 +52,23 @@ class KernelLayerIndex:
         precision: str,
         workload: str,
         bits: np.ndarray | None = None,
-    ) -> None:
-        """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported).
+        name: str = "",
+    ) -> str:
+        """Note that the constant ``packed`` belongs to the layer with these weights ([O, ...], as imported), and return
+        the layer's name.
 
-        ``bits`` is the constant that the library will hold in place of ``packed``.
+        ``bits`` is the constant that the library will hold in place of ``packed``. ``name`` is given where another
+        constant of the same layer was noted before.
         """
         binary = {conv.name for conv in self.convs if conv.binary}
-        name = self._namer.name(weight, prefer=lambda name: (name in binary) == (precision == "binary"))
+        name = name or self.namer.name(weight, prefer=lambda name: (name in binary) == (precision == "binary"))
+        op = self.namer.kinds.get(name, op)  # a binary dense layer is computed as a convolution
         layer = KernelLayer(name, op, precision, workload, (packed if bits is None else bits).nbytes)
         digest = self._digest(packed)
         self._by_constant.setdefault(digest, []).append(layer)
         if bits is not None:
             self._bits[digest] = bits
+        return name
 
     def replace_with_bits(self, packed: np.ndarray) -> np.ndarray | None:
         """The bits to hold in place of the constant ``packed``, by which its next layer is found from now on; None

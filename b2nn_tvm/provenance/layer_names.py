@@ -39,9 +39,15 @@ class LayerNamer:
     def __init__(self, layers: Iterable[NamedLayer], *, digest: Callable[[np.ndarray], str] | None = None):
         self._digest = weight_digest if digest is None else digest
         self._names: dict[str, deque[str]] = {}
+        self.kinds: dict[str, str] = {}  # of the layers, by name
         for layer in layers:
-            self._names.setdefault(layer.digest, deque()).append(layer.name)
+            self.add(layer)
         self._unnamed = 0
+
+    def add(self, layer: NamedLayer) -> None:
+        """Know one more layer: a part of another one that is computed by itself."""
+        self._names.setdefault(layer.digest, deque()).append(layer.name)
+        self.kinds[layer.name] = layer.kind
 
     def name(self, weight: np.ndarray | None, *, prefer: Callable[[str], bool] = lambda name: True) -> str:
         """The name of the layer with these weights, [O, I, kh, kw] or [O, I]; None stands for computed weights.

@@ -33,9 +33,13 @@ class RewriteLog:
         self._digest = digest
         self._names: dict[str, list[str]] = {}
         for layer in layers:
-            self._names.setdefault(layer.digest, []).append(layer.name)
+            self.add(layer)
         self._next: dict[tuple[str, str], int] = {}
         self._entries: dict[Rewrite, None] = {}
+
+    def add(self, layer: NamedLayer) -> None:
+        """Know one more layer: a part of another one that is computed by itself."""
+        self._names.setdefault(layer.digest, []).append(layer.name)
 
     def record(self, rule: str, layer: str, reason: str, *, applied: bool) -> None:
         """Note a decision about the layer of this name."""

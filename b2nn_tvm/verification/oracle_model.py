@@ -1,6 +1,6 @@
 """Rewrite an ONNX file to operators that onnxruntime has, with the meaning that the compiler gives to the file.
 
-    BipolarQuant(x, scale)  ->  Where(Or(x > 0, x == 0), 1, -1) * scale
+    Quant, BipolarQuant, MultiThreshold, ... of other tools  ->  their definition (reference/quantizers)
     Sign(x), sign_zero +1   ->  Where(Or(x > 0, x == 0), 1, -1)
     Sign(x), sign_zero -1   ->  Where(x > 0, 1, -1)
     BinaryConv2d and WeightBinaryConv2d without a definition in the file  ->  the same with the exporter's definition
@@ -18,6 +18,7 @@ import onnx
 from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
 
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, VERSION
+from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers, has_quantizers
 
 _DEFAULTS = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "pad_value": 0.0}  # as the importer has them
 
@@ -26,7 +27,7 @@ def needs_rewriting(model: onnx.ModelProto, *, sign_zero: str | None) -> bool:
     """Whether onnxruntime would refuse the file, or give a Sign in it another meaning than the compiler."""
     defined = {(function.domain, function.name) for function in model.functions}
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
-    return any(_is_rewritten(node, defined, sign_zero) for node in nodes)
+    return has_quantizers(model) or any(_is_rewritten(node, defined, sign_zero) for node in nodes)
 
 
 def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelProto:
@@ -39,6 +40,7 @@ def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelPro
     if model.functions:
         model = inliner.inline_local_functions(model)
     defined = {(function.domain, function.name) for function in model.functions}
+    expand_quantizers(model)
     types = _element_types(model)
     nodes: list[onnx.NodeProto] = []
     added: set[str] = set()
@@ -47,8 +49,6 @@ def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelPro
             nodes.append(node)
         elif node.op_type == "Sign":
             nodes += _sign(node.input[0], node.output[0], types, plus_at_zero=sign_zero == "+1")
-        elif node.op_type == "BipolarQuant":
-            nodes += _bipolar_quant(node, types)
         else:
             nodes.append(_call(node))
             added.add(node.op_type)
@@ -63,23 +63,11 @@ def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelPro
 def _is_rewritten(node: onnx.NodeProto, defined: Set[tuple[str, str]], sign_zero: str | None) -> bool:
     if node.op_type == "Sign":
         return sign_zero is not None and node.domain in ("", "ai.onnx")
-    return node.op_type in ("BipolarQuant", *FUNCTIONS) and (node.domain, node.op_type) not in defined
+    return node.op_type in FUNCTIONS and (node.domain, node.op_type) not in defined
 
 
-def _bipolar_quant(node: onnx.NodeProto, types: Mapping[str, int]) -> Iterator[onnx.NodeProto]:
-    """``where(x >= 0, scale, -scale)`` in float32, whatever the types of x and scale are."""
-    x, scale = node.input
-    (output,) = node.output
-    sign, scale32 = f"{output}_b2nn_sign", f"{output}_b2nn_scale"
-    yield from _sign(x, sign, types, plus_at_zero=True, result=TensorProto.FLOAT)
-    yield helper.make_node("Cast", [scale], [scale32], to=TensorProto.FLOAT)
-    yield helper.make_node("Mul", [sign, scale32], [output], name=node.name)
-
-
-def _sign(
-    x: str, output: str, types: Mapping[str, int], *, plus_at_zero: bool, result: int | None = None
-) -> Iterator[onnx.NodeProto]:
-    """The sign of x, of the type ``result`` or else of the type of x; x > 0 is a node of its own, in which the oracle
+def _sign(x: str, output: str, types: Mapping[str, int], *, plus_at_zero: bool) -> Iterator[onnx.NodeProto]:
+    """The sign of x, of its type; x > 0 is a node of its own, in which the oracle
     finds ties.
     """
     element = types.get(x, TensorProto.FLOAT)
@@ -88,8 +76,8 @@ def _sign(
         return f"{output}_b2nn_{word}"
 
     yield _constant(name("zero"), 0, element)
-    yield _constant(name("one"), 1, result or element)
-    yield _constant(name("minus"), -1, result or element)
+    yield _constant(name("one"), 1, element)
+    yield _constant(name("minus"), -1, element)
     yield helper.make_node("Greater", [x, name("zero")], [name("above")])
     if plus_at_zero:
         yield helper.make_node("Equal", [x, name("zero")], [name("equal")])
@@ -114,9 +102,7 @@ def _call(node: onnx.NodeProto) -> onnx.NodeProto:
 
 
 def _element_types(model: onnx.ModelProto) -> dict[str, int]:
-    """The element type of each value, as far as it is known; BipolarQuant and the values behind it are float32
-    anyway.
-    """
+    """The element type of each value, as far as it is known."""
     try:
         graph = shape_inference.infer_shapes(model).graph
     except (shape_inference.InferenceError, ValueError):  # onnxruntime will find the fault, and name the node

@@ -1,4 +1,4 @@
-"""The operators of binary networks: their convolutions, Sign, and quantizers of QONNX."""
+"""The operators of binary networks: their convolutions, and Sign."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm import reference
-from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.canonicalize.classify_convs import classify_convs
 from b2nn_tvm.passes.pipeline import canonicalize
@@ -128,9 +128,3 @@ def test_any_number_of_channels(channels, tmp_path):
     path = save(tmp_path, model(nodes, constants, inputs=f"float[1,{channels},3,3] input", functions=BINARY_CONV2D))
     x = random_input((1, channels, 3, 3))
     np.testing.assert_array_equal(run(import_onnx(path).module, x), onnxruntime_output(path, x))
-
-
-@pytest.mark.parametrize("scale", [np.float32(0), np.array([1, -1], np.float32)])
-def test_a_bipolar_quantizer_whose_scale_is_not_positive(scale, tmp_path):
-    with pytest.raises(UnsupportedError, match="its scale is no positive constant"):
-        imported(tmp_path, "output = qonnx.custom_op.general.BipolarQuant (input, s)", {"s": scale})

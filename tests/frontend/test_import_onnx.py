@@ -90,3 +90,15 @@ def test_the_option_holds_for_latent_weights_too(option, at_zero, tmp_path):
 def test_another_sign_at_zero(tmp_path):
     with pytest.raises(InputError, match=r"sign_zero is one of \+1, -1, or not given, not '0'"):
         imported(tmp_path, "s = Sign (input) output = Conv (s, w)", {"w": SIGNS}, import_options={"sign_zero": "0"})
+
+
+def test_a_1d_convolution_and_a_matmul_with_the_weights_first_have_names(tmp_path):
+    nodes = "y = Conv (input, w) output = MatMul (m, y)"
+    weight, first = np.arange(24, dtype=np.float32).reshape(2, 4, 3), np.ones((3, 2), np.float32)
+    found = imported(
+        tmp_path, nodes, {"w": weight, "m": first}, inputs="float[1,4,9] input", outputs="float[N,C,W] output"
+    )
+    assert [(layer.name, layer.kind, layer.digest) for layer in found.layers] == [
+        ("Conv_0", "conv2d", weight_digest(weight[:, :, None])),
+        ("MatMul_1", "dense", weight_digest(first)),
+    ]

@@ -72,6 +72,20 @@ def test_equal_weights_are_found_in_the_order_in_which_they_were_entered():
     ]
 
 
+def test_several_constants_of_one_layer():
+    notes = index("conv1", "conv2")
+    first, second = np.arange(3, dtype=np.uint32), np.arange(4, dtype=np.uint32)
+    name = notes.add(first, RAMP, op="conv2d", precision="binary", workload="w")
+    notes.add(second, RAMP, op="conv2d", precision="binary", workload="w", name=name)
+    assert [notes.find([value]).name for value in (first, second)] == ["conv1", "conv1"]
+
+
+def test_a_dense_layer_that_is_computed_as_a_convolution_is_dense():
+    notes = KernelLayerIndex(LayerNamer([NamedLayer("fc", "dense", weight_digest(RAMP))]))
+    enter(notes, RAMP, "binary")
+    assert notes.find([RAMP]).op == "dense"
+
+
 def test_of_equal_weights_the_binary_layer_has_the_binary_name():
     """Binary layers are entered first, wherever they stand in the network."""
     notes = index("float 1", "binary 1", "float 2", "binary 2", binary=("binary 1", "binary 2"))

@@ -24,3 +24,11 @@ def test_shape_and_values_make_the_digest():
     assert weight_digest(-mixed) == weight_digest(mixed)
     assert weight_digest(np.asfortranarray(RAMP)) == weight_digest(RAMP)
     assert weight_digest(RAMP.astype(np.float64)) == weight_digest(RAMP)
+
+
+def test_a_layer_that_is_added_later():
+    namer = LayerNamer([])
+    weight = np.ones((2, 3, 1, 1), np.float32)
+    namer.add(NamedLayer("part", "dense", weight_digest(weight)))
+    assert namer.name(weight) == "part"
+    assert namer.kinds == {"part": "dense"}

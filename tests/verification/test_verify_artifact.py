@@ -372,8 +372,8 @@ def _closest(x: np.ndarray, threshold: np.ndarray) -> float:
     ("nodes", "reason"),
     [
         (
-            "output = qonnx.custom_op.general.Quant (input, one, one, one)",
-            "it has no operator qonnx.custom_op.general::Quant",
+            "output = qonnx.custom_op.general.FloatQuant (input, one)",
+            "it has no operator qonnx.custom_op.general::FloatQuant",
         ),
         ("output = Nonsense (input)", "it has no operator Nonsense"),
         (

@@ -8,7 +8,7 @@ import onnx
 
 from b2nn_tvm.errors import UnsupportedError
 
-_DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn", "qonnx.custom_op.general", "onnx.brevitas")
+_DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn")
 _RECURRENT = frozenset({"GRU", "LSTM", "RNN", "Scan"})
 _CONTROL = frozenset({"If", "Loop"})
 _RANDOM = frozenset(

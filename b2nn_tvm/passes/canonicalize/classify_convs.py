@@ -12,7 +12,15 @@ from tvm import relax
 
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY, WEIGHTS_SPLIT
-from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights, is_binary_conv, is_signed, match_pad, oihw
+from b2nn_tvm.passes.patterns.sign_patterns import (
+    FEWEST_GROUP_CHANNELS,
+    has_binary_groups,
+    has_binary_weights,
+    is_binary_conv,
+    is_signed,
+    match_pad,
+    oihw,
+)
 from b2nn_tvm.passes.patterns.step_function import step_function
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.layer_names import (
@@ -22,7 +30,7 @@ from b2nn_tvm.provenance.layer_names import (
     split_sign_and_scale,
     weight_digest,
 )
-from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype, ints, op_name, uniform
+from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype, ints, op_name, shape, uniform
 
 
 @tvm.transform.module_pass(opt_level=0, name="ClassifyConvs")
@@ -76,8 +84,8 @@ def _reason(call: relax.Call, weight: np.ndarray | None, definition: Definition)
     data = definition(call.args[0])
     signed = is_signed(data, definition)
     weights = _weights_reason(weight)
-    if signed and call.attrs.groups != 1:
-        return f"grouped convolution (groups={int(call.attrs.groups)})"
+    if signed and not has_binary_groups(call):
+        return _groups_reason(call)
     if not signed:
         data_reason = _data_reason(data, definition)
         return (
@@ -100,6 +108,17 @@ def _weights_reason(weight: np.ndarray) -> str:
             spread = f"in output channel {channel} they go from {low:.3g} to {high:.3g} in magnitude"
             return f"its weights are not ±alpha: {spread}"
     return "its weights are not ±alpha"
+
+
+def _groups_reason(call: relax.Call) -> str:
+    channels = shape(call.args[0])[str(call.attrs.data_layout).index("C")]
+    groups = int(call.attrs.groups)
+    if groups == channels:
+        return f"depthwise convolution (groups={groups}): a popcount adds the channels of a group, which has only one"
+    return (
+        f"grouped convolution (groups={groups}): a group has {channels // groups} channels, and popcounts pay from "
+        f"{FEWEST_GROUP_CHANNELS} on"
+    )
 
 
 def _float_weights_reason(call: relax.Call, weight: np.ndarray) -> str:

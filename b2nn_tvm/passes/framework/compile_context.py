@@ -4,8 +4,9 @@ keep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import tvm
@@ -21,22 +22,38 @@ from b2nn_tvm.provenance.rewrite_log import RewriteLog
 class CompileContext:
     """The context of one compilation, from which every one of its passes is made.
 
-    ``layers`` are the layers of the imported file. The passes enter the rewrites that they applied or declined into
-    ``log``, and the layer of each kernel into ``kernels``; so a context serves one compilation. ``digest`` is
-    ``weight_digest``, computed once for each constant: most passes ask for the name of a layer by its weights.
+    ``layers`` are the layers of the imported file, and the parts into which passes split them. The passes enter the
+    rewrites that they applied or declined into ``log``, and the layer of each kernel into ``kernels``; so a context
+    serves one compilation. ``digest`` is ``weight_digest``, computed once for each constant: most passes ask for the
+    name of a layer by its weights.
     """
 
     target: tvm.target.Target
     layout: VectorLayout
-    layers: tuple[NamedLayer, ...]
+    layers: list[NamedLayer]
     digest: Callable[[np.ndarray], str]
     log: RewriteLog
     kernels: KernelLayerIndex
+    _split: Counter[str] = field(default_factory=Counter)
+
+    def name_parts(self, weight: np.ndarray, parts: Mapping[str, np.ndarray]) -> None:
+        """Name the layers that are computed in place of the one with this ``weight``: the name of that one and a
+        suffix, for each of ``parts`` (weights [O, ...] by suffix).
+        """
+        digest = self.digest(weight)
+        layers = [layer for layer in self.layers if layer.digest == digest]
+        turn, self._split[digest] = self._split[digest], self._split[digest] + 1
+        for layer in layers[turn : turn + 1]:
+            for suffix, part in parts.items():
+                named = NamedLayer(layer.name + suffix, layer.kind, self.digest(part))
+                self.layers.append(named)
+                self.log.add(named)
+                self.kernels.namer.add(named)
 
 
 def compile_context(layers: Iterable[NamedLayer], *, layout: VectorLayout, target: tvm.target.Target) -> CompileContext:
     """The context to compile a network of these layers with: its log and its index of kernels are empty."""
-    layers = tuple(layers)
+    layers = list(layers)
     digest = OncePerArray(weight_digest)
     log, kernels = RewriteLog(layers, digest=digest), KernelLayerIndex(LayerNamer(layers, digest=digest))
     return CompileContext(target, layout, layers, digest, log, kernels)

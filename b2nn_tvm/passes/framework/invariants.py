@@ -15,7 +15,7 @@ from b2nn_tvm.kernel_attrs import SIGN_MEANING
 from b2nn_tvm.passes.framework.invariant import Invariant, of_every_call, relax_functions
 from b2nn_tvm.passes.patterns.axes import negative_axes
 from b2nn_tvm.passes.patterns.elementwise import BROADCASTING
-from b2nn_tvm.passes.patterns.sign_patterns import is_binary_conv, is_signed
+from b2nn_tvm.passes.patterns.sign_patterns import has_binary_groups, is_binary_conv, is_signed
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale
 from b2nn_tvm.relax_query import Definition, constant, dtype, op_name, shape
 
@@ -61,7 +61,9 @@ def _sign_meaning(module: tvm.IRModule) -> str:
 
 def _unsplit_weights(call: relax.Call, definition: Definition) -> str:
     weight = constant(call.args[1]) if op_name(call) == "relax.nn.conv2d" else None
-    if weight is None or call.attrs.groups != 1 or dtype(call) != "float32" or not is_signed(call.args[0], definition):
+    if weight is None or not has_binary_groups(call) or dtype(call) != "float32":
+        return ""
+    if not is_signed(call.args[0], definition):
         return ""
     scaled = (np.abs(weight) != 1).any() and split_sign_and_scale(weight) is not None
     return "a convolution of signs by weights of ±alpha" if scaled and call.attrs.kernel_layout == "OIHW" else ""
@@ -118,7 +120,7 @@ SIGN_IS_BINARY = Invariant(
 )
 WEIGHTS_SPLIT = Invariant(
     "WEIGHTS_SPLIT",
-    "Ungrouped convolutions of signs have weights of -1 and +1 where theirs were ±alpha.",
+    "Convolutions of signs, without groups or with wide ones, have weights of -1 and +1 where theirs were ±alpha.",
     of_every_call(_unsplit_weights),
 )
 NO_BINARY_DENSE = Invariant(

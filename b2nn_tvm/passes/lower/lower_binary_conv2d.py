@@ -24,7 +24,7 @@ from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV, SIGN_IS_B
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_pooled_signs import lower_pooled_signs
-from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, all_signs, match_pooled_signs, oihw
+from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, all_signs, has_binary_groups, match_pooled_signs, oihw
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, four, ints, op_name, pair, shape
 from b2nn_tvm.workload import ConvWorkload
@@ -41,6 +41,15 @@ class BinaryInput:
     padding: tuple[int, int, int, int]
     pad_value: int
     pooled: PooledSigns | None = None
+
+
+@dataclass
+class _Group:
+    """The layer that several convolutions belong to; ``name`` is found with the first of them."""
+
+    filters: np.ndarray
+    workload: ConvWorkload
+    name: str = ""
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerBinaryConv2d")
@@ -64,7 +73,7 @@ class _Lowering:
         self._packed: dict[tuple[Any, ...], relax.Var] = {}
 
     def rule(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
-        if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or int(call.attrs.groups) != 1:
+        if op_name(call) != "relax.nn.conv2d" or call.attrs.data_layout != "NHWC" or not has_binary_groups(call):
             return None
         weight = constant(call.args[1])
         if weight is None or not all_signs(weight):
@@ -73,18 +82,61 @@ class _Lowering:
         if found is None:
             return None
         filters = oihw(weight, "HWIO")
-        signs = np.ascontiguousarray(filters)
         workload = conv_workload(call, found.pooled.pool if found.pooled else found.source, padding=found.padding)
+        if workload.groups == 1:
+            return self._convolve(
+                found, workload, filters, self._pack(found, step_of(found, workload), context), context
+            )
+        return self._in_groups(found, workload, filters, context)
+
+    def _in_groups(
+        self, found: BinaryInput, workload: ConvWorkload, filters: np.ndarray, context: RewriteContext
+    ) -> relax.Expr:
+        """One binary convolution for each group, and their results side by side.
+
+        Where the groups begin at whole words, the input is packed once, and each group reads its words.
+        """
+        groups = workload.groups
+        channels, outputs = workload.in_channels // groups, workload.out_channels // groups
+        part = replace(workload, in_channels=channels, out_channels=outputs, groups=1)
+        step, bits = step_of(found, workload), bit_layout.word_bits(self._layout.word)
+        whole = self._pack(found, step, context) if channels % bits == 0 else None
+        layer, results = _Group(filters, workload), []
+        for group in range(groups):
+            begin, own = group * channels, found
+            if whole is None:
+                own = slice_input(found, begin, begin + channels, context)
+                packed = self._pack(own, step, context)
+            else:
+                words = (begin // bits, (begin + channels) // bits)
+                packed = context.emit(relax.op.strided_slice(whole, [3], [words[0]], [words[1]]))
+            own_filters = np.ascontiguousarray(filters[group * outputs : (group + 1) * outputs])
+            results.append(context.emit(self._convolve(own, part, own_filters, packed, context, layer)))
+        return relax.op.concat(results, axis=3)
+
+    def _convolve(
+        self,
+        found: BinaryInput,
+        workload: ConvWorkload,
+        filters: np.ndarray,
+        packed: relax.Expr,
+        context: RewriteContext,
+        group: _Group | None = None,
+    ) -> relax.Expr:
+        """The convolution of a ``packed`` input without groups; it is all of the layer, or a ``group`` of it."""
+        signs = np.ascontiguousarray(filters)
         lanes = self._layout.binary_lanes(workload.out_channels)
-        packed_weight = bit_layout.pack_weights(signs.astype(np.int8), word=self._layout.word, lanes=lanes)
+        weight = bit_layout.pack_weights(signs.astype(np.int8), word=self._layout.word, lanes=lanes)
         if self._layout.lookup:
-            packed_weight = to_nibbles(packed_weight)
-        self._kernels.add(packed_weight, filters, op="conv2d", precision="binary", workload=workload.key)
+            weight = to_nibbles(weight)
+        layer = group or _Group(filters, workload)
+        layer.name = self._kernels.add(
+            weight, layer.filters, op="conv2d", precision="binary", workload=layer.workload.key, name=layer.name
+        )
         border = bit_layout.border(signs, workload, pad_value=found.pad_value, lanes=lanes)
-        step = workload.stride if skips_pixels(workload) and not found.pooled else (1, 1)
-        if step != (1, 1):
+        if step_of(found, workload) != (1, 1):
             workload = replace(workload, in_height=workload.out_height, in_width=workload.out_width, stride=(1, 1))
-        arguments = [self._pack(found, step, context), relax.const(packed_weight)]
+        arguments = [packed, relax.const(weight)]
         if self._layout.lookup:
             arguments.append(relax.const(lookup_table(lanes)))
         if not border.uniform:
@@ -127,6 +179,22 @@ class _Lowering:
                 )
                 self._packed[key] = context.emit(pool)
         return self._packed[key]
+
+
+def slice_input(found: BinaryInput, begin: int, end: int, context: RewriteContext) -> BinaryInput:
+    """The same input with the channels from ``begin`` to ``end`` alone."""
+    source = context.emit(relax.op.strided_slice(found.source, [3], [begin], [end]))
+    threshold, pooled = found.threshold[begin:end], found.pooled
+    if pooled:
+        sign = context.emit(relax.op.sign(source))  # it tells the shape; what is packed is the source
+        pool = context.emit(relax.Call(pooled.pool.op, [sign], pooled.pool.attrs))
+        pooled = PooledSigns(context.definition(pool), context.definition(sign), pooled.flips[begin:end])
+    return BinaryInput(source, threshold, found.padding, found.pad_value, pooled)
+
+
+def step_of(found: BinaryInput, workload: ConvWorkload) -> tuple[int, int]:
+    """The distance of the rows and columns that need to be packed."""
+    return workload.stride if skips_pixels(workload) and not found.pooled else (1, 1)
 
 
 def skips_pixels(workload: ConvWorkload) -> bool:

@@ -81,6 +81,18 @@ def oihw(weight: np.ndarray, layout: str) -> np.ndarray:
     return weight.transpose([layout.index(axis) for axis in "OIHW"])
 
 
+# With fewer channels in a group, most bits of its words are unused, and there is one filter or few to share them: float
+# kernels are faster.
+FEWEST_GROUP_CHANNELS = 16
+
+
+def has_binary_groups(call: relax.Call) -> bool:
+    """Whether a convolution has no groups, or groups of so many channels that each can be a binary convolution."""
+    groups = int(call.attrs.groups)
+    channels = shape(call.args[0])[str(call.attrs.data_layout).index("C")]
+    return groups == 1 or channels // groups >= FEWEST_GROUP_CHANNELS
+
+
 def has_binary_weights(call: relax.Call, weight: np.ndarray | None) -> bool:
     """Whether a float32 convolution has several weights [O, I, H, W] per filter, all -1 and +1, and no groups."""
     if weight is None or call.attrs.groups != 1 or dtype(call) != "float32":
@@ -95,7 +107,7 @@ def all_signs(weight: np.ndarray) -> bool:
 
 def is_binary_conv(call: relax.Expr, definition: Definition) -> bool:
     """Whether a call is a convolution in canonical form: signs, padded with 0, -1 or +1, by weights of -1 and +1."""
-    if op_name(call) != "relax.nn.conv2d" or call.attrs.groups != 1 or dtype(call) != "float32":
+    if op_name(call) != "relax.nn.conv2d" or dtype(call) != "float32" or not has_binary_groups(call):
         return False
     weight = constant(call.args[1])
     if weight is None or not all_signs(weight):

@@ -5,8 +5,9 @@ from tvm import relax
 from tvm.relax import op
 
 from b2nn_tvm.passes.binary.lower_binary_dense import LowerBinaryDense
+from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from tests.support.passes.compile_context import context
-from tests.support.passes.relax_functions import assert_becomes, const, run
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
 
 ROWS, INPUTS, OUTPUTS = 2, 33, 5
 RNG = np.random.default_rng(0)
@@ -27,12 +28,12 @@ def network(weight, *, threshold=False, signed=True):
     return builder.get()
 
 
-def test_the_layer_is_a_convolution_of_one_pixel_and_a_scale():
+def test_the_layer_is_a_convolution_of_one_row_and_a_scale():
     """The threshold stays in front of the sign, in the shape of a pixel's channels."""
     layouts = {"data_layout": "NHWC", "kernel_layout": "HWIO", "out_layout": "NHWC"}
 
     def expected(x):
-        pixel = op.subtract(op.reshape(x, (ROWS, 1, 1, INPUTS)), const(THRESHOLD.reshape(1, 1, 1, INPUTS)))
+        pixel = op.subtract(op.reshape(x, (1, 1, ROWS, INPUTS)), const(THRESHOLD.reshape(1, 1, 1, INPUTS)))
         y = op.nn.conv2d(op.sign(pixel), const(SIGNS.reshape(1, 1, INPUTS, OUTPUTS)), **layouts)
         return op.reshape(op.multiply(y, const(ALPHA.reshape(1, 1, 1, OUTPUTS))), (ROWS, OUTPUTS))
 
@@ -42,7 +43,7 @@ def test_the_layer_is_a_convolution_of_one_pixel_and_a_scale():
 
 @pytest.mark.parametrize("threshold", [False, True])
 @pytest.mark.parametrize("alpha", [ALPHA, np.ones(OUTPUTS, np.float32)])
-def test_a_dense_layer_of_signs_is_a_convolution_of_one_pixel(threshold, alpha):
+def test_a_dense_layer_of_signs_is_a_convolution_of_one_row(threshold, alpha):
     before = network(SIGNS * alpha, threshold=threshold)
     after = LowerBinaryDense(context())(before)
     text = after.script()
@@ -60,3 +61,59 @@ def test_a_dense_layer_of_signs_is_a_convolution_of_one_pixel(threshold, alpha):
 )
 def test_other_dense_layers_stay(module):
     tvm.ir.assert_structural_equal(LowerBinaryDense(context())(module), module)
+
+
+PER_INPUT = RNG.uniform(0.5, 2, (INPUTS, 1)).astype(np.float32)
+TERNARY = RNG.integers(-1, 2, (INPUTS, OUTPUTS)).astype(np.float32)
+HALF = np.float32(0.5)
+# What is between the sign and the layer, or how its weights are spelled: (function of x, shape of x).
+SPELLINGS = {
+    "several axes": (lambda x: op.matmul(op.sign(x), const(SIGNS)), (2, 3, INPUTS)),
+    "scaled signs": (lambda x: op.matmul(op.multiply(op.sign(x), const(HALF)), const(SIGNS)), (ROWS, INPUTS)),
+    "0 and 1": (
+        lambda x: op.matmul(op.add(op.multiply(op.sign(x), const(HALF)), const(HALF)), const(SIGNS * ALPHA)),
+        (ROWS, INPUTS),
+    ),
+    "a scale for each input": (
+        lambda x: op.matmul(op.multiply(op.sign(x), const(PER_INPUT.T)), const(SIGNS / PER_INPUT)),
+        (ROWS, INPUTS),
+    ),
+    "columns": (lambda x: op.matmul(const(SIGNS.T), op.sign(x)), (INPUTS, 3)),
+    "columns with thresholds": (
+        lambda x: op.matmul(const(SIGNS.T), op.sign(op.subtract(x, const(THRESHOLD.reshape(-1, 1))))),
+        (2, INPUTS, 3),
+    ),
+    "transposed": (
+        lambda x: op.matmul(op.permute_dims(op.multiply(op.sign(x), const(HALF)), [1, 0]), const(SIGNS)),
+        (INPUTS, ROWS),
+    ),
+    "ternary": (lambda x: op.matmul(op.sign(x), const(TERNARY * ALPHA)), (ROWS, INPUTS)),
+    "two values": (lambda x: op.matmul(op.sign(x), const(SIGNS * ALPHA + HALF)), (ROWS, INPUTS)),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_other_spellings_of_a_binary_dense_layer(spelling):
+    body, shape = SPELLINGS[spelling]
+    before = module(body, shape)
+    after = LowerBinaryDense(context())(before)
+    text = after.script()
+    assert "R.nn.conv2d" in text and "R.matmul" not in text
+    x = random_input(shape)
+    np.testing.assert_allclose(run(after, x), run(before, x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (lambda x: op.matmul(op.sign(x), const(SIGNS * PER_INPUT)), "one magnitude per input, not per output"),
+        (lambda x: op.matmul(op.sign(x), const(SIGNS * PER_INPUT * ALPHA + SIGNS)), "its weights are not ±alpha"),
+        (lambda x: op.matmul(op.exp(x), const(SIGNS * PER_INPUT)), "its input is not a sign: it comes from exp"),
+        (lambda x: op.matmul(x, const(SIGNS * PER_INPUT)), "its input is not a sign: it is the input of the network"),
+    ],
+)
+def test_a_layer_that_stays_float_says_why(body, reason):
+    weight = module(body, (ROWS, INPUTS))["main"].body.blocks[0].bindings[-1].value.args[1].value.numpy()
+    own = context(layers=[NamedLayer("fc", "dense", weight_digest(weight.T))])
+    assert_stays(LowerBinaryDense(own), body, (ROWS, INPUTS))
+    assert reason in own.kernels.reasons["fc"]

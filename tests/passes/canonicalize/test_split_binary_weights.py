@@ -3,7 +3,8 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
-from b2nn_tvm.provenance.layer_names import split_sign_and_scale, weight_digest
+from b2nn_tvm.provenance.layer_names import NamedLayer, split_sign_and_scale, weight_digest
+from b2nn_tvm.relax_query import calls, op_name
 from tests.support.passes.compile_context import context
 from tests.support.passes.relax_functions import (
     assert_becomes,
@@ -92,3 +93,48 @@ def test_the_digest_is_the_same_before_and_after_the_split():
     assert weight_digest(SPLIT) != weight_digest(SPLIT.reshape(3, 4, 9, 1))
     other = np.random.default_rng(0).standard_normal((3, 4, 3, 3)).astype(np.float32)
     assert weight_digest(other) != weight_digest(2 * other)
+
+
+TERNARY = np.random.default_rng(2).integers(-1, 2, (3, 4, 3, 3)).astype(np.float32)
+
+
+def test_two_values_are_signs_and_a_box_sum():
+    weight = SIGNS * 0.75 + np.array([0.25, 0, -0.5], np.float32).reshape(3, 1, 1, 1)
+    ones = np.ones((1, 4, 3, 3), np.float32)
+    scaled = lambda x, filters, scale: op.multiply(conv(x, filters), const(np.reshape(scale, (1, 3, 1, 1))))
+    assert_becomes(
+        SplitBinaryWeights(context()),
+        lambda x: conv(op.sign(x), weight),
+        lambda x: (lambda s: op.add(scaled(s, SIGNS, np.full(3, 0.75)), scaled(s, ones, [0.25, 0, -0.5])))(op.sign(x)),
+    )
+
+
+def test_ternary_weights_are_two_planes_that_have_names_of_their_own():
+    own = context(layers=[NamedLayer("c", "conv2d", weight_digest(TERNARY))])
+    before = module(lambda x: conv(op.sign(x), TERNARY))
+    after = SplitBinaryWeights(own)(before)
+    x = random_input()
+    np.testing.assert_array_equal(run(after, x), run(before, x))
+    planes = [
+        convolved.args[1].value.numpy() for _, convolved in calls(after["main"]) if "conv2d" in op_name(convolved)
+    ]
+    assert len(planes) == 2 and all((np.abs(plane) == 1).all() for plane in planes)
+    named = {layer.digest: layer.name for layer in own.layers}
+    assert [named[weight_digest(plane)] for plane in planes] == ["c", "c.second_plane"]
+
+
+def test_weights_of_several_values_stay_where_the_input_is_no_sign():
+    assert_stays(SplitBinaryWeights(context()), lambda x: conv(x, TERNARY))
+    assert_stays(SplitBinaryWeights(context()), lambda x: conv(x, SIGNS * 0.75 + 0.25))
+
+
+def test_wide_groups_are_split_and_narrow_ones_stay():
+    wide, narrow = random_signs((4, 16, 3, 3)), random_signs((4, 8, 3, 3))
+    grouped = lambda weight, scale: lambda x: op.nn.conv2d(op.sign(x), const(scale * weight), groups=2)
+    assert_becomes(
+        SplitBinaryWeights(context()),
+        grouped(wide, 2),
+        lambda x: op.multiply(grouped(wide, 1)(x), const(np.full((1, 4, 1, 1), 2))),
+        (1, 32, 5, 5),
+    )
+    assert_stays(SplitBinaryWeights(context()), grouped(narrow, 2), (1, 16, 5, 5))

@@ -236,3 +236,46 @@ def test_the_index_knows_each_layer_by_its_packed_weights():
     assert [layer.name for layer in found] == ["b", "a", "c"]
     assert {(layer.op, layer.precision) for layer in found} == {("conv2d", "binary")}
     assert found[0].workload == "conv2d_n1_c4_h6_w5_o5_k3x3_s1x1_p1x1x1x1_d1x1_g1"
+
+
+# (channels of a group, groups, does each group begin at a whole word of 32 bits?)
+GROUPS = {"whole words": (32, 3, True), "parts of words": (20, 2, False)}
+
+
+@LAYOUTS
+@pytest.mark.parametrize("case", GROUPS)
+@pytest.mark.parametrize("pad_value", [0, 1])
+def test_each_group_is_a_convolution_of_its_own(case, pad_value, layout):
+    channels, groups, whole = GROUPS[case]
+    weight = random_signs((3, 3, channels, 7 * groups))
+    threshold = random_input((1, 1, 1, channels * groups), seed=1)
+    shape = (1, 6, 5, channels * groups)
+
+    def body(x):
+        signs = op.sign(op.subtract(x, const(threshold)))
+        signs = pad(signs, 1.0, (0, 0, 1, 1, 1, 1, 0, 0)) if pad_value else signs
+        return conv(signs, weight, padding=0 if pad_value else 1, groups=groups)
+
+    before = module(body, shape)
+    layers = [NamedLayer("grouped", "conv2d", weight_digest(weight.transpose(3, 2, 0, 1)))]
+    own = context(layout=layout, layers=layers)
+    after = LowerBinaryConv2d(own)(before)
+    packs = after.script().count("cls.pack_signs")
+    assert packs == (1 if whole or (layout is BYTES and channels % 8 == 0) else groups)
+    x = random_input(shape)
+    np.testing.assert_array_equal(run(after, x), run(before, x))
+    lowered = [call for _, call in calls(after["main"]) if op_name(call) == "relax.call_tir"]
+    constants = [arg.value.numpy() for call in lowered for arg in call.args[1].fields if hasattr(arg, "value")]
+    found = [layer for value in constants if (layer := own.kernels.find([value]))]
+    assert [layer.name for layer in found] == ["grouped"] * groups
+    assert all(layer.workload.endswith(f"_g{groups}") for layer in found)
+
+
+def test_pooled_signs_in_groups():
+    weight = random_signs((3, 3, 20, 6))
+    pool = lambda x: op.nn.max_pool2d(op.sign(x), (2, 2), (2, 2), layout="NHWC")
+    before = module(lambda x: conv(pool(x), weight, padding=1, groups=2), (1, 8, 6, 40))
+    after = lower(before)
+    assert after.script().count("cls.pool_bits") == 2
+    x = random_input((1, 8, 6, 40))
+    np.testing.assert_array_equal(run(after, x), run(before, x))
