@@ -115,18 +115,17 @@ def _data_reason(data: relax.Expr, definition: Definition) -> str:
         data = definition(pad.data)
     while op_name(data) == "relax.permute_dims":
         data = definition(data.args[0])
+    if op_name(data) == "relax.multiply" and is_signed(data.args[0], definition) and uniform(data.args[1]) is None:
+        return "its input is a sign that is scaled per input channel"
     step = step_function(data, definition)
     if step is not None:
-        below, at, above = step.values
-        if below == -above and at == 0 and above > 0:
+        if not step.exact and step.narrow and not step.undefined and (step.low == -step.high).all():
             return (
                 "its input comes from Sign, and Sign(0) = 0: pass sign_zero='+1' if the network was trained with a "
                 "sign that is +1 at 0"
             )
-        values = sorted({below, at, above})
+        values = np.unique(np.concatenate([step.low, step.high, step.between[np.isfinite(step.between)]]))
         return f"its input has the values {', '.join(f'{v:g}' for v in values)}, not -1 and +1"
-    if op_name(data) == "relax.multiply" and is_signed(data.args[0], definition) and uniform(data.args[1]) is None:
-        return "its input is a sign that is scaled per input channel"
     if not isinstance(data, relax.Call):
         return "its input is not a sign: it is the input of the network"
     source = op_name(data).removeprefix("relax.").removeprefix("nn.") or "another kernel"
