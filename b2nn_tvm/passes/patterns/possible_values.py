@@ -172,7 +172,7 @@ def _parts(value: relax.Expr) -> Iterable[relax.Expr]:
     if op_name(value) == "relax.call_tir":
         return (value.args[1],)
     if is_elementwise(op_name(value), dtype(value)):
-        return tuple(arg for arg in value.args if not isinstance(arg, relax.PrimValue) and hasattr(arg.ty, "dtype"))
+        return tuple(arg for arg in value.args if isinstance(arg.ty, relax.TensorType))
     return tuple(value.args[:1])
 
 
