@@ -48,17 +48,16 @@ class CanonicalizeSign(CompilerPass):
 
     def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         recorder = self.recorder("a comparison in front of it is read as the sign of its input")
-        rule = _Rule(binary_inputs(module["main"]))
+        rule = _Rule(module)
         return rewrite_calls(module, rule.apply, recorder).with_attr(SIGN_MEANING, "binary")
 
 
 class _Rule:
-    """The rule for one module; ``read`` are the variables that binary layers read, behind what only moves or scales
-    them.
-    """
+    """The rule for one module; it remembers what is known of its tensors."""
 
-    def __init__(self, read: frozenset[relax.Var]):
-        self._read = read
+    def __init__(self, module: tvm.IRModule):
+        self._module = module
+        self._read = binary_inputs(module)
         self._possible: PossibleValues | None = None
 
     def apply(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
@@ -85,7 +84,7 @@ class _Rule:
         """Whether the values between the two are met by rounding errors alone, so that the upper one stands for them."""
         if context.var not in self._read or not step.narrow:
             return False
-        self._possible = self._possible or PossibleValues(context.definition)
+        self._possible = self._possible or PossibleValues(context.definition, self._module)
         of_input = isinstance(context.definition(step.source), relax.Var)
         values = self._possible.of(step.source)
         if not (step.undefined and of_input) and (

@@ -35,7 +35,7 @@ class ReadTwoValues(CompilerPass):
 
     def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         recorder = self.recorder("the two values of its input are a sign, scaled and shifted behind it")
-        return rewrite_calls(module, _Rule().apply, recorder)
+        return rewrite_calls(module, _Rule(module).apply, recorder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,8 @@ class _TwoValues:
 class _Rule:
     """The rule for one module; it remembers the values of its tensors."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: tvm.IRModule):
+        self._module = module
         self._possible: PossibleValues | None = None
 
     def apply(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
@@ -61,7 +62,7 @@ class _Rule:
         image = call.args[0] if pad is None else pad.data
         if op_name(context.definition(image)) == "relax.sign" or not has_bits(call):
             return None
-        self._possible = self._possible or PossibleValues(context.definition)
+        self._possible = self._possible or PossibleValues(context.definition, self._module)
         values = self._possible.few(image)
         if values is None or len(values) != 2 or (pad is not None and pad.value not in values):
             return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import tvm
 from tvm import relax
 
 from b2nn_tvm.passes.patterns.elementwise import is_elementwise
-from b2nn_tvm.passes.patterns.possible_values import MOVES, is_nearest, moved_by_kernel
+from b2nn_tvm.passes.patterns.moving_kernel import is_moving_kernel
+from b2nn_tvm.passes.patterns.possible_values import MOVES, is_nearest
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale
 from b2nn_tvm.relax_query import calls, constant, dtype, op_name, variables
 
@@ -23,8 +25,9 @@ def has_bits(call: relax.Call) -> bool:
     return rows[0].size > 1 and split_sign_and_scale(np.ascontiguousarray(rows)) is not None
 
 
-def binary_inputs(function: relax.Function) -> frozenset[relax.Var]:
-    """The variables that such layers read, also behind operators that move, pad, scale or shift them."""
+def binary_inputs(module: tvm.IRModule) -> frozenset[relax.Var]:
+    """The variables of "main" that such layers read, also behind operators that move, pad, scale or shift them."""
+    function = module["main"]
     bound = {
         binding.var: binding.value
         for block in function.body.blocks
@@ -39,11 +42,18 @@ def binary_inputs(function: relax.Function) -> frozenset[relax.Var]:
             continue
         found.add(var)
         value = bound.get(var)
-        read = list(variables(value)) if value is not None else []
-        name = op_name(value) if value is not None else ""
-        moved = not name or name in MOVES or name == "relax.nn.pad" or moved_by_kernel(value) or is_nearest(value)
-        if isinstance(value, relax.TupleGetItem):
-            read = [value.tuple_value]
-        if moved or (is_elementwise(name, dtype(value)) and len(read) == 1):
-            waiting += read
+        if value is not None:
+            waiting += _passed(value, module)
     return frozenset(found)
+
+
+def _passed(value: relax.Expr, module: tvm.IRModule) -> list[relax.Expr]:
+    """The tensors whose values, each mapped by itself, are those of ``value``; none where there is no such tensor."""
+    if isinstance(value, relax.Var):
+        return [value]
+    if isinstance(value, relax.TupleGetItem):
+        return [value.tuple_value]
+    name, read = op_name(value), list(variables(value))
+    if not name or name in MOVES or name == "relax.nn.pad" or is_nearest(value) or is_moving_kernel(value, module):
+        return read
+    return read if is_elementwise(name, dtype(value)) and len(read) == 1 else []

@@ -14,10 +14,12 @@ from functools import cached_property
 from itertools import islice
 
 import numpy as np
+import tvm
 from tvm import relax
 
 from b2nn_tvm.passes.patterns.chain import chains
 from b2nn_tvm.passes.patterns.elementwise import compute, is_elementwise
+from b2nn_tvm.passes.patterns.moving_kernel import is_moving_kernel
 from b2nn_tvm.passes.patterns.step_function import values_of
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale
 from b2nn_tvm.relax_query import Definition, constant, dtype, op_name, shape
@@ -45,6 +47,7 @@ _CONTINUOUS = {
     *("relax.nn.softmax", "relax.nn.log_softmax", "relax.nn.conv2d_transpose", "relax.nn.conv1d"),
 }
 _BOUNDS = ("relax.maximum", "relax.minimum", "relax.clip", "relax.nn.relu")
+_SUMS = ("relax.add", "relax.subtract")
 _ROUNDS = ("relax.round", "relax.floor", "relax.ceil", "relax.trunc")
 
 
@@ -79,10 +82,14 @@ _SIGNS = Values(np.array([[-1.0, 1.0]]), False)
 
 
 class PossibleValues:
-    """The values of the tensors of one function, each computed when it is asked for the first time."""
+    """The values of the tensors of a function of ``module``, each computed when it is asked for the first time.
 
-    def __init__(self, definition: Definition):
+    ``definition`` looks up what the function's variables are bound to.
+    """
+
+    def __init__(self, definition: Definition, module: tvm.IRModule):
         self._definition = definition
+        self._module = module
         self._found: dict[relax.Expr, Values | None] = {}
 
     def of(self, expr: relax.Expr) -> Values | None:
@@ -117,7 +124,7 @@ class PossibleValues:
         name = op_name(value)
         if name == "relax.nn.max_pool2d" or is_nearest(value):
             return parts[0]
-        if name in MOVES or moved_by_kernel(value):
+        if name in MOVES or is_moving_kernel(value, self._module):
             return _flattened(_union(parts))
         if name == "relax.nn.pad":
             constant_mode = str(value.attrs.pad_mode) == "constant"
@@ -136,7 +143,7 @@ class PossibleValues:
         if any(part is None or part.others for part in parts) and (found := self._of_chain(call)) is not None:
             return Values(found[None], False)
         known = [part for part in parts if part is not None]
-        if name in ("relax.add", "relax.subtract") and any(part.others and not part.rows.size for part in known):
+        if name in _SUMS and any(part.others and not part.rows.size for part in known):
             return _NONE  # whatever is added to it
         if len(known) < len(parts):
             return None
@@ -152,13 +159,6 @@ class PossibleValues:
 def is_nearest(call: relax.Expr) -> bool:
     """Whether a call is a resize that repeats pixels."""
     return op_name(call) == "relax.image.resize2d" and str(call.attrs.method) == "nearest_neighbor"
-
-
-def moved_by_kernel(call: relax.Expr) -> bool:
-    """Whether a call is one of the functions by which the importer pads with pixels of the image."""
-    if op_name(call) != "relax.call_tir":
-        return False
-    return call.args[0].name_hint.startswith(("replicate_pad", "mirror_pad", "circular_pad"))
 
 
 def _parts(value: relax.Expr) -> Iterable[relax.Expr]:
@@ -243,7 +243,8 @@ def _mapped(call: relax.Call, name: str, parts: list[Values]) -> Values | None:
         parts, channels = [Values(part.values[None], part.others) for part in parts], 1
     sizes = [part.rows.shape[1] for part in parts]
     if channels * int(np.prod(sizes, dtype=np.int64)) > _MOST:
-        return None
+        # Sums of many numbers with many others meet a given one by accident, unless all of them are whole.
+        return _NONE if name in _SUMS and not all(_is_whole(part) for part in parts) else None
     operands = []
     for place, (part, arg) in enumerate(zip(parts, _parts(call))):
         form = [1] * len(parts)
@@ -260,6 +261,11 @@ def _mapped(call: relax.Call, name: str, parts: list[Values]) -> Values | None:
         more.append(0.0)
     rows = np.concatenate([mapped, np.broadcast_to(more, (channels, len(more)))], axis=1)
     return Values(rows if rows.shape[1] <= _FEW or channels > 1 else np.unique(rows)[None], others)
+
+
+def _is_whole(values: Values) -> bool:
+    """Whether all values are multiples of 1/8, so that their sums are exact."""
+    return bool((values.rows * 8 == np.rint(values.rows * 8)).all())
 
 
 def _bounds(call: relax.Call, parts: list[Values]) -> list[float]:
