@@ -29,6 +29,7 @@ from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.binary_inputs import binary_inputs
 from b2nn_tvm.passes.patterns.possible_values import PossibleValues
 from b2nn_tvm.passes.patterns.step_function import StepFunction, step_function
+from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
 from b2nn_tvm.relax_query import constant, dtype, op_name, per_channel, shape
 
 _BIASED = ("relax.nn.conv2d", "relax.matmul", "relax.multiply", "relax.divide")
@@ -87,15 +88,10 @@ class _Rule:
         self._possible = self._possible or PossibleValues(context.definition, self._module)
         of_input = isinstance(context.definition(step.source), relax.Var)
         values = self._possible.of(step.source)
-        if not (step.undefined and of_input) and (
-            values is None or values.within(step.begin, step.end, step.axis)
-        ):
+        if not (step.undefined and of_input) and (values is None or values.within(step.begin, step.end, step.axis)):
             return False
         what = "is not a number" if step.undefined else "is 0"
-        context.note(
-            f"the sign in front of it {what} at its threshold in the file, and +1 here: its input meets the threshold "
-            "by rounding alone"
-        )
+        context.note(f"the sign in front of it {what} {AT_THRESHOLD}: its input meets the threshold by rounding alone")
         return True
 
 

@@ -128,7 +128,9 @@ class PossibleValues:
             return _flattened(_union(parts))
         if name == "relax.nn.pad":
             constant_mode = str(value.attrs.pad_mode) == "constant"
-            return _union([parts[0], Values(np.full((1, 1), float(value.attrs.pad_value)), False)] if constant_mode else parts)
+            return _union(
+                [parts[0], Values(np.full((1, 1), float(value.attrs.pad_value)), False)] if constant_mode else parts
+            )
         if name in ("relax.nn.conv2d", "relax.matmul"):
             return _of_products(value, parts[0], constant(self._definition(value.args[1])))
         if is_elementwise(name, dtype(value)):

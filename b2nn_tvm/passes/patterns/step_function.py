@@ -168,6 +168,4 @@ def _step(chain: Chain) -> StepFunction | None:
     between = np.where(middle, values[:, 1:-1], np.nan)
     undefined = bool(np.isnan(values[:, 1:-1][middle]).all()) and bool(middle.any())
     begin, end = (np.where(edge == -1, 0, edge) for edge in (begin, end))
-    return StepFunction(
-        chain.root, chain.axis, float_of(begin) + 0, float_of(end) + 0, low, high, between, undefined
-    )
+    return StepFunction(chain.root, chain.axis, float_of(begin) + 0, float_of(end) + 0, low, high, between, undefined)
