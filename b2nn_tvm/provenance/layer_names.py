@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The relative spread of magnitudes that still counts as one: (s - w) + w is off by the rounding of w, 6e-8 of it, and the
-# mean magnitude s of a filter may be a thousandth of its largest weight w. The errors cancel in the sums.
+# The relative spread of magnitudes that still counts as one: (s - w) + w is off by the rounding of w, 6e-8 of it, and
+# the mean magnitude s of a filter may be a thousandth of its largest weight w. The errors cancel in the sums.
 _TOLERANCE = 1e-4
 
 

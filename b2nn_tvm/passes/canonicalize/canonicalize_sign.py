@@ -82,7 +82,7 @@ class _Rule:
         return relax.op.multiply(context.emit(sign), relax.const(factor))
 
     def _is_tie(self, step: StepFunction, context: RewriteContext) -> bool:
-        """Whether the values between the two are met by rounding errors alone, so that the upper one stands for them."""
+        """Whether the values between the two are met by rounding errors alone; the upper one stands for them then."""
         if context.var not in self._read or not step.narrow:
             return False
         self._possible = self._possible or PossibleValues(context.definition, self._module)

@@ -85,7 +85,7 @@ def compute(call: relax.Call, name: str, operands: list[np.ndarray]) -> np.ndarr
         elif name == "relax.nn.prelu":
             result = np.where(operands[0] > 0, operands[0], operands[0] * operands[1])
         elif name == "relax.astype":
-            result = operands[0] if kind != bool else operands[0] != 0
+            result = operands[0] != 0 if kind == np.dtype(bool) else operands[0]
         else:
             result = (EXACT.get(name) or ROUNDED[name])(*operands)
         return np.asarray(result).astype(kind, copy=False)

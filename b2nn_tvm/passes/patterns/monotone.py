@@ -62,16 +62,11 @@ def movement(chain: Chain, low: np.ndarray, high: np.ndarray) -> Movement:
     """How the chain moves on intervals [C, K] of its root, from ``low`` to ``high`` (float32), both included."""
     count = low.shape[1]
     values = chain.evaluate(np.concatenate([low, high], axis=1))
-    state = _State(
-        [v[:, :count] for v in values], [v[:, count:] for v in values], (low == high) & _same_zero(low, high)
-    )
+    single = (low == high) & (np.signbit(low) == np.signbit(high))
+    state = _State([v[:, :count] for v in values], [v[:, count:] for v in values], single)
     for place, step in enumerate(chain.steps):
         state.enter(place, step)
     return Movement(state.directions, state.low, state.high, state.cut, state.few[-1])
-
-
-def _same_zero(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    return np.signbit(low) == np.signbit(high)
 
 
 class _State:

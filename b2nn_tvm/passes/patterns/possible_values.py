@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 
 import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.passes.patterns.chain import chains
 from b2nn_tvm.passes.patterns.elementwise import compute, is_elementwise
 from b2nn_tvm.passes.patterns.moving_kernel import is_moving_kernel
-from b2nn_tvm.passes.patterns.step_function import values_of
+from b2nn_tvm.passes.patterns.step_function import few_values
 from b2nn_tvm.provenance.layer_names import split_sign_and_scale
 from b2nn_tvm.relax_query import Definition, constant, dtype, op_name, shape
 
@@ -69,9 +67,8 @@ class Values:
 
     def within(self, begin: np.ndarray, end: np.ndarray, axis: int) -> bool:
         """Whether one lies from ``begin`` to before ``end``, both [1], or [C] along ``axis``."""
-        if axis == 1 or begin.size == 1:
-            if len(self.rows) in (1, begin.size) or begin.size == 1:
-                return bool(((self.rows >= begin[:, None]) & (self.rows < end[:, None])).any())
+        if begin.size == 1 or (axis == 1 and len(self.rows) in (1, begin.size)):
+            return bool(((self.rows >= begin[:, None]) & (self.rows < end[:, None])).any())
         return any(bool(((self.values >= low) & (self.values < high)).any()) for low, high in zip(begin, end))
 
 
@@ -127,10 +124,9 @@ class PossibleValues:
         if name in MOVES or is_moving_kernel(value, self._module):
             return _flattened(_union(parts))
         if name == "relax.nn.pad":
-            constant_mode = str(value.attrs.pad_mode) == "constant"
-            return _union(
-                [parts[0], Values(np.full((1, 1), float(value.attrs.pad_value)), False)] if constant_mode else parts
-            )
+            if str(value.attrs.pad_mode) == "constant":
+                parts.append(Values(np.full((1, 1), float(value.attrs.pad_value)), False))
+            return _union(parts)
         if name in ("relax.nn.conv2d", "relax.matmul"):
             return _of_products(value, parts[0], constant(self._definition(value.args[1])))
         if is_elementwise(name, dtype(value)):
@@ -142,20 +138,17 @@ class PossibleValues:
         return None
 
     def _of_elementwise(self, call: relax.Call, name: str, parts: list[Values | None]) -> Values | None:
-        if any(part is None or part.others for part in parts) and (found := self._of_chain(call)) is not None:
-            return Values(found[None], False)
+        if (
+            any(part is None or part.others for part in parts)
+            and (found := few_values(call, self._definition)) is not None
+        ):
+            return Values(found[None].astype(np.float64), False)
         known = [part for part in parts if part is not None]
         if name in _SUMS and any(part.others and not part.rows.size for part in known):
             return _NONE  # whatever is added to it
         if len(known) < len(parts):
             return None
         return _mapped(call, name, known)
-
-    def _of_chain(self, call: relax.Call) -> np.ndarray | None:
-        for chain in islice(chains(call, self._definition), 8):
-            if dtype(chain.root) == "float32" and (found := values_of(chain)) is not None:
-                return found.astype(np.float64)
-        return None
 
 
 def is_nearest(call: relax.Expr) -> bool:
@@ -208,7 +201,7 @@ def _flattened(values: Values | None) -> Values | None:
 
 
 def _of_products(call: relax.Call, data: Values | None, weight: np.ndarray | None) -> Values | None:
-    """The sums of a convolution or dense layer: multiples of one number per channel where data and weights are signs."""
+    """The sums of a convolution or dense layer: multiples of a number per channel where data and weights are signs."""
     if weight is None:
         return None if data is None else _NONE
     rows = weight if op_name(call) == "relax.nn.conv2d" else np.moveaxis(weight, -1, 0)
