@@ -34,7 +34,7 @@ def zero_is_structural(body, *shapes):
 
 ACCIDENT = {
     "float convolution": conv,
-    "batch norm": lambda x: op.add(op.multiply(conv(x), SHIFTS), SHIFTS),
+    "batch norm": lambda x: op.add(op.multiply(conv(x), NEW), SHIFTS),
     "bias behind a ReLU": lambda x: op.add(op.nn.relu(x), NEW),
     "pooled": lambda x: op.nn.max_pool2d(conv(x), (3, 3), (2, 2), (1, 1)),
     "residual": lambda x: op.add(op.nn.relu(x), conv(x)),
