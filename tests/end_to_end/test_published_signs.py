@@ -1,4 +1,4 @@
-"""Networks as the papers' authors write them: each of their binary layers is one, as both exporters of torch write it."""
+"""Networks as the papers' authors write them: all their binary layers are binary, from both exporters of torch."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class _Rule:
             return None
         if not step.exact and not self._is_tie(step, context):
             return None
-        threshold = _broadcast(step.begin, step.axis, shape(step.source))
+        threshold = _broadcast(step.threshold, step.axis, shape(step.source))
         sign = _sign(step.source, threshold, context)
         shifted = _threshold_form(sign, context)
         sign = sign if shifted is None else shifted

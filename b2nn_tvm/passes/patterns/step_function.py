@@ -39,6 +39,11 @@ class StepFunction:
     between: np.ndarray
 
     @property
+    def threshold(self) -> np.ndarray:
+        """The number from which on ``high`` is taken: 0 where it lies between, else ``begin``."""
+        return np.where((self.begin <= 0) & (self.end > 0), np.float32(0), self.begin)
+
+    @property
     def exact(self) -> bool:
         """Whether the step has two values everywhere."""
         return bool((self.begin == self.end).all())

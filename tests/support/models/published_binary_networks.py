@@ -6,6 +6,7 @@ All of them use torch.sign, which is 0 at 0, and leave the latent weights in the
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -64,7 +65,7 @@ class BiRealNet(nn.Module):
         first = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
         self.stem = nn.Sequential(first, nn.BatchNorm2d(32), activation, nn.MaxPool2d(3, 2, 1))
         widths = (32, 32, 32, 48, 48)
-        self.blocks = nn.Sequential(*(BiRealBlock(i, o, 1 if i == o else 2) for i, o in zip(widths, widths[1:])))
+        self.blocks = nn.Sequential(*(BiRealBlock(i, o, 1 if i == o else 2) for i, o in pairwise(widths)))
         self.head = nn.Linear(48, 10)
 
     def forward(self, x):
