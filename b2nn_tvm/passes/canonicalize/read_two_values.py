@@ -76,14 +76,17 @@ class _Rule:
 def _two_values(image: relax.Expr, values: np.ndarray, context: RewriteContext) -> _TwoValues:
     """The signs of a tensor of two values, by its threshold where it is a step function of another tensor."""
     step = step_function(image, context.definition)
-    source, threshold, low, high = image, np.float32(values[1]), *values.astype(np.float32)
+    source, threshold = image, np.asarray(values[1], np.float32)
+    low, high = values.astype(np.float32)
     if step is not None and step.exact and all(np.unique(side).size == 1 for side in (step.low, step.high)):
         source, low, high = step.source, step.low[0], step.high[0]
-        threshold = step.begin[0] if step.begin.size == 1 else _along(step.begin, step.axis, len(shape(source)))
+        threshold = (
+            step.begin[:1].reshape(()) if step.begin.size == 1 else _along(step.begin, step.axis, len(shape(source)))
+        )
     elif low < 0 <= high:
-        threshold = np.float32(0)
-    if np.any(threshold):
-        source = context.emit(relax.op.subtract(source, relax.const(np.asarray(threshold, np.float32))))
+        threshold = np.zeros((), np.float32)
+    if threshold.any():
+        source = context.emit(relax.op.subtract(source, relax.const(threshold)))
     scale, offset = (np.float64(high) - low) / 2, (np.float64(high) + low) / 2
     return _TwoValues(context.emit(relax.op.sign(source)), np.float32(scale), np.float32(offset))
 
@@ -92,7 +95,7 @@ def _behind(
     call: relax.Call, found: _TwoValues, signs: relax.Expr, values: np.ndarray, context: RewriteContext
 ) -> relax.Expr:
     """The layer on signs, and behind it the scale and the offset times the sums of its weights."""
-    weight = constant(call.args[1])
+    weight = np.asarray(constant(call.args[1]))
     attrs = call.attrs
     if op_name(call) == "relax.matmul":
         layer = relax.Call(call.op, [signs, call.args[1]], attrs)
@@ -129,7 +132,7 @@ def _inside(call: relax.Call, sums: np.ndarray) -> np.ndarray:
         place = np.arange(count)[:, None] * stride + np.arange(sums.shape[1 + axis]) * dilation - before
         masks.append(((place >= 0) & (place < size)).astype(np.float64))
     rows, columns = masks
-    return np.einsum("oij,hi,wj->ohw", sums, rows, columns, optimize=True)[None]
+    return np.asarray(np.einsum("oij,hi,wj->ohw", sums, rows, columns, optimize=True)[None])
 
 
 def _along(values: np.ndarray, axis: int, rank: int) -> np.ndarray:

@@ -66,13 +66,13 @@ def constant_pieces(chain: Chain) -> Pieces | None:
 def is_narrow(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Whether intervals of float32 numbers are no wider than what rounding errors make of one number."""
     with np.errstate(all="ignore"):
-        return end - begin <= np.maximum(_NARROW * np.maximum(np.abs(begin), np.abs(end)), _TINY)
+        return np.asarray(end - begin <= np.maximum(_NARROW * np.maximum(np.abs(begin), np.abs(end)), _TINY))
 
 
 def _unsettled(found: Movement, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     result = found.directions[-1]
     narrow = is_narrow(float_of(low), float_of(high)) & (result != UNKNOWN) & (not found.few)
-    return (result != CONSTANT) & ~narrow
+    return np.asarray((result != CONSTANT) & ~narrow)
 
 
 def _change(found: Movement, where: np.ndarray, *, at_end: bool) -> Cut | None:

@@ -244,7 +244,7 @@ class _State:
     # ---- what is known of an operand
 
     def _known(self, place: int) -> np.ndarray:
-        return self.directions[place] != UNKNOWN
+        return np.asarray(self.directions[place] != UNKNOWN)
 
     def _side(self, place: int) -> np.ndarray:
         """+1 where the step is never negative on the interval, -1 where never positive, 0 where that is unknown."""
@@ -259,7 +259,7 @@ class _State:
 
     def _infinite(self, place: int) -> np.ndarray:
         ends = np.isfinite(self.low[place]) & np.isfinite(self.high[place])
-        return ~(self._known(place) & ends)
+        return np.asarray(~(self._known(place) & ends))
 
     def _guarded(self, place: int, direction: np.ndarray) -> np.ndarray:
         nan = np.isnan(self.low[place]) | np.isnan(self.high[place])

@@ -63,7 +63,7 @@ class Values:
     def values(self) -> np.ndarray:
         """All of them, sorted."""
         found = np.unique(self.rows)
-        return found[~np.isnan(found)]
+        return np.asarray(found[~np.isnan(found)])
 
     def within(self, begin: np.ndarray, end: np.ndarray, axis: int) -> bool:
         """Whether one lies from ``begin`` to before ``end``, both [1], or [C] along ``axis``."""

@@ -103,5 +103,5 @@ def _step(chain: Chain) -> StepFunction | None:
     if ((begin == 0) & (end == 0)).any():
         return None  # it tells -0.0 from +0.0, which no comparison does
     # A threshold of -0.0 is one of +0.0.
-    edges = [float_of(np.where(edge == -1, 0, edge)) for edge in (begin, end)]
-    return StepFunction(chain.root, chain.axis, *edges, low, high, values[~before & ~after])
+    begin, end = (float_of(np.where(edge == -1, 0, edge)) for edge in (begin, end))
+    return StepFunction(chain.root, chain.axis, begin, end, low, high, values[~before & ~after])
