@@ -29,7 +29,7 @@ MOVES = {
     "bools": "g = Greater (x, t) h = Concat <axis = 1> (g, g) moved = Where (h, one, minus)",
     "x / |x|": "a = Abs (x) moved = Div (x, a)",
 }
-FAST = ("concat", "edge", "two values")
+FAST = ("edge", "two values")
 CONSTANTS = {
     "one": np.float32(1),
     "minus": np.float32(-1),

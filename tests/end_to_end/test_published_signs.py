@@ -12,7 +12,7 @@ from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
 from tests.support.models.published_binary_networks import NETWORKS, BiRealNet, trained
 
-FAST = {("BiRealNet", False), ("DoReFaNet", False), ("AdaBinNet", False)}
+FAST = {("BiRealNet", False), ("AdaBinNet", False)}
 
 
 def compiled(network, folder, *, dynamo=False, **options):
