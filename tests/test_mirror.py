@@ -32,7 +32,6 @@ WITHOUT_BEHAVIOUR = {
     "b2nn_tvm/passes/framework/compiler_pass.py": "what passes have in common; each pass is a test of it",
     "b2nn_tvm/passes/framework/op_pattern.py": "four numbers of TVM's",
     "b2nn_tvm/passes/framework/tvm_passes.py": "what TVM's passes require and ensure; test_pipeline_invariants.py asks",
-    "b2nn_tvm/passes/patterns/elementwise.py": "the names of operators",
     "b2nn_tvm/version.py": "one number",
     "deploy/codegen/program.py": "what a program is, dataclasses",
     "schedules/units/avx2.py": "one constant, which units/test_vector_unit.py checks",

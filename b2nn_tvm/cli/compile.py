@@ -153,7 +153,7 @@ def main(
         )
     files = _bundle(folder) if bundle else ()
     checked = artifact.manifest.verification
-    for note in filter(None, (artifact.manifest.build.note, checked.note)):
+    for note in filter(None, (artifact.manifest.build.note, checked.note, *explanation.network_notes(artifact))):
         out.print_note(note)
     if as_json:
         bundled = {"bundle": [asdict(file) for file in files]} if files else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.cli import output
+from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -60,6 +61,18 @@ def print_rewrites(artifact: Artifact) -> None:
         for rewrite in artifact.manifest.rewrites
     ]
     output.print_table("what the passes did to each layer, and what they left", ("layer", "pass", "", "why"), rows)
+
+
+def network_notes(artifact: Artifact) -> list[str]:
+    """What the passes say of the network as a whole: that its signs are missing, and how often a sign's 0 became 1."""
+    rows = [rewrite for rewrite in artifact.manifest.rewrites if rewrite.rule in ("CanonicalizeSign", "ClassifyConvs")]
+    notes = [row.reason for row in rows if not row.layer and not row.applied]
+    if count := sum(row.applied and AT_THRESHOLD in row.reason for row in rows):
+        notes.append(
+            f"the sign in front of {count} layers is 0 at 0 in the file, and +1 here, where only rounding makes it 0; "
+            "--explain names the layers"
+        )
+    return notes
 
 
 def as_document(artifact: Artifact, folder: str) -> dict[str, Any]:

@@ -89,22 +89,20 @@ def _check_per_channel(name: str, value: np.ndarray, count: int) -> None:
 
 
 def sign(sign_zero: str | None) -> Converter:
-    """Sign as arithmetic, because R.sign marks a sign that is +1 at 0: ``(x > 0) - (x < 0)``, or with the value
-    ``sign_zero`` at 0.
+    """Sign as arithmetic, because R.sign marks a sign that is +1 at 0: ``where(x > 0, 1, where(x < 0, -1, x))``, which
+    is 0 at 0 and NaN at NaN, or with the value ``sign_zero`` at 0.
     """
 
     def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
         (x,) = inputs
-        dtype = str(x.ty.dtype)
-        zero, one, minus_one = (relax.const(np.array(v, dtype)) for v in (0, 1, -1))
+        zero, one, minus_one = (relax.const(np.array(v, str(x.ty.dtype))) for v in (0, 1, -1))
         if sign_zero == "+1":
             return relax.op.where(bb.emit(relax.op.greater_equal(x, zero)), one, minus_one)
+        above = bb.emit(relax.op.greater(x, zero))
         if sign_zero == "-1":
-            return relax.op.where(bb.emit(relax.op.greater(x, zero)), one, minus_one)
-        parts = [
-            bb.emit(relax.op.astype(bb.emit(compare(x, zero)), dtype)) for compare in (relax.op.greater, relax.op.less)
-        ]
-        return relax.op.subtract(*parts)
+            return relax.op.where(above, one, minus_one)
+        below = bb.emit(relax.op.where(bb.emit(relax.op.less(x, zero)), minus_one, x))
+        return relax.op.where(above, one, below)
 
     return convert
 

@@ -94,7 +94,7 @@ class _Record:
 
     def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping[str, Any]) -> None:
         if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) in (3, 4):
-            self._layers.append(NamedLayer(node, "conv2d", ""))
+            self._layers.append(NamedLayer(node, "conv2d", "", marked=op == "WeightBinaryConv2d"))
         elif op in ("Gemm", "MatMul"):
             weight, rows = constant(inputs[1]), None
             if weight is not None and weight.ndim == 2:

@@ -26,6 +26,7 @@ from b2nn_tvm.passes.canonicalize.hoist_input_scale import HoistInputScale
 from b2nn_tvm.passes.canonicalize.lift_conv1d import LiftConv1d
 from b2nn_tvm.passes.canonicalize.merge_pad import MergePad
 from b2nn_tvm.passes.canonicalize.normalize_axes import NormalizeAxes
+from b2nn_tvm.passes.canonicalize.read_two_values import ReadTwoValues
 from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
 from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
 from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
@@ -62,12 +63,14 @@ def canonicalize(context: CompileContext) -> tuple[Pass, ...]:
         FoldConstants(context),
         relax.transform.CanonicalizeBindings(),
         AlignConstants(context),
+        relax.transform.EliminateCommonSubexpr(),  # so that what is computed twice is known to be the same
         LiftConv1d(context),
         FoldAffine(context),  # before the signs: a batch norm in front of a sign is an affine map, not a threshold
         CanonicalizeSign(context),
         HoistInputScale(context),
         SinkSign(context),
         MergePad(context),
+        ReadTwoValues(context),  # behind MergePad: what is left is no sign that commutes with what moves it
         SplitBinaryWeights(context),
         FoldAffine(context),  # again: now with alpha and the scale of the signs
         relax.transform.CanonicalizeBindings(),

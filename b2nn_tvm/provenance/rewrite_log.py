@@ -9,6 +9,8 @@ import numpy as np
 
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 
+AT_THRESHOLD = "at its threshold in the file, and +1 here"  # of a sign that is 0 or not a number there
+
 
 @dataclass(frozen=True)
 class Rewrite:

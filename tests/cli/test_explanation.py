@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from b2nn_tvm.deploy.library.sizes import PARTS
 from tests.support.cli.commands import Run
+from tests.support.networks.onnx_models import model, save
+from tests.support.passes.relax_functions import random_signs
 
 
 def cells(text: str) -> list[list[str]]:
@@ -38,3 +42,19 @@ def test_explain_says_what_was_fused_and_what_was_decided(here: Run, small_onnx:
     assert decided["block", "CanonicalizeSign", "done"].startswith("a comparison")
     assert decided["block", "FusePack", "done"] == "the packing of its input is part of stem"
     assert "direct convolution: it has fewer than 16 channels" in decided["stem", "LowerConv2d", "done"]
+
+
+def test_a_note_says_what_became_of_the_signs(here: Run, tmp_path: Path) -> None:
+    nodes = "a = Conv (input, f) {} output = Conv (s, v)"
+    constants = {
+        "f": np.linspace(-1, 1, 288, dtype=np.float32).reshape(8, 4, 3, 3),
+        "v": random_signs((4, 8, 3, 3)),
+        "w": random_signs((8, 8, 1, 1)),
+    }
+    for between, said in (
+        ("s = Sign (a)", "note: the sign in front of 1 layers is 0 at 0 in the file, and +1 here"),
+        ("b = Conv (a, w) s = HardSigmoid (b)", "note: 2 convolutions have weights of two values, but no sign"),
+    ):
+        save(tmp_path, model(nodes.format(between), constants), "net.onnx")
+        done = here("compile", "net.onnx", "-o", "out", "--no-verify")
+        assert done.returncode == 0 and said in done.stderr, done.stderr

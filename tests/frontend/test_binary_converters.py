@@ -27,6 +27,12 @@ def test_sign_is_zero_at_zero_unless_the_option_says_otherwise(tmp_path):
             np.testing.assert_array_equal(run(mod, x), np.full_like(x, value))
 
 
+def test_a_sign_that_stays_float_keeps_nan(tmp_path):
+    x = np.full((1, 4, 6, 5), np.nan, np.float32)
+    x[0, 0, 0] = [-np.inf, -2, -0.0, 1e-45, np.inf]
+    np.testing.assert_array_equal(run(imported(tmp_path, "output = Sign (input)").module, x), np.sign(x))
+
+
 def test_a_convolution_of_a_ternary_sign_stays_float_and_says_why(tmp_path):
     found = imported(tmp_path, SIGN_NET, {"w": SIGNS})
     (conv,) = classify_convs(apply_stage(canonicalize, found.module), layers=found.layers)

@@ -20,6 +20,7 @@ from tvm import relax
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import NHWC, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.passes.patterns.float_order import INFINITY, first_where, float_of
 from b2nn_tvm.relax_query import constant, dtype, op_name, per_channel, reads, shape
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -95,30 +96,16 @@ def activation(call: relax.Expr) -> Function | None:
 def input_threshold(functions: list[Function], threshold: np.ndarray) -> np.ndarray:
     """The smallest float32 x [C or 1] with f(x) >= threshold, where f applies ``functions`` one after the other."""
 
-    def reached(order: np.ndarray) -> np.ndarray:
-        value = _float_of(order)
+    def reached(places: np.ndarray) -> np.ndarray:
+        value = float_of(places)
         with np.errstate(over="ignore", invalid="ignore"):
             for function in functions:
                 value = function(value)
         return value >= threshold
 
-    infinity = np.array([np.inf], np.float32).view(np.int32).astype(np.int64)
-    size = np.broadcast(*(np.zeros(n) for n in (reached(infinity).size, threshold.size))).size
-    low, high = (
-        np.full(size, -infinity[0]),
-        np.full(size, infinity[0]),
-    )  # ``high`` is taken to reach the threshold, no value below ``low`` does
-    while (low < high).any():
-        middle = (low + high) // 2
-        yes = reached(middle) | (low == high)
-        low, high = np.where(yes, low, middle + 1), np.where(yes, middle, high)
-    return _float_of(low)
-
-
-def _float_of(order: np.ndarray) -> np.ndarray:
-    """The float32 at this place in the order of all floats: 0 is +0.0 (and -0.0), 1 the smallest positive one."""
-    bits = np.abs(order).astype(np.int32).view(np.float32)
-    return np.asarray(np.where(order < 0, -bits, bits), np.float32)
+    size = np.broadcast(reached(np.array([INFINITY])), threshold).size
+    first = first_where(reached, np.full(size, -INFINITY - 1), np.full(size, INFINITY))
+    return float_of(first) + np.float32(0)  # -0.0 and +0.0 are one threshold
 
 
 def _channels_last(value: np.ndarray, full: tuple[int, ...]) -> bool:

@@ -48,8 +48,27 @@ class ClassifyConvs(CompilerPass):
         convs = classify_convs(module, layers=self.context.layers, digest=self.context.digest)
         for conv in convs:
             self.record(conv.name, conv.verdict, applied=conv.binary or conv.weight_binary)
+        if lost := _without_signs(convs, self.context.layers):
+            self.record("", lost, applied=False)
         self.context.kernels.classify(convs)
         return module
+
+
+def _without_signs(convs: Iterable[ConvClass], layers: Iterable[NamedLayer]) -> str:
+    """What is to be said of a network whose weights are binary and whose activations are not; empty for others.
+
+    A layer is not counted of which the file itself says so.
+    """
+    marked = {layer.name for layer in layers if layer.marked}
+    convs = [conv for conv in convs if conv.name not in marked]
+    count = sum(conv.weight_binary for conv in convs)
+    if count < 2 or any(conv.binary for conv in convs):
+        return ""
+    return (
+        f"{count} convolutions have weights of two values, but no sign is in front of any of them: if the activations "
+        "were binary in training, the export has lost their sign (exporters drop a torch.autograd.Function that is "
+        "replaced while exporting, and a sign that only runs in training mode); export it as torch.where(x >= 0, 1, -1)"
+    )
 
 
 def classify_convs(
@@ -134,18 +153,19 @@ def _data_reason(data: relax.Expr, definition: Definition) -> str:
         data = definition(pad.data)
     while op_name(data) == "relax.permute_dims":
         data = definition(data.args[0])
+    if op_name(data) == "relax.multiply" and is_signed(data.args[0], definition) and uniform(data.args[1]) is None:
+        return "its input is a sign that is scaled per input channel"
     step = step_function(data, definition)
     if step is not None:
-        below, at, above = step.values
-        if below == -above and at == 0 and above > 0:
+        if not step.exact and (step.begin == 0).all() and (step.between[np.isfinite(step.between)] == 0).all():
             return (
                 "its input comes from Sign, and Sign(0) = 0: pass sign_zero='+1' if the network was trained with a "
                 "sign that is +1 at 0"
             )
-        values = sorted({below, at, above})
+        if not step.exact and step.narrow:
+            return "its input has other values than two next to 0, which may be common there"
+        values = np.unique(np.concatenate([step.low, step.high, step.between[np.isfinite(step.between)]]))
         return f"its input has the values {', '.join(f'{v:g}' for v in values)}, not -1 and +1"
-    if op_name(data) == "relax.multiply" and is_signed(data.args[0], definition) and uniform(data.args[1]) is None:
-        return "its input is a sign that is scaled per input channel"
     if not isinstance(data, relax.Call):
         return "its input is not a sign: it is the input of the network"
     source = op_name(data).removeprefix("relax.").removeprefix("nn.") or "another kernel"

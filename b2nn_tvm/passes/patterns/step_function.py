@@ -1,151 +1,107 @@
-"""Recognise an expression that has one value below a threshold, one value at it and one value above it.
+"""Recognise a chain of elementwise operators that takes two values: a step at a threshold of the tensor before it.
 
-``where(x >= 0, 1, -1)``, ``2 * cast(x >= 0) - 1``, ``cast(x > 0) - cast(x < 0)``, ``where(s == 0, 1, s)`` are all step
-functions of x; their value at the threshold itself tells them apart: (-1, +1, +1) is the sign of binary networks, (-1,
--1, +1) the strict one, (-1, 0, +1) the mathematical one.
+``where(x >= 0, 1, -1)``, ``2 * cast(x >= 0) - 1``, ``round(clip(x, 0, 1))``, ``x / abs(x)`` and ``clip(1e30 * x, -1,
+1)`` are step functions of x. What they are is found from their values (``constant_pieces``): the edges of the pieces
+are the thresholds.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
 import numpy as np
 from tvm import relax
 
-from b2nn_tvm.relax_query import Definition, constant, dtype, op_name, uniform
+from b2nn_tvm.passes.patterns.chain import Chain, chains
+from b2nn_tvm.passes.patterns.constant_pieces import constant_pieces, is_narrow
+from b2nn_tvm.passes.patterns.float_order import float_of
+from b2nn_tvm.relax_query import Definition, dtype
+
+_MOST_CHAINS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class StepFunction:
-    """``below`` where source < threshold, ``at`` where equal, ``above`` where greater; the threshold broadcasts."""
+    """``low`` where source < begin, ``high`` where source >= end, other values between, if there is anything between.
+
+    All arrays are [C], or [1] for all channels; the channels stand on ``axis`` of the source, which is -1 where they
+    are alike. ``between`` are the values from ``begin`` to before ``end``, NaN among them.
+    """
 
     source: relax.Expr
-    threshold: np.ndarray
-    below: np.generic
-    at: np.generic
-    above: np.generic
+    axis: int
+    begin: np.ndarray
+    end: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    between: np.ndarray
 
     @property
-    def values(self) -> tuple[float, float, float]:
-        return float(self.below), float(self.at), float(self.above)
+    def threshold(self) -> np.ndarray:
+        """The number from which on ``high`` is taken: 0 where it lies between, else ``begin``."""
+        return np.where((self.begin <= 0) & (self.end > 0), np.float32(0), self.begin)
 
-    def map(self, function: Callable[..., Any], *others: StepFunction) -> StepFunction:
-        """Apply an elementwise function to the values of this step function and of ``others`` that have the same
-        step.
-        """
-        with np.errstate(all="ignore"):
-            triples = zip(*((s.below, s.at, s.above) for s in (self, *others)))
-            below, at, above = (function(*triple) for triple in triples)
-        return StepFunction(self.source, self.threshold, below, at, above)
+    @property
+    def exact(self) -> bool:
+        """Whether the step has two values everywhere."""
+        return bool((self.begin == self.end).all())
 
-    def same_step(self, other: StepFunction) -> bool:
-        return self.source.same_as(other.source) and np.array_equal(self.threshold, other.threshold)
+    @property
+    def narrow(self) -> bool:
+        """Whether what lies between is one number, or so few that only rounding ends there."""
+        return bool(is_narrow(self.begin, self.end).all())
+
+    @property
+    def undefined(self) -> bool:
+        """Whether what lies between is no number, as at 0 / 0."""
+        return bool(self.between.size and np.isnan(self.between).all())
 
 
 def step_function(expr: relax.Expr, definition: Definition) -> StepFunction | None:
-    """The step function that ``expr`` computes, or None. NaN is not considered."""
-    call = definition(expr)
-    name = op_name(call)
-    if name == "relax.sign":  # the marker: +1 at zero
-        inner = step_function(call.args[0], definition)
-        if inner is not None:
-            return inner.map(lambda v: np.float32(1 if v >= 0 else -1))
-        return StepFunction(call.args[0], np.zeros((), np.float32), *map(np.float32, (-1, 1, 1)))
-    if name in _COMPARE:
-        return _comparison(call, _COMPARE[name], definition)
-    if name in _BINARY:
-        return _straight_through(call, name, definition) or _elementwise(call.args, _BINARY[name], definition)
-    if name in _UNARY:
-        return _elementwise(call.args, _UNARY[name], definition)
-    if name == "relax.astype":
-        return _elementwise(call.args, np.dtype(dtype(call)).type, definition) if dtype(call) in _DTYPES else None
-    if name == "relax.clip":
-        low, high = (float(bound.value) for bound in call.args[1:3])
-        return _elementwise(call.args[:1], lambda v: type(v)(min(max(v, low), high)), definition)
-    if name == "relax.where":
-        return _elementwise(call.args, lambda condition, yes, no: yes if condition else no, definition)
-    return None
+    """The step function that ``expr`` computes of the nearest float32 tensor before it that is none itself, or None.
 
-
-_COMPARE = {
-    "relax.greater_equal": operator.ge,
-    "relax.greater": operator.gt,
-    "relax.less_equal": operator.le,
-    "relax.less": operator.lt,
-    "relax.equal": operator.eq,
-    "relax.not_equal": operator.ne,
-}
-_BINARY: dict[str, Callable[..., Any]] = {
-    "relax.add": operator.add,
-    "relax.subtract": operator.sub,
-    "relax.multiply": operator.mul,
-    "relax.divide": operator.truediv,
-    "relax.maximum": max,
-    "relax.minimum": min,
-    "relax.logical_and": np.logical_and,
-    "relax.logical_or": np.logical_or,
-    "relax.logical_xor": np.logical_xor,
-}
-_UNARY: dict[str, Callable[..., Any]] = {
-    "relax.negative": operator.neg,
-    "relax.logical_not": np.logical_not,
-    "relax.abs": abs,
-    "relax.nn.relu": lambda v: type(v)(max(v, 0)),
-}
-_DTYPES = ("bool", "int8", "uint8", "int32", "int64", "float32", "float64")
-
-
-def _comparison(call: relax.Call, compare: Callable[..., Any], definition: Definition) -> StepFunction | None:
-    steps = _elementwise(call.args, compare, definition)
-    if steps is not None:
-        return steps
-    left, right = (constant(definition(arg)) for arg in call.args)
-    if left is None and right is not None:
-        source, threshold, order = call.args[0], right, (-1, 0, 1)  # how the left side stands to the right side
-    elif left is not None and right is None:
-        source, threshold, order = call.args[1], left, (1, 0, -1)
-    else:
-        return None
-    if dtype(source) != "float32" or not np.isfinite(threshold).all():
-        return None
-    if (threshold == threshold.flat[0]).all():
-        threshold = threshold.reshape(-1)[0].reshape(())
-    return StepFunction(source, threshold, *(np.bool_(compare(side, 0)) for side in order))
-
-
-def _elementwise(
-    args: Iterable[relax.Expr], function: Callable[..., Any], definition: Definition
-) -> StepFunction | None:
-    """The elementwise ``function`` of step functions that share their step, and of constants of one value; None for
-    other operands.
+    NaN in the source is not considered, and an infinite source counts as a large one where it gives NaN.
     """
-    operands = []
-    for arg in args:
-        value = uniform(definition(arg))
-        operand = step_function(arg, definition) if value is None else value
-        if operand is None:
-            return None  # at once: to look at all operands of all operands takes exponential time in long chains
-        operands.append(operand)
-    steps = [o for o in operands if isinstance(o, StepFunction)]
-    if not steps or not all(steps[0].same_step(s) for s in steps[1:]):
-        return None
-
-    def on_values(*values: Any) -> Any:
-        rest = iter(values)
-        return function(*(next(rest) if isinstance(o, StepFunction) else o for o in operands))
-
-    return steps[0].map(on_values, *steps[1:])
+    found = None
+    for chain in _float_chains(expr, definition):
+        if found is not None and few_values(found.source, definition) is None:
+            break
+        found = _step(chain) or found
+    return found
 
 
-def _straight_through(call: relax.Call, name: str, definition: Definition) -> StepFunction | None:
-    """``(step - g) + g`` is the step: the straight-through estimator as it looks once ``detach`` is gone."""
-    if name != "relax.add":
-        return None
-    for difference, gradient in (call.args, reversed(call.args)):
-        inner = definition(difference)
-        if op_name(inner) == "relax.subtract" and isinstance(gradient, relax.Var) and gradient.same_as(inner.args[1]):
-            return step_function(inner.args[0], definition)
+def few_values(expr: relax.Expr, definition: Definition) -> np.ndarray | None:
+    """All values that a chain of elementwise operators takes, sorted; None where they are not proved to be few."""
+    for chain in _float_chains(expr, definition):
+        if (pieces := constant_pieces(chain)) is not None:
+            return np.unique(pieces.values)
     return None
+
+
+def _float_chains(expr: relax.Expr, definition: Definition) -> Iterator[Chain]:
+    return (chain for chain in islice(chains(expr, definition), _MOST_CHAINS) if dtype(chain.root) == "float32")
+
+
+def _step(chain: Chain) -> StepFunction | None:
+    pieces = constant_pieces(chain)
+    if pieces is None or pieces.values.dtype != np.float32:
+        return None
+    values = pieces.values[:, 1:-1]  # for finite numbers
+    low, high = values[:, 0], values[:, -1]
+    for at_infinity, side in ((pieces.values[:, 0], low), (pieces.values[:, -1], high)):
+        if ((at_infinity != side) & ~np.isnan(at_infinity)).any():
+            return None
+    if not (np.isfinite(low) & np.isfinite(high) & (low != high)).all():
+        return None
+    before = np.logical_and.accumulate(values == low[:, None], axis=1)
+    after = np.logical_and.accumulate((values == high[:, None])[:, ::-1], axis=1)[:, ::-1]
+    rows, last = np.arange(len(values)), values.shape[1] - 1
+    begin = pieces.low[rows, 1 + before.sum(axis=1)]
+    end = pieces.high[rows, 1 + last - after.sum(axis=1)] + 1
+    if ((begin == 0) & (end == 0)).any():
+        return None  # it tells -0.0 from +0.0, which no comparison does
+    # A threshold of -0.0 is one of +0.0.
+    begin, end = (float_of(np.where(edge == -1, 0, edge)) for edge in (begin, end))
+    return StepFunction(chain.root, chain.axis, begin, end, low, high, values[~before & ~after])

@@ -3,6 +3,7 @@ import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
+from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
 from tests.support.passes.compile_context import context
 from tests.support.passes.relax_functions import (
     SHAPE,
@@ -190,3 +191,62 @@ def test_the_numbers_are_the_same(body):
     x = random_input()
     x[0, :, 0, 0] = [-0.0, np.float32(1e-45), np.float32(-1e-45), np.inf]
     np.testing.assert_array_equal(run(after, x), run(before, x))
+
+
+# ---- signs of 0 at 0
+
+BITS = const(np.where(np.arange(144).reshape(4, 4, 3, 3) % 5 < 2, 1.0, -1.0))
+FLOATS = const(np.random.default_rng(0).standard_normal((4, 4, 3, 3)))
+
+
+def read_by_a_binary_layer(sign, before):
+    return lambda x: op.nn.conv2d(sign(before(x)), BITS)
+
+
+def float_conv(x):
+    return op.nn.conv2d(x, FLOATS, padding=1)
+
+
+def at_most_one(x):
+    return op.clip(op.multiply(x, const(1e20)), -1, 1)
+
+
+@pytest.mark.parametrize(
+    "sign", [ternary, lambda x: op.divide(x, op.abs(x)), at_most_one], ids=["sign", "x/|x|", "clip"]
+)
+def test_a_zero_by_accident_is_plus_one(sign):
+    pass_ = CanonicalizeSign(own := context())
+    assert_becomes(pass_, read_by_a_binary_layer(sign, float_conv), read_by_a_binary_layer(op.sign, float_conv))
+    (row,) = own.log.in_order([])
+    assert row.applied and AT_THRESHOLD in row.reason
+
+
+@pytest.mark.parametrize("sign", [ternary, at_most_one])
+@pytest.mark.parametrize("before", [op.nn.relu, lambda x: op.nn.max_pool2d(op.nn.relu(x), (2, 2)), lambda x: x])
+def test_a_zero_by_structure_stays(sign, before):
+    assert_stays(CanonicalizeSign(context()), read_by_a_binary_layer(sign, before))
+
+
+def test_a_sign_of_sums_of_signs_stays_without_a_bias():
+    sums = lambda x: op.nn.conv2d(op.sign(x), BITS, padding=1)
+    assert_stays(CanonicalizeSign(context()), read_by_a_binary_layer(ternary, sums))
+    shifted = lambda x: op.add(sums(x), const(np.full((1, 4, 1, 1), 0.37)))
+    assert_becomes(
+        CanonicalizeSign(context()),
+        read_by_a_binary_layer(ternary, shifted),
+        read_by_a_binary_layer(op.sign, shifted),
+    )
+
+
+def test_a_sign_that_no_binary_layer_reads_stays():
+    assert_stays(CanonicalizeSign(context()), lambda x: ternary(float_conv(x)))
+    assert_stays(CanonicalizeSign(context()), lambda x: op.nn.conv2d(ternary(float_conv(x)), FLOATS))
+
+
+def test_flips_per_channel_are_scales():
+    flips = np.array([1, -1, 1, -1]).reshape(1, 4, 1, 1)
+    assert_becomes(
+        CanonicalizeSign(context()),
+        lambda x: op.where(op.greater_equal(x, ZERO), const(flips), const(-flips)),
+        lambda x: op.multiply(op.sign(x), const(flips)),
+    )

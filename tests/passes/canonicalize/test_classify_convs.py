@@ -130,3 +130,21 @@ def test_the_pass_tells_the_index_and_the_log_and_leaves_the_module():
         ("ClassifyConvs", "binary", True, "is binary"),
         ("ClassifyConvs", "float", False, "stays float: its input is not a sign: it is the input of the network"),
     ]
+
+
+def test_a_network_of_binary_weights_without_any_sign_is_said_to_be_one():
+    second = random_signs((4, 4, 3, 3), seed=1)
+    layers = [NamedLayer(name, "conv2d", weight_digest(w)) for name, w in (("a", SIGNS), ("b", second))]
+
+    def said(body, layers):
+        own = context(layers=layers)
+        ClassifyConvs(own)(module(body))
+        return [entry.reason for entry in own.log.in_order([]) if not entry.layer]
+
+    lost = lambda x: conv(op.clip(conv(op.clip(x, -1, 1)), -1, 1), second)
+    (text,) = said(lost, layers)
+    assert text.startswith("2 convolutions have weights of two values, but no sign is in front of any of them")
+    assert not said(lambda x: conv(op.sign(conv(op.clip(x, -1, 1))), second), layers)
+    assert not said(conv, layers)
+    marked = [NamedLayer(layer.name, layer.kind, layer.digest, marked=True) for layer in layers]
+    assert not said(lost, marked)  # the file itself says that these layers are so

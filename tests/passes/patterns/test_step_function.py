@@ -1,4 +1,4 @@
-"""What an expression is below a threshold, at it and above it; test_canonicalize_sign.py has the many spellings."""
+"""Step functions are known by their values, whatever they are made of; their thresholds are exact."""
 
 from __future__ import annotations
 
@@ -6,110 +6,132 @@ import numpy as np
 import pytest
 from tvm.relax import op
 
-from b2nn_tvm.passes.canonicalize.canonicalize_sign import CanonicalizeSign
-from b2nn_tvm.passes.patterns.step_function import StepFunction, step_function
-from b2nn_tvm.relax_query import calls, definitions
-from tests.support.passes.compile_context import context
-from tests.support.passes.relax_functions import SHAPE, assert_stays, const, module, random_input, run
+from b2nn_tvm.passes.patterns.step_function import few_values, step_function
+from b2nn_tvm.relax_query import calls, definitions, op_name
+from tests.support.passes.relax_functions import SHAPE, const, module
 
-ZERO, ONE, MINUS_ONE, TWO = const(0), const(1), const(-1), const(2)
-PER_CHANNEL = np.array([0.25, -0.5, 0, 1], np.float32).reshape(1, 4, 1, 1)
-
-
-def cast(x):
-    return op.astype(x, "float32")
+ZERO, ONE, MINUS_ONE, TWO, HALF = const(0), const(1), const(-1), const(2), const(0.5)
+THRESHOLDS = np.array([0.25, -0.5, 0, 1], np.float32)
+PER_CHANNEL = const(THRESHOLDS.reshape(1, 4, 1, 1))
+SMALLEST = np.float32(1e-45)
 
 
-def step_of(body, *shapes):
-    """The step function of the last call, and the function's parameters."""
-    function = module(body, *shapes)["main"]
-    (*_, (var, _)) = calls(function)
-    return step_function(var, definitions(function)), function.params
+def cast(x, kind="float32"):
+    return op.astype(x, kind)
 
 
-def strict_sign(x):
-    return op.subtract(op.multiply(cast(op.greater(x, ZERO)), TWO), ONE)
+def at_least_zero(x):
+    return op.where(op.greater_equal(x, ZERO), ONE, MINUS_ONE)
 
 
 def ternary(x):
     return op.subtract(cast(op.greater(x, ZERO)), cast(op.less(x, ZERO)))
 
 
+def of_network(x):
+    """The sign of Bi-Real-Net with the pieces of its polynomial in the backward part (Liu et al., ECCV 2018)."""
+    first, second, third = (cast(op.less(x, const(bound))) for bound in (-1, 0, 1))
+    square, double = op.multiply(x, x), op.multiply(x, TWO)
+    y = op.add(op.multiply(MINUS_ONE, first), op.multiply(op.add(square, double), op.subtract(ONE, first)))
+    falling = op.add(op.negative(square), double)
+    y = op.add(op.multiply(y, second), op.multiply(falling, op.subtract(ONE, second)))
+    y = op.add(op.multiply(y, third), op.multiply(ONE, op.subtract(ONE, third)))
+    return op.add(op.subtract(ternary(x), y), y)
+
+
+def step_of(body, *shapes):
+    """The step function of the last call, and the operator that its source comes from."""
+    function = module(body, *shapes)["main"]
+    (*_, (var, _)) = calls(function)
+    look = definitions(function)
+    found = step_function(var, look)
+    return found, found and op_name(look(found.source)).removeprefix("relax.")
+
+
+# What is computed, its source, its values below and above, and where the upper one begins.
 STEPS = {
-    "the marker": (op.sign, (-1, 1, 1)),
-    "2 * (x > 0) - 1": (strict_sign, (-1, -1, 1)),
-    "(x > 0) - (x < 0)": (ternary, (-1, 0, 1)),
-    "x <= 0": (lambda x: cast(op.less_equal(x, ZERO)), (1, 1, 0)),
-    "x != 0": (lambda x: cast(op.not_equal(x, ZERO)), (1, 0, 1)),
-    "0 < x": (lambda x: cast(op.less(ZERO, x)), (0, 0, 1)),
-    "where": (lambda x: op.where(op.equal(x, ZERO), const(7), ternary(x)), (-1, 7, 1)),
-    "marker of a step": (lambda x: op.sign(ternary(x)), (-1, 1, 1)),
-    "relu of a step": (lambda x: op.nn.relu(ternary(x)), (0, 0, 1)),
-    "abs of a step": (lambda x: op.abs(ternary(x)), (1, 0, 1)),
-    "clipped": (lambda x: op.clip(op.multiply(ternary(x), const(3)), -2, 1), (-2, 0, 1)),
-    "straight-through": (lambda x: op.add(op.subtract(strict_sign(x), x), x), (-1, -1, 1)),
-}
+    "the marker": (op.sign, "", -1, 1, 0),
+    "x >= 0": (at_least_zero, "", -1, 1, 0),
+    "x > 0": (lambda x: op.where(op.greater(x, ZERO), ONE, MINUS_ONE), "", -1, 1, SMALLEST),
+    "x < 0": (lambda x: cast(op.less(x, ZERO)), "", 1, 0, 0),
+    "through int32": (lambda x: cast(cast(op.greater_equal(x, HALF), "int32")), "", 0, 1, 0.5),
+    "round of clip": (lambda x: op.round(op.clip(x, 0, 1)), "", 0, 1, np.nextafter(np.float32(0.5), np.float32(1))),
+    "floor of clip": (lambda x: op.floor(op.clip(op.add(x, HALF), 0, 1)), "add", 0, 1, 1),
+    "ceil of clip": (lambda x: op.ceil(op.clip(x, 0, 1)), "", 0, 1, SMALLEST),
+    "or": (lambda x: cast(op.logical_or(op.greater(x, ZERO), op.equal(x, ZERO))), "", 0, 1, 0),
+    "masks": (lambda x: op.add(cast(op.greater(x, ONE)), op.multiply(MINUS_ONE, cast(op.less_equal(x, ONE)))), "",
+              -1, 1, np.nextafter(np.float32(1), np.float32(2))),
+    "sign of sign": (lambda x: at_least_zero(op.add(ternary(x), HALF)), "", -1, 1, 0),
+    "straight-through": (lambda x: op.add(x, op.subtract(at_least_zero(x), x)), "", -1, 1, 0),
+    "learned values": (lambda x: op.add(op.multiply(at_least_zero(op.subtract(x, HALF)), TWO), HALF), "subtract",
+                       -1.5, 2.5, 0),
+    "sign of hardtanh": (lambda x: at_least_zero(op.clip(x, -1, 1)), "clip", -1, 1, 0),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_three_values_tell_step_functions_apart(name):
-    body, values = STEPS[name]
-    found, (x,) = step_of(body)
-    assert found.values == values
-    assert found.source.same_as(x) and found.threshold.shape == () and found.threshold == 0
+def test_step_functions(name):
+    body, source, low, high, threshold = STEPS[name]
+    found, operator = step_of(body)
+    assert operator == source and found.exact and found.axis == -1
+    assert (found.low, found.high, found.begin) == (low, high, threshold)
 
 
-@pytest.mark.parametrize("name", [name for name in STEPS if "straight" not in name])
-def test_the_three_values_are_those_of_the_program(name):
-    body, values = STEPS[name]
-    x = random_input()
-    assert (x == 0).any()
-    np.testing.assert_array_equal(run(module(body), x), np.array(values)[np.sign(x).astype(int) + 1])
+TIES = {
+    "ternary": (ternary, False),
+    "x / abs(x)": (lambda x: op.divide(x, op.abs(x)), True),
+    "polynomial": (of_network, False),
+}
 
 
-def test_a_threshold_is_the_number_that_is_compared_with():
-    found, (x,) = step_of(lambda x: op.greater_equal(x, const(PER_CHANNEL)))
-    np.testing.assert_array_equal(found.threshold, PER_CHANNEL)
-    assert found.source.same_as(x) and found.values == (0, 1, 1)
-    one, _ = step_of(lambda x: op.greater_equal(x, const(np.full((1, 4, 1, 1), 0.25))))
-    assert one.threshold.shape == () and one.threshold == 0.25
+@pytest.mark.parametrize("name", TIES)
+def test_zero_may_be_something_else(name):
+    body, undefined = TIES[name]
+    found, _ = step_of(body)
+    assert not found.exact and found.narrow and found.undefined is undefined
+    assert (found.low, found.high, found.begin, found.end) == (-1, 1, 0, SMALLEST)
+    assert undefined or set(found.between) == {0}
+
+
+def test_a_clip_of_a_multiple_is_a_step_but_for_what_rounding_reaches():
+    found, _ = step_of(lambda x: op.clip(op.multiply(x, const(1e30)), -1, 1))
+    assert found.narrow and not found.exact and -1e-29 < found.begin < found.threshold == 0 < found.end < 1e-29
+    assert step_of(lambda x: op.clip(op.multiply(x, const(100)), -1, 1))[0] is None
+
+
+def test_a_wide_middle_is_no_tie():
+    found, _ = step_of(lambda x: op.subtract(cast(op.greater(x, HALF)), cast(op.less(x, const(-0.5)))))
+    assert not found.exact and not found.narrow
+
+
+def test_thresholds_per_channel():
+    found, _ = step_of(lambda x: op.where(op.less_equal(x, PER_CHANNEL), MINUS_ONE, ONE))
+    assert found.axis == 1
+    np.testing.assert_array_equal(found.begin, np.nextafter(THRESHOLDS, np.float32(np.inf)))
 
 
 @pytest.mark.parametrize(
     "body",
     [
         op.nn.relu,
-        lambda x: op.greater_equal(x, const(np.inf)),
-        lambda x: op.add(x, ONE),
-        lambda x: op.subtract(cast(op.greater(x, ZERO)), cast(op.less(x, ONE))),
-        lambda x: op.multiply(ternary(x), const(random_input((1, 4, 1, 1)))),
+        lambda x: cast(op.greater_equal(x, const(np.inf))),
+        lambda x: op.where(op.greater_equal(x, ZERO), const(np.inf), ONE),
+        lambda x: op.where(op.equal(x, ZERO), ONE, MINUS_ONE),
+        lambda x: cast(op.logical_xor(op.greater(x, ZERO), op.less(x, TWO))),
         lambda x: op.astype(op.greater(x, ZERO), "float16"),
     ],
-    ids=["relu", "infinite threshold", "sum", "two thresholds", "scaled per channel", "half floats"],
+    ids=["relu", "infinite threshold", "infinite value", "equality", "band", "half"],
 )
 def test_what_is_no_step_function(body):
     assert step_of(body)[0] is None
 
 
-def test_steps_of_different_inputs_are_none():
+def test_steps_of_two_tensors_are_none():
     body = lambda x, y: op.add(cast(op.greater(x, ZERO)), cast(op.greater(y, ZERO)))
     assert step_of(body, SHAPE, SHAPE)[0] is None
-    assert step_of(op.greater, SHAPE, SHAPE)[0] is None
 
 
-def test_values_are_mapped_one_by_one():
-    x = const(1)
-    step = StepFunction(x, np.float32(0), np.float32(-1), np.float32(0), np.float32(1))
-    other = StepFunction(x, np.float32(0), np.float32(10), np.float32(20), np.float32(30))
-    assert step.same_step(other) and step.map(lambda a, b: a + b, other).values == (9, 20, 31)
-    assert not step.same_step(StepFunction(x, np.float32(1), *map(np.float32, (0, 0, 1))))
-    assert step.map(lambda value: np.float32(1) / value).values == (-1, np.inf, 1)  # a division by 0 is no warning
-
-
-def test_long_chains_take_no_exponential_time():
-    def body(x):
-        for _ in range(60):
-            x = op.add(x, x)
-        return x
-
-    assert_stays(CanonicalizeSign(context()), body)
+def test_few_values_are_all_values():
+    function = module(lambda x: op.round(op.multiply(op.clip(x, 0, 1), const(3))))["main"]
+    (*_, (var, _)) = calls(function)
+    np.testing.assert_array_equal(few_values(var, definitions(function)), [0, 1, 2, 3])
