@@ -90,7 +90,9 @@ class _Record:
         self._layers: list[NamedLayer] = []
 
     def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping[str, Any]) -> None:
-        if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) == 4:
+        rank = len(inputs[0].ty.shape) if inputs else 0
+        transposed = op == "ConvTranspose" and rank in (3, 4) and constant(inputs[1]) is not None  # is a conv2d, too
+        if transposed or (op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and rank == 4):
             self._layers.append(NamedLayer(node, "conv2d", ""))
         elif op in ("Gemm", "MatMul"):
             weight = constant(inputs[1])
