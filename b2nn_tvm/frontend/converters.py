@@ -17,14 +17,17 @@ from b2nn_tvm.errors import B2nnError, UnsupportedError
 from b2nn_tvm.frontend.binary_converters import binary_conv2d, bipolar_quant, sign, weight_binary_conv2d
 from b2nn_tvm.frontend.operators.conv import conv
 from b2nn_tvm.frontend.operators.conv_transpose import conv_transpose
-from b2nn_tvm.frontend.operators.elementwise import clip, dropout, pairwise, prelu
+from b2nn_tvm.frontend.operators.depth import space_to_depth
+from b2nn_tvm.frontend.operators.elementwise import cast, clip, dropout, elu, is_inf, pairwise, prelu
 from b2nn_tvm.frontend.operators.indexing import gather, gather_elements, gather_nd, one_hot
-from b2nn_tvm.frontend.operators.integers import bit_shift, div, mod
+from b2nn_tvm.frontend.operators.integers import bit_shift, div, mod, power
 from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs
-from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm
+from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm, rms_norm
 from b2nn_tvm.frontend.operators.pad import pad
 from b2nn_tvm.frontend.operators.pooling import pool_padding
+from b2nn_tvm.frontend.operators.reduction import reduce_bools
 from b2nn_tvm.frontend.operators.resize import resize
+from b2nn_tvm.frontend.operators.roi_align import roi_align
 from b2nn_tvm.tvm_internals.block_builder import end_block
 from b2nn_tvm.tvm_internals.converter_table import ConverterTable, OnnxConverter, replaced_converters, stock_converters
 
@@ -37,6 +40,7 @@ _WITHOUT_KERNEL = (
     "Scatter",
     "ScatterElements",
     "ScatterND",
+    "SplitToSequence",
     "TopK",
 )
 
@@ -53,14 +57,17 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs]
         "BinaryConv2d": binary_conv2d,
         "BipolarQuant": bipolar_quant,
         "BitShift": bit_shift,
+        "Cast": cast,
         "Clip": clip,
         "Conv": conv,
         "ConvTranspose": conv_transpose,
         "Div": div,
         "Dropout": dropout,
+        "Elu": elu,
         "Gather": gather,
         "GatherElements": gather_elements,
         "GatherND": gather_nd,
+        "IsInf": is_inf,
         "LayerNormalization": layer_norm,
         "Max": pairwise(relax.op.maximum),
         "MaxPool": pool_padding,
@@ -69,8 +76,14 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs]
         "OneHot": one_hot,
         "PRelu": prelu,
         "Pad": pad,
+        "Pow": power,
+        "RMSNormalization": rms_norm,
+        "ReduceMax": reduce_bools(relax.op.max),
+        "ReduceMin": reduce_bools(relax.op.min),
         "Resize": resize,
+        "RoiAlign": roi_align,
         "Sign": sign(sign_zero),
+        "SpaceToDepth": space_to_depth,
         "Sum": pairwise(relax.op.add),
         "WeightBinaryConv2d": weight_binary_conv2d,
         **dict.fromkeys(_WITHOUT_KERNEL, _refuse),
@@ -141,10 +154,12 @@ class _Converter:
 
 
 def _check_static(result: relax.Expr) -> None:
-    for field in result if isinstance(result, relax.Tuple) else [result]:
-        ty = getattr(field, "ty", None)
+    fields = [getattr(field, "ty", None) for field in (result if isinstance(result, relax.Tuple) else [result])]
+    for ty in fields[0].fields if isinstance(fields[0], relax.TupleType) else fields:
         if isinstance(ty, relax.TensorType):
             dims = ty.shape
+            if dims is not None and any(isinstance(d, tvm.tirx.IntImm) and int(d) == 0 for d in dims):
+                raise UnsupportedError("its output has no elements; leave it out of the model")
             if dims is None or not all(isinstance(d, tvm.tirx.IntImm) for d in dims):
                 raise UnsupportedError("the shape of its output depends on values; only static shapes can be compiled")
 

@@ -18,6 +18,7 @@ from tvm.relax.frontend.onnx import from_onnx
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.converters import converters, known_ops
+from b2nn_tvm.frontend.expand_functions import expand_functions
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import check_operators, load_model
 from b2nn_tvm.frontend.read_onnx import input_shapes as static_shapes
@@ -53,6 +54,7 @@ def import_onnx(
     if sign_zero not in (None, *SIGN_ZERO):
         raise InputError(f"sign_zero is one of {', '.join(SIGN_ZERO)}, or not given, not {sign_zero!r}")
     model = load_model(path)
+    model = expand_functions(model, known_ops())
     check_operators(model, known_ops())
     shapes = static_shapes(model, input_shapes)
     model = fold_constants(model, shapes, sign_zero=sign_zero)

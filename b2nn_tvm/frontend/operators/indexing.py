@@ -23,7 +23,7 @@ def gather(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr |
     if not isinstance(data.ty, relax.TensorType) or not isinstance(indices.ty, relax.TensorType):
         return None
     axis = int(attrs.get("axis", 0)) % max(1, len(sizes(data)))
-    return relax.op.take(data, _from_front(bb, indices, [sizes(data)[axis]]), axis)
+    return relax.op.take(data, _from_front(bb, indices, [sizes(data)[axis]]), axis, mode="clip")
 
 
 def gather_elements(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
@@ -49,7 +49,7 @@ def gather_nd(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Exp
     if count > 1:  # the rows of the first batch element come before those of the next one
         offsets = np.arange(count, dtype=np.int64).reshape(*batches, *(1,) * (len(rows) - 1 - batch_dims)) * every
         flat = bb.emit(relax.op.add(flat, const(offsets)))
-    return relax.op.take(bb.emit(relax.op.reshape(data, [count * every, *rest])), flat, 0)
+    return relax.op.take(bb.emit(relax.op.reshape(data, [count * every, *rest])), flat, 0, mode="clip")
 
 
 def one_hot(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:

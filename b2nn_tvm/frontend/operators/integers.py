@@ -1,4 +1,4 @@
-"""Div, Mod and BitShift of integers, for all values.
+"""Div, Mod, Pow and BitShift of integers, for all values.
 
 Dividing by zero, or the smallest number by -1, ends a process by a signal on many processors. ONNX leaves the result
 open; here it is 0, or the smallest number, as on ARM.
@@ -27,9 +27,32 @@ def mod(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
     a, b = inputs
     remainder = relax.op.mod if attrs.get("fmod", 0) else relax.op.floor_mod
     if dtype_of(a).startswith("float"):
-        return remainder(a, b)
+        return relax.op.mod(a, b) if attrs.get("fmod", 0) else _float_mod(bb, a, b)
     safe, exceptions = _safe_divisor(bb, b, negative=const(np.zeros((), dtype_of(b))))
     return _with_exceptions(bb, remainder(a, safe), exceptions)
+
+
+def _float_mod(bb: relax.BlockBuilder, a: relax.Expr, b: relax.Expr) -> relax.Expr:
+    """The remainder with the sign of the divisor: that with the sign of the dividend, which is exact, corrected."""
+    zero, rest = const(np.zeros((), dtype_of(a))), bb.emit(relax.op.mod(a, b))
+    signs = [bb.emit(relax.op.less(value, zero)) for value in (rest, b)]
+    differ = bb.emit(relax.op.logical_xor(*signs))
+    wrong = bb.emit(relax.op.logical_and(differ, bb.emit(relax.op.not_equal(rest, zero))))
+    return relax.op.where(wrong, bb.emit(relax.op.add(rest, b)), rest)
+
+
+def power(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
+    """Powers of integers, or by another type; powers of floats by floats are left to TVM."""
+    base, exponent = inputs
+    kind = dtype_of(base)
+    if kind.startswith("float") and dtype_of(exponent) == kind:
+        return None
+    wide = kind if kind.startswith("float") else "float64"
+    base, exponent = (
+        expr if dtype_of(expr) == wide else bb.emit(relax.op.astype(expr, wide)) for expr in (base, exponent)
+    )
+    result = bb.emit(relax.op.power(base, exponent))
+    return result if wide == kind else relax.op.astype(result, kind)
 
 
 def _safe_divisor(

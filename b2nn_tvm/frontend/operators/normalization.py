@@ -30,9 +30,6 @@ def layer_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Ex
     TVM's converter takes those of exactly the normalized shape only. What is normalized is computed in float32.
     """
     x, kind = inputs[0], dtype_of(inputs[0])
-    count = attrs["tvm_custom"]["num_outputs"]
-    if count > 1:
-        raise UnsupportedError(f"only the first of its {count} outputs can be compiled; export it without the others")
     if kind != "float32":
         x = bb.emit(relax.op.astype(x, "float32"))
     rank = len(sizes(x))
@@ -42,14 +39,38 @@ def layer_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Ex
     fits = all(p is None or (sizes(p) == shape and dtype_of(p) == "float32") for p in parameters)
     scale, shift = parameters if fits else (None, None)
     ones, zeros = const(np.ones(shape, np.float32)), const(np.zeros(shape, np.float32))
-    result = bb.emit(relax.op.nn.layer_norm(x, scale or ones, shift or zeros, axes, float(attrs.get("epsilon", 1e-5))))
+    epsilon = float(attrs.get("epsilon", 1e-5))
+    result = bb.emit(
+        relax.op.nn.layer_norm(x, ones if scale is None else scale, zeros if shift is None else shift, axes, epsilon)
+    )
     if kind != "float32":
         result = bb.emit(relax.op.astype(result, kind))
     if not fits:
         result = bb.emit(relax.op.multiply(result, _aligned(bb, parameters[0], rank)))
         if parameters[1] is not None:
             result = bb.emit(relax.op.add(result, _aligned(bb, parameters[1], rank)))
-    return result
+    count = attrs["tvm_custom"]["num_outputs"]
+    if count == 1:
+        return result
+    mean = bb.emit(relax.op.mean(x, axes, True))
+    variance = bb.emit(relax.op.variance(x, axes, True))
+    deviation = relax.op.rsqrt(bb.emit(relax.op.add(variance, const(epsilon, "float32"))))
+    return relax.Tuple([result, mean, bb.emit(deviation)][:count])
+
+
+def rms_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
+    """RMS normalization over all axes at once, for which TVM has no kernel; over fewer ones it is left to TVM."""
+    x, kind = inputs[0], dtype_of(inputs[0])
+    rank = len(sizes(x))
+    if int(attrs.get("axis", -1)) % rank:
+        return None
+    wide = x if kind == "float32" else bb.emit(relax.op.astype(x, "float32"))
+    square = bb.emit(relax.op.mean(bb.emit(relax.op.multiply(wide, wide)), None, True))
+    inverse = bb.emit(relax.op.rsqrt(bb.emit(relax.op.add(square, const(attrs.get("epsilon", 1e-5), "float32")))))
+    normal = bb.emit(relax.op.multiply(wide, inverse))
+    if kind != "float32":
+        normal = bb.emit(relax.op.astype(normal, kind))
+    return relax.op.multiply(normal, _aligned(bb, inputs[1], rank))
 
 
 def _aligned(bb: relax.BlockBuilder, expr: relax.Expr, rank: int) -> relax.Expr:

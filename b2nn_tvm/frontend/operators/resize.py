@@ -43,7 +43,9 @@ def resize(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
         for axis, out, scale, region in zip(axes, after, scales, regions, strict=True)
     }
     taps = {axis: own for axis, own in sorted(found.items()) if not own.is_copy(before[axis])}
-    result = _repeated(x, taps) or _combined(bb, x, taps, float(attrs.get("extrapolation_value", 0.0)))
+    result = _repeated(x, taps)
+    if result is None:
+        result = _combined(bb, x, taps, float(attrs.get("extrapolation_value", 0.0)))
     return relax.op.astype(bb.emit(result), kind) if dtype_of(x) != kind else result
 
 
@@ -102,7 +104,7 @@ def _combined(bb: relax.BlockBuilder, x: relax.Expr, taps: dict[int, Taps], extr
         full[axis] = len(own.indices)
         terms = []
         for indices, weights in zip(own.indices.T, own.weights.T, strict=True):
-            term = bb.emit(relax.op.take(result, const(np.ascontiguousarray(indices)), axis))
+            term = bb.emit(relax.op.take(result, const(np.ascontiguousarray(indices)), axis, mode="clip"))
             if not own.selects:
                 term = bb.emit(relax.op.multiply(term, const(np.ascontiguousarray(weights).reshape(full))))
             terms.append(term)
