@@ -44,6 +44,9 @@ _WITHOUT_KERNEL = (
     "TopK",
 )
 
+_TYPES = {"bool"} | {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+_TYPES |= {f"float{bits}" for bits in (16, 32, 64)}
+
 
 @contextmanager
 def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs], None]) -> Iterator[None]:
@@ -157,6 +160,11 @@ def _check_static(result: relax.Expr) -> None:
     fields = [getattr(field, "ty", None) for field in (result if isinstance(result, relax.Tuple) else [result])]
     for ty in fields[0].fields if isinstance(fields[0], relax.TupleType) else fields:
         if isinstance(ty, relax.TensorType):
+            if str(ty.dtype) not in _TYPES:
+                raise UnsupportedError(
+                    f"its output is of the type {ty.dtype}; float16, float, double, bool and integers of 8 to 64 bits "
+                    "can be compiled"
+                )
             dims = ty.shape
             if dims is not None and any(isinstance(d, tvm.tirx.IntImm) and int(d) == 0 for d in dims):
                 raise UnsupportedError("its output has no elements; leave it out of the model")
