@@ -6,6 +6,7 @@ The definitions come from the onnx package. So an operator without a converter i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 from onnx import FunctionProto, inliner, shape_inference
@@ -62,7 +63,7 @@ def _has_function(node: onnx.NodeProto, opset: int) -> bool:
     if not onnx.defs.has(node.op_type):
         return False
     try:
-        schema = onnx.defs.get_schema(node.op_type, opset, "")
+        schema: Any = onnx.defs.get_schema(node.op_type, opset, "")  # onnx's stubs lack its functions
     except onnx.defs.SchemaError:
         return False
     return bool(schema.has_function or schema.has_context_dependent_function)
@@ -81,7 +82,7 @@ def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
 
 def _function(node: onnx.NodeProto, opset: int, types: dict[str, onnx.TypeProto]) -> FunctionProto | None:
     """The definition of a node; None where it depends on types that are not known, or is for another opset."""
-    schema = onnx.defs.get_schema(node.op_type, opset, "")
+    schema: Any = onnx.defs.get_schema(node.op_type, opset, "")  # onnx's stubs lack its functions
     function = FunctionProto()
     if version := _newest(schema.function_opset_versions, opset):
         function.ParseFromString(schema.get_function_with_opset_version(version))

@@ -93,7 +93,7 @@ def _coordinates(mode: str, size: int, out: int, scale: np.float32, roi: tuple[f
         return f32(size) / 2 * (1 - adjustment) + (y + half) / scale - half
     if mode == "tf_crop_and_resize":
         start, end = map(f32, roi)
-        if scale == 1 and (start, end) != (0, 1):
+        if scale == 1 and roi != (0, 1):
             raise UnsupportedError(
                 "ONNX's definition and onnxruntime disagree about tf_crop_and_resize along an axis of scale 1; cut the "
                 "region out with Slice"
@@ -123,7 +123,7 @@ def _interpolated(how: ResizeMode, x: np.ndarray, size: int, outside: np.ndarray
 
 
 def _linear(distance: np.ndarray, _cubic: float) -> np.ndarray:
-    return np.maximum(0, 1 - np.abs(distance))
+    return np.asarray(np.maximum(0, 1 - np.abs(distance)))
 
 
 def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
@@ -131,7 +131,7 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
     d = np.abs(distance)
     near = ((a + 2) * d - (a + 3)) * d * d + 1
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return np.where(d <= 1, near, np.where(d < 2, far, 0))
+    return np.asarray(np.where(d <= 1, near, np.where(d < 2, far, 0)))
 
 
 def _round_prefer_ceil(x: np.ndarray) -> np.ndarray:
