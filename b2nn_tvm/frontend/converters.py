@@ -6,24 +6,28 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-import numpy as np
 import tvm
 from tvm import relax
 
-from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
-from b2nn_tvm.frontend.binary_converters import (
-    Attrs,
-    Converter,
-    Inputs,
-    binary_conv2d,
-    constant,
-    sign,
-    weight_binary_conv2d,
-)
+from b2nn_tvm.errors import B2nnError, UnsupportedError
+from b2nn_tvm.frontend.binary_converters import binary_conv2d, sign, weight_binary_conv2d
+from b2nn_tvm.frontend.operators.conv import conv
+from b2nn_tvm.frontend.operators.conv_transpose import conv_transpose
+from b2nn_tvm.frontend.operators.depth import space_to_depth
+from b2nn_tvm.frontend.operators.elementwise import cast, clip, dropout, elu, is_inf, pairwise, prelu
+from b2nn_tvm.frontend.operators.indexing import gather, gather_elements, gather_nd, one_hot
+from b2nn_tvm.frontend.operators.integers import bit_shift, div, mod, power
+from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs
+from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm, rms_norm
+from b2nn_tvm.frontend.operators.pad import pad
+from b2nn_tvm.frontend.operators.pooling import pool_padding
+from b2nn_tvm.frontend.operators.reduction import reduce_bools
+from b2nn_tvm.frontend.operators.resize import resize
+from b2nn_tvm.frontend.operators.roi_align import roi_align
 from b2nn_tvm.tvm_internals.block_builder import end_block
 from b2nn_tvm.tvm_internals.converter_table import ConverterTable, OnnxConverter, replaced_converters, stock_converters
 
@@ -36,8 +40,12 @@ _WITHOUT_KERNEL = (
     "Scatter",
     "ScatterElements",
     "ScatterND",
+    "SplitToSequence",
     "TopK",
 )
+
+_TYPES = {"bool"} | {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+_TYPES |= {f"float{bits}" for bits in (16, 32, 64)}
 
 
 @contextmanager
@@ -47,20 +55,38 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs]
     ``record(node name, op type, inputs, attributes)`` is called for every node in graph order.
     """
     own: dict[str, Converter] = {
-        "AveragePool": _pool_padding,
-        "BatchNormalization": _batch_norm,
+        "AveragePool": pool_padding,
+        "BatchNormalization": batch_norm,
         "BinaryConv2d": binary_conv2d,
-        "Clip": _clip,
-        "Conv": _conv,
-        "ConvTranspose": _conv_transpose,
-        "Dropout": _dropout,
-        "Max": _pairwise(relax.op.maximum),
-        "MaxPool": _pool_padding,
-        "Min": _pairwise(relax.op.minimum),
-        "PRelu": _prelu,
-        "Pad": _pad,
+        "BitShift": bit_shift,
+        "Cast": cast,
+        "Clip": clip,
+        "Conv": conv,
+        "ConvTranspose": conv_transpose,
+        "Div": div,
+        "Dropout": dropout,
+        "Elu": elu,
+        "Gather": gather,
+        "GatherElements": gather_elements,
+        "GatherND": gather_nd,
+        "IsInf": is_inf,
+        "LayerNormalization": layer_norm,
+        "Max": pairwise(relax.op.maximum),
+        "MaxPool": pool_padding,
+        "Min": pairwise(relax.op.minimum),
+        "Mod": mod,
+        "OneHot": one_hot,
+        "PRelu": prelu,
+        "Pad": pad,
+        "Pow": power,
+        "RMSNormalization": rms_norm,
+        "ReduceMax": reduce_bools(relax.op.max),
+        "ReduceMin": reduce_bools(relax.op.min),
+        "Resize": resize,
+        "RoiAlign": roi_align,
         "Sign": sign(sign_zero),
-        "Sum": _pairwise(relax.op.add),
+        "SpaceToDepth": space_to_depth,
+        "Sum": pairwise(relax.op.add),
         "WeightBinaryConv2d": weight_binary_conv2d,
         **dict.fromkeys(_WITHOUT_KERNEL, _refuse),
     }
@@ -129,10 +155,17 @@ class _Converter:
 
 
 def _check_static(result: relax.Expr) -> None:
-    for field in result if isinstance(result, relax.Tuple) else [result]:
-        ty = getattr(field, "ty", None)
+    fields = [getattr(field, "ty", None) for field in (result if isinstance(result, relax.Tuple) else [result])]
+    for ty in fields[0].fields if isinstance(fields[0], relax.TupleType) else fields:
         if isinstance(ty, relax.TensorType):
+            if str(ty.dtype) not in _TYPES:
+                raise UnsupportedError(
+                    f"its output is of the type {ty.dtype}; float16, float, double, bool and integers of 8 to 64 bits "
+                    "can be compiled"
+                )
             dims = ty.shape
+            if dims is not None and any(isinstance(d, tvm.tirx.IntImm) and int(d) == 0 for d in dims):
+                raise UnsupportedError("its output has no elements; leave it out of the model")
             if dims is None or not all(isinstance(d, tvm.tirx.IntImm) for d in dims):
                 raise UnsupportedError("the shape of its output depends on values; only static shapes can be compiled")
 
@@ -148,143 +181,3 @@ def _refuse(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs, params: Any = 
     raise UnsupportedError(
         "there is no kernel for it in a library; end the network before it, and compute it on the outputs"
     )
-
-
-def _dropout(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """Dropout does nothing in inference: it gives the input, and a mask of ones where the node has a second output."""
-    training = constant(inputs[2]) if len(inputs) > 2 and inputs[2] is not None else np.zeros(1)
-    if training is None or training.any():
-        raise UnsupportedError("dropout in training mode; export the model in inference mode (model.eval())")
-    if attrs["tvm_custom"]["num_outputs"] == 1:
-        return inputs[0]
-    return relax.Tuple([inputs[0], relax.const(np.ones([int(d) for d in inputs[0].ty.shape], bool))])
-
-
-def _pairwise(operator: Callable[[relax.Expr, relax.Expr], relax.Expr]) -> Converter:
-    """Max, Min and Sum of any number of inputs as a chain of binary operators, which broadcast by themselves."""
-
-    def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-        result = inputs[0]
-        for other in inputs[1:]:
-            result = bb.emit(operator(result, other))
-        return result
-
-    return convert
-
-
-def _clip(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    bounds = [attrs.get("min"), attrs.get("max")]
-    for position in (1, 2):
-        if len(inputs) > position and inputs[position] is not None:
-            value = constant(inputs[position])
-            if value is None:
-                return None
-            bounds[position - 1] = value.item()
-    dtype, result = str(inputs[0].ty.dtype), inputs[0]
-    for operator, bound in zip((relax.op.maximum, relax.op.minimum), bounds):
-        if bound is not None and not np.isnan(bound):  # onnxruntime takes NaN for unbounded
-            result = bb.emit(operator(result, relax.const(np.array(bound, dtype))))
-    return result
-
-
-def _prelu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    slope = constant(inputs[1])
-    if slope is None or slope.size != 1:
-        return None
-    return relax.op.nn.leakyrelu(inputs[0], float(slope.item()))
-
-
-def _pad(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """Constant padding with known widths as nn.pad; any other padding is left to TVM."""
-    rank = len(inputs[0].ty.shape)
-    if attrs.get("mode", b"constant") != b"constant":
-        return None
-    pads, value = attrs.get("pads"), attrs.get("value", 0.0)
-    axes: Sequence[int] | np.ndarray | None = range(rank)
-    if pads is None:
-        pads = constant(inputs[1])
-        if len(inputs) > 2 and inputs[2] is not None:
-            value = constant(inputs[2])
-        if len(inputs) > 3 and inputs[3] is not None:
-            axes = constant(inputs[3])
-    if pads is None or value is None or axes is None or min(pads) < 0 or str(inputs[0].ty.dtype) != "float32":
-        return None
-    widths = [0] * (2 * rank)
-    for position, axis in enumerate(int(axis) % rank for axis in axes):
-        widths[2 * axis], widths[2 * axis + 1] = int(pads[position]), int(pads[position + len(axes)])
-    return relax.op.nn.pad(inputs[0], widths, "constant", float(np.asarray(value).item()))
-
-
-def _conv(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """2-D convolutions with explicit padding, and the bias as an addition of [1, O, 1, 1]."""
-    x, weight = inputs[0], inputs[1]
-    if len(x.ty.shape) != 4:
-        return None
-    strides = tuple(attrs.get("strides", (1, 1)))
-    dilations = tuple(attrs.get("dilations", (1, 1)))
-    kernel = [int(d) for d in list(weight.ty.shape)[2:]]
-    pads = explicit_padding(attrs, [int(d) for d in list(x.ty.shape)[2:]], kernel, strides, dilations)
-    conv = bb.emit(
-        relax.op.nn.conv2d(
-            x, weight, strides, pads, dilations, attrs.get("group", 1), data_layout="NCHW", kernel_layout="OIHW"
-        )
-    )
-    if len(inputs) < 3 or inputs[2] is None:
-        return conv
-    bias = constant(inputs[2])
-    full = relax.op.reshape(inputs[2], (1, -1, 1, 1)) if bias is None else relax.const(bias.reshape(1, -1, 1, 1))
-    return relax.op.add(conv, full)
-
-
-def _conv_transpose(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
-    """Transposed convolutions are left to TVM, except where they have output_shape, which TVM ignores."""
-    if attrs.get("output_shape"):
-        raise UnsupportedError(
-            "its attribute output_shape is not supported; give its padding as pads and output_padding instead"
-        )
-
-
-def explicit_padding(
-    attrs: Attrs, sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
-) -> list[int]:
-    """The padding of a convolution or pooling over ``sizes`` in ONNX's order: all pixels before, then all after."""
-    mode = attrs.get("auto_pad", b"NOTSET").decode()
-    if mode == "NOTSET":
-        return list(attrs.get("pads", (0, 0, 0, 0)))
-    if mode == "VALID":
-        return [0] * (2 * len(sizes))
-    if mode not in ("SAME_UPPER", "SAME_LOWER"):
-        raise InputError(f"auto_pad is NOTSET, VALID, SAME_UPPER or SAME_LOWER, not {mode!r}")
-    before, after = [], []
-    for size, taps, stride, dilation in zip(sizes, kernel, strides, dilations):
-        total = max(0, (-(-size // stride) - 1) * stride + dilation * (taps - 1) + 1 - size)
-        small, large = total // 2, total - total // 2
-        before.append(small if mode == "SAME_UPPER" else large)
-        after.append(large if mode == "SAME_UPPER" else small)
-    return before + after
-
-
-def _pool_padding(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
-    """Pooling is left to TVM, except for auto_pad, for which TVM computes a wrong shape: it is replaced by explicit
-    pads.
-    """
-    if attrs.get("auto_pad", b"NOTSET") != b"NOTSET":
-        kernel = attrs["kernel_shape"]
-        sizes = [int(d) for d in list(inputs[0].ty.shape)[2:]]
-        ones = (1,) * len(kernel)
-        attrs["pads"] = explicit_padding(attrs, sizes, kernel, attrs.get("strides", ones), attrs.get("dilations", ones))
-        del attrs["auto_pad"]
-
-
-def _batch_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """Batch norm with constant statistics as one multiplication and one addition, computed in float64."""
-    if attrs.get("training_mode", 0):
-        raise UnsupportedError("batch norm in training mode; export the model in inference mode (model.eval())")
-    constants = [c for expr in inputs[1:5] if (c := constant(expr)) is not None]
-    if len(constants) < 4 or str(inputs[0].ty.dtype) != "float32":
-        return None
-    gamma, beta, mean, variance = (c.astype(np.float64) for c in constants)
-    scale = gamma / np.sqrt(variance + attrs.get("epsilon", 1e-5))
-    full = (1, -1) + (1,) * (len(inputs[0].ty.shape) - 2)
-    scaled = bb.emit(relax.op.multiply(inputs[0], relax.const(scale.astype(np.float32).reshape(full))))
-    return relax.op.add(scaled, relax.const((beta - mean * scale).astype(np.float32).reshape(full)))

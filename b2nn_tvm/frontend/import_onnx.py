@@ -20,6 +20,7 @@ from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_operators import check_operators
 from b2nn_tvm.frontend.checks.check_types import check_types
 from b2nn_tvm.frontend.converters import converters, known_ops
+from b2nn_tvm.frontend.expand_functions import expand_functions
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
@@ -55,6 +56,7 @@ def import_onnx(
     if sign_zero not in (None, *SIGN_ZERO):
         raise InputError(f"sign_zero is one of {', '.join(SIGN_ZERO)}, or not given, not {sign_zero!r}")
     model = load_model(path)
+    model = expand_functions(model, known_ops())
     shapes = static_shapes(model, input_shapes)
     model = fold_constants(model, shapes, sign_zero=sign_zero)
     check_operators(model, known_ops())
@@ -93,7 +95,9 @@ class _Record:
         self._layers: list[NamedLayer] = []
 
     def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping[str, Any]) -> None:
-        if op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and len(inputs[0].ty.shape) in (3, 4):
+        rank = len(inputs[0].ty.shape) if inputs else 0
+        transposed = op == "ConvTranspose" and rank in (3, 4) and constant(inputs[1]) is not None  # is a conv2d, too
+        if transposed or (op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and rank in (3, 4)):
             self._layers.append(NamedLayer(node, "conv2d", "", marked=op == "WeightBinaryConv2d"))
         elif op in ("Gemm", "MatMul"):
             weight, rows = constant(inputs[1]), None

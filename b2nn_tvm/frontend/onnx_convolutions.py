@@ -12,8 +12,8 @@ import onnx
 from onnx import numpy_helper
 
 from b2nn_tvm.costs.eligibility import Operation, Role, group_obstacle, ineligible
-from b2nn_tvm.frontend.converters import explicit_padding
 from b2nn_tvm.frontend.fold_constants import fold_constants, inferred_shapes
+from b2nn_tvm.frontend.operators.spatial import explicit_padding
 from b2nn_tvm.frontend.read_onnx import name_nodes
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
 from b2nn_tvm.provenance.layer_names import is_sign_times_scale

@@ -44,6 +44,7 @@ from b2nn_tvm.passes.layout.sink_transpose import SinkTranspose
 from b2nn_tvm.passes.layout.sort_norm_axes import SortNormAxes
 from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
+from b2nn_tvm.passes.lower.lower_extrema import LowerExtrema
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
@@ -125,6 +126,7 @@ def lower_float(context: CompileContext) -> tuple[Pass, ...]:
     return (
         LowerMaxPool2d(context),
         LowerConv2d(context),
+        LowerExtrema(context),
         relax.transform.FoldConstant(),
         relax.transform.LegalizeOps(),
         relax.transform.AnnotateTIROpPattern(),

@@ -86,3 +86,13 @@ def test_a_reduction_runs_outside_the_vector():
 @pytest.mark.parametrize(("size", "loops"), [(8, 0), (64, 1)])
 def test_only_large_ones_use_threads(size, loops):
     assert scheduled(elementwise, (1, size, size, 32), vector_unit_named("neon")).script().count("T.parallel(") == loops
+
+
+def test_a_repeated_image(native):
+    """LLVM 22 makes scatters of such a loop where the CPU has them, and computes wrong values (compare
+    https://github.com/llvm/llvm-project/issues/186922): the targets say that it shall not.
+    """
+    shape, repeats = (2, 3, 4, 5), (1, 6, 4, 2)
+    data = np.arange(120, dtype=np.float32).reshape(shape)
+    function = scheduled(lambda x: topi.tile(x, repeats), shape, vector_unit_named(native.vector))
+    np.testing.assert_array_equal(build(function, native)(data), np.tile(data, repeats))

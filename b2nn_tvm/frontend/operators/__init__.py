@@ -1,0 +1,1 @@
+"""The converters of standard ONNX operators, one family per file."""

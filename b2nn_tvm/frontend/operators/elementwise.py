@@ -1,0 +1,89 @@
+"""Operators on single elements: Max, Min, Sum of many inputs, Clip, PRelu, Elu, IsInf, Cast, Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx import TensorProto
+from tvm import relax
+
+from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs, const, dtype_of, given, sizes
+from b2nn_tvm.relax_query import constant
+
+_NO_TYPES = ("BFLOAT16", "COMPLEX64", "COMPLEX128", "STRING")
+
+
+def pairwise(operator: Callable[[relax.Expr, relax.Expr], relax.Expr]) -> Converter:
+    """Max, Min and Sum of any number of inputs as a chain of binary operators, which broadcast by themselves."""
+
+    def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+        result = inputs[0]
+        for other in inputs[1:]:
+            result = bb.emit(operator(result, other))
+        return result
+
+    return convert
+
+
+def clip(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
+    """Clip to constant bounds as a maximum and a minimum."""
+    bounds = [attrs.get("min"), attrs.get("max")]
+    for position in (1, 2):
+        if (bound := given(inputs, position)) is not None:
+            value = constant(bound)
+            if value is None:
+                return None
+            bounds[position - 1] = value.item()
+    result = inputs[0]
+    for operator, number in zip((relax.op.maximum, relax.op.minimum), bounds, strict=True):
+        if number is not None and not np.isnan(number):  # onnxruntime takes NaN for unbounded
+            result = bb.emit(operator(result, const(np.array(number, dtype_of(inputs[0])))))
+    return result
+
+
+def prelu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
+    """PRelu by one number; slopes per channel are left to TVM."""
+    slope = constant(inputs[1])
+    if slope is None or slope.size != 1:
+        return None
+    return relax.op.nn.leakyrelu(inputs[0], float(slope.item()))
+
+
+def elu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+    """``x`` where it is positive, else ``alpha * (exp(x) - 1)``, in the type of the input."""
+    x, kind = inputs[0], dtype_of(inputs[0])
+    below = bb.emit(relax.op.minimum(x, const(0, kind)))
+    curve = bb.emit(relax.op.subtract(bb.emit(relax.op.exp(below)), const(1, kind)))
+    scaled = bb.emit(relax.op.multiply(curve, const(float(attrs.get("alpha", 1.0)), kind)))
+    return relax.op.add(bb.emit(relax.op.nn.relu(x)), scaled)
+
+
+def is_inf(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+    """Whether a value is one of the infinities that are asked for; TVM's converter takes both."""
+    x, zero = inputs[0], const(0, dtype_of(inputs[0]))
+    result = bb.emit(relax.op.isinf(x))
+    for name, compare in (("detect_negative", relax.op.greater), ("detect_positive", relax.op.less)):
+        if not attrs.get(name, 1):
+            result = bb.emit(relax.op.logical_and(result, bb.emit(compare(x, zero))))
+    return result
+
+
+def cast(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
+    """Refuse the types that nothing here can compute with; the other ones are left to TVM."""
+    to = attrs.get("to")
+    name = TensorProto.DataType.Name(to) if isinstance(to, int) else str(to).upper()
+    if name in _NO_TYPES or "FLOAT8" in name or "FLOAT4" in name or "INT4" in name or "INT2" in name:
+        raise UnsupportedError(f"it casts to {name}; float16, float, double, bool and integers of 8 to 64 bits can be")
+
+
+def dropout(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+    """Dropout does nothing in inference: it gives the input, and a mask of ones where the node has a second output."""
+    mode = given(inputs, 2)
+    training = np.zeros(1) if mode is None else constant(mode)
+    if training is None or training.any():
+        raise UnsupportedError("dropout in training mode; export the model in inference mode (model.eval())")
+    if attrs["tvm_custom"]["num_outputs"] == 1:
+        return inputs[0]
+    return relax.Tuple([inputs[0], const(np.ones(sizes(inputs[0]), bool))])

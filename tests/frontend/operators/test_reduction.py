@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.frontend.import_onnx import import_onnx
+from tests.support.networks.onnx_models import save
+from tests.support.networks.operators import compiled, operators_model
+
+X = np.random.default_rng(0).integers(0, 2, (3, 2, 4)).astype(bool)
+
+
+def test_any_and_all(tmp_path):
+    nodes = {
+        "any": ("ReduceMax", ["x", "axes"], {"keepdims": 0}),
+        "all": ("ReduceMin", ["x", "axes"], {}),
+        "of_all": ("ReduceMax", ["x"], {"keepdims": 0}),
+        "of_none": ("ReduceMin", ["x"], {"noop_with_empty_axes": 1}),
+    }
+    found = compiled(tmp_path, operators_model(nodes, {"x": X}, {"axes": np.array([-1, 0])}, opset=20), {"x": X})
+    np.testing.assert_array_equal(found["any"], X.any((0, 2)))
+    np.testing.assert_array_equal(found["all"], X.all((0, 2), keepdims=True))
+    assert found["of_all"].dtype == bool and found["of_all"] == X.any()
+    np.testing.assert_array_equal(found["of_none"], X)
+
+
+def test_axes_that_are_computed_are_refused(tmp_path):
+    inputs = {"x": X, "axes": np.array([1])}
+    with pytest.raises(UnsupportedError, match="its axes are no constants"):
+        import_onnx(save(tmp_path, operators_model({"y": ("ReduceMax", ["x", "axes"], {})}, inputs, opset=20)))
