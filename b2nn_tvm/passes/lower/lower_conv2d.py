@@ -76,7 +76,7 @@ class _Lowering:
             context.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
             return self._winograd(call, context, filters, workload)
         context.note(f"lowered to a direct convolution: {obstacle}")
-        depthwise = workload.groups == workload.in_channels == workload.out_channels and not has_binary_weights(
+        depthwise = 1 < workload.groups == workload.in_channels == workload.out_channels and not has_binary_weights(
             call, filters
         )
         x = self._pad(call.args[0], workload.padding, context)

@@ -52,7 +52,7 @@ CONVOLUTIONS = {
     "groups of one output": (SHAPE, (1, 1, 2, 3), {"groups": 3}, ["conv2d"]),
     "depthwise": (SHAPE, (3, 3, 1, 6), {"groups": 6, "strides": 2, "padding": 1}, padded("depthwise_conv2d")),
     "depthwise with a multiplier": (SHAPE, (3, 3, 1, 12), {"groups": 6}, ["conv2d"]),
-    "one channel": ((1, 9, 7, 1), (3, 3, 1, 1), {}, ["depthwise_conv2d"]),
+    "one channel": ((1, 9, 7, 1), (3, 3, 1, 1), {}, ["conv2d"]),
     "winograd": ((1, 11, 10, 16), (3, 3, 16, 20), {"padding": 1}, padded("winograd_conv2d")),
     "winograd of an odd image": ((1, 9, 7, 17), (3, 3, 17, 16), {"padding": (1, 0, 0, 1)}, padded("winograd_conv2d")),
     "winograd of whole tiles": ((2, 6, 8, 16), (3, 3, 16, 16), {}, ["winograd_conv2d"]),

@@ -113,6 +113,11 @@ NETWORKS: dict[str, Network] = {
         {"w": (6, 1, 3, 3), "b": (6,), "low": np.float32(0), "high": np.float32(6), "v": (8, 6, 1, 1)},
         inputs="float[1,6,9,7] input",
     ),
+    "a gate of one channel": Network(
+        "a = ReduceMean <keepdims = 1> (input, channels) b = Conv <pads = [1, 1, 1, 1]> (a, w) c = Add (b, a) d = "
+        "Sigmoid (c) output = Mul (input, d)",
+        {"channels": np.array([1]), "w": (1, 1, 3, 3)},
+    ),
     "depthwise with a multiplier": Network(
         "output = Conv <group = 3, pads = [2, 2, 2, 2], dilations = [2, 2]> (input, w)",
         {"w": (6, 1, 3, 3)},
