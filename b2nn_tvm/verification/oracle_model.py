@@ -39,7 +39,7 @@ def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelPro
     if model.functions:
         model = inliner.inline_local_functions(model)
     defined = {(function.domain, function.name) for function in model.functions}
-    types = _element_types(model)
+    types = element_types(model)
     nodes: list[onnx.NodeProto] = []
     added: set[str] = set()
     for node in model.graph.node:
@@ -113,7 +113,7 @@ def _call(node: onnx.NodeProto) -> onnx.NodeProto:
     return call
 
 
-def _element_types(model: onnx.ModelProto) -> dict[str, int]:
+def element_types(model: onnx.ModelProto) -> dict[str, int]:
     """The element type of each value, as far as it is known; BipolarQuant and the values behind it are float32
     anyway.
     """
