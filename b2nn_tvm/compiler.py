@@ -41,14 +41,14 @@ def compile_model(
     on ``device`` and keeps the records in the user's cache; ``device`` is a word as ``b2nn-profile`` takes it, or
     "static", which estimates the times for a CPU that is not at hand. With ``verify`` the library is run on random
     inputs, in a process of its own, and compared with onnxruntime before it replaces the contents of ``output``; where
-    they disagree, the inputs, outputs and values inside go into the file ``dump_mismatch``, an .npz. Where this machine cannot run
-    the library, the same network is compiled for this machine and compared, and the library is run under an emulator
-    where there is one. Where onnxruntime is not installed, or cannot run the file, or where rounding alone decides the
-    outputs, nothing is compared. The manifest's ``verification`` says which check was done; the last phase also says so where onnxruntime
-    is not installed. ``binarize``, a plan or the path of a plan.json, makes layers of a float network binary without
-    training, for latency only: the answers are not those of the float network, as the manifest's ``build.note`` says,
-    and it is the binary network that is compared. The folder ``dump_ir`` receives the module before and after each pass
-    that changes it. ``progress`` is called along the way.
+    they disagree, the inputs, outputs and values inside go into the file ``dump_mismatch``, an .npz. Where this machine
+    cannot run the library, the same network is compiled for this machine and compared, and the library is run under an
+    emulator where there is one. Where onnxruntime is not installed, or cannot run the file, or where rounding alone
+    decides the outputs, nothing is compared. The manifest's ``verification`` says which check was done; the last phase
+    also says so where onnxruntime is not installed. ``binarize``, a plan or the path of a plan.json, makes layers of a
+    float network binary without training, for latency only: the answers are not those of the float network, as the
+    manifest's ``build.note`` says, and it is the binary network that is compared. The folder ``dump_ir`` receives the
+    module before and after each pass that changes it. ``progress`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """

@@ -17,7 +17,8 @@ from b2nn_tvm.deploy.library.verification import THIS_LIBRARY, not_checked
 from b2nn_tvm.errors import InputError, TargetError, UnsupportedError, VerificationError
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.verification import verify_artifact as verify
-from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
+from b2nn_tvm.verification.oracle import Oracle
+from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
 

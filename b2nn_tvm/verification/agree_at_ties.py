@@ -25,17 +25,22 @@ ALL_OF = 7  # open choices, of which every combination is tried
 SEVERAL = 4  # times the largest change that random rounding made
 
 
-def agrees(oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> bool | None:
-    """Whether the outputs ``got`` are right up to rounding on ``inputs``: None where too much is open to tell."""
-    search = _Search(oracle, inputs, got)
+def agrees(
+    oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray], *, half: bool = False
+) -> bool | None:
+    """Whether the outputs ``got`` are right up to rounding on ``inputs``: None where too much is open to tell.
+
+    ``half`` says that some value of the network has half precision.
+    """
+    search = _Search(oracle, inputs, got, half)
     search.improve()
-    if _within_noise(oracle, inputs, search.best, got):
+    if search.within_noise():
         return True
     if not search.tried:
         return False
     if len(search.tried) <= ALL_OF:
         search.try_all()
-        return _within_noise(oracle, inputs, search.best, got)
+        return search.within_noise()
     return None
 
 
@@ -43,9 +48,9 @@ class _Search:
     """The run of the reference that comes closest to ``got``; ``tried`` are the choices that were open on the way."""
 
     def __init__(
-        self, oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]
+        self, oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray], half: bool
     ) -> None:
-        self._oracle, self._inputs, self._got = oracle, inputs, got
+        self._oracle, self._inputs, self._got, self._half = oracle, inputs, got, half
         self._end, self._runs = time.monotonic() + LIMIT_S, 0
         self._forced: Choices = {}
         self.best = oracle.run(inputs, {}, {})
@@ -60,7 +65,7 @@ class _Search:
     def improve(self) -> None:
         """Change one choice, or all alike of one node, as long as that helps."""
         improved = True
-        while improved and excess(self._got, self.best.outputs) > 1:
+        while improved and excess(self._got, self.best.outputs, half=self._half) > 1:
             improved = False
             for choices in _moves(self._oracle, self._inputs, self.best, self._forced):
                 if self._spent:
@@ -79,6 +84,21 @@ class _Search:
                 if self._spent:
                     return
                 self._try(forced)
+
+    def within_noise(self) -> bool:
+        """Whether what was got differs from the best run by no more than SEVERAL times what rounding changes there."""
+        outputs = self.best.outputs
+        if excess(self._got, outputs, half=self._half) <= 1:
+            return True
+        noise = self._oracle.noise(self._inputs, self.best).outputs
+        for name, value in outputs.items():
+            mine = self._got[name]
+            if mine.shape != value.shape or mine.dtype != value.dtype:
+                return False
+            allowed = tolerance(value.dtype, half=self._half) * _magnitude(value) + SEVERAL * _magnitude(noise[name])
+            if not np.abs(_number(mine) - _number(value)).max(initial=0.0) <= allowed:
+                return False
+        return True
 
     def _try(self, forced: Choices) -> bool:
         self._runs += 1
@@ -115,22 +135,6 @@ def _moves(
             yield {name: {place: other}}
 
 
-def _within_noise(
-    oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], computed: Computed, got: Mapping[str, np.ndarray]
-) -> bool:
-    """Whether ``got`` differs from ``computed`` by no more than SEVERAL times what rounding changes there."""
-    if excess(got, computed.outputs) <= 1:
-        return True
-    noise = oracle.noise(inputs, computed).outputs
-    for name, value in computed.outputs.items():
-        if got[name].shape != value.shape or got[name].dtype != value.dtype:
-            return False
-        allowed = tolerance(value.dtype) * _magnitude(value) + SEVERAL * _magnitude(noise[name])
-        if not np.abs(_number(got[name]) - _number(value)).max(initial=0.0) <= allowed:
-            return False
-    return True
-
-
 def _magnitude(*values: np.ndarray | None) -> float:
     """The largest finite magnitude."""
     found = [np.abs(_number(value[np.isfinite(value)])).max(initial=0.0) for value in values if value is not None]
@@ -149,7 +153,11 @@ def _distance(computed: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray])
         if mine.shape != expected.shape:
             return np.inf
         with np.errstate(invalid="ignore"):
-            difference = np.nan_to_num(_number(mine) - _number(expected), nan=0.0, posinf=1e30, neginf=-1e30)
-        scale = max(float(np.linalg.norm(np.nan_to_num(_number(expected)))), 1e-30)
+            difference = _bounded(_number(mine) - _number(expected))
+        scale = max(float(np.linalg.norm(_bounded(_number(expected)))), 1e-30)
         total += (float(np.linalg.norm(difference)) / scale) ** 2
     return total
+
+
+def _bounded(value: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(value, nan=0.0, posinf=1e30, neginf=-1e30)

@@ -69,7 +69,7 @@ def answer(request: Request) -> dict[str, Any]:
         return {"error": type(error).__name__, "text": str(error)}
 
 
-def _emulated(artifact: Artifact, request: Request):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _emulated(artifact: Artifact, request: Request):  # type: ignore[no-untyped-def]
     begun: list[float] = []
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -118,9 +118,7 @@ def make_forceable(
     return found
 
 
-def _decision(
-    node: onnx.NodeProto, types: Mapping[str, int], exactness: Mapping[str, Exactness]
-) -> Decision | None:
+def _decision(node: onnx.NodeProto, types: Mapping[str, int], exactness: Mapping[str, Exactness]) -> Decision | None:
     if node.domain not in ("", "ai.onnx") or types.get(node.input[0] if node.input else "", 0) not in _FLOATS:
         return None
     result = f"{node.output[0]}_b2nn_result"

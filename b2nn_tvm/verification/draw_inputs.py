@@ -13,6 +13,7 @@ from b2nn_tvm.verification.input_uses import Use
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.codegen.program import TensorSpec
 
+NO_THRESHOLDS = np.zeros(0)
 SHARE = 0.1  # of an input's values that lie at a border
 
 
@@ -33,7 +34,7 @@ def draw_inputs(
     kind: Draw = Draw.NORMAL,
     *,
     uses: Mapping[str, Use] = {},
-    thresholds: np.ndarray = np.zeros(0),
+    thresholds: np.ndarray = NO_THRESHOLDS,
     timid: bool = False,
 ) -> dict[str, np.ndarray]:
     """One input of each name. ``uses`` says what integers mean; ``thresholds`` are numbers with which the network
@@ -48,7 +49,7 @@ def _draw(
     dtype = np.dtype(spec.dtype)
     if np.issubdtype(dtype, np.floating):
         return _floats(spec.shape, dtype, rng, kind, thresholds)
-    if dtype == bool or use is None or (timid and not use.known):
+    if dtype.kind == "b" or use is None or (timid and not use.known):
         return rng.integers(0, 2, spec.shape).astype(dtype)
     return _integers(spec.shape, dtype, rng, kind, use)
 

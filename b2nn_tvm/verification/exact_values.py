@@ -52,7 +52,10 @@ _MOVES = frozenset(
 )
 _SIGN_PRESERVING = frozenset(("Neg", "Abs", "Relu", "MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin"))
 _TRUTHS = frozenset(
-    (*("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Xor", "IsNaN", "IsInf"), "Sign")
+    (
+        *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Xor", "IsNaN", "IsInf"),
+        "Sign",
+    )
 )
 
 
@@ -60,7 +63,9 @@ def exact_values(
     graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Exactness]:
     """The exactness of every value of the graph; of inputs, too, which are given and not computed."""
-    found = {value.name: EXACT for value in graph.input} | {name: of_constant(value) for name, value in constants.items()}
+    found = {value.name: EXACT for value in graph.input} | {
+        name: of_constant(value) for name, value in constants.items()
+    }
     known = _Known(constants, shapes)
     for node in graph.node:
         if node.output[0] in found:  # a constant
@@ -123,8 +128,8 @@ def _sum(terms: list[Exactness], count: int = 1) -> Exactness:
 
 
 def _product(a: Exactness, b: Exactness) -> Exactness:
-    if a.level == b.level == Level.EXACT and a.step and b.step and (grid := _on_grid(a.step * b.step, a.bound * b.bound)):
-        return grid
+    if a.level == b.level == Level.EXACT and a.step and b.step:
+        return _on_grid(a.step * b.step, a.bound * b.bound) or SIGNED
     return Exactness(min(a.level, b.level, Level.SIGNED))
 
 

@@ -1,8 +1,8 @@
 """What an integer input of a network means, by what reads it: indices within their range, divisors, pixels.
 
-    index -> Cast -> Unsqueeze -> Gather (table [10, 3], axis 0)    -10 ... 9
-    image (uint8) -> Cast -> Conv                                     0 ... 255
-    count -> Div (x, count)                                          any integer but 0
+index -> Cast -> Unsqueeze -> Gather (table [10, 3], axis 0)    -10 ... 9
+image (uint8) -> Cast -> Conv                                     0 ... 255
+count -> Div (x, count)                                          any integer but 0
 """
 
 from __future__ import annotations
@@ -121,9 +121,11 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
-        if node.op_type == "Constant":
-            found |= {node.output[0]: numpy_helper.to_array(a.t) for a in node.attribute if a.name == "value"}
-            found |= {node.output[0]: np.asarray(a.i) for a in node.attribute if a.name == "value_int"}
+        for attribute in node.attribute if node.op_type == "Constant" else ():
+            if attribute.name == "value":
+                found[node.output[0]] = numpy_helper.to_array(attribute.t)
+            elif attribute.name == "value_int":
+                found[node.output[0]] = np.asarray(attribute.i)
     return found
 
 

@@ -1,6 +1,6 @@
 """The file that shows a mismatch: an .npz of inputs, of the outputs expected and got, and of values inside.
 
-    inputs/NAME   expected/NAME   got/NAME   layers_expected/NAME   layers_got/NAME
+inputs/NAME   expected/NAME   got/NAME   layers_expected/NAME   layers_got/NAME
 """
 
 from __future__ import annotations

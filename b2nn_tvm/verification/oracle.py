@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from b2nn_tvm.verification.forced_oracle import ForcedOracle
     from b2nn_tvm.verification.input_uses import Use
+
+NEWEST_IR = 10  # that of onnx 1.16; every onnxruntime that has opset 18 or newer reads it
 
 
 def installed() -> bool:
@@ -46,8 +49,24 @@ class Oracle:
     def __init__(self, onnx_path: str | os.PathLike[str], *, sign_zero: str | None = None):
         self._path = Path(onnx_path)
         self._sign_zero = sign_zero
-        self._session = self._make_session(self._file())
+        self._converted = False
+        try:
+            self._session = self._make_session(self._file())
+        except NoReference:
+            self._session = self._converted_session()
         self._names = [output.name for output in self._session.get_outputs()]
+
+    @cached_property
+    def half(self) -> bool:
+        """Whether any value of the network has half precision."""
+        return _is_half(self._outline())
+
+    @cached_property
+    def compares(self) -> bool:
+        """Whether a node of the network compares or rounds."""
+        from b2nn_tvm.verification.decisions import COMPARISONS, ROUNDINGS
+
+        return any(node.op_type in {*COMPARISONS, *ROUNDINGS} for node in _all_nodes(self._outline()))
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs by name. Raises NoReference where onnxruntime fails on these inputs."""
@@ -78,26 +97,48 @@ class Oracle:
 
     def _file(self) -> str | bytes:
         """The file itself, where onnxruntime takes it as it is, else the bytes of the rewritten model."""
-        import onnx
         from google.protobuf.message import DecodeError
 
         from b2nn_tvm.verification.oracle_model import needs_rewriting
 
         try:
-            model = onnx.load(self._path, load_external_data=False)
+            outline = self._outline()
         except DecodeError:
             return str(self._path)  # onnxruntime will name the fault of the file
-        if needs_rewriting(model, sign_zero=self._sign_zero):
+        if needs_rewriting(outline, sign_zero=self._sign_zero):
             return self._model().SerializeToString()
         return str(self._path)
+
+    def _converted_session(self) -> InferenceSession:
+        """The file as the compiler reads it, where onnxruntime takes neither its opset nor its version of ONNX."""
+        from b2nn_tvm.errors import B2nnError
+
+        refusal = sys.exception()
+        assert refusal is not None
+        self._converted = True
+        try:
+            return self._make_session(self._model().SerializeToString())
+        except (B2nnError, ValueError):  # the first refusal is about the file that the user has
+            raise refusal from None
+
+    def _outline(self) -> onnx.ModelProto:
+        """The file's model without the weights in other files."""
+        import onnx
+
+        return onnx.load(self._path, load_external_data=False)
 
     def _model(self) -> onnx.ModelProto:
         """The file's model in operators that onnxruntime has, where each Sign has the value ``sign_zero`` at 0."""
         import onnx
 
+        from b2nn_tvm.frontend.read_onnx import load_model
         from b2nn_tvm.verification.oracle_model import needs_rewriting, rewritten
 
-        model = onnx.load(self._path)
+        if self._converted:
+            model = load_model(self._path)
+            model.ir_version = min(model.ir_version, NEWEST_IR)
+        else:
+            model = onnx.load(self._path)
         if needs_rewriting(model, sign_zero=self._sign_zero):
             model = rewritten(model, sign_zero=self._sign_zero)
         return model
@@ -113,6 +154,7 @@ class Oracle:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
+        options.add_session_config_entry("session.x64quantprecision", "1")  # else 8-bit products saturate on AVX2
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -126,6 +168,28 @@ class Oracle:
             "compile it with --no-verify and check it on your data",
             reason=reason.replace(str(self._path), self._path.name),
         )
+
+
+def _all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    yield from model.graph.node
+    for function in model.functions:
+        yield from function.node
+
+
+def _is_half(model: onnx.ModelProto) -> bool:
+    from onnx import TensorProto
+
+    graph = model.graph
+    values = (value.type.tensor_type.elem_type for value in (*graph.input, *graph.output, *graph.value_info))
+    weights = (tensor.data_type for tensor in graph.initializer)
+    casts = (
+        attribute.i
+        for node in _all_nodes(model)
+        if node.op_type == "Cast"
+        for attribute in node.attribute
+        if attribute.name == "to"
+    )
+    return TensorProto.FLOAT16 in {*values, *weights, *casts}
 
 
 def _reason(error: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 TOLERANCE = 1e-4  # of the largest magnitude of an output
-HALF_TOLERANCE = 1e-2  # the same for float16 outputs, which onnxruntime computes in float32 and our libraries do not
+HALF_TOLERANCE = 1e-2  # the same for float16 outputs, and for all floats of a network that has some inside
 
 
 def relative_difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> float:
@@ -18,14 +18,20 @@ def relative_difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.
     return max((_difference(ours[name], expected) for name, expected in theirs.items()), default=0.0)
 
 
-def excess(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> float:
-    """The largest relative difference of any output as a multiple of what its type allows: up to 1 they agree."""
-    return max((_difference(ours[name], want) / tolerance(want.dtype) for name, want in theirs.items()), default=0.0)
+def excess(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], *, half: bool = False) -> float:
+    """The largest relative difference of any output as a multiple of what is allowed: up to 1 they agree; ``half`` as
+    in tolerance().
+    """
+    return max(
+        (_difference(ours[name], want) / tolerance(want.dtype, half=half) for name, want in theirs.items()), default=0.0
+    )
 
 
-def tolerance(dtype: np.dtype) -> float:
-    """The largest relative difference between two right values of an output of this type."""
-    return HALF_TOLERANCE if dtype == np.float16 else TOLERANCE
+def tolerance(dtype: np.dtype, *, half: bool = False) -> float:
+    """The largest relative difference between two right values of an output of this type; ``half``: some value of the
+    network has half precision.
+    """
+    return HALF_TOLERANCE if dtype == np.float16 or (half and dtype.kind == "f") else TOLERANCE
 
 
 def loses_infinities(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> list[str]:
@@ -48,5 +54,5 @@ def _difference(got: np.ndarray, expected: np.ndarray) -> float:
     finite = np.isfinite(expected)
     if not np.array_equal(got[~finite], expected[~finite], equal_nan=True) or not np.isfinite(got[finite]).all():
         return float("inf")
-    scale = max(np.abs(expected[finite]).max(initial=0.0), np.finfo(np.float32).tiny)
+    scale = max(float(np.abs(expected[finite]).max(initial=0.0)), float(np.finfo(np.float32).tiny))
     return float(np.abs(got[finite] - expected[finite]).max(initial=0.0)) / scale

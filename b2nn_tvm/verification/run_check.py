@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 from dataclasses import asdict
-from pathlib import Path
 from typing import IO, Any
 
 from b2nn_tvm import errors
@@ -85,7 +84,7 @@ class _Worker:
         if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
             return self._process
         self.stop()
-        self._complaints = tempfile.TemporaryFile()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the process
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "b2nn_tvm.verification.check_worker"],
@@ -137,8 +136,6 @@ def _error(found: dict[str, Any]) -> Exception:
         return VerificationError(f"the check of the library failed: {text}; please report it with the file")
     error: Exception = getattr(errors, kind, VerificationError)(text)
     return error
-
-
 
 
 _worker = _Worker()

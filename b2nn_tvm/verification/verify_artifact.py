@@ -93,7 +93,7 @@ def verify_artifact(
         agreed, worst = agreed + 1, max(worst, difference)
         if agreed == needed:
             remark = compared.not_finite() if needed == INPUTS else ""
-            return Comparison(worst, agreed, remark)
+            return Comparison(float(worst), agreed, remark)
     raise Undecided(
         f"{what} could not be checked: of {ATTEMPTS} random inputs only {agreed} of the {needed} needed were free of "
         "values on which rounding alone decides the outputs; check it on your data, and compile it with --no-verify"
@@ -105,12 +105,15 @@ class _Wrong:
     inputs: Mapping[str, np.ndarray]
     expected: Mapping[str, np.ndarray]
     got: Mapping[str, np.ndarray]
+    half: bool
 
     def mismatch(self, who: str) -> Mismatch:
         name = max(self.expected, key=lambda n: excess({n: self.got[n]}, {n: self.expected[n]}))
+        allowed = tolerance(self.expected[name].dtype, half=self.half)
+        where = f", in the output {name!r}" if len(self.expected) > 1 else ""
         text = (
             f"{who}: relative difference {relative_difference(self.got, self.expected):.1e}, expected at most "
-            f"{tolerance(self.expected[name].dtype):.0e}{f', in the output {name!r}' if len(self.expected) > 1 else ''}"
+            f"{allowed:.0e}{where}"
         )
         return Mismatch(text, inputs=self.inputs, expected=self.expected, got=self.got)
 
@@ -127,13 +130,14 @@ class _Compared:
         """The relative difference on one input, what is wrong there, or None where that cannot be told."""
         inputs, expected = self._drawn(kind)
         got = self._run(inputs)
-        if excess(got, expected) <= 1:
+        half = self._oracle.half
+        if excess(got, expected, half=half) <= 1:
             return relative_difference(got, expected)
         if kind is Draw.BORDERS and not _finite(expected):
-            return 0.0 if not loses_infinities(got, expected) else None
-        verdict = agrees(self._oracle.forced, inputs, got)
+            return None if loses_infinities(got, expected) else 0.0
+        verdict = agrees(self._oracle.forced, inputs, got, half=half)
         if verdict is False:
-            return _Wrong(inputs, expected, got)
+            return _Wrong(inputs, expected, got, half)
         return None if verdict is None else 0.0
 
     def not_finite(self) -> str:
@@ -151,8 +155,11 @@ class _Compared:
 
         onnxruntime refuses some integers, such as indices out of range: then 0 and 1 are drawn from there on.
         """
-        thresholds = self._oracle.forced.thresholds if kind is Draw.BORDERS else np.zeros(0)
-        specs, uses = self._artifact.inputs, self._oracle.uses
+        specs = self._artifact.inputs
+        compares = kind is Draw.BORDERS and self._oracle.compares
+        thresholds = self._oracle.forced.thresholds if compares else np.zeros(0)
+        integers = any(np.dtype(spec.dtype).kind in "iu" for spec in specs)
+        uses = self._oracle.uses if integers else {}
         inputs = draw_inputs(specs, self._rng, kind, uses=uses, thresholds=thresholds, timid=self._timid)
         try:
             return inputs, self._oracle.run(inputs)

@@ -19,7 +19,7 @@ from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets.target import TargetInfo, get
 from b2nn_tvm.verification import check_library as checks
 from b2nn_tvm.verification.check_library import check_library
-from b2nn_tvm.verification.verify_artifact import TOLERANCE
+from b2nn_tvm.verification.relative_difference import TOLERANCE
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network, binary, binary_constants, constant
 

@@ -57,8 +57,16 @@ class _Builder:
 
     # ---- layers
 
-    def conv(self, x: str, outputs: int | None = None, *, kernel: int | None = None, binary: bool | None = None,
-             same_size: bool = False, group: int | None = None) -> str:
+    def conv(
+        self,
+        x: str,
+        outputs: int | None = None,
+        *,
+        kernel: int | None = None,
+        binary: bool | None = None,
+        same_size: bool = False,
+        group: int | None = None,
+    ) -> str:
         n, c, h, w = self.shapes[x]
         outputs = outputs or int(self.pick(*CHANNELS))
         kernel = kernel or self.pick(1, 3, 3, 3, 5)
@@ -82,8 +90,14 @@ class _Builder:
             inputs.append(self.constant(self.normal(outputs)))
         size = [(s + 2 * pad - reach) // stride + 1 for s in (h, w)]
         return self.op(
-            "Conv", *inputs, shape=(n, outputs, *size), kernel_shape=[kernel] * 2, pads=[pad] * 4, strides=[stride] * 2,
-            dilations=[dilation] * 2, group=group,
+            "Conv",
+            *inputs,
+            shape=(n, outputs, *size),
+            kernel_shape=[kernel] * 2,
+            pads=[pad] * 4,
+            strides=[stride] * 2,
+            dilations=[dilation] * 2,
+            group=group,
         )
 
     def sign(self, x: str) -> str:
@@ -112,7 +126,9 @@ class _Builder:
         return self.same("BatchNormalization", x, *(self.constant(value) for value in values))
 
     def activation(self, x: str) -> str:
-        kind = self.pick("Relu", "Relu", "LeakyRelu", "PRelu", "HardSwish", "Sigmoid", "Tanh", "Clip", "Elu", "Softplus")
+        kind = self.pick(
+            "Relu", "Relu", "LeakyRelu", "PRelu", "HardSwish", "Sigmoid", "Tanh", "Clip", "Elu", "Softplus"
+        )
         if kind == "PRelu":
             return self.same(kind, x, self.constant(self.normal(self.shapes[x][1], 1, 1)))
         if kind == "Clip":
@@ -197,7 +213,13 @@ class _Builder:
         more = {"nearest_mode": "floor"} if mode == "nearest" else {}
         scales = self.constant(np.array([1, 1, 2, 2]))
         return self.op(
-            "Resize", x, "", scales, mode=mode, coordinate_transformation_mode=coordinates, shape=(n, c, 2 * h, 2 * w),
+            "Resize",
+            x,
+            "",
+            scales,
+            mode=mode,
+            coordinate_transformation_mode=coordinates,
+            shape=(n, c, 2 * h, 2 * w),
             **more,
         )
 
