@@ -138,7 +138,7 @@ class _Watch:
         name = signal.Signals(-status).name
         if -status == signal.SIGKILL:
             return _error(
-                "the compiler was killed, most likely because the memory of the system ran out; see --memory-limit"
+                "the compiler was killed, most likely because the system ran out of memory; see --memory-limit"
             )
         return _error(f"the compiler ended with the signal {name}; this is a fault, please report it with the file")
 

@@ -31,7 +31,9 @@ def exactness(nodes: str, name: str = "y") -> Exactness:
     built = Network(f"{nodes} output = Identity ({name})", CONSTANTS).build()
     graph = onnx.shape_inference.infer_shapes(built).graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in (*graph.input, *graph.value_info)}
+    shapes = {
+        v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in (*graph.input, *graph.value_info)
+    }
     return exact_values(graph, values, shapes)[name]
 
 
