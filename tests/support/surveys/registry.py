@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ()
+NAMES = ("timm_models",)
 
 OUTCOME, REASON = "outcome", "reason"
 CRASHED, TIMED_OUT = "crashed", "timed out"
