@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
-    llvm-tools ssh-server larq larq-oracle wheel clean
+    llvm-tools ssh-server larq larq-oracle surveys timm wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,20 @@ tree: $(VENV)/.installed ## link build/tree, the package as it is installed, for
 
 docs: setup tree ## build the site of the documentation into build/site; any warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The networks that the surveys try need timm, which is no part of .venv: this environment adds it to what .venv has.
+TIMM := .venv-timm
+
+$(TIMM)/.installed: $(VENV)/.installed constraints-timm.txt
+	$(BIN)/python -m venv --clear $(TIMM)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$($(TIMM)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth"
+	$(TIMM)/bin/python -m pip install --quiet --constraint constraints.txt --constraint constraints-timm.txt timm torchvision
+	touch $@
+
+timm: $(TIMM)/.installed ## get timm, whose networks are surveyed, into .venv-timm (90 MB)
+
+surveys: timm ## complete the tables of docs/surveys and the page about them (resumes; hours from the start)
+	$(BIN)/python -m tests.surveys
 
 bench: setup ## time layers, networks and threads beside other engines, into build/benchmarks (idle machine, 12 minutes)
 	mkdir -p build/benchmarks
