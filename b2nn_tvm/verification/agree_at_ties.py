@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy as np
 
+from b2nn_tvm.verification.decisions import COMPARISONS
 from b2nn_tvm.verification.forced_oracle import Choices, Computed, ForcedOracle
 from b2nn_tvm.verification.relative_difference import excess, tolerance
 
@@ -36,6 +37,8 @@ def agrees(
     search.improve()
     if search.within_noise():
         return True
+    if oracle.opaque:
+        return None
     if not search.tried:
         return False
     if len(search.tried) <= ALL_OF:
@@ -122,8 +125,9 @@ def _moves(
     opened = {}
     for decision in oracle.decisions:
         x, threshold = computed.at(decision)
-        margin = max(OPEN * _magnitude(x, threshold), SEVERAL * _magnitude(noise[decision.x]))
-        others = decision.uncertain(x, threshold, margin)
+        compared = threshold if decision.op in COMPARISONS else None
+        margin = max(OPEN * _magnitude(x, compared), SEVERAL * _magnitude(noise[decision.x]))
+        others = decision.uncertain(x, threshold, computed.values[decision.result], margin)
         others = {place: value for place, value in others.items() if place not in forced.get(decision.result, {})}
         if others:
             opened[decision.result] = others
@@ -160,4 +164,5 @@ def _distance(computed: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray])
 
 
 def _bounded(value: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(value, nan=0.0, posinf=1e30, neginf=-1e30)
+    bounded: np.ndarray = np.nan_to_num(value, nan=0.0, posinf=1e30, neginf=-1e30)
+    return bounded

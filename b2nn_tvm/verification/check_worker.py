@@ -22,7 +22,7 @@ from b2nn_tvm.errors import B2nnError, DeviceLost
 from b2nn_tvm.verification.mismatch_file import read_arrays, write_arrays
 from b2nn_tvm.verification.oracle import NoReference, Oracle
 from b2nn_tvm.verification.relative_difference import excess, relative_difference
-from b2nn_tvm.verification.verify_artifact import INPUTS, Mismatch, verify_artifact
+from b2nn_tvm.verification.verify_artifact import INPUTS, Mismatch, Run, verify_artifact
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def answer(request: Request) -> dict[str, Any]:
         return {"error": type(error).__name__, "text": str(error)}
 
 
-def _emulated(artifact: Artifact, request: Request):  # type: ignore[no-untyped-def]
+def _emulated(artifact: Artifact, request: Request) -> Run:
     begun: list[float] = []
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ In a copy of the network each of them can be forced:
 
     p = GreaterOrEqual (x, t)    ->    q = GreaterOrEqual (x, t)    p = Or (And (q, free), forced)
     y = Floor (x)                ->    z = Floor (x)                y = Where (free, z, forced)
+    y = QuantizeLinear (x, s)    ->    q = QuantizeLinear (x, s)    y = Cast (Where (free, Cast (q), forced))
 
 ``free`` and ``forced`` are new inputs. With ``free`` true and ``forced`` false the network is as it was.
 """
@@ -33,6 +34,10 @@ ROUNDINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "Round": np.rint,
     "Cast": np.trunc,  # of floats to integers
 }
+LARGEST = {"ArgMax": 1, "ArgMin": -1}  # the side of the numbers whose first index is the result
+QUANTIZE = "QuantizeLinear"
+# Inside of these something is rounded or chosen as well, which cannot be forced.
+OPAQUE = frozenset(("DynamicQuantizeLinear", "TopK", "Hardmax", "NonMaxSuppression", "QLinearConv", "QLinearMatMul"))
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 _FORCED = (*_FLOATS, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)  # onnxruntime's Where has these
 
@@ -50,6 +55,7 @@ class Decision:
     element: int
     exact: bool
     exact_at_zero: bool
+    axis: int = 0
 
     @property
     def free(self) -> str:
@@ -64,25 +70,52 @@ class Decision:
         """What a run has to compute to see how close the decision was."""
         return tuple(filter(None, (self.x, self.threshold, self.result)))
 
-    def uncertain(self, x: np.ndarray, threshold: np.ndarray | None, margin: float) -> dict[int, np.ndarray]:
-        """The flat places where another x, up to ``margin`` away, gives another result, and that result."""
+    def uncertain(
+        self, x: np.ndarray, threshold: np.ndarray | None, result: np.ndarray, margin: float
+    ) -> dict[int, np.ndarray]:
+        """The flat places of the ``result`` that may be another one, and that one, where x is off by ``margin`` or
+        less.
+        """
         if self.exact or not np.issubdtype(x.dtype, np.floating):
             return {}
-        if threshold is not None:
-            decide = lambda value: COMPARISONS[self.op](value, threshold.astype(np.float64))
-        else:
-            decide = ROUNDINGS[self.op]
         value = x.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            sides = decide(value - margin), decide(value), decide(value + margin)
-        others = (sides[0] != sides[1]) | (sides[2] != sides[1])
-        if self.exact_at_zero and threshold is not None:
-            others &= np.broadcast_to(threshold != 0, others.shape)
-        elif self.exact_at_zero:
-            others &= value != 0
-        other = np.where(sides[0] != sides[1], sides[0], sides[2])
-        places = np.flatnonzero(others & np.isfinite(np.broadcast_to(value, others.shape)))
-        return {int(place): other.flat[place] for place in places}
+        if self.op in LARGEST:
+            others, other = _second(value * LARGEST[self.op], self.axis, margin)
+        else:
+            decide = self._decide(value.ndim, threshold)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                lower, here, upper = decide(value - margin), decide(value), decide(value + margin)
+            others, other = (lower != here) | (upper != here), np.where(lower != here, lower, upper)
+            if self.op == QUANTIZE:
+                other = result + np.nan_to_num(other - here)
+        if self.exact_at_zero:
+            others = others & (np.broadcast_to(value if threshold is None else threshold, others.shape) != 0)
+        places = np.flatnonzero(others)
+        return {int(place): np.asarray(other.flat[place]) for place in places}
+
+    def _decide(self, rank: int, threshold: np.ndarray | None) -> Callable[[np.ndarray], np.ndarray]:
+        if threshold is None:
+            return ROUNDINGS[self.op]
+        limit = threshold.astype(np.float64)
+        if self.op == QUANTIZE:
+            along = (
+                limit.reshape([-1 if axis == self.axis % rank else 1 for axis in range(rank)])
+                if limit.size > 1
+                else limit
+            )
+            return lambda value: np.rint(value / along)
+        compare = COMPARISONS[self.op]
+        return lambda value: compare(value, limit)
+
+
+def _second(value: np.ndarray, axis: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where the second largest number along the axis is within rounding of the largest, and its index."""
+    if value.shape[axis] < 2:
+        return np.zeros(np.delete(value.shape, axis), bool), np.zeros(np.delete(value.shape, axis), np.int64)
+    order = np.argsort(-value, axis=axis, kind="stable")
+    first, second = (np.take(order, [place], axis=axis) for place in (0, 1))
+    gap = np.take_along_axis(value, first, axis) - np.take_along_axis(value, second, axis)
+    return gap <= 2 * margin, second
 
 
 def seen(name: str) -> str:
@@ -105,8 +138,13 @@ def make_forceable(
         if decision is None:
             continue
         found.append(decision)
-        output, node.output[0] = node.output[0], decision.result
-        nodes += _force(decision, output)
+        output = node.output[0]
+        if decision.op == QUANTIZE:
+            node.output[0] = f"{output}_b2nn_quantized"
+            nodes.append(helper.make_node("Cast", [node.output[0]], [decision.result], to=decision.element))
+        else:
+            node.output[0] = decision.result
+        nodes += _force(decision, output, types.get(output, TensorProto.UINT8))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     for decision in found:
@@ -128,6 +166,25 @@ def _decision(node: onnx.NodeProto, types: Mapping[str, int], exactness: Mapping
         exact = x == threshold == Level.EXACT
         at_zero = x >= Level.SIGNED and threshold == Level.EXACT
         return Decision(node.op_type, node.input[0], node.input[1], result, TensorProto.BOOL, exact, at_zero)
+    if node.op_type == QUANTIZE:
+        axis = _attribute(node, "axis", 1)
+        return Decision(
+            QUANTIZE,
+            node.input[0],
+            node.input[1],
+            result,
+            TensorProto.INT32,
+            exact=False,
+            exact_at_zero=False,
+            axis=axis,
+        )
+    if node.op_type in LARGEST:
+        if _attribute(node, "select_last_index", 0):
+            return None
+        axis = _attribute(node, "axis", 0)
+        return Decision(
+            node.op_type, node.input[0], "", result, TensorProto.INT64, x == Level.EXACT, exact_at_zero=False, axis=axis
+        )
     if node.op_type not in ROUNDINGS:
         return None
     element = types.get(node.input[0], TensorProto.FLOAT)
@@ -139,14 +196,22 @@ def _decision(node: onnx.NodeProto, types: Mapping[str, int], exactness: Mapping
     return Decision(node.op_type, node.input[0], "", result, element, x == Level.EXACT, at_zero)
 
 
-def _force(decision: Decision, output: str) -> list[onnx.NodeProto]:
+def _force(decision: Decision, output: str, element: int) -> list[onnx.NodeProto]:
+    """Nodes that choose the ``output``, of this element type, from the decision's result and the forced one."""
+    kept = f"{output}_b2nn_kept"
     if decision.element == TensorProto.BOOL:
-        kept = f"{output}_b2nn_kept"
         return [
             helper.make_node("And", [decision.result, decision.free], [kept]),
             helper.make_node("Or", [kept, decision.forced], [output]),
         ]
-    return [helper.make_node("Where", [decision.free, decision.result, decision.forced], [output])]
+    chosen = [decision.free, decision.result, decision.forced]
+    if decision.op != QUANTIZE:
+        return [helper.make_node("Where", chosen, [output])]
+    return [helper.make_node("Where", chosen, [kept]), helper.make_node("Cast", [kept], [output], to=element)]
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: int) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == name), default)
 
 
 def _value(name: str, element: int) -> onnx.ValueInfoProto:

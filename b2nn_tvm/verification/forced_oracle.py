@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
-from b2nn_tvm.verification.decisions import Decision, make_forceable, seen
+from b2nn_tvm.verification.decisions import COMPARISONS, OPAQUE, Decision, make_forceable, seen
 from b2nn_tvm.verification.exact_values import exact_values
 from b2nn_tvm.verification.oracle_model import element_types
 
@@ -49,10 +49,19 @@ class ForcedOracle:
         """The decisions of the network in the order of computation; none where onnxruntime cannot force them."""
         return self._forced[1]
 
+    @property
+    def opaque(self) -> bool:
+        """Whether something inside of an operator is rounded or chosen that cannot be forced."""
+        return any(node.op_type in OPAQUE for node in self._model.graph.node)
+
     @cached_property
     def thresholds(self) -> np.ndarray:
         """The constants with which the network compares."""
-        found = [self._constants[d.threshold].ravel() for d in self.decisions if d.threshold in self._constants]
+        found = [
+            self._constants[d.threshold].ravel()
+            for d in self.decisions
+            if d.op in COMPARISONS and d.threshold in self._constants
+        ]
         return np.concatenate(found) if found else np.zeros(0)
 
     def run(self, inputs: Mapping[str, np.ndarray], forced: Choices, shapes: Mapping[str, tuple[int, ...]]) -> Computed:
@@ -85,7 +94,7 @@ class ForcedOracle:
     def closest_tie(self, inputs: Mapping[str, np.ndarray]) -> float:
         """The smallest distance |x - threshold| at any comparison or Sign, relative to the largest magnitude there."""
         computed = self.run(inputs, {}, {})
-        signs = [d for d in self.decisions if (d.threshold or d.op == "Sign") and d.op != "Equal"]
+        signs = [d for d in self.decisions if d.op in {*COMPARISONS, "Sign"} - {"Equal"}]
         return min((_distance(*computed.at(decision)) for decision in signs), default=np.inf)
 
     @cached_property
@@ -140,7 +149,9 @@ def _largest(value: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
     if value.dtype.kind != "f":
         return np.zeros(value.shape)
     with np.errstate(invalid="ignore"):
-        return np.max([np.abs(other.astype(np.float64) - value.astype(np.float64)) for other in others], axis=0)
+        distances = [np.abs(other.astype(np.float64) - value.astype(np.float64)) for other in others]
+    largest: np.ndarray = np.max(distances, axis=0)
+    return largest
 
 
 def _distance(x: np.ndarray, threshold: np.ndarray | None) -> float:

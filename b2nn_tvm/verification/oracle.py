@@ -106,7 +106,8 @@ class Oracle:
         except DecodeError:
             return str(self._path)  # onnxruntime will name the fault of the file
         if needs_rewriting(outline, sign_zero=self._sign_zero):
-            return self._model().SerializeToString()
+            content: bytes = self._model().SerializeToString()
+            return content
         return str(self._path)
 
     def _converted_session(self) -> InferenceSession:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("timm_models",)
+NAMES = ("timm_models", "random_graphs", "damaged_files")
 
 OUTCOME, REASON = "outcome", "reason"
 CRASHED, TIMED_OUT = "crashed", "timed out"
