@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,53 +24,69 @@ def limit_options(command: click.decorators.FC) -> click.decorators.FC:
     return command
 
 
-def memory_bytes(context: click.Context, parameter: click.Parameter, text: str | None) -> None:
-    """The callback of --memory-limit: bytes such as 4G, 512M, or ``none``, go into the context."""
-    context.meta[MEMORY] = _free_bytes() if text is None else _amount(text, _BYTES, r"(?:i?B)?", "4G, 512M")
+class Amount(click.ParamType):
+    """A number with one of the ``units``, such as 4G, or ``none``, which becomes infinity."""
+
+    def __init__(self, name: str, units: Mapping[str, int], suffix: str, examples: str) -> None:
+        self.name = name
+        self._units, self._examples = units, examples
+        self._pattern = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*([{''.join(units)}]?){suffix}\s*", re.IGNORECASE)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        if value.strip().lower() == "none":
+            return inf
+        match = self._pattern.fullmatch(value)
+        if match is None or float(match.group(1)) == 0:
+            self.fail(f"expected {self._examples}, or none for no limit, but got {value!r}", parameter, context)
+        return float(match.group(1)) * self._units[match.group(2).upper()]
 
 
-def seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> None:
-    """The callback of --time-limit: seconds such as 90s, 10m, 2h, or ``none``, go into the context."""
-    context.meta[TIME] = None if text is None else _amount(text, _SECONDS, "", "90s, 10m, 2h")
-    context.meta[f"{TIME}.given"] = text is not None
+def _keep(context: click.Context, parameter: click.Parameter, value: float | None) -> None:
+    """The callback of both options: the value goes into the context, and not to the function of the command."""
+    context.meta[{"memory_limit": MEMORY, "time_limit": TIME}[str(parameter.name)]] = value
 
 
-def time_limit(context: click.Context) -> float | None:
-    """The limit in seconds: as given, else an hour, or none where the command tunes, which may take days."""
-    if context.meta.get(f"{TIME}.given") or context.params.get("tune"):
-        limit: float | None = context.meta.get(TIME)
-        return limit
-    return DEFAULT_TIME_S
+def memory_limit(context: click.Context) -> float:
+    """The limit in bytes: as given, else most of what is free; infinity for none."""
+    given: float | None = context.meta.get(MEMORY)
+    return _free_bytes() if given is None else given
+
+
+def time_limit(context: click.Context) -> float:
+    """The limit in seconds: as given, else an hour, or none where the command tunes, which may take days; infinity for
+    none.
+    """
+    given: float | None = context.meta.get(TIME)
+    if given is None:
+        return inf if context.params.get("tune") else DEFAULT_TIME_S
+    return given
 
 
 _MEMORY_OPTION = click.option(
     "--memory-limit",
     metavar="SIZE",
-    callback=memory_bytes,
+    type=Amount("size", _BYTES, "(?:i?B)?", "4G, 512M"),
+    callback=_keep,
     expose_value=False,
     help="End with an error above this much memory, such as 4G, or none.  [default: 90% of what is free]",
 )
 _TIME_OPTION = click.option(
     "--time-limit",
     metavar="TIME",
-    callback=seconds,
+    type=Amount("time", _SECONDS, "", "90s, 10m, 2h"),
+    callback=_keep,
     expose_value=False,
     help="End with an error after this time, such as 90s, 10m, or none.  [default: 1h; none with --tune]",
 )
 
 
-def _amount(text: str, units: dict[str, int], suffix: str, examples: str) -> float | None:
-    if text.strip().lower() == "none":
-        return None
-    match = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*([{''.join(units)}]?){suffix}\s*", text, re.IGNORECASE)
-    if match is None or float(match.group(1)) == 0:
-        raise click.BadParameter(f"expected {examples}, or none for no limit, but got {text!r}")
-    return float(match.group(1)) * units[match.group(2).upper()]
-
-
-def _free_bytes() -> float | None:
-    """Most of the memory that this machine, or the control group of this process, has left; None where neither says."""
-    found = []
+def _free_bytes() -> float:
+    """Most of the memory that this machine, or the control group of this process, has left; infinity where neither
+    says.
+    """
+    found: list[int] = []
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
@@ -78,4 +97,4 @@ def _free_bytes() -> float | None:
         )
     except (OSError, ValueError):  # another system, no control group, or one without a limit ("max")
         pass
-    return DEFAULT_SHARE * min(found) if found else None
+    return DEFAULT_SHARE * min(found, default=inf)

@@ -22,7 +22,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.limits import MEMORY, time_limit
+from b2nn_tvm.cli.limits import memory_limit, time_limit
 from b2nn_tvm.cli.process_tree import kill_tree, resident_bytes
 
 LOOK_S = 0.05  # between two looks at the memory
@@ -49,6 +49,8 @@ class SupervisedCommand(Command):
             context = self.make_context(self.name, list(arguments), resilient_parsing=True)
         except click.ClickException:  # the work itself will say what is wrong
             return super().main(arguments, *more, **options)
+        limits = memory_limit(context), time_limit(context)
+        remove_unfinished = self._unfinished(context)  # it looks at what is there before the work begins
         with _scratch() as scratch:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -57,7 +59,7 @@ class SupervisedCommand(Command):
             if pid == 0:
                 _begin(scratch, watcher)
                 return super().main(arguments, *more, **options)
-            status = _Watch(pid, context.meta.get(MEMORY), time_limit(context), self._unfinished(context)).wait()
+            status = _Watch(pid, *limits, remove_unfinished).wait()
         sys.exit(status)
 
     def _unfinished(self, context: click.Context) -> Callable[[], None]:
@@ -103,14 +105,12 @@ def _scratch() -> Iterator[str]:
 
 
 class _Watch:
-    """Watches the process ``pid``, which may take ``memory`` bytes and ``seconds`` (None: as much as it likes)."""
+    """Watches the process ``pid``, which may take ``memory`` bytes and ``seconds`` (infinity: as much as it likes)."""
 
-    def __init__(
-        self, pid: int, memory: float | None, seconds: float | None, remove_unfinished: Callable[[], None]
-    ) -> None:
+    def __init__(self, pid: int, memory: float, seconds: float, remove_unfinished: Callable[[], None]) -> None:
         self._pid, self._memory, self._seconds = pid, memory, seconds
         self._remove_unfinished = remove_unfinished
-        self._end = None if seconds is None else time.monotonic() + seconds
+        self._end = time.monotonic() + seconds
 
     def wait(self) -> int:
         """The exit status for the command, after the error was printed where it is not the process's own."""
@@ -123,12 +123,12 @@ class _Watch:
             if received is not None and received.si_signo in _ENDS:
                 self._kill()
                 return 128 + int(received.si_signo)
-            if self._memory is not None and resident_bytes(self._pid) > self._memory:
+            if resident_bytes(self._pid) > self._memory:
                 return self._stop(
                     f"this needs more than {_size(self._memory)} of memory; give it more with --memory-limit, "
                     "or make the inputs of the network smaller with --input-shape"
                 )
-            if self._end is not None and time.monotonic() > self._end:
+            if time.monotonic() > self._end:
                 return self._stop(f"this takes longer than {self._seconds:g} s; give it more time with --time-limit")
 
     def _ended(self, status: int) -> int:

@@ -54,14 +54,11 @@ class ForcedOracle:
         """Whether something inside of an operator is rounded or chosen that cannot be forced."""
         return any(node.op_type in OPAQUE for node in self._model.graph.node)
 
-    @cached_property
+    @property
     def thresholds(self) -> np.ndarray:
         """The constants with which the network compares."""
-        found = [
-            self._constants[d.threshold].ravel()
-            for d in self.decisions
-            if d.op in COMPARISONS and d.threshold in self._constants
-        ]
+        nodes = [node for node in self._model.graph.node if node.op_type in COMPARISONS and len(node.input) == 2]
+        found = [self._constants[name].ravel() for node in nodes for name in node.input if name in self._constants]
         return np.concatenate(found) if found else np.zeros(0)
 
     def run(self, inputs: Mapping[str, np.ndarray], forced: Choices, shapes: Mapping[str, tuple[int, ...]]) -> Computed:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.verification.forced_oracle import ForcedOracle
     from b2nn_tvm.verification.input_uses import Use
 
+OLDEST_FORCED = 11  # of older opsets, comparisons and Where have too few types
 NEWEST_IR = 10  # that of onnx 1.16; every onnxruntime that has opset 18 or newer reads it
 
 
@@ -145,8 +146,12 @@ class Oracle:
         return model
 
     def _inlined(self) -> onnx.ModelProto:
+        """The same without functions, of an opset in which decisions can be forced."""
         from onnx import inliner
 
+        opset = next((each.version for each in self._outline().opset_import if each.domain in ("", "ai.onnx")), 0)
+        if opset < OLDEST_FORCED:
+            self._converted = True
         return inliner.inline_local_functions(self._model())
 
     def _make_session(self, model: str | bytes) -> InferenceSession:

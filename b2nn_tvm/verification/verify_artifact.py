@@ -17,7 +17,7 @@ import numpy as np
 
 from b2nn_tvm.errors import VerificationError
 from b2nn_tvm.verification.agree_at_ties import agrees
-from b2nn_tvm.verification.draw_inputs import Draw, draw_inputs
+from b2nn_tvm.verification.draw_inputs import NO_THRESHOLDS, Draw, draw_inputs
 from b2nn_tvm.verification.oracle import NoReference, Oracle
 from b2nn_tvm.verification.relative_difference import (
     excess,
@@ -135,7 +135,10 @@ class _Compared:
             return relative_difference(got, expected)
         if kind is Draw.BORDERS and not _finite(expected):
             return None if loses_infinities(got, expected) else 0.0
-        verdict = agrees(self._oracle.forced, inputs, got, half=half)
+        try:
+            verdict = agrees(self._oracle.forced, inputs, got, half=half)
+        except NoReference:  # onnxruntime cannot force the decisions of this network
+            verdict = None
         if verdict is False:
             return _Wrong(inputs, expected, got, half)
         return None if verdict is None else 0.0
@@ -157,7 +160,7 @@ class _Compared:
         """
         specs = self._artifact.inputs
         compares = kind is Draw.BORDERS and self._oracle.compares
-        thresholds = self._oracle.forced.thresholds if compares else np.zeros(0)
+        thresholds = self._oracle.forced.thresholds if compares else NO_THRESHOLDS
         integers = any(np.dtype(spec.dtype).kind in "iu" for spec in specs)
         uses = self._oracle.uses if integers else {}
         inputs = draw_inputs(specs, self._rng, kind, uses=uses, thresholds=thresholds, timid=self._timid)
