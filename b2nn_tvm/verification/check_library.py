@@ -18,12 +18,12 @@ from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.deploy.library.verification import EMULATED, SAME_NETWORK, THIS_LIBRARY, Verification, not_checked
-from b2nn_tvm.errors import DeviceError, DeviceLost, TargetError, ToolchainError, VerificationError
+from b2nn_tvm.errors import DeviceError, DeviceLost, InputError, TargetError, ToolchainError, VerificationError
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.verification.check_worker import Request
 from b2nn_tvm.verification.find_layer import Layer, find_layer
 from b2nn_tvm.verification.mismatch_file import read_arrays, write_arrays
-from b2nn_tvm.verification.oracle import NoReference
+from b2nn_tvm.verification.oracle import NoReference, invalid
 from b2nn_tvm.verification.run_check import Disagrees, differences, run_check
 from b2nn_tvm.verification.verify_artifact import Comparison, Undecided
 
@@ -75,7 +75,8 @@ def check_library(
     """Compare the library in ``folder`` with onnxruntime and return the kind and the result of the check.
 
     ``build_stand_in`` compiles the same network for this machine into a folder; it is None where this machine runs the
-    library itself. Raises VerificationError where the library and onnxruntime disagree.
+    library itself. Raises VerificationError where the library and onnxruntime disagree, and InputError where the file
+    is not what the standard allows, so that neither is right.
     """
     say("verify")
     target = load(folder).target
@@ -94,6 +95,8 @@ def check_library(
         say("verify: the library under the emulator")
         return _check_emulated(folder, target, checked, source)
     except NoReference as error:
+        if fault := invalid(source.path):
+            raise InputError(f"{source.path}: the file is no valid ONNX: {fault}; export it again") from None
         return not_checked(error.reason if error.reason.startswith("onnxruntime") else f"onnxruntime: {error.reason}")
     except Undecided as error:
         return not_checked(str(error).partition("; ")[0])

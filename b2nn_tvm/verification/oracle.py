@@ -176,6 +176,21 @@ class Oracle:
         )
 
 
+def invalid(onnx_path: str | os.PathLike[str]) -> str:
+    """What the ONNX standard forbids in a file, as onnx's own checker sees it; empty where it is valid."""
+    import onnx
+    from onnx import checker, shape_inference
+
+    model = onnx.load(onnx_path)
+    model.ir_version = min(model.ir_version, NEWEST_IR)  # which versions there are is not the question
+    try:
+        checker.check_model(model, full_check=True)
+    except (checker.ValidationError, shape_inference.InferenceError, ValueError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return "" if "opset" in lines[0].lower() else lines[0]
+    return ""
+
+
 def _all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     yield from model.graph.node
     for function in model.functions:

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import IO, Any
 
 from b2nn_tvm import errors
@@ -54,7 +55,7 @@ class _Worker:
             process = self._started()
             assert process.stdin is not None and process.stdout is not None
             try:
-                process.stdin.write(json.dumps(asdict(request)) + "\n")
+                process.stdin.write(json.dumps(asdict(_absolute(request))) + "\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
             except BrokenPipeError:
@@ -115,6 +116,12 @@ class _Worker:
             f"{request.what} {how}{hint} when it was run on random inputs; this is a fault of the compiler, please "
             "report it with the file"
         )
+
+
+def _absolute(request: Request) -> Request:
+    """The request with paths that do not depend on the folder in which a process was started."""
+    paths = {name: str(Path(getattr(request, name)).absolute()) for name in ("folder", "onnx_path", "arrays")}
+    return replace(request, **paths)  # type: ignore[arg-type]
 
 
 def _close(pipe: IO[Any]) -> None:

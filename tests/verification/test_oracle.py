@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from b2nn_tvm.verification.oracle import NoReference, Oracle
+from b2nn_tvm.verification.oracle import NoReference, Oracle, invalid
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.onnx_networks import IMAGE, Network, binary, binary_constants, constant
 
@@ -166,3 +166,14 @@ def test_onnxruntime_sums_signs_exactly_and_scales_afterwards(tmp_path):
     built = model("a = Conv (input, w) output = Mul (a, s)", {"w": weight, "s": scale})
     found = Oracle(save(tmp_path, built)).run({"input": np.ones((1, 4, 6, 5), np.float32)})["output"]
     np.testing.assert_array_equal(found, 0)
+
+
+def test_what_the_standard_forbids(tmp_path):
+    built = Network("output = Relu (input)").build()
+    assert invalid(save(tmp_path, built)) == ""
+    built.ir_version = 10**6
+    assert invalid(save(tmp_path, built)) == ""
+    built.graph.node[0].attribute.append(onnx.helper.make_attribute("colour", 3))
+    assert "colour" in invalid(save(tmp_path, built))
+    unknown = Network("output = b2nn.Nothing (input)").build()
+    assert invalid(save(tmp_path, unknown)) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,13 @@ def test_a_process_that_was_killed_meanwhile_is_replaced(small):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert run_check(small).inputs == INPUTS
+
+
+def test_paths_may_be_relative_to_another_folder_than_that_of_the_first_check(small, monkeypatch):
+    run_check(small)
+    library = Path(small.folder)
+    monkeypatch.chdir(library.parent)
+    assert run_check(replace(small, folder=library.name, onnx_path=Path(small.onnx_path).name)).inputs == INPUTS
 
 
 def test_an_interruption_ends_the_process(small, monkeypatch):
