@@ -21,6 +21,7 @@ from b2nn_tvm.frontend.converters import converters, known_ops
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import check_operators, load_model
 from b2nn_tvm.frontend.read_onnx import input_shapes as static_shapes
+from b2nn_tvm.frontend.refuse_empty import refuse_empty
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, constant, op_name
 
@@ -58,6 +59,7 @@ def import_onnx(
     model = fold_constants(model, shapes, sign_zero=sign_zero)
     record = _Record()
     module = _converted(model, shapes, sign_zero, record)
+    refuse_empty(module["main"])
     return ImportedModel(
         module=module,
         input_names=tuple(shapes),

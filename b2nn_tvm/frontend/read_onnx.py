@@ -88,7 +88,7 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
     unknown: dict[str, list[str]] = {}
     for node in model.graph.node:
         if node.op_type not in known or node.domain not in _DOMAINS:
-            op = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+            op = printable(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
             unknown.setdefault(op, []).append(node.name)
     if unknown:
         parts = [

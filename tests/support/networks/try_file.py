@@ -14,14 +14,15 @@ from b2nn_tvm.errors import B2nnError, VerificationError
 from tests.support.paths import ROOT
 
 KEPT = ROOT / "build" / "fuzz"  # files with which something is wrong
-EQUAL, REFUSED = "equal", "refused"  # as it should be; every other outcome is a fault
+EQUAL, REFUSED = "equal", "refused"  # as it should be
+UNCHECKED = "unchecked"  # right for a file for which onnxruntime has no kernel; every other outcome is a fault
 LONGEST_ERROR = 2000  # characters
 
 
 @dataclass(frozen=True)
 class Tried:
-    """EQUAL to onnxruntime, REFUSED with an error of this project's kinds, or: "wrong" (the check refused it),
-    "unchecked", "raw error", "left behind" (a refused file left files).
+    """EQUAL to onnxruntime, REFUSED with an error of this project's kinds, UNCHECKED, or: "wrong" (the check refused
+    it), "raw error", "left behind" (a refused file left files).
 
     ``layers`` counts convolutions and dense layers, ``binary`` those of them that are binary; ``added_mib`` is how much
     the largest memory of this process has grown.
@@ -47,7 +48,7 @@ def try_file(content: bytes, folder: Path, *, name: str) -> Tried:
         outcome, reason = "left behind", f"{', '.join(left)} after {reason}"
     added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     shutil.rmtree(output, ignore_errors=True)
-    if outcome not in (EQUAL, REFUSED):
+    if outcome not in (EQUAL, REFUSED, UNCHECKED):
         KEPT.mkdir(parents=True, exist_ok=True)
         (KEPT / f"{name}.onnx").write_bytes(content)
     return Tried(outcome, reason, layers, binary, round(time.monotonic() - begun, 1), round(added, 1))
@@ -68,7 +69,7 @@ def _outcome(path: Path, output: Path) -> tuple[str, str, int, int]:
         return "raw error", f"{type(error).__name__}: {_short(error, path)}", 0, 0
     counts = len(precisions), precisions.count("binary")
     if found.method == NOT_CHECKED:
-        return "unchecked", found.reason[:200], *counts
+        return UNCHECKED, found.reason[:200], *counts
     return EQUAL, "", *counts
 
 
