@@ -39,7 +39,7 @@ def as_progress(callback: Callable[..., Any] | None) -> Progress:
     if not callable(callback):
         raise InputError(
             f"progress: expected a function of (phase, done, total, detail) or None for silence, not {callback!r}; bars"
-            " are drawn by the function that b2nn_tvm.cli.output.progress() gives inside a with statement"
+            " are drawn by the function that b2nn_tvm.cli.draw_progress.progress() gives inside a with statement"
         )
     if _takes_details(callback):
         return callback

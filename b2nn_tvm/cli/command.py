@@ -20,6 +20,7 @@ class Command(click.Command):
     """
 
     def __init__(self, *args: Any, resume: str = "run the same command again", **kwargs: Any) -> None:
+        kwargs["context_settings"] = {"help_option_names": ["-h", "--help"], **(kwargs.get("context_settings") or {})}
         super().__init__(*args, **kwargs)
         self.resume = resume
         self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))

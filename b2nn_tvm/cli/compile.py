@@ -141,7 +141,7 @@ def main(
     from dataclasses import asdict
 
     import b2nn_tvm
-    from b2nn_tvm.cli import explanation
+    from b2nn_tvm.cli import draw_progress, explanation
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.targets import target as targets
 
@@ -149,7 +149,7 @@ def main(
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
     folder = _folder({"model": model, "target": targets.get(target).name, "output": output})
     assert folder is not None  # the model is given, and the target is known
-    with out.phases() as draw:
+    with draw_progress.phases() as draw:
 
         def report(phase: str, done: int, total: int, detail: str = "") -> None:
             if "skipped" not in phase:  # the note below says that checks were skipped

@@ -114,6 +114,7 @@ def main(
     from pathlib import Path
 
     import b2nn_tvm
+    from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.deploy.devices.open_device import open_device
     from b2nn_tvm.deploy.latency.effort import Effort
@@ -123,7 +124,7 @@ def main(
         raise click.UsageError("--resume needs --costs, where the earlier run kept what it measured")
     artifact = b2nn_tvm.load(folder)
     table = Path(costs) if costs else None
-    with out.phases() as progress, open_device(device, timeout_s=timeout) as where:
+    with draw_progress.phases() as progress, open_device(device, timeout_s=timeout) as where:
         found = profile(
             artifact,
             device=where,
@@ -210,6 +211,11 @@ def _doubts(found: Measurement, precision: float) -> list[str]:
         doubts.append(
             f"the CPU's clock changes with its load (governor {found.device.governor}); for steady times: "
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        )
+    if 0 < found.device.cpus < found.threads:
+        doubts.append(
+            f"{found.threads} threads share {found.device.cpus} CPUs and wait for one another: give --threads"
+            f" {found.device.cpus} or fewer"
         )
     half = (found.high_ms - found.low_ms) / 2 / found.undisturbed_ms
     if half > precision:

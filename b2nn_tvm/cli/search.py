@@ -220,6 +220,7 @@ def main(
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's idle threads must not spin while kernels are measured
     import b2nn_tvm
+    from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 
@@ -228,7 +229,7 @@ def main(
     conversion = ConversionOptions(
         binarizer=binarizer, activation=activation, pad_value=pad_value, learned_threshold=learned_threshold
     )
-    with out.progress() as progress:
+    with draw_progress.progress() as progress:
         result = b2nn_tvm.search(
             model,
             budget=budgets or None,
@@ -240,8 +241,10 @@ def main(
             **given,
         )
     from b2nn_tvm.loop.results import report
-    from b2nn_tvm.loop.results.report_lines import lines
+    from b2nn_tvm.loop.results.report_lines import broken_budgets, lines
 
+    if warning := broken_budgets(result):
+        out.print_note(warning)
     if as_json:
         out.print_json(report.document(result))
         return

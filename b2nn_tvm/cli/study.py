@@ -70,6 +70,7 @@ def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several processes share the cores
     from dataclasses import asdict, replace
 
+    from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.study import settings
     from b2nn_tvm.study.run import study
@@ -78,7 +79,7 @@ def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool
         given[name] = _words(given[name])
     given["budgets"] = _percents(given["budgets"])
     chosen = replace(settings.preset(preset), **{name: value for name, value in given.items() if value is not None})
-    with out.progress() as progress:
+    with draw_progress.progress() as progress:
         found = study(chosen, output=output, jobs=jobs, fresh=not resume, progress=progress, note=out.print_note)
     if as_json:
         out.print_json({"files": found.files, "failed": found.failed, "rows": [asdict(row) for row in found.rows]})

@@ -28,6 +28,7 @@ def run(
     """Compile and measure both networks, add the rows to the cost table ``costs``, and print the tables or JSON."""
     from pathlib import Path
 
+    from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.costs.table import CostTable
     from b2nn_tvm.deploy.devices.open_device import open_device
@@ -37,7 +38,7 @@ def run(
     table = (
         CostTable.load(path) if path and path.exists() else CostTable()
     )  # read first, so that a bad one ends it here
-    with out.progress() as progress, open_device(device, timeout_s=timeout_s) as where:
+    with draw_progress.progress() as progress, open_device(device, timeout_s=timeout_s) as where:
         found = what_if(
             model, target=target, device=where, threads=threads, input_shapes=input_shapes or None, progress=progress
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -42,7 +42,8 @@ class Budget:
     cost.
 
     ``quantile`` is the share of the observed times, 0.5, 0.9 or 0.99, that have to be within a bound in milliseconds;
-    None bounds the time that the network needs when nothing disturbs it. Raises InputError for another quantile, and
+    None bounds the time that the network needs when nothing disturbs it. ``words`` is the budget as its user wrote it,
+    if somebody did: messages repeat it. Raises InputError for another quantile, and
     for a quantile of anything but milliseconds.
     """
 
@@ -50,6 +51,7 @@ class Budget:
     unit: str
     relative: bool = False
     quantile: float | None = None
+    words: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.quantile is None:
@@ -71,6 +73,8 @@ class Budget:
         return Fraction(self.value) / 100 * Fraction(cost.full) if self.relative else self.value
 
     def __str__(self) -> str:
+        if self.words:
+            return self.words
         quantile = "" if self.quantile is None else f"@{quantile_word(self.quantile)}"
         return f"{float(self.value):.10g}{'%' * self.relative}{self.unit}{quantile}"
 
@@ -94,6 +98,7 @@ def parse_budget(text: str) -> Budget:
         raise InputError(f"budget {text!r} has no unit; write it as {_EXAMPLES}")
     if number == 0:
         raise InputError(f"budget {text!r}: expected a number above zero, such as {_EXAMPLES}")
+    words = "".join(str(text).split())
     quantile = None
     if match[4]:
         quantile = QUANTILES.get(match[4][1:])
@@ -105,10 +110,10 @@ def parse_budget(text: str) -> Budget:
     if percent:
         if word not in UNITS:
             raise InputError(f"budget {text!r}: a percentage is of one of {', '.join(UNITS)}; {word!r} is none of them")
-        return Budget(number, word, relative=True, quantile=quantile)
+        return Budget(number, word, relative=True, quantile=quantile, words=words)
     for unit, factors in UNITS.items():
         if word in factors:
-            return Budget(number * factors[word], unit, quantile=quantile)
+            return Budget(number * factors[word], unit, quantile=quantile, words=words)
     known = ", ".join(name for factors in UNITS.values() for name in factors)
     raise InputError(
         f"budget {text!r}: unknown unit {word!r}; the units are {known}, or a percentage of {', '.join(UNITS)}"

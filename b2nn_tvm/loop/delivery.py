@@ -19,13 +19,12 @@ from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measuring.measure_network import measure_beside_float, measuring_machine
+from b2nn_tvm.loop.measuring.measure_network import FINEST, measure_beside_float, measuring_machine
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.mixbin.training.digests import model_digest
 
 MEASUREMENTS = 3
-LEAST_SHARE = 0.005  # an interval cannot be had more precisely than this share of the time
 PHASE = "export, compile and check the chosen network"
 
 
@@ -128,7 +127,7 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTim
             time = network_time(job, binary, artifact, record, device, layers=False)
             if limit_ms is None or not time.low_ms <= limit_ms < time.high_ms:
                 break
-            share = max(share / 2, LEAST_SHARE)
+            share = max(share / 2, FINEST)
     return time
 
 

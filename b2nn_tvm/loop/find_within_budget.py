@@ -66,7 +66,9 @@ def find_within_budget(
     In each round the least harmful choices that the cost model expects within the limit are built and measured in turn.
     A choice that was measured is never proposed again, and each measurement refines the cost model. Until a choice has
     kept the limit, the bound of the next round is lower; from then on it is as much above the limit as the model may be
-    wrong, and only less harmful choices are tried, until a round brings none. Raises BudgetError where no candidate
+    wrong, and only less harmful choices are tried, until a round brings none. A choice that keeps the limit is measured
+    again, more precisely, and has to keep it again: of many choices those keep a limit that were measured too low.
+    Raises BudgetError where no candidate
     keeps the limit. Choices in ``excluded`` are never proposed.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
@@ -90,9 +92,10 @@ def find_within_budget(
         for each in proposed:
             tried.add(each.binary)
             time = known[each.binary]
+            if (best is None or each.harm < best[0].harm) and time.keeps(limit_ms, measured.quantile):
+                time = known[each.binary] = _confirmed(job, measured, time)
+                best = (each, time) if time.keeps(limit_ms, measured.quantile) else best
             attempts.append(Attempt(each.binary, float(each.achieved), time.at(measured.quantile), each.harm))
-            if time.keeps(limit_ms, measured.quantile) and (best is None or each.harm < best[0].harm):
-                best = (each, time)
         measured = refit(job, tuple(known.values()), quantile=measured.quantile)
         if before is not None and best is before:
             break
@@ -105,6 +108,16 @@ def find_within_budget(
         raise BudgetError(_refusal(measured, limit_ms))
     selection, time = best
     return FoundWithinBudget(selection.binary, float(selection.achieved), time, measured, tuple(attempts), selection)
+
+
+def _confirmed(job: Job, measured: MeasuredCost, time: NetworkTime) -> NetworkTime:
+    """The time of a network, measured more precisely.
+
+    An observed quantile does not become more precise, and shares of the float network's time are taken as they are.
+    """
+    if not time.binary or measured.quantile is not None:
+        return time
+    return measure_networks(job, [time.binary], finer=True)[0]
 
 
 def _propose(

@@ -1,14 +1,19 @@
 """Tuning on a device: a trial becomes a library of one kernel, which any device can time; several boards share the
 work.
+
+The trials on one board take turns in short bursts, so that what disturbs the board for a while does not decide between
+them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -18,15 +23,15 @@ import tvm
 
 from b2nn_tvm.deploy.codegen.build_kernels import build_kernel
 from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
+from b2nn_tvm.deploy.devices.bursts import REFERENCE, Burst, BurstSettings
 from b2nn_tvm.deploy.devices.device import BOARDS, Device
 from b2nn_tvm.deploy.devices.open_device import open_device
-from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.errors import DeviceLost
 from b2nn_tvm.targets.target import TargetInfo
 
-EFFORT = MeasurementSettings(warmup=1, min_seconds=0.03)
+SETTINGS = BurstSettings(rounds=5, burst_ms=6.0, profiled=True, warmup=1)
 TIMEOUT_S = 60.0
 _LOOK_S = 0.05
 _FAREWELL_S = 1.0
@@ -70,10 +75,12 @@ class DeviceBench:
     def time(self, trials: Sequence[tuple[Artifact, Sequence[Any]]]) -> Iterator[tuple[int, float]]:
         """The (index, least seconds of the kernel) of each trial, as they come.
 
-        A trial whose board is lost goes to another board.
+        The trials are shared out among the boards. The share of a board that is lost goes to another board.
         """
-        for index, (artifact, _) in enumerate(trials):
-            self._desk.open.put((index, artifact, 0))
+        indexed = [(index, artifact) for index, (artifact, _) in enumerate(trials)]
+        for first in range(len(self._workers)):
+            if share := tuple(indexed[first :: len(self._workers)]):
+                self._desk.open.put(_Share(share))
         for _ in trials:
             yield self._next()
         for artifact, _ in trials:
@@ -122,14 +129,21 @@ def _program(symbol: str, function: tvm.tirx.PrimFunc, workspace_bytes: int) -> 
 
 
 @dataclass(frozen=True)
+class _Share:
+    """The ``trials`` (index, library) that take turns on one board, and how often a board was ``lost`` with them."""
+
+    trials: tuple[tuple[int, Artifact], ...]
+    lost: int = 0
+
+
+@dataclass(frozen=True)
 class _Desk:
     """The queues between the bench and its workers.
 
-    ``open`` holds waiting trials (index, library, how often its board was lost), ``done`` their seconds or errors.
-    The event ``over`` ends the workers.
+    ``open`` holds waiting shares, ``done`` the seconds of trials or errors. The event ``over`` ends the workers.
     """
 
-    open: Queue[tuple[int, Artifact, int]] = field(default_factory=Queue)
+    open: Queue[_Share] = field(default_factory=Queue)
     done: Queue[tuple[int, float | Exception]] = field(default_factory=Queue)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -137,7 +151,7 @@ class _Desk:
 class _Worker(threading.Thread):
     """A thread that times trials on one device.
 
-    Where its board is lost, the trial goes back to the queue and the worker asks for another board. It ends where there
+    Where its board is lost, the share goes back to the queue and the worker asks for another board. It ends where there
     is none.
     """
 
@@ -151,25 +165,39 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         while not self._desk.over.is_set():
             try:
-                # The device is connected before a trial is taken, so that a board that does not come delays no trial.
+                # The device is connected before a share is taken, so that a board that does not come delays no trial.
                 self.device.known_facts()
             except Exception as error:  # noqa: BLE001 - any error counts once no other worker is left
                 self.reason = error
                 return
             with contextlib.suppress(Empty):
-                self._time(*self._desk.open.get(timeout=_LOOK_S))
+                self._time(self._desk.open.get(timeout=_LOOK_S))
 
-    def _time(self, index: int, artifact: Artifact, lost: int) -> None:
+    def _time(self, share: _Share) -> None:
         try:
-            self._desk.done.put((index, _seconds(self.device, artifact)))
+            seconds = _least_seconds(self.device, [artifact for _, artifact in share.trials])
         except DeviceLost as error:
-            again = self.device.has_replacements and lost + 1 < BOARDS
-            self._desk.open.put((index, artifact, lost + 1)) if again else self._desk.done.put((index, error))
+            if self.device.has_replacements and share.lost + 1 < BOARDS:
+                self._desk.open.put(_Share(share.trials, share.lost + 1))
+            else:
+                self._desk.done.put((share.trials[0][0], error))
         except Exception as error:  # noqa: BLE001 - any error ends the tuning, in the thread that waits
-            self._desk.done.put((index, error))
+            self._desk.done.put((share.trials[0][0], error))
+        else:
+            for (index, _), least in zip(share.trials, seconds, strict=True):
+                self._desk.done.put((index, least))
 
 
-def _seconds(device: Device, artifact: Artifact) -> float:
-    samples = list(device.sample(artifact, threads=1, effort=EFFORT))
-    device.forget(artifact)
-    return min(sample.step_ms[0] for sample in samples if sample.step_ms) / 1e3
+def _least_seconds(device: Device, artifacts: Sequence[Artifact]) -> list[float]:
+    """The least seconds of each library's one kernel, timed in turns.
+
+    On a disturbed device the least time is the first one to be right.
+    """
+    least = [math.inf] * len(artifacts)
+    with closing(device.interleave(artifacts, reference=artifacts[0], threads=1, settings=SETTINGS)) as rows:
+        for row in rows:
+            if isinstance(row, Burst) and row.network != REFERENCE:
+                least[row.network] = min(least[row.network], *(step_ms[0] for step_ms in row.step_ms))
+    for artifact in artifacts:
+        device.forget(artifact)
+    return [ms / 1e3 for ms in least]

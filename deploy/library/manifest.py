@@ -113,12 +113,18 @@ class Manifest:
         return write_document(Path(folder) / FILE, KIND, VERSION, asdict(self))
 
 
+def _libraries_in(folder: Path) -> str:
+    """What to do about a folder that is no library: the libraries in it, such as those of a search's result."""
+    found = sorted(each.parent.name for each in folder.glob(f"*/{FILE}"))
+    return f"try {' or '.join(str(folder / name) for name in found[:3])}" if found else "b2nn-compile makes one"
+
+
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """Read the manifest of a compiled library; raises InputError where there is none or it is damaged."""
     folder = Path(folder)
     if not (folder / FILE).is_file():
         raise InputError(
-            f"{folder}: expected the folder of a compiled library, but it has no {FILE}; make one with b2nn-compile"
+            f"{folder}: expected the folder of a compiled library, but it has no {FILE}; {_libraries_in(folder)}"
         )
     body = read_document(folder / FILE, KIND, VERSION, _SCHEMA)
     return Manifest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -32,7 +33,10 @@ class Bench(Protocol):
 
 
 class HereBench:
-    """The bench of this process: it times each trial ``repeats`` times, for ``seconds`` in all."""
+    """The bench of this process: it times each trial ``repeats`` times, for ``seconds`` in all.
+
+    The trials take turns, so that what disturbs the machine for a while does not decide between them.
+    """
 
     unit = ""
 
@@ -43,8 +47,13 @@ class HereBench:
         return tvm.tirx.build(module, target=target)
 
     def time(self, trials: Sequence[tuple[tvm.runtime.Module, Sequence[Any]]]) -> Iterator[tuple[int, float]]:
-        for index, (library, arguments) in enumerate(trials):
-            yield index, _fastest(library, arguments, self._repeats, self._seconds)
+        tvm.get_global_func("runtime.config_threadpool")(1, 1)  # affinity mode (fast cores first), threads
+        calls = [_Call(library, arguments, self._seconds / self._repeats) for library, arguments in trials]
+        for _ in range(self._repeats - 1):
+            for call in calls:
+                call.repeat()
+        for index, call in enumerate(calls):
+            yield index, call.repeat()
 
 
 @dataclass(frozen=True)
@@ -117,14 +126,22 @@ def bench_parts(bench: Bench, *, measured: Callable[[float | None], None]) -> Be
     return BenchParts(meta_schedule, Builder(), Runner(), failures)
 
 
-def _fastest(library: tvm.runtime.Module, args_info: Sequence[Any], repeats: int, seconds: float) -> float:
-    """The least seconds of one call on one thread: on a shared machine neighbours disturb the minimum least."""
-    tvm.get_global_func("runtime.config_threadpool")(1, 1)  # affinity mode (fast cores first), threads
-    rng = np.random.default_rng(0)
-    arrays = [tvm.runtime.tensor(_random(tuple(map(int, info.shape)), str(info.dtype), rng)) for info in args_info]
-    once = library.time_evaluator("main", tvm.cpu(), number=1, repeat=2)(*arrays).min
-    number = max(1, int(seconds / repeats / max(once, 1e-7)))
-    return float(library.time_evaluator("main", tvm.cpu(), number=number, repeat=repeats)(*arrays).min)
+class _Call:
+    """Calls of a library on random arguments, each time for ``seconds``."""
+
+    def __init__(self, library: tvm.runtime.Module, args_info: Sequence[Any], seconds: float) -> None:
+        rng = np.random.default_rng(0)
+        self._arrays = [
+            tvm.runtime.tensor(_random(tuple(map(int, info.shape)), str(info.dtype), rng)) for info in args_info
+        ]
+        once = library.time_evaluator("main", tvm.cpu(), number=1, repeat=2)(*self._arrays).min
+        self._timer = library.time_evaluator("main", tvm.cpu(), number=max(1, int(seconds / max(once, 1e-7))))
+        self._least = math.inf
+
+    def repeat(self) -> float:
+        """The least seconds of one call so far: on a shared machine neighbours disturb the least time least."""
+        self._least = min(self._least, float(self._timer(*self._arrays).min))
+        return self._least
 
 
 def _random(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.ndarray:

@@ -1,58 +1,27 @@
-"""What is drawn of progress on stderr: bars and a spinner on a terminal, a line per phase where there is none."""
+"""Tables and JSON go to stdout, notes to stderr."""
 
 from __future__ import annotations
 
-import re
+import json
 
 import pytest
 
 from b2nn_tvm.cli import output
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "120")
-
-
-def drawn(capfd: pytest.CaptureFixture) -> str:
-    """What stderr got, without escape sequences; nothing went to stdout."""
+def test_a_table_in_a_pipe_is_wide_and_aligns_numbers_right(capfd: pytest.CaptureFixture[str]) -> None:
+    name = "a_layer_with_a_long_name" * 4
+    output.print_table("net [1]", ("layer", "ms"), [(name, "1.5"), ("b [bold]", "12.25")])
     printed = capfd.readouterr()
-    assert printed.out == ""
-    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", printed.err)
+    title, head, _, first, second = [line.rstrip() for line in printed.out.splitlines() if line.strip()]
+    assert printed.err == "" and title == "net [1]"
+    assert head.split() == ["layer", "ms"] and first.split() == [name, "1.5"]
+    assert second.startswith(" b [bold]") and second.endswith(" 12.25") and len(second) == len(first)
 
 
-@pytest.mark.parametrize("draw", [output.progress, output.phases])
-def test_piped_there_is_one_line_per_phase(draw, capfd) -> None:
-    with draw() as progress:
-        for done in range(3):
-            progress("train [1]", done, 2, "loss 0.5")
-        progress("measure", 0, 1)
-        progress("train [1]", 2, 2)
-    assert drawn(capfd) == "train [1] ...\nmeasure ...\n"
-
-
-def test_a_bar_keeps_its_last_detail_until_there_is_another(terminal, capfd) -> None:
-    with output.progress() as bars:
-        bars("train [1]", 1, 4)
-        bars("train [1]", 2, 4, "loss 0.5, accuracy 50.0%")
-        bars("train [1]", 3, 4)
-        bars("measure", 0, 1)
-    *_, train, measure = drawn(capfd).splitlines()
-    assert re.search(r"^train \[1\] .* 3/4 \d:\d\d:\d\d left .*loss 0\.5, accuracy 50\.0%", train)
-    assert re.search(r"^measure .* 0/1 ", measure) and "loss" not in measure
-
-
-def test_a_phase_that_begins_again_after_its_end_gets_a_new_bar(terminal, capfd) -> None:
-    with output.progress() as bars:
-        for call in ((1, 2), (2, 2), (2, 2), (1, 3)):
-            bars("train", *call)
-    *_, first, second = drawn(capfd).splitlines()
-    assert " 2/2 " in first and " 1/3 " in second
-
-
-def test_the_spinner_says_phase_count_and_detail(terminal, capfd) -> None:
-    with output.phases() as progress:
-        progress("compile: link", 0, 1)
-        progress("measure on local", 3, 200, "warm")
-    assert "measure on local 3/200  warm" in drawn(capfd)
+def test_json_is_all_of_stdout_and_a_note_one_line_of_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    output.print_json({"a": [1, 2.5]})
+    output.print_note("something was left out")
+    printed = capfd.readouterr()
+    assert json.loads(printed.out) == {"a": [1, 2.5]}
+    assert printed.err == "note: something was left out\n"

@@ -75,6 +75,13 @@ def test_json(here: Run, library: Path) -> None:
     assert sum(layer["share"] for layer in document["per_layer"]) == pytest.approx(1)
 
 
+def test_more_threads_than_cpus_get_a_note(here: Run, library: Path) -> None:
+    cpus = len(os.sched_getaffinity(0))
+    done = here("profile", library, "--runs", "1", "--threads", str(cpus + 1), "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"note: {cpus + 1} threads share {cpus} CPUs and wait for one another: give --threads {cpus}" in done.stderr
+
+
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_it_says_that_the_library_was_not_checked(here: Run, library: Path, words: tuple[str, ...]) -> None:
     done = here("profile", library, "--runs", "5", *words)

@@ -63,7 +63,9 @@ def test_a_quantile_that_is_none_is_refused():
         Budget(12, "ms", quantile=0.95)
 
 
-@pytest.mark.parametrize("text", ["12ms", "40%flops", "0.8ms", "307200bytes", "12ms@p90", "40%ms@p99"])
+@pytest.mark.parametrize(
+    "text", ["12ms", "40%flops", "0.8ms", "307200bytes", "12ms@p90", "40%ms@p99", "300KiB", "0.3s"]
+)
 def test_a_budget_prints_as_it_is_read(text):
     assert parse_budget(str(parse_budget(text))) == parse_budget(text)
     assert str(parse_budget(text)) == text

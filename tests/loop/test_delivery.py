@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.loop.delivery import LEAST_SHARE, Delivery, deliver
+from b2nn_tvm.loop.delivery import Delivery, deliver
+from b2nn_tvm.loop.measuring.measure_network import FINEST
 from b2nn_tvm.mixbin.training.loss import evaluate
 from tests.support.loop.small_job import NAMES, small_job
 
@@ -65,7 +66,7 @@ def test_a_limit_inside_the_interval_is_measured_more_precisely(folder: Path, de
     observed = delivered(folder, limit_ms=first.ms, quantile=0.9)  # no precision changes what was observed
     assert observed.time == first and observed.measured_ms == first.p90_ms
     close = delivered(folder, limit_ms=first.ms).time
-    assert close.bursts > first.bursts or first.high_ms - first.low_ms <= 2 * LEAST_SHARE * first.ms
+    assert close.bursts > first.bursts or first.high_ms - first.low_ms <= 2 * FINEST * first.ms
 
 
 def test_another_precision_is_measured_for(folder: Path, delivery: Delivery) -> None:

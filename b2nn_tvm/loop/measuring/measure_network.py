@@ -25,13 +25,17 @@ MEASURE = "measure networks in turn"
 MEASURE_LAYERS = "measure their layers"
 SAMPLES = "costs.json.samples"
 REFERENCE = "times/reference"
+FINEST = 0.005  # an interval cannot be had more precisely than this share of the time
 
 
-def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool = False) -> list[NetworkTime]:
+def measure_networks(
+    job: Job, choices: Sequence[Iterable[str]], *, layers: bool = False, finer: bool = False
+) -> list[NetworkTime]:
     """The times of the networks with these layers binary, from disk where they were measured before on this machine.
 
     The networks take turns with the all-float network, so that other programs disturb all of them alike. Every burst
-    is kept in the folder ``costs.json.samples`` as it comes. With ``layers`` each layer is measured as well.
+    is kept in the folder ``costs.json.samples`` as it comes. With ``layers`` each layer is measured as well; with
+    ``finer`` the times are twice as precise as the settings ask for, where that can be had.
     All times are in milliseconds of one settled time of the all-float network. Where it turns out to have been settled
     while something slowed the machine down, it is settled anew, and so are the times.
 
@@ -40,10 +44,12 @@ def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool
     """
     chosen = [in_order(job, choice) for choice in choices]
     machine = measuring_machine(job)
+    share = max(job.settings.deployment.precision / 2, FINEST) if finer else job.settings.deployment.precision
+    kind = "layer-times" if layers else "finer-times" if finer else "times"
     times: dict[tuple[str, ...], NetworkTime | None] = {}
     for _ in range(2):  # once more where the float network's time was settled anew meanwhile
         before = job.state.finished(REFERENCE, _reference_inputs(job, machine))
-        times = {choice: _finished(job, choice, machine, layers, before) for choice in chosen}
+        times = {choice: _finished(job, choice, machine, kind, share, before) for choice in chosen}
         if not (missing := [choice for choice, time in times.items() if time is None]):
             break
         artifacts: dict[tuple[str, ...], Artifact] = {}
@@ -52,11 +58,11 @@ def measure_networks(job: Job, choices: Sequence[Iterable[str]], *, layers: bool
             artifacts[choice] = build_network(job, choice)
         job.progress(BUILD, len(missing), len(missing))
         with open_device(job.settings.deployment.device) as device:
-            record = measure_beside_float(job, device, artifacts.values(), layers=layers)
+            record = measure_beside_float(job, device, artifacts.values(), share=share, layers=layers)
             settled = asdict(record.reference_estimate())
             for choice, artifact in artifacts.items():
                 found = network_time(job, choice, artifact, record, device, layers=layers)
-                times[choice] = _keep(job, found, machine, layers, settled)
+                times[choice] = _keep(job, found, machine, kind, share, settled)
         if before is None or before["ms"] == settled["ms"]:
             break
     return [time for choice in chosen if (time := times[choice]) is not None]
@@ -125,24 +131,34 @@ def _machine(device: Device) -> list[str]:
 
 
 def _finished(
-    job: Job, choice: tuple[str, ...], machine: list[str], layers: bool, settled: Mapping[str, Any] | None
+    job: Job,
+    choice: tuple[str, ...],
+    machine: list[str],
+    kind: str,
+    share: float,
+    settled: Mapping[str, Any] | None,
 ) -> NetworkTime | None:
     """The time of a network that was measured before; None where it was not, or not in the same way, or in the
     milliseconds of another time of the float network than the ``settled`` one.
     """
-    found = job.state.finished(_phase(job, choice, layers), _inputs(job, choice, machine, settled)) if settled else None
+    if not settled:
+        return None
+    found = job.state.finished(_phase(job, choice, kind), _inputs(job, choice, machine, share, settled))
     return None if found is None else NetworkTime.from_json(found)
 
 
-def _keep(job: Job, time: NetworkTime, machine: list[str], layers: bool, settled: Mapping[str, Any]) -> NetworkTime:
-    inputs = _inputs(job, time.binary, machine, settled)
-    return NetworkTime.from_json(job.state.run(_phase(job, time.binary, layers), inputs, lambda _folder: asdict(time)))
+def _keep(
+    job: Job, time: NetworkTime, machine: list[str], kind: str, share: float, settled: Mapping[str, Any]
+) -> NetworkTime:
+    inputs = _inputs(job, time.binary, machine, share, settled)
+    return NetworkTime.from_json(job.state.run(_phase(job, time.binary, kind), inputs, lambda _folder: asdict(time)))
 
 
-def _phase(job: Job, choice: tuple[str, ...], layers: bool) -> str:
-    return f"{'layer-times' if layers else 'times'}/{label_of(job, choice)}"
+def _phase(job: Job, choice: tuple[str, ...], kind: str) -> str:
+    return f"{kind}/{label_of(job, choice)}"
 
 
-def _inputs(job: Job, choice: tuple[str, ...], machine: list[str], settled: Mapping[str, Any]) -> Mapping[str, Any]:
-    precision = job.settings.deployment.precision
-    return {**network_inputs(job, choice), "machine": machine, "precision": precision, "float_ms": settled["ms"]}
+def _inputs(
+    job: Job, choice: tuple[str, ...], machine: list[str], share: float, settled: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    return {**network_inputs(job, choice), "machine": machine, "precision": share, "float_ms": settled["ms"]}

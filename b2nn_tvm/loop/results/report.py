@@ -12,7 +12,7 @@ from typing import Any
 
 from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.results.report_lines import limit_words, lines, predictions, with_interval
+from b2nn_tvm.loop.results.report_lines import heading, limit_words, lines, predictions, with_interval
 from b2nn_tvm.loop.results.result import ResultRow, SearchResult
 from b2nn_tvm.storage.document import write_atomic, write_document
 from b2nn_tvm.version import __version__
@@ -61,6 +61,7 @@ def document(result: SearchResult) -> dict[str, Any]:
         },
         "prediction_error": result.prediction_error,
         "within_budget": result.within_budget,
+        "status": result.status,
     }
     finite: dict[str, Any] = _finite(body)
     return finite
@@ -83,6 +84,7 @@ def _html(result: SearchResult) -> str:
     return template.render(
         result=result,
         table=table(result),
+        heading=heading(result),
         lines=lines(result),
         points=points,
         top=top,

@@ -7,7 +7,7 @@ from statistics import median
 
 from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
-from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.compare_random import TOLERANCE, Interval
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.plan import Certificate
@@ -70,10 +70,14 @@ def lines(result: SearchResult) -> list[str]:
 
 
 def predictions(result: SearchResult) -> list[tuple[float, float]]:
-    """(predicted, measured) milliseconds of the networks that the cost model had not seen when it predicted them."""
+    """(predicted, measured) milliseconds of the networks that the cost model had not seen when it predicted them; the
+    delivered library's come last.
+    """
     tried = [(attempt.predicted_ms, attempt.measured_ms) for attempt in result.attempts]
     drawn = [(row.predicted_ms, row.measured_ms) for row in result.rows if row.role == "random"]
-    return tried + [(predicted, ms) for predicted, ms in drawn if predicted is not None and ms is not None]
+    delivered = [(result.predicted, result.measured_ms)] if result.unit == "ms" else []
+    found = [*tried, *drawn, *delivered]
+    return [(predicted, ms) for predicted, ms in found if predicted is not None and ms is not None]
 
 
 def _two_times(time: NetworkTime) -> str:
@@ -120,7 +124,21 @@ def _comparison(result: SearchResult, accuracy: Interval, ms: Interval) -> str:
     return (
         f"mixed {100 * result.accuracy:.2f} % is {word} the mean {with_interval(accuracy, 100, 2)} % of "
         f"{accuracy.count} random choices (seeds {seeds}; 95 % interval) that were measured at "
-        f"{with_interval(ms, 1, 4)} ms and fine-tuned equally"
+        f"{with_interval(ms, 1, 4)} ms and fine-tuned equally{_far_apart(result)}"
+    )
+
+
+def _far_apart(result: SearchResult) -> str:
+    """Words on the random choices whose time is not the chosen network's, though it should be; often none."""
+    drawn = [row.measured_ms for row in result.rows if row.role == "random"]
+    chosen = result.measured_ms
+    distances = [abs(ms / chosen - 1) for ms in drawn if ms is not None and chosen]
+    far = [distance for distance in distances if distance > TOLERANCE]
+    if not far:
+        return ""
+    return (
+        f"; {len(far)} of their times {'is' if len(far) == 1 else 'are'} more than {TOLERANCE:.0%} away from the chosen"
+        f" network's, at most {max(far):.1%}: no closer choices were found"
     )
 
 
@@ -145,7 +163,29 @@ def _proof(certificate: Certificate) -> str:
 
 def _verdict(budget: AchievedBudget) -> str:
     share = budget.achieved / budget.limit - 1
-    return f"kept, {-share:.1%} to spare" if share <= 0 else f"exceeded by {share:.1%}"
+    if budget.status == "over":
+        return f"exceeded by {share:.1%}"
+    spare = f"{-share:.1%} to spare"
+    if budget.status == "not told apart":
+        return f"{spare}, but its 95 % interval reaches to {amount(budget.upper, budget.unit)}, over the budget"
+    return f"kept, {spare}"
+
+
+def heading(result: SearchResult) -> str:
+    """The network and its budget, and whether it is kept, in a few words."""
+    words = {"kept": "within", "not told apart": "not told apart from", "over": "over the budget of"}
+    return f"{result.model} {words[result.status]} {result.budget}"
+
+
+def broken_budgets(result: SearchResult) -> str | None:
+    """A sentence on the budgets that the network does not keep for certain, None where it keeps all of them."""
+    broken = [each for each in result.budgets if each.status != "kept"]
+    if not broken:
+        return None
+    found = "; ".join(
+        f"{limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})" for each in broken
+    )
+    return f"the network does not keep the budget for certain: {found}"
 
 
 def _error(error: float) -> str:
@@ -153,8 +193,12 @@ def _error(error: float) -> str:
 
 
 def limit_words(budget: AchievedBudget) -> str:
-    """A budget as an amount, with the quantile of the observed times that it is about, if it is about one."""
-    return f"{amount(budget.limit, budget.unit)}{_at(budget.quantile)}"
+    """A budget as an amount, with the quantile of the observed times that it is about, if it is about one.
+
+    Bytes are those of the parameters; a library also holds its code.
+    """
+    parameters = " of parameters" if budget.unit == "bytes" else ""
+    return f"{amount(budget.limit, budget.unit)}{_at(budget.quantile)}{parameters}"
 
 
 def _at(quantile: float | None) -> str:

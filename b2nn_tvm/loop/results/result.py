@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,13 +57,22 @@ class CostQuality:
 class AchievedBudget:
     """A budget and what the network needs of it, both in ``unit`` ("ms", "flops" or "bytes").
 
-    With a ``quantile`` they are about the observed times, else milliseconds are undisturbed ones.
+    With a ``quantile`` they are about the observed times, else milliseconds are undisturbed ones. ``upper`` is the
+    upper end of the 95 % interval of ``achieved``, NaN where that is exact or observed.
     """
 
     unit: str
     limit: float
     achieved: float
     quantile: float | None = None
+    upper: float = math.nan
+
+    @property
+    def status(self) -> str:
+        """One of "kept", "over", or "not told apart" where the interval of what was achieved holds the limit."""
+        if self.achieved > self.limit:
+            return "over"
+        return "not told apart" if self.upper > self.limit else "kept"
 
 
 @dataclass(frozen=True)
@@ -112,12 +122,19 @@ class SearchResult:
     @property
     def budgets(self) -> tuple[AchievedBudget, ...]:
         """All budgets, the first one first."""
-        return (AchievedBudget(self.unit, self.limit, self.achieved, self.quantile), *self.further)
+        upper = math.nan if self.unit != "ms" or self.time is None else self.time.upper_ms(self.quantile)
+        return (AchievedBudget(self.unit, self.limit, self.achieved, self.quantile, upper), *self.further)
+
+    @property
+    def status(self) -> str:
+        """The worst status of a budget: "kept", "not told apart" or "over"."""
+        found = {budget.status for budget in self.budgets}
+        return next(status for status in ("over", "not told apart", "kept") if status in found)
 
     @property
     def within_budget(self) -> bool:
-        """Whether all budgets are kept."""
-        return all(budget.achieved <= budget.limit for budget in self.budgets)
+        """Whether all budgets are kept, each with the whole interval of what was measured."""
+        return self.status == "kept"
 
     @property
     def row(self) -> ResultRow:

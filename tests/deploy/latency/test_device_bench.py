@@ -60,7 +60,7 @@ def test_kernels_are_tuned_over_ssh(ssh, target, tmp_path):
 def test_a_board_that_is_lost_leaves_what_was_tuned(target, tmp_path):
     board = BoardProcess(tmp_path)
     vector_unit = vector_unit_named(target.vector)
-    stop = lambda phase, done, total: board.signal(signal.SIGKILL) if phase.startswith("tune 2") and done == 1 else None
+    stop = lambda phase, done, total: board.signal(signal.SIGKILL) if phase.startswith("tune 2") and done == 0 else None
     try:
         with (
             DeviceBench(board.address, target=target) as bench,

@@ -133,6 +133,9 @@ def test_a_missing_instruction_set_is_named_before_anything_runs(workshop, x):
 def test_folders_without_a_library_are_refused(tmp_path, workshop):
     with pytest.raises(InputError, match="expected the folder of a compiled library, but it has no manifest.json"):
         load(tmp_path)
+    (tmp_path / "native").symlink_to(workshop.build("shift_one", name="inside"))
+    with pytest.raises(InputError, match=f"it has no manifest.json; try {tmp_path}/native$"):
+        load(tmp_path)
     folder = workshop.build("shift_one", name="emptied")
     (folder / LIBRARY).unlink()
     with pytest.raises(InputError, match="no such file, although the manifest names it"):

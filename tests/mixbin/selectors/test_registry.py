@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from b2nn_tvm.cli import output
+from b2nn_tvm.cli import draw_progress
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
@@ -36,7 +36,7 @@ def test_the_methods_that_give_an_order_are_methods():
 
 def test_scores_end_up_on_disk_and_a_bar_shows_the_way(model, batches, tmp_path, capsys):
     options = {"layers": NAMES[8:], "path": tmp_path / "s.json"}
-    with output.progress() as bars:
+    with draw_progress.progress() as bars:
         found = methods.score("mixbin-loss", model, batches, progress=bars, **options)
     assert Sensitivity.load(tmp_path / "s.json") == found
     assert "mixbin-loss" in capsys.readouterr().err

@@ -45,7 +45,7 @@ class Device:
         return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("conv1", "", REST_MS)))
 
     def measure_networks(
-        self, job: Job, choices: Iterable[Iterable[str]], *, layers: bool = False
+        self, job: Job, choices: Iterable[Iterable[str]], *, layers: bool = False, finer: bool = False
     ) -> list[NetworkTime]:
         """In place of the function of this name."""
         return [self(job, tuple(binary)) for binary in choices]

@@ -1,0 +1,177 @@
+"""The progress of commands on stderr: bars or a spinner on a terminal, lines where there is none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    from b2nn_tvm.progress import Progress
+
+SILENCE_S = 15.0  # in a log a line comes at least this often, so that nobody takes long work for a dead one
+TICK_S = 0.25
+
+
+@contextmanager
+def phases() -> Iterator[Progress]:
+    """A Progress for work of a few short phases: a spinner on stderr with the phase's name and its count, if any; lines
+    where stderr is no terminal.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        with _lines(console) as progress:
+            yield progress
+        return
+    with console.status("start") as status:
+
+        def show(phase: str, done: int, total: int, detail: str = "") -> None:
+            status.update(_escaped(_words(phase, done, total, detail)))
+
+        yield show
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A Progress drawn as bars on stderr: the running phases with the time left and, below them, the last detail; a
+    phase that is done becomes one line with its time and its last detail. Lines where stderr is no terminal.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        with _lines(console) as report:
+            yield report
+        return
+    with _bars(console) as drawn:
+        bars = _Bars(drawn)
+        yield bars
+        bars.end_finished()
+
+
+def _bars(console: Console) -> RichProgress:
+    from rich import progress as rich
+    from rich.table import Column
+    from rich.text import Text
+
+    class Bars(rich.Progress):
+        """Bars with a line below them, so that however narrow the terminal is, count and time left are in it."""
+
+        detail = ""
+
+        def get_renderables(self) -> Iterator[Any]:
+            yield self.make_tasks_table(self.tasks)
+            if self.detail:
+                yield Text(f"  {self.detail}", style="dim", no_wrap=True, overflow="ellipsis")
+
+    name = Column(ratio=1, no_wrap=True, overflow="ellipsis", min_width=16)
+    return Bars(
+        rich.TextColumn("{task.description}", table_column=name),
+        rich.BarColumn(bar_width=16),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("left"),
+        rich.TimeRemainingColumn(),
+        console=console,
+        expand=True,
+    )
+
+
+class _Bars:
+    """A bar of ``bars`` for each phase that runs; a phase that begins again after its end gets a new one."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+        self._details: dict[str, str] = {}
+
+    def __call__(self, phase: str, done: int, total: int, detail: str = "") -> None:
+        # A phase that is done may still get a last detail, so its line waits until something else is reported.
+        self.end_finished(but=phase if done >= total else None)
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bars.add_task(_escaped(phase), total=total)
+        self._details[phase] = detail or self._details.get(phase, "")
+        self._bars.detail = self._details[phase]
+        self._bars.update(self._tasks[phase], completed=done, total=total)
+
+    def end_finished(self, *, but: str | None = None) -> None:
+        """A line in place of the bar of each phase that is done."""
+        finished = {task.id: task for task in self._bars.tasks if task.finished}
+        for phase, number in list(self._tasks.items()):
+            if number in finished and phase != but:
+                words = f"{clock(finished[number].finished_time or 0.0)}  {_escaped(self._details.pop(phase))}".rstrip()
+                del self._tasks[phase]
+                self._bars.remove_task(number)
+                self._bars.detail = ""
+                self._bars.console.print(f"✓ {_escaped(phase)} [dim]{words}[/dim]", highlight=False)
+
+
+@contextmanager
+def _lines(console: Console) -> Iterator[Progress]:
+    lines = _Lines(console)
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(TICK_S):
+            lines.say_something()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield lines
+    finally:
+        over.set()
+        watcher.join()
+
+
+class _Lines:
+    """A line when a phase begins, and one whenever nothing was said for SILENCE_S seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun: set[str] = set()
+        self._now = ""
+        self._start = self._said = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __call__(self, phase: str, done: int, total: int, detail: str = "") -> None:
+        with self._lock:
+            self._now = _words(phase, done, total, detail)
+            if phase not in self._begun:
+                self._begun.add(phase)
+                self._say(phase)
+
+    def say_something(self) -> None:
+        """Say how far the work is, and for how long it goes on, if it is time for a line."""
+        with self._lock:
+            if self._begun and time.monotonic() - self._said >= SILENCE_S:
+                self._say(f"{clock(time.monotonic() - self._start)} {self._now}")
+
+    def _say(self, words: str) -> None:
+        self._said = time.monotonic()
+        self._console.print(f"{_escaped(words)} ...", highlight=False, soft_wrap=True)
+
+
+def clock(seconds: float) -> str:
+    """A duration as 0:55 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _words(phase: str, done: int, total: int, detail: str) -> str:
+    count = f" {done}/{total}" if total > 1 else ""
+    return f"{phase}{count}{f'  {detail}' if detail else ''}"
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

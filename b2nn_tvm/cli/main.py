@@ -1,0 +1,61 @@
+"""``b2nn COMMAND``: all commands under one name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from b2nn_tvm.version import __version__
+
+# The order of the help: from a network to a library, then what serves it.
+COMMANDS = ("search", "compile", "profile", "device", "study")
+
+
+class Commands(click.Group):
+    """The commands, each of which is imported when it is asked for."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        """As click does it, but that a command which a user calls starts as its own program does, in which it may work
+        in a process of its own.
+        """
+        words = sys.argv[1:]
+        if args is not None or not words or words[0] not in COMMANDS:
+            return super().main(args, *more, **options)
+        command = import_module(f"b2nn_tvm.cli.{words[0]}").main
+        sys.argv = [sys.argv[0], *words[1:]]
+        return command.main(*more, **{"prog_name": f"b2nn {words[0]}", **options})
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"b2nn_tvm.cli.{name}").main
+        return command
+
+    def resolve_command(
+        self, context: click.Context, args: Sequence[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, but with the names that there are in the error for another one."""
+        words = list(args)
+        if words and words[0] not in COMMANDS:
+            context.fail(f"no command {words[0]!r}; the commands are {', '.join(COMMANDS)}")
+        return super().resolve_command(context, words)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="b2nn-tvm")
+def main() -> None:
+    """Networks with binary layers that keep a budget on a device.
+
+    Each command is a program of its own as well: b2nn search is b2nn-search.
+    """
+
+
+if __name__ == "__main__":
+    main()
