@@ -19,6 +19,12 @@ _STANDARD = ("", "ai.onnx")
 _NEWEST_OPSET = 999  # ONNX has a new one each half a year
 _ATTRIBUTE_TYPES = {number: word for word, number in onnx.AttributeProto.AttributeType.items()}
 _COUNTS = ("blocksize", "dilations", "group", "kernel_shape", "strides")  # of 1 or more, wherever they are defined
+_FLAGS = frozenset(
+    (
+        *("allowzero", "ceil_mode", "count_include_pad", "keepdims", "noop_with_empty_axes", "select_last_index"),
+        *("storage_order", "transA", "transB"),
+    )
+)
 _DO = "the file is damaged, or for another opset: export it again"
 
 
@@ -84,3 +90,5 @@ def _check_attributes(
         counts = [*attribute.ints, *([attribute.i] if wanted == "INT" else [])] if name in _COUNTS else []
         if min(counts, default=1) < 1:
             raise InputError(f"{label} has {name} of {min(counts)}, but it has to be 1 or more; {_DO}")
+        if name in _FLAGS and wanted == "INT" and attribute.i not in (0, 1):
+            raise InputError(f"{label} has {name} of {attribute.i}, but it has to be 0 or 1; {_DO}")

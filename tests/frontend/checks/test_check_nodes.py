@@ -52,6 +52,8 @@ def test_counts_are_positive(attributes, text):
         check_nodes(model(f"output = Conv <{attributes}> (input, w)", {"w": constant("w", (4, 4, 3, 3))}))
     with pytest.raises(InputError, match="has blocksize of -2"):
         check_nodes(model("output = DepthToSpace <blocksize = -2> (input)"))
+    with pytest.raises(InputError, match="has keepdims of 2147483648, but it has to be 0 or 1"):
+        check_nodes(model("output = ReduceMean <keepdims = 2147483648> (input)"))
 
 
 @pytest.mark.parametrize("opset", [-1, 1000, 2**62])
