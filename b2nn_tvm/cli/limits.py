@@ -24,7 +24,7 @@ def limit_options(command: click.decorators.FC) -> click.decorators.FC:
     return command
 
 
-class Amount(click.ParamType):
+class Amount(click.ParamType):  # type: ignore[type-arg]
     """A number with one of the ``units``, such as 4G, or ``none``, which becomes infinity."""
 
     def __init__(self, name: str, units: Mapping[str, int], suffix: str, examples: str) -> None:
