@@ -17,7 +17,7 @@ be refused with an error of one line, within 30 s and with at most 2 GiB of memo
 "unchecked" where it is valid, and compiled with a note, but onnxruntime has no kernel for it.
 """
 COLUMNS = ("seed", "outcome", "added_mib", "seconds", "reason")
-OUTCOMES = ("refused", "equal", "unchecked")
+OUTCOMES = ("refused", "equal", "unchecked", "wrong", "raw error", "left behind", "took too much memory")
 LIMIT_S = 30
 FIRST, COUNT = 100_000, 1000  # the seeds below are those of the tests
 PER_PROCESS = 200

@@ -17,7 +17,7 @@ compiled for the machine of the survey, and its outputs are compared with onnxru
 `make fuzz` tries others.
 """
 COLUMNS = ("seed", "outcome", "layers", "binary", "reason")
-OUTCOMES = ("equal", "refused")
+OUTCOMES = ("equal", "refused", "unchecked", "wrong", "raw error", "left behind")
 LIMIT_S = 300
 FIRST, COUNT = 0, 2000
 PER_PROCESS = 100
