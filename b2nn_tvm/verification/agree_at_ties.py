@@ -22,6 +22,7 @@ from b2nn_tvm.verification.relative_difference import excess, tolerance
 TIE = 3e-6  # of the largest magnitude of a sign's input: the rounding error of float32 sums of a few thousand terms
 OPEN = 10 * TIE  # the same where products are shared between pixels (Winograd) or a dozen layers lie before
 RUNS, LIMIT_S = 400, 20.0  # of one search
+SMALLEST = float(np.finfo(np.float32).tiny)  # so that the sign of 0 is open where 0 is rounded
 ALL_OF = 7  # open choices, of which every combination is tried
 SEVERAL = 4  # times the largest change that random rounding made
 
@@ -126,7 +127,7 @@ def _moves(
     for decision in oracle.decisions:
         x, threshold = computed.at(decision)
         compared = threshold if decision.op in COMPARISONS else None
-        margin = max(OPEN * _magnitude(x, compared), SEVERAL * _magnitude(noise[decision.x]))
+        margin = max(SMALLEST, OPEN * _magnitude(x, compared), SEVERAL * _magnitude(noise[decision.x]))
         others = decision.uncertain(x, threshold, computed.values[decision.result], margin)
         others = {place: value for place, value in others.items() if place not in forced.get(decision.result, {})}
         if others:

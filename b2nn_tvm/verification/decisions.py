@@ -85,7 +85,7 @@ class Decision:
             decide = self._decide(value.ndim, threshold)
             with np.errstate(invalid="ignore", divide="ignore"):
                 lower, here, upper = decide(value - margin), decide(value), decide(value + margin)
-            others, other = (lower != here) | (upper != here), np.where(lower != here, lower, upper)
+            others, other = (lower != here) | (upper != here), np.where(upper != here, upper, lower)
             if self.op == QUANTIZE:
                 other = result + np.nan_to_num(other - here)
         if self.exact_at_zero:

@@ -109,6 +109,7 @@ def test_zero_is_no_tie_where_signs_are_exact():
     assert uncertain(decision(), x, thresholds, 1e-6) == {0: True, 1: True}
     assert uncertain(decision(exact_at_zero=True), x, thresholds, 1e-6) == {1: True}
     assert uncertain(decision("Sign", exact_at_zero=True), x, None, 1e-6) == {}
+    assert uncertain(decision("Sign"), x, None, 1e-6) == {0: 1.0, 1: 1.0}  # a binary layer's sign of 0
 
 
 def test_a_quantization_is_open_by_one_step():
