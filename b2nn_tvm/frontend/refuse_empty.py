@@ -16,5 +16,6 @@ def refuse_empty(function: relax.Function) -> None:
             name = op_name(call).rpartition(".")[2] or "an operator"
             raise UnsupportedError(
                 f"the result of {name} would have the shape {list(sizes)}, which has no elements: a kernel is larger "
-                "than its image, or a slice is empty; use larger inputs; where they are open, --input-shape NAME=1x3x224x224 fixes them"
+                "than its image, or a slice is empty; use larger inputs; where they are open, --input-shape "
+                "NAME=1x3x224x224 fixes them"
             )
