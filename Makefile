@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
-    llvm-tools ssh-server larq larq-oracle surveys timm wheel clean
+    llvm-tools ssh-server larq larq-oracle surveys timm fuzz wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ timm: $(TIMM)/.installed ## get timm, whose networks are surveyed, into .venv-ti
 
 surveys: timm ## complete the tables of docs/surveys and the page about them (resumes; hours from the start)
 	$(BIN)/python -m tests.surveys
+
+# Other seeds than those of the tables in docs/surveys: make fuzz GRAPHS=2000 FILES=0 FROM=10000
+fuzz: setup ## compile random networks and damaged files until one fails to be right or refused (resumes; 10 minutes)
+	$(BIN)/python -m tests.fuzz --graphs $(or $(GRAPHS),100) --files $(or $(FILES),200) --first $(or $(FROM),10000)
 
 bench: setup ## time layers, networks and threads beside other engines, into build/benchmarks (idle machine, 12 minutes)
 	mkdir -p build/benchmarks

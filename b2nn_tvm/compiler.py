@@ -33,6 +33,7 @@ def compile_model(
     plan_digest: str = "",
     binarize: Plan | str | os.PathLike[str] | None = None,
     dump_ir: str | os.PathLike[str] | None = None,
+    dump_mismatch: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Artifact:
     """Compile an ONNX network into the folder ``output`` and return its Artifact.
@@ -40,15 +41,16 @@ def compile_model(
     ``target`` is a word of ``b2nn-compile --list-targets``. ``tune`` > 0 measures up to that many tiles for each kernel
     on ``device`` and keeps the records in the user's cache; ``device`` is a word as ``b2nn-profile`` takes it, or
     "static", which estimates the times for a CPU that is not at hand. With ``verify`` the library is run on random
-    inputs and compared with onnxruntime before it replaces the contents of ``output``. Where this machine cannot run
-    the library, the same network is compiled for this machine and compared, and the library is run under an emulator
-    where there is one. With ``static`` the program b2nn-run beside the library holds the network, too, and needs no
-    library of the system. Where onnxruntime is not installed, or has no kernel for an operator of the file, nothing is
-    compared. The manifest's ``verification`` says which check was done; the last phase also says so where onnxruntime
-    is not installed. ``binarize``, a plan or the path of a plan.json, makes layers of a float network binary without
-    training, for latency only: the answers are not those of the float network, as the manifest's ``build.note`` says,
-    and it is the binary network that is compared. The folder ``dump_ir`` receives the module before and after each pass
-    that changes it. ``progress`` is called along the way.
+    inputs, in a process of its own, and compared with onnxruntime before it replaces the contents of ``output``; where
+    they disagree, the inputs, outputs and values inside go into the file ``dump_mismatch``, an .npz. Where this machine
+    cannot run the library, the same network is compiled for this machine and compared, and the library is run under an
+    emulator where there is one. With ``static`` the program b2nn-run beside the library holds the network, too, and
+    needs no library of the system. Where onnxruntime is not installed, or cannot run the file, or where rounding alone
+    decides the outputs, nothing is compared. The manifest's ``verification`` says which check was done; the last phase
+    also says so where onnxruntime is not installed. ``binarize``, a plan or the path of a plan.json, makes layers of a
+    float network binary without training, for latency only: the answers are not those of the float network, as the
+    manifest's ``build.note`` says, and it is the binary network that is compared. The folder ``dump_ir`` receives the
+    module before and after each pass that changes it. ``progress`` is called along the way.
 
     Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
     """
@@ -64,8 +66,8 @@ def compile_model(
     from b2nn_tvm.frontend.read_onnx import load_model
     from b2nn_tvm.plan import Plan
     from b2nn_tvm.targets import target as targets
-    from b2nn_tvm.verification.check_library import check_library, find_stand_in
-    from b2nn_tvm.verification.verify_artifact import installed
+    from b2nn_tvm.verification.check_library import Source, check_library, find_stand_in
+    from b2nn_tvm.verification.oracle import installed
 
     progress = as_progress(progress)
 
@@ -93,10 +95,15 @@ def compile_model(
         metadata = BuildMetadata(model=source.name, plan_digest=digest, note=note)
         build_stand_in = partial(build_for_target, networks[0], stand_in, metadata=metadata) if stand_in else None
 
+        def compile_here(path: Path, folder: Path) -> None:
+            values_shown = import_onnx(path, input_shapes=input_shapes, sign_zero=sign_zero)
+            build_for_target(values_shown, targets.get(targets.NATIVE), folder, metadata=metadata)
+
         def check(folder: Path) -> Verification:
             if not verify or skipped:
                 return not_checked(skipped if verify else "--no-verify")
-            return check_library(folder, source, sign_zero=sign_zero, build_stand_in=build_stand_in, say=say)
+            checked = Source(source, sign_zero, compile_here, Path(dump_mismatch) if dump_mismatch else None)
+            return check_library(folder, checked, build_stand_in=build_stand_in, say=say)
 
         tuning = Tuning(tune, device, progress)
         # Without a stand-in nobody needs the imported weights any more, and the compiler may free them on its way.

@@ -5,6 +5,7 @@ input.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.library.verification import THIS_LIBRARY, not_checked
 from b2nn_tvm.errors import InputError, TargetError, UnsupportedError, VerificationError
 from b2nn_tvm.targets.target import get
-from b2nn_tvm.verification import verify_artifact as verify
-from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
+from b2nn_tvm.verification import check_library as checks
+from b2nn_tvm.verification.agree_at_ties import TIE
+from b2nn_tvm.verification.oracle import Oracle
+from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.verify_artifact import INPUTS
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants, constant
 
@@ -51,7 +55,7 @@ def test_the_library_agrees_with_onnxruntime(tmp_path, name, target):
     with compile_model(path, target=target, output=tmp_path / "library", verify=False) as artifact:
         inputs = inputs_of(artifact)
         expected = oracle.run(inputs)
-        assert oracle.closest_tie(inputs) > verify.TIE
+        assert oracle.closest_tie(inputs) > TIE
         for threads in (1, 2):
             outputs = artifact.run(inputs, threads=threads)
             assert list(outputs) == list(expected) == [spec.name for spec in artifact.outputs]
@@ -200,8 +204,8 @@ def test_a_library_that_fails_its_verification_is_not_put_in_place(tmp_path, mon
     compile_model(path, output=tmp_path / "old").close()
     before = {file.name: file.read_bytes() for file in (tmp_path / "old").iterdir()}
     wrong = save(tmp_path, Network(SMALL.nodes, {"w": 2 * constant("w", (5, 4, 3, 3))}).build(), "wrong.onnx")
-    oracle = verify.Oracle
-    monkeypatch.setattr(verify, "Oracle", lambda ignored, **options: oracle(wrong, **options))
+    run_check = checks.run_check
+    monkeypatch.setattr(checks, "run_check", lambda asked: run_check(replace(asked, onnx_path=str(wrong))))
     for name in ("old", "new"):
         with pytest.raises(VerificationError, match="disagrees with onnxruntime"):
             compile_model(path, output=tmp_path / name)
@@ -225,10 +229,10 @@ def test_without_onnxruntime_the_last_phase_says_that_nothing_was_verified(tmp_p
 
 
 def test_the_manifest_says_how_the_library_was_checked(tmp_path):
-    path = save(tmp_path, SMALL.build())
+    path = save(tmp_path, Network("output = Conv (input, w)", SMALL.constants).build())
     with compile_model(path, output=tmp_path / "library") as artifact:
         found = artifact.manifest.verification
-        assert (found.method, found.reason, found.inputs) == (THIS_LIBRARY, "", verify.INPUTS)
+        assert (found.method, found.reason, found.inputs) == (THIS_LIBRARY, "", INPUTS)
         assert 0 < found.largest_difference <= TOLERANCE
     with compile_model(path, output=tmp_path / "library", verify=False) as artifact:
         assert artifact.manifest.verification == not_checked("--no-verify")

@@ -11,7 +11,8 @@ from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.verification.verify_artifact import Oracle, relative_difference
+from b2nn_tvm.verification.oracle import Oracle
+from b2nn_tvm.verification.relative_difference import relative_difference
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
 

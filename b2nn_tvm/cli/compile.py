@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from b2nn_tvm.cli.command import Command, shapes
+from b2nn_tvm.cli.command import shapes
+from b2nn_tvm.cli.limits import limit_options
+from b2nn_tvm.cli.supervise import SupervisedCommand
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.deploy.library.bundle import BundleFile
 
@@ -34,7 +35,21 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     context.exit()
 
 
-@click.command(cls=Command, resume="nothing was written; run the same command again")
+def _folder(parameters: dict[str, Any]) -> Path | None:
+    """The folder that a call with these parameters writes; None where they are not complete."""
+    from b2nn_tvm.errors import TargetError
+    from b2nn_tvm.targets import target as targets
+
+    model, target, output = (parameters.get(name) for name in ("model", "target", "output"))
+    if output or not model:
+        return Path(output) if output else None
+    try:
+        return Path(f"{Path(model).stem}-{targets.get(target or targets.NATIVE).name}")
+    except TargetError:
+        return None
+
+
+@click.command(cls=SupervisedCommand, output=_folder, resume="nothing was written; run the same command again")
 @click.argument("model", metavar="MODEL.onnx")
 @click.option(
     "--target",
@@ -90,6 +105,12 @@ def _list_targets(context: click.Context, parameter: click.Parameter, value: boo
     "--explain", is_flag=True, help="Print the operators fused into each kernel, and each pass's decisions and reasons."
 )
 @click.option("--dump-ir", metavar="DIR", help="Write the module before and after each pass that changes it.")
+@click.option(
+    "--dump-mismatch",
+    metavar="FILE.npz",
+    help="Where the library disagrees with the reference, write inputs, outputs and values of layers.",
+)
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--list-targets",
@@ -114,6 +135,7 @@ def main(
     static: bool,
     explain: bool,
     dump_ir: str | None,
+    dump_mismatch: str | None,
     as_json: bool,
 ) -> None:
     """Compile MODEL.onnx into a self-contained library for a target.
@@ -121,7 +143,6 @@ def main(
     Writes the library, its manifest and a C header into DIR, and prints a table of the layers and a table of the bytes.
     """
     from dataclasses import asdict
-    from pathlib import Path
 
     import b2nn_tvm
     from b2nn_tvm.cli import draw_progress, explanation
@@ -130,7 +151,8 @@ def main(
 
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
-    folder = Path(output) if output else Path(f"{Path(model).stem}-{targets.get(target).name}")
+    folder = _folder({"model": model, "target": targets.get(target).name, "output": output})
+    assert folder is not None  # the model is given, and the target is known
     with draw_progress.phases() as draw:
 
         def report(phase: str, done: int, total: int, detail: str = "") -> None:
@@ -149,6 +171,7 @@ def main(
             sign_zero=sign_zero,
             binarize=binarize,
             dump_ir=dump_ir,
+            dump_mismatch=dump_mismatch,
             progress=report,
         )
     files = _bundle(folder) if bundle else ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -15,6 +17,17 @@ COMMANDS = ("search", "compile", "profile", "device", "study")
 
 class Commands(click.Group):
     """The commands, each of which is imported when it is asked for."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        """As click does it, but that a command which a user calls starts as its own program does, in which it may work
+        in a process of its own.
+        """
+        words = sys.argv[1:]
+        if args is not None or not words or words[0] not in COMMANDS:
+            return super().main(args, *more, **options)
+        command = import_module(f"b2nn_tvm.cli.{words[0]}").main
+        sys.argv = [sys.argv[0], *words[1:]]
+        return command.main(*more, **{"prog_name": f"b2nn {words[0]}", **options})
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)

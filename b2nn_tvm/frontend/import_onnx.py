@@ -23,6 +23,7 @@ from b2nn_tvm.frontend.converters import converters, known_ops
 from b2nn_tvm.frontend.expand_functions import expand_functions
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import load_model
+from b2nn_tvm.frontend.refuse_empty import refuse_empty
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, constant, op_name
@@ -63,6 +64,7 @@ def import_onnx(
     check_types(model)
     record = _Record()
     module = _converted(model, shapes, sign_zero, record)
+    refuse_empty(module["main"])
     return ImportedModel(
         module=module,
         input_names=tuple(shapes),

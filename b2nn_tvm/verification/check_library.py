@@ -6,28 +6,28 @@ compiled for this machine and compared, and the library is run under an emulator
 
 from __future__ import annotations
 
-import os
+import shutil
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
 from b2nn_tvm.deploy.devices.qemu import EMULATED as EMULATED_ARCHS
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.deploy.library.verification import EMULATED, SAME_NETWORK, THIS_LIBRARY, Verification, not_checked
-from b2nn_tvm.errors import DeviceError, DeviceLost, TargetError, ToolchainError, VerificationError
+from b2nn_tvm.errors import DeviceError, DeviceLost, InputError, TargetError, ToolchainError, VerificationError
 from b2nn_tvm.targets import target as targets
-from b2nn_tvm.verification.verify_artifact import INPUTS, NoReference, Undecided, verify_artifact
+from b2nn_tvm.verification.check_worker import Request
+from b2nn_tvm.verification.find_layer import Layer, find_layer
+from b2nn_tvm.verification.mismatch_file import read_arrays, write_arrays
+from b2nn_tvm.verification.oracle import NoReference, invalid
+from b2nn_tvm.verification.run_check import Disagrees, differences, run_check
+from b2nn_tvm.verification.verify_artifact import Comparison, Undecided
 
 if TYPE_CHECKING:
-    from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.targets.target import TargetInfo
 
 EMULATED_INPUTS = 1  # a network for images of 224 x 224 takes an emulator half a minute for each input
@@ -53,43 +53,95 @@ def find_stand_in(target: TargetInfo) -> TargetInfo | None:
     return native
 
 
+@dataclass(frozen=True)
+class Source:
+    """The file ``path`` from which a library was made, and the value of its Signs at 0; ``compile_here`` makes a
+    library for this machine of such a file. What is wrong with a library goes into the file ``dump``, if one is given.
+    """
+
+    path: Path
+    sign_zero: str | None
+    compile_here: Callable[[Path, Path], None]
+    dump: Path | None = None
+
+
 def check_library(
     folder: Path,
-    onnx_path: str | os.PathLike[str],
+    source: Source,
     *,
-    sign_zero: str | None,
     build_stand_in: Callable[[Path], None] | None,
     say: Callable[[str], None],
 ) -> Verification:
     """Compare the library in ``folder`` with onnxruntime and return the kind and the result of the check.
 
     ``build_stand_in`` compiles the same network for this machine into a folder; it is None where this machine runs the
-    library itself. Raises VerificationError where the library and onnxruntime disagree.
+    library itself. Raises VerificationError where the library and onnxruntime disagree, and InputError where the file
+    is not what the standard allows, so that neither is right.
     """
     say("verify")
+    target = load(folder).target
     try:
-        with load(folder) as artifact:
-            if build_stand_in is None:
-                return Verification(THIS_LIBRARY, "", verify_artifact(artifact, onnx_path, sign_zero=sign_zero), INPUTS)
-            say("verify: the same network on this machine")
-            checked = _check_stand_in(build_stand_in, artifact.target, onnx_path, sign_zero)
-            if reason := _no_emulator(artifact.target):
-                return replace(checked, reason=reason)
-            say("verify: the library under the emulator")
-            return _check_emulated(artifact, checked, onnx_path, sign_zero)
+        if build_stand_in is None:
+            found = _checked(folder, source, "the compiled library", say)
+            return Verification(THIS_LIBRARY, found.remark, found.largest_difference, found.inputs)
+        say("verify: the same network on this machine")
+        what = f"the network, compiled for this machine because it cannot run a library for {target.name},"
+        with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+            build_stand_in(Path(name))
+            found = _checked(Path(name), source, what, say)
+        checked = Verification(SAME_NETWORK, "", found.largest_difference, found.inputs)
+        if reason := _no_emulator(target):
+            return replace(checked, reason=reason)
+        say("verify: the library under the emulator")
+        return _check_emulated(folder, target, checked, source)
     except NoReference as error:
-        return not_checked(f"onnxruntime has no kernel for a part of it: {error.reason}")
+        if fault := invalid(source.path):
+            raise InputError(f"{source.path}: the file is no valid ONNX: {fault}; export it again") from None
+        return not_checked(error.reason if error.reason.startswith("onnxruntime") else f"onnxruntime: {error.reason}")
+    except Undecided as error:
+        return not_checked(str(error).partition("; ")[0])
 
 
-def _check_stand_in(
-    build: Callable[[Path], None], target: TargetInfo, onnx_path: str | os.PathLike[str], sign_zero: str | None
-) -> Verification:
-    what = f"the network, compiled for this machine because it cannot run a library for {target.name},"
+def _checked(folder: Path, source: Source, what: str, say: Callable[[str], None]) -> Comparison:
+    """The comparison of a library that this machine runs; where it disagrees, the error names the layer."""
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
-        build(Path(name))
-        with load(name) as artifact:
-            difference = verify_artifact(artifact, onnx_path, sign_zero=sign_zero, what=what)
-    return Verification(SAME_NETWORK, "", difference, INPUTS)
+        arrays = Path(name) / "mismatch.npz"
+        request = Request(str(folder), str(source.path), source.sign_zero, str(arrays), what=what)
+        try:
+            return run_check(request)
+        except Disagrees as error:
+            say("verify: the library disagrees, looking for the layer")
+            layer = _layer(source, request)
+            raise VerificationError(_report(error, source, arrays, layer)) from None
+
+
+def _layer(source: Source, request: Request) -> Layer | None:
+    """The first layer that differs, whose values are added to the arrays of the mismatch."""
+    arrays = Path(request.arrays)
+    groups = read_arrays(arrays)
+
+    def compare(folder: Path, onnx_path: Path) -> dict[str, float]:
+        found = differences(replace(request, folder=str(folder), onnx_path=str(onnx_path), same_inputs=True))
+        inside = read_arrays(arrays)
+        for group in ("expected", "got"):
+            values = {name: value for name, value in inside[group].items() if name not in groups[group]}
+            groups.setdefault(f"layers_{group}", {}).update(values)
+        return found
+
+    layer = find_layer(source.path, compile_here=source.compile_here, compare=compare)
+    write_arrays(arrays, **groups)
+    return layer
+
+
+def _report(error: Disagrees, source: Source, arrays: Path, layer: Layer | None) -> str:
+    """What a user can do with a mismatch, in one line."""
+    where = layer.text if layer else "no layer differs where its value is an output: the fault is in how they are fused"
+    if source.dump is None:
+        kept = "--dump-mismatch FILE keeps the values"
+    else:
+        shutil.copyfile(arrays, source.dump)
+        kept = f"the values are in {source.dump}"
+    return f"{error}; {where}; this is a fault of the compiler, please report it with the file ({kept})"
 
 
 def _no_emulator(target: TargetInfo) -> str:
@@ -103,31 +155,32 @@ def _no_emulator(target: TargetInfo) -> str:
     return ""
 
 
-def _check_emulated(
-    artifact: Artifact, checked: Verification, onnx_path: str | os.PathLike[str], sign_zero: str | None
-) -> Verification:
+def _check_emulated(folder: Path, target: TargetInfo, checked: Verification, source: Source) -> Verification:
     """The verification ``checked`` with the emulator's result, or with the reason why the emulator gave no decisive
     answer.
     """
-    cpu = artifact.target.emulator
-    begun: list[float] = []
-
-    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        begun.append(time.monotonic())
-        if begun[-1] - begun[0] > EMULATION_LIMIT_S:  # the inputs before had ties, and decided nothing
-            raise DeviceLost(f"no input decided within {EMULATION_LIMIT_S:g} s")
-        return EmulatorDevice(cpu, timeout_s=EMULATION_LIMIT_S).run(artifact, inputs)
-
-    what = f"the compiled library, run under the emulator as {cpu},"
-    try:
-        difference = verify_artifact(
-            artifact, onnx_path, sign_zero=sign_zero, run=run, what=what, needed=EMULATED_INPUTS
+    what = f"the compiled library, run under the emulator as {target.emulator},"
+    with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+        arrays = Path(name) / "mismatch.npz"
+        request = Request(
+            str(folder),
+            str(source.path),
+            source.sign_zero,
+            str(arrays),
+            what=what,
+            needed=EMULATED_INPUTS,
+            emulator=target.emulator,
+            limit_s=EMULATION_LIMIT_S,
         )
-    except (DeviceLost, Undecided) as error:
-        return replace(checked, reason=str(error).partition("; ")[0])
-    except DeviceError as error:
-        raise VerificationError(
-            f"the compiled library fails under the emulator as {cpu}: {error}; this is a fault of the compiler, please "
-            "report it"
-        ) from None
-    return Verification(EMULATED, "", max(difference, checked.largest_difference), EMULATED_INPUTS)
+        try:
+            found = run_check(request)
+        except (DeviceLost, Undecided) as error:
+            return replace(checked, reason=str(error).partition("; ")[0])
+        except Disagrees as error:
+            raise VerificationError(_report(error, source, arrays, None)) from None
+        except DeviceError as error:
+            raise VerificationError(
+                f"the compiled library fails under the emulator as {target.emulator}: {error}; this is a fault of the "
+                "compiler, please report it"
+            ) from None
+    return Verification(EMULATED, "", max(found.largest_difference, checked.largest_difference), EMULATED_INPUTS)

@@ -41,7 +41,7 @@ def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelPro
         model = inliner.inline_local_functions(model)
     defined = {(function.domain, function.name) for function in model.functions}
     expand_quantizers(model)
-    types = _element_types(model)
+    types = element_types(model)
     nodes: list[onnx.NodeProto] = []
     added: set[str] = set()
     for node in model.graph.node:
@@ -101,7 +101,7 @@ def _call(node: onnx.NodeProto) -> onnx.NodeProto:
     return call
 
 
-def _element_types(model: onnx.ModelProto) -> dict[str, int]:
+def element_types(model: onnx.ModelProto) -> dict[str, int]:
     """The element type of each value, as far as it is known."""
     try:
         graph = shape_inference.infer_shapes(model).graph

@@ -16,9 +16,9 @@ class Verification:
     """The record of how a library was checked.
 
     ``method``, one of METHODS, says which code was run; where it is EMULATED, the same network was also compared on the
-    machine that compiled it. ``reason`` says why nothing was checked, or why the library was not run under the
-    emulator. ``largest_difference`` is relative to the largest magnitude of an output; ``inputs`` is the number of
-    random inputs of the comparison.
+    machine that compiled it. ``reason`` says why nothing was checked, why the library was not run under the emulator,
+    or, of one that was run, what is no fault but good to know. ``largest_difference`` is relative to the largest
+    magnitude of an output; ``inputs`` is the number of random inputs of the comparison.
     """
 
     method: str
@@ -39,7 +39,8 @@ class Verification:
         if self.method == NOT_CHECKED:
             return ""
         count = f"{self.inputs} random input{'s' * (self.inputs > 1)}"
-        rest = f"; the library itself was not run under the emulator: {self.reason}" if self.reason else ""
+        words = "the library itself was not run under the emulator: " if self.method == SAME_NETWORK else ""
+        rest = f"; {words}{self.reason}" if self.reason else ""
         return (
             f"compared with onnxruntime on {count}: {self.method}, largest relative difference "
             f"{self.largest_difference:.1e}{rest}"

@@ -18,8 +18,8 @@ from b2nn_tvm.errors import VerificationError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets.target import TargetInfo, get
 from b2nn_tvm.verification import check_library as checks
-from b2nn_tvm.verification.check_library import check_library
-from b2nn_tvm.verification.verify_artifact import TOLERANCE
+from b2nn_tvm.verification.check_library import Source, check_library
+from b2nn_tvm.verification.relative_difference import TOLERANCE
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network, binary, binary_constants, constant
 
@@ -39,9 +39,8 @@ def check(tmp_path) -> Callable[..., Verification]:
         made = import_onnx(save(tmp_path, library.build(), "library.onnx")) if library else right
         build_for_target(made, target, tmp_path / "library", metadata=BuildMetadata())
         stand_in = lambda folder: build_for_target(right, get("native"), folder, metadata=BuildMetadata())
-        return check_library(
-            tmp_path / "library", path, sign_zero=None, build_stand_in=stand_in, say=lambda phase: None
-        )
+        source = Source(path, None, compile_here=lambda file, folder: stand_in(folder))
+        return check_library(tmp_path / "library", source, build_stand_in=stand_in, say=lambda phase: None)
 
     return check
 

@@ -7,7 +7,8 @@ import pytest
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.verification.verify_artifact import TOLERANCE, Oracle, relative_difference
+from b2nn_tvm.verification.oracle import Oracle
+from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
 from tests.support.networks.weight_binary_networks import LAYERS, RESNET_PLAN, export_resnet, save_layers
 
 pytestmark = pytest.mark.emulated

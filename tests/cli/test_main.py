@@ -37,3 +37,11 @@ def test_it_runs_as_a_module() -> None:
     code = "import runpy, sys; sys.argv[1:] = ['--version']; runpy.run_module('b2nn_tvm.cli.main', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()[-1]) == (0, __version__), done.stderr
+
+
+def test_a_command_that_works_under_limits_does_so_under_this_name_as_well(tmp_path) -> None:
+    words = ["b2nn", "compile", str(tmp_path / "absent.onnx"), "--time-limit", "0.001s"]
+    code = f"import sys; sys.argv = {words!r}; from b2nn_tvm.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: this takes longer than 0.001 s; give it more time with")

@@ -23,7 +23,8 @@ from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.plan import Plan
-from b2nn_tvm.verification.verify_artifact import TIE, Oracle
+from b2nn_tvm.verification.agree_at_ties import TIE
+from b2nn_tvm.verification.oracle import Oracle
 from tests.support.loop.small_search import FOUR_LAYERS, QUICK, few_digits, network, stamps
 from tests.support.processor_time import seconds_of_children
 

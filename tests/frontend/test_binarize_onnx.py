@@ -10,7 +10,7 @@ from b2nn_tvm.frontend.binarize_onnx import binarize_onnx, latency_note
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.reference.two_values import two_values
-from b2nn_tvm.verification.verify_artifact import Oracle
+from b2nn_tvm.verification.oracle import Oracle
 from tests.support.networks.float_network import float_network
 from tests.support.networks.onnx_models import model, save
 

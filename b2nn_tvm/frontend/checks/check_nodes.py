@@ -18,6 +18,13 @@ from b2nn_tvm.frontend.checks.walk_model import all_graphs
 _STANDARD = ("", "ai.onnx")
 _NEWEST_OPSET = 999  # ONNX has a new one each half a year
 _ATTRIBUTE_TYPES = {number: word for word, number in onnx.AttributeProto.AttributeType.items()}
+_COUNTS = ("blocksize", "dilations", "group", "kernel_shape", "strides")  # of 1 or more, wherever they are defined
+_FLAGS = frozenset(
+    (
+        *("allowzero", "ceil_mode", "count_include_pad", "keepdims", "noop_with_empty_axes", "select_last_index"),
+        *("storage_order", "transA", "transB"),
+    )
+)
 _DO = "the file is damaged, or for another opset: export it again"
 
 
@@ -80,3 +87,8 @@ def _check_attributes(
         found = _ATTRIBUTE_TYPES.get(attribute.type, str(attribute.type))
         if found not in (wanted, "UNDEFINED"):  # old files leave the type out
             raise InputError(f"{label} has an attribute {name} of type {found}, not {wanted}; {_DO}")
+        counts = [*attribute.ints, *([attribute.i] if wanted == "INT" else [])] if name in _COUNTS else []
+        if min(counts, default=1) < 1:
+            raise InputError(f"{label} has {name} of {min(counts)}, but it has to be 1 or more; {_DO}")
+        if name in _FLAGS and wanted == "INT" and attribute.i not in (0, 1):
+            raise InputError(f"{label} has {name} of {attribute.i}, but it has to be 0 or 1; {_DO}")

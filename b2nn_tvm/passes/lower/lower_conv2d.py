@@ -76,9 +76,8 @@ class _Lowering:
             context.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
             return self._winograd(call, context, filters, workload)
         context.note(f"lowered to a direct convolution: {obstacle}")
-        depthwise = 1 < workload.groups == workload.in_channels == workload.out_channels and not has_binary_weights(
-            call, filters
-        )
+        one_each = workload.groups == workload.in_channels == workload.out_channels > 1
+        depthwise = one_each and not has_binary_weights(call, filters)
         x = self._pad(call.args[0], workload.padding, context)
         lanes = _group_lanes(
             self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups

@@ -9,7 +9,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_nodes import check_nodes
 from tests.support.networks.imported import name_nodes
 from tests.support.networks.onnx_models import model
-from tests.support.networks.onnx_networks import NETWORKS
+from tests.support.networks.onnx_networks import NETWORKS, constant
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -36,6 +36,24 @@ def test_what_does_not_fit(change, text):
     change(node)
     with pytest.raises(InputError, match=text):
         check_nodes(built)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        ("strides = [-1, -1]", "has strides of -1, but it has to be 1 or more"),
+        ("dilations = [1, 0]", "has dilations of 0"),
+        ("kernel_shape = [3, -3]", "has kernel_shape of -3"),
+        ("group = 0", "has group of 0"),
+    ],
+)
+def test_counts_are_positive(attributes, text):
+    with pytest.raises(InputError, match=text):
+        check_nodes(model(f"output = Conv <{attributes}> (input, w)", {"w": constant("w", (4, 4, 3, 3))}))
+    with pytest.raises(InputError, match="has blocksize of -2"):
+        check_nodes(model("output = DepthToSpace <blocksize = -2> (input)"))
+    with pytest.raises(InputError, match="has keepdims of 2147483648, but it has to be 0 or 1"):
+        check_nodes(model("output = ReduceMean <keepdims = 2147483648> (input)"))
 
 
 @pytest.mark.parametrize("opset", [-1, 1000, 2**62])

@@ -123,6 +123,11 @@ NETWORKS: dict[str, Network] = {
         {"w": (6, 1, 3, 3)},
         inputs="float[1,3,9,7] input",
     ),
+    "from one channel to one channel": Network(
+        "a = Conv <pads = [2, 2, 2, 2]> (input, w, b) c = Relu (a) output = Conv (c, v)",
+        {"w": (1, 1, 5, 5), "b": (1,), "v": (1, 1, 3, 3)},
+        inputs="float[1,1,9,7] input",
+    ),
     "grouped": Network(
         "a = Conv <group = 2, pads = [1, 0, 0, 1]> (input, w) b = Relu (a) output = Conv <group = 4> (b, v)",
         {"w": (12, 3, 3, 2), "v": (8, 3, 1, 1)},

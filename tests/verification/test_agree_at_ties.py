@@ -1,0 +1,80 @@
+"""A right library that decides ties otherwise is told from one that is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from b2nn_tvm.verification import agree_at_ties
+from b2nn_tvm.verification.agree_at_ties import agrees
+from b2nn_tvm.verification.oracle import Oracle
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import Network
+
+SHAPE = "float[1,4,5,5]"
+CHAIN = Network(
+    "a = Mul (input, third) p = Greater (a, t) s = Where (p, one, minus) c = Conv (s, w) q = Greater (c, zero)"
+    " r = Where (q, one, minus) d = Concat <axis = 1> (c, r) e = Conv (d, v) output = GlobalAveragePool (e)",
+    {
+        "third": np.float32(1 / 3),
+        "t": np.float32(1) * np.float32(1 / 3),
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "minus": np.float32(-1),
+        "w": (5, 4, 3, 3),
+        "v": (6, 10, 1, 1),
+    },
+    f"{SHAPE} input",
+)
+
+
+@pytest.fixture
+def oracle(tmp_path):
+    return Oracle(save(tmp_path, CHAIN.build())).forced
+
+
+def inputs(ties: int) -> dict[str, np.ndarray]:
+    """An image with this number of pixels that meet the first threshold."""
+    x = np.random.default_rng(3).choice(np.float32([0.5, 2, -1]), (1, 4, 5, 5))
+    x.flat[: 7 * ties : 7] = 1
+    return {"input": x}
+
+
+def decided(oracle, x, turned: list[int]) -> dict[str, np.ndarray]:
+    """The outputs of a library that turns these comparisons of the first sign."""
+    first = oracle.decisions[0]
+    result = oracle.run(x, {}, {}).values[first.result]
+    return oracle.run(
+        x, {first.result: {place: ~result.flat[place] for place in turned}}, {first.result: result.shape}
+    ).outputs
+
+
+@pytest.mark.parametrize("turned", [[], [0], [7, 14], [0, 7, 14, 21, 28]])
+def test_any_ties_may_be_turned(oracle, turned):
+    got = decided(oracle, inputs(5), turned)
+    assert np.array_equal(got["output"], decided(oracle, inputs(5), [])["output"]) == (turned == [])
+    assert agrees(oracle, inputs(5), got) is True
+
+
+def test_what_is_no_tie_may_not(oracle):
+    """The first nine pixels are far from their threshold, and there are no ties: that is wrong for certain."""
+    got = decided(oracle, inputs(0), list(range(9)))
+    assert not np.array_equal(got["output"], decided(oracle, inputs(0), [])["output"])
+    assert agrees(oracle, inputs(0), got) is False
+
+
+def test_other_values_are_wrong_without_ties(tmp_path):
+    oracle = Oracle(save(tmp_path, Network("output = Sigmoid (input)").build())).forced
+    x = {"input": np.zeros((1, 4, 9, 7), np.float32)}
+    right = oracle.run(x, {}, {}).outputs["output"]
+    assert agrees(oracle, x, {"output": right * (1 + 1e-6)}) is True
+    assert agrees(oracle, x, {"output": right * (1 + 1e-3)}) is False
+    assert agrees(oracle, x, {"output": right * (1 + 1e-3)}, half=True) is True
+    assert agrees(oracle, x, {"output": right[:, :2]}) is False
+    assert agrees(oracle, x, {"output": right * np.nan}) is False
+
+
+def test_where_more_is_open_than_can_be_tried_nothing_is_said(oracle, monkeypatch):
+    monkeypatch.setattr(agree_at_ties, "RUNS", 3)
+    x = inputs(10)
+    assert agrees(oracle, x, {name: value + 1 for name, value in decided(oracle, x, []).items()}) is None

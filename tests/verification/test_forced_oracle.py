@@ -1,0 +1,80 @@
+"""Networks whose decisions are forced, and what rounding at random changes in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from b2nn_tvm.verification.forced_oracle import ForcedOracle
+from b2nn_tvm.verification.oracle import Oracle
+from tests.support.networks.onnx_models import save
+from tests.support.networks.onnx_networks import Network, binary, binary_constants, constant
+
+X = {"input": constant("x", (1, 4, 9, 7))}
+TWO_SIGNS = Network(
+    "p = Greater (input, a) s = Where (p, one, minus) c = Conv (s, w) q = Less (c, b) output = Where (q, one, minus)",
+    {
+        "a": np.float32([[[0.25]], [[0.0]], [[0.5]], [[1.0]]]),
+        "b": np.float32(0.125),
+        "one": np.float32(1),
+        "minus": np.float32(-1),
+        "w": (3, 4, 3, 3),
+    },
+)
+
+
+@pytest.fixture
+def forced(tmp_path):
+    def forced(network: Network) -> ForcedOracle:
+        return Oracle(save(tmp_path, network.build())).forced
+
+    return forced
+
+
+def test_without_choices_nothing_is_changed(forced, tmp_path):
+    oracle = forced(TWO_SIGNS)
+    assert [decision.op for decision in oracle.decisions] == ["Greater", "Less"]
+    np.testing.assert_array_equal(oracle.thresholds, [0.25, 0, 0.5, 1, 0.125])
+    expected = Oracle(save(tmp_path, TWO_SIGNS.build(), "other.onnx")).run(X)["output"]
+    np.testing.assert_array_equal(oracle.run(X, {}, {}).outputs["output"], expected)
+
+
+def test_one_place_of_one_decision_is_forced(forced):
+    oracle = forced(TWO_SIGNS)
+    last = oracle.decisions[1]
+    before = oracle.run(X, {}, {})
+    was = before.values[last.result]
+    after = oracle.run(X, {last.result: {5: ~was.flat[5]}}, {last.result: was.shape})
+    changed = np.flatnonzero(after.outputs["output"] != before.outputs["output"])
+    np.testing.assert_array_equal(changed, [5])
+    first = oracle.decisions[0]
+    x, threshold = before.at(first)
+    np.testing.assert_array_equal(x > threshold, before.values[first.result])
+
+
+def test_rounding_at_random_changes_what_is_rounded_and_nothing_else(forced):
+    oracle = forced(TWO_SIGNS)
+    computed = oracle.run(X, {}, {})
+    noise = oracle.noise(X, computed)
+    assert noise.outputs["output"].max() < 1e-5  # the signs are those of before
+    sums = oracle.decisions[1].x
+    scale = np.abs(computed.values[sums]).max()
+    assert 1e-8 * scale < noise.values[sums].max() < 1e-5 * scale
+    assert not noise.values["input"].any()
+
+
+def test_the_noise_of_a_difference_is_that_of_its_operands(forced):
+    oracle = forced(
+        Network("a = Mul (input, c) b = Add (a, d) output = Sub (b, d)", {"c": np.float32(1e-4), "d": (4, 1, 1)})
+    )
+    computed = oracle.run(X, {}, {})
+    relative = oracle.noise(X, computed).outputs["output"].max() / np.abs(computed.outputs["output"]).max()
+    assert relative > 1e-4
+    assert oracle.decisions == []
+
+
+def test_functions_of_the_file_are_looked_into(forced):
+    oracle = forced(Network(binary("input", "output", "u", 4), binary_constants("u", 6, 4)))
+    (decision,) = oracle.decisions
+    assert decision.op == "GreaterOrEqual" and decision.exact
+    np.testing.assert_array_equal(oracle.thresholds, binary_constants("u", 6, 4)["u_t"])
