@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import onnx
 
 from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.frontend.checks.check_names import printable
 
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn")
 _RECURRENT = frozenset({"GRU", "LSTM", "RNN", "Scan"})
@@ -26,7 +27,7 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
     for node in model.graph.node:
         special = node.op_type in _RECURRENT | _CONTROL | _RANDOM and node.domain in ("", "ai.onnx")
         if special or node.op_type not in known or node.domain not in _DOMAINS:
-            op = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+            op = printable(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
             unknown.setdefault(op, []).append(node)
     if not unknown:
         return
