@@ -18,8 +18,10 @@ from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.capture import MATRIX_FUNCTIONS, capture_shapes, is_activation, tensor_shape
+from b2nn_tvm.mixbin.network.activation_nodes import is_activation
+from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of
+from b2nn_tvm.mixbin.network.record import MATRIX_FUNCTIONS
 
 BINARY_SAVING = 64  # multiply-accumulates of one 64-bit xnor and popcount
 
