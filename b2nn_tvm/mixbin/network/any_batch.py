@@ -21,10 +21,10 @@ class BatchDecides(Exception):
     """The batch size decides more than the sizes of tensors, as a loop over the images does."""
 
 
-def for_any_batch(small: Recording, large: Recording) -> None:
+def for_any_batch(small: Recording, large: Recording, *, batch: int) -> None:
     """Let the graph of ``small``, recorded with BATCHES[0] images, compute what both compute; in place.
 
-    ``large`` was recorded with BATCHES[1] images. A number that is a multiple of the batch size in both becomes that
+    ``large`` was recorded with BATCHES[1] images. The shapes become those for ``batch`` images. A number that is a multiple of the batch size in both becomes that
     multiple of the input's first size. Raises BatchDecides where the two differ in anything else.
     """
     nodes, others = list(small.graph.nodes), list(large.graph.nodes)
@@ -42,6 +42,8 @@ def for_any_batch(small: Recording, large: Recording) -> None:
             _merged(mine, theirs, twins, counts, small.graph)
             for mine, theirs in ((node.args, twins[node].args), (node.kwargs, twins[node].kwargs))
         )
+        if "shape" in node.meta:
+            node.meta["shape"] = _shape(node.meta["shape"], twins[node].meta["shape"], batch)
 
 
 def _merged(
@@ -84,3 +86,11 @@ def _count(times: int, counts: dict[int, fx.Node], graph: fx.Graph) -> fx.Node:
         return counts[1]
     with graph.inserting_after(counts[1]):
         return graph.call_function(operator.mul, (counts[1], times))
+
+
+def _shape(small: tuple[int, ...], large: tuple[int, ...], batch: int) -> tuple[int, ...]:
+    """The shape for ``batch`` images, on the straight line through both sizes of each axis."""
+    if len(small) != len(large):
+        raise BatchDecides
+    step = BATCHES[1] - BATCHES[0]
+    return tuple(one + (two - one) * (batch - BATCHES[0]) // step for one, two in zip(small, large, strict=True))

@@ -61,6 +61,8 @@ def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
     plain = _initialized(model, shape)
     setattr(model, _SHAPE, shape)
     graph_module = capture(plain.eval(), shape)
+    if all(shape_of(node) is not None for node in graph_module.graph.nodes if node.op == "placeholder"):
+        return graph_module
     try:
         with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
             _ShapeRecorder(graph_module).run(torch.empty(shape, dtype=_dtype(plain)))
@@ -128,7 +130,7 @@ def _recorded(model: nn.Module, shape: tuple[int, ...]) -> tuple[Recording, bool
 
     try:
         small, large = map(run, BATCHES)
-        for_any_batch(small, large)
+        for_any_batch(small, large, batch=shape[0])
     except (BatchDecides, ForwardFailed):
         try:
             return run(shape[0]), False

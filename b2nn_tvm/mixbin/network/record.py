@@ -55,7 +55,7 @@ class ForwardFailed(Exception):
 class Recording:
     """``graph`` names the modules and parameters of the network; ``constants`` are tensors that it has under no name.
 
-    ``norms`` are the nodes that stand for the batch norm alone of a subclass of torch's, which does more behind it.
+    Every node that gives a tensor has its ``meta["shape"]``. ``norms`` are the nodes that stand for the batch norm alone of a subclass of torch's, which does more behind it.
     """
 
     graph: fx.Graph
@@ -121,8 +121,7 @@ class _Recorder(TorchFunctionMode):
         if name == "__iter__":
             return iter(self.__torch_function__(torch.Tensor.unbind, types, (args[0], 0)))
         if norm := self._norm_of(function, args, kwargs):
-            with self._pause():
-                return self._record("call_module", norm, args[:1], {}, lambda: function(*args, **kwargs))
+            return self._record("call_module", norm, args[:1], {}, lambda: _normalized(args[0], self._running[-1]))
         op, target, arguments = _operation(function, name, args)
         return self._record(op, target, arguments, kwargs, lambda: function(*args, **kwargs))
 
@@ -135,6 +134,8 @@ class _Recorder(TorchFunctionMode):
         try:
             if is_leaf(module):
                 with self._pause():
+                    if type(module).forward is Norm.forward and not kwargs:
+                        return self._record("call_module", name, args, {}, lambda: _normalized(*args, module))
                     return self._record("call_module", name, args, kwargs, lambda: module._call_impl(*args, **kwargs))
             result = module._call_impl(*args, **kwargs)
         except Exception:
@@ -237,6 +238,7 @@ class _Recorder(TorchFunctionMode):
         return node
 
     def _name(self, tensor: torch.Tensor, node: fx.Node) -> None:
+        node.meta["shape"] = tuple(tensor.shape)
         self._nodes[id(tensor)] = node
         self._alive.append(tensor)
 
@@ -262,6 +264,15 @@ class _Recorder(TorchFunctionMode):
             yield
         finally:
             self._paused = False
+
+
+def _normalized(image: torch.Tensor, norm: nn.Module) -> torch.Tensor:
+    """The result of ``norm`` without values, for which torch itself takes many times as long."""
+    assert isinstance(norm, Norm)
+    norm._check_input_dim(image)
+    if image.shape[1] != norm.num_features:
+        raise ValueError(f"a batch norm of {norm.num_features} channels got {image.shape[1]} channels")
+    return torch.empty_like(image)
 
 
 def _operation(function: Any, name: str, args: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:

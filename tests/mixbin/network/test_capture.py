@@ -11,17 +11,8 @@ from b2nn_tvm import models
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules.activations import BinReLU
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.capture import (
-    batched,
-    capture,
-    capture_shapes,
-    drops_sign,
-    is_activation,
-    is_commuting,
-    is_passing,
-    module_of,
-    shape_of,
-)
+from b2nn_tvm.mixbin.network.capture import batched, capture, capture_shapes, shape_of
+from b2nn_tvm.mixbin.network.fx_nodes import module_of
 from b2nn_tvm.mixbin.network.layers import trace
 
 
@@ -122,30 +113,3 @@ def test_modules_are_shared_and_ours_are_leaves():
     assert called == [model[0], model[1][0]]
     with pytest.raises(InputError, match=r"an input shape is \[C, H, W\]"):
         batched((3, 0, 8))
-
-
-@pytest.mark.parametrize(
-    ("activation", "drops"),
-    [
-        (nn.ReLU(), True),
-        (nn.ReLU6(), True),
-        (nn.Hardtanh(0.0, 1.0), True),
-        (nn.Hardtanh(), False),
-        (nn.PReLU(), False),
-        (Step(lambda x: x.clamp(min=0)), True),
-        (Step(lambda x: torch.clamp(x, -1, 1)), False),
-        (Step(lambda x: F.hardtanh(x, 0.0, 6.0)), True),
-    ],
-)
-def test_activations_and_whether_they_drop_the_sign(activation, drops):
-    captured = capture(nn.Sequential(activation))
-    (node,) = [node for node in captured.graph.nodes if node.op.startswith("call_")]
-    assert is_activation(node, captured) and drops_sign(node, captured) == drops
-
-
-def test_poolings_commute_with_activations_and_sums_do_not():
-    captured = capture(nn.Sequential(nn.MaxPool2d(2), nn.AvgPool2d(2), Step(lambda x: x + 1)))
-    pool, mean, total = (node for node in captured.graph.nodes if node.op.startswith("call_"))
-    assert [is_passing(node, captured) for node in (pool, mean, total)] == [True, True, False]
-    assert [is_commuting(node, captured) for node in (pool, mean, total)] == [True, False, False]
-    assert not any(is_activation(node, captured) for node in (pool, mean, total))
