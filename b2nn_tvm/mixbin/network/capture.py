@@ -17,10 +17,11 @@ from torch._subclasses.fake_tensor import (
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.mixbin.network.any_batch import BATCHES, BatchDecides, for_any_batch
+from b2nn_tvm.mixbin.network.captured_network import CapturedNetwork
 from b2nn_tvm.mixbin.network.in_place import remove_unused
 from b2nn_tvm.mixbin.network.leaves import is_leaf, is_torch_class
 from b2nn_tvm.mixbin.network.prepare import copied, initialize, prepared
-from b2nn_tvm.mixbin.network.record import ForwardFailed, LostTensor, Recording, record
+from b2nn_tvm.mixbin.network.record import ForwardFailed, LostTensor, Recording, image_without_values, record
 from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.user_code import place_of
 
@@ -48,7 +49,7 @@ def capture(model: nn.Module, input_shape: Sequence[int] | None = None) -> fx.Gr
             return _symbolic(model)
         except UnsupportedError:
             raise lost.error from lost.error.__cause__
-    return _graph_module(model, recording, any_batch=any_batch)
+    return _network(model, recording, shape, any_batch=any_batch)
 
 
 def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
@@ -58,8 +59,9 @@ def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
     captures. Nothing is computed. Raises InputError where the shape does not fit.
     """
     shape = batched(input_shape)
-    plain = _initialized(model, shape)
-    setattr(model, _SHAPE, shape)
+    lazily_made(model, shape)
+    plain = prepared(model)
+    (model.meta if isinstance(model, CapturedNetwork) else vars(model))[_SHAPE] = shape
     graph_module = capture(plain.eval(), shape)
     if all(shape_of(node) is not None for node in graph_module.graph.nodes if node.op == "placeholder"):
         return graph_module
@@ -73,21 +75,42 @@ def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
 
 def remembered_shape(model: nn.Module) -> tuple[int, ...] | None:
     """The shape of the last ``capture_shapes`` of ``model``, or of what it was copied from; None where there is none."""
-    shape: tuple[int, ...] | None = getattr(model, _SHAPE, None)
+    known = model.meta if isinstance(model, CapturedNetwork) else vars(model)
+    shape: tuple[int, ...] | None = known.get(_SHAPE)
     return shape
 
 
-def _initialized(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+def run_without_values(model: nn.Module, input_shape: Sequence[int], *, training: bool = False) -> Any:
+    """What ``model`` gives for images of ``input_shape`` [N, C, H, W], with tensors that have shapes alone.
+
+    ``model`` stays as it is. Raises what ``capture`` raises, but for what the tracing alone cannot follow.
+    """
+    shape = batched(input_shape)
+    try:
+        with quiet(), torch.no_grad():
+            return copied(model).train(training)(image_without_values(shape, dtype=_dtype(model), device=_device(model)))
+    except Exception as error:
+        failure = ForwardFailed("")
+        failure.__cause__ = error
+        found = _forward_error(model, shape, failure)
+        raise (found.error if isinstance(found, _Lost) else found) from error
+
+
+def lazily_made(model: nn.Module, shape: tuple[int, ...]) -> None:
+    """Give the lazy modules of ``model`` their parameters, in place; raises InputError where the shape does not fit."""
     try:
         initialize(model, shape)
     except Exception as error:
         raise _refused_shape(model, shape, error, "") from error
-    return prepared(model)
 
 
 def _dtype(model: nn.Module) -> torch.dtype:
     """The dtype of the first parameter, because the model refuses images of another dtype."""
     return next((parameter.dtype for parameter in model.parameters()), torch.float32)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def batched(input_shape: Sequence[int]) -> tuple[int, ...]:
@@ -121,8 +144,7 @@ class _Lost(Exception):
 
 def _recorded(model: nn.Module, shape: tuple[int, ...]) -> tuple[Recording, bool]:
     """The recording of ``model``, and whether it holds for any batch size."""
-    dtype = _dtype(model)
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    dtype, device = _dtype(model), _device(model)
 
     def run(batch: int) -> Recording:
         with quiet():
@@ -139,7 +161,9 @@ def _recorded(model: nn.Module, shape: tuple[int, ...]) -> tuple[Recording, bool
     return small, True
 
 
-def _graph_module(model: nn.Module, recording: Recording, *, any_batch: bool) -> fx.GraphModule:
+def _network(
+    model: nn.Module, recording: Recording, shape: tuple[int, ...], *, any_batch: bool
+) -> CapturedNetwork:
     graph = recording.graph
     remove_unused(graph, model)
     found: dict[str, Any] = {}
@@ -151,10 +175,10 @@ def _graph_module(model: nn.Module, recording: Recording, *, any_batch: bool) ->
             owner, _, name = node.target.rpartition(".")
             constant = recording.constants.get(node.target)
             found[node.target] = getattr(model.get_submodule(owner), name) if constant is None else constant
-    graph_module = fx.GraphModule(found, graph, class_name=type(model).__name__)
-    graph_module.training = model.training
-    graph_module.meta["any_batch"] = any_batch
-    return graph_module
+    network = CapturedNetwork(found, graph, class_name=type(model).__name__)
+    network.training = model.training
+    network.meta |= {_SHAPE: shape, "any_batch": any_batch}
+    return network
 
 
 def _norm_alone(module: nn.Module) -> nn.Module:

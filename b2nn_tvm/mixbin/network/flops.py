@@ -26,7 +26,7 @@ from b2nn_tvm.mixbin.network.record import MATRIX_FUNCTIONS
 BINARY_SAVING = 64  # multiply-accumulates of one 64-bit xnor and popcount
 
 _POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
-_POOLING_FUNCTIONS = {F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
+_POOLING_FUNCTIONS = {F.max_pool2d, F._max_pool2d, torch.max_pool2d, F.avg_pool2d}
 
 
 @dataclass(frozen=True)

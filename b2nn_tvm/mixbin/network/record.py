@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from b2nn_tvm.mixbin.network.leaves import is_leaf
 from b2nn_tvm.mixbin.network.own_convolutions import own_convolution
+from b2nn_tvm.mixbin.network.own_gradients import OwnGradient, reporting
 
 Norm = nn.modules.batchnorm._BatchNorm
 
@@ -70,12 +71,16 @@ def record(model: nn.Module, shape: Sequence[int], *, dtype: torch.dtype, device
     ForwardFailed.
     """
     recorder = _Recorder(model)
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        image = torch.empty(tuple(shape), dtype=dtype, device=device)
     try:
-        return recorder.run(image)
+        return recorder.run(image_without_values(shape, dtype=dtype, device=device))
     except Exception as error:
         raise ForwardFailed(recorder.failed) from error
+
+
+def image_without_values(shape: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """A tensor that has a shape, a type and a device, and passes them on, but no values."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        return torch.empty(tuple(shape), dtype=dtype, device=device)
 
 
 def set_item(tensor: torch.Tensor, index: Any, value: Any) -> torch.Tensor:
@@ -106,7 +111,7 @@ class _Recorder(TorchFunctionMode):
                 # Torch calls this in place of the module's own _call_impl; it is what nn.Module.compile sets.
                 module._compiled_call_impl = partial(self._call, name, module)
         self._running.append(self._model)
-        with torch.no_grad(), self:
+        with torch.no_grad(), reporting(self._apply), self:
             result = self._model(image)
         self._graph.output(self._argument(result))
         return Recording(self._graph, self._constants, frozenset(self._norms))
@@ -146,6 +151,15 @@ class _Recorder(TorchFunctionMode):
         if isinstance(module, nn.Conv2d) and isinstance(result, torch.Tensor) and len(args) == 1 and not kwargs:
             self._unite(name, module, args[0], result, before)
         return result
+
+    def _apply(
+        self, function: OwnGradient, args: tuple[Any, ...], kwargs: dict[str, Any], run: Callable[[], Any]
+    ) -> Any:
+        """In place of ``torch.autograd.Function.apply``."""
+        if self._paused:
+            return run()
+        with self._pause():
+            return self._record("call_function", function, args, kwargs, run)
 
     def _unite(self, name: str, module: nn.Conv2d, image: Any, result: torch.Tensor, before: int) -> None:
         """One node in place of those after ``before``, if together they are a convolution."""
@@ -282,7 +296,11 @@ def _operation(function: Any, name: str, args: tuple[Any, ...]) -> tuple[str, An
         return "call_function", getattr, (args[0], descriptor.__name__)
     if name == "__setitem__":
         return "call_function", set_item, args
-    if getattr(torch.Tensor, name, None) is not function:
+    module = getattr(function, "__module__", None)
+    if "<locals>" in getattr(function, "__qualname__", "") and module == F.__name__:
+        # One of the poolings that torch makes from two functions; those have names by which they can be pickled.
+        return "call_function", getattr(F, f"_{name}"), args
+    if getattr(torch.Tensor, name, None) is not function and (module != "torch._tensor" or not hasattr(torch.Tensor, name)):
         return "call_function", function, args
     if name.startswith("__") and hasattr(operator, name):
         return "call_function", getattr(operator, name), args
