@@ -107,6 +107,7 @@ class BinaryConv2d(nn.Module):
             binary.weight.copy_(conv.weight)
             if conv.bias is not None and binary.bias is not None:
                 binary.bias.copy_(conv.bias)
+                binary.bias.requires_grad_(conv.bias.requires_grad)
         return binary.train(conv.training)
 
     @property

@@ -30,12 +30,11 @@ def prepared(model: nn.Module) -> nn.Module:
     masks are folded into the weights. The copy computes what ``model`` computes in evaluation mode. Raises
     UnsupportedError for scripted modules, InputError where something in the model cannot be copied.
     """
-    model = _unwrapped(model)
-    result = copied(model)
-    for name, module in list(result.named_modules()):
-        inner = _unwrapped(module)
-        if inner is not module:
-            result.set_submodule(name, inner)
+    _refuse_scripted(model)
+    result = copied(_unwrapped(model))
+    for module in result.modules():  # which goes into what replaces a wrapper
+        for name, child in module._modules.items():
+            module._modules[name] = None if child is None else _unwrapped(child)
     modes = {module: module.training for module in result.modules()}
     result.eval()  # spectral norm updates its estimate in training mode
     for module in list(result.modules()):
@@ -76,15 +75,17 @@ def initialize(model: nn.Module, shape: Sequence[int]) -> None:
             module.training = mode
 
 
-def _unwrapped(module: nn.Module) -> nn.Module:
-    """``module`` without wrappers around it; raises UnsupportedError where it, or one of its modules, is scripted."""
-    for name, part in module.named_modules():
+def _refuse_scripted(model: nn.Module) -> None:
+    for name, part in model.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             where = f"its module {name!r}" if name else "it"
             raise UnsupportedError(
-                f"{type(module).__name__}: {where} is compiled by torch.jit, so its layers cannot be replaced; give the"
+                f"{type(model).__name__}: {where} is compiled by torch.jit, so its layers cannot be replaced; give the"
                 " network as it was before torch.jit.script or torch.jit.trace"
             )
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
     while True:
         inner = module._modules.get("_orig_mod")  # of torch._dynamo's OptimizedModule, which takes long to import
         if isinstance(inner, nn.Module) and type(module).__name__ == "OptimizedModule":
