@@ -47,3 +47,12 @@ def test_poolings_commute_with_activations_and_sums_do_not():
     assert [is_passing(node, captured) for node in (pool, mean, total)] == [True, True, False]
     assert [is_commuting(node, captured) for node in (pool, mean, total)] == [True, False, False]
     assert not any(is_activation(node, captured) for node in (pool, mean, total))
+
+
+def test_enlarged_and_shuffled_images_are_passed_too():
+    steps = [nn.Upsample(scale_factor=2), nn.UpsamplingNearest2d(scale_factor=2), nn.PixelShuffle(2), nn.ChannelShuffle(3)]
+    steps += [Step(lambda x: F.interpolate(x, scale_factor=2)), Step(lambda x: F.pixel_shuffle(x, 2))]
+    captured = capture(nn.Sequential(*steps))
+    nodes = [node for node in captured.graph.nodes if node.op.startswith("call_")]
+    assert all(is_passing(node, captured) for node in nodes)
+    assert [is_commuting(node, captured) for node in nodes] == [False, True, True, True, False, True]
