@@ -15,10 +15,14 @@ from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, Selection
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.conversion.transfer import transfer
 from b2nn_tvm.mixbin.network.layers import LayerTable
-from b2nn_tvm.mixbin.network.outputs import output_shapes, take_output
+from b2nn_tvm.mixbin.network.outputs import ends_in_softmax, output_shapes, take_output
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.progress import Note
 from b2nn_tvm.targets import target as targets
+
+
+# What RepVGG, MobileOne, FastViT, YOLO and their kin call it.
+_MERGING = ("reparameterize", "switch_to_deploy", "fuse", "merge_bn")
 
 
 def settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
@@ -86,8 +90,20 @@ def choose_output(network: nn.Module, data: DataBundle, name: str | None, *, not
             f"the network gives {scores[1]} scores, but the data {data.name} has {data.classes} classes; build it for"
             f" {data.classes} classes (a factory that takes the argument classes gets their number)"
         )
+    if ends_in_softmax(network, shape):
+        note("the network ends in a softmax, but the training takes the scores in front of it: leave the softmax out")
     if scores[1] > data.classes:
         note(f"the network gives {scores[1]} scores for the {data.classes} classes of {data.name}: the first are used")
+
+
+def hint_at_merging(network: nn.Module, *, note: Note) -> None:
+    """Tell ``note`` of methods that merge parallel branches into one layer, as re-parameterised networks have them."""
+    found = {name for module in network.modules() for name in _MERGING if callable(getattr(module, name, None))}
+    if found:
+        note(
+            f"modules of the network have a method {' and '.join(sorted(found))}: where it merges branches into one"
+            " layer, call it before the search, so that the layer becomes binary and not its branches"
+        )
 
 
 def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:

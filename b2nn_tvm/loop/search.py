@@ -18,6 +18,7 @@ from b2nn_tvm.loop.check_search import (
     check_front,
     check_head,
     choose_output,
+    hint_at_merging,
     imported_plan_for,
     reasons_of,
     settings_for_plan,
@@ -140,6 +141,7 @@ def search(
         ignore_head=ignore_head,
         note=note,
     ).eval()
+    hint_at_merging(network, note=note)
     choose_output(network, bundle, output_of, note=note)
     layers = trace(network, bundle.input_shape)
     if not layers.eligible:

@@ -16,6 +16,7 @@ from b2nn_tvm.loop.check_search import (
     check_front,
     check_head,
     choose_output,
+    hint_at_merging,
     imported_plan_for,
     reasons_of,
     settings_for_plan,
@@ -133,3 +134,24 @@ def test_outputs_that_are_no_class_scores(network: nn.Module, name: str | None, 
 def test_layers_of_other_kinds_have_their_reasons_too() -> None:
     layers = trace(nn.Sequential(nn.ConvTranspose2d(3, 4, 2), nn.Conv2d(4, 5, 1)), (3, 8, 8))
     assert reasons_of(layers) == "1: classifier; 0: ConvTranspose2d: only 2-D convolutions become binary"
+
+
+class Merging(nn.Sequential):
+    def switch_to_deploy(self) -> None:
+        """What networks of this kind have, and nobody here calls."""
+        raise AssertionError
+
+
+def test_methods_that_merge_branches_are_told_and_not_called() -> None:
+    notes: list[str] = []
+    hint_at_merging(nn.Sequential(Merging(nn.Conv2d(3, 4, 1))), note=notes.append)
+    hint_at_merging(nn.Conv2d(3, 4, 1), note=notes.append)
+    assert [note.split(":")[0] for note in notes] == ["modules of the network have a method switch_to_deploy"]
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(1), None])
+def test_a_softmax_at_the_end_is_told(last: nn.Module | None) -> None:
+    notes: list[str] = []
+    network = nn.Sequential(nn.Conv2d(3, 10, 32), nn.Flatten(), *([] if last is None else [last]))
+    choose_output(network.eval(), data.digits(), None, note=notes.append)
+    assert any("leave the softmax out" in note for note in notes) == (last is not None)

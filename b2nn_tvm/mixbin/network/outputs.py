@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
+from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.network.capture import run_without_values
+from b2nn_tvm.mixbin.network.capture import capture, run_without_values
+from b2nn_tvm.mixbin.network.fx_nodes import module_of
 
 
 class TakeOutput:
@@ -52,6 +54,18 @@ def output_shapes(
     if not shapes:
         raise InputError(f"{type(model).__name__} gives no tensor{' while it is trained' if training else ''}")
     return shapes
+
+
+def ends_in_softmax(model: nn.Module, input_shape: Sequence[int]) -> bool:
+    """Whether the one tensor that ``model`` gives comes from a softmax; raises what ``capture`` raises."""
+    graph_module = capture(model, input_shape)
+    (last,) = (node for node in graph_module.graph.nodes if node.op == "output")
+    node = last.args[0]
+    if not isinstance(node, fx.Node):
+        return False
+    if node.op == "call_module":
+        return isinstance(module_of(node, graph_module), nn.Softmax)
+    return node.target in (F.softmax, torch.softmax, "softmax")
 
 
 def named_tensors(output: Any) -> dict[str, torch.Tensor]:
