@@ -20,7 +20,6 @@ from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.progress import Note
 from b2nn_tvm.targets import target as targets
 
-
 # What RepVGG, MobileOne, FastViT, YOLO and their kin call it.
 _MERGING = ("reparameterize", "switch_to_deploy", "fuse", "merge_bn")
 

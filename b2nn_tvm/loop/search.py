@@ -100,8 +100,9 @@ def search(
     ``checkpoint`` holds the trained float weights. Where it is for another number of classes than the data, ``classes``
     builds the network for that number, and ``ignore_head`` leaves the checkpoint's head and trains a new one in the
     float epochs. ``output_of`` names the class scores of a network that gives several tensors: a key of its dict, a
-    field, or the place in its tuple; None is the first tensor. ``image_size`` and ``skip_bad`` are the ``size`` and ``skip_bad`` of ``data.get``. ``note`` is told
-    what was left of the checkpoint and of the data, and which output is used.
+    field, or the place in its tuple; None is the first tensor. ``image_size`` and ``skip_bad`` are the ``size`` and
+    ``skip_bad`` of ``data.get``. ``note`` is told what was left of the checkpoint and of the data, and which output is
+    used.
 
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.

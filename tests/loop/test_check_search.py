@@ -101,7 +101,12 @@ class Heads(nn.Module):
     ("kind", "name", "size", "told"),
     [
         ("one", None, 10, ""),
-        ("dict", None, 10, "the network gives out [10], aux [12]: 'out' is used alone; --output-of NAME chooses another"),
+        (
+            "dict",
+            None,
+            10,
+            "the network gives out [10], aux [12]: 'out' is used alone; --output-of NAME chooses another",
+        ),
         ("pixels", "out", 10, "the network gives map [4x30x30], out [10]: 'out' is used alone"),
         ("dict", "aux", 12, "the network gives 12 scores for the 10 classes of digits: the first are used"),
         ("training", None, 10, "the network gives one tensor [10], and while it is trained 0 [10], 1 [12]"),

@@ -201,7 +201,9 @@ def test_errors_of_the_users_own_code_are_said_to_be_theirs(digits, module: str,
     with pytest.raises(InputError, match=f"'{module}:broken': your factory fails with TypeError"):
         load_data(f"{module}:broken")
     (tmp_path / f"{module}_wrong.py").write_text("import torch\n\nraise RuntimeError('no device')\n")
-    with pytest.raises(InputError, match=rf"importing {module}_wrong fails with RuntimeError: no device \({module}_wrong.py:3\)"):
+    with pytest.raises(
+        InputError, match=rf"importing {module}_wrong fails with RuntimeError: no device \({module}_wrong.py:3\)"
+    ):
         load_model(f"{module}_wrong:net", digits, checkpoint=None, seed=0)
 
 

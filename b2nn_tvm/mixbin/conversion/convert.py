@@ -23,7 +23,7 @@ from b2nn_tvm.mixbin.network.capture import capture, remembered_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, target_name
 from b2nn_tvm.mixbin.network.in_place import remove_unused
 from b2nn_tvm.mixbin.network.layers import ineligible, layer_nodes, layer_of, own_form, unsupported
-from b2nn_tvm.mixbin.network.prepare import prepared
+from b2nn_tvm.mixbin.tracing.prepare import prepared
 from b2nn_tvm.plan import Plan, Precision
 
 
@@ -145,7 +145,7 @@ def _keep_signs(
         if not graph_module.meta.get("any_batch", True):
             raise UnsupportedError(
                 f"the forward of {type(result).__name__} does other operations for other batch sizes, so it cannot be"
-                f" rewired for {', '.join(target_name(node) for node in chosen)}; write it in operators on whole batches"
+                f" rewired for {', '.join(map(target_name, chosen))}; write it in operators on whole batches"
             )
         remove_unused(graph_module.graph, graph_module)
         graph_module.graph.lint()

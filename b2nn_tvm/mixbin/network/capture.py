@@ -16,13 +16,13 @@ from torch._subclasses.fake_tensor import (
 )
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
-from b2nn_tvm.mixbin.network.any_batch import BATCHES, BatchDecides, for_any_batch
-from b2nn_tvm.mixbin.network.captured_network import CapturedNetwork
 from b2nn_tvm.mixbin.network.in_place import remove_unused
-from b2nn_tvm.mixbin.network.leaves import is_leaf, is_torch_class
-from b2nn_tvm.mixbin.network.prepare import copied, initialize, prepared
-from b2nn_tvm.mixbin.network.record import ForwardFailed, LostTensor, Recording, image_without_values, record
 from b2nn_tvm.mixbin.network.silence import quiet
+from b2nn_tvm.mixbin.tracing.any_batch import BATCHES, BatchDecides, for_any_batch
+from b2nn_tvm.mixbin.tracing.captured_network import CapturedNetwork
+from b2nn_tvm.mixbin.tracing.leaves import is_leaf, is_torch_class
+from b2nn_tvm.mixbin.tracing.prepare import copied, initialize, prepared
+from b2nn_tvm.mixbin.tracing.record import ForwardFailed, LostTensor, Recording, image_without_values, record
 from b2nn_tvm.user_code import place_of
 
 _BY_VALUES = (DataDependentOutputException, DynamicOutputShapeException)
@@ -74,7 +74,7 @@ def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
 
 
 def remembered_shape(model: nn.Module) -> tuple[int, ...] | None:
-    """The shape of the last ``capture_shapes`` of ``model``, or of what it was copied from; None where there is none."""
+    """The shape of the last ``capture_shapes`` of ``model``, or of what it is a copy of; None for no such shape."""
     known = model.meta if isinstance(model, CapturedNetwork) else vars(model)
     shape: tuple[int, ...] | None = known.get(_SHAPE)
     return shape
@@ -88,7 +88,9 @@ def run_without_values(model: nn.Module, input_shape: Sequence[int], *, training
     shape = batched(input_shape)
     try:
         with quiet(), torch.no_grad():
-            return copied(model).train(training)(image_without_values(shape, dtype=_dtype(model), device=_device(model)))
+            return copied(model).train(training)(
+                image_without_values(shape, dtype=_dtype(model), device=_device(model))
+            )
     except Exception as error:
         failure = ForwardFailed("")
         failure.__cause__ = error
@@ -161,9 +163,7 @@ def _recorded(model: nn.Module, shape: tuple[int, ...]) -> tuple[Recording, bool
     return small, True
 
 
-def _network(
-    model: nn.Module, recording: Recording, shape: tuple[int, ...], *, any_batch: bool
-) -> CapturedNetwork:
+def _network(model: nn.Module, recording: Recording, shape: tuple[int, ...], *, any_batch: bool) -> CapturedNetwork:
     graph = recording.graph
     remove_unused(graph, model)
     found: dict[str, Any] = {}
@@ -184,7 +184,7 @@ def _network(
 def _norm_alone(module: nn.Module) -> nn.Module:
     """A module of torch's own class that shares all parameters, statistics and submodules with ``module``."""
     kind = next(kind for kind in type(module).__mro__ if is_torch_class(kind))
-    alone: nn.Module = kind.__new__(kind)
+    alone: nn.Module = object.__new__(kind)
     alone.__dict__ = dict(vars(module))
     return alone
 

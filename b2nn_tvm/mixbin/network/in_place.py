@@ -10,13 +10,16 @@ from torch.nn import functional as F
 
 from b2nn_tvm.mixbin.network.activation_nodes import is_activation
 from b2nn_tvm.mixbin.network.fx_nodes import module_of
-from b2nn_tvm.mixbin.network.record import set_item
+from b2nn_tvm.mixbin.tracing.operations import set_item
 
 # The activations whose name says that they overwrite their input, and their counterparts that do not.
 OUT_OF_PLACE = {torch.relu_: F.relu, F.relu_: F.relu, "relu_": "relu", "clamp_": "clamp", "sigmoid_": "sigmoid"}
 
 _OPERATORS = {
-    *(getattr(operator, f"i{name}") for name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or", "xor")),
+    *(
+        getattr(operator, f"i{name}")
+        for name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or", "xor")
+    ),
     operator.setitem,
     set_item,
 }

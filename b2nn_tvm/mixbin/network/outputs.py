@@ -1,8 +1,8 @@
 """The tensors that a network gives, by name, and the choice of one where there are several.
 
-    (logits, aux)                  are   "0", "1"
-    {"out": logits, "aux": aux}    are   "out", "aux"      (dataclasses and named tuples likewise)
-    {"out": [small, large]}        are   "out.0", "out.1"
+(logits, aux)                  are   "0", "1"
+{"out": logits, "aux": aux}    are   "out", "aux"      (dataclasses and named tuples likewise)
+{"out": [small, large]}        are   "out.0", "out.1"
 """
 
 from __future__ import annotations

@@ -50,7 +50,12 @@ def test_poolings_commute_with_activations_and_sums_do_not():
 
 
 def test_enlarged_and_shuffled_images_are_passed_too():
-    steps = [nn.Upsample(scale_factor=2), nn.UpsamplingNearest2d(scale_factor=2), nn.PixelShuffle(2), nn.ChannelShuffle(3)]
+    steps = [
+        nn.Upsample(scale_factor=2),
+        nn.UpsamplingNearest2d(scale_factor=2),
+        nn.PixelShuffle(2),
+        nn.ChannelShuffle(3),
+    ]
     steps += [Step(lambda x: F.interpolate(x, scale_factor=2)), Step(lambda x: F.pixel_shuffle(x, 2))]
     captured = capture(nn.Sequential(*steps))
     nodes = [node for node in captured.graph.nodes if node.op.startswith("call_")]

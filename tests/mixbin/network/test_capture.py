@@ -5,13 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from b2nn_tvm import models
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules.activations import BinReLU
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.capture import batched, capture, capture_shapes, remembered_shape, run_without_values, shape_of
+from b2nn_tvm.mixbin.network.capture import (
+    batched,
+    capture,
+    capture_shapes,
+    remembered_shape,
+    run_without_values,
+    shape_of,
+)
 from b2nn_tvm.mixbin.network.fx_nodes import module_of
 from b2nn_tvm.mixbin.network.layers import trace
 
@@ -43,7 +49,7 @@ def test_untraceable_models_name_the_module_and_the_line():
     line = Branching.forward.__code__.co_firstlineno + 1
     with pytest.raises(
         UnsupportedError,
-        match=rf"Holder cannot be traced: its module 'block.1' \(test_capture.py:{line}\) decides by the values of the image",
+        match=rf"Holder cannot be traced: its module 'block.1' \(test_capture.py:{line}\) decides by the values of",
     ):
         trace(Holder(), (3, 4, 4))
 
@@ -65,19 +71,22 @@ class Step(nn.Module):
         lambda x: x * float(x.mean()),
         lambda x: x[x > 0].sum() + x,
         lambda x: x * 2 if torch.any(x > 0) else x,
-        lambda x: torch.nonzero(x),
+        torch.nonzero,
     ],
     ids=["a number from a tensor", "a selection by values", "a branch", "places of values"],
 )
 def test_what_the_values_of_the_image_decide_is_refused(step):
-    with pytest.raises(UnsupportedError, match=r"its module '1' \(test_capture.py:\d+\) decides by .*; use torch.where"):
+    with pytest.raises(
+        UnsupportedError, match=r"its module '1' \(test_capture.py:\d+\) decides by .*; use torch.where"
+    ):
         trace(nn.Sequential(conv(3, 3), Step(step)), (3, 4, 4))
 
 
 def test_without_a_shape_torch_traces_symbolically():
     model = nn.Sequential(conv(3, 3), Step(lambda x: x if x.shape[2] > 2 else -x)).eval()
     with pytest.raises(
-        UnsupportedError, match=r"without the shape of its input: its module '1' .*; trace it first, or give its input_shape"
+        UnsupportedError,
+        match=r"without the shape of its input: its module '1' .*; trace it first, or give its input_shape",
     ):
         capture(model)
     assert [node.name for node in capture(model, (3, 4, 4)).graph.nodes] == ["input_1", "_0", "output"]
@@ -98,7 +107,8 @@ class Broken(nn.Module):
 
 def test_errors_of_the_users_code_are_shown_as_theirs():
     with pytest.raises(
-        InputError, match=r"Broken .*: its module 'body.1' \(test_capture.py:\d+\) fails with: AttributeError: .*cuda_or_not"
+        InputError,
+        match=r"Broken .*: its module 'body.1' \(test_capture.py:\d+\) fails with: AttributeError: .*cuda_or_not",
     ):
         trace(Broken(), (3, 4, 4))
     with pytest.raises(InputError, match=r"\(test_capture.py:\d+\) fails with: AttributeError"):

@@ -10,7 +10,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm.mixbin.network.in_place import is_in_place, overwrites, remove_unused
-from b2nn_tvm.mixbin.network.record import set_item
+from b2nn_tvm.mixbin.tracing.operations import set_item
 
 
 def one_node(op, target, *args, **kwargs):

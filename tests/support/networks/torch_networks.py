@@ -16,7 +16,7 @@ class UNet(nn.Module):
     """Skips to which the enlarged maps are padded, and two ways to enlarge."""
 
     shape = (3, 10, 12)
-    eligible = ["down1.0", "down2.0", "raise1.1", "up1.0", "up2.0"]
+    eligible = ("down1.0", "down2.0", "raise1.1", "up1.0", "up2.0")
 
     def __init__(self):
         super().__init__()
@@ -42,7 +42,7 @@ class YoloHead(nn.Module):
     """Boxes at two scales: split channels, a grid that is kept for the last size of images, one list of boxes."""
 
     shape = (3, 32, 32)
-    eligible = ["body.0.0", "body.1.0", "deep.0"]
+    eligible = ("body.0.0", "body.1.0", "deep.0")
     classes, anchors = 3, 2
 
     def __init__(self):
@@ -76,7 +76,7 @@ class Ssd(nn.Module):
     """Feature maps of several sizes with heads on each; a dict of results."""
 
     shape = (3, 32, 32)
-    eligible = ["extras.0.0", "extras.1.0"]
+    eligible = ("extras.0.0", "extras.1.0")
 
     def __init__(self):
         super().__init__()
@@ -102,13 +102,14 @@ class SuperResolution(nn.Module):
     """Residual blocks without batch norm, PixelShuffle, and the enlarged image added."""
 
     shape = (3, 12, 12)
-    eligible = ["blocks.0.0", "blocks.0.2", "blocks.1.0", "blocks.1.2", "up.0"]
+    eligible = ("blocks.0.0", "blocks.0.2", "blocks.1.0", "blocks.1.2", "up.0")
 
     def __init__(self, scale=2):
         super().__init__()
         self.scale, self.stem = scale, nn.Conv2d(3, 16, 3, padding=1)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.PReLU(), nn.Conv2d(16, 16, 3, padding=1)) for _ in range(2)
+            nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.PReLU(), nn.Conv2d(16, 16, 3, padding=1))
+            for _ in range(2)
         )
         self.up = nn.Sequential(nn.Conv2d(16, 16 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
         self.last = nn.Conv2d(16, 3, 3, padding=1)
@@ -124,7 +125,7 @@ class Attention(nn.Module):
     """Convolutions in front of and behind self-attention over the pixels."""
 
     shape = (3, 12, 12)
-    eligible = ["qkv.0", "out.0"]
+    eligible = ("qkv.0", "out.0")
 
     def __init__(self, heads=2):
         super().__init__()
@@ -154,7 +155,7 @@ class ConvNeXt(nn.Module):
     """Patches, depthwise 7x7, layer norms over channels, a layer scale, and dropped paths in training."""
 
     shape = (3, 16, 16)
-    eligible = ["blocks.0.wide", "blocks.0.narrow", "down.1", "blocks.1.wide", "blocks.1.narrow"]
+    eligible = ("blocks.0.wide", "blocks.0.narrow", "down.1", "blocks.1.wide", "blocks.1.narrow")
 
     class Block(nn.Module):
         def __init__(self, size):
@@ -185,7 +186,7 @@ class RepVgg(nn.Module):
     """3x3, 1x1 and identity side by side, as while it is trained."""
 
     shape = (3, 12, 12)
-    eligible = ["blocks.0.wide.0", "blocks.1.wide.0"]
+    eligible = ("blocks.0.wide.0", "blocks.1.wide.0")
 
     class Block(nn.Module):
         def __init__(self, inputs, outputs, stride=1):
@@ -211,7 +212,7 @@ class MobileOne(nn.Module):
     """Several 1x1 convolutions side by side, one depthwise one in front."""
 
     shape = (3, 12, 12)
-    eligible = ["points.0.0", "points.1.0", "points.2.0"]
+    eligible = ("points.0.0", "points.1.0", "points.2.0")
 
     def __init__(self):
         super().__init__()
@@ -233,7 +234,7 @@ class Audio(nn.Module):
     """A spectrum by a 1-D convolution, then 2-D ones over time and frequency."""
 
     shape = (1, 1, 256)
-    eligible = ["first.0", "second.0"]
+    eligible = ("first.0", "second.0")
 
     def __init__(self):
         super().__init__()

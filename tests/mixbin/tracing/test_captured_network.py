@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.mixbin.network.capture import capture, remembered_shape
-from b2nn_tvm.mixbin.network.captured_network import CapturedNetwork
+from b2nn_tvm.mixbin.tracing.captured_network import CapturedNetwork
 
 
 class Net(nn.Module):
@@ -28,7 +28,11 @@ def test_copies_are_the_same_network():
     assert (graph.training, graph.conv.training) == (True, True)
     assert type(pickle.loads(pickle.dumps(graph))).__name__ == "Net"
     x = torch.randn(5, 3, 8, 8)
-    for twin in (copy.deepcopy(graph), pickle.loads(pickle.dumps(graph)), copy.deepcopy(pickle.loads(pickle.dumps(graph)))):
+    for twin in (
+        copy.deepcopy(graph),
+        pickle.loads(pickle.dumps(graph)),
+        copy.deepcopy(pickle.loads(pickle.dumps(graph))),
+    ):
         assert isinstance(twin, CapturedNetwork)
         assert twin.conv is not graph.conv
         assert remembered_shape(twin) == (1, 3, 8, 8)

@@ -21,15 +21,12 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from b2nn_tvm.mixbin.network.leaves import is_leaf
-from b2nn_tvm.mixbin.network.own_convolutions import own_convolution
-from b2nn_tvm.mixbin.network.own_gradients import OwnGradient, reporting
+from b2nn_tvm.mixbin.tracing.leaves import is_leaf
+from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS, operation, set_item
+from b2nn_tvm.mixbin.tracing.own_convolutions import own_convolution
+from b2nn_tvm.mixbin.tracing.own_gradients import OwnGradient, reporting
 
 Norm = nn.modules.batchnorm._BatchNorm
-
-
-# Convolutions and matrix products that are called as functions on weights: they cannot become binary, but they compute.
-MATRIX_FUNCTIONS = {F.conv2d, torch.conv2d, F.linear}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +53,8 @@ class ForwardFailed(Exception):
 class Recording:
     """``graph`` names the modules and parameters of the network; ``constants`` are tensors that it has under no name.
 
-    Every node that gives a tensor has its ``meta["shape"]``. ``norms`` are the nodes that stand for the batch norm alone of a subclass of torch's, which does more behind it.
+    Every node that gives a tensor has its ``meta["shape"]``. ``norms`` names the subclasses of torch's batch norms
+    whose nodes stand for the batch norm alone, without what they add to it.
     """
 
     graph: fx.Graph
@@ -81,12 +79,6 @@ def image_without_values(shape: Sequence[int], *, dtype: torch.dtype, device: to
     """A tensor that has a shape, a type and a device, and passes them on, but no values."""
     with FakeTensorMode(allow_non_fake_inputs=True):
         return torch.empty(tuple(shape), dtype=dtype, device=device)
-
-
-def set_item(tensor: torch.Tensor, index: Any, value: Any) -> torch.Tensor:
-    """``tensor[index] = value``, and the tensor."""
-    tensor[index] = value
-    return tensor
 
 
 class _Recorder(TorchFunctionMode):
@@ -127,22 +119,23 @@ class _Recorder(TorchFunctionMode):
             return iter(self.__torch_function__(torch.Tensor.unbind, types, (args[0], 0)))
         if norm := self._norm_of(function, args, kwargs):
             return self._record("call_module", norm, args[:1], {}, lambda: _normalized(args[0], self._running[-1]))
-        op, target, arguments = _operation(function, name, args)
+        op, target, arguments = operation(function, args)
         return self._record(op, target, arguments, kwargs, lambda: function(*args, **kwargs))
 
     def _call(self, name: str, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         """In place of a call of ``module``."""
+        run: Callable[..., Any] = module._call_impl
         if self._paused:
-            return module._call_impl(*args, **kwargs)
+            return run(*args, **kwargs)
         before = len(self._graph.nodes)
         self._running.append(module)
         try:
             if is_leaf(module):
                 with self._pause():
                     if type(module).forward is Norm.forward and not kwargs:
-                        return self._record("call_module", name, args, {}, lambda: _normalized(*args, module))
-                    return self._record("call_module", name, args, kwargs, lambda: module._call_impl(*args, **kwargs))
-            result = module._call_impl(*args, **kwargs)
+                        return self._record("call_module", name, args, {}, lambda: _normalized(args[0], module))
+                    return self._record("call_module", name, args, kwargs, lambda: run(*args, **kwargs))
+            result = run(*args, **kwargs)
         except Exception:
             self.failed = self.failed or name
             raise
@@ -267,7 +260,7 @@ class _Recorder(TorchFunctionMode):
         epsilon = kwargs.get("eps", args[7] if len(args) > 7 else 1e-5)
         if not (own and plain and args and epsilon == module.eps):
             return ""
-        name = self._paths.get(module, "")
+        name: str = self._paths.get(module, "")
         self._norms.add(name)
         return name
 
@@ -283,28 +276,10 @@ class _Recorder(TorchFunctionMode):
 def _normalized(image: torch.Tensor, norm: nn.Module) -> torch.Tensor:
     """The result of ``norm`` without values, for which torch itself takes many times as long."""
     assert isinstance(norm, Norm)
-    norm._check_input_dim(image)
+    norm._check_input_dim(image)  # type: ignore[no-untyped-call]
     if image.shape[1] != norm.num_features:
         raise ValueError(f"a batch norm of {norm.num_features} channels got {image.shape[1]} channels")
     return torch.empty_like(image)
-
-
-def _operation(function: Any, name: str, args: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:
-    """The kind, target and arguments of the node for a call of ``function``, as torch.fx itself has them."""
-    descriptor = getattr(function, "__self__", None)
-    if name == "__get__" and hasattr(descriptor, "__name__"):
-        return "call_function", getattr, (args[0], descriptor.__name__)
-    if name == "__setitem__":
-        return "call_function", set_item, args
-    module = getattr(function, "__module__", None)
-    if "<locals>" in getattr(function, "__qualname__", "") and module == F.__name__:
-        # One of the poolings that torch makes from two functions; those have names by which they can be pickled.
-        return "call_function", getattr(F, f"_{name}"), args
-    if getattr(torch.Tensor, name, None) is not function and (module != "torch._tensor" or not hasattr(torch.Tensor, name)):
-        return "call_function", function, args
-    if name.startswith("__") and hasattr(operator, name):
-        return "call_function", getattr(operator, name), args
-    return "call_method", name, args
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from torch import nn
 
 from b2nn_tvm.mixbin.modules.activations import LeakyClip
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.leaves import is_leaf, is_torch_class
+from b2nn_tvm.mixbin.tracing.leaves import is_leaf, is_torch_class
 
 
 class Conv3x3(nn.Conv2d):

@@ -1,13 +1,14 @@
 """A subclass of Conv2d with a forward of its own may still be a convolution: with other borders, of computed weights.
 
-    conv2d(pad(x, "same"), weight)                     is   conv2d(x, weight) with the padding for this image
-    conv2d(x, (weight - mean(weight)) / std(weight))   is   conv2d(x, weight') with the weights as they are now
+conv2d(pad(x, "same"), weight)                     is   conv2d(x, weight) with the padding for this image
+conv2d(x, (weight - mean(weight)) / std(weight))   is   conv2d(x, weight') with the weights as they are now
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -65,7 +66,7 @@ def own_convolution(
     """
     if last not in nodes or last.op != "call_function" or last.target not in (F.conv2d, torch.conv2d):
         return None
-    arguments = dict(zip(_ARGUMENTS, last.args)) | last.kwargs
+    arguments: dict[str, Any] = dict(zip(_ARGUMENTS, last.args)) | last.kwargs
     image, weight, bias = (arguments.get(name) for name in ("input", "weight", "bias"))
     padding = _padding_before(image, source, nodes)
     inside = set(nodes)

@@ -1,8 +1,8 @@
 """A network as a user has it becomes one that can be copied, traced and converted.
 
-    DataParallel(net), torch.compile(net)     becomes   net
-    weight = g * v / |v| (weight_norm)        becomes   weight
-    weight = weight_orig * mask (prune)       becomes   weight
+DataParallel(net), torch.compile(net)     becomes   net
+weight = g * v / |v| (weight_norm)        becomes   weight
+weight = weight_orig * mask (prune)       becomes   weight
 """
 
 from __future__ import annotations
@@ -109,4 +109,4 @@ def _fold(module: nn.Module) -> None:
         elif isinstance(hook, SpectralNorm):
             remove_spectral_norm(module, hook.name)
         elif isinstance(hook, prune.BasePruningMethod):
-            prune.remove(module, hook._tensor_name)
+            prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]

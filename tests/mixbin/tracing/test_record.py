@@ -13,7 +13,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm.mixbin.network.capture import capture
-from b2nn_tvm.mixbin.network.record import ForwardFailed, LostTensor, record, set_item
+from b2nn_tvm.mixbin.tracing.record import ForwardFailed, LostTensor, record
 
 SHAPE = (3, 8, 8)
 
@@ -235,12 +235,6 @@ def test_leaves_run_with_their_hooks():
     model.register_forward_hook(lambda module, inputs, output: output[:, :2])
     graph = capture(model, SHAPE)
     assert_same(graph, model)
-
-
-def test_set_item_gives_the_tensor():
-    tensor = torch.zeros(3)
-    assert set_item(tensor, 1, 5.0) is tensor
-    assert tensor.tolist() == [0, 5, 0]
 
 
 def test_what_cannot_be_followed_fails_with_the_module():

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from b2nn_tvm.mixbin.network.capture import capture
-from b2nn_tvm.mixbin.network.own_gradients import OwnGradient, reporting
+from b2nn_tvm.mixbin.tracing.own_gradients import OwnGradient, reporting
 
 
 class StraightThrough(torch.autograd.Function):

@@ -15,7 +15,7 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
-from b2nn_tvm.mixbin.network.prepare import copied, initialize, prepared
+from b2nn_tvm.mixbin.tracing.prepare import copied, initialize, prepared
 
 SHAPE = (3, 8, 8)
 
@@ -88,7 +88,9 @@ class Backbone(nn.Module):
         return self.backbone(x)
 
 
-@pytest.mark.parametrize("wrap", [nn.DataParallel, AveragedModel, compiled, lambda model: nn.DataParallel(compiled(model))])
+@pytest.mark.parametrize(
+    "wrap", [nn.DataParallel, AveragedModel, compiled, lambda model: nn.DataParallel(compiled(model))]
+)
 def test_wrappers_are_taken_off(wrap):
     model = wrap(plain())
     assert trace(model, SHAPE).eligible == ["0.2"]
@@ -127,7 +129,9 @@ def test_what_cannot_be_copied_is_named():
 
 
 def test_lazy_modules_get_their_parameters():
-    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+    model = nn.Sequential(
+        nn.LazyConv2d(4, 3), nn.ReLU(), nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5)
+    )
     table = trace(model, SHAPE)
     assert table.eligible == ["2"]
     assert type(model[2]) is nn.Conv2d

@@ -17,8 +17,9 @@ class CapturedNetwork(fx.GraphModule):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
+        named: Any = _NodeName
         nodes = [
-            (node.op, node.name, node.target, map_arg(node.args, _NodeName), map_arg(node.kwargs, _NodeName), node.meta)
+            (node.op, node.name, node.target, map_arg(node.args, named), map_arg(node.kwargs, named), node.meta)
             for node in self.graph.nodes
         ]
         state = {key: vars(self)[key] for key in ("_modules", "_parameters", "_buffers", "training")}

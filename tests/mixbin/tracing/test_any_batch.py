@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from b2nn_tvm.mixbin.network.any_batch import BATCHES, BatchDecides, for_any_batch
 from b2nn_tvm.mixbin.network.capture import capture
-from b2nn_tvm.mixbin.network.record import record
+from b2nn_tvm.mixbin.tracing.any_batch import BATCHES, BatchDecides, for_any_batch
+from b2nn_tvm.mixbin.tracing.record import record
 
 CPU = {"dtype": torch.float32, "device": torch.device("cpu")}
 

@@ -1,6 +1,6 @@
 """Two recordings with different batch sizes become one graph for any batch size.
 
-    4 images: view(4, -1)    8 images: view(8, -1)    becomes   view(x.shape[0], -1)
+4 images: view(4, -1)    8 images: view(8, -1)    becomes   view(x.shape[0], -1)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from b2nn_tvm.mixbin.network.record import Recording
+from b2nn_tvm.mixbin.tracing.record import Recording
 
 BATCHES = (4, 8)  # even, because some networks split the batch in halves
 
@@ -24,8 +24,9 @@ class BatchDecides(Exception):
 def for_any_batch(small: Recording, large: Recording, *, batch: int) -> None:
     """Let the graph of ``small``, recorded with BATCHES[0] images, compute what both compute; in place.
 
-    ``large`` was recorded with BATCHES[1] images. The shapes become those for ``batch`` images. A number that is a multiple of the batch size in both becomes that
-    multiple of the input's first size. Raises BatchDecides where the two differ in anything else.
+    ``large`` was recorded with BATCHES[1] images. The shapes become those for ``batch`` images. A number that is a
+    multiple of the batch size in both becomes that multiple of the input's first size. Raises BatchDecides where the
+    two differ in anything else.
     """
     nodes, others = list(small.graph.nodes), list(large.graph.nodes)
     if len(nodes) != len(others):
@@ -46,9 +47,7 @@ def for_any_batch(small: Recording, large: Recording, *, batch: int) -> None:
             node.meta["shape"] = _shape(node.meta["shape"], twins[node].meta["shape"], batch)
 
 
-def _merged(
-    one: Any, two: Any, twins: Mapping[fx.Node, fx.Node], counts: dict[int, fx.Node], graph: fx.Graph
-) -> Any:
+def _merged(one: Any, two: Any, twins: Mapping[fx.Node, fx.Node], counts: dict[int, fx.Node], graph: fx.Graph) -> Any:
     """The argument that is ``one`` for a small batch and ``two`` for a large one."""
 
     def merged(first: Any, second: Any) -> Any:

@@ -23,7 +23,8 @@ class OwnGradient:
         self.__name__, self.__module__ = function.__name__, function.__module__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function.apply(*args, **kwargs)
+        apply: Callable[..., Any] = self.function.apply
+        return apply(*args, **kwargs)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OwnGradient) and other.function is self.function
@@ -36,7 +37,9 @@ class OwnGradient:
 
 
 @contextmanager
-def reporting(report: Callable[[OwnGradient, tuple[Any, ...], dict[str, Any], Callable[[], Any]], Any]) -> Iterator[None]:
+def reporting(
+    report: Callable[[OwnGradient, tuple[Any, ...], dict[str, Any], Callable[[], Any]], Any],
+) -> Iterator[None]:
     """Inside this context each ``apply`` calls ``report(function, args, kwargs, run)`` and gives what that returns.
 
     One thread at a time. torch has no hook for it: the method is replaced, as torch.fx replaces nn.Module.__call__.
@@ -53,4 +56,4 @@ def reporting(report: Callable[[OwnGradient, tuple[Any, ...], dict[str, Any], Ca
         try:
             yield
         finally:
-            torch.autograd.Function.apply = original
+            torch.autograd.Function.apply = original  # type: ignore[method-assign]
