@@ -43,8 +43,9 @@ class Reported(TorchFunctionMode):
     ],
 )
 def test_operations(call, op, target):
+    image = torch.ones(1, 1, 4, 4)
     with Reported() as reported:
-        call(torch.ones(1, 1, 4, 4))
+        call(image)
     found_op, found, args = reported.found[0]
     assert (found_op, found) == (op, target)
     assert isinstance(args[0], torch.Tensor)
