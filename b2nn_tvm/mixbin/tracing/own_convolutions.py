@@ -78,7 +78,9 @@ def own_convolution(
     stride, dilation = _pair(arguments.get("stride", 1)), _pair(arguments.get("dilation", 1))
     given = arguments.get("padding", 0)
     size = pair(values[weight].shape[2:])
-    like = nn.Conv2d(1, 1, size, padding=given if isinstance(given, str) else _pair(given), dilation=dilation)
+    like = nn.Conv2d(
+        1, 1, size, padding=given if isinstance(given, str) else _pair(given), dilation=dilation, device="meta"
+    )
     top, left, bottom, right = (one + two for one, two in zip(padding, explicit_padding(like), strict=True))
     return OwnConvolution(
         values[weight],

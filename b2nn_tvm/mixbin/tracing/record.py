@@ -142,7 +142,8 @@ class _Recorder(TorchFunctionMode):
         finally:
             self._running.pop()
         if isinstance(module, nn.Conv2d) and isinstance(result, torch.Tensor) and len(args) == 1 and not kwargs:
-            self._unite(name, module, args[0], result, before)
+            with self._pause():
+                self._unite(name, module, args[0], result, before)
         return result
 
     def _apply(

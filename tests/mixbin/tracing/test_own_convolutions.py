@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.network.capture import capture
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.reference import binary as reference
 
@@ -88,6 +89,10 @@ SHAPE = (3, 12, 11)
 def test_convolutions_of_ones_own_become_binary_ones_of_the_weights_that_they_compute_with(conv, stride, padding):
     model = network(conv)
     table = trace(model, SHAPE)
+    captured = capture(model)
+    assert captured.meta["any_batch"]
+    assert [node.target for node in captured.graph.nodes if node.op != "placeholder"][2] == "2"
+    assert len(captured.graph.nodes) == len(model) + 2
     assert table.eligible == ["2"]
     assert (table["2"].kind, table["2"].workload.stride, table["2"].workload.padding) == (
         type(conv).__name__,
