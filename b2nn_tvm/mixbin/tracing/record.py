@@ -105,7 +105,9 @@ class _Recorder(TorchFunctionMode):
         self._running.append(self._model)
         with torch.no_grad(), reporting(self._apply), self:
             result = self._model(image)
-        self._graph.output(self._argument(result))
+        output = self._graph.output(self._argument(result))
+        if isinstance(result, torch.Tensor):
+            output.meta["shape"] = tuple(result.shape)
         return Recording(self._graph, self._constants, frozenset(self._norms))
 
     def __torch_function__(
