@@ -32,6 +32,11 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @click.option("--ignore-head", is_flag=True, help="Leave the checkpoint's classifier and train a new one.")
 @click.option(
+    "--output-of",
+    metavar="NAME",
+    help="The class scores of a network that gives several tensors, such as out or 0.  [default: the first]",
+)
+@click.option(
     "--data",
     default="digits",
     show_default=True,

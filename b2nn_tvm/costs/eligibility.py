@@ -5,9 +5,11 @@ Both halves turn their graph into Operations, and ask here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 
 
 class Role(StrEnum):
@@ -66,13 +68,23 @@ def last_operations(operations: Sequence[Operation]) -> frozenset[str]:
 
 
 class _Graph:
+    """The operations with sets of them as the bits of a number, the first operation being bit 0.
+
+    Networks of thousands of operations have millions of pairs in which one reads the other.
+    """
+
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._operations = operations
-        self._by_name = {each.name: each for each in operations}
-        self._ancestors = _ancestors(operations)
-        self._weighted = frozenset(each.name for each in operations if each.role in WITH_WEIGHTS)
-        read = {name for layer in self._weighted for name in self._ancestors[layer] & self._weighted}
-        self.last = self._weighted - read
+        self._bits = {each.name: 1 << index for index, each in enumerate(operations)}
+        self._ancestors: dict[str, int] = {}
+        for each in operations:
+            self._ancestors[each.name] = self._union(self._branch(source) for source in each.inputs)
+        self._weighted = self._union(self._bits[each.name] for each in operations if each.role in WITH_WEIGHTS)
+        self._pointwise = self._union(self._bits[each.name] for each in operations if each.kernel == (1, 1))
+        self._active = self._union(self._bits[each.name] for each in operations if each.role == Role.ACTIVATION)
+        layers = [each.name for each in operations if each.role in WITH_WEIGHTS]
+        read = self._union(self._ancestors[layer] for layer in layers)
+        self.last = frozenset(layer for layer in layers if not self._bits[layer] & read)
 
     def reason(self, layer: Operation) -> str:
         last = layer.name in self.last
@@ -98,26 +110,31 @@ class _Graph:
         """Whether this 1x1 convolution is the only layer in the shorter one of two branches that an addition joins.
 
         The pointwise convolutions of MobileNets are in no shortcut, since the shortcuts of MobileNets hold no layer.
+        Neither are 1x1 convolutions side by side that become one layer when they are merged (MobileOne).
         """
+        bit = self._bits[name]
         for add in self._operations:
-            if add.role != Role.ADDITION or len(add.inputs) != 2 or name not in self._ancestors[add.name]:
+            if add.role != Role.ADDITION or len(add.inputs) != 2 or not self._ancestors[add.name] & bit:
                 continue
-            left, right = ({source, *self._ancestors[source]} for source in add.inputs)
-            mine, other = (left - right, right - left) if name in left else (right - left, left - right)
-            if name not in mine or len(mine & self._weighted) != 1 or not other & self._weighted:
+            left, right = map(self._branch, add.inputs)
+            mine, other = (left & ~right, right & ~left) if left & bit else (right & ~left, left & ~right)
+            if not mine & bit or (mine & self._weighted).bit_count() != 1 or not other & self._weighted:
                 continue
-            pointwise = any(self._by_name[each].kernel == (1, 1) for each in other & self._weighted)
-            if len(other & self._weighted) > 1 or not pointwise:
+            if self._has_layers_in_a_row(other) or other & self._weighted & ~self._pointwise:
                 return True
-            # Two lone 1x1 convolutions: the one with an activation in its branch is the main path.
-            if not any(self._by_name[each].role == Role.ACTIVATION for each in mine):
+            # Lone 1x1 convolutions: the one with an activation in its branch is the main path.
+            if other & self._active and not mine & self._active:
                 return True
         return False
 
+    def _has_layers_in_a_row(self, branch: int) -> bool:
+        layers = branch & self._weighted
+        return any(self._ancestors[name] & layers for name, bit in self._bits.items() if bit & layers)
 
-def _ancestors(operations: Sequence[Operation]) -> Mapping[str, frozenset[str]]:
-    """The operations that each one reads, directly or not."""
-    found: dict[str, frozenset[str]] = {}
-    for each in operations:
-        found[each.name] = frozenset(each.inputs).union(*(found[source] for source in each.inputs))
-    return found
+    def _branch(self, name: str) -> int:
+        """The operation and all that it reads, directly or not."""
+        return self._ancestors[name] | self._bits[name]
+
+    @staticmethod
+    def _union(parts: Iterable[int]) -> int:
+        return reduce(or_, parts, 0)

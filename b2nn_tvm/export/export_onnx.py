@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from b2nn_tvm.export.translation_table import kept_translation_table
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.silence import quiet
+from b2nn_tvm.mixbin.tracing.prepare import prepared
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, OPSET
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.version import __version__
@@ -63,7 +63,7 @@ def export_onnx(
 
 
 def _deployed(model: nn.Module, form: str) -> nn.Module:
-    deployed = copy.deepcopy(model).cpu().float().eval()
+    deployed = prepared(model).cpu().float().eval()
     if isinstance(deployed, BinaryConv2d):
         return deploy_form(deployed, name=type(deployed).__name__, form=form)
     for name, module in list(deployed.named_modules(remove_duplicate=False)):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from torch import nn
+
+from b2nn_tvm.data import DataBundle
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings, TrainingSettings
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.conversion.transfer import transfer
 from b2nn_tvm.mixbin.network.layers import LayerTable
+from b2nn_tvm.mixbin.network.outputs import ends_in_softmax, output_shapes, take_output
 from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.progress import Note
 from b2nn_tvm.targets import target as targets
+
+# What RepVGG, MobileOne, FastViT, YOLO and their kin call it.
+_MERGING = ("reparameterize", "switch_to_deploy", "fuse", "merge_bn")
 
 
 def settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
@@ -50,6 +59,57 @@ def imported_plan_for(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
     return plan
 
 
+def choose_output(network: nn.Module, data: DataBundle, name: str | None, *, note: Note) -> None:
+    """Let ``network`` give class scores alone, in place: its tensor ``name``, or where that is None its first one.
+
+    Networks may give other tensors while they are trained, such as those of auxiliary heads. ``note`` is told what was
+    chosen. Raises InputError where there is no such tensor, where it is not class scores for the ``data``, and where
+    the forward pass fails.
+    """
+    shape = (2, *data.input_shape)
+    given = output_shapes(network, shape)
+    trained = output_shapes(network, shape, training=True)
+    several = {**given, **trained}
+    if name is not None and name not in given:
+        raise InputError(f"the network gives no {name!r}; it gives {_listed(given)}")
+    chosen = next(iter(given)) if name is None else name
+    if list(several) != [""]:
+        take_output(network, chosen)
+        when = "" if given.keys() == trained.keys() else ", and while it is trained " + _listed(trained)
+        why = "; --output-of NAME chooses another" if name is None and len(given) > 1 else ""
+        note(f"the network gives {_listed(given)}{when}: {chosen or 'the first'!r} is used alone{why}")
+    scores = given[chosen]
+    if len(scores) != 2 or scores[0] != shape[0]:
+        raise InputError(
+            f"a search needs class scores of shape [N, {data.classes}], but the network gives {_listed(given)} for"
+            f" {shape[0]} images; choose an output with --output-of, or give a network that ends in scores"
+        )
+    if scores[1] < data.classes:
+        raise InputError(
+            f"the network gives {scores[1]} scores, but the data {data.name} has {data.classes} classes; build it for"
+            f" {data.classes} classes (a factory that takes the argument classes gets their number)"
+        )
+    if ends_in_softmax(network, shape):
+        note("the network ends in a softmax, but the training takes the scores in front of it: leave the softmax out")
+    if scores[1] > data.classes:
+        note(f"the network gives {scores[1]} scores for the {data.classes} classes of {data.name}: the first are used")
+
+
+def hint_at_merging(network: nn.Module, *, note: Note) -> None:
+    """Tell ``note`` of methods that merge parallel branches into one layer, as re-parameterised networks have them."""
+    found = {name for module in network.modules() for name in _MERGING if callable(getattr(module, name, None))}
+    if found:
+        note(
+            f"modules of the network have a method {' and '.join(sorted(found))}: where it merges branches into one"
+            " layer, call it before the search, so that the layer becomes binary and not its branches"
+        )
+
+
+def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The outputs with their shapes for one image, the batch left out."""
+    return ", ".join(f"{name or 'one tensor'} [{'x'.join(map(str, shape[1:]))}]" for name, shape in shapes.items())
+
+
 def check_device(deployment: DeploymentSettings) -> None:
     """Raise DeviceError where the device cannot time code for the target."""
     info = targets.get(deployment.target)
@@ -67,4 +127,4 @@ def check_device(deployment: DeploymentSettings) -> None:
 
 def reasons_of(layers: LayerTable) -> str:
     """Why each layer stays float, in one line."""
-    return "; ".join(f"{layer.name}: {layer.reason}" for layer in layers)
+    return "; ".join(f"{layer.name}: {layer.reason}" for layer in (*layers, *layers.others)) or "none"

@@ -17,6 +17,8 @@ from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    choose_output,
+    hint_at_merging,
     imported_plan_for,
     reasons_of,
     settings_for_plan,
@@ -72,6 +74,7 @@ def search(
     checkpoint: str | os.PathLike[str] | None = None,
     classes: int | None = None,
     ignore_head: bool = False,
+    output_of: str | None = None,
     image_size: int | None = None,
     skip_bad: int = 0,
     plan: str | os.PathLike[str] | None = None,
@@ -96,8 +99,10 @@ def search(
 
     ``checkpoint`` holds the trained float weights. Where it is for another number of classes than the data, ``classes``
     builds the network for that number, and ``ignore_head`` leaves the checkpoint's head and trains a new one in the
-    float epochs. ``image_size`` and ``skip_bad`` are the ``size`` and ``skip_bad`` of ``data.get``. ``note`` is told
-    what was left of the checkpoint and of the data.
+    float epochs. ``output_of`` names the class scores of a network that gives several tensors: a key of its dict, a
+    field, or the place in its tuple; None is the first tensor. ``image_size`` and ``skip_bad`` are the ``size`` and
+    ``skip_bad`` of ``data.get``. ``note`` is told what was left of the checkpoint and of the data, and which output is
+    used.
 
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
@@ -137,6 +142,8 @@ def search(
         ignore_head=ignore_head,
         note=note,
     ).eval()
+    hint_at_merging(network, note=note)
+    choose_output(network, bundle, output_of, note=note)
     layers = trace(network, bundle.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {reasons_of(layers)}")

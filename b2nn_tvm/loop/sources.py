@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 import inspect
 import os
@@ -16,9 +15,12 @@ import torch
 from b2nn_tvm import data as datasets
 from b2nn_tvm import models
 from b2nn_tvm.data import DataBundle
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.errors import B2nnError, InputError
 from b2nn_tvm.loop.checkpoint.load_weights import load_weights
+from b2nn_tvm.mixbin.network.capture import lazily_made
+from b2nn_tvm.mixbin.tracing.prepare import copied, prepared
 from b2nn_tvm.progress import Note
+from b2nn_tvm.user_code import place_of
 
 
 def load_data(data: str | DataBundle, *, image_size: int | None = None, skip_bad: int = 0) -> DataBundle:
@@ -37,7 +39,7 @@ def load_data(data: str | DataBundle, *, image_size: int | None = None, skip_bad
         raise InputError(f"data: expected a DataBundle or a name, not {type(data).__name__}")
     if named:
         return datasets.get(data, size=image_size, skip_bad=skip_bad)
-    bundle = _factory(data)()
+    bundle = call_factory(data, _factory(data))
     if not isinstance(bundle, DataBundle):
         raise InputError(f"data {data!r}: expected a DataBundle from the factory, not {type(bundle).__name__}")
     return bundle
@@ -57,11 +59,12 @@ def load_model(
 
     Torch is seeded first; the factory gets ``classes``, ``channels`` and ``image_size``, as far as it takes them. The
     classes are the data's, unless more ``classes`` are asked for; labels then use the first of them. With
-    ``ignore_head`` the checkpoint's head is left. ``note`` is told what else of the checkpoint was left.
+    ``ignore_head`` the checkpoint's head is left. ``note`` is told what else of the checkpoint was left. The network
+    is in float32, without wrappers and parametrizations (see ``prepared``).
     """
     _check_classes(model, data, checkpoint=checkpoint, classes=classes, ignore_head=ignore_head)
     if isinstance(model, torch.nn.Module):
-        built = copy.deepcopy(model)
+        built = copied(model)
     elif isinstance(model, str):
         torch.manual_seed(seed)
         factory = _factory(model) if _is_factory(model) else models.get(model)
@@ -69,15 +72,20 @@ def load_model(
             raise InputError(
                 f"model {model!r} gives features, not class scores, which a search needs: see docs/tracking.md"
             )
-        built = factory(**factory_arguments(factory, data, classes=classes))
+        built = call_factory(model, factory, **factory_arguments(factory, data, classes=classes))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")
     else:
         raise InputError(f"model: expected a torch module or a name, not {type(model).__name__}")
+    lazily_made(built, (1, *data.input_shape))
     if checkpoint is not None:
         scores = data.classes if classes is None else classes
         load_weights(built, Path(checkpoint), classes=scores, ignore_head=ignore_head, note=note)
-    return built
+    network = prepared(built)
+    others = sorted({str(each.dtype) for each in network.parameters() if each.is_floating_point()} - {"torch.float32"})
+    if others:
+        note(f"the network's weights are {', '.join(others)}; all is computed in torch.float32")
+    return network.float()
 
 
 def name_of(model: str | torch.nn.Module) -> str:
@@ -98,10 +106,28 @@ def _factory(word: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise InputError(f"{word!r}: there is no module {error.name!r}; run from its folder, or install it") from None
+    except Exception as error:
+        raise InputError(f"{word!r}: importing {module_name} fails with {_told(error)}") from error
     factory: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(factory):
         raise InputError(f"{word!r}: the module {module_name} has no function {name!r}")
     return factory
+
+
+def call_factory(word: str, factory: Callable[..., Any], **arguments: Any) -> Any:
+    """What ``factory``, the user's ``word``, gives; raises InputError, which says whose it is, for what it raises."""
+    try:
+        return factory(**arguments)
+    except B2nnError:
+        raise
+    except Exception as error:
+        raise InputError(f"{word!r}: your factory fails with {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """The exception and where in the user's code it was raised."""
+    place = place_of(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}" + (f" ({place})" if place else "")
 
 
 def factory_arguments(factory: Callable[..., Any], data: DataBundle, *, classes: int | None = None) -> dict[str, int]:

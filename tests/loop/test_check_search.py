@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
+from b2nn_tvm import data
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    choose_output,
+    hint_at_merging,
     imported_plan_for,
     reasons_of,
     settings_for_plan,
@@ -73,3 +79,84 @@ def test_this_machine_cannot_time_code_of_another_one() -> None:
     other = next(name for name in names() if not get(name).runs_here)
     with pytest.raises(DeviceError, match=f"cannot run code for target {other}"):
         check_device(DeploymentSettings(target=other))
+
+
+class Heads(nn.Module):
+    """Class scores beside others, in the ways in which networks give them."""
+
+    def __init__(self, kind: str, scores: int = 10) -> None:
+        super().__init__()
+        self.kind, self.conv = kind, nn.Conv2d(3, 4, 3)
+        self.fc, self.aux = nn.Linear(4, scores), nn.Linear(4, 12)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        pixels = self.conv(x)
+        y, z = self.fc(pixels.mean((2, 3))), self.aux(pixels.mean((2, 3)))
+        if self.kind == "training":
+            return (y, z) if self.training else y
+        return {"dict": {"out": y, "aux": z}, "pixels": {"map": pixels, "out": y}, "one": y}[self.kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "size", "told"),
+    [
+        ("one", None, 10, ""),
+        (
+            "dict",
+            None,
+            10,
+            "the network gives out [10], aux [12]: 'out' is used alone; --output-of NAME chooses another",
+        ),
+        ("pixels", "out", 10, "the network gives map [4x30x30], out [10]: 'out' is used alone"),
+        ("dict", "aux", 12, "the network gives 12 scores for the 10 classes of digits: the first are used"),
+        ("training", None, 10, "the network gives one tensor [10], and while it is trained 0 [10], 1 [12]"),
+    ],
+)
+def test_one_output_is_chosen_and_said(kind: str, name: str | None, size: int, told: str) -> None:
+    network, notes = Heads(kind).eval(), []
+    choose_output(network, data.digits(), name, note=notes.append)
+    assert any(told in note for note in notes) if told else not notes
+    for mode in (True, False):
+        assert network.train(mode)(torch.zeros(2, 3, 32, 32)).shape == (2, size)
+
+
+@pytest.mark.parametrize(
+    ("network", "name", "message"),
+    [
+        (Heads("dict"), "logits", r"the network gives no 'logits'; it gives out \[10\], aux \[12\]"),
+        (Heads("one"), "0", r"the network gives no '0'; it gives one tensor \[10\]"),
+        (Heads("pixels"), None, r"needs class scores of shape \[N, 10\], but the network gives map \[4x30x30\], out"),
+        (nn.Conv2d(3, 10, 3), None, r"the network gives one tensor \[10x30x30\]"),
+        (Heads("one", 7), None, "gives 7 scores, but the data digits has 10 classes; build it for 10 classes"),
+        (nn.Linear(5, 10), None, r"Linear does not accept an input of shape \(2, 3, 32, 32\)"),
+    ],
+)
+def test_outputs_that_are_no_class_scores(network: nn.Module, name: str | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        choose_output(network.eval(), data.digits(), name, note=lambda text: None)
+
+
+def test_layers_of_other_kinds_have_their_reasons_too() -> None:
+    layers = trace(nn.Sequential(nn.ConvTranspose2d(3, 4, 2), nn.Conv2d(4, 5, 1)), (3, 8, 8))
+    assert reasons_of(layers) == "1: classifier; 0: ConvTranspose2d: only 2-D convolutions become binary"
+
+
+class Merging(nn.Sequential):
+    def switch_to_deploy(self) -> None:
+        """What networks of this kind have, and nobody here calls."""
+        raise AssertionError
+
+
+def test_methods_that_merge_branches_are_told_and_not_called() -> None:
+    notes: list[str] = []
+    hint_at_merging(nn.Sequential(Merging(nn.Conv2d(3, 4, 1))), note=notes.append)
+    hint_at_merging(nn.Conv2d(3, 4, 1), note=notes.append)
+    assert [note.split(":")[0] for note in notes] == ["modules of the network have a method switch_to_deploy"]
+
+
+@pytest.mark.parametrize("last", [nn.Softmax(1), None])
+def test_a_softmax_at_the_end_is_told(last: nn.Module | None) -> None:
+    notes: list[str] = []
+    network = nn.Sequential(nn.Conv2d(3, 10, 32), nn.Flatten(), *([] if last is None else [last]))
+    choose_output(network.eval(), data.digits(), None, note=notes.append)
+    assert any("leave the softmax out" in note for note in notes) == (last is not None)

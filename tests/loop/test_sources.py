@@ -27,6 +27,17 @@ def pooled(classes):
 def no_net():
     return 3
 
+def broken(classes):
+    return torch.nn.Linear(classes, "many")
+
+def half(classes):
+    net = pooled(classes).half()
+    torch.nn.utils.parametrizations.weight_norm(net[0])
+    return torch.nn.DataParallel(net)
+
+def lazy(classes):
+    return torch.nn.Sequential(torch.nn.LazyConv2d(classes, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
 def bundle():
     return data.digits()
 """
@@ -180,3 +191,34 @@ def test_checkpoints_that_do_not_fit(digits, tmp_path: Path, content, message: s
         torch.save(content, path)
     with pytest.raises(InputError, match=f"float.pt.*{message}"):
         load_model(model, digits, checkpoint=path, seed=0)
+
+
+def test_errors_of_the_users_own_code_are_said_to_be_theirs(digits, module: str, tmp_path: Path) -> None:
+    line = MODULE.splitlines().index('    return torch.nn.Linear(classes, "many")') + 1
+    message = rf"'{module}:broken': your factory fails with TypeError: .* \({module}.py:{line}\)"
+    with pytest.raises(InputError, match=message):
+        load_model(f"{module}:broken", digits, checkpoint=None, seed=0)
+    with pytest.raises(InputError, match=f"'{module}:broken': your factory fails with TypeError"):
+        load_data(f"{module}:broken")
+    (tmp_path / f"{module}_wrong.py").write_text("import torch\n\nraise RuntimeError('no device')\n")
+    with pytest.raises(
+        InputError, match=rf"importing {module}_wrong fails with RuntimeError: no device \({module}_wrong.py:3\)"
+    ):
+        load_model(f"{module}_wrong:net", digits, checkpoint=None, seed=0)
+
+
+def test_a_network_comes_in_float32_without_what_wraps_it(digits, module: str) -> None:
+    notes: list[str] = []
+    network = load_model(f"{module}:half", digits, checkpoint=None, seed=0, note=notes.append)
+    assert {name: value.dtype for name, value in network.state_dict().items()} == {
+        "0.weight": torch.float32,
+        "0.bias": torch.float32,
+    }
+    assert notes == ["the network's weights are torch.float16; all is computed in torch.float32"]
+
+
+def test_a_lazy_network_takes_a_checkpoint(digits, module: str, tmp_path: Path) -> None:
+    weights = load_model(f"{module}:lazy", digits, checkpoint=None, seed=1).state_dict()
+    torch.save(weights, tmp_path / "weights.pt")
+    network = load_model(f"{module}:lazy", digits, checkpoint=tmp_path / "weights.pt", seed=0)
+    assert torch.equal(network.state_dict()["0.weight"], weights["0.weight"])

@@ -9,24 +9,21 @@ The state dict keeps its names.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from torch import fx, nn
 
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.conversion.rewire import feed_binary, undo_in_place
-from b2nn_tvm.mixbin.modules import activations, binarizers, binary_conv
+from b2nn_tvm.mixbin.modules import activations, binarizers
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.capture import (
-    activations_before,
-    capture,
-    drops_sign,
-    is_activation,
-    is_passing,
-)
+from b2nn_tvm.mixbin.network.activation_nodes import activations_before, drops_sign, is_activation, is_passing
+from b2nn_tvm.mixbin.network.capture import capture, remembered_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, target_name
-from b2nn_tvm.mixbin.network.layers import ineligible, layer_nodes, layer_of
+from b2nn_tvm.mixbin.network.in_place import remove_unused
+from b2nn_tvm.mixbin.network.layers import ineligible, layer_nodes, layer_of, own_form, unsupported
+from b2nn_tvm.mixbin.tracing.prepare import prepared
 from b2nn_tvm.plan import Plan, Precision
 
 
@@ -38,6 +35,7 @@ def convert(
     pad_value: int = 0,
     learned_threshold: bool = False,
     binarizer: str = "xnor",
+    input_shape: Sequence[int] | None = None,
 ) -> nn.Module:
     """A copy of ``model`` in which the chosen convolutions are BinaryConv2d under the same qualified names.
 
@@ -53,7 +51,10 @@ def convert(
     changed for its other readers: they were trained on it, and the harm of one binary layer should be its own. The
     binary convolution then gets its own activation ``<name>_activation`` on the unactivated value; ReLUs in front of a
     max pooling move behind it, which is exact. In this case, and only then, the copy is a torch.fx.GraphModule, in
-    which the ``training`` argument of functional dropout is fixed to what it was.
+    which what a forward of your own does only in training is left out.
+
+    ``input_shape``, [C, H, W] or [N, C, H, W], is that of the images; None is the one that ``trace`` was last called
+    with for this model. Wrappers and parametrizations of ``model`` are not in the copy (see ``prepared``).
 
     Raises InputError for unknown or ineligible names, unknown activations and binarizers, UnsupportedError for
     untraceable models.
@@ -61,8 +62,9 @@ def convert(
     binarizers.check(binarizer)
     activations.check(activation)
     precisions = _precisions(choice)
-    result = copy.deepcopy(model)
-    graph_module = capture(result)
+    shape = input_shape if input_shape is not None else remembered_shape(model)
+    result = prepared(model)
+    graph_module = capture(result, shape)
     nodes = layer_nodes(graph_module)
     _check(precisions, nodes, graph_module)
     to_do = [
@@ -73,13 +75,14 @@ def convert(
     chosen = {nodes[name] for name, precision in to_do if precision == Precision.BINARY}
     result = _keep_signs(result, graph_module, chosen, activation)
     for name, precision in to_do:
-        conv = _float_convolution(result, name)
+        conv, form = _float_convolution(result, name), own_form(nodes[name])
+        make = partial(BinaryConv2d.from_conv, conv)
+        if form is not None:
+            make = partial(BinaryConv2d.from_conv, form.plain(conv), padding=form.padding)
         if precision == Precision.WEIGHT_BINARY:
-            binary = BinaryConv2d.from_conv(conv, input_binary=False, binarizer=binarizer)
+            binary = make(input_binary=False, binarizer=binarizer)
         else:
-            binary = BinaryConv2d.from_conv(
-                conv, pad_value=pad_value, learned_threshold=learned_threshold, binarizer=binarizer
-            )
+            binary = make(pad_value=pad_value, learned_threshold=learned_threshold, binarizer=binarizer)
         _replace(result, name, binary)
     return result
 
@@ -110,8 +113,8 @@ def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_mo
             continue
         elif isinstance(module, nn.Linear):
             raise InputError(f"layer {name} is a linear layer; only convolutions can have binary weights")
-        elif binary_conv.unsupported(module):
-            raise InputError(f"layer {name} cannot have binary weights: {binary_conv.unsupported(module)}")
+        elif reason := unsupported(nodes[name], module):
+            raise InputError(f"layer {name} cannot have binary weights: {reason}")
 
 
 def _keep_signs(
@@ -139,7 +142,12 @@ def _keep_signs(
         feed_binary(graph_module, readers, activations_before(readers[0], graph_module), replacement)
         rewired = True
     if rewired:
-        graph_module.graph.eliminate_dead_code()
+        if not graph_module.meta.get("any_batch", True):
+            raise UnsupportedError(
+                f"the forward of {type(result).__name__} does other operations for other batch sizes, so it cannot be"
+                f" rewired for {', '.join(map(target_name, chosen))}; write it in operators on whole batches"
+            )
+        remove_unused(graph_module.graph, graph_module)
         graph_module.graph.lint()
         graph_module.recompile()
         result = graph_module

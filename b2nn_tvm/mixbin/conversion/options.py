@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from torch import nn
@@ -31,9 +31,11 @@ class ConversionOptions:
         if self.pad_value not in (0, 1, -1):
             raise InputError(f"binary layers are padded with 0, 1 or -1, not with {self.pad_value!r}")
 
-    def convert(self, model: nn.Module, choice: Plan | Iterable[str]) -> nn.Module:
+    def convert(
+        self, model: nn.Module, choice: Plan | Iterable[str], *, input_shape: Sequence[int] | None = None
+    ) -> nn.Module:
         """A copy of ``model`` in which the chosen layers are binary; see ``convert``."""
-        return convert(model, choice, **asdict(self))
+        return convert(model, choice, **asdict(self), input_shape=input_shape)
 
     def __str__(self) -> str:
         thresholds = "learned thresholds" if self.learned_threshold else "no thresholds"

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from torch import fx, nn
 from torch.nn import functional as F
 
-from b2nn_tvm.mixbin.network.capture import OUT_OF_PLACE, is_activation, is_commuting, is_in_place
+from b2nn_tvm.mixbin.network.activation_nodes import is_activation, is_commuting
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
+from b2nn_tvm.mixbin.network.in_place import OUT_OF_PLACE, is_in_place
 
 _MONOTONE_MODULES = (nn.ReLU, nn.Hardtanh, nn.Sigmoid)
 _MONOTONE_FUNCTIONS = {F.relu, F.relu6, F.hardtanh, F.sigmoid, "relu", "sigmoid"}

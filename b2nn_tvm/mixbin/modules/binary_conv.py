@@ -74,12 +74,15 @@ class BinaryConv2d(nn.Module):
         cls,
         conv: nn.Conv2d,
         *,
+        padding: tuple[int, int, int, int] | None = None,
         pad_value: int = 0,
         learned_threshold: bool = False,
         input_binary: bool = True,
         binarizer: str = "xnor",
     ) -> BinaryConv2d:
         """The binary form of ``conv``: its weights become the latent weights, and all parameters keep their names.
+
+        ``padding`` (top, left, bottom, right) in pixels is used in place of that of ``conv``.
 
         Raises UnsupportedError for grouped convolutions and for paddings other than constant ones.
         """
@@ -91,7 +94,7 @@ class BinaryConv2d(nn.Module):
             conv.out_channels,
             pair(conv.kernel_size),
             stride=pair(conv.stride),
-            padding=explicit_padding(conv),
+            padding=explicit_padding(conv) if padding is None else padding,
             dilation=pair(conv.dilation),
             pad_value=pad_value,
             learned_threshold=learned_threshold,
@@ -104,6 +107,7 @@ class BinaryConv2d(nn.Module):
             binary.weight.copy_(conv.weight)
             if conv.bias is not None and binary.bias is not None:
                 binary.bias.copy_(conv.bias)
+                binary.bias.requires_grad_(conv.bias.requires_grad)
         return binary.train(conv.training)
 
     @property

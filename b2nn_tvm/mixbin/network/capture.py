@@ -1,89 +1,118 @@
-"""A network as a torch.fx graph: how it is captured, its shapes, and which activation feeds a convolution."""
+"""A network as a torch.fx graph: how it is captured, and its shapes."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import fx, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn import functional as F
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+    UnsupportedFakeTensorException,
+    UnsupportedOperatorException,
+)
 
-from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.mixbin.modules.activations import BinReLU, LeakyClip, RPReLU, SignFollows
-from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.fx_nodes import module_of
+from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
+from b2nn_tvm.mixbin.network.in_place import remove_unused
 from b2nn_tvm.mixbin.network.silence import quiet
+from b2nn_tvm.mixbin.tracing.any_batch import BATCHES, BatchDecides, for_any_batch
+from b2nn_tvm.mixbin.tracing.captured_network import CapturedNetwork
+from b2nn_tvm.mixbin.tracing.leaves import is_leaf, is_torch_class
+from b2nn_tvm.mixbin.tracing.prepare import copied, initialize, prepared
+from b2nn_tvm.mixbin.tracing.record import ForwardFailed, LostTensor, Recording, image_without_values, record
+from b2nn_tvm.user_code import place_of
 
-# Behind these activations every sign, or (underflow to -0.0) nearly every sign, is +1: binary layers learn nothing.
-_DROPS_SIGN_MODULES = (
-    *(nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.Hardswish, nn.SiLU, nn.GELU, nn.Mish),
-)
-_DROPS_SIGN_FUNCTIONS = {
-    *(F.relu, F.relu6, torch.relu, torch.relu_, F.relu_, F.sigmoid, torch.sigmoid, F.hardsigmoid, F.softplus),
-    *(F.hardswish, F.silu, F.gelu, F.mish, "relu", "relu_", "sigmoid", "sigmoid_"),
-}
-_KEEPS_SIGN_MODULES = (
-    *(nn.PReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.Tanh, nn.Softsign),
-    *(BinReLU, LeakyClip, RPReLU, SignFollows),
-)
-_KEEPS_SIGN_FUNCTIONS = {F.prelu, F.leaky_relu, F.elu, F.selu, F.celu, F.tanh, torch.tanh, F.softsign, "tanh"}
-_CLAMPS = {torch.clamp, torch.clamp_min, F.hardtanh, "clamp", "clamp_", "clamp_min"}
-
-# The activations whose name says that they overwrite their input, and their counterparts that do not.
-OUT_OF_PLACE = {torch.relu_: F.relu, F.relu_: F.relu, "relu_": "relu", "clamp_": "clamp", "sigmoid_": "sigmoid"}
-
-# Operators that may stand between an activation and its convolution; some commute with monotone activations.
-_COMMUTING_MODULES, _COMMUTING_FUNCTIONS = (nn.MaxPool2d, nn.Identity), {F.max_pool2d, torch.max_pool2d}
-_PASSING_MODULES = (*_COMMUTING_MODULES, nn.AvgPool2d, nn.Dropout, nn.Dropout2d)
-_PASSING_FUNCTIONS = _COMMUTING_FUNCTIONS | {F.avg_pool2d, F.dropout, F.dropout2d, torch.cat, torch.concat}
+_BY_VALUES = (DataDependentOutputException, DynamicOutputShapeException)
+_SHAPE = "_b2nn_input_shape"
 
 
-# Convolutions and matrix products that are called as functions on weights: they cannot become binary, but they compute.
-MATRIX_FUNCTIONS = {F.conv2d, torch.conv2d, F.linear}
-
-
-def capture(model: nn.Module) -> fx.GraphModule:
+def capture(model: nn.Module, input_shape: Sequence[int] | None = None) -> fx.GraphModule:
     """``model`` as a graph whose leaves are torch's modules, binary convolutions and this project's activations.
 
-    The result shares the modules of ``model``. Raises UnsupportedError, naming the module, where tracing fails.
+    ``model`` is ``prepared``, and the result shares its modules. It runs once in evaluation mode on an image without
+    values of ``input_shape``, [C, H, W] or [N, C, H, W]; the graph holds for every batch size, unless the batch size
+    decides the operations. ``input_shape`` None is that of the last ``capture_shapes`` of this model, or of what this
+    model was copied from; where there is none, torch.fx traces the model symbolically. Raises UnsupportedError, naming
+    the module and the line, where the values of the image decide or tensors cannot be followed, InputError where the
+    forward pass fails.
     """
-    tracer = _Tracer()
+    shape = remembered_shape(model) if input_shape is None else batched(input_shape)
+    if shape is None:
+        return _symbolic(model)
     try:
-        graph = tracer.trace(model)
-    except Exception as error:
-        where = f"its module {tracer.failed!r}" if tracer.failed else "its forward"
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnsupportedError(
-            f"{type(model).__name__} cannot be traced by torch.fx: {where} fails with: {reason}; "
-            "write it in torch's operators, without control flow that depends on the values or shapes of tensors"
-        ) from error
-    for node in graph.nodes:
-        node.type = None  # an annotation kept as text (PEP 563) would make the module impossible to pickle
-    return fx.GraphModule(model, graph, class_name=type(model).__name__)
+        recording, any_batch = _recorded(model, shape)
+    except _Lost as lost:
+        try:
+            return _symbolic(model)
+        except UnsupportedError:
+            raise lost.error from lost.error.__cause__
+    return _network(model, recording, shape, any_batch=any_batch)
 
 
 def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
     """A captured copy of ``model`` in evaluation mode in which every node knows its shape (``shape_of``).
 
-    ``input_shape`` is [C, H, W] or [N, C, H, W]. Nothing is computed. Raises InputError where the shape does not fit.
+    ``model`` need not be ``prepared``. ``input_shape`` is [C, H, W] or [N, C, H, W]; ``model`` remembers it for later
+    captures. Nothing is computed. Raises InputError where the shape does not fit.
     """
     shape = batched(input_shape)
-    graph_module = capture(copy.deepcopy(model).eval())
+    lazily_made(model, shape)
+    plain = prepared(model)
+    (model.meta if isinstance(model, CapturedNetwork) else vars(model))[_SHAPE] = shape
+    graph_module = capture(plain.eval(), shape)
+    if all(shape_of(node) is not None for node in graph_module.graph.nodes if node.op == "placeholder"):
+        return graph_module
     try:
         with quiet(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
-            _ShapeRecorder(graph_module).run(torch.empty(shape, dtype=_dtype(model)))
+            _ShapeRecorder(graph_module).run(torch.empty(shape, dtype=_dtype(plain)))
     except Exception as error:
-        reason = " ".join(str(error).split("While executing")[0].split())
-        raise InputError(f"{type(model).__name__} does not accept an input of shape {shape}: {reason}") from error
+        raise _refused_shape(model, shape, error, "") from error
     return graph_module
+
+
+def remembered_shape(model: nn.Module) -> tuple[int, ...] | None:
+    """The shape of the last ``capture_shapes`` of ``model``, or of what it is a copy of; None for no such shape."""
+    known = model.meta if isinstance(model, CapturedNetwork) else vars(model)
+    shape: tuple[int, ...] | None = known.get(_SHAPE)
+    return shape
+
+
+def run_without_values(model: nn.Module, input_shape: Sequence[int], *, training: bool = False) -> Any:
+    """What ``model`` gives for images of ``input_shape`` [N, C, H, W], with tensors that have shapes alone.
+
+    ``model`` stays as it is. Raises what ``capture`` raises, but for what the tracing alone cannot follow.
+    """
+    shape = batched(input_shape)
+    try:
+        with quiet(), torch.no_grad():
+            return copied(model).train(training)(
+                image_without_values(shape, dtype=_dtype(model), device=_device(model))
+            )
+    except Exception as error:
+        failure = ForwardFailed("")
+        failure.__cause__ = error
+        found = _forward_error(model, shape, failure)
+        raise (found.error if isinstance(found, _Lost) else found) from error
+
+
+def lazily_made(model: nn.Module, shape: tuple[int, ...]) -> None:
+    """Give the lazy modules of ``model`` their parameters, in place; raises InputError where the shape does not fit."""
+    try:
+        initialize(model, shape)
+    except Exception as error:
+        raise _refused_shape(model, shape, error, "") from error
 
 
 def _dtype(model: nn.Module) -> torch.dtype:
     """The dtype of the first parameter, because the model refuses images of another dtype."""
     return next((parameter.dtype for parameter in model.parameters()), torch.float32)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def batched(input_shape: Sequence[int]) -> tuple[int, ...]:
@@ -107,72 +136,111 @@ def tensor_shape(node: fx.Node) -> tuple[int, ...]:
     return shape
 
 
-def drops_sign(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether ``node`` is an activation behind which the sign carries no information."""
-    module = module_of(node, graph_module)
-    if isinstance(module, nn.Hardtanh):  # includes ReLU6
-        return module.min_val >= 0
-    if node.op in ("call_function", "call_method") and node.target in _CLAMPS:
-        low = _lower_bound(node)
-        return isinstance(low, (int, float)) and low >= 0
-    return _is(node, module, _DROPS_SIGN_MODULES, _DROPS_SIGN_FUNCTIONS)
+class _Lost(Exception):
+    """The network runs, but not all of its tensors can be followed; ``error`` says so to users."""
+
+    def __init__(self, error: UnsupportedError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
-def is_activation(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether ``node`` is an elementwise activation, be it one that keeps or one that drops the sign."""
-    module = module_of(node, graph_module)
-    if isinstance(module, nn.Hardtanh) or (node.op in ("call_function", "call_method") and node.target in _CLAMPS):
-        return True
-    return drops_sign(node, graph_module) or _is(node, module, _KEEPS_SIGN_MODULES, _KEEPS_SIGN_FUNCTIONS)
+def _recorded(model: nn.Module, shape: tuple[int, ...]) -> tuple[Recording, bool]:
+    """The recording of ``model``, and whether it holds for any batch size."""
+    dtype, device = _dtype(model), _device(model)
+
+    def run(batch: int) -> Recording:
+        with quiet():
+            return record(copied(model).eval(), (batch, *shape[1:]), dtype=dtype, device=device)
+
+    try:
+        small, large = map(run, BATCHES)
+        for_any_batch(small, large, batch=shape[0])
+    except (BatchDecides, ForwardFailed):
+        try:
+            return run(shape[0]), False
+        except ForwardFailed as failure:
+            raise _forward_error(model, shape, failure) from failure.__cause__
+    return small, True
 
 
-def is_passing(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether a convolution behind ``node`` still reads the activation in front of it (pooling, concatenation)."""
-    module = module_of(node, graph_module)
-    return not isinstance(module, SignFollows) and _is(node, module, _PASSING_MODULES, _PASSING_FUNCTIONS)
+def _network(model: nn.Module, recording: Recording, shape: tuple[int, ...], *, any_batch: bool) -> CapturedNetwork:
+    graph = recording.graph
+    remove_unused(graph, model)
+    found: dict[str, Any] = {}
+    for node in graph.nodes:
+        if node.op == "call_module":
+            module = model.get_submodule(node.target)
+            found[node.target] = _norm_alone(module) if node.target in recording.norms else module
+        elif node.op == "get_attr":
+            owner, _, name = node.target.rpartition(".")
+            constant = recording.constants.get(node.target)
+            found[node.target] = getattr(model.get_submodule(owner), name) if constant is None else constant
+    network = CapturedNetwork(found, graph, class_name=type(model).__name__)
+    network.training = model.training
+    network.meta |= {_SHAPE: shape, "any_batch": any_batch}
+    return network
 
 
-def is_commuting(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether ``node`` may change places with a non-decreasing activation without changing the result."""
-    return _is(node, module_of(node, graph_module), _COMMUTING_MODULES, _COMMUTING_FUNCTIONS)
+def _norm_alone(module: nn.Module) -> nn.Module:
+    """A module of torch's own class that shares all parameters, statistics and submodules with ``module``."""
+    kind = next(kind for kind in type(module).__mro__ if is_torch_class(kind))
+    alone: nn.Module = object.__new__(kind)
+    alone.__dict__ = dict(vars(module))
+    return alone
 
 
-def activations_before(node: fx.Node, graph_module: fx.GraphModule) -> list[fx.Node]:
-    """The activations that feed ``node``, through poolings and concatenations; empty where one path has none."""
-    found: list[fx.Node] = []
-    pending = [node.args[0]]
-    while pending:
-        value = pending.pop()
-        if not isinstance(value, fx.Node):
-            return []
-        if is_activation(value, graph_module):
-            found.append(value)
-        elif is_passing(value, graph_module):
-            source = value.args[0]
-            pending.extend(reversed(source) if isinstance(source, (list, tuple)) else [source])
-        else:
-            return []
-    return found
+def _forward_error(model: nn.Module, shape: tuple[int, ...], failure: ForwardFailed) -> Exception:
+    """What users are told of a forward pass that failed; _Lost where another way of tracing may do."""
+    error = failure.__cause__
+    if isinstance(error, B2nnError):
+        return error
+    assert error is not None
+    where = _where(failure.module, error)
+    if isinstance(error, _BY_VALUES):
+        return UnsupportedError(
+            f"{type(model).__name__} cannot be traced: {where} decides by the values of the image; use torch.where, or"
+            " other operators on whole tensors, in place of if, while, float() and the like"
+        )
+    if isinstance(error, (LostTensor, UnsupportedFakeTensorException, UnsupportedOperatorException)):
+        return _Lost(
+            UnsupportedError(
+                f"{type(model).__name__} cannot be traced: {where} fails with: {_reason(error)}; write it in torch's"
+                " operators"
+            )
+        )
+    return _refused_shape(model, shape, error, failure.module)
 
 
-def is_in_place(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    """Whether the activation ``node`` overwrites its input."""
-    if node.op == "call_module":
-        return bool(getattr(module_of(node, graph_module), "inplace", False))
-    positional = node.target in (F.relu, F.relu6) and len(node.args) > 1 and node.args[1]
-    return bool(positional or node.kwargs.get("inplace", False) or node.target in OUT_OF_PLACE)
+def _refused_shape(model: nn.Module, shape: tuple[int, ...], error: BaseException, module: str) -> InputError:
+    return InputError(
+        f"{type(model).__name__} does not accept an input of shape {shape}: {_where(module, error)} fails with:"
+        f" {_reason(error)}"
+    )
 
 
-def _lower_bound(node: fx.Node) -> object:
-    if node.target is F.hardtanh:
-        return node.kwargs.get("min_val", node.args[1] if len(node.args) > 1 else -1.0)
-    return node.kwargs.get("min", node.args[1] if len(node.args) > 1 else None)
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split("While executing")[0].split())
+    return text if isinstance(error, (RuntimeError, ValueError)) and text else f"{type(error).__name__}: {text}"
 
 
-def _is(node: fx.Node, module: nn.Module | None, modules: tuple[type, ...], functions: Container[object]) -> bool:
-    if module is not None:
-        return isinstance(module, modules)
-    return node.op in ("call_function", "call_method") and node.target in functions
+def _where(module: str, error: BaseException) -> str:
+    place = place_of(error)
+    return (f"its module {module!r}" if module else "its forward") + (f" ({place})" if place else "")
+
+
+def _symbolic(model: nn.Module) -> fx.GraphModule:
+    """``model`` as torch.fx traces it, without shapes."""
+    tracer = _Tracer()
+    try:
+        graph = tracer.trace(model)
+    except Exception as error:
+        raise UnsupportedError(
+            f"{type(model).__name__} cannot be traced without the shape of its input: {_where(tracer.failed, error)}"
+            f" fails with: {_reason(error)}; trace it first, or give its input_shape"
+        ) from error
+    for node in graph.nodes:
+        node.type = None  # an annotation kept as text (PEP 563) would make the module impossible to pickle
+    return fx.GraphModule(model, graph, class_name=type(model).__name__)
 
 
 class _ShapeRecorder(fx.Interpreter):
@@ -187,8 +255,7 @@ class _Tracer(fx.Tracer):
     failed = ""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        ours = (BinaryConv2d, BinReLU, LeakyClip, RPReLU, SignFollows)
-        return isinstance(module, ours) or super().is_leaf_module(module, name)
+        return is_leaf(module)
 
     def call_module(
         self, module: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -12,19 +12,20 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
-from b2nn_tvm.mixbin.network.capture import MATRIX_FUNCTIONS, capture_shapes, is_activation, tensor_shape
+from b2nn_tvm.mixbin.network.activation_nodes import MAX_POOLINGS, is_activation
+from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of
+from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS
 
 BINARY_SAVING = 64  # multiply-accumulates of one 64-bit xnor and popcount
 
 _POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
-_POOLING_FUNCTIONS = {F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
+_POOLING_FUNCTIONS = {*MAX_POOLINGS, F.avg_pool2d}
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ def target_name(node: fx.Node) -> str:
     return node.target
 
 
-def module_of(node: fx.Node, graph_module: fx.GraphModule) -> nn.Module | None:
-    """The module that ``node`` calls, or None."""
-    return graph_module.get_submodule(target_name(node)) if node.op == "call_module" else None
+def module_of(node: fx.Node, model: nn.Module) -> nn.Module | None:
+    """The module of ``model``, or of its graph, that ``node`` calls, or None."""
+    return model.get_submodule(target_name(node)) if node.op == "call_module" else None
 
 
 def input_of(node: fx.Node, *, index: int = 0) -> fx.Node:

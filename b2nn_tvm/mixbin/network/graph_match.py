@@ -6,17 +6,12 @@ norms do not count, since they are re-estimated.
 
 from __future__ import annotations
 
-import operator
-
 import torch
 from torch import fx, nn
 
-from b2nn_tvm.mixbin.network.capture import is_activation, is_in_place
 from b2nn_tvm.mixbin.network.fx_nodes import module_of, target_name
+from b2nn_tvm.mixbin.network.in_place import overwrites
 
-_IN_PLACE_OPERATORS = {
-    getattr(operator, f"i{name}") for name in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or", "xor")
-}
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -53,20 +48,9 @@ def cut(variant: fx.GraphModule, matches: dict[fx.Node, fx.Node], reference: fx.
         count = earliest
 
 
-def overwrites(graph_module: fx.GraphModule) -> bool:
+def overwrites_any(graph_module: fx.GraphModule) -> bool:
     """Whether a node of the graph changes a tensor that was computed before, so that values must not be kept."""
-    return any(_overwrites(node, graph_module) for node in graph_module.graph.nodes)
-
-
-def _overwrites(node: fx.Node, graph_module: fx.GraphModule) -> bool:
-    if is_activation(node, graph_module):
-        return is_in_place(node, graph_module)
-    if node.op == "call_module":
-        return bool(getattr(module_of(node, graph_module), "inplace", False))
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    named = node.op.startswith("call_") and name.endswith("_") and not name.endswith("__")
-    writes = node.kwargs.get("inplace", False) or node.kwargs.get("out") is not None
-    return named or bool(writes) or node.target in _IN_PLACE_OPERATORS or node.target is operator.setitem
+    return any(overwrites(node, graph_module) for node in graph_module.graph.nodes)
 
 
 def _key(node: fx.Node, names: dict[fx.Node, fx.Node]) -> str:

@@ -13,18 +13,16 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm.costs import eligibility
-from b2nn_tvm.costs.eligibility import Operation, Role
+from b2nn_tvm.costs.eligibility import Operation, Role, group_obstacle
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules import binary_conv
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
-from b2nn_tvm.mixbin.network.capture import (
-    MATRIX_FUNCTIONS,
-    activations_before,
-    capture_shapes,
-    is_activation,
-    tensor_shape,
-)
+from b2nn_tvm.mixbin.network.activation_nodes import activations_before, is_activation
+from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
+from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS
+from b2nn_tvm.mixbin.tracing.own_convolutions import OwnConvolution
+from b2nn_tvm.mixbin.tracing.record import Caller
 from b2nn_tvm.workload import ConvWorkload
 
 Layer = nn.Conv2d | nn.Linear | BinaryConv2d
@@ -50,11 +48,24 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
+class OtherLayer:
+    """An operation with weights that is no 2-D convolution or linear module, and so stays float for this ``reason``.
+
+    ``name`` is that of the module, or of the module that calls ``kind`` as a function.
+    """
+
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class LayerTable:
     """The layers of one network at one input shape, in the order in which they run."""
 
     rows: tuple[LayerInfo, ...]
     input_shape: tuple[int, ...]
+    others: tuple[OtherLayer, ...] = ()
 
     @property
     def eligible(self) -> list[str]:
@@ -78,8 +89,8 @@ def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     """The layers of ``model`` for an input of ``input_shape`` [C, H, W] or [N, C, H, W]; nothing is computed.
 
     As in the MixBin paper, these layers stay float: the first convolution, 1x1 projections of shortcuts, depthwise and
-    other grouped convolutions, and the classifier. Raises UnsupportedError for a model that torch.fx cannot trace and
-    InputError for an input shape that does not fit.
+    other grouped convolutions, and the classifier. A subclass of Conv2d is a layer if what its forward does is a
+    convolution of its input. ``model`` remembers ``input_shape`` for ``convert``. Raises what ``capture`` raises.
     """
     graph_module = capture_shapes(model, input_shape)
     nodes = layer_nodes(graph_module)
@@ -98,7 +109,7 @@ def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
             )
         )
     (placeholder, *_) = (node for node in graph_module.graph.nodes if node.op == "placeholder")
-    return LayerTable(tuple(rows), tensor_shape(placeholder))
+    return LayerTable(tuple(rows), tensor_shape(placeholder), _others(graph_module))
 
 
 def layer_nodes(graph_module: fx.GraphModule) -> dict[str, fx.Node]:
@@ -140,7 +151,7 @@ def _operations(graph_module: fx.GraphModule) -> list[Operation]:
         role, kernel, stride, obstacle = _role(node, graph_module), (0, 0), (1, 1), ""
         if isinstance(module, nn.Conv2d | BinaryConv2d):
             kernel, stride = pair(module.kernel_size), pair(module.stride)
-            obstacle = _obstacle(module, calls[node.target])
+            obstacle = _obstacle(node, module, calls[node.target])
         found.append(Operation(node.name, inputs, role, kernel, stride, obstacle))
     return found
 
@@ -160,11 +171,36 @@ def _role(node: fx.Node, graph_module: fx.GraphModule) -> Role:
     return Role.ACTIVATION if is_activation(node, graph_module) else Role.OTHER
 
 
-def _obstacle(module: nn.Conv2d | BinaryConv2d, calls: int) -> str:
+def _obstacle(node: fx.Node, module: nn.Conv2d | BinaryConv2d, calls: int) -> str:
     if isinstance(module, BinaryConv2d):
         return "already binary" if module.input_binary else "its weights are already binary"
     shared = "called more than once: its weights are shared" if calls > 1 else ""
-    return binary_conv.unsupported(module) or shared
+    return unsupported(node, module) or shared
+
+
+def unsupported(node: fx.Node, module: nn.Conv2d) -> str:
+    """The reason why the convolution ``module``, called by ``node``, has no binary form, or an empty string."""
+    form = own_form(node)
+    return binary_conv.unsupported(module) if form is None else group_obstacle(form.groups, module.in_channels)
+
+
+def own_form(node: fx.Node) -> OwnConvolution | None:
+    """What the module that ``node`` calls computes, where it is a subclass of Conv2d with a forward of its own."""
+    form: OwnConvolution | None = node.meta.get("convolution")
+    return form
+
+
+def _others(graph_module: fx.GraphModule) -> tuple[OtherLayer, ...]:
+    found = []
+    for node in graph_module.graph.nodes:
+        module, caller = module_of(node, graph_module), node.meta.get("caller")
+        if isinstance(module, nn.modules.conv._ConvNd) and not isinstance(module, nn.Conv2d):
+            kind = type(module).__name__
+            found.append(OtherLayer(target_name(node), kind, f"{kind}: only 2-D convolutions become binary"))
+        elif isinstance(caller, Caller) and node.target is not F.linear:
+            reason = f"called as a function in {caller.kind}.forward: only modules that are convolutions become binary"
+            found.append(OtherLayer(caller.name or node.name, "conv2d", reason))
+    return tuple(found)
 
 
 def _is_layer(node: fx.Node, graph_module: fx.GraphModule) -> bool:
@@ -183,6 +219,13 @@ def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
     if len(shape) != 4:
         raise UnsupportedError(f"the input of convolution {node.target!r} has shape {shape}; expected [N, C, H, W]")
     batch, in_channels, in_height, in_width = shape
+    if form := own_form(node):
+        size, padding, stride, dilation, groups = (
+            *(pair(form.weight.shape[2:]), form.padding, form.stride, form.dilation, form.groups),
+        )
+        return ConvWorkload(
+            batch, in_channels, in_height, in_width, len(form.weight), size, stride, padding, dilation, groups
+        )
     return ConvWorkload(
         batch,
         in_channels,

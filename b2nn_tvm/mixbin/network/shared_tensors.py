@@ -13,7 +13,8 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.network.capture import capture, is_activation, is_commuting
+from b2nn_tvm.mixbin.network.activation_nodes import is_activation, is_commuting
+from b2nn_tvm.mixbin.network.capture import capture
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of
 from b2nn_tvm.mixbin.network.layers import layer_nodes
 

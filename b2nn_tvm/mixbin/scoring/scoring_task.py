@@ -86,15 +86,20 @@ class ScoringTask:
     @property
     def in_order(self) -> tuple[str, ...]:
         """The layers in the order in which they run; raises InputError for a name that is not a layer."""
-        running = layer_nodes(capture(self.model))
+        running = layer_nodes(capture(self.model, self._shape))
         unknown = [name for name in self.layers if name not in running]
         if unknown:
             raise InputError(f"the network has no layer {', '.join(unknown)}; its layers are {', '.join(running)}")
         return tuple(name for name in running if name in self.layers)
 
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """The shape of one image."""
+        return tuple(self.batches[0][0].shape[1:])
+
     def convert(self, choice: Plan | Iterable[str], *, model: nn.Module | None = None) -> nn.Module:
         """A copy of the network (or of ``model``) in which the layers of ``choice``, possibly none, are binary."""
-        return self.conversion.convert(self.model if model is None else model, choice)
+        return self.conversion.convert(self.model if model is None else model, choice, input_shape=self._shape)
 
     def notes(self, digest: str) -> PartialResults:
         """Partial results beside ``path``, for methods whose layers are not finished one after the other."""

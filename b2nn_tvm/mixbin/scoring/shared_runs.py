@@ -21,7 +21,7 @@ from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.mixbin.conversion.rewire import undo_in_place
 from b2nn_tvm.mixbin.network.capture import capture
 from b2nn_tvm.mixbin.network.fx_nodes import module_of
-from b2nn_tvm.mixbin.network.graph_match import cut, match, overwrites
+from b2nn_tvm.mixbin.network.graph_match import cut, match, overwrites_any
 from b2nn_tvm.mixbin.training.loss import Loss, device_of, mean_loss, mean_loss_of
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import Norm, averaging, reestimate, tracking_norms
 
@@ -38,14 +38,15 @@ class SharedRuns:
     def __init__(self, reference: nn.Module, batches: Batches):
         self.reference, self.batches = reference, batches
         self._device = device_of(reference)
-        self._graph = _captured(reference)
+        self._shape = tuple(batches[0][0].shape[1:])
+        self._graph = _captured(reference, self._shape)
         reestimate(reference, batches)
         self._nodes = list(self._graph.graph.nodes)
         self._order = {node: index for index, node in enumerate(self._nodes)}
         self._last_use = {node: max((self._order[user] for user in node.users), default=-1) for node in self._nodes}
         calls = Counter(node.target for node in self._nodes if isinstance(module_of(node, self._graph), Norm))
         # A batch norm that is called twice averages over both calls; sharing only one of them would change the average.
-        self._shares = not overwrites(self._graph) and max(calls.values(), default=1) == 1
+        self._shares = not overwrites_any(self._graph) and max(calls.values(), default=1) == 1
         self._start_over()
 
     def loss(self, loss: Loss) -> float:
@@ -54,15 +55,15 @@ class SharedRuns:
 
     def reestimated(self, variant: nn.Module) -> Variant:
         """``variant`` with its batch norms re-estimated on the batches, in place, ready to be run on them."""
-        graph = _captured(variant)
+        graph = _captured(variant, self._shape)
         matches = match(graph, self._graph) if self._shares else {}
-        count = cut(graph, matches, self._graph) if matches and not overwrites(graph) else 0
+        count = cut(graph, matches, self._graph) if matches and not overwrites_any(graph) else 0
         self._advance(count)
         shared = {node: other for node, other in matches.items() if self._order[other] < count}
         self._copy_statistics(graph, shared)
         anew = [node for node in graph.graph.nodes if node not in shared]
         called = {id(module_of(node, graph)) for node in anew}
-        norms = [norm for norm in tracking_norms(variant) if id(norm) in called]
+        norms = [norm for norm in tracking_norms(graph) if id(norm) in called]
         if norms:
             with averaging(norms), torch.no_grad():
                 for (images, _), values in zip(self.batches, self._training, strict=True):
@@ -99,7 +100,7 @@ class SharedRuns:
         with torch.no_grad():
             for (images, _), values in zip(self.batches, self._evaluation, strict=True):
                 self._continue(images, values, count)
-            with _by_batch(tracking_norms(self.reference)):
+            with _by_batch(tracking_norms(self._graph)):
                 for (images, _), values in zip(self.batches, self._training, strict=True):
                     self._continue(images, values, count)
         self._count = count
@@ -141,8 +142,8 @@ class Variant:
             return mean_loss_of(self.answers(), loss)
 
 
-def _captured(model: nn.Module) -> fx.GraphModule:
-    graph_module = capture(model.eval())
+def _captured(model: nn.Module, shape: tuple[int, ...]) -> fx.GraphModule:
+    graph_module = capture(model.eval(), shape)
     undo_in_place(graph_module)
     return graph_module
 

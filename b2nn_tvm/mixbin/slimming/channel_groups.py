@@ -105,7 +105,7 @@ def _graph(model: nn.Module, input_shape: Sequence[int]) -> _Graph:
     if any(isinstance(module, BinaryConv2d) for module in model.modules()):
         raise InputError("channels are removed from float networks; this one has binary layers")
     result = copy.deepcopy(model)
-    outputs = [result.get_submodule(name) for name in last_layers(capture(result))]
+    outputs = [result.get_submodule(name) for name in last_layers(capture(result, input_shape))]
     modes = {module: module.training for module in result.modules()}
     trainable = {name: parameter.requires_grad for name, parameter in result.named_parameters()}
 

@@ -17,16 +17,20 @@ def reestimate(model: nn.Module, batches: Iterable[tuple[torch.Tensor, ...]]) ->
     """Replace all running means and variances by their averages over ``batches``, in place; returns the model.
 
     Each batch is (images [N, C, H, W], ...) and has the same weight in the average. The model's weights and the mode of
-    each module stay as they are; modules other than batch norms run in evaluation mode.
+    each module stay as they are; modules other than batch norms run in evaluation mode. A network in half precision
+    runs in float32 meanwhile.
     """
     norms = tracking_norms(model)
     if not norms:
         return model
     device = device_of(model)
+    own = next((each.dtype for each in model.parameters()), torch.float32)
+    wide = torch.promote_types(own, torch.float32)
+    model.to(wide)
     with evaluating(model), averaging(norms), torch.no_grad():
         for images, *_ in batches:
-            model(images.to(device))
-    return model
+            model(images.to(device, wide))
+    return model.to(own)
 
 
 def tracking_norms(model: nn.Module) -> list[Norm]:

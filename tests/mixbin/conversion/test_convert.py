@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm import models
@@ -196,12 +196,50 @@ def test_an_unknown_activation_is_refused():
         convert(Functional(), [], activation="swish")
 
 
+class ByShape(Functional):
+    """A forward that looks at shapes, in which an activation is read by two."""
+
+    def forward(self, x, scale=None):
+        assert x.ndim == 4
+        x = super().forward(x if scale is None else x * scale)
+        batch, channels, *_ = x.shape
+        return x.view(batch, channels, -1).mean(2)
+
+
+def test_a_forward_that_looks_at_shapes_is_rewired_for_every_batch_size():
+    model = ByShape().eval()
+    with pytest.raises(UnsupportedError, match="ByShape cannot be traced without the shape of its input"):
+        convert(model, ["first"])
+    mixed = convert(model, ["first"], input_shape=(3, 8, 8))
+    assert isinstance(mixed, fx.GraphModule)
+    for batch in (1, 4, 5):
+        x = image(batch, 3, 8, 8)
+        before = model.norm(model.stem(x))
+        expected = model.norm(model.second(F.relu(binary(model.first)(before)))) + F.relu(before)
+        assert_same(mixed(x), expected.flatten(2).mean(2))
+    again = convert(mixed, ["second"])
+    assert isinstance(again.second, BinaryConv2d)
+    assert isinstance(again.first, BinaryConv2d)
+
+
+class ByBatch(ByShape):
+    def forward(self, x):
+        return super().forward(x) * (1 / x.shape[0])
+
+
+def test_what_is_other_for_other_batch_sizes_is_not_rewired():
+    model = ByBatch().eval()
+    trace(model, (2, 3, 8, 8))
+    with pytest.raises(UnsupportedError, match="ByBatch does other operations for other batch sizes"):
+        convert(model, ["first"])
+
+
 def test_an_untraceable_model_is_refused():
     class Branching(nn.Module):
         def forward(self, x):
             return x if x.sum() > 0 else -x
 
-    with pytest.raises(
-        UnsupportedError, match="Branching cannot be traced by torch.fx: its forward fails with: symbolically"
-    ):
+    with pytest.raises(UnsupportedError, match="Branching cannot be traced.* fails with: symbolically"):
         convert(Branching(), [])
+    with pytest.raises(UnsupportedError, match="Branching cannot be traced: .* decides by the values of the image"):
+        convert(Branching(), [], input_shape=(3, 8, 8))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from b2nn_tvm import models
 from b2nn_tvm.errors import InputError, UnsupportedError
@@ -15,13 +14,11 @@ from b2nn_tvm.mixbin.network.capture import (
     batched,
     capture,
     capture_shapes,
-    drops_sign,
-    is_activation,
-    is_commuting,
-    is_passing,
-    module_of,
+    remembered_shape,
+    run_without_values,
     shape_of,
 )
+from b2nn_tvm.mixbin.network.fx_nodes import module_of
 from b2nn_tvm.mixbin.network.layers import trace
 
 
@@ -48,9 +45,11 @@ class Holder(nn.Module):
         return self.block(x)
 
 
-def test_untraceable_models_name_the_module():
+def test_untraceable_models_name_the_module_and_the_line():
+    line = Branching.forward.__code__.co_firstlineno + 1
     with pytest.raises(
-        UnsupportedError, match=r"Holder cannot be traced by torch.fx: its module 'block.1' fails .*control"
+        UnsupportedError,
+        match=rf"Holder cannot be traced: its module 'block.1' \(test_capture.py:{line}\) decides by the values of",
     ):
         trace(Holder(), (3, 4, 4))
 
@@ -67,21 +66,53 @@ class Step(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("step", "reason"),
+    "step",
     [
-        (lambda x: x if x.shape[2] > 8 else -x, "control flow"),
-        (lambda x: torch.stack([row * 2 for row in x]), "cannot be iterated"),
-        (lambda x: x[: len(x)], "'len' is not supported"),
-        (lambda x: x * float(x.mean()), "not 'Proxy'"),
+        lambda x: x * float(x.mean()),
+        lambda x: x[x > 0].sum() + x,
+        lambda x: x * 2 if torch.any(x > 0) else x,
+        torch.nonzero,
     ],
-    ids=["a shape decides", "a loop over rows", "len", "a number from a tensor"],
+    ids=["a number from a tensor", "a selection by values", "a branch", "places of values"],
 )
-def test_untraceable_models_say_what_fails_and_what_to_do(step, reason):
-    message = (
-        f"Sequential cannot be traced by torch.fx: its module '1' fails with: .*{reason}.*; write it in torch's op"
-    )
-    with pytest.raises(UnsupportedError, match=message):
+def test_what_the_values_of_the_image_decide_is_refused(step):
+    with pytest.raises(
+        UnsupportedError, match=r"its module '1' \(test_capture.py:\d+\) decides by .*; use torch.where"
+    ):
         trace(nn.Sequential(conv(3, 3), Step(step)), (3, 4, 4))
+
+
+def test_without_a_shape_torch_traces_symbolically():
+    model = nn.Sequential(conv(3, 3), Step(lambda x: x if x.shape[2] > 2 else -x)).eval()
+    with pytest.raises(
+        UnsupportedError,
+        match=r"without the shape of its input: its module '1' .*; trace it first, or give its input_shape",
+    ):
+        capture(model)
+    assert [node.name for node in capture(model, (3, 4, 4)).graph.nodes] == ["input_1", "_0", "output"]
+    assert remembered_shape(model) is None
+    trace(model, (3, 4, 4))
+    assert remembered_shape(model) == (1, 3, 4, 4)
+    assert [node.name for node in capture(model).graph.nodes] == ["input_1", "_0", "output"]
+
+
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(conv(3, 3), Step(lambda x: x.cuda_or_not()))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+def test_errors_of_the_users_code_are_shown_as_theirs():
+    with pytest.raises(
+        InputError,
+        match=r"Broken .*: its module 'body.1' \(test_capture.py:\d+\) fails with: AttributeError: .*cuda_or_not",
+    ):
+        trace(Broken(), (3, 4, 4))
+    with pytest.raises(InputError, match=r"\(test_capture.py:\d+\) fails with: AttributeError"):
+        run_without_values(Broken(), (3, 4, 4))
 
 
 def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
@@ -122,30 +153,3 @@ def test_modules_are_shared_and_ours_are_leaves():
     assert called == [model[0], model[1][0]]
     with pytest.raises(InputError, match=r"an input shape is \[C, H, W\]"):
         batched((3, 0, 8))
-
-
-@pytest.mark.parametrize(
-    ("activation", "drops"),
-    [
-        (nn.ReLU(), True),
-        (nn.ReLU6(), True),
-        (nn.Hardtanh(0.0, 1.0), True),
-        (nn.Hardtanh(), False),
-        (nn.PReLU(), False),
-        (Step(lambda x: x.clamp(min=0)), True),
-        (Step(lambda x: torch.clamp(x, -1, 1)), False),
-        (Step(lambda x: F.hardtanh(x, 0.0, 6.0)), True),
-    ],
-)
-def test_activations_and_whether_they_drop_the_sign(activation, drops):
-    captured = capture(nn.Sequential(activation))
-    (node,) = [node for node in captured.graph.nodes if node.op.startswith("call_")]
-    assert is_activation(node, captured) and drops_sign(node, captured) == drops
-
-
-def test_poolings_commute_with_activations_and_sums_do_not():
-    captured = capture(nn.Sequential(nn.MaxPool2d(2), nn.AvgPool2d(2), Step(lambda x: x + 1)))
-    pool, mean, total = (node for node in captured.graph.nodes if node.op.startswith("call_"))
-    assert [is_passing(node, captured) for node in (pool, mean, total)] == [True, True, False]
-    assert [is_commuting(node, captured) for node in (pool, mean, total)] == [True, False, False]
-    assert not any(is_activation(node, captured) for node in (pool, mean, total))

@@ -185,16 +185,54 @@ def test_activations_are_found_through_poolings_and_concatenations():
     }
 
 
-class WeightsInForward(nn.Conv2d):
-    """A convolution with a forward of its own, which torch.fx traces into."""
+class Functional2(nn.Module):
+    """A convolution and a product on parameters of its own."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.filters = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
 
     def forward(self, x):
-        return F.conv2d(x, self.weight - self.weight.mean(), None, self.stride, self.padding)
+        return F.conv2d(x, self.filters, padding=1)
 
 
-def test_a_convolution_called_as_a_function_is_no_layer_but_may_be_the_first():
-    model = nn.Sequential(WeightsInForward(3, 8, 3), nn.ReLU(), conv_bn(8, 8), nn.ReLU(), WeightsInForward(8, 8, 3))
-    assert reasons(model) == {"2.0": ""}
+def test_a_convolution_called_as_a_function_is_told_and_may_be_the_first():
+    table = trace(nn.Sequential(Functional2(3, 8), nn.ReLU(), conv_bn(8, 8), nn.ReLU(), Functional2(8, 8)), (3, 8, 8))
+    assert {row.name: row.reason for row in table} == {"2.0": ""}
+    reason = "called as a function in Functional2.forward: only modules that are convolutions become binary"
+    assert [(other.name, other.kind, other.reason) for other in table.others] == [
+        ("0", "conv2d", reason),
+        ("4", "conv2d", reason),
+    ]
+
+
+def test_convolutions_of_other_dimensions_are_told():
+    model = nn.Sequential(conv(3, 8), nn.ConvTranspose2d(8, 8, 2, 2), nn.Flatten(2), nn.Conv1d(8, 4, 3))
+    others = trace(model, (3, 8, 8)).others
+    assert [(other.name, other.reason) for other in others] == [
+        ("1", "ConvTranspose2d: only 2-D convolutions become binary"),
+        ("3", "Conv1d: only 2-D convolutions become binary"),
+    ]
+
+
+class Parallel(nn.Module):
+    """1x1 convolutions side by side, which are one layer once they are merged (MobileOne)."""
+
+    def __init__(self, channels, branches):
+        super().__init__()
+        self.branches = nn.ModuleList(conv_bn(channels, channels, 1) for _ in range(branches))
+        self.skip, self.act = nn.BatchNorm2d(channels), nn.ReLU()
+
+    def forward(self, x):
+        total = self.skip(x)
+        for branch in self.branches:
+            total = total + branch(x)
+        return self.act(total)
+
+
+def test_parallel_pointwise_convolutions_are_no_projections():
+    found = reasons(network(Parallel(8, 4), Parallel(8, 2)))
+    assert not any(reason for name, reason in found.items() if name.startswith(("1.", "2.")))
 
 
 def test_an_unknown_layer_lists_the_layers():

@@ -40,3 +40,12 @@ def test_a_network_without_batch_norm_is_left_alone():
 
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
     assert reestimate(net, never()) is net
+
+
+def test_half_and_double_precision_come_back():
+    batches = [(torch.randn(8, 3, 6, 6),)]
+    expected = reestimate(network(), batches)
+    for dtype, tolerance in ((torch.float16, 2e-3), (torch.float64, 1e-6)):
+        net = reestimate(network().to(dtype), batches)
+        assert {each.dtype for each in net.parameters()} == {dtype} == {net[1].running_mean.dtype}
+        torch.testing.assert_close(net[1].running_var.float(), expected[1].running_var, rtol=tolerance, atol=tolerance)

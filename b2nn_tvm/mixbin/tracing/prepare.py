@@ -1,0 +1,112 @@
+"""A network as a user has it becomes one that can be copied, traced and converted.
+
+DataParallel(net), torch.compile(net)     becomes   net
+weight = g * v / |v| (weight_norm)        becomes   weight
+weight = weight_orig * mask (prune)       becomes   weight
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+from torch.optim.swa_utils import AveragedModel
+
+from b2nn_tvm.errors import InputError, UnsupportedError
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+
+
+def prepared(model: nn.Module) -> nn.Module:
+    """A copy of ``model`` without wrappers, whose weights are plain parameters.
+
+    DataParallel, DistributedDataParallel, AveragedModel and torch.compile are taken off, here and in submodules, so
+    that names have no ``module.`` or ``_orig_mod.`` in them. Parametrizations, weight norm, spectral norm and pruning
+    masks are folded into the weights. The copy computes what ``model`` computes in evaluation mode. Raises
+    UnsupportedError for scripted modules, InputError where something in the model cannot be copied.
+    """
+    _refuse_scripted(model)
+    result = copied(_unwrapped(model))
+    for module in result.modules():  # which goes into what replaces a wrapper
+        for name, child in module._modules.items():
+            module._modules[name] = None if child is None else _unwrapped(child)
+    modes = {module: module.training for module in result.modules()}
+    result.eval()  # spectral norm updates its estimate in training mode
+    for module in list(result.modules()):
+        _fold(module)
+    for module, mode in modes.items():
+        module.training = mode
+    return result
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy of ``model``, in which tensors that the forward pass computed and left in attributes are constants.
+
+    copy.deepcopy alone refuses such tensors (https://github.com/pytorch/pytorch/issues/28594). Raises InputError where
+    something else cannot be copied.
+    """
+    computed = (
+        value
+        for module in model.modules()
+        for value in [*vars(module).values(), *module._buffers.values()]
+        if isinstance(value, torch.Tensor) and value.grad_fn is not None
+    )
+    try:
+        return copy.deepcopy(model, {id(value): value.detach().clone() for value in computed})
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{type(model).__name__} cannot be copied: {reason}; keep such objects outside of the network"
+        ) from error
+
+
+def initialize(model: nn.Module, shape: Sequence[int]) -> None:
+    """Give lazy modules their parameters, in place, by one forward pass of zeros of ``shape``, as torch does."""
+    if any(isinstance(module, nn.modules.lazy.LazyModuleMixin) for module in model.modules()):
+        modes = {module: module.training for module in model.modules()}
+        with torch.no_grad():
+            model.eval()(torch.zeros(tuple(shape)))
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _refuse_scripted(model: nn.Module) -> None:
+    for name, part in model.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            where = f"its module {name!r}" if name else "it"
+            raise UnsupportedError(
+                f"{type(model).__name__}: {where} is compiled by torch.jit, so its layers cannot be replaced; give the"
+                " network as it was before torch.jit.script or torch.jit.trace"
+            )
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    while True:
+        inner = module._modules.get("_orig_mod")  # of torch._dynamo's OptimizedModule, which takes long to import
+        if isinstance(inner, nn.Module) and type(module).__name__ == "OptimizedModule":
+            module = inner
+        elif isinstance(module, _WRAPPERS):
+            module = module.module
+        else:
+            return module
+
+
+def _fold(module: nn.Module) -> None:
+    kind = type(module)
+    if parametrize.is_parametrized(module):
+        # A copy shares the class that torch made for the original, and removing would take the property out of it.
+        module.__class__ = type(kind.__name__, kind.__bases__, dict(vars(kind)))
+    for name in list(getattr(module, "parametrizations", ())):
+        parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    for hook in list(module._forward_pre_hooks.values()):
+        if isinstance(hook, WeightNorm):
+            remove_weight_norm(module, hook.name)
+        elif isinstance(hook, SpectralNorm):
+            remove_spectral_norm(module, hook.name)
+        elif isinstance(hook, prune.BasePruningMethod):
+            prune.remove(module, hook._tensor_name)  # type: ignore[no-untyped-call]
