@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import tarfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _BEGINNINGS = (  # how files begin that are taken for checkpoints
     (b"\x1f\x8b", "compressed by gzip; unpack it first"),
     (b"BZh", "compressed by bzip2; unpack it first"),
     (b"7z", "compressed by 7-Zip; unpack it first"),
+    (b"\xfd7zXZ", "compressed by xz; unpack it first"),
     (b"{", "a JSON file; give the file of the weights itself"),
 )
 # What damaged files make torch's reader and pickle raise.
@@ -41,6 +43,10 @@ def read_checkpoint(path: Path) -> Any:
     Raises InputError where the file cannot be read, asks for classes that are not known to be plain data, or is a whole
     pickled module.
     """
+    if path.suffix == ".distcp" or (path / ".metadata").is_file():
+        _refuse_distributed(path if path.is_dir() else path.parent)
+    if (path / "data.pkl").is_file():
+        raise InputError(f"{path}: {_EXPECTED}, but this folder is what was unpacked from one; name that file")
     if path.is_dir():
         inside = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
         raise InputError(f"{path}: {_EXPECTED}, but this is a folder, which holds {inside}; name a file in it")
@@ -83,8 +89,17 @@ def _refuse_module(path: Path, place: str, hint: str = "") -> NoReturn:
     )
 
 
+def _refuse_distributed(folder: Path) -> NoReturn:
+    raise InputError(
+        f"{folder}: {_EXPECTED}, but this folder is one of torch.distributed.checkpoint; turn it into one file, if you"
+        " trust it: from torch.distributed.checkpoint.format_utils import dcp_to_torch_save;"
+        f' dcp_to_torch_save("{folder.name}", "{folder.stem}-weights.pt")'
+    )
+
+
 def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    text = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]  # torch's advice is not for users
+    reason = " ".join(text.split())[:120] or type(error).__name__
     return InputError(f"{path}: {_EXPECTED}, but it cannot be read: {reason}")
 
 
@@ -122,12 +137,19 @@ def _refuse_other_kinds(path: Path) -> None:
     for beginning, kind in _BEGINNINGS:
         if head.lstrip().startswith(beginning):
             raise InputError(f"{path}: {_EXPECTED}, but this is {kind}")
+    if tarfile.is_tarfile(path):
+        raise InputError(f"{path}: {_EXPECTED}, but this is a tar archive; unpack it first")
     if not zipfile.is_zipfile(path):
+        if head.startswith(b"PK"):
+            raise InputError(f"{path}: {_EXPECTED}, but it cannot be read: its end is missing; copy it again")
         return
     with zipfile.ZipFile(path) as archive:
         files = archive.namelist()
     if any(name.endswith(".npy") for name in files):
         raise InputError(f"{path}: {_EXPECTED}, but this is an archive of numpy arrays")
+    if not any(name.rpartition("/")[2] in ("data.pkl", "archive_format") for name in files):
+        inside = ", ".join(files[:4]) or "nothing"
+        raise InputError(f"{path}: {_EXPECTED}, but this is a zip archive, which holds {inside}; unpack it first")
     scripted = any(name.endswith("/constants.pkl") for name in files)
     if scripted or any(name.endswith("/archive_format") for name in files):
         kind, load = ("TorchScript", "torch.jit.load") if scripted else ("torch.export", "torch.export.load")

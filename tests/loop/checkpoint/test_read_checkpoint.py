@@ -7,6 +7,7 @@ import collections
 import datetime
 import os
 import pickle
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -114,7 +115,11 @@ def archive(path: Path, *names: str) -> None:
         (["x.npy"], "numpy arrays"),
         (["net/constants.pkl", "net/data.pkl"], "TorchScript.*torch.jit.load"),
         (["net/archive_format"], "torch.export.load"),
-        (["a.txt"], "without torch's data.pkl"),
+        (["run/a.pt", "b.txt"], "a zip archive, which holds run/a.pt, b.txt; unpack it first"),
+        ([], "a zip archive, which holds nothing"),
+        (b"PK\3\4" + bytes(60), "its end is missing; copy it again"),
+        (b"\xfd7zXZ\0", "compressed by xz"),
+        (tarfile.TarInfo("run/a.pt").tobuf() + bytes(1024), "a tar archive"),
     ],
 )
 def test_other_files_are_told_apart(tmp_path: Path, content, message: str) -> None:
@@ -122,6 +127,39 @@ def test_other_files_are_told_apart(tmp_path: Path, content, message: str) -> No
     path.write_bytes(content) if isinstance(content, bytes) else archive(path, *content)
     with pytest.raises(InputError, match=f"a.pt: expected a state_dict that torch.save wrote.*{message}"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_newer_protocols_of_pickle(tmp_path: Path, protocol: int) -> None:
+    torch.save(WEIGHTS, tmp_path / "a.pt", pickle_protocol=protocol)
+    if protocol == 3:
+        assert torch.equal(read_checkpoint(tmp_path / "a.pt")["a.weight"], WEIGHTS["a.weight"])
+        return
+    with pytest.raises(InputError, match=f"a.pt: .*cannot be read: pickle protocol {protocol}.*with protocol 2"):
+        read_checkpoint(tmp_path / "a.pt")
+
+
+def test_words_of_torch_for_programmers_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise pickle.UnpicklingError(
+            "Weights only load failed. In PyTorch 2.6 ...\n\tWeightsUnpickler error: no x\n\nSee"
+        )
+
+    torch.save(WEIGHTS, tmp_path / "a.pt")
+    monkeypatch.setattr(torch, "load", refuse)
+    with pytest.raises(InputError, match="but it cannot be read: no x$"):
+        read_checkpoint(tmp_path / "a.pt")
+
+
+def test_folders_of_a_checkpoint_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "step").mkdir()
+    (tmp_path / "step" / ".metadata").touch()
+    for path in (tmp_path / "step", tmp_path / "step" / "__0_0.distcp"):
+        with pytest.raises(InputError, match=r'step: .*dcp_to_torch_save\("step", "step-weights.pt"\)$'):
+            read_checkpoint(path)
+    (tmp_path / "data.pkl").touch()
+    with pytest.raises(InputError, match="unpacked from one; name that file"):
+        read_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("new", [True, False])
