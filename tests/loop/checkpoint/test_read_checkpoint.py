@@ -7,8 +7,6 @@ import collections
 import datetime
 import os
 import pickle
-import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -94,41 +92,6 @@ def test_modules_of_torch_alone_are_modules_too(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "a.pt")
 
 
-def archive(path: Path, *names: str) -> None:
-    with zipfile.ZipFile(path, "w") as file:
-        for name in names:
-            file.writestr(name, b"")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "the file is empty"),
-        (b"not torch", "cannot be read"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS pointer; fetch"),
-        (b"\n<!DOCTYPE html><html>", "web page"),
-        (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (b"\x08\x07\x12\x07pytorch", "ONNX"),
-        (b"\x1f\x8b\x08", "gzip"),
-        (b'{"weight_map": {}}', "JSON"),
-        (pickle.dumps(WEIGHTS), "none of torch.save"),
-        (["x.npy"], "numpy arrays"),
-        (["net/constants.pkl", "net/data.pkl"], "TorchScript.*torch.jit.load"),
-        (["net/archive_format"], "torch.export.load"),
-        (["run/a.pt", "b.txt"], "a zip archive, which holds run/a.pt, b.txt; unpack it first"),
-        ([], "a zip archive, which holds nothing"),
-        (b"PK\3\4" + bytes(60), "its end is missing; copy it again"),
-        (b"\xfd7zXZ\0", "compressed by xz"),
-        (tarfile.TarInfo("run/a.pt").tobuf() + bytes(1024), "a tar archive"),
-    ],
-)
-def test_other_files_are_told_apart(tmp_path: Path, content, message: str) -> None:
-    path = tmp_path / "a.pt"
-    path.write_bytes(content) if isinstance(content, bytes) else archive(path, *content)
-    with pytest.raises(InputError, match=f"a.pt: expected a state_dict that torch.save wrote.*{message}"):
-        read_checkpoint(path)
-
-
 @pytest.mark.parametrize("protocol", [3, 4, 5])
 def test_newer_protocols_of_pickle(tmp_path: Path, protocol: int) -> None:
     torch.save(WEIGHTS, tmp_path / "a.pt", pickle_protocol=protocol)
@@ -149,17 +112,6 @@ def test_words_of_torch_for_programmers_are_left_out(tmp_path: Path, monkeypatch
     monkeypatch.setattr(torch, "load", refuse)
     with pytest.raises(InputError, match="but it cannot be read: no x$"):
         read_checkpoint(tmp_path / "a.pt")
-
-
-def test_folders_of_a_checkpoint_are_told_apart(tmp_path: Path) -> None:
-    (tmp_path / "step").mkdir()
-    (tmp_path / "step" / ".metadata").touch()
-    for path in (tmp_path / "step", tmp_path / "step" / "__0_0.distcp"):
-        with pytest.raises(InputError, match=r'step: .*dcp_to_torch_save\("step", "step-weights.pt"\)$'):
-            read_checkpoint(path)
-    (tmp_path / "data.pkl").touch()
-    with pytest.raises(InputError, match="unpacked from one; name that file"):
-        read_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("new", [True, False])
