@@ -10,7 +10,7 @@ from pathlib import Path
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.data.folder_images import Listing, View, bundle_of
-from b2nn_tvm.data.image_files.scan_classes import scan
+from b2nn_tvm.data.image_files.scan_classes import refuse_one_class, scan
 from b2nn_tvm.data.image_files.split_folders import root_of, split_folders
 from b2nn_tvm.data.image_files.uniform_size import uniform_size
 from b2nn_tvm.data.skip_bad import skip_bad_files
@@ -56,8 +56,9 @@ def folder(
 def _class_names(
     found: Mapping[str, Path], classes: Mapping[str, Mapping[str, Sequence[Path]]], note: Note
 ) -> tuple[str, ...]:
-    """The classes that have training images; raises InputError where another split has others."""
+    """The classes that have training images; raises InputError for one alone, or where another split has others."""
     names = tuple(name for name, files in classes["train"].items() if files)
+    refuse_one_class(found["train"], names)
     for split, place in found.items():
         strangers = sorted(name for name, files in classes[split].items() if files and name not in names)
         if strangers:

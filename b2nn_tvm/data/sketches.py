@@ -14,7 +14,7 @@ import numpy as np
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.data.folder_images import Listing, View, bundle_of
 from b2nn_tvm.data.image_files.decode_image import SUFFIXES, decode
-from b2nn_tvm.data.image_files.scan_classes import folders, is_junk, scan
+from b2nn_tvm.data.image_files.scan_classes import folders, is_junk, refuse_one_class, scan
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
@@ -40,8 +40,8 @@ def sketches(
 
     Each class is dealt into three folds, the same on every machine: the fold ``fold`` is the test split, and a tenth of
     the other two is held out for validation. Up to ``skip_bad`` files that cannot be decoded are left out; the bundle's
-    notes say what was. Raises InputError where there are no images, where the images have colors,
-    and for another fold than 0 to 2.
+    notes say what was. Raises InputError where there are no images, one class alone, where the images have
+    colors, and for another fold than 0 to 2.
     """
     root = Path(path)
     if not root.is_dir() or fold not in range(FOLDS):
@@ -53,6 +53,7 @@ def sketches(
         notes.append(f"{root}: classes without images are left out: {', '.join(sorted(set(found) - set(classes))[:8])}")
     listing = skip_bad_files({"all": Listing.of(classes, tuple(classes))}, skip_bad, note=notes.append)["all"]
     _refuse_colors(listing.files[0])
+    refuse_one_class(root, tuple(classes))
     third = len(listing.files) // FOLDS
     folds = stratified_split(np.array(listing.labels), (third,) * (FOLDS - 1))
     test = folds[fold]

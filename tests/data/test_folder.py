@@ -1,3 +1,6 @@
+import itertools
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -176,3 +179,10 @@ def test_what_is_no_data_set_is_refused(root, tmp_path):
     (root / "val" / "emu").rename(root / "val" / "Cat")
     with pytest.raises(InputError, match=r"train lacks: Cat \(Cat is perhaps its cat\)"):
         data.folder(root)
+
+
+def test_images_of_one_class_are_refused(root):
+    for split, name in itertools.product(("train", "val"), ("dog", "owl")):
+        shutil.rmtree(root / split / name)
+    with pytest.raises(InputError, match="train: expected .* at least two classes, but there is only cat"):
+        data.get(str(root))

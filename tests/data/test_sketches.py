@@ -92,9 +92,13 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
         data.sketches(tmp_path / "nowhere")
     (tmp_path / "few" / "axe").mkdir(parents=True)
     sketch(9).resize((32, 32)).save(tmp_path / "few" / "axe" / "1.png")
-    with pytest.raises(InputError, match="few has no images in its|cannot take"):
+    with pytest.raises(InputError, match="at least two classes, but there is only axe"):
         data.get(str(tmp_path / "few"))
     (tmp_path / "few" / "bee").mkdir()
+    sketch(9).resize((32, 32)).save(tmp_path / "few" / "bee" / "1.png")
+    with pytest.raises(InputError, match="few has no images in its test split"):
+        data.get(str(tmp_path / "few"))
+    (tmp_path / "few" / "bee" / "1.png").unlink()
     (tmp_path / "few" / "bee" / "1.svg").touch()
     with pytest.raises(
         InputError, match="bee: no images, but 1 other files such as 1.svg; expected files ending in .jpg"
@@ -103,23 +107,28 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
 
 
 def test_empty_classes_and_bad_files_are_left_out_with_a_note(tmp_path: Path) -> None:
-    for name in ("axe", "bee"):
-        (tmp_path / name).mkdir()
-    for number in range(9):
-        sketch(50 * number).resize((99, 99)).save(tmp_path / "axe" / f"{number}.png")
+    write_small(tmp_path)
+    (tmp_path / "cup").mkdir()
     (tmp_path / "axe" / "4.png").write_bytes(b"")
     bundle = data.get(str(tmp_path), size=32, skip_bad=1)
-    assert bundle.class_names == ("axe",) and sum(map(len, (bundle.train, bundle.val, bundle.test))) == 8
+    assert bundle.class_names == ("axe", "bee")
+    assert sum(map(len, (bundle.train, bundle.val, bundle.test))) == 17
     empty, bad = bundle.notes
-    assert empty == f"{tmp_path}: classes without images are left out: bee" and "1 of 9 images cannot be read" in bad
+    assert empty == f"{tmp_path}: classes without images are left out: cup" and "1 of 18 images cannot be read" in bad
 
 
 def test_a_truncated_png_is_named(tmp_path: Path) -> None:
-    (tmp_path / "axe").mkdir()
-    for number in range(9):
-        sketch(50 * number).resize((99, 99)).save(tmp_path / "axe" / f"{number}.png")
+    write_small(tmp_path)
     bundle = data.sketches(tmp_path, size=32, workers=0)
     broken = bundle.test.files[1]
     broken.write_bytes(broken.read_bytes()[:90])
     with pytest.raises(InputError, match=rf"^{broken}: not a readable image \("):
         list(bundle.test_loader())
+
+
+def write_small(root: Path) -> None:
+    """9 small sketches of each of two classes."""
+    for name in ("axe", "bee"):
+        (root / name).mkdir()
+        for number in range(9):
+            sketch(50 * number).resize((99, 99)).save(root / name / f"{number}.png")

@@ -38,12 +38,15 @@ def scan(split: Path, *, note: Note) -> dict[str, tuple[Path, ...]]:
     or a class has files, but none of them is an image.
     """
     images: defaultdict[str, list[Path]] = defaultdict(list)
-    junk = [entry for entry in split.iterdir() if is_junk(entry.name)]
+    beside = list(split.iterdir())
+    junk = [entry for entry in beside if is_junk(entry.name)]
+    loose = [entry for entry in beside if _is_image(entry) and not is_junk(entry.name) and not entry.is_dir()]
     others: list[Path] = []
+    links: list[Path] = []
     for folder in folders(split):
         before, name = len(others), unicodedata.normalize("NFC", folder.name)
-        for file in _files(folder, junk.append):
-            (images[name] if file.suffix.lower() in SUFFIXES else others).append(file)
+        for file in _files(folder, junk.append, links.append):
+            (images[name] if _is_image(file) else others).append(file)
         if not images[name] and len(others) > before:
             raise InputError(
                 f"{folder}: no images, but {len(others) - before} other files such as {others[-1].name}; expected files"
@@ -53,10 +56,24 @@ def scan(split: Path, *, note: Note) -> dict[str, tuple[Path, ...]]:
         raise InputError(f"{split}: expected one folder per class in it, with images, but there is none")
     _tell(split, junk, "that a system or program left", note)
     _tell(split, others, "that are no images", note)
+    _tell(split, loose, "that are images of no class", note)
+    _tell(split, links, "that are links to folders", note)
     return {name: tuple(sorted(images[name])) for name in sorted(images)}
 
 
-def _files(folder: Path, ignore: Callable[[Path], None]) -> list[Path]:
+def refuse_one_class(parent: Path, names: Sequence[str]) -> None:
+    """Raise InputError where the classes ``names`` with images in ``parent`` are not at least two."""
+    if len(names) == 1:
+        raise InputError(
+            f"{parent}: expected a folder with images for each of at least two classes, but there is only {names[0]}"
+        )
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
+
+
+def _files(folder: Path, ignore: Callable[[Path], None], ignore_link: Callable[[Path], None]) -> list[Path]:
     """All files below ``folder`` except for those ignored."""
     found: list[Path] = []
     with os.scandir(folder) as entries:  # knows what is a folder without asking for each of a million files
@@ -65,8 +82,10 @@ def _files(folder: Path, ignore: Callable[[Path], None]) -> list[Path]:
                 ignore(folder / entry.name)
             elif not entry.is_dir():
                 found.append(folder / entry.name)
-            elif not entry.is_symlink():  # a link may lead back up
-                found += _files(folder / entry.name, ignore)
+            elif entry.is_symlink():  # it may lead back up
+                ignore_link(folder / entry.name)
+            else:
+                found += _files(folder / entry.name, ignore, ignore_link)
     return found
 
 

@@ -1,7 +1,8 @@
-"""Find the folders of the splits: train/, Training/, val/, valid/, validation/, test/ and the like, in any case."""
+"""Find the folders of the splits: train/, Training/, val/, valid/, test2017/ and the like, in any case."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from b2nn_tvm.data.image_files.scan_classes import folders, is_junk
@@ -58,4 +59,5 @@ def _holds_splits(path: Path) -> bool:
 
 
 def _split_of(folder: Path) -> str | None:
-    return _SPLIT_OF.get(folder.name.lower().replace("-", "_").replace(" ", "_"))
+    word = re.sub(r"[- ]", "_", folder.name.lower())
+    return _SPLIT_OF.get(re.sub(r"_?(19|20)\d\d$", "", word))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ ENTRIES = (
     *("state_dict", "model_state_dict", "model_state", "model_dict", "model_weights"),
     *("model", "net", "network", "net_state_dict", "net_dict", "module", "student", "weights", "params"),
 )
-_NO_WEIGHTS = ("optim", "sched", "scaler", "loss", "criterion", "teacher")  # parts of names of other entries
+_NO_WEIGHTS = ("optim", "sched", "scaler", "loss", "criterion")  # parts of names of other entries
+_FOLLOWERS = ("teacher", "encoder_k", "momentum", "target")  # of networks beside the one that is trained
 _DEEPEST = 4
 
 
@@ -39,12 +40,13 @@ def find_weights(loaded: Any, path: Path, *, note: Note) -> dict[str, torch.Tens
         refuse_module(path, loaded)
         keys = ", ".join(map(str, list(loaded)[:8])) or "nothing"
         raise InputError(f"{path}: expected a state_dict, but no entry holds tensors by name; it has {keys}")
-    place, *others = sorted(found, key=_ranks)
-    if others and _ranks(place) == _ranks(others[0]):
+    place, *others = sorted(found, key=ranks)
+    if others and ranks(place) == ranks(others[0]):
         names = ", ".join(".".join(each) for each in found)
         raise InputError(
-            f"{path}: expected the weights of one network, but {names} hold weights; save the right one alone:"
-            f' loaded = torch.load("{path.name}"); torch.save(loaded["{place[0]}"], "{path.stem}-weights.pt")'
+            f"{path}: expected the weights of one network, but {names} hold weights; save the right one alone, if you"
+            f' trust the file: loaded = torch.load("{path.name}", map_location="cpu", weights_only=False);'
+            f' torch.save(loaded["{place[0]}"], "{path.stem}-weights.pt")'
         )
     if others:
         left = ", ".join(".".join(each) for each in others)
@@ -52,6 +54,11 @@ def find_weights(loaded: Any, path: Path, *, note: Note) -> dict[str, torch.Tens
     for key in place:
         loaded = loaded[key]
     return _tensors(loaded)
+
+
+def ranks(place: Iterable[str]) -> list[int]:
+    """The preference for the weights that are named by these words, the lower the better; alike are equal."""
+    return [_rank(word) for word in place]
 
 
 def _candidates(value: Mapping[Any, Any], place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -76,5 +83,9 @@ def _tensors(value: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
     return {key: entry for key, entry in value.items() if isinstance(key, str) and isinstance(entry, torch.Tensor)}
 
 
-def _ranks(place: tuple[str, ...]) -> list[int]:
-    return [ENTRIES.index(word) if word in ENTRIES else len(ENTRIES) for word in place]
+def _rank(word: str) -> int:
+    if word in ENTRIES:
+        return ENTRIES.index(word)
+    if "ema" in word.lower().split("_"):
+        return 0
+    return len(ENTRIES) + any(follower in word.lower() for follower in _FOLLOWERS)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
+from b2nn_tvm.loop.checkpoint.find_weights import ranks
+
 _WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"}
 # What some trainings add to a state_dict: counters of batches and averages, thop's counts of operations.
 _COUNTERS = {"num_batches_tracked", "n_averaged", "total_ops", "total_params", "_extra_state"}
@@ -22,21 +24,22 @@ class FittedNames:
     """``weights`` by the network's names as far as they fit, and the names of all others as they are in the file.
 
     The names of the network's weights begin with ``prefix`` in the file. ``unknown`` begin so, too, each with what
-    follows; those ``outside`` do not.
+    follows; those ``outside`` do not. ``rivals`` would fit as well in place of ``prefix``, and are not worse by name.
     """
 
     weights: Mapping[str, torch.Tensor]
     prefix: str
     unknown: Mapping[str, str]
     outside: tuple[str, ...]
+    rivals: tuple[str, ...] = ()
 
 
 def fit_names(weights: Mapping[str, torch.Tensor], own: Collection[str]) -> FittedNames:
     """Find for the names of ``weights`` those of ``own`` that they are, whatever wraps the network on either side."""
     bare, short = _unwrapped(own), _unwrapped(weights)
-    removed, added = _prefix(short, bare), _prefix(bare, short)
+    (removed, *rivals), (added, *_) = _prefixes(short, bare), _prefixes(bare, short)
     if _hits(short, bare, "", added) > _hits(short, bare, removed, ""):
-        removed = ""
+        removed, rivals = "", []
     else:
         added = ""
     fitted: dict[str, torch.Tensor] = {}
@@ -51,7 +54,7 @@ def fit_names(weights: Mapping[str, torch.Tensor], own: Collection[str]) -> Fitt
             unknown[original] = name.removeprefix(removed)
         else:
             outside.append(original)
-    return FittedNames(fitted, removed, unknown, tuple(outside))
+    return FittedNames(fitted, removed, unknown, tuple(outside), tuple(rivals))
 
 
 def _unwrapped(names: Collection[str]) -> dict[str, str]:
@@ -60,16 +63,23 @@ def _unwrapped(names: Collection[str]) -> dict[str, str]:
     return found if len(found) == len(names) else {name: name for name in names}
 
 
-def _prefix(longer: Collection[str], shorter: Collection[str]) -> str:
-    """What stands in front of most names of ``shorter`` in ``longer``; of several the shortest, such as none."""
+def _prefixes(longer: Collection[str], shorter: Collection[str]) -> list[str]:
+    """What stands in front of most names of ``shorter`` in ``longer``; of several the one that is preferred by name.
+
+    None is preferred to any. Several are returned where none of them is preferred.
+    """
     votes: Counter[str] = Counter()
     for name in longer:
         parts = name.split(".")
         for depth in range(len(parts)):
             if ".".join(parts[depth:]) in shorter:
                 votes[".".join(parts[:depth])] += 1
-    best = min(votes, key=lambda prefix: (-votes[prefix], len(prefix)), default="")
-    return f"{best}." if best else ""
+    most = max(votes.values(), default=0)
+    best = [prefix for prefix, count in votes.items() if count == most]
+    if not best or "" in best:
+        return [""]
+    least = min(ranks(prefix.split(".")) for prefix in best)
+    return [f"{prefix}." for prefix in best if ranks(prefix.split(".")) == least]
 
 
 def _hits(names: Collection[str], own: Collection[str], removed: str, added: str) -> int:

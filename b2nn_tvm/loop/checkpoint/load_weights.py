@@ -21,10 +21,11 @@ def load_weights(model: torch.nn.Module, path: Path, *, classes: int, ignore_hea
 
     With ``ignore_head`` the head of the model stays as it is, whatever the checkpoint has there. ``note`` is told what
     of the file was left. Raises InputError where the file is no checkpoint, or does not fit: it then names the missing
-    and the unknown weights, those of another shape, or the other number of classes.
+    and the unknown weights, those of another shape, the other number of classes, or several networks that would fit.
     """
     own = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, torch.Tensor)}
     fitted = fit_names(find_weights(read_checkpoint(path), path, note=note), own)
+    _refuse_rivals(fitted, path)
     weights = {name: _like(tensor, own[name], path, name) for name, tensor in fitted.weights.items()}
     unknown = list(fitted.unknown)
     left = _head(own, weights, path, classes=classes, ignored=ignore_head)
@@ -104,6 +105,14 @@ def _shapes(name: str, tensor: torch.Tensor, own: torch.Tensor) -> str:
 
 def _is_counter(name: str) -> bool:
     return name.rpartition(".")[2] in ("num_batches_tracked", "_extra_state")
+
+
+def _refuse_rivals(fitted: FittedNames, path: Path) -> None:
+    if fitted.rivals:
+        raise InputError(
+            f"{path}: expected the weights of one network, but those under {', '.join([fitted.prefix, *fitted.rivals])}"
+            " would all fit; give a file with the right ones alone"
+        )
 
 
 def _note_outside(fitted: FittedNames, path: Path, note: Note) -> None:

@@ -11,6 +11,8 @@ from typing import IO, Any
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # how torch.save began its files before version 1.6 (torch/serialization.py)
 
+_NEWEST = 3  # later protocols put names together while they are read
+
 
 def pickled_names(path: Path) -> set[str]:
     """The names with their modules, as today's Python calls them.
@@ -41,6 +43,10 @@ def _fourth_pickle(file: IO[bytes]) -> Iterator[tuple[Any, Any, int | None]]:
 
 def _names(operations: Iterator[tuple[Any, Any, int | None]]) -> Iterator[str]:
     for operation, argument, _ in operations:
+        if operation.name == "PROTO" and argument > _NEWEST:
+            raise ValueError(
+                f"pickle protocol {argument}, whose names torch does not look up safely; save it again with protocol 2"
+            )
         if operation.name in ("GLOBAL", "INST"):
             module, _, name = argument.partition(" ")
             if (module, name) in NAME_MAPPING:

@@ -1,4 +1,4 @@
-"""Read a checkpoint file without running anything that it holds, and say what it is where it is none."""
+"""Read a checkpoint file without running anything that it holds."""
 
 from __future__ import annotations
 
@@ -15,19 +15,11 @@ import torch
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.checkpoint.pickled_names import pickled_names
 from b2nn_tvm.loop.checkpoint.read_safetensors import is_safetensors, read_safetensors
+from b2nn_tvm.loop.checkpoint.read_shards import ENDING as INDEX
+from b2nn_tvm.loop.checkpoint.read_shards import read_shards
+from b2nn_tvm.loop.checkpoint.refuse_other_kinds import EXPECTED, refuse_folder, refuse_other_kinds
 from b2nn_tvm.loop.checkpoint.stand_ins import StandIn, is_plain, stand_ins
 
-_EXPECTED = "expected a state_dict that torch.save wrote, or a safetensors file"
-_BEGINNINGS = (  # how files begin that are taken for checkpoints
-    (b"version https://git-lfs", "a Git LFS pointer; fetch the file with git lfs pull"),
-    (b"<", "a web page or XML; download the file itself"),
-    (b"\x89HDF", "an HDF5 file, as Keras writes; a torch checkpoint is needed"),
-    (b"\x08", "an ONNX or TensorFlow file; a torch checkpoint is needed"),
-    (b"\x1f\x8b", "compressed by gzip; unpack it first"),
-    (b"BZh", "compressed by bzip2; unpack it first"),
-    (b"7z", "compressed by 7-Zip; unpack it first"),
-    (b"{", "a JSON file; give the file of the weights itself"),
-)
 # What damaged files make torch's reader and pickle raise.
 _DAMAGE = (
     *(OSError, RuntimeError, EOFError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
@@ -38,16 +30,18 @@ _DAMAGE = (
 def read_checkpoint(path: Path) -> Any:
     """The content of the file at ``path``, with inert stand-ins for the objects beside the weights.
 
-    Raises InputError where the file cannot be read, asks for classes that are not known to be plain data, or is a whole
-    pickled module.
+    ``path`` may be the index of weights in several files as well, or a folder with one. Raises InputError where the
+    file cannot be read, asks for classes that are not known to be plain data, or is a whole pickled module.
     """
-    if path.is_dir():
-        inside = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
-        raise InputError(f"{path}: {_EXPECTED}, but this is a folder, which holds {inside}; name a file in it")
+    if path.is_dir() and len(indices := list(path.glob(f"*{INDEX}"))) == 1:
+        return read_checkpoint(indices[0])
+    refuse_folder(path)
+    if path.name.endswith(INDEX) and path.is_file():
+        return read_shards(path, read_checkpoint)
     try:
         if is_safetensors(path):
             return read_safetensors(path)
-        _refuse_other_kinds(path)
+        refuse_other_kinds(path)
         names = pickled_names(path)
         strangers = sorted(name for name in names if not is_plain(name))
         if strangers and not any(name.startswith("torch.nn.modules.") for name in names):
@@ -58,7 +52,7 @@ def read_checkpoint(path: Path) -> Any:
             _refuse_module(path, "", " (or what holds the model in it)")
         raise _unreadable(path, error) from None
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {_EXPECTED}") from None
+        raise InputError(f"{path}: no such file; {EXPECTED}") from None
     except _DAMAGE as error:
         raise _unreadable(path, error) from None
     if strangers or isinstance(loaded, StandIn):
@@ -76,7 +70,7 @@ def refuse_module(path: Path, loaded: Any) -> None:
 
 def _refuse_module(path: Path, place: str, hint: str = "") -> NoReturn:
     raise InputError(
-        f"{path}: {_EXPECTED}, but it holds a whole pickled module, which would run the code of whoever made it; if you"
+        f"{path}: {EXPECTED}, but it holds a whole pickled module, which would run the code of whoever made it; if you"
         f" trust it, turn it{hint} into a state_dict where its classes can be imported:"
         f' model = torch.load("{path.name}", map_location="cpu", weights_only=False){place};'
         f' torch.save(model.float().state_dict(), "{path.stem}-weights.pt")'
@@ -84,8 +78,9 @@ def _refuse_module(path: Path, place: str, hint: str = "") -> NoReturn:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
-    return InputError(f"{path}: {_EXPECTED}, but it cannot be read: {reason}")
+    text = str(error).rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]  # torch's advice is not for users
+    reason = " ".join(text.split())[:120] or type(error).__name__
+    return InputError(f"{path}: {EXPECTED}, but it cannot be read: {reason}")
 
 
 def _load(path: Path, names: set[str]) -> Any:
@@ -112,27 +107,3 @@ def _refuse_strangers(path: Path, strangers: list[str]) -> NoReturn:
         f' loaded = torch.load("{path.name}", map_location="cpu", weights_only=False);'
         f' torch.save(loaded["state_dict"], "{path.stem}-weights.pt")'
     )
-
-
-def _refuse_other_kinds(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(64)
-    if not head:
-        raise InputError(f"{path}: {_EXPECTED}, but the file is empty")
-    for beginning, kind in _BEGINNINGS:
-        if head.lstrip().startswith(beginning):
-            raise InputError(f"{path}: {_EXPECTED}, but this is {kind}")
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        files = archive.namelist()
-    if any(name.endswith(".npy") for name in files):
-        raise InputError(f"{path}: {_EXPECTED}, but this is an archive of numpy arrays")
-    scripted = any(name.endswith("/constants.pkl") for name in files)
-    if scripted or any(name.endswith("/archive_format") for name in files):
-        kind, load = ("TorchScript", "torch.jit.load") if scripted else ("torch.export", "torch.export.load")
-        raise InputError(
-            f"{path}: {_EXPECTED}, but this is a program of {kind}; turn it into a state_dict:"
-            f' model = {load}("{path.name}"); torch.save(dict(model.state_dict{"()" * scripted}),'
-            f' "{path.stem}-weights.pt")'
-        )

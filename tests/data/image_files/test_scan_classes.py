@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.data.image_files.scan_classes import folders, is_junk, scan
+from b2nn_tvm.data.image_files.scan_classes import folders, is_junk, refuse_one_class, scan
 from b2nn_tvm.errors import InputError
 
 
@@ -56,7 +56,21 @@ def test_a_link_to_a_class_is_a_class_and_a_link_that_leads_back_up_is_none(tmp_
     tree(tmp_path, "cat/0.png")
     (tmp_path / "link").symlink_to(tmp_path / "cat")
     (tmp_path / "cat" / "up").symlink_to(tmp_path)
-    assert scanned(tmp_path)[0] == {"cat": ["cat/0.png"], "link": ["link/0.png"]}
+    found, notes = scanned(tmp_path)
+    assert found == {"cat": ["cat/0.png"], "link": ["link/0.png"]}
+    assert notes == [f"{tmp_path}: 2 files and folders that are links to folders are ignored, such as cat/up"]
+
+
+def test_images_beside_the_classes_are_no_silent_loss(tmp_path: Path) -> None:
+    found, notes = scanned(tree(tmp_path, "cat/0.png", "dog/0.png", "1.JPG", "2.png", "._3.png", "4.png/0.png"))
+    assert list(found) == ["4.png", "cat", "dog"]
+    assert notes[1:] == [f"{tmp_path}: 2 files and folders that are images of no class are ignored, such as 1.JPG"]
+
+
+def test_one_class_is_none(tmp_path: Path) -> None:
+    refuse_one_class(tmp_path, ("cat", "dog"))
+    with pytest.raises(InputError, match="at least two classes, but there is only cat"):
+        refuse_one_class(tmp_path, ("cat",))
 
 
 @pytest.mark.parametrize(

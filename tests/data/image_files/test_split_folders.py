@@ -23,6 +23,7 @@ def tree(root: Path, *names: str) -> Path:
         *({"train": "train", "val": "val"}, {"train": "Train", "val": "VALID"}, {"train": "training", "val": "dev"}),
         *({"train": "TRAIN", "test": "Test"}, {"train": "train", "val": "Validation", "test": "testing"}),
         {"train": "training_set", "test": "Test Set"},
+        {"train": "train2017", "val": "val_2017", "test": "test-2015"},
     ],
 )
 def test_splits_have_many_names(tmp_path: Path, names: dict[str, str]) -> None:
@@ -53,6 +54,7 @@ def test_a_folder_in_a_folder_is_found(tmp_path: Path, inside: str) -> None:
         ["train/1.png", "airplane/2.png"],  # TU-Berlin's sketches of trains
         ["cat/0.png", "dog/0.png"],
         ["a/train/c/0.png", "b/train/c/0.png"],
+        ["train1/c/0.png", "val1/c/0.png"],
         ["pets/train/c/0.png", "readme.txt"],
         ["file"],
     ],

@@ -35,7 +35,7 @@ def found(content: object) -> tuple[float, list[str]]:
         {"model": {"state_dict": W}},
         {"state_dict": W, "callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(0.9)}}},
         {"state_dict": W, "queue": torch.zeros(4, 8)},
-        {"state_dict": W, "teacher": V},
+        {"teacher": W, "epoch": 3},
         {"my_resnet": W, "step": 3},
         {"model": {**W, "c._extra_state": {"scale": torch.zeros(2, 2)}}},
         {"params": W, "rng": torch.zeros(5, dtype=torch.uint8)},
@@ -52,6 +52,9 @@ def test_the_entry_with_the_weights(content: dict) -> None:
         ({"model": V, "ema": {"module": W}}, "those in ema.module; those in model are left"),
         ({"params": V, "params_ema": W}, "those in params_ema; those in params are left"),
         ({"discriminator": V, "net": W}, "those in net; those in discriminator are left"),
+        ({"teacher": V, "model": W}, "those in model; those in teacher are left"),
+        ({"momentum_encoder": V, "encoder": W}, "those in encoder; those in momentum_encoder are left"),
+        ({"net": V, "net_EMA": W}, "those in net_EMA; those in net are left"),
     ],
 )
 def test_a_choice_between_several_is_said(content: dict, note: str) -> None:

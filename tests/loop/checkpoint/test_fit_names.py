@@ -49,9 +49,28 @@ def test_what_is_beside_the_network_and_what_is_in_it_but_unknown() -> None:
     assert fitted.unknown == {"model.extra.weight": "extra.weight"} and fitted.outside == ("criterion.weight",)
 
 
-def test_the_shortest_of_several_copies_is_taken() -> None:
-    names = [f"{prefix}{name}" for prefix in ("ema_model.", "model.") for name in OWN]
-    assert fit_names(dict.fromkeys(names, ZERO), OWN).prefix == "model."
+@pytest.mark.parametrize(
+    ("best", "other"),
+    [
+        ("", "model."),
+        ("ema_model.", "model."),
+        ("net_ema.", "model."),
+        ("model.", "encoder."),
+        ("student.", "teacher."),
+        ("encoder_q.", "encoder_k."),
+        ("online_encoder.", "target_encoder."),
+    ],
+)
+def test_of_several_networks_the_one_that_is_preferred_by_name_is_taken(best: str, other: str) -> None:
+    for prefixes in ((best, other), (other, best)):
+        fitted = fit_names(dict.fromkeys([f"{prefix}{name}" for prefix in prefixes for name in OWN], ZERO), OWN)
+        assert (fitted.prefix, fitted.rivals) == (best, ())
+
+
+def test_networks_that_are_alike_by_name_are_rivals() -> None:
+    names = [f"{prefix}{name}" for prefix in ("a.generator.", "b.critic.") for name in OWN]
+    fitted = fit_names(dict.fromkeys(names, ZERO), OWN)
+    assert {fitted.prefix, *fitted.rivals} == {"a.generator.", "b.critic."}
 
 
 def test_nothing_in_common() -> None:

@@ -105,3 +105,11 @@ def test_what_lies_outside_of_the_network_is_said(tmp_path: Path) -> None:
 def test_weights_that_are_not_float(tmp_path: Path, weight: torch.Tensor, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(tmp_path, {**net().state_dict(), "stem.weight": weight}, net())
+
+
+def test_one_of_two_networks_is_not_chosen_at_random(tmp_path: Path) -> None:
+    state = {
+        f"{prefix}.{name}": value for prefix in ("generator", "critic") for name, value in net().state_dict().items()
+    }
+    with pytest.raises(InputError, match=r"of one network, but those under generator\., critic\. would all fit"):
+        load(tmp_path, state, net())

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("onnx_files", "onnx_nodes", "random_graphs", "damaged_files", "timm_models")
+NAMES = ("onnx_files", "onnx_nodes", "random_graphs", "damaged_files", "timm_models", "checkpoints", "image_folders")
 
 OUTCOME, REASON = "outcome", "reason"
 CRASHED, TIMED_OUT = "crashed", "timed out"

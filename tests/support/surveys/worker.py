@@ -23,10 +23,10 @@ def work(survey: Survey) -> None:
 
     say(list(survey.names()))
     for line in sys.stdin:
-        say({column: _text(value) for column, value in survey.row(json.loads(line)).items()})
+        say({column: as_text(value) for column, value in survey.row(json.loads(line)).items()})
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
     """One line: numbers with at most three digits behind the point."""
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else " ".join(str(value).split())
 
