@@ -64,7 +64,10 @@ def test_a_default_that_is_no_detail_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
-        (True, r"function of \(phase, done, total, detail\) or None for silence, not True; .*output\.progress\(\)"),
+        (
+            True,
+            r"function of \(phase, done, total, detail\) or None for silence, not True; .*draw_progress\.progress\(\)",
+        ),
         (False, "None for silence, not False"),
         ("bar", "not 'bar'"),
         (lambda done, total: None, r"takes \(done, total\): too many positional arguments"),

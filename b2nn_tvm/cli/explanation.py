@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.cli import output
-from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -65,6 +64,8 @@ def print_rewrites(artifact: Artifact) -> None:
 
 def network_notes(artifact: Artifact) -> list[str]:
     """What the passes say of the network as a whole: that its signs are missing, and how often a sign's 0 became 1."""
+    from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
+
     rows = [rewrite for rewrite in artifact.manifest.rewrites if rewrite.rule in ("CanonicalizeSign", "ClassifyConvs")]
     notes = [row.reason for row in rows if not row.layer and not row.applied]
     if count := sum(row.applied and AT_THRESHOLD in row.reason for row in rows):

@@ -18,9 +18,9 @@ from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import B2nnError, InputError
 from b2nn_tvm.loop.checkpoint.load_weights import load_weights
 from b2nn_tvm.mixbin.network.capture import lazily_made
+from b2nn_tvm.mixbin.network.user_code import place_of
 from b2nn_tvm.mixbin.tracing.prepare import copied, prepared
 from b2nn_tvm.progress import Note
-from b2nn_tvm.user_code import place_of
 
 
 def load_data(data: str | DataBundle, *, image_size: int | None = None, skip_bad: int = 0) -> DataBundle:

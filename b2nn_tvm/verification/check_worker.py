@@ -1,6 +1,7 @@
 """The process that runs and checks libraries: code that was just generated may end its process, and memory is freed.
 
-It reads one request per line from its input, as JSON, and answers each with a line. It ends with its input.
+It reads one request per line from its input, as JSON, with the current folder and variables of the process that asks,
+and answers each with a line. It ends with its input.
 """
 
 from __future__ import annotations
@@ -90,13 +91,23 @@ def _differences(artifact: Artifact, request: Request) -> dict[str, float]:
     return {name: float(relative_difference(*pair)) for name, pair in pairs.items() if excess(*pair) > 1}
 
 
+def _take_over(folder: str, variables: Mapping[str, str]) -> None:
+    """Emulators are looked for below the current folder, in the PATH, and where variables of this project say."""
+    os.chdir(folder)
+    for name in [name for name in os.environ if name.startswith("B2NN_") and name not in variables]:
+        del os.environ[name]
+    os.environ.update(variables)
+
+
 def main() -> None:
     """Answer requests until the input ends."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
     for line in sys.stdin:
         try:
-            found = answer(Request(**json.loads(line)))
+            asked = json.loads(line)
+            _take_over(asked["folder"], asked["variables"])
+            found = answer(Request(**asked["request"]))
         except Exception as error:  # noqa: BLE001 - the process that asked tells the user
             found = {"error": "unexpected", "text": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(found) + "\n")

@@ -55,7 +55,7 @@ class _Worker:
             process = self._started()
             assert process.stdin is not None and process.stdout is not None
             try:
-                process.stdin.write(json.dumps(asdict(_absolute(request))) + "\n")
+                process.stdin.write(json.dumps({**_surroundings(), "request": asdict(_absolute(request))}) + "\n")
                 process.stdin.flush()
                 line = process.stdout.readline()
             except BrokenPipeError:
@@ -122,6 +122,12 @@ def _absolute(request: Request) -> Request:
     """The request with paths that do not depend on the folder in which a process was started."""
     paths = {name: str(Path(getattr(request, name)).absolute()) for name in ("folder", "onnx_path", "arrays")}
     return replace(request, **paths)  # type: ignore[arg-type]
+
+
+def _surroundings() -> dict[str, Any]:
+    """Where an emulator is looked for: the folder and the variables of this process may have changed since the start."""
+    variables = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("B2NN_")}
+    return {"folder": os.getcwd(), "variables": variables}
 
 
 def _close(pipe: IO[Any]) -> None:

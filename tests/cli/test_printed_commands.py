@@ -137,7 +137,7 @@ def test_what_the_code_prints_can_be_typed(commands) -> None:
     assert len(printed) > 50
     found = {(each.place.partition(":")[0], each.words) for each in printed}
     assert ("deploy/devices/rpc_connection.py", ("b2nn-device", "--port", SAMPLE)) in found
-    assert ("b2nn_tvm/frontend/read_onnx.py", ("--input-shape", f"{SAMPLE}=1x3x224x224")) in found
+    assert ("b2nn_tvm/frontend/static_shapes.py", ("--input-shape", f"{SAMPLE}=1x3x224x224")) in found
     assert ("b2nn_tvm/cli/search.py", ("b2nn-compile", "--list-targets")) in found
     assert ("b2nn_tvm/verification/verify_artifact.py", ("--no-verify",)) in found
 

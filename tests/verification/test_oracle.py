@@ -83,8 +83,8 @@ def test_comparisons_of_integers_have_no_ties(tmp_path):
     ("nodes", "reason"),
     [
         (
-            "output = qonnx.custom_op.general.Quant (input, one, one, one)",
-            "it has no operator qonnx.custom_op.general::Quant",
+            "output = qonnx.custom_op.general.FloatQuant (input, one, one, one)",
+            "it has no operator qonnx.custom_op.general::FloatQuant",
         ),
         ("output = Nonsense (input)", "it has no operator Nonsense"),
         (

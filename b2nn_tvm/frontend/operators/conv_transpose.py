@@ -144,8 +144,8 @@ def _interleaved(
     )
     if bias is not None:
         value = constant(bias)
-        repeated = relax.op.repeat(bias, between, 0) if value is None else const(np.repeat(value, between))
-        result = bb.emit(add_bias(result, bb.emit(repeated)))
+        repeated = bb.emit(relax.op.repeat(bias, between, 0)) if value is None else const(np.repeat(value, between))
+        result = bb.emit(add_bias(result, repeated))
     batch, _, height, width = sizes(result)
     if between > 1:
         apart = bb.emit(relax.op.reshape(result, (batch, outputs, rows.stride, columns.stride, height, width)))

@@ -70,8 +70,8 @@ def test_a_mask_of_dropout(tmp_path):
     ("node", "match"),
     [
         (("Dropout", ["x", "", "yes"], {}), r"dropout in training mode"),
-        (("Cast", ["x"], {"to": 16}), "it casts to BFLOAT16"),
-        (("Cast", ["x"], {"to": 17}), "it casts to FLOAT8E4M3FN"),
+        (("Cast", ["x"], {"to": 16}), "is of type bfloat16"),
+        (("Cast", ["x"], {"to": 17}), "is of type float8e4m3fn"),
     ],
 )
 def test_what_is_refused(node, match, tmp_path):

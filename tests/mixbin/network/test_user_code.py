@@ -8,7 +8,7 @@ import torch
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.network.capture import batched
-from b2nn_tvm.user_code import place_of
+from b2nn_tvm.mixbin.network.user_code import place_of
 
 
 def caught(function):

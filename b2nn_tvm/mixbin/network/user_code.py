@@ -7,7 +7,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent
+_HERE = Path(__file__).resolve().parents[2]  # the package
 _INSTALLED = tuple(
     str(Path(folder).resolve())
     for folder in (*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("stdlib"))
