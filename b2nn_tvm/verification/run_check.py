@@ -125,7 +125,7 @@ def _absolute(request: Request) -> Request:
 
 
 def _surroundings() -> dict[str, Any]:
-    """Where an emulator is looked for: the folder and the variables of this process may have changed since the start."""
+    """What decides where an emulator is looked for; it may have changed since the start of the process."""
     variables = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("B2NN_")}
     return {"folder": os.getcwd(), "variables": variables}
 

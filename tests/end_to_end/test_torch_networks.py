@@ -14,8 +14,7 @@ from b2nn_tvm.mixbin.network.outputs import named_tensors
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
-from b2nn_tvm.verification.relative_difference import relative_difference
-from b2nn_tvm.verification.verify_artifact import TOLERANCE
+from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
 from tests.support.networks.torch_networks import NETWORKS, MobileOne, YoloHead
 
 
