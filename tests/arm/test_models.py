@@ -114,6 +114,7 @@ def arm_library(mixed) -> Path:
     return folder
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("mixed", FOR_THIS_MACHINE, indirect=True, scope="module")
 def test_on_this_machine(mixed):
     with compile_model(mixed.path, output=mixed.path.with_name("native"), verify=False) as artifact:

@@ -175,6 +175,7 @@ def test_wrong_usage_is_status_2(here: Run, library: Path) -> None:
     assert here("profile", library, "--timeout", "0").returncode == 2
 
 
+@pytest.mark.sweep
 def test_ssh_and_rpc_give_the_table_that_this_machine_gives(library_of_size: Path, ssh, tmp_path: Path) -> None:
     """The same kernels on the same CPU: what differs is the process they run in, and who looks on. Devices take turns,
     as what else the machine does changes by the second.

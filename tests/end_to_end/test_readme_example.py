@@ -11,6 +11,7 @@ import pytest
 from tests.support.paths import ROOT
 
 
+@pytest.mark.sweep
 def test_the_readmes_python_runs_as_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,6 +133,7 @@ def test_a_second_run_does_nothing_again(found) -> None:
     assert time.process_time() + seconds_of_children() - begin < 30
 
 
+@pytest.mark.sweep
 def test_a_round_over_the_budget_is_kept_by_a_second_run(
     found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,6 +352,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen:
     )
 
 
+@pytest.mark.sweep
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
     process = start(tmp_path, "--float-epochs", "500")
     checkpoints = tmp_path / "out" / "state" / "training" / "parent" / "checkpoints"

@@ -65,6 +65,7 @@ class Said:
             self.details.append(detail)
 
 
+@pytest.mark.sweep
 def test_networks_side_by_side_and_again_from_disk(few_digits: DataBundle, tmp_path: Path) -> None:
     said = Said()
     job = make_job(few_digits, tmp_path, progress=said)

@@ -50,6 +50,7 @@ def python() -> str:
     return found
 
 
+@pytest.mark.sweep
 def test_the_definition_agrees_with_larq(python, tmp_path):
     asked, expected = {}, {}
     for channels, step in CHANNELS.items():

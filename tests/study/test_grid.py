@@ -54,6 +54,7 @@ def found(interrupted) -> StudyResult:
     return study(SETTINGS, output=interrupted[0], jobs=1)
 
 
+@pytest.mark.sweep
 def test_what_was_finished_before_an_interruption_is_not_done_again(interrupted, found: StudyResult) -> None:
     folder, before = interrupted
     after = finished(folder)

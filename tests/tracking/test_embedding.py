@@ -39,6 +39,7 @@ def compiled(request, trained, tmp_path_factory):
         yield net, libraries
 
 
+@pytest.mark.sweep
 def test_boxes_are_the_same_from_torch_and_from_the_libraries(compiled, trained):
     net, libraries = compiled
     embeddings = torch_embedding(net.trunk), library_embedding(*libraries)

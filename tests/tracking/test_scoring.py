@@ -17,6 +17,7 @@ from b2nn_tvm.tracking.siamese import LogisticLoss
 LOSS = LogisticLoss(5)
 
 
+@pytest.mark.sweep
 def test_mixbin_scores_the_trunks_layers_by_the_trackers_loss(trained, sensitivity):
     """Each Delta is the rise of the logistic loss; a layer scored by hand agrees."""
     layers = trace(trained.net.trunk, (3, 64, 64)).eligible

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
@@ -40,6 +41,7 @@ def test_the_same_seed_gives_the_same_weights(trained):
     assert all(torch.equal(one, other) for one, other in zip(first.state_dict().values(), second.state_dict().values()))
 
 
+@pytest.mark.sweep
 def test_a_mixed_tracker_is_fine_tuned_in_two_stages_and_learns_from_its_teacher(trained, sensitivity):
     chosen = sensitivity.order[:6]
     mixed = trained.net.convert(chosen)

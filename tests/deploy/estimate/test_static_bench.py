@@ -35,6 +35,7 @@ def tune(tmp_path, target: str, records: Records | None = None, seen: list | Non
     )
 
 
+@pytest.mark.sweep
 def test_tiles_are_chosen_by_estimated_cycles_and_the_record_says_so(llvm_tools, tmp_path):
     (record,) = tune(tmp_path, "rpi5").rows.values()
     assert not record.measured and record.device == "cortex-a76"

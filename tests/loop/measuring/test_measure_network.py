@@ -69,6 +69,7 @@ def test_there_is_one_connection_at_a_time(tmp_path: Path, monkeypatch: pytest.M
     assert time.binary == HALF and connected == []
 
 
+@pytest.mark.sweep
 def test_a_reference_that_was_settled_on_a_busy_machine_is_settled_anew(tmp_path: Path) -> None:
     """Its time is doubled in the state, as if the machine had been slow: the next measurement finds the true one, and
     the times of before in its milliseconds.

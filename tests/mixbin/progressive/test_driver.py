@@ -95,6 +95,7 @@ def test_layer_wise_priority_binarizes_weights_from_the_rear_and_trains_the_rest
     assert set(found.plan.layers.values()) == {Precision.FLOAT, Precision.WEIGHT_BINARY}
 
 
+@pytest.mark.sweep
 def test_it_goes_on_after_the_last_finished_layer_and_within_a_greedy_step(subject, tmp_path, monkeypatch):
     how = Progression("greedy", epochs=1)
     whole = progressive(subject, how)

@@ -22,6 +22,7 @@ def subject(model, batches):
     return ScoringTask.of(model, batches)
 
 
+@pytest.mark.sweep
 def test_greedy_takes_the_best_layer_at_every_step(subject, truth):
     found = progressive(subject, Progression("greedy"))
     chosen: list[str] = []

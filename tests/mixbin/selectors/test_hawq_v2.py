@@ -69,6 +69,7 @@ def test_options_out_of_range_are_refused():
         HawqV2(most_draws=0)
 
 
+@pytest.mark.sweep
 def test_curvature_tells_more_than_the_size_of_what_is_lost(model, batches, truth):
     """Six of ten layers: what the literature's tables of baselines find on larger networks, in small."""
     rank = lambda method: truth.rank(methods.score(method, model, batches).order[:6])

@@ -32,6 +32,7 @@ def cost():
     return AdditiveCost("flops", 0, macs, {name: count // 64 for name, count in macs.items()})
 
 
+@pytest.mark.sweep
 def test_interactions_are_what_pairs_add(interactions, truth):
     assert list(interactions.terms) == list(itertools.combinations(NAMES, 2))
     for (one, other), term in interactions.terms.items():

@@ -7,6 +7,7 @@ from tests.support.paths import ROOT
 PAGE = ROOT / "docs" / "methods.md"
 
 
+@pytest.mark.sweep
 def test_the_example_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(code, str(PAGE), "exec"), {})

@@ -16,6 +16,7 @@ from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2
 from tests.support.mixbin.toy import NAMES
 
 
+@pytest.mark.sweep
 def test_every_method_of_the_registry_gives_a_finite_score_per_layer(model, batches, data):
     assert len(methods.names()) == len(set(methods.names())) == 17
     some = NAMES[7:]

@@ -31,6 +31,7 @@ def test_a_loss_that_is_no_number_stops_the_training(data):
         train(network(), broken, epochs=2)
 
 
+@pytest.mark.sweep
 def test_processes_that_start_from_different_networks_are_refused(tmp_path):
     body = """
         import os
