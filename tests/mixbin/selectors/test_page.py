@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs" / "methods.md"
