@@ -255,6 +255,14 @@ def test_what_is_imported_wrongly_is_refused_for_every_target(tmp_path, monkeypa
     assert not (tmp_path / "library").exists()
 
 
+@pytest.mark.parametrize("target", ["native", "x86-avx512"])
+def test_a_mean_for_which_llvm_makes_invalid_code(tmp_path, target):
+    """LLVM 22's own verification refuses what it makes of this loop for AVX-512 when it looks for vectors."""
+    mean = Network("output = ReduceMean <keepdims = 1> (input, axes)", {"axes": np.array([3])}, "float[1,8,9,7] input")
+    with compile_model(save(tmp_path, mean.build()), target=target, output=tmp_path / "library") as artifact:
+        assert artifact.manifest.verification.largest_difference <= TOLERANCE
+
+
 def test_sign_zero_is_verified_as_compiled(tmp_path):
     """Behind a ReLU many inputs of Sign are exactly 0, where the file alone says 0."""
     signs = np.where(constant("w", (5, 4, 3, 3)) > 0, 1, -1).astype(np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.errors import BudgetError
@@ -117,7 +117,8 @@ def _confirmed(job: Job, measured: MeasuredCost, time: NetworkTime) -> NetworkTi
     """
     if not time.binary or measured.quantile is not None:
         return time
-    return measure_networks(job, [time.binary], finer=True)[0]
+    (finer,) = measure_networks(job, [time.binary], finer=True)
+    return replace(finer, layers=time.layers)  # its layers were measured before, if at all
 
 
 def _propose(

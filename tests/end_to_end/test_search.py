@@ -202,7 +202,7 @@ def runs_of(digest: str, samples: list[dict]) -> list[float]:
 @pytest.mark.sweep
 def test_plan_and_reports_say_which_quantile_the_budget_is_about(observed) -> None:
     plan = Plan.load(observed.folder / "plan.json")
-    assert plan == observed.plan and plan.budget == "1000ms@p90 and 80%flops"
+    assert plan == observed.plan and plan.budget == "1s@p90 and 80%flops"
     report = json.loads((observed.folder / "report.json").read_text())
     assert (report["budget"], report["quantile"], report["limit"]) == (plan.budget, 0.9, 1000)
     assert report["achieved"] == report["time"]["p90_ms"] == observed.time.p90_ms
