@@ -136,8 +136,8 @@ def _lower_to_c_abi(scratch: list[int]) -> tvm.transform.Pass:
     return tvm.transform.module_pass(lower, opt_level=0, name="LowerToCAbi")
 
 
-# LLVM 22 turns some plain loops, such as the mean over an axis of 7, into code that its own verification refuses when it
-# looks for vectors in straight code for AVX-512. Without this search the code is right, and slower.
+# LLVM 22 turns some plain loops, such as the mean over an axis of 7, into code that its own verification refuses when
+# it looks for vectors in straight code for AVX-512. Without this search the code is right, and slower.
 _INVALID = "LLVM module verification failed"
 
 _LOWERING = [
