@@ -72,7 +72,7 @@ SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|exa
 test: board-tools ## run the tests (13 minutes on two cores); ARM tests only where there is an emulator
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not sweep" $(COVER)
 
-test-sweep: board-tools ## run the longest tests, and those of `make test` on more shapes, networks and boards (15 minutes on two cores)
+test-sweep: board-tools ## run the longest tests, and those of `make test` on more shapes, networks and boards (25 minutes on two cores)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m sweep $(SWEEP_TESTS)
 
 hooks: setup ## let git run the quick checks before each commit

@@ -1,4 +1,4 @@
-"""Random networks are equal to onnxruntime, or refused; docs/surveys/random_graphs.csv has two thousand of them."""
+"""Random networks are equal to onnxruntime, or refused; docs/surveys/random_graphs.csv has more of them."""
 
 from __future__ import annotations
 
