@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.loop import delivery as module
 from b2nn_tvm.loop.delivery import Delivery, deliver
-from b2nn_tvm.loop.measuring.measure_network import FINEST
+from b2nn_tvm.loop.measuring.measure_network import FINEST, measure_beside_float
 from b2nn_tvm.mixbin.training.loss import evaluate
 from tests.support.loop.small_job import NAMES, small_job
 
@@ -60,13 +61,24 @@ def test_the_same_network_is_delivered_from_disk(folder: Path, delivery: Deliver
     assert delivered(folder) == delivery and stamp.stat().st_mtime_ns == before
 
 
-def test_a_limit_inside_the_interval_is_measured_more_precisely(folder: Path, delivery: Delivery) -> None:
+def test_a_limit_inside_the_interval_is_measured_more_precisely(
+    folder: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether more bursts come of it depends on the machine: a disturbed one has taken all that are allowed before."""
+    asked = []
+
+    def asking(*of, share: float):
+        asked.append(share)
+        return measure_beside_float(*of, share=share)
+
+    monkeypatch.setattr(module, "measure_beside_float", asking)
     first = delivery.time
-    assert delivered(folder, limit_ms=first.high_ms * 2).time == first  # what was measured is enough
+    assert delivered(folder, limit_ms=first.high_ms * 2).time == first and asked == [0.02]  # that is enough
     observed = delivered(folder, limit_ms=first.ms, quantile=0.9)  # no precision changes what was observed
-    assert observed.time == first and observed.measured_ms == first.p90_ms
+    assert observed.time == first and observed.measured_ms == first.p90_ms and asked == [0.02, 0.02]
+    asked.clear()
     close = delivered(folder, limit_ms=first.ms).time
-    assert close.bursts > first.bursts or first.high_ms - first.low_ms <= 2 * FINEST * first.ms
+    assert asked in ([0.02, 0.01], [0.02, 0.01, FINEST]) and close.bursts >= first.bursts
 
 
 def test_another_precision_is_measured_for(folder: Path, delivery: Delivery) -> None:
