@@ -59,7 +59,7 @@ board-tools: setup
 	$(MAKE) ssh-server || echo 'no ssh server: its tests will be skipped'
 	$(MAKE) larq-oracle || echo 'no Larq Compute Engine: the test that asks it will be skipped'
 
-# `make test COVERAGE=1` measures coverage as well, and fails below the floor of pyproject.toml.
+# `make test COVERAGE=1` measures coverage as well, and fails below the floor of pyproject.toml; the sweep adds what it covers.
 COVERAGE ?=
 COVER := $(if $(COVERAGE),--cov --cov-report=,)
 
@@ -73,7 +73,7 @@ test: board-tools ## run the tests (16 minutes on two cores); ARM tests only whe
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not sweep" $(COVER)
 
 test-sweep: board-tools ## run the longest tests, and those of `make test` on more shapes, networks and boards (25 minutes on two cores)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m sweep $(SWEEP_TESTS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m sweep $(COVER) $(if $(COVERAGE),--cov-append,) $(SWEEP_TESTS)
 
 hooks: setup ## let git run the quick checks before each commit
 	$(BIN)/pre-commit install

@@ -1,4 +1,7 @@
-"""The whole loop on real components: a small network, real digits, this machine."""
+"""The whole loop on real components: a small network, real digits, this machine.
+
+Of whole searches, `make test` runs the one of the README, and those of tests/loop, whose network is smaller.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.results.res
     return b2nn_tvm.search(network(), data=few_digits(), output=folder, also=["arm"], compare=1, **QUICK)
 
 
+@pytest.mark.sweep
 def test_the_measured_time_is_within_the_budget(found) -> None:
     assert found.unit == "ms" and 0 < found.achieved <= found.limit
     assert found.achieved == found.measured_ms == found.row.measured_ms
@@ -59,6 +63,7 @@ def test_the_measured_time_is_within_the_budget(found) -> None:
     assert times["binary"] < found.limit < times["float"]
 
 
+@pytest.mark.sweep
 def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     """Digits of half the size in 5 classes: the plan's layers, no scores, and the result says whether the budget
     holds.
@@ -84,6 +89,7 @@ def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     assert "nan" not in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.sweep
 def test_every_file_is_there_and_readable(found) -> None:
     names = {"plan.json", "costs.json", "costs.json.samples", "model.onnx", "report.json", "report.html"}
     names |= {"native", "arm", "state"}
@@ -97,12 +103,14 @@ def test_every_file_is_there_and_readable(found) -> None:
     assert manifests["native"]["build"]["plan_digest"] == found.plan.digest
 
 
+@pytest.mark.sweep
 def test_the_library_does_what_the_plan_says(found) -> None:
     with b2nn_tvm.load(found.folder / "native") as artifact:
         compiled = {row.name: row.precision for row in artifact.layers}
         assert {name for name in found.scores if compiled[name] == "binary"} == set(found.plan.binary)
 
 
+@pytest.mark.sweep
 def test_the_library_answers_as_onnxruntime_on_the_test_set(found) -> None:
     oracle = Oracle(found.folder / "model.onnx")
     images = [{"input": image[None]} for image in data.digits().test.images[:64].numpy()]
@@ -116,6 +124,7 @@ def test_the_library_answers_as_onnxruntime_on_the_test_set(found) -> None:
     assert found.images == 360 and found.agreeing >= 359
 
 
+@pytest.mark.sweep
 def test_the_comparison_is_at_equal_cost_and_effort(found) -> None:
     drawn = [row for row in found.rows if row.role == "random"]
     assert len(drawn) == 1 and drawn[0].binary != found.plan.binary
@@ -124,6 +133,7 @@ def test_the_comparison_is_at_equal_cost_and_effort(found) -> None:
     assert cost["random"] == pytest.approx(cost["mixed"], rel=0.25)
 
 
+@pytest.mark.sweep
 def test_a_second_run_does_nothing_again(found) -> None:
     begin = time.process_time() + seconds_of_children()
     stamps = {path: path.stat().st_mtime_ns for path in (found.folder / "state").rglob("phase.json")}

@@ -91,7 +91,9 @@ class Geometries(nn.Module):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("pad_value", "learned_threshold"), [(0, False), (1, True), (-1, False)])
+@pytest.mark.parametrize(
+    ("pad_value", "learned_threshold"), [(0, False), (1, True), pytest.param(-1, False, marks=pytest.mark.sweep)]
+)
 def test_every_geometry_and_padding_value(tmp_path, form, pad_value, learned_threshold):
     torch.manual_seed(0)
     model = lived_in(Geometries(pad_value=pad_value, learned_threshold=learned_threshold))
@@ -107,7 +109,7 @@ def test_every_geometry_and_padding_value(tmp_path, form, pad_value, learned_thr
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("input_binary", [True, False])
+@pytest.mark.parametrize("input_binary", [True, pytest.param(False, marks=pytest.mark.sweep)])
 def test_two_values_per_filter_are_a_convolution_and_a_box_sum(tmp_path, form, input_binary):
     torch.manual_seed(0)
     options = {"binarizer": "distribution-aware", "input_binary": input_binary, "learned_threshold": input_binary}

@@ -66,6 +66,7 @@ def test_every_pass_finds_what_it_requires_and_leaves_what_it_ensures(tmp_path, 
     assert {entry.rule for entry in kernels.log.in_order([])} <= set(OURS)  # what --explain prints
 
 
+@pytest.mark.sweep
 def test_so_does_bireal18(bireal_path):
     check = CheckInvariants(ALL)
     kernels = compiled(bireal_path, "arm", [check])

@@ -63,6 +63,7 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(interrupted,
     assert not list(folder.rglob("checkpoints")) and not list(folder.rglob("task.pickle"))
 
 
+@pytest.mark.sweep
 def test_a_finished_study_starts_no_process(found: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WorkerPool, "run", lambda *_: pytest.fail("there is nothing left to do"))
     notes: list[str] = []
@@ -71,6 +72,7 @@ def test_a_finished_study_starts_no_process(found: StudyResult, monkeypatch: pyt
     assert table.read(found.folder / "results.csv")[0].method == "all float"
 
 
+@pytest.mark.sweep
 def test_there_is_a_row_for_each_cell(found: StudyResult) -> None:
     cells = [(row.part, row.method, row.budget, row.seed) for row in found.rows]
     wanted = [("reference", "all float", "100", seed) for seed in range(2)] + [
@@ -82,6 +84,7 @@ def test_there_is_a_row_for_each_cell(found: StudyResult) -> None:
     assert sorted(cells) == sorted(wanted) and found.failed == {}
 
 
+@pytest.mark.sweep
 def test_equal_choices_share_a_training(found: StudyResult) -> None:
     """At the smaller budget front and rear take all layers, as the all-binary network does."""
     by_choice = {}
@@ -93,6 +96,7 @@ def test_equal_choices_share_a_training(found: StudyResult) -> None:
     assert len(trained) == len(by_choice) < sum(bool(row.layers) for row in found.rows)
 
 
+@pytest.mark.sweep
 def test_the_achieved_flops_are_those_of_the_chosen_layers(found: StudyResult) -> None:
     model = models.cresnet20(10, 3, width=8, image_size=8)
     full = flops(model, (3, 8, 8))

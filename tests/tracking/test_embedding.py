@@ -16,11 +16,12 @@ from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.tracking.embedding import library_embedding, torch_embedding
 from b2nn_tvm.tracking.tracker import Tracker, track
 
+pytestmark = pytest.mark.sweep
 # Boxes move by a sixteenth of a cell or not at all: what rounding changes is seen only where two points are as high.
 PIXELS = 1e-3
 
 
-@pytest.fixture(scope="module", params=[pytest.param("float", marks=pytest.mark.sweep), "mixed"])
+@pytest.fixture(scope="module", params=["float", "mixed"])
 def compiled(request, trained, tmp_path_factory):
     """The network and its two libraries, for the exemplar and for the three scales of the search crop at once."""
     net = trained.net
@@ -39,7 +40,6 @@ def compiled(request, trained, tmp_path_factory):
         yield net, libraries
 
 
-@pytest.mark.sweep
 def test_boxes_are_the_same_from_torch_and_from_the_libraries(compiled, trained):
     net, libraries = compiled
     embeddings = torch_embedding(net.trunk), library_embedding(*libraries)

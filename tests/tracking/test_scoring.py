@@ -31,7 +31,11 @@ def test_mixbin_scores_the_trunks_layers_by_the_trackers_loss(trained, sensitivi
 
 
 @pytest.mark.parametrize(
-    "method", ["front", "bnas-relative", "mixbin-grad", "mbq-first-order", "greedy", "pseudo-random"]
+    "method",
+    [
+        *("bnas-relative", "mixbin-grad", "mbq-first-order", "pseudo-random"),
+        *(pytest.param(method, marks=pytest.mark.sweep) for method in ("front", "greedy")),
+    ],
 )
 def test_other_methods_take_a_tracker_too(trained, method):
     """By the names in the trunk, those that need a budget with the trunk's own cost."""

@@ -12,6 +12,7 @@ from b2nn_tvm.mixbin.selection.select import runners_up, select
 from b2nn_tvm.mixbin.selectors.interactions import measure_interactions
 from tests.support.mixbin.toy import KERNELS, NAMES
 
+pytestmark = pytest.mark.sweep
 CLOSE = 1e-9  # of the loss: sums of float64 in another order
 
 
@@ -32,7 +33,6 @@ def cost():
     return AdditiveCost("flops", 0, macs, {name: count // 64 for name, count in macs.items()})
 
 
-@pytest.mark.sweep
 def test_interactions_are_what_pairs_add(interactions, truth):
     assert list(interactions.terms) == list(itertools.combinations(NAMES, 2))
     for (one, other), term in interactions.terms.items():

@@ -50,7 +50,9 @@ MULTIPLY_ADD = {"aarch64": r"fmla v", "armv7l": r"vmla\.f32 q"}
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS)
-@pytest.mark.parametrize("name", [*AARCH64, "armv7"])
+@pytest.mark.parametrize(
+    "name", ["arm", "armv7", *(pytest.param(name, marks=pytest.mark.sweep) for name in AARCH64 if name != "arm")]
+)
 def test_float_convolutions_take_little_more_than_their_multiply_adds(llvm_tools, name, case):
     """At least 70 % of what the CPU could do were there nothing but the multiply-adds, by its model and by its
     width.

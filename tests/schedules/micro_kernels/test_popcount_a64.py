@@ -16,7 +16,9 @@ CYCLES = {"cortex-a53": 1.25 * 96, "cortex-a72": 53, "cortex-a76": 1.25 * 48}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", AARCH64)
+@pytest.mark.parametrize(
+    "name", ["arm", *(pytest.param(name, marks=pytest.mark.sweep) for name in AARCH64 if name != "arm")]
+)
 def test_cycles_are_near_the_bound_of_the_cpu(llvm_tools, name, stage):
     """The code for all 64-bit boards on each of them, the others on their own."""
     loop = inner_loop(name, STAGES[stage], binary_conv, "v?cnt")
