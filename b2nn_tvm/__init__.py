@@ -17,7 +17,8 @@ _PUBLIC = {
     "Artifact": "b2nn_tvm.deploy.library.artifact",
     "measure": "b2nn_tvm.deploy.latency.measure",
     "Measurement": "b2nn_tvm.deploy.latency.measure",
-    "search": "b2nn_tvm.loop.search",
+    "load_result": "b2nn_tvm.loop.results.load_result",
+    "search": "b2nn_tvm.cli.search_with_bars",
     "flops": "b2nn_tvm.mixbin.network.flops",
 }
 __all__ = ["B2nnError", "__version__", *_PUBLIC]

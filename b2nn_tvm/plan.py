@@ -75,7 +75,7 @@ class Certificate:
     solver: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """One precision per layer, and the origin of this choice.
 
@@ -94,6 +94,10 @@ class Plan:
     unit: str = ""
     conversion: Mapping[str, str | int | bool] = field(default_factory=dict)
     certificate: Certificate | None = None
+
+    def __repr__(self) -> str:
+        found = f"{len(self.chosen)} of {len(self.layers)} layers in fewer bits"
+        return f"<Plan of {self.model or 'a network'}: {found}, {self.method or 'no method'}, budget {self.budget or 'none'}>"
 
     @property
     def binary(self) -> tuple[str, ...]:

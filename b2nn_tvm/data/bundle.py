@@ -33,7 +33,7 @@ class Images(Protocol):
         """A hash of the content, or of the names of its files."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TensorImages:
     """A split in memory: ``images`` float32 [N, C, H, W], ``labels`` int64 [N].
 
@@ -55,6 +55,9 @@ class TensorImages:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        return f"<TensorImages: {len(self):,} of {'x'.join(map(str, self.images.shape[1:]))}>"
+
     def __getitem__(self, index: BatchIndex) -> Batch:
         rows = torch.tensor(index.images)
         images = self.images[rows]
@@ -72,7 +75,7 @@ class TensorImages:
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataBundle:
     """Three disjoint splits of one data set; ``input_shape`` is (C, H, W).
 
@@ -96,6 +99,11 @@ class DataBundle:
         for split in ("train", "val", "test"):
             if len(getattr(self, split)) == 0:
                 raise InputError(f"the data set {self.name} has no images in its {split} split")
+
+    def __repr__(self) -> str:
+        counts = " + ".join(f"{len(split):,}" for split in (self.train, self.val, self.test))
+        shape = "x".join(map(str, self.input_shape))
+        return f"<DataBundle {self.name}: {counts} images of {shape} (train, val, test) in {self.classes} classes>"
 
     @property
     def classes(self) -> int:

@@ -66,7 +66,7 @@ class Listing(NamedTuple):
         return Listing(tuple(self.files[row] for row in rows), tuple(self.labels[row] for row in rows))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FolderImages:
     """A split on disk; with ``augment``, the images of a batch that has a seed are cropped and flipped at random."""
 
@@ -77,6 +77,9 @@ class FolderImages:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def __repr__(self) -> str:
+        return f"<FolderImages: {len(self):,} files>"
 
     def __getitem__(self, index: BatchIndex) -> Batch:
         augment = self.augment and index.seed is not None

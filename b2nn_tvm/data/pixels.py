@@ -11,7 +11,7 @@ from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.bundle import Batch, TensorImages
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PixelImages:
     """``pixels`` uint8 [N, C, H, W], ``labels`` int64 [N]; batches are (pixel / 255 - ``mean``) / ``std`` per channel.
 
@@ -26,6 +26,9 @@ class PixelImages:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def __repr__(self) -> str:
+        return f"<PixelImages: {len(self):,} of {'x'.join(map(str, self.pixels.shape[1:]))}>"
 
     def __getitem__(self, index: BatchIndex) -> Batch:
         rows = torch.tensor(index.images)

@@ -11,7 +11,7 @@ from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.bundle import Batch, Images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Subset:
     """The images ``rows`` of the split ``images``, renumbered from 0 and augmented as the split is."""
 
@@ -20,6 +20,9 @@ class Subset:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<Subset: {len(self):,} of {self.images!r}>"
 
     def __getitem__(self, index: BatchIndex) -> Batch:
         return self.images[BatchIndex(tuple(self.rows[row] for row in index.images), index.seed)]

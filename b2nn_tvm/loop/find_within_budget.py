@@ -19,7 +19,7 @@ from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.mixbin.selection.limits import Constraint
 from b2nn_tvm.mixbin.selection.select import Selection, runners_up, select
 
-ROUNDS = 6
+ROUNDS = 8
 TOGETHER = 3  # the winner and its runners-up, built and measured in one round
 REACH = 0.05  # a candidate predicted this much over the budget may still be measured within it
 PHASE = "find the choice that keeps the budget"
@@ -64,12 +64,12 @@ def find_within_budget(
     costs with their budgets.
 
     In each round the least harmful choices that the cost model expects within the limit are built and measured in turn.
-    A choice that was measured is never proposed again, and each measurement refines the cost model. Until a choice has
-    kept the limit, the bound of the next round is lower; from then on it is as much above the limit as the model may be
-    wrong, and only less harmful choices are tried, until a round brings none. A choice that keeps the limit is measured
-    again, more precisely, and has to keep it again: of many choices those keep a limit that were measured too low.
-    Raises BudgetError where no candidate
-    keeps the limit. Choices in ``excluded`` are never proposed.
+    A choice that was measured is never proposed again, and each measurement refines the cost model. After a round that
+    brought no choice that keeps the limit, the bound is lower; after one that did, it is as much above the limit as the
+    model may be wrong, and only less harmful choices are tried, until the model knows none below the bound. A choice
+    that keeps the limit is measured again, more precisely, and has to keep it again: of many choices those keep a limit
+    that were measured too low.
+    Raises BudgetError where no candidate keeps the limit. Choices in ``excluded`` are never proposed.
     """
     if measured.binary_ms > limit_ms and measured.fitted.cost.minimum() > limit_ms:
         select(scores, measured.fitted.cost, Budget(limit_ms, "ms"), also=also)  # raises, and says which layers bind
@@ -97,10 +97,8 @@ def find_within_budget(
                 best = (each, time) if time.keeps(limit_ms, measured.quantile) else best
             attempts.append(Attempt(each.binary, float(each.achieved), time.at(measured.quantile), each.harm))
         measured = refit(job, tuple(known.values()), quantile=measured.quantile)
-        if before is not None and best is before:
-            break
         times = [known[each.binary] for each in proposed]
-        bound = _next_bound(bound, limit_ms, measured, times, found=best is not None)
+        bound = _next_bound(bound, limit_ms, measured, times, better=best is not before)
     job.progress(PHASE, ROUNDS, ROUNDS)
     if best is None:
         if not attempts:
@@ -161,10 +159,10 @@ def _sorted_below(
 
 
 def _next_bound(
-    bound: float, limit_ms: float, measured: MeasuredCost, times: Sequence[NetworkTime], *, found: bool
+    bound: float, limit_ms: float, measured: MeasuredCost, times: Sequence[NetworkTime], *, better: bool
 ) -> float:
-    """The bound for the next round's predictions."""
-    if found:
+    """The bound for the predictions of the round after one that measured ``times``, and found a ``better`` choice."""
+    if better:
         wrong = measured.fitted.worst
         return limit_ms * (1 + min(REACH, REACH if math.isnan(wrong) else wrong))
     fastest = min(time.upper_ms(measured.quantile) for time in times)

@@ -104,6 +104,8 @@ def search(
     ``skip_bad`` of ``data.get``. ``note`` is told what was left of the checkpoint and of the data, and which output is
     used.
 
+    ``b2nn_tvm.search`` draws its progress on stderr where ``progress`` is left out; None is silent.
+
     With ``plan``, a plan.json that may come from another data set, nothing is scored or selected: the plan's layers
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
     ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ class Measurement:
     spread: float
     runs: int
     threads: int
-    per_layer: tuple[LayerTime, ...]
+    per_layer: tuple[LayerTime, ...] = field(repr=False)
     target: str
     isa: str
     device: DeviceDescription

@@ -24,6 +24,12 @@ def test_loaders(bundle):
     assert torch.equal(torch.cat([images for images, _ in bundle.fit_loader()]), bundle.train.images)
 
 
+def test_a_data_set_is_a_line_when_it_is_printed(bundle):
+    assert repr(bundle) == "<DataBundle digits: 1,077 + 360 + 360 images of 3x32x32 (train, val, test) in 10 classes>"
+    assert repr(bundle.test) == "<PixelImages: 360 of 3x32x32>"
+    assert repr(data.subset(bundle.test, 5)) == "<Subset: 5 of <PixelImages: 360 of 3x32x32>>"
+
+
 def test_calibration_is_a_fixed_part_of_the_training_images(bundle):
     one, two = bundle.calibration(100, batch=32), bundle.calibration(100, batch=32)
     assert [len(labels) for _, labels in one] == [32, 32, 32, 4]

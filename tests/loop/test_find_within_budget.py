@@ -4,6 +4,7 @@ made-up device.
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -197,3 +198,36 @@ def test_a_choice_whose_library_was_over_the_budget_is_not_proposed_again(job, m
     second = find_within_budget(job, SCORES, cost, limit, excluded=[first.binary])
     assert first.binary not in [each.binary for each in second.attempts]
     assert second.time.ms <= limit and second.selection.harm >= first.selection.harm
+
+
+class Rough(Device):
+    """Layers are of different sizes, and each network has a factor of its own, which no model of layers can know."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(1.0)
+        draw = random.Random(seed)
+        self.seed = seed
+        self.layers_ms = {name: draw.uniform(0.3, 1.5) for name in NAMES}
+
+    def __call__(self, job, binary) -> NetworkTime:
+        time = super().__call__(job, binary)
+        rows = [
+            row if row.layer == "stem" else replace(row, ms=row.ms * self.layers_ms[row.layer]) for row in time.layers
+        ]
+        own = random.Random(f"{self.seed} {time.binary}").gauss(1, 0.03)
+        return replace(time, ms=own * sum(row.ms for row in rows), layers=tuple(rows))
+
+
+@pytest.mark.parametrize("seed", range(24, 32))
+def test_the_exact_choice_harms_no_more_than_the_sorts(job, seed: int, monkeypatch) -> None:
+    """Where a round's choices turn out to be over the limit, the search goes on below them."""
+    device, draw = Rough(seed), random.Random(seed)
+    monkeypatch.setattr(certifying, "measure_networks", device.measure_networks)
+    scores = {name: draw.lognormvariate(0, 1) for name in NAMES}
+    cost = refit(job, [device(job, ()), device(job, NAMES)])
+    limit, harms = draw.uniform(1.1 * cost.binary_ms, cost.float_ms), []
+    for solver in ("exact", "sort"):
+        job.settings = SearchSettings.from_keywords(solver=solver)
+        found = find_within_budget(job, scores, cost, limit)
+        harms.append(sum(scores[name] for name in found.binary))
+    assert harms[0] <= harms[1] * (1 + 1e-9)

@@ -75,7 +75,7 @@ class AchievedBudget:
         return "not told apart" if self.upper > self.limit else "kept"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
     """The outcome of a search; every file it names lies below ``folder``.
 
@@ -118,6 +118,15 @@ class SearchResult:
     front: tuple[FrontPoint, ...] = ()
     unprofitable: tuple[UnprofitableLayer, ...] = ()
     quantile: float | None = None
+
+    def __repr__(self) -> str:
+        """The outcome in a line; ``report.lines`` and report.html have the rest."""
+        row = self.row
+        time = "" if self.measured_ms is None else f", {self.measured_ms:.4g} ms"
+        return (
+            f"<SearchResult {self.model}: {self.status} {self.budget}{time}, accuracy {100 * row.accuracy:.2f} %,"
+            f" {len(row.binary)} of {len(self.scores)} layers binary, in {self.folder}>"
+        )
 
     @property
     def budgets(self) -> tuple[AchievedBudget, ...]:

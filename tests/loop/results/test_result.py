@@ -34,3 +34,10 @@ def test_the_first_library_is_the_one_that_is_loaded(result: SearchResult, tmp_p
     x = np.array([[-1, 0, 2, -3]], np.float32)
     with replace(result, libraries={"native": tmp_path / "native", "arm": tmp_path / "nothing"}).load() as artifact:
         np.testing.assert_array_equal(artifact.run({"input": x})["output"], [[0, 0, 2, 0]])
+
+
+def test_it_is_a_line_when_it_is_printed(result: SearchResult) -> None:
+    assert repr(result) == (
+        f"<SearchResult <net>: kept 2ms, 1.9 ms, accuracy 95.00 %, 1 of 2 layers binary, in {result.folder}>"
+    )
+    assert repr(result.plan) == "<Plan of <net>: 1 of 3 layers in fewer bits, mixbin-loss, budget 2ms>"

@@ -1,0 +1,54 @@
+"""The result of an earlier search is read from its folder as it was."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.results import report
+from b2nn_tvm.loop.results.load_result import load_result
+from b2nn_tvm.loop.results.result import SearchResult
+
+
+@pytest.fixture
+def written(result: SearchResult) -> SearchResult:
+    result.plan.save(result.folder / "plan.json")
+    report.write(result)
+    return result
+
+
+def test_it_is_the_result_that_was_written(written: SearchResult) -> None:
+    found = load_result(written.folder)
+    assert report.document(found) == report.document(written)
+    assert found.rows == written.rows and found.plan == written.plan and found.libraries == written.libraries
+    assert found.status == written.status and found.conversion == written.conversion
+
+
+def test_what_json_cannot_say_is_there_again(written: SearchResult) -> None:
+    point = FrontPoint(("block.conv1",), 0.1, 2.4, math.nan, math.nan)
+    report.write(replace(written, front=(point,), random_ms=Interval(1.9, math.inf, 1), further=written.budgets))
+    found = load_result(written.folder)
+    assert math.isnan(found.front[0].low_ms) and found.front[0].ms == 2.4
+    assert found.further[0].limit == written.limit
+
+
+def test_a_folder_may_move(written: SearchResult, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(written.folder, tmp_path / "elsewhere"))
+    found = load_result(str(place))
+    assert found.folder == place and found.libraries["native"] == place / "native"
+
+
+def test_what_is_no_result_is_refused(written: SearchResult, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no report.json; expected the output folder of a finished search"):
+        load_result(tmp_path / "nothing")
+    path = written.folder / "report.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"rows": [', '"rows": [3, '), encoding="utf-8")
+    with pytest.raises(InputError, match="this is no result of a search"):
+        load_result(written.folder)
