@@ -97,7 +97,8 @@ class Plan:
 
     def __repr__(self) -> str:
         found = f"{len(self.chosen)} of {len(self.layers)} layers in fewer bits"
-        return f"<Plan of {self.model or 'a network'}: {found}, {self.method or 'no method'}, budget {self.budget or 'none'}>"
+        told = "".join(f", {word}" for word in (self.method, self.budget and f"budget {self.budget}") if word)
+        return f"<Plan of {self.model or 'a network'}: {found}{told}>"
 
     @property
     def binary(self) -> tuple[str, ...]:
