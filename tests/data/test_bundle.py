@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from b2nn_tvm import data
+from b2nn_tvm.data.subset import subset
 from b2nn_tvm.errors import InputError
 
 
@@ -27,7 +28,7 @@ def test_loaders(bundle):
 def test_a_data_set_is_a_line_when_it_is_printed(bundle):
     assert repr(bundle) == "<DataBundle digits: 1,077 + 360 + 360 images of 3x32x32 (train, val, test) in 10 classes>"
     assert repr(bundle.test) == "<TensorImages: 360 of 3x32x32>"
-    assert repr(data.subset(bundle.test, 5)) == "<Subset: 5 of <TensorImages: 360 of 3x32x32>>"
+    assert repr(subset(bundle.test, 5)) == "<Subset: 5 of <TensorImages: 360 of 3x32x32>>"
 
 
 def test_calibration_is_a_fixed_part_of_the_training_images(bundle):
