@@ -1,6 +1,6 @@
 """The whole loop on real components: a small network, real digits, this machine.
 
-Of whole searches, `make test` runs the one of the README, and those of tests/loop, whose network is smaller.
+Of whole searches, `make test` runs those of tests/loop, whose network is smaller; these are a sweep.
 """
 
 from __future__ import annotations
