@@ -19,7 +19,7 @@ from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measuring.measure_network import FINEST, measure_beside_float, measuring_machine
+from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside_float, measuring_machine
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.mixbin.training.digests import model_digest
@@ -123,7 +123,7 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTim
     share = job.settings.deployment.precision
     with open_device(job.settings.deployment.device) as device:
         for _ in range(MEASUREMENTS):
-            record = measure_beside_float(job, device, [artifact], share=share)
+            record = measure_beside_float(job, device, [artifact], share=share, least=SURE)
             time = network_time(job, binary, artifact, record, device, layers=False)
             if limit_ms is None or not time.low_ms <= limit_ms < time.high_ms:
                 break

@@ -10,7 +10,7 @@ from b2nn_tvm.errors import InputError
 @dataclass(frozen=True)
 class Effort:
     """Networks are measured until the half of each time's interval is at most the share ``precision`` of it, and until
-    at least ``runs`` inferences were timed.
+    at least ``runs`` inferences were timed in at least ``least`` bursts.
 
     Inferences come in bursts of ``burst_ms`` milliseconds. A network whose time cannot be had so precisely gets
     ``most`` bursts. Each time that a device loads the networks, ``warmup`` inferences of each come first, untimed.
@@ -19,6 +19,7 @@ class Effort:
 
     precision: float = 0.02
     runs: int = 1
+    least: int = 0
     most: int = 60
     burst_ms: float = 12.0
     warmup: int = 2
@@ -28,5 +29,7 @@ class Effort:
             raise InputError(f"precision: expected a share from 0.1% to 50%, but got {self.precision:.4g}")
         if self.runs < 1:
             raise InputError(f"runs: expected at least 1, but got {self.runs}")
+        if not 0 <= self.least <= self.most:
+            raise InputError(f"least: expected a number of bursts from 0 to {self.most}, but got {self.least}")
         if self.burst_ms <= 0:
             raise InputError(f"burst_ms: expected milliseconds above 0, but got {self.burst_ms}")

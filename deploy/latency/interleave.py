@@ -45,7 +45,7 @@ def time_together(
     that is precise enough gets no more bursts. With ``profiled`` every kernel is timed apart. A tracker's lost board is
     replaced by another one, which ``note`` is told. Raises the errors of the device.
     """
-    lost, names, least = 0, list(networks), FIRST_ROUNDS * len(networks)
+    lost, names, first = 0, list(networks), max(FIRST_ROUNDS, effort.least)
     # Only those that took part last are asked: bursts of other networks move the reference's level around the settled.
     while names := [name for name in names if not settled(record, name, effort=effort, profiled=profiled)]:
         taken = min(record.bursts(name, profiled=profiled) for name in names)
@@ -67,8 +67,8 @@ def time_together(
                 for row in rows:
                     record.add(row)
                     if isinstance(row, RoundEnd):  # how many rounds more than the first ones it takes, nobody knows
-                        rounds = min(taken + row.round + 1, FIRST_ROUNDS)
-                        progress(phase, finished * FIRST_ROUNDS + len(names) * rounds, least)
+                        rounds = min(taken + row.round + 1, first)
+                        progress(phase, finished * first + len(names) * rounds, first * len(networks))
         except DeviceLost as error:
             lost += 1
             if not device.has_replacements or lost == BOARDS:
@@ -119,7 +119,7 @@ def settled(record: BurstRecord, name: str, *, effort: Effort, profiled: bool = 
         FIRST_ROUNDS if record.quiet_profiled(name) >= ENOUGH else min(MOST_PROFILED, effort.most)
     ):
         return False
-    if bursts < ENOUGH or record.inferences(name, profiled=profiled) < effort.runs:
+    if bursts < max(ENOUGH, effort.least) or record.inferences(name, profiled=profiled) < effort.runs:
         return False
     if bursts >= effort.most or (profiled and name != record.reference):
         return True

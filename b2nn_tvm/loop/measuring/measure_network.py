@@ -25,6 +25,7 @@ MEASURE = "measure networks in turn"
 MEASURE_LAYERS = "measure their layers"
 SAMPLES = "costs.json.samples"
 REFERENCE = "times/reference"
+SURE = 20  # bursts of a network whose time has to hold: those of a few sessions may agree by chance
 FINEST = 0.005  # an interval cannot be had more precisely than this share of the time
 
 
@@ -35,7 +36,7 @@ def measure_networks(
 
     The networks take turns with the all-float network, so that other programs disturb all of them alike. Every burst
     is kept in the folder ``costs.json.samples`` as it comes. With ``layers`` each layer is measured as well; with
-    ``finer`` the times are twice as precise as the settings ask for, where that can be had.
+    ``finer`` the times are twice as precise as the settings ask for, where that can be had, and from SURE bursts.
     All times are in milliseconds of one settled time of the all-float network. Where it turns out to have been settled
     while something slowed the machine down, it is settled anew, and so are the times.
 
@@ -58,7 +59,9 @@ def measure_networks(
             artifacts[choice] = build_network(job, choice)
         job.progress(BUILD, len(missing), len(missing))
         with open_device(job.settings.deployment.device) as device:
-            record = measure_beside_float(job, device, artifacts.values(), share=share, layers=layers)
+            record = measure_beside_float(
+                job, device, artifacts.values(), share=share, least=SURE if finer else 0, layers=layers
+            )
             settled = asdict(record.reference_estimate())
             for choice, artifact in artifacts.items():
                 found = network_time(job, choice, artifact, record, device, layers=layers)
@@ -69,11 +72,17 @@ def measure_networks(
 
 
 def measure_beside_float(
-    job: Job, device: Device, artifacts: Iterable[Artifact], *, share: float | None = None, layers: bool = False
+    job: Job,
+    device: Device,
+    artifacts: Iterable[Artifact],
+    *,
+    share: float | None = None,
+    least: int = 0,
+    layers: bool = False,
 ) -> BurstRecord:
     """The record of the job's bursts on the device, with enough bursts of ``artifacts`` beside the all-float network.
 
-    The precision is the settings', or another ``share``.
+    The precision is the settings', or another ``share``; there are at least ``least`` bursts of each.
     """
     reference, deployment = build_network(job, ()), job.settings.deployment
     networks = {digest_of(artifact): artifact for artifact in artifacts}
@@ -89,7 +98,7 @@ def measure_beside_float(
             device=device,
             threads=deployment.threads,
             record=record,
-            effort=Effort(share or deployment.precision),
+            effort=Effort(share or deployment.precision, least=least),
             profiled=profiled,
             progress=job.progress,
             phase=MEASURE_LAYERS if profiled else MEASURE,

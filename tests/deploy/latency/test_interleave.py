@@ -89,6 +89,13 @@ def test_only_a_network_that_is_not_precise_enough_goes_on_until_the_most() -> N
     assert record.estimate("slow").precision > 0.02
 
 
+def test_a_time_that_has_to_hold_takes_more_sessions_however_steady_it_is() -> None:
+    device, record = Device(), BurstRecord("reference", {})
+    heard = measured(device, record, effort=Effort(least=20), phase="mine")
+    assert [record.bursts(name) for name in NETWORKS] == [20, 20] and len(device.asked) == 20 // SESSION_ROUNDS
+    assert heard[-1] == ("mine", 40, 40)
+
+
 def test_what_was_measured_is_not_measured_again(tmp_path) -> None:
     measured(Device(), BurstRecord("reference", {}, folder=tmp_path))
     device = Device()
