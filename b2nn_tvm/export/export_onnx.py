@@ -15,6 +15,7 @@ from torch import nn
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.export.binary_functions import LAYER_MODULES, deploy_form
+from b2nn_tvm.export.plain_attention import PlainAttention
 from b2nn_tvm.export.translation_table import kept_translation_table
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
@@ -81,7 +82,8 @@ def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch
         reason = " ".join(str(error).split())
         raise InputError(f"{title} does not accept an input of shape {shape}: {reason}") from error
     try:
-        return torch.export.export(model, (example,))
+        with PlainAttention():
+            return torch.export.export(model, (example,))
     except Exception as error:
         reason = " ".join(str(error).split()[:40])
         raise UnsupportedError(f"torch.export cannot capture {title}: {reason}") from error
