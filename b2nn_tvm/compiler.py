@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Progress, as_progress
+from b2nn_tvm.provenance.program_fault import faults_of, foreign
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.plan import Plan
 
 
+@faults_of("compiling the network")
 def compile_model(
     onnx_path: str | os.PathLike[str],
     *,
@@ -52,7 +54,8 @@ def compile_model(
     manifest's ``build.note`` says, and it is the binary network that is compared. The folder ``dump_ir`` receives the
     module before and after each pass that changes it. ``progress`` is called along the way.
 
-    Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
+    Raises InputError, UnsupportedError, TargetError, ToolchainError, DeviceError or VerificationError, and ProgramFault
+    where this program itself fails; what ``progress`` raises ends the work and passes as it is.
     """
     import onnx
 
@@ -69,7 +72,7 @@ def compile_model(
     from b2nn_tvm.verification.check_library import Source, check_library, find_stand_in
     from b2nn_tvm.verification.oracle import installed
 
-    progress = as_progress(progress)
+    progress = foreign(as_progress(progress))
 
     def say(phase: str) -> None:
         progress("compile: " + phase, 0, 1)
