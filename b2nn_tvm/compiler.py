@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,18 @@ def compile_model(
     def say(phase: str) -> None:
         progress("compile: " + phase, 0, 1)
 
+    _check_types(
+        onnx_path=(onnx_path, "the path of an ONNX file (onnx.save writes one of a model)", (str, os.PathLike)),
+        target=(target, "a word of b2nn-compile --list-targets", (str,)),
+        output=(output, "the path of a folder", (str, os.PathLike)),
+        tune=(tune, "a number of trials, 0 or more", (int,)),
+        device=(device, "a word for a device, such as local", (str,)),
+        binarize=(binarize, "a plan, or the path of a plan.json", (str, os.PathLike, Plan, type(None))),
+        plan_digest=(plan_digest, "a text", (str,)),
+        dump_ir=(dump_ir, "the path of a folder", (str, os.PathLike, type(None))),
+        dump_mismatch=(dump_mismatch, "the path of an .npz file", (str, os.PathLike, type(None))),
+    )
+    input_shapes = _checked_shapes(input_shapes)
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
@@ -124,6 +137,26 @@ def compile_model(
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)
+
+
+def _check_types(**arguments: tuple[object, str, tuple[type, ...]]) -> None:
+    """Raise InputError for a value that is of none of its types; ``arguments`` are value, words for it, and types."""
+    for name, (value, words, kinds) in arguments.items():
+        if not isinstance(value, kinds):
+            raise InputError(f"{name}: expected {words}, not {type(value).__name__}")
+
+
+def _checked_shapes(given: object) -> dict[str, tuple[int, ...]] | None:
+    """The shapes as tuples of integers by the names of the inputs; raises InputError for anything else."""
+    if given is None:
+        return None
+    try:
+        return {name: tuple(index(size) for size in shape) for name, shape in dict(given).items()}  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"input_shapes: expected shapes by the names of the inputs, such as {{'input': (1, 3, 32, 32)}}, not "
+            f"{given!r}"
+        ) from None
 
 
 def _dumping(folder: str | os.PathLike[str] | None) -> Callable[[], AbstractContextManager[object]]:

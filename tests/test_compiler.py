@@ -349,7 +349,13 @@ def test_pooling_with_auto_pad(tmp_path, mode, shape):
     ("options", "error", "text"),
     [
         ({"target": "vax"}, TargetError, "unknown target 'vax'; the targets, with other words for them, are arm "),
+        ({"target": None}, InputError, "target: expected a word of b2nn-compile --list-targets, not NoneType"),
         ({"tune": -1}, InputError, "tune is a number of trials, 0 or more, not -1"),
+        ({"tune": "3"}, InputError, "tune: expected a number of trials, 0 or more, not str"),
+        ({"binarize": {"a": 1}}, InputError, "binarize: expected a plan, or the path of a plan.json, not dict"),
+        ({"dump_ir": 3}, InputError, "dump_ir: expected the path of a folder, not int"),
+        ({"input_shapes": (1, 4)}, InputError, r"input_shapes: expected shapes by the names .* not \(1, 4\)"),
+        ({"input_shapes": {"input": "1x4"}}, InputError, "input_shapes: expected shapes by the names of the inputs"),
         ({"sign_zero": "0"}, InputError, r"sign_zero is one of \+1, -1, or not given, not '0'"),
         ({"input_shapes": {"input": (1, 3, 9, 7)}}, InputError, "but 1,3,9,7 was given"),
     ],
@@ -359,6 +365,27 @@ def test_wrong_options(tmp_path, options, error, text):
     with pytest.raises(error, match=text):
         compile_model(path, output=tmp_path / "library", **options)
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize("given", [None, 3, b"a model", SMALL.build()], ids=lambda value: type(value).__name__)
+def test_what_is_no_path(tmp_path, given):
+    with pytest.raises(
+        InputError, match=r"^onnx_path: expected the path of an ONNX file \(onnx.save writes one of a m"
+    ):
+        compile_model(given, output=tmp_path / "library")
+
+
+def test_what_progress_raises_ends_the_work_and_passes_as_it_is(tmp_path):
+    class Cancelled(Exception):
+        pass
+
+    def progress(phase, done, total):
+        if phase == "compile: schedule":
+            raise Cancelled(phase)
+
+    with pytest.raises(Cancelled, match="^compile: schedule$"):
+        compile_model(save(tmp_path, SMALL.build()), output=tmp_path / "library", progress=progress)
+    assert not (tmp_path / "library").exists()
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):

@@ -49,8 +49,10 @@ from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
 from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.network.user_code import own_faults
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.progress import as_progress
+from b2nn_tvm.provenance.program_fault import foreign
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.targets import target as targets
 
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 ROUNDS = 3
 
 
+@own_faults("the search")
 def search(
     model: str | torch.nn.Module,
     *,
@@ -131,7 +134,7 @@ def search(
         find_toolchain(targets.get(word))
     check_device(deployment)
     check_head(settings.training, ignore_head=ignore_head)
-    note = note or (lambda text: None)
+    note = foreign(note or (lambda text: None))
     bundle = load_data(data, image_size=image_size, skip_bad=skip_bad)
     for text in bundle.notes:
         note(text)
@@ -161,7 +164,7 @@ def search(
         data=bundle,
         settings=settings,
         state=state,
-        progress=as_progress(progress),
+        progress=foreign(as_progress(progress)),
     )
 
     goal = goals.exact_goal(job, budgets)

@@ -33,7 +33,7 @@ def faults_of(doing: str, *, where: Callable[[], str] = lambda: "") -> Iterator[
     try:
         yield
     except Exception as error:
-        if isinstance(error, B2nnError) or hasattr(error, _FOREIGN):
+        if is_for_users(error):
             raise
         if isinstance(error, MemoryError) or "bad_alloc" in str(error):
             raise InputError(
@@ -45,6 +45,11 @@ def faults_of(doing: str, *, where: Callable[[], str] = lambda: "") -> Iterator[
             f"{doing} failed{_at(where)}: {first_line(error)}; this is a fault of this program, please report it with "
             "the file"
         ) from error
+
+
+def is_for_users(error: Exception) -> bool:
+    """Whether users get this error as it is: one of this package's kinds, or what their own callback raised."""
+    return isinstance(error, B2nnError) or hasattr(error, _FOREIGN)
 
 
 def foreign(callback: Callable[P, R]) -> Callable[P, R]:

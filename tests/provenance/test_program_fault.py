@@ -11,7 +11,7 @@ class Cancelled(Exception):
 
 
 def raised(error: Exception, **options) -> BaseException:
-    with pytest.raises(Exception) as caught, faults_of("generating code", **options):
+    with pytest.raises(B2nnError) as caught, faults_of("generating code", **options):
         raise error
     return caught.value
 
@@ -74,6 +74,6 @@ def test_an_interruption_passes():
 
 
 def test_a_fault_inside_of_another_is_told_once():
-    with pytest.raises(B2nnError, match="^scheduling failed: ValueError: no; this is a fault of this program"):
-        with faults_of("compiling"), faults_of("scheduling"):
-            raise ValueError("no")
+    told = pytest.raises(ProgramFault, match="^scheduling failed: ValueError: no; this is a fault of this program")
+    with told, faults_of("compiling"), faults_of("scheduling"):
+        raise ValueError("no")

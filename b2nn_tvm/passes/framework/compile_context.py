@@ -23,10 +23,10 @@ from b2nn_tvm.provenance.rewrite_log import RewriteLog
 class CompileContext:
     """The context of one compilation, from which every one of its passes is made.
 
-    ``layers`` are the layers of the imported file, and the parts into which passes split them. The passes enter the
-    rewrites that they applied or declined into ``log``, and the layer of each kernel into ``kernels``; so a context
-    serves one compilation. ``nodes`` are as in ImportedModel. ``digest`` is ``weight_digest``, computed once for each constant: most passes ask for the
-    name of a layer by its weights.
+    ``layers`` are the layers of the imported file, and the parts into which passes split them; ``nodes`` are as in
+    ImportedModel. The passes enter the rewrites that they applied or declined into ``log``, and the layer of each
+    kernel into ``kernels``; so a context serves one compilation. ``digest`` is ``weight_digest``, computed once for
+    each constant: most passes ask for the name of a layer by its weights.
     """
 
     target: tvm.target.Target
