@@ -101,8 +101,8 @@ def _death(name: str, status: int, complaint: str) -> errors.B2nnError:
     """The error about a process that died; all that it has written is the cause."""
     if status == -signal.SIGKILL:
         error: errors.B2nnError = errors.InputError(
-            f"the work on {name} was killed, most likely because the system ran out of memory; train fewer networks side "
-            "by side, smaller ones or with smaller images"
+            f"the work on {name} was killed, most likely because the system ran out of memory; train fewer networks "
+            "side by side, smaller ones or with smaller images"
         )
     else:
         how = f"ended with status {status}" if status >= 0 else f"ended with the signal {signal.Signals(-status).name}"

@@ -108,8 +108,8 @@ class _Recorder(TorchFunctionMode):
             result = self._model(image)
         if isinstance(result, Iterator):
             raise UnsupportedError(
-                f"{type(self._model).__name__} gives a {type(result).__name__}; return tensors, alone or in a tuple, list "
-                "or dict"
+                f"{type(self._model).__name__} gives a {type(result).__name__}; return tensors, alone or in a tuple, "
+                "list or dict"
             )
         output = self._graph.output(self._argument(result))
         if isinstance(result, torch.Tensor):
