@@ -11,6 +11,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from b2nn_tvm.arguments import PATH, check_arguments
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Progress, as_progress
 from b2nn_tvm.provenance.program_fault import faults_of, foreign
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.deploy.library.verification import Verification
     from b2nn_tvm.plan import Plan
+
+
+_HINTS = {
+    "onnx_path": PATH,
+    "target": str,
+    "output": PATH,
+    "tune": int,
+    "device": str,
+    "plan_digest": str,
+    "dump_ir": PATH | None,
+    "dump_mismatch": PATH | None,
+}
 
 
 @faults_of("compiling the network")
@@ -78,16 +91,21 @@ def compile_model(
     def say(phase: str) -> None:
         progress("compile: " + phase, 0, 1)
 
-    _check_types(
-        onnx_path=(onnx_path, "the path of an ONNX file (onnx.save writes one of a model)", (str, os.PathLike)),
-        target=(target, "a word of b2nn-compile --list-targets", (str,)),
-        output=(output, "the path of a folder", (str, os.PathLike)),
-        tune=(tune, "a number of trials, 0 or more", (int,)),
-        device=(device, "a word for a device, such as local", (str,)),
-        binarize=(binarize, "a plan, or the path of a plan.json", (str, os.PathLike, Plan, type(None))),
-        plan_digest=(plan_digest, "a text", (str,)),
-        dump_ir=(dump_ir, "the path of a folder", (str, os.PathLike, type(None))),
-        dump_mismatch=(dump_mismatch, "the path of an .npz file", (str, os.PathLike, type(None))),
+    check_arguments(
+        {**_HINTS, "binarize": Plan | PATH | None},
+        {
+            "onnx_path": onnx_path,
+            "target": target,
+            "output": output,
+            "tune": tune,
+            "device": device,
+            "plan_digest": plan_digest,
+            "binarize": binarize,
+            "dump_ir": dump_ir,
+            "dump_mismatch": dump_mismatch,
+        },
+        onnx_path="give an ONNX file, which onnx.save writes of a model",
+        target="b2nn-compile --list-targets has the words",
     )
     input_shapes = _checked_shapes(input_shapes)
     if tune < 0:
@@ -137,13 +155,6 @@ def compile_model(
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)
-
-
-def _check_types(**arguments: tuple[object, str, tuple[type, ...]]) -> None:
-    """Raise InputError for a value that is of none of its types; ``arguments`` are value, words for it, and types."""
-    for name, (value, words, kinds) in arguments.items():
-        if not isinstance(value, kinds):
-            raise InputError(f"{name}: expected {words}, not {type(value).__name__}")
 
 
 def _checked_shapes(given: object) -> dict[str, tuple[int, ...]] | None:

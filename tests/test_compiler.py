@@ -349,11 +349,15 @@ def test_pooling_with_auto_pad(tmp_path, mode, shape):
     ("options", "error", "text"),
     [
         ({"target": "vax"}, TargetError, "unknown target 'vax'; the targets, with other words for them, are arm "),
-        ({"target": None}, InputError, "target: expected a word of b2nn-compile --list-targets, not NoneType"),
+        (
+            {"target": None},
+            InputError,
+            "target: expected a word, but got None; b2nn-compile --list-targets has the words",
+        ),
         ({"tune": -1}, InputError, "tune is a number of trials, 0 or more, not -1"),
-        ({"tune": "3"}, InputError, "tune: expected a number of trials, 0 or more, not str"),
-        ({"binarize": {"a": 1}}, InputError, "binarize: expected a plan, or the path of a plan.json, not dict"),
-        ({"dump_ir": 3}, InputError, "dump_ir: expected the path of a folder, not int"),
+        ({"tune": "3"}, InputError, r"tune: expected a whole number, but got '3' \(str\)"),
+        ({"binarize": {"a": 1}}, InputError, "binarize: expected a path, a Plan or None, but got {'a': 1}"),
+        ({"dump_ir": 3}, InputError, r"dump_ir: expected a path or None, but got 3 \(int\)"),
         ({"input_shapes": (1, 4)}, InputError, r"input_shapes: expected shapes by the names .* not \(1, 4\)"),
         ({"input_shapes": {"input": "1x4"}}, InputError, "input_shapes: expected shapes by the names of the inputs"),
         ({"sign_zero": "0"}, InputError, r"sign_zero is one of \+1, -1, or not given, not '0'"),
@@ -370,7 +374,7 @@ def test_wrong_options(tmp_path, options, error, text):
 @pytest.mark.parametrize("given", [None, 3, b"a model", SMALL.build()], ids=lambda value: type(value).__name__)
 def test_what_is_no_path(tmp_path, given):
     with pytest.raises(
-        InputError, match=r"^onnx_path: expected the path of an ONNX file \(onnx.save writes one of a m"
+        InputError, match="^onnx_path: expected a path, but got .*; give an ONNX file, which onnx.save writes of a"
     ):
         compile_model(given, output=tmp_path / "library")
 

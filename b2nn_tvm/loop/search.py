@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from b2nn_tvm.arguments import PATH, check_arguments
 from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
@@ -64,6 +65,19 @@ if TYPE_CHECKING:
     from b2nn_tvm.progress import Note, Progress
 
 ROUNDS = 3
+_HINTS = {
+    "output": PATH,
+    "settings": SearchSettings | None,
+    "checkpoint": PATH | None,
+    "classes": int | None,
+    "plan": PATH | None,
+    "output_of": str | None,
+    "image_size": int | None,
+    "skip_bad": int,
+    "compare": int,
+    "front": int,
+    "budget": str | Budget | Sequence | None,
+}
 
 
 @own_faults("the search")
@@ -122,6 +136,23 @@ def search(
     arguments that cannot be used, and the errors of the compiler and the device. The selection is MixBin's (Partial
     Binarization of Neural Networks, algorithm 1).
     """
+    check_arguments(
+        _HINTS,
+        {
+            "output": output,
+            "settings": settings,
+            "checkpoint": checkpoint,
+            "classes": classes,
+            "plan": plan,
+            "output_of": output_of,
+            "image_size": image_size,
+            "skip_bad": skip_bad,
+            "compare": compare,
+            "front": front,
+            "budget": budget,
+        },
+        budget="such as 12ms, 40%flops or 300KiB",
+    )
     settings = SearchSettings.from_keywords(settings, **keywords)
     loaded_plan = None if plan is None else Plan.load(plan)
     if loaded_plan is not None:
