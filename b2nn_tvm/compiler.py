@@ -78,6 +78,7 @@ def compile_model(
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
     from b2nn_tvm.deploy.library.toolchain import find_toolchain
     from b2nn_tvm.deploy.library.verification import not_checked
+    from b2nn_tvm.frontend.batch.follow_batch import follow_batch
     from b2nn_tvm.frontend.binarize_onnx import binarize_onnx, latency_note
     from b2nn_tvm.frontend.import_onnx import import_onnx
     from b2nn_tvm.frontend.read_onnx import load_model
@@ -118,9 +119,12 @@ def compile_model(
     plan = Plan.load(binarize) if isinstance(binarize, str | os.PathLike) else binarize
     with tempfile.TemporaryDirectory(prefix="b2nn-") as scratch:
         source, note = Path(onnx_path), ""
+        if input_shapes and follow_batch(followed := load_model(source), input_shapes):
+            source = Path(scratch) / source.name
+            onnx.save(followed, source)
         if plan is not None and plan.chosen:
             say("binarize")
-            binary = binarize_onnx(load_model(onnx_path), plan, input_shapes=input_shapes, sign_zero=sign_zero)
+            binary = binarize_onnx(load_model(source), plan, input_shapes=input_shapes, sign_zero=sign_zero)
             source, note = Path(scratch) / source.name, latency_note(plan)
             onnx.save(binary, source)
         say("import")

@@ -143,6 +143,17 @@ def test_an_open_batch_is_fixed_by_input_shapes(tmp_path):
 # ---- what the caller gets
 
 
+def test_a_batch_that_the_file_fixes_follows_input_shapes(tmp_path):
+    constants = {"w": (8, 4, 3, 3), "one": np.array([1, 192]), "d": (192, 3)}
+    nodes = "c = Conv (input, w) r = Relu (c) f = Reshape (r, one) output = MatMul (f, d)"
+    path = save(tmp_path, Network(nodes, constants, "float[1,4,8,6] input").build())
+    x = np.random.default_rng(0).standard_normal((3, 4, 8, 6)).astype(np.float32)
+    with compile_model(path, output=tmp_path / "library", input_shapes={"input": x.shape}) as artifact:
+        assert artifact.manifest.verification.method == THIS_LIBRARY and artifact.manifest.build.model == "model.onnx"
+        alone = np.concatenate([Oracle(path).run({"input": image[None]})["output"] for image in x])
+        np.testing.assert_allclose(artifact.run({"input": x})["output"], alone, rtol=1e-5, atol=1e-5)
+
+
 def test_the_layers_say_what_was_decided(tmp_path):
     network = Network(
         "a = Conv (input, w)" + binary("a", "b", "u", 8) + "c = Conv (b, v) d = Flatten (c) output = Gemm (d, g)",
