@@ -20,6 +20,7 @@ from tvm.relax.frontend.onnx import from_onnx
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_operators import check_operators
 from b2nn_tvm.frontend.checks.check_types import check_types
+from b2nn_tvm.frontend.checks.check_weights import check_weights
 from b2nn_tvm.frontend.converters import converters, known_ops
 from b2nn_tvm.frontend.expand_functions import expand_functions
 from b2nn_tvm.frontend.fold_constants import fold_constants
@@ -67,6 +68,7 @@ def import_onnx(
     model = fold_constants(model, shapes, sign_zero=sign_zero)
     check_operators(model, known_ops())
     check_types(model)
+    check_weights(model)
     record = _Record()
     module = _converted(model, shapes, sign_zero, record)
     refuse_empty(module["main"])
