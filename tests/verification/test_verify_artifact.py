@@ -95,7 +95,9 @@ def test_infinities_are_compared_as_such(tmp_path):
 @pytest.mark.parametrize(("weight", "overflow"), [(1e38, True), (1e16, True), (1.0, False)])
 def test_outputs_that_are_not_finite_are_told_from_overflow(tmp_path, weight, overflow):
     """Where sums may overflow in one order and not in another, an infinity on one side alone says nothing."""
-    artifact, path = compiled(Network("output = Conv (input, w)", {"w": np.full((1, 4, 1, 1), weight, np.float32)}), tmp_path)
+    artifact, path = compiled(
+        Network("output = Conv (input, w)", {"w": np.full((1, 4, 1, 1), weight, np.float32)}), tmp_path
+    )
 
     def run(inputs):
         return {"output": np.full_like(artifact.run(inputs)["output"], np.inf)}

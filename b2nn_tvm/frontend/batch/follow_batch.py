@@ -20,6 +20,7 @@ from b2nn_tvm.frontend.fold_constants import inferred_shapes
 from b2nn_tvm.frontend.graph.without_weights import without_weights
 
 _UNLIKELY = 9973  # a prime number, which is the size of no other axis
+_MOST = 2**28  # elements of an input, as check_sizes has it
 _SIZES = {"Reshape": 1, "Resize": 3}  # the input that holds the sizes of the result, the batch first
 
 
@@ -78,7 +79,9 @@ def _change(model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]]) -> _Ch
         if shape is None or not shape or len(dims) != len(shape):
             continue
         if any(dim.dim_value > 0 and dim.dim_value != size for dim, size in zip(dims[1:], shape[1:])):
-            return None  # the shapes are refused as they are
+            return None  # static_shapes refuses them
+        if min(shape) < 1 or max(shape[0], dims[0].dim_value) > _MOST:
+            return None
         fixed = dims[0].dim_value > 0
         old = dims[0].dim_value if fixed else 1
         if old != shape[0]:

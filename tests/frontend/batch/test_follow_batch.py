@@ -130,6 +130,8 @@ def test_where_images_might_be_mixed_the_node_is_named(tmp_path, nodes, constant
         (FLAT, W, ONE, {"input": (1, 3, 8, 8)}),
         (FLAT, W, ONE, {"input": (4, 3, 9, 9)}),  # more than the batch: refused as a wrong shape
         (FLAT, W, ONE, {"input": (4, 3)}),
+        (FLAT, W, ONE, {"input": (-4, 3, 8, 8)}),
+        (FLAT, W, ONE, {"input": (2**62, 3, 8, 8)}),
         (FLAT, W, ONE, {"other": (4, 3, 8, 8)}),
         (FLAT, {**W, "fixed": np.array([-1, 288])}, OPEN, {"input": (4, 3, 8, 8)}),
         ("output = Softmax <axis = 0> (input)", {}, OPEN, {"input": (4, 3, 8, 8)}),  # what an open batch means here
