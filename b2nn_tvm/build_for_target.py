@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from b2nn_tvm.deploy.codegen.build_kernels import build_kernels
 from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
 from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.faults.program_fault import faults_of
 from b2nn_tvm.passes.framework.find_fault import failing_kernel
 from b2nn_tvm.passes.pipeline import Kernels, finish_scheduled, to_kernels
 from b2nn_tvm.progress import Progress, silent
-from b2nn_tvm.provenance.program_fault import faults_of
 from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import load_records, user_records_path
 from b2nn_tvm.storage.content_cache import user_content_cache

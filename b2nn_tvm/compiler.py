@@ -11,10 +11,10 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from b2nn_tvm.arguments import PATH, check_arguments
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
+from b2nn_tvm.faults.program_fault import faults_of, foreign
 from b2nn_tvm.progress import Progress, as_progress
-from b2nn_tvm.provenance.program_fault import faults_of, foreign
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from b2nn_tvm.arguments import check_arguments
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import Budget, parse_budget
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import check_arguments
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, exact_cost
 from b2nn_tvm.mixbin.selection.select import select

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from b2nn_tvm.arguments import PATH, check_arguments
 from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
+from b2nn_tvm.faults.program_fault import foreign
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.check_search import (
@@ -53,7 +54,6 @@ from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.network.user_code import own_faults
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.progress import as_progress
-from b2nn_tvm.provenance.program_fault import foreign
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.targets import target as targets
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, TypedDict, get_type_hints
 
-from b2nn_tvm.arguments import check_arguments
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import check_arguments
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
 from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS

@@ -11,6 +11,7 @@ import tvm
 from tvm import relax
 from tvm.ir.transform import Pass
 
+from b2nn_tvm.faults.program_fault import faults_of
 from b2nn_tvm.frontend.import_onnx import ImportedModel
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.binary.fold_activation import FoldActivation
@@ -49,7 +50,6 @@ from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.passes.lower.lower_extrema import LowerExtrema
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.provenance.conv_class import ConvClass
-from b2nn_tvm.provenance.program_fault import faults_of
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.tvm_internals.error_kinds import keep_error_kinds
 

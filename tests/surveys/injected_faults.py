@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 TITLE = "Faults that the check finds"
 ABOUT = """
 Small networks (`tests/support/networks/injected_faults.py`): two with binary layers, one of which is residual, and one
-with a resize. Each is compiled with one fault, in three draws, and the check compares the library with the right
-file. The cases "right" are the same networks without a fault, one with a dozen float convolutions in front of a sign,
-and random ones. The verdict is "right" where a fault is found or a right library is accepted. "no difference" is a fault that changes no output on any of twenty inputs by more than
-the tolerance; "missed" is another one that the check accepts, "refused" a right library that it does not. The last
-columns say what the check would say with other constants (`b2nn_tvm/verification/agree_at_ties.py`,
-`forced_oracle.py`): `OPEN`, within which of a threshold a value may fall on either side; `SEVERAL`, how much more than
-rounding at random a difference may be; and `ROUNDING`, the size of that rounding.
+with a resize. Each is compiled with one fault, in three draws, and the check compares the library with the right file.
+The cases "right" are the same networks without a fault, one with a dozen float convolutions in front of a sign, and
+random ones. The verdict is "right" where a fault is found or a right library is accepted. "no difference" is a fault
+that changes no output on any of twenty inputs by more than the tolerance; "missed" is another one that the check
+accepts, "refused" a right library that it does not. The last columns say what the check would say with other constants
+(`b2nn_tvm/verification/agree_at_ties.py`, `forced_oracle.py`): `OPEN`, within which of a threshold a value may fall on
+either side; `SEVERAL`, how much more than rounding at random a difference may be; and `ROUNDING`, the size of that
+rounding.
 """
 OTHERS = {
     "OPEN / 10": ("agree_at_ties.OPEN", 0.1),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import b2nn_tvm
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.provenance.program_fault import faults_of, first_line, is_for_users
+from b2nn_tvm.faults.program_fault import faults_of, first_line, is_for_users
 
 _HERE = Path(__file__).resolve().parents[2]  # the package
 _BESIDE = tuple(Path(folder) / part for folder in b2nn_tvm.__path__ for part in ("deploy", "schedules", "targets"))

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from b2nn_tvm.errors import InputError, ProgramFault
+from b2nn_tvm.faults.program_fault import foreign
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.user_code import own_faults, place_of
-from b2nn_tvm.provenance.program_fault import foreign
 
 
 def caught(function):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2nn_tvm.arguments import PATH, check_arguments
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
 
 HINTS = {
     "model": PATH,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from b2nn_tvm.errors import B2nnError, InputError, ProgramFault, TargetError
-from b2nn_tvm.provenance.program_fault import faults_of, foreign
+from b2nn_tvm.faults.program_fault import faults_of, foreign
 
 
 class Cancelled(Exception):
