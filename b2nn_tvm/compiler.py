@@ -78,7 +78,6 @@ def compile_model(
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
     from b2nn_tvm.deploy.library.toolchain import find_toolchain
     from b2nn_tvm.deploy.library.verification import not_checked
-    from b2nn_tvm.frontend.batch.follow_batch import follow_batch
     from b2nn_tvm.frontend.binarize_onnx import binarize_onnx, latency_note
     from b2nn_tvm.frontend.import_onnx import import_onnx
     from b2nn_tvm.frontend.read_onnx import load_model
@@ -118,10 +117,7 @@ def compile_model(
     watch = _dumping(dump_ir)
     plan = Plan.load(binarize) if isinstance(binarize, str | os.PathLike) else binarize
     with tempfile.TemporaryDirectory(prefix="b2nn-") as scratch:
-        source, note = Path(onnx_path), ""
-        if input_shapes and follow_batch(followed := load_model(source), input_shapes):
-            source = Path(scratch) / source.name
-            onnx.save(followed, source)
+        source, note = _of_batch(Path(onnx_path), input_shapes, Path(scratch)), ""
         if plan is not None and plan.chosen:
             say("binarize")
             binary = binarize_onnx(load_model(source), plan, input_shapes=input_shapes, sign_zero=sign_zero)
@@ -172,6 +168,19 @@ def _checked_shapes(given: object) -> dict[str, tuple[int, ...]] | None:
             f"input_shapes: expected shapes by the names of the inputs, such as {{'input': (1, 3, 32, 32)}}, not "
             f"{given!r}"
         ) from None
+
+
+def _of_batch(path: Path, shapes: Mapping[str, tuple[int, ...]] | None, folder: Path) -> Path:
+    """The file, or one in ``folder`` with the same network for another batch, where the ``shapes`` ask for that."""
+    import onnx
+
+    from b2nn_tvm.frontend.batch.follow_batch import follow_batch
+    from b2nn_tvm.frontend.read_onnx import load_model
+
+    if not shapes or not follow_batch(model := load_model(path), shapes):
+        return path
+    onnx.save(model, folder / path.name)
+    return folder / path.name
 
 
 def _dumping(folder: str | os.PathLike[str] | None) -> Callable[[], AbstractContextManager[object]]:
