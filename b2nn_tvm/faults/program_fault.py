@@ -76,5 +76,9 @@ def first_line(error: BaseException) -> str:
 
 
 def _at(where: Callable[[], str]) -> str:
-    found = where()
+    """The place in words; empty where looking for it fails as well, so that the first fault is the one that is told."""
+    try:
+        found = where()
+    except Exception:  # noqa: BLE001 - see above
+        return ""
     return f" {found}" if found else ""

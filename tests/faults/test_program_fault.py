@@ -55,6 +55,10 @@ def test_the_place_is_asked_for_after_a_fault_alone():
     assert "generating code failed at node 'a' (Conv): ValueError: no;" in str(raised(ValueError("no"), where=where))
 
 
+def test_a_place_that_cannot_be_found_hides_nothing():
+    assert "generating code failed: ValueError: no;" in str(raised(ValueError("no"), where=lambda: {}["nowhere"]))
+
+
 def test_what_a_users_own_function_raises_passes():
     @faults_of("compiling")
     def work(progress):
