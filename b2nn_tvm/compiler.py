@@ -7,10 +7,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
+from b2nn_tvm.faults.program_fault import faults_of, foreign
 from b2nn_tvm.progress import Progress, as_progress
 
 if TYPE_CHECKING:
@@ -19,6 +22,19 @@ if TYPE_CHECKING:
     from b2nn_tvm.plan import Plan
 
 
+_HINTS = {
+    "onnx_path": PATH,
+    "target": str,
+    "output": PATH,
+    "tune": int,
+    "device": str,
+    "plan_digest": str,
+    "dump_ir": PATH | None,
+    "dump_mismatch": PATH | None,
+}
+
+
+@faults_of("compiling the network")
 def compile_model(
     onnx_path: str | os.PathLike[str],
     *,
@@ -52,7 +68,8 @@ def compile_model(
     manifest's ``build.note`` says, and it is the binary network that is compared. The folder ``dump_ir`` receives the
     module before and after each pass that changes it. ``progress`` is called along the way.
 
-    Raises InputError, UnsupportedError, TargetError, ToolchainError or VerificationError.
+    Raises InputError, UnsupportedError, TargetError, ToolchainError, DeviceError or VerificationError, and ProgramFault
+    where this program itself fails; what ``progress`` raises ends the work and passes as it is.
     """
     import onnx
 
@@ -69,11 +86,28 @@ def compile_model(
     from b2nn_tvm.verification.check_library import Source, check_library, find_stand_in
     from b2nn_tvm.verification.oracle import installed
 
-    progress = as_progress(progress)
+    progress = foreign(as_progress(progress))
 
     def say(phase: str) -> None:
         progress("compile: " + phase, 0, 1)
 
+    check_arguments(
+        {**_HINTS, "binarize": Plan | PATH | None},
+        {
+            "onnx_path": onnx_path,
+            "target": target,
+            "output": output,
+            "tune": tune,
+            "device": device,
+            "plan_digest": plan_digest,
+            "binarize": binarize,
+            "dump_ir": dump_ir,
+            "dump_mismatch": dump_mismatch,
+        },
+        onnx_path="give an ONNX file, which onnx.save writes of a model",
+        target="b2nn-compile --list-targets has the words",
+    )
+    input_shapes = _checked_shapes(input_shapes)
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
@@ -83,10 +117,10 @@ def compile_model(
     watch = _dumping(dump_ir)
     plan = Plan.load(binarize) if isinstance(binarize, str | os.PathLike) else binarize
     with tempfile.TemporaryDirectory(prefix="b2nn-") as scratch:
-        source, note = Path(onnx_path), ""
+        source, note = _of_batch(Path(onnx_path), input_shapes, Path(scratch)), ""
         if plan is not None and plan.chosen:
             say("binarize")
-            binary = binarize_onnx(load_model(onnx_path), plan, input_shapes=input_shapes, sign_zero=sign_zero)
+            binary = binarize_onnx(load_model(source), plan, input_shapes=input_shapes, sign_zero=sign_zero)
             source, note = Path(scratch) / source.name, latency_note(plan)
             onnx.save(binary, source)
         say("import")
@@ -121,6 +155,32 @@ def compile_model(
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
     return load(output)
+
+
+def _checked_shapes(given: object) -> dict[str, tuple[int, ...]] | None:
+    """The shapes as tuples of integers by the names of the inputs; raises InputError for anything else."""
+    if given is None:
+        return None
+    try:
+        return {name: tuple(index(size) for size in shape) for name, shape in dict(given).items()}  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"input_shapes: expected shapes by the names of the inputs, such as {{'input': (1, 3, 32, 32)}}, not "
+            f"{given!r}"
+        ) from None
+
+
+def _of_batch(path: Path, shapes: Mapping[str, tuple[int, ...]] | None, folder: Path) -> Path:
+    """The file, or one in ``folder`` with the same network for another batch, where the ``shapes`` ask for that."""
+    import onnx
+
+    from b2nn_tvm.frontend.batch.follow_batch import follow_batch
+    from b2nn_tvm.frontend.read_onnx import load_model
+
+    if not shapes or not follow_batch(model := load_model(path), shapes):
+        return path
+    onnx.save(model, folder / path.name)
+    return folder / path.name
 
 
 def _dumping(folder: str | os.PathLike[str] | None) -> Callable[[], AbstractContextManager[object]]:

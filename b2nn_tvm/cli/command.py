@@ -85,11 +85,13 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _one_line(error: Exception, resume: str) -> str:
-    from b2nn_tvm.errors import B2nnError, DeviceLost
+    from b2nn_tvm.errors import B2nnError, DeviceLost, ProgramFault
 
     text = " ".join(str(error).split())
     if isinstance(error, DeviceLost):
         return f"{text}; {resume}"
+    if isinstance(error, ProgramFault):
+        return f"{text} (--debug shows where)"
     if isinstance(error, B2nnError):
         return text
     if isinstance(error, OSError) and error.strerror:

@@ -17,9 +17,11 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.export.binary_functions import LAYER_MODULES, deploy_form
 from b2nn_tvm.export.plain_attention import PlainAttention
 from b2nn_tvm.export.translation_table import kept_translation_table
+from b2nn_tvm.faults.program_fault import first_line
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.silence import quiet
+from b2nn_tvm.mixbin.network.user_code import own_faults, place_of
 from b2nn_tvm.mixbin.tracing.prepare import prepared
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, OPSET
 from b2nn_tvm.storage.document import write_atomic
@@ -30,6 +32,7 @@ FORMS = ("function", "plain")
 _LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *FUNCTIONS}
 
 
+@own_faults("exporting the network")
 def export_onnx(
     model: nn.Module, path: str | os.PathLike[str], *, input_shape: Sequence[int], form: str = "function"
 ) -> Path:
@@ -48,6 +51,10 @@ def export_onnx(
     if form not in FORMS:
         raise InputError(f"there is no ONNX form {form!r}; choose one of {', '.join(FORMS)}")
     shape = batched(input_shape)
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path: expected the path of the file to write, not {type(path).__name__}")
+    if Path(path).is_dir():
+        raise InputError(f"{path}: expected the path of the file to write, but this is a folder")
     deployed = _deployed(model, form)
     with quiet(), kept_translation_table():
         exported = _torch_export(deployed, shape, type(model).__name__)
@@ -64,7 +71,10 @@ def export_onnx(
 
 
 def _deployed(model: nn.Module, form: str) -> nn.Module:
-    deployed = prepared(model).cpu().float().eval()
+    copy = prepared(model)
+    if empty := next((name for name, value in copy.state_dict().items() if value.is_meta), None):
+        raise InputError(f"the weights {empty!r} have no values (device meta); load a checkpoint first")
+    deployed = copy.cpu().float().eval()
     if isinstance(deployed, BinaryConv2d):
         return deploy_form(deployed, name=type(deployed).__name__, form=form)
     for name, module in list(deployed.named_modules(remove_duplicate=False)):
@@ -78,9 +88,10 @@ def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch
     try:
         with torch.no_grad():
             model(example)
-    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{title} does not accept an input of shape {shape}: {reason}") from error
+    except Exception as error:
+        place = place_of(error)
+        at = f" ({place})" if place else ""
+        raise InputError(f"{title} does not accept an input of shape {shape}: {first_line(error)}{at}") from error
     try:
         with PlainAttention():
             return torch.export.export(model, (example,))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Unpack
 from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
+from b2nn_tvm.faults.program_fault import foreign
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.check_search import (
@@ -49,6 +51,7 @@ from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
 from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.network.user_code import own_faults
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.progress import as_progress
 from b2nn_tvm.storage.phase_cache import State
@@ -62,8 +65,22 @@ if TYPE_CHECKING:
     from b2nn_tvm.progress import Note, Progress
 
 ROUNDS = 3
+_HINTS = {
+    "output": PATH,
+    "settings": SearchSettings | None,
+    "checkpoint": PATH | None,
+    "classes": int | None,
+    "plan": PATH | None,
+    "output_of": str | None,
+    "image_size": int | None,
+    "skip_bad": int,
+    "compare": int,
+    "front": int,
+    "budget": str | Budget | Sequence | None,
+}
 
 
+@own_faults("the search")
 def search(
     model: str | torch.nn.Module,
     *,
@@ -119,6 +136,23 @@ def search(
     arguments that cannot be used, and the errors of the compiler and the device. The selection is MixBin's (Partial
     Binarization of Neural Networks, algorithm 1).
     """
+    check_arguments(
+        _HINTS,
+        {
+            "output": output,
+            "settings": settings,
+            "checkpoint": checkpoint,
+            "classes": classes,
+            "plan": plan,
+            "output_of": output_of,
+            "image_size": image_size,
+            "skip_bad": skip_bad,
+            "compare": compare,
+            "front": front,
+            "budget": budget,
+        },
+        budget="such as 12ms, 40%flops or 300KiB",
+    )
     settings = SearchSettings.from_keywords(settings, **keywords)
     loaded_plan = None if plan is None else Plan.load(plan)
     if loaded_plan is not None:
@@ -131,7 +165,7 @@ def search(
         find_toolchain(targets.get(word))
     check_device(deployment)
     check_head(settings.training, ignore_head=ignore_head)
-    note = note or (lambda text: None)
+    note = foreign(note or (lambda text: None))
     bundle = load_data(data, image_size=image_size, skip_bad=skip_bad)
     for text in bundle.notes:
         note(text)
@@ -161,7 +195,7 @@ def search(
         data=bundle,
         settings=settings,
         state=state,
-        progress=as_progress(progress),
+        progress=foreign(as_progress(progress)),
     )
 
     goal = goals.exact_goal(job, budgets)

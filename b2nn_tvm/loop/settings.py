@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_type_hints
 
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import check_arguments
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
 from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
@@ -153,13 +154,14 @@ class SearchSettings:
     def from_keywords(cls, settings: SearchSettings | None = None, **keywords: Any) -> SearchSettings:
         """The given ``settings``, or else settings made of single fields given as keywords, such as ``method``.
 
-        Raises InputError where both are given, TypeError for a keyword that is not a field.
+        Raises InputError where both are given, and for a keyword that is not a field or a value of another type.
         """
         unknown = [name for name in keywords if name not in KEYWORDS]
         if unknown:
-            raise TypeError(
+            raise InputError(
                 f"a search has no keyword {', '.join(unknown)}; the settings are {', '.join(sorted(KEYWORDS))}"
             )
+        check_arguments(get_type_hints(SearchKeywords), {k: v for k, v in keywords.items() if k != "also"})
         if settings is not None and keywords:
             raise InputError(
                 f"{', '.join(keywords)}: expected either settings, which say this already, or single keywords; change"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from b2nn_tvm import __version__
 from b2nn_tvm.cli.command import Command, shapes
-from b2nn_tvm.errors import BudgetError, DeviceLost
+from b2nn_tvm.errors import BudgetError, DeviceLost, ProgramFault
 from tests.support.cli.commands import Run
 from tests.support.paths import ROOT
 from tests.support.processor_time import seconds_of
@@ -40,6 +40,7 @@ def test_help_is_instant(command: str) -> None:
     [
         (BudgetError("not below\n 3 ms"), 1, "error: not below 3 ms\n"),
         (DeviceLost("ssh://pi: gone"), 1, "error: ssh://pi: gone; run the same command again\n"),
+        (ProgramFault("it failed"), 1, "error: it failed (--debug shows where)\n"),
         (FileNotFoundError(2, "No such file or directory", "x.onnx"), 1, "error: x.onnx: No such file or directory\n"),
         (OSError(28, "No space left on device"), 1, "error: No space left on device\n"),
         (ZeroDivisionError("division by zero"), 1, "error: unexpected ZeroDivisionError: division by zero (a fault"),

@@ -286,6 +286,17 @@ class Eigenvalues(nn.Module):
         return torch.linalg.eigvals(x).real
 
 
+class Faulty(nn.Module):
+    def forward(self, x):
+        raise KeyError("mine")
+
+
+def test_what_is_no_path_of_a_file_is_refused(tmp_path):
+    for path, text in ((None, "path: expected the path of the file to write, not NoneType"), (tmp_path, "is a folder")):
+        with pytest.raises(InputError, match=text):
+            export_onnx(nn.Conv2d(3, 4, 3), path, input_shape=(3, 8, 8))
+
+
 def unfinished():
     model = nn.Sequential(BinaryConv2d(3, 4, (3, 3)))
     model[0].weight_binary = False
@@ -298,6 +309,10 @@ def unfinished():
         (nn.Conv2d(3, 4, 3), {"form": "packed"}, InputError, "no ONNX form 'packed'; choose one of function, plain"),
         (nn.Conv2d(4, 4, 3), {}, InputError, r"Conv2d does not accept an input of shape \(1, 3, 8, 8\)"),
         (nn.Conv2d(3, 4, 3), {"input_shape": (8, 8)}, InputError, "an input shape is"),
+        (nn.Conv2d(3, 4, 3), {"input_shape": None}, InputError, "an input shape is .* not None"),
+        (nn.Conv2d(3, 4, 3, device="meta"), {}, InputError, "the weights 'weight' have no values"),
+        (nn.Conv2d, {}, InputError, r"expected a network, but got the class Conv2d; make one, such as Conv2d\(\)"),
+        (Faulty(), {}, InputError, r"Faulty does not accept .*: KeyError: 'mine' \(test_export_onnx.py:\d+\)"),
         (unfinished(), {}, InputError, "layer 0 still has float weights"),
         (Eigenvalues(), {}, UnsupportedError, "torch.onnx cannot export Eigenvalues: .*linalg_eig"),
         (Untraceable(), {}, UnsupportedError, "torch.export cannot capture Untraceable"),

@@ -96,7 +96,7 @@ def test_a_setting_cannot_be_given_twice(tmp_path: Path) -> None:
 
 
 def test_a_keyword_that_is_none_is_refused_with_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="no keyword epoch; the settings are also, conversion, costs, device, epochs"):
+    with pytest.raises(InputError, match="no keyword epoch; the settings are also, conversion, costs, device, epochs"):
         b2nn_tvm.search("cresnet20", data="digits", output=tmp_path, epoch=1)
 
 

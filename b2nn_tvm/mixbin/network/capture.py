@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import torch
@@ -102,6 +103,8 @@ def lazily_made(model: nn.Module, shape: tuple[int, ...]) -> None:
     """Give the lazy modules of ``model`` their parameters, in place; raises InputError where the shape does not fit."""
     try:
         initialize(model, shape)
+    except InputError:
+        raise
     except Exception as error:
         raise _refused_shape(model, shape, error, "") from error
 
@@ -117,9 +120,12 @@ def _device(model: nn.Module) -> torch.device:
 
 def batched(input_shape: Sequence[int]) -> tuple[int, ...]:
     """[C, H, W] or [N, C, H, W] as (N, C, H, W), N being 1 where it is missing; raises InputError for anything else."""
-    shape = tuple(int(size) for size in input_shape)
+    try:
+        shape = tuple(index(size) for size in input_shape)
+    except TypeError:
+        shape = ()
     if len(shape) not in (3, 4) or min(shape) < 1:
-        raise InputError(f"an input shape is [C, H, W] or [N, C, H, W] in positive numbers, not {list(input_shape)}")
+        raise InputError(f"an input shape is [C, H, W] or [N, C, H, W] in positive whole numbers, not {input_shape!r}")
     return shape if len(shape) == 4 else (1, *shape)
 
 
