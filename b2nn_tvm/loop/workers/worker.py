@@ -20,6 +20,7 @@ def main() -> int:
     import cloudpickle
 
     from b2nn_tvm.errors import B2nnError
+    from b2nn_tvm.provenance.user_code import place_of, told
 
     def progress(phase: str, done: int, total: int, detail: str = "") -> None:
         _say(answers, {"done": done, "total": total, "detail": detail})
@@ -30,6 +31,10 @@ def main() -> int:
             result = task.run(progress)
         except B2nnError as error:
             _say(answers, {"error": str(error), "kind": type(error).__name__})
+        except Exception as error:
+            if not place_of(error):
+                raise  # a fault of this program: the parent tells the end of the traceback
+            _say(answers, {"error": f"your code fails with {told(error)}", "kind": "InputError"})
         else:
             _say(answers, {"result": result})
     return 0

@@ -69,7 +69,9 @@ class WorkerPool:
         finally:
             packed.unlink(missing_ok=True)
         if not last:
-            raise RuntimeError(f"the work on {name} ended with status {worker.process.wait()}: {worker.complaint()}")
+            status, said = worker.process.wait(), worker.complaint()
+            last = said.strip().rpartition("\n")[2] if "Traceback" in said else said  # of a traceback what it ends in
+            raise RuntimeError(f"the work on {name} ended with status {status}: {last}") from RuntimeError(said)
         with self._lock:
             self._idle.append(worker)
         if "error" in last:
