@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -22,6 +21,7 @@ from b2nn_tvm.mixbin.network.capture import lazily_made
 from b2nn_tvm.mixbin.tracing.prepare import copied, prepared
 from b2nn_tvm.progress import Note, Progress, silent
 from b2nn_tvm.provenance.user_code import told
+from b2nn_tvm.words import CLASSIFIERS, did_you_mean, meant_network
 
 
 def load_data(
@@ -102,24 +102,11 @@ def _is_factory(word: str) -> bool:
 def _built_in(word: str) -> Callable[..., Any]:
     """The factory of a built-in network or of timm's; raises InputError for another word, and for trunks."""
     if not word.startswith("timm:") and word not in models.names():
-        raise InputError(f"there is no network {word!r}{_meant(word)}; choose one of {', '.join(_classifiers())}")
+        raise InputError(f"there is no network {word!r}{meant_network(word)}; choose one of {', '.join(CLASSIFIERS)}")
     factory = models.get(word)
     if not _gives_scores(factory):
         raise InputError(f"model {word!r} gives features, not class scores, which a search needs: see docs/tracking.md")
     return factory
-
-
-def _meant(word: str) -> str:
-    """What the user may have meant by the name of a network that there is not."""
-    package, dot, name = word.rpartition(".")
-    if dot and all(part.isidentifier() for part in word.split(".")):
-        return f": did you mean {package}:{name}?"
-    close = difflib.get_close_matches(word.lower(), _classifiers(), n=1)
-    return f": did you mean {close[0]}?" if close else ""
-
-
-def _classifiers() -> list[str]:
-    return [name for name in models.names() if _gives_scores(models.get(name))]
 
 
 def _gives_scores(factory: Callable[..., Any]) -> bool:
@@ -144,9 +131,8 @@ def _factory(word: str) -> Callable[..., Any]:
         raise InputError(f"{word!r}: importing {module_name} fails with {told(error)}") from error
     factory: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(factory):
-        close = difflib.get_close_matches(name, [each for each in vars(module) if callable(vars(module)[each])], n=1)
-        hint = f": did you mean {close[0]}?" if close else ""
-        raise InputError(f"{word!r}: the module {module_name} has no function {name!r}{hint}")
+        meant = did_you_mean(name, [each for each, value in vars(module).items() if callable(value)])
+        raise InputError(f"{word!r}: the module {module_name} has no function {name!r}{meant}")
     return factory
 
 

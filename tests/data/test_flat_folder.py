@@ -41,7 +41,7 @@ def test_small_classes_are_in_all_splits_as_far_as_they_go(tmp_path: Path) -> No
     bundle = data.flat_folder(write(tmp_path, cat=3, dog=3, owl=3), size=8)
     assert [sorted(set(split.labels)) for split in (bundle.train, bundle.val, bundle.test)] == [[0, 1, 2]] * 3
     rare = data.flat_folder(write(tmp_path / "rare", cat=60, dog=3), size=8)
-    assert rare.notes[-1].endswith("among the 10 images of val are none of dog")
+    assert rare.notes[-1].endswith("among the 5 images of val are none of dog")
 
 
 def test_what_cannot_be_split_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from b2nn_tvm.targets import target
 def caught(function):
     try:
         function()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - of whatever kind
         return error
     raise AssertionError("nothing was raised")
 
