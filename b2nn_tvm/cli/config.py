@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.words import did_you_mean
+from b2nn_tvm.words.choices import did_you_mean
 
 COMMANDS = ("search", "compile", "profile", "device", "study")
 

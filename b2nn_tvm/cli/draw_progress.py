@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.cli.command import says
-from b2nn_tvm.progress import silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +29,8 @@ def phases() -> Iterator[Progress]:
     where stderr is no terminal.
     """
     from rich.console import Console
+
+    from b2nn_tvm.progress import silent
 
     console = Console(stderr=True)
     if says("little"):
@@ -56,6 +57,8 @@ def progress(whole: Whole | None = None) -> Iterator[Progress]:
     ``whole`` is told of each call, and says in words how far all of the work is.
     """
     from rich.console import Console
+
+    from b2nn_tvm.progress import silent
 
     console = Console(stderr=True)
     if says("little"):

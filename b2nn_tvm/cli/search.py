@@ -11,7 +11,7 @@ from b2nn_tvm.cli.command import Command, numbers, share
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.cli.word import Network, Target, Word, check_budgets, check_data
 from b2nn_tvm.version import __version__
-from b2nn_tvm.words import ACTIVATIONS, AUGMENTATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
+from b2nn_tvm.words.choices import ACTIVATIONS, AUGMENTATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
 
 FLOAT_EPOCHS, MASKS = 12, 6  # the defaults of the settings of a search, which are not imported for a help text
 RESUME = "finished phases are kept; run the same command again to go on from there"

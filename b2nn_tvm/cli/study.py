@@ -9,7 +9,7 @@ import click
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.cli.word import Word, check_data, check_words
 from b2nn_tvm.version import __version__
-from b2nn_tvm.words import ACTIVATIONS, CLASSIFIERS, METHODS, PRESETS
+from b2nn_tvm.words.choices import ACTIVATIONS, CLASSIFIERS, METHODS, PRESETS
 
 RESUME = "finished trainings are kept; run the same command again to go on from there"
 SEVERAL = "LIST"

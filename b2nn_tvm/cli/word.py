@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.words import CLASSIFIERS, DATA_SETS, did_you_mean, meant_network
+from b2nn_tvm.words.choices import CLASSIFIERS, DATA_SETS, did_you_mean, meant_network
 
 
 class Word(click.Choice):  # type: ignore[type-arg]

@@ -21,7 +21,7 @@ from b2nn_tvm.mixbin.network.capture import lazily_made
 from b2nn_tvm.mixbin.tracing.prepare import copied, prepared
 from b2nn_tvm.progress import Note, Progress, silent
 from b2nn_tvm.provenance.user_code import told
-from b2nn_tvm.words import CLASSIFIERS, did_you_mean, meant_network
+from b2nn_tvm.words.choices import CLASSIFIERS, did_you_mean, meant_network
 
 
 def load_data(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.words import CLASSIFIERS
+from b2nn_tvm.words.choices import CLASSIFIERS
 from tests.support.cli.commands import Run, assert_refused, assert_wrong_usage
 
 WORDS = ("--model", "cresnet20", "-o", "out")

@@ -24,7 +24,7 @@ def pets(tmp_path: Path) -> Path:
 
 def refused(run: Run, folder: Path, *words: str, parts: tuple[str, ...]) -> None:
     begun = time.monotonic()
-    done = run("search", "-o", "out", "--epochs", "1", "--float-epochs", "1", *words)
+    done = run("search", "-q", "-o", "out", "--epochs", "1", "--float-epochs", "1", *words)
     assert_refused(done, *parts)
     assert time.monotonic() - begun < SECONDS
     assert "a fault of this program" not in done.stderr and "Traceback" not in done.stderr

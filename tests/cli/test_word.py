@@ -12,7 +12,7 @@ import pytest
 
 from b2nn_tvm.cli.word import Network, Target, Word, check_budgets, check_data, check_words
 from b2nn_tvm.targets import target
-from b2nn_tvm.words import CLASSIFIERS, METHODS
+from b2nn_tvm.words.choices import CLASSIFIERS, METHODS
 from tests.support.paths import ROOT
 
 

@@ -58,10 +58,14 @@ def work(folder: Path, *acts: Callable) -> subprocess.CompletedProcess[str]:
         path = folder / f"task {index}.pickle"
         path.write_bytes(cloudpickle.dumps(Task(act)))
         lines.append(json.dumps(str(path)) + "\n")
+    return worker("".join(lines), folder)
+
+
+def worker(lines: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "b2nn_tvm.loop.workers.worker"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, input="".join(lines), env=environment, cwd=folder, capture_output=True, text=True, check=False
+        command, input=lines, env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
 
 
@@ -81,7 +85,18 @@ def test_without_tasks_it_ends_well(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_an_error_that_nobody_expects_ends_it(tmp_path: Path) -> None:
+def test_an_error_in_the_users_code_is_theirs(tmp_path: Path) -> None:
     done = work(tmp_path, fail, report)
+    said, *others = [json.loads(line) for line in done.stdout.splitlines()]
+    line = fail.__code__.co_firstlineno + 1
+    text = f"your code fails with ZeroDivisionError: nothing to share (test_worker.py:{line})"
+    assert said == {"error": text, "kind": "InputError"} and done.returncode == 0 and len(others) == 3
+
+
+def test_an_error_that_nobody_expects_ends_it(tmp_path: Path) -> None:
+    """Where no line of a user's is in it, it is a fault of this program."""
+    path = tmp_path / "damaged task.pickle"
+    path.write_bytes(b"no pickle")
+    done = worker(f"{json.dumps(str(path))}\n", tmp_path)
     assert done.returncode == 1 and done.stdout == ""
-    assert "ZeroDivisionError: nothing to share" in done.stderr
+    assert "UnpicklingError" in done.stderr

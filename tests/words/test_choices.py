@@ -6,13 +6,14 @@ import inspect
 
 import pytest
 
-from b2nn_tvm import data, models, words
+from b2nn_tvm import data, models
 from b2nn_tvm.data import adjust
 from b2nn_tvm.mixbin.modules import activations, binarizers
 from b2nn_tvm.mixbin.progressive import settings as progressive
 from b2nn_tvm.mixbin.selection import select
 from b2nn_tvm.mixbin.selectors import registry
 from b2nn_tvm.study import settings as study
+from b2nn_tvm.words import choices as words
 
 
 def test_the_words_are_the_names_in_the_code() -> None:
