@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.command import Command, numbers, share
+from b2nn_tvm.cli.command import Command, Numbers, share
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.cli.word import Network, Target, Word, check_budgets, check_data
 from b2nn_tvm.version import __version__
@@ -66,14 +66,14 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--mean",
     metavar="LIST",
-    callback=numbers,
+    type=Numbers(),
     help="Mean that is taken off the pixels, which are 0 to 1: a number, or one per channel with commas between."
     "  [default: the data set's]",
 )
 @click.option(
     "--std",
     metavar="LIST",
-    callback=numbers,
+    type=Numbers(),
     help="What the pixels are divided by then, in the same form.  [default: the data set's]",
 )
 @click.option(

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from b2nn_tvm import __version__
-from b2nn_tvm.cli.command import Command, numbers, shapes
+from b2nn_tvm.cli.command import Command, Numbers, shapes
 from b2nn_tvm.cli.draw_progress import progress
 from b2nn_tvm.cli.output import print_note
 from b2nn_tvm.errors import BudgetError, DeviceLost
@@ -187,13 +187,11 @@ def test_how_much_is_said() -> None:
     assert cause == "  because of ZeroDivisionError: nothing to share"
 
 
-@pytest.mark.parametrize(
-    ("text", "numbers_found"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406)), (None, None)]
-)
-def test_numbers(text: str | None, numbers_found: tuple[float, ...] | None) -> None:
-    assert numbers(None, None, text) == numbers_found
+@pytest.mark.parametrize(("text", "found"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
+def test_numbers(text: str, found: tuple[float, ...]) -> None:
+    assert Numbers().convert(text, None, None) == Numbers().convert(found, None, None) == found
     with pytest.raises(click.BadParameter, match="expected numbers with commas between, such as"):
-        numbers(None, None, f"{text};1")
+        Numbers().convert(f"{text};1", None, None)
 
 
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
