@@ -20,8 +20,8 @@ from tests.support.paths import ROOT
 PACKAGE = ROOT / "b2nn_tvm"
 CLI_AT_THE_TOP = {
     "click",
-    *(f"b2nn_tvm.cli.{name}" for name in ("command", "config", "limits", "process_tree", "supervise")),
-    *("b2nn_tvm.cli.whole_search", "b2nn_tvm.cli.word", "b2nn_tvm.words.choices"),
+    *(f"b2nn_tvm.cli.{name}" for name in ("command", "limits", "process_tree", "supervise", "whole_search")),
+    *("b2nn_tvm.cli.options.config", "b2nn_tvm.cli.options.word", "b2nn_tvm.words.choices"),
     "b2nn_tvm.version",
     "b2nn_tvm.cli",
 }

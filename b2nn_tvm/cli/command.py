@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.config import config_option
+from b2nn_tvm.cli.options.config import config_option
 
 SAYS = "b2nn.says"  # in the meta data of a command's context: how much is said
 

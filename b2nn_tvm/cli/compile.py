@@ -9,8 +9,8 @@ import click
 
 from b2nn_tvm.cli.command import shapes
 from b2nn_tvm.cli.limits import limit_options
+from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
-from b2nn_tvm.cli.word import Target
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:

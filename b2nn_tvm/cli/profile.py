@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from b2nn_tvm.cli.command import Command, shapes, share
-from b2nn_tvm.cli.word import Target
+from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command, Numbers, share
+from b2nn_tvm.cli.options.word import Network, Target, Word, check_budgets, check_data
 from b2nn_tvm.cli.whole_search import WholeSearch
-from b2nn_tvm.cli.word import Network, Target, Word, check_budgets, check_data
 from b2nn_tvm.version import __version__
 from b2nn_tvm.words.choices import ACTIVATIONS, AUGMENTATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.word import Word, check_data, check_words
+from b2nn_tvm.cli.options.word import Word, check_data, check_words
 from b2nn_tvm.version import __version__
 from b2nn_tvm.words.choices import ACTIVATIONS, CLASSIFIERS, METHODS, PRESETS
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from b2nn_tvm.cli.word import Target
+from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets import target as targets

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from b2nn_tvm.cli.word import Network, Target, Word, check_budgets, check_data, check_words
+from b2nn_tvm.cli.options.word import Network, Target, Word, check_budgets, check_data, check_words
 from b2nn_tvm.targets import target
 from b2nn_tvm.words.choices import CLASSIFIERS, METHODS
 from tests.support.paths import ROOT

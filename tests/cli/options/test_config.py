@@ -10,8 +10,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from b2nn_tvm.cli import search
+from b2nn_tvm.cli import main, search
 from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.options.config import COMMANDS
 
 
 @click.command(cls=Command)
@@ -43,6 +44,10 @@ def test_the_file_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
 
 def test_an_option_that_may_be_given_again_may_be_given_once(tmp_path: Path) -> None:
     assert given(tmp_path, 'model = "a"\nalso = "arm"\n')["also"] == ["arm"]
+
+
+def test_the_tables_are_those_of_all_commands() -> None:
+    assert COMMANDS == main.COMMANDS
 
 
 def test_tables_are_of_one_command(tmp_path: Path) -> None:
