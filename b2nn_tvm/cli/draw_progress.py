@@ -167,9 +167,10 @@ class _Lines:
         with self._lock:
             before, self._now = self._now, _words(phase, done, total, detail)
             self._far = self._whole(phase, done, total) if self._whole else ""
+            far = f" ({self._far})" if self._far else ""
             if phase not in self._begun:
                 self._begun.add(phase)
-                self._say(phase)
+                self._say(f"{phase}{far}")
             elif self._every and self._now != before:
                 self._say(f"{clock(time.monotonic() - self._start)} {self._now}")
 

@@ -262,6 +262,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.pass_context
 def main(
     context: click.Context,
+    /,
     folder: str | None,
     model: str,
     data: str | None,

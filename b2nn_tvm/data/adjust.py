@@ -37,13 +37,12 @@ def adjusted(
     new_mean, new_std = _channels("mean", mean, data.mean), _channels("std", std, data.std)
     if any(value <= 0 for value in new_std):
         raise InputError(f"std: expected numbers above zero, but got {_listed(new_std)}")
-    split = lambda images, crops: _split(images, data, new_mean, new_std, crops)
     crops = {None: None, "none": False, "flip-crop": True}[augment]
     return replace(
         data,
-        train=split(data.train, crops),
-        val=split(data.val, None),
-        test=split(data.test, None),
+        train=_split(data.train, data, new_mean, new_std, crops),
+        val=_split(data.val, data, new_mean, new_std, None),
+        test=_split(data.test, data, new_mean, new_std, None),
         mean=new_mean,
         std=new_std,
     )

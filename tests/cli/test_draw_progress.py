@@ -50,6 +50,13 @@ def test_piped_there_is_a_sign_of_life_in_a_long_phase(monkeypatch: pytest.Monke
     assert 1 <= len(later) <= 3 and all(re.fullmatch(r"0:0\d train 3/40  loss 0\.5 \.\.\.", line) for line in later)
 
 
+def test_piped_the_whole_is_told_where_a_phase_begins(capfd) -> None:
+    with draw_progress.progress(lambda phase, done, total: f"phase {done} of 8") as progress:
+        progress("train", 3, 40)
+        progress("train", 4, 40)
+    assert drawn(capfd) == "train (phase 3 of 8) ...\n"
+
+
 def test_name_count_and_time_left_stay_when_there_is_a_detail(terminal, capfd) -> None:
     """The detail has a line of its own, as far as there is room, and stays until there is another one."""
     detail = "loss 0.5, accuracy 50.0%" + ", and much more" * 6

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cli.commands import Run, assert_refused
 from tests.support.loop.faulty_inputs import MODULE, write_inputs
 
-SECONDS = 20  # on a busy machine; a measurement alone takes longer
+SECONDS = 60  # on a busy machine, with the start of a program; what is measured or trained is looked for as well
 
 
 def line_of(text: str) -> int:
@@ -73,16 +73,18 @@ def test_bad_images_of_all_splits_are_named_in_a_program_of_its_own(run: Run, tm
     words = ("pets", "--model", "./nets.py:make_net")
     parts = ("2 of 18 images cannot be read", "dog/2.png: not a readable image (", "cat/1.png: not", "--skip-bad 2")
     refused(run, tmp_path, *words, parts=parts)
-    refused(run, tmp_path, *words, "--skip-bad", "1", parts=("2 of 18 images cannot be read, more than the 1",))
 
 
 def test_bad_images_may_be_left_out(here: Run, tmp_path: Path, pets: Path) -> None:
     """Then the next fault is found: there is no room for the results."""
-    (pets / "val" / "cat" / "1.png").write_bytes(b"<html>")
+    for name in ("val/cat/1.png", "train/dog/2.png"):
+        (pets / name).write_bytes(b"<html>")
+    words = ("--model", named(tmp_path, "make_net"), "--skip-bad")
+    refused(here, tmp_path, "pets", *words, "1", parts=("2 of 18 images cannot be read, more than the 1",))
+    (pets / "train" / "dog" / "2.png").unlink()
     (tmp_path / "out").touch()
-    words = ("search", "pets", "--skip-bad", "1", "--model", named(tmp_path, "make_net"), "-o", "out")
-    done = here(*words)
-    assert done.returncode == 1 and "1 of 18 images cannot be read and are left out" in done.stderr
+    done = here("search", "pets", *words, "1", "-o", "out")
+    assert done.returncode == 1 and "1 of 17 images cannot be read and are left out" in done.stderr
     assert "out: nothing can be written into this folder (" in done.stderr.splitlines()[-1]
 
 

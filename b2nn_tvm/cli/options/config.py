@@ -40,7 +40,9 @@ def config_option(command: click.Command) -> click.Option:
 
 
 def _defaults(command: click.Command, path: Path, context: click.Context, parameter: click.Parameter) -> dict[str, Any]:
-    refuse = lambda text: click.BadParameter(f"{path}: {text}", context, parameter)
+    def refuse(text: str) -> click.BadParameter:
+        return click.BadParameter(f"{path}: {text}", context, parameter)
+
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

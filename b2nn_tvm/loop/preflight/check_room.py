@@ -20,7 +20,7 @@ TRAINED, BUILT = 5, 3
 
 def room_needed(model: nn.Module, *, trained: int, built: int) -> int:
     """About as many bytes as a search writes that trains and builds so many networks like ``model``."""
-    weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    weights: int = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     return BASE_BYTES + weights * (TRAINED * trained + BUILT * built)
 
 

@@ -108,7 +108,7 @@ def _step(model: nn.Module, batch: Batch, *, trains: bool) -> None:
             scores = model(batch[0])
             loss = F.cross_entropy(scores.float(), batch[1])
             if trains:
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
     except B2nnError:
         raise
     except Exception as error:

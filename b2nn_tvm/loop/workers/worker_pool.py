@@ -70,8 +70,8 @@ class WorkerPool:
             packed.unlink(missing_ok=True)
         if not last:
             status, said = worker.process.wait(), worker.complaint()
-            last = said.strip().rpartition("\n")[2] if "Traceback" in said else said  # of a traceback what it ends in
-            raise RuntimeError(f"the work on {name} ended with status {status}: {last}") from RuntimeError(said)
+            end = said.strip().rpartition("\n")[2] if "Traceback" in said else said  # of a traceback what it ends in
+            raise RuntimeError(f"the work on {name} ended with status {status}: {end}") from RuntimeError(said)
         with self._lock:
             self._idle.append(worker)
         if "error" in last:
