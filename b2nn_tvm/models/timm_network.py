@@ -8,6 +8,7 @@ from collections.abc import Callable
 from torch import nn
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.provenance.user_code import words_of
 
 
 def timm_network(name: str) -> Callable[..., nn.Module]:
@@ -19,9 +20,10 @@ def timm_network(name: str) -> Callable[..., nn.Module]:
     try:
         import timm
     except ImportError:
-        raise InputError(
-            f"timm:{name}: the package timm is not installed; install it, or choose another network"
-        ) from None
+        text = f"timm:{name}: the package timm is not installed; install it, or choose another network"
+        raise InputError(text) from None
+    except Exception as error:  # such as a torchvision that is built for another torch
+        raise InputError(f"timm:{name}: importing timm fails with {words_of(error)}; install it anew") from error
     known = timm.list_models()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
