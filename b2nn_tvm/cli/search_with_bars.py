@@ -10,7 +10,8 @@ from b2nn_tvm.cli.draw_progress import progress
 from b2nn_tvm.cli.output import print_note
 from b2nn_tvm.loop import search as quiet
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def with_bars(engine: Callable[P, R]) -> Callable[P, R]:
