@@ -9,6 +9,7 @@ import click
 
 from b2nn_tvm.cli.command import shapes
 from b2nn_tvm.cli.limits import limit_options
+from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
 from b2nn_tvm.version import __version__
 
@@ -56,6 +57,7 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
     default="native",
     show_default=True,
     metavar="NAME",
+    type=Target(),
     help="Target that the library will run on: arm, x86, native, ...",
 )
 @click.option(

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.provenance.user_code import place_of, told
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Batches = Sequence[Batch]
@@ -152,6 +153,7 @@ class _Loader(DataLoader[Batch]):
     """A loader of whole batches by a sampler's BatchIndex, which draws nothing from torch's global random state.
 
     It passes on the errors of loading processes as they were raised, without the traceback that torch puts in the text.
+    Those of a user's own data set become InputErrors that say whose they are.
     """
 
     def __init__(self, images: Images, order: Sampler[BatchIndex], workers: int):
@@ -165,6 +167,10 @@ class _Loader(DataLoader[Batch]):
             yield from super().__iter__()
         except InputError as error:
             raise InputError(str(error).strip().splitlines()[-1].rpartition("errors.InputError: ")[2]) from None
+        except Exception as error:
+            if not place_of(error):
+                raise
+            raise InputError(f"your data set fails with {told(error)}") from error
 
 
 def _positive(count: int) -> int:

@@ -61,6 +61,11 @@ class Listing(NamedTuple):
         pairs = [(file, labels[name]) for name, files in classes.items() for file in files]
         return cls(tuple(file for file, _ in pairs), tuple(label for _, label in pairs))
 
+    def lacks(self, names: Sequence[str]) -> list[str]:
+        """The classes of ``names`` of which there is no file."""
+        present = set(self.labels)
+        return [name for label, name in enumerate(names) if label not in present]
+
     def part(self, rows: np.ndarray) -> Listing:
         """The files of these rows, with their labels."""
         return Listing(tuple(self.files[row] for row in rows), tuple(self.labels[row] for row in rows))
@@ -132,13 +137,15 @@ def bundle_of(
     Where only one of val and test is there, it is the test split, and a tenth of train is held out as val. ``workers``
     None means one process per CPU that loads images, at most 8. ``notes`` say what was left out.
     """
-    listed = dict(listed)
+    listed, notes = dict(listed), list(notes)
     if "test" not in listed:
         listed["test"] = listed.pop("val")
     if "val" not in listed:
         train = listed["train"]
         held, rest = stratified_split(np.array(train.labels), (max(1, len(train.labels) // 10),))
         listed["val"], listed["train"] = train.part(held), train.part(rest)
+        if lacking := listed["val"].lacks(class_names):
+            notes.append(f"{root}: among the images held out for validation are none of {', '.join(lacking[:8])}")
     return DataBundle(
         name=root.resolve().name,
         train=FolderImages(*listed["train"], view, augment=True),

@@ -21,8 +21,9 @@ from b2nn_tvm.faults.program_fault import first_line
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.silence import quiet
-from b2nn_tvm.mixbin.network.user_code import own_faults, place_of
+from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.tracing.prepare import prepared
+from b2nn_tvm.provenance.user_code import place_of
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, OPSET
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.version import __version__

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from b2nn_tvm.data import DataBundle
+from b2nn_tvm.deploy.devices.device import MAX_THREADS
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings, TrainingSettings
@@ -110,19 +111,25 @@ def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name or 'one tensor'} [{'x'.join(map(str, shape[1:]))}]" for name, shape in shapes.items())
 
 
-def check_device(deployment: DeploymentSettings) -> None:
-    """Raise DeviceError where the device cannot time code for the target."""
+def check_device(deployment: DeploymentSettings, *, note: Note = lambda text: None) -> None:
+    """Raise DeviceError where the device cannot be reached, or cannot time code for the target; InputError for more
+    threads than any device takes. ``note`` is told where threads have to share CPUs.
+    """
     info = targets.get(deployment.target)
-    if deployment.device != "local":
-        with open_device(deployment.device) as board:
-            board.check(info)
-        return
-    if not info.runs_here:
-        raise DeviceError(
-            f"times are measured on device local, which cannot run code for target {info.name} (it lacks"
-            f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add"
-            f" {info.name} with also"
-        )
+    if deployment.threads > MAX_THREADS:
+        raise InputError(f"threads: expected at most {MAX_THREADS}, but got {deployment.threads}")
+    with open_device(deployment.device) as device:
+        if deployment.device != "local":
+            device.check(info)
+        if info.runs_here or deployment.device != "local":
+            if crowd := device.describe().crowd(deployment.threads):
+                note(crowd)
+            return
+    raise DeviceError(
+        f"times are measured on device local, which cannot run code for target {info.name} (it lacks"
+        f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add"
+        f" {info.name} with also"
+    )
 
 
 def reasons_of(layers: LayerTable) -> str:

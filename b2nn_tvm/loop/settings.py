@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, TypedDict, get_type_hints
 
@@ -14,6 +15,8 @@ from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
 from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
 from b2nn_tvm.mixbin.selectors import registry as methods
+
+FLOAT_EPOCHS = 12  # of a network that does not come trained
 
 
 @dataclass(frozen=True)
@@ -92,19 +95,34 @@ class TrainingSettings:
     """The training of networks: ``float_epochs`` epochs before the selection (0: the model is trained already),
     ``epochs`` epochs of fine-tuning after it; all random numbers come from ``seed``.
 
-    Raises InputError for a value that is out of range.
+    ``float_epochs`` None is for a search to decide: see ``decided``. Batches have ``batch_size`` images, and the
+    learning rate begins at ``lr``, which None leaves to the recipes. Raises InputError for a value that is out of
+    range.
     """
 
     epochs: int = 8
-    float_epochs: int = 0
+    float_epochs: int | None = None
     seed: int = 0
+    batch_size: int = 64
+    lr: float | None = None
 
     def __post_init__(self) -> None:
-        for what in ("epochs", "float_epochs", "seed"):
-            _check_least(what, getattr(self, what), 0)
+        for what, least in (("epochs", 0), ("float_epochs", 0), ("seed", 0), ("batch_size", 1)):
+            _check_least(what, getattr(self, what) or 0, least)
+        if self.lr is not None and not (isfinite(self.lr) and self.lr > 0):
+            raise InputError(f"lr: expected a learning rate above zero, but got {self.lr}")
+
+    def decided(self, *, trained: bool) -> TrainingSettings:
+        """The settings with a number of float epochs: where none was given, 0 for a ``trained`` network, else 12."""
+        if self.float_epochs is not None:
+            return self
+        return replace(self, float_epochs=0 if trained else FLOAT_EPOCHS)
 
     def __str__(self) -> str:
-        return f"{self.float_epochs} float epochs, {self.epochs} of fine-tuning, seed {self.seed}"
+        epochs = "undecided" if self.float_epochs is None else self.float_epochs
+        rate = "" if self.lr is None else f", learning rate {self.lr:g}"
+        batches = "" if self.batch_size == 64 else f", batches of {self.batch_size}"
+        return f"{epochs} float epochs, {self.epochs} of fine-tuning{batches}{rate}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -190,8 +208,10 @@ class SearchKeywords(TypedDict, total=False):
     epochs_per_layer: int | None
     floor: float | None
     epochs: int
-    float_epochs: int
+    float_epochs: int | None
     seed: int
+    batch_size: int
+    lr: float | None
     target: str
     device: str
     threads: int

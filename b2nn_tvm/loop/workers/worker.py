@@ -21,7 +21,7 @@ def main() -> int:
     import cloudpickle
 
     from b2nn_tvm.errors import B2nnError
-    from b2nn_tvm.mixbin.network.user_code import own_faults
+    from b2nn_tvm.mixbin.network.own_faults import own_faults
 
     def progress(phase: str, done: int, total: int, detail: str = "") -> None:
         _say(answers, {"done": done, "total": total, "detail": detail})

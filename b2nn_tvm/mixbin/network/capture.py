@@ -19,12 +19,12 @@ from torch._subclasses.fake_tensor import (
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.mixbin.network.in_place import remove_unused
 from b2nn_tvm.mixbin.network.silence import quiet
-from b2nn_tvm.mixbin.network.user_code import place_of
 from b2nn_tvm.mixbin.tracing.any_batch import BATCHES, BatchDecides, for_any_batch
 from b2nn_tvm.mixbin.tracing.captured_network import CapturedNetwork
 from b2nn_tvm.mixbin.tracing.leaves import is_leaf, is_torch_class
 from b2nn_tvm.mixbin.tracing.prepare import copied, initialize, prepared
 from b2nn_tvm.mixbin.tracing.record import ForwardFailed, LostTensor, Recording, image_without_values, record
+from b2nn_tvm.provenance.user_code import place_of
 
 _BY_VALUES = (DataDependentOutputException, DynamicOutputShapeException)
 _SHAPE = "_b2nn_input_shape"

@@ -20,7 +20,7 @@ from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
 from b2nn_tvm.mixbin.network.activation_nodes import activations_before, is_activation
 from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
-from b2nn_tvm.mixbin.network.user_code import own_faults
+from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS
 from b2nn_tvm.mixbin.tracing.own_convolutions import OwnConvolution
 from b2nn_tvm.mixbin.tracing.record import Caller

@@ -79,7 +79,7 @@ def test_a_failure_and_a_death_are_told_and_others_go_on(tmp_path: Path) -> None
         with pytest.raises(InputError, match="expected something else"):
             run(refuse)
         with pytest.raises(
-            InputError, match=r"the work failed in your code \(test_worker_pool.py:\d+\): KeyError: 'mine'"
+            InputError, match=r"the work failed in your code: KeyError: 'mine' \(test_worker_pool.py:\d+\)"
         ):
             run(fail)
         with pytest.raises(ProgramFault, match="work on work ended with status 3: the last words; this is a") as died:
