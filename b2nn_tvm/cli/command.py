@@ -97,6 +97,28 @@ def _one_line(error: Exception, resume: str) -> str:
     return f"unexpected {type(error).__name__}: {text[:300]} (a fault of this program; --debug shows where)"
 
 
+def numbers(context: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """The callback of an option that is one number or several with commas between them."""
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"expected numbers such as 0.485,0.456,0.406, but got {value!r}", context, param
+        ) from None
+
+
+input_option = click.option(
+    "--input",
+    "input_format",
+    type=click.Choice(["float32-nchw", "uint8-nhwc"]),
+    default="float32-nchw",
+    show_default=True,
+    help="What the library takes: normalized floats, or the bytes of a picture, which it then normalizes itself.",
+)
+
+
 def share(context: click.Context, param: click.Parameter, value: str) -> float:
     """The callback of an option that is a share of something, in percent or as a fraction."""
     text = value.strip()

@@ -27,8 +27,8 @@ class View:
     """How a file becomes an input [C, size, width]: in color, or in gray where ``mean`` and ``std`` have one channel.
 
     The width is ``size`` unless given. Evaluation resizes the image, which keeps its ratio, so that it covers the input
-    divided by ``center``, and shows its center (``preprocess``). Training shows a random crop of at least the share ``least_area`` of the image, in a
-    random aspect ratio.
+    divided by ``center``, and shows its center (``preprocess``). Training shows a random crop of at least the share
+    ``least_area`` of the image, in a random aspect ratio.
     """
 
     size: int

@@ -25,7 +25,7 @@ from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.refuse_empty import refuse_empty
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
-from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
+from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning, read_meaning
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, constant, dtype, op_name, shape
 
@@ -42,7 +42,7 @@ class ImportedModel:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     layers: tuple[NamedLayer, ...]
-    meaning: Meaning = Meaning()
+    meaning: Meaning = UNKNOWN
 
     @property
     def inputs(self) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -23,6 +23,8 @@ from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.preprocess.block import block_of
+from b2nn_tvm.preprocess.onnx_metadata import Meaning
 
 MEASUREMENTS = 3
 PHASE = "export, compile and check the chosen network"
@@ -86,21 +88,37 @@ def deliver(
         "precision": job.settings.deployment.precision,
     }
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
-    found = job.state.run(phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
+    meaning = job.meaning(_classes(model, job))
+    block = None if meaning.preprocess is None else block_of(meaning.preprocess)
+    inputs |= {"preprocess": block, "labels": list(meaning.labels or ())}
+    found = job.state.run(
+        phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest, meaning)
+    )
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
     found["time"] = NetworkTime.from_json(found["time"])
     return Delivery(libraries={name: output / name for name in targets}, quantile=quantile, **found)
 
 
 def _deliver(
-    job: Job, model: torch.nn.Module, folder: Path, targets: list[str], limit_ms: float | None, plan_digest: str
+    job: Job,
+    model: torch.nn.Module,
+    folder: Path,
+    targets: list[str],
+    limit_ms: float | None,
+    plan_digest: str,
+    meaning: Meaning,
 ) -> dict[str, Any]:
     job.progress(PHASE, 0, len(targets) + 2)
-    onnx = export_onnx(model, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
+    onnx = export_onnx(model, folder / "model.onnx", input_shape=(1, *job.data.input_shape), meaning=meaning)
+    input_format = job.settings.deployment.input_format
     artifacts = []
     for index, target in enumerate(targets):
         job.progress(PHASE, index + 1, len(targets) + 2)
-        artifacts.append(compile_model(onnx, target=target, output=folder / target, plan_digest=plan_digest))
+        artifacts.append(
+            compile_model(
+                onnx, target=target, output=folder / target, plan_digest=plan_digest, input_format=input_format
+            )
+        )
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
         right, agreeing, images = _answers(job, artifact, model)
@@ -133,7 +151,7 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTim
 
 def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
     """(right answers, answers equal to the torch model's, images), counted over the test set, one image at a time on
-    the device.
+    the device. A library that takes pixels gets those that are nearest to the normalized values.
     """
     right = agreeing = images = 0
     model.eval()
@@ -143,13 +161,26 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
             with torch.inference_mode():
                 expected = model(batch).argmax(1).numpy()
             for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
-                inputs = {"input": np.ascontiguousarray(image[None])}
-                outputs = device.run(artifact, inputs, threads=deployment.threads)
+                outputs = device.run(artifact, _inputs(artifact, image), threads=deployment.threads)
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
                 agreeing += found == int(answer)
                 images += 1
     return right, agreeing, images
+
+
+def _inputs(artifact: Artifact, image: np.ndarray) -> dict[str, np.ndarray]:
+    """The input of the library for a normalized image, float32 [C, H, W]."""
+    preprocess = artifact.manifest.preprocess
+    values = image if preprocess is None or not preprocess.baked else preprocess.denormalized(image)
+    return {artifact.inputs[0].name: np.ascontiguousarray(values[None])}
+
+
+def _classes(model: torch.nn.Module, job: Job) -> int:
+    """The number of scores that the network gives for an image."""
+    with torch.inference_mode():
+        scores: torch.Tensor = model.eval()(torch.zeros(1, *job.data.input_shape))
+    return scores[0].numel()
 
 
 def _publish(source: Path, output: Path, names: list[str]) -> None:

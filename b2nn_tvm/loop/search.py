@@ -13,10 +13,12 @@ from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop.budget_goal import BudgetGoal
+from b2nn_tvm.loop.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    check_pixels,
     choose_output,
     hint_at_merging,
     imported_plan_for,
@@ -81,6 +83,7 @@ def search(
     compare: int = 0,
     front: int = 0,
     front_accuracy: bool = False,
+    bundle: bool = False,
     fresh: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
@@ -94,7 +97,8 @@ def search(
     in different units, all of which are kept; None is half-way from all binary to all float in milliseconds. The
     settings of the search are given as ``settings``, or as ``keywords``, which are the fields of the settings' groups:
     method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of SelectionSettings; epochs,
-    float_epochs and seed of TrainingSettings; target, device, threads and also of DeploymentSettings; and conversion.
+    float_epochs and seed of TrainingSettings; target, device, threads, also and input_format of DeploymentSettings; and
+    conversion.
     Milliseconds are those of one undisturbed inference, or observed ones where the budget is "12ms@p90" and the like.
 
     ``checkpoint`` holds the trained float weights. Where it is for another number of classes than the data, ``classes``
@@ -110,7 +114,8 @@ def search(
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
     ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float
     network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and
-    that many random choices of the same measured time.
+    that many random choices of the same measured time. ``bundle`` makes the folders of the delivered libraries ready to
+    be copied to a board.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, and measured
     bursts stay in ``output``/costs.json.samples, unless ``fresh``.
@@ -132,12 +137,13 @@ def search(
     check_device(deployment)
     check_head(settings.training, ignore_head=ignore_head)
     note = note or (lambda text: None)
-    bundle = load_data(data, image_size=image_size, skip_bad=skip_bad)
-    for text in bundle.notes:
+    loaded = load_data(data, image_size=image_size, skip_bad=skip_bad)
+    for text in loaded.notes:
         note(text)
+    check_pixels(deployment, loaded)
     network = load_model(
         model,
-        bundle,
+        loaded,
         checkpoint=checkpoint,
         seed=settings.training.seed,
         classes=classes,
@@ -145,8 +151,8 @@ def search(
         note=note,
     ).eval()
     hint_at_merging(network, note=note)
-    choose_output(network, bundle, output_of, note=note)
-    layers = trace(network, bundle.input_shape)
+    choose_output(network, loaded, output_of, note=note)
+    layers = trace(network, loaded.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {reasons_of(layers)}")
     imported_plan = None if loaded_plan is None else imported_plan_for(loaded_plan, layers, name_of(model))
@@ -158,7 +164,7 @@ def search(
         name=name_of(model),
         model=network,
         layers=layers,
-        data=bundle,
+        data=loaded,
         settings=settings,
         state=state,
         progress=as_progress(progress),
@@ -179,6 +185,8 @@ def search(
     found_plan = plan_of(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
     choice.measured.table.save(folder / "costs.json")
+    if bundle:
+        bundle_libraries(delivery.libraries.values(), loaded)
     found = SearchResult(
         folder=folder,
         model=job.name,

@@ -25,6 +25,9 @@ class Meaning:
     labels: tuple[str, ...] | None = None
 
 
+UNKNOWN = Meaning()
+
+
 def write_meaning(model: onnx.ModelProto, meaning: Meaning) -> None:
     """Put what is known into the metadata of ``model``, in the place of what it had."""
     kept = [(entry.key, entry.value) for entry in model.metadata_props if entry.key not in (PREPROCESS, LABELS)]
@@ -45,6 +48,7 @@ def read_meaning(model: onnx.ModelProto) -> Meaning:
         labels = names.from_json(found[LABELS]) if LABELS in found else None
     except (InputError, ValueError) as error:
         raise InputError(
-            f"the metadata {PREPROCESS} and {LABELS} of the file cannot be used: {error}; export it again, or remove them"
+            f"the metadata {PREPROCESS} and {LABELS} of the file cannot be used: {error}; export it again, or remove"
+            " them"
         ) from None
     return Meaning(preprocess, labels)

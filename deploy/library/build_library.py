@@ -22,7 +22,7 @@ from b2nn_tvm.deploy.library.static_program import link_static, static_toolchain
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.deploy.library.verification import Verification, not_checked
 from b2nn_tvm.errors import InputError, ToolchainError
-from b2nn_tvm.preprocess.onnx_metadata import Meaning
+from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning
 from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
 
@@ -59,7 +59,7 @@ class BuildMetadata:
     model: str = ""
     plan_digest: str = ""
     note: str = ""
-    meaning: Meaning = Meaning()
+    meaning: Meaning = UNKNOWN
 
 
 def build_library(
