@@ -33,6 +33,7 @@ def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
         raise InputError(
             f"{path}: expected x_train, y_train, and x_test, y_test or x_val, y_val; it has {', '.join(arrays)}"
         )
+    pixels = all(arrays[f"x_{split}"].dtype == np.uint8 for split in parts)  # else it is not known what white is
     shape = tuple(parts["train"][0].shape[1:])
     shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
     if len(set(shapes.values())) > 1:
@@ -44,7 +45,6 @@ def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
         val, rest = stratified_split(labels, (max(1, len(labels) // 10),))
         parts["val"], parts["train"] = (images[val], labels[val]), (images[rest], labels[rest])
     mean, std = parts["train"][0].mean(axis=(0, 2, 3)), np.maximum(parts["train"][0].std(axis=(0, 2, 3)), 1e-6)
-    whole = all(arrays[f"x_{split}"].dtype == np.uint8 for split in parts)  # else what 1 means is not known
     classes = 1 + int(max(labels.max() for _, labels in parts.values()))
 
     def tensors(split: str) -> TensorImages:
@@ -61,7 +61,7 @@ def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
         input_shape=shape,
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
-        preprocess=Preprocess.covering(shape, mean, std) if whole else None,
+        preprocess=Preprocess.covering(shape, mean, std) if pixels else None,
     )
 
 

@@ -39,7 +39,7 @@ def test_the_size_before_the_crop(resize, before, after):
 
 @pytest.mark.parametrize(("whole", "offset"), [(14, 0), (15, 0), (16, 1), (17, 2), (18, 2), (19, 2), (21, 4)])
 def test_the_middle_is_torchvisions(whole, offset):
-    assert crop_offset(whole, 14) == offset == int(round((whole - 14) / 2.0))
+    assert crop_offset(whole, 14) == offset == round((whole - 14) / 2.0)
     half, odd = divmod(whole - 14, 2)
     assert offset == half + (half & odd)  # in whole numbers, as on a board
 

@@ -50,7 +50,7 @@ def test_weights_add_up_to_one_but_for_their_rounding():
 @pytest.mark.sweep
 def test_random_sizes_are_pillows():
     source = np.random.default_rng(3)
-    for _ in range(1500):
+    for _ in range(500):
         before, after = source.integers(1, 300, 2), source.integers(1, 300, 2)
         pixels = source.integers(0, 256, (*before, 3), np.uint8)
         assert np.array_equal(resample(pixels, *map(int, after)), pillow(pixels, *map(int, after))), (before, after)
