@@ -102,7 +102,7 @@ class DataBundle:
         if self.preprocess is not None and self.preprocess.shape[1:] != tuple(self.input_shape):
             raise InputError(
                 f"the data set {self.name} has images {list(self.input_shape)}, but its preprocess makes"
-                f" {list(self.preprocess.shape[1:])} of a picture"
+                f" {list(self.preprocess.shape[1:])} of a picture: change it as well, or leave it out (None)"
             )
         for split in ("train", "val", "test"):
             if len(getattr(self, split)) == 0:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from b2nn_tvm.compiler import FLOATS
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.network.shared_tensors import chains, shared_inputs
@@ -81,9 +82,10 @@ class Job:
         from b2nn_tvm.targets import target
 
         deployment = self.settings.deployment
+        takes = {} if deployment.input_format == FLOATS else {"takes": deployment.input_format}
         return {
             "target": asdict(target.get(deployment.target)),
             "device": deployment.device,
             "threads": deployment.threads,
-            "input": deployment.input_format,
+            **takes,
         }

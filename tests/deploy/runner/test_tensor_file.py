@@ -98,8 +98,8 @@ def test_a_picture_is_no_file_of_values(net, tmp_path, head, kind):
     """Nor does its name matter: values may have any ending, and may begin like a picture."""
     (tmp_path / "x.png").write_bytes(head + bytes(500))
     assert refused(net, "--input", tmp_path / "x.png") == (
-        f"error: {tmp_path / 'x.png'}: this is a {kind} picture, but --input takes values as they lie in memory (float32,"
-        " 1x1000); give the picture without --input"
+        f"error: {tmp_path / 'x.png'}: this is a {kind} picture, but --input takes values as they lie in memory"
+        " (float32, 1x1000); give the picture without --input"
     )
     (tmp_path / "x.png").write_bytes((head + bytes(4000))[:4000])
     assert start(net, "--input", tmp_path / "x.png").returncode == 0
