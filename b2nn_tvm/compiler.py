@@ -104,8 +104,14 @@ def compile_model(
         if plan is not None or baked:
             say("binarize" if plan is not None else "bake the normalization")
             note = "" if plan is None else latency_note(plan)
-            options = {"input_shapes": input_shapes, "sign_zero": sign_zero}
-            source = _rewritten(source, Path(scratch), plan, given if baked else None, **options)
+            source = _rewritten(
+                source,
+                Path(scratch),
+                plan,
+                given if baked else None,
+                input_shapes=input_shapes,
+                sign_zero=sign_zero,
+            )
             input_shapes = None if baked else input_shapes  # they are in the file now
         say("import")
         networks = [import_onnx(source, input_shapes=input_shapes, sign_zero=sign_zero)]
@@ -152,15 +158,18 @@ def _rewritten(
     sign_zero: str | None,
 ) -> Path:
     """A file of the same name in ``folder`` with the layers of ``plan`` binary and, where ``baked`` says what is given
-    of the data, with pixels as its input.
+    of the data, with pixels as its input. All else is as it was, for what is compiled is checked against this file.
     """
     import onnx
 
     from b2nn_tvm.frontend.binarize_onnx import binarize_onnx
-    from b2nn_tvm.frontend.pixels.bake_input import bake_input
-    from b2nn_tvm.frontend.read_onnx import load_model
+    from b2nn_tvm.frontend.pixels.bake_input import OLDEST_OPSET, bake_input
+    from b2nn_tvm.frontend.read_onnx import load_model, load_unchanged
 
-    model = load_model(source)
+    model = load_unchanged(source)
+    opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0)
+    if plan is not None or opset < OLDEST_OPSET:
+        model = load_model(source)
     if plan is not None:
         model = binarize_onnx(model, plan, input_shapes=input_shapes, sign_zero=sign_zero)
     if baked is not None:

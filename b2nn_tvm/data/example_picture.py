@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from b2nn_tvm.data.batches import BatchIndex
-from b2nn_tvm.data.bundle import DataBundle
+from b2nn_tvm.data.bundle import DataBundle, Images
 from b2nn_tvm.data.folder_images import FolderImages
 from b2nn_tvm.data.image_files.decode_image import decode
 from b2nn_tvm.data.subset import Subset
@@ -26,9 +26,11 @@ def example_picture(data: DataBundle) -> tuple[Image, str] | None:
     preprocess = data.preprocess
     if preprocess is None:
         return None
-    split, row = data.test, 0
+    split: Images = data.test
+    row = 0
     while isinstance(split, Subset):
-        split, row = split.images, split.rows[row]
+        row = split.rows[row]
+        split = split.images
     images, labels = split[BatchIndex((row,))]
     label = data.class_names[int(labels[0])]
     if isinstance(split, FolderImages):

@@ -13,7 +13,6 @@ from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop.budget_goal import BudgetGoal
-from b2nn_tvm.loop.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
@@ -45,6 +44,7 @@ from b2nn_tvm.loop.result_rows import (
     result_rows,
 )
 from b2nn_tvm.loop.results import report
+from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import SearchSettings

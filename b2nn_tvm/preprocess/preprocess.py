@@ -77,7 +77,7 @@ class Preprocess:
                 f"preprocess: expected a mean and a deviation for each of the {CHANNELS[self.channels]} channels, but"
                 f" there are {len(self.mean)} and {len(self.std)}"
             )
-        if not all(map(isfinite, (*self.mean, *self.std))) or not np.all(np.float32(self.std)):
+        if not all(map(isfinite, (*self.mean, *self.std))) or not np.array(self.std, np.float32).all():
             raise InputError("preprocess: expected finite numbers for mean and deviation, and no deviation of 0")
         sides = (self.resize.height, self.resize.width)
         if not all(1 <= side <= limit for side, limit in zip((*sides, *self.size), (LARGEST_SIDE,) * 2 + sides)):

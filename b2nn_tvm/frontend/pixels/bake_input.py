@@ -22,11 +22,14 @@ from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
 from b2nn_tvm.preprocess.onnx_metadata import read_meaning, write_meaning
 from b2nn_tvm.preprocess.preprocess import CHANNELS, Preprocess
 
+OLDEST_OPSET = 7  # the first in which constants are broadcast as they are here
+
 
 def bake_input(
     model: onnx.ModelProto, given: Given, *, input_shapes: Mapping[str, tuple[int, ...]] | None = None
 ) -> None:
-    """Put the normalization that is ``given``, or that the metadata of ``model`` has, into the model.
+    """Put the normalization that is ``given``, or that the metadata of ``model`` has, into the model, which is of opset
+    OLDEST_OPSET or newer.
 
     The input of pixels has the name of that input and "_pixels", and the place of it; the metadata says so afterwards.
     All shapes of inputs become static, as in ``import_onnx``. Raises InputError where the normalization is not known or
@@ -51,23 +54,23 @@ def bake_input(
     for value in graph.input:
         if value.name == preprocess.input:
             value.CopyFrom(helper.make_tensor_value_info(baked.input, TensorProto.UINT8, baked.shape))
-    nodes = [*_normalization(graph, baked, preprocess.input), *graph.node]
+    nodes = [*_normalization(baked, preprocess.input), *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
     write_meaning(model, replace(found, preprocess=baked))
 
 
-def _normalization(graph: onnx.GraphProto, baked: Preprocess, output: str) -> list[onnx.NodeProto]:
-    """The nodes from the pixels to the ``output``; their constants go to the initializers."""
+def _normalization(baked: Preprocess, output: str) -> list[onnx.NodeProto]:
+    """The nodes from the pixels to the ``output``."""
     row = (baked.size[1], CHANNELS[baked.channels])
     value = f"{baked.input}/cast"
     nodes = [helper.make_node("Cast", [baked.input], [value], value, to=TensorProto.FLOAT)]
     steps = (("Div", "scaled", (255.0,)), ("Sub", "centred", baked.mean), ("Div", "normalized", baked.std))
     for operator, word, numbers in steps:
         name = f"{baked.input}/{word}"
-        constant = np.ascontiguousarray(np.broadcast_to(np.array(numbers, np.float32), row))
-        graph.initializer.append(numpy_helper.from_array(constant, f"{name}/constant"))
-        nodes.append(helper.make_node(operator, [value, f"{name}/constant"], [name], name))
+        constant = numpy_helper.from_array(np.broadcast_to(np.array(numbers, np.float32), row).copy())
+        nodes.append(helper.make_node("Constant", [], [f"{name}/of"], f"{name}/of", value=constant))
+        nodes.append(helper.make_node(operator, [value, f"{name}/of"], [name], name))
         value = name
     return [*nodes, helper.make_node("Transpose", [value], [output], f"{baked.input}/moved", perm=[0, 3, 1, 2])]
 

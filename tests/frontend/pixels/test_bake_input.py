@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from b2nn_tvm.compiler import PIXELS, compile_model
+from b2nn_tvm.deploy.library.verification import THIS_LIBRARY
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.pixels.bake_input import bake_input
 from b2nn_tvm.frontend.pixels.find_meaning import Given
@@ -71,3 +72,16 @@ def test_names_that_are_taken_are_left_alone():
 def test_without_mean_and_std_it_is_refused_with_what_to_do():
     with pytest.raises(InputError, match=r"neither the metadata .* nor mean and std say how: give --mean and --std"):
         bake_input(values(3), Given())
+
+
+@pytest.mark.parametrize("opset", [1, 6, 7, 13])
+def test_files_of_every_opset_take_pixels(tmp_path, opset):
+    """Of an old version of the format, in which constants are inputs, too."""
+    old = model("output = Transpose <perm = [0, 1, 3, 2]> (input)", inputs="float[1,3,8,6] input", opset=opset)
+    old.ir_version = 3
+    options = {"mean": MEAN, "std": STD, "input_format": PIXELS}
+    with compile_model(save(tmp_path, old), output=tmp_path / "library", **options) as artifact:
+        assert artifact.manifest.verification.method == THIS_LIBRARY
+        picture = every_pixel(3)[:1]
+        expected = artifact.manifest.preprocess.normalized(picture).swapaxes(2, 3)
+        np.testing.assert_array_equal(artifact.run({"input_pixels": picture})["output"], expected)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from b2nn_tvm import data
 from b2nn_tvm.compiler import PIXELS, compile_model
-from b2nn_tvm.loop.bundle_libraries import bundle_libraries
+from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
 from tests.support.mixbin import noise
 from tests.support.networks.onnx_models import model, save
 
