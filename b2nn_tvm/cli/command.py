@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from b2nn_tvm.compiler import FLOATS, INPUT_FORMATS
+
 
 class Command(click.Command):
     """A click command with the exit statuses of all commands here.
@@ -112,8 +114,8 @@ def numbers(context: click.Context, param: click.Parameter, value: str | None) -
 input_option = click.option(
     "--input",
     "input_format",
-    type=click.Choice(["float32-nchw", "uint8-nhwc"]),
-    default="float32-nchw",
+    type=click.Choice(INPUT_FORMATS),
+    default=FLOATS,
     show_default=True,
     help="What the library takes: normalized floats, or the bytes of a picture, which it then normalizes itself.",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from b2nn_tvm.costs.budget import Budget
+from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop import budget_goal as goals
@@ -182,6 +183,7 @@ def search(
     points = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
     rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
+    manifest = read_manifest(next(iter(delivery.libraries.values())))
     found_plan = plan_of(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
     choice.measured.table.save(folder / "costs.json")
@@ -222,6 +224,8 @@ def search(
         front=points,
         unprofitable=unprofitable_layers(choice.measured),
         quantile=goal.quantile,
+        preprocess=manifest.preprocess,
+        labels=manifest.labels,
     )
     report.write(found)
     return found

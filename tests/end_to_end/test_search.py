@@ -28,6 +28,7 @@ from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.plan import Plan
+from b2nn_tvm.preprocess.block import block_of
 from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
 from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
@@ -110,6 +111,8 @@ def test_what_the_data_mean_goes_to_the_board(found) -> None:
     """With the folder of each library, and with the file for other runtimes."""
     bundle = data.digits()
     assert read_meaning(onnx.load(found.folder / "model.onnx")) == Meaning(bundle.preprocess, bundle.class_names)
+    written = json.loads((found.folder / "report.json").read_text())
+    assert written["preprocess"] == block_of(bundle.preprocess) and written["labels"] == list(bundle.class_names)
     for folder in found.libraries.values():
         manifest = b2nn_tvm.load(folder).manifest
         assert (manifest.preprocess, manifest.labels) == (bundle.preprocess, bundle.class_names)
