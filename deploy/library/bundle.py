@@ -98,6 +98,7 @@ def readme(manifest: Manifest, name: str, *, picture: ExamplePicture | None = No
         python_example=PYTHON_EXAMPLE,
         pictures=_pictures(manifest, picture),
         dtype=first.dtype,
+        raw="image.f32" if first.dtype == "float32" else "image.raw",
         shape=_shape(first),
         labels="" if manifest.labels is None else f" --labels {LABELS}",
         inputs="\n".join(f"    {spec.name}: {spec.dtype}, {_shape(spec)}" for spec in manifest.inputs),
@@ -149,11 +150,11 @@ All options:
 
     ./b2nn-run --help
 
-From C and from Python (the image as raw values, image.tofile("image.f32")):
+From C and from Python (the image as raw values, image.tofile("{raw}")):
 
     cc {c_example} -o classify -L. -l:{library} -Wl,-rpath,'$ORIGIN'
-    ./classify image.f32
-    python3 {python_example} image.f32
+    ./classify {raw}
+    python3 {python_example} {raw}
 
 Inputs:
 
