@@ -99,16 +99,18 @@ def _one_line(error: Exception, resume: str) -> str:
     return f"unexpected {type(error).__name__}: {text[:300]} (a fault of this program; --debug shows where)"
 
 
-def numbers(context: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
-    """The callback of an option that is one number or several with commas between them."""
-    if value is None:
-        return None
-    try:
-        return tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"expected numbers such as 0.485,0.456,0.406, but got {value!r}", context, param
-        ) from None
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """One number, or several with commas between them, such as 0.485,0.456,0.406."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"expected numbers such as 0.485,0.456,0.406, but got {value!r}", parameter, context)
 
 
 input_option = click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from b2nn_tvm.cli.command import input_option, numbers, shapes
+from b2nn_tvm.cli.command import Numbers, input_option, shapes
 from b2nn_tvm.cli.limits import limit_options
 from b2nn_tvm.cli.supervise import SupervisedCommand
 from b2nn_tvm.version import __version__
@@ -98,12 +98,12 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
 @input_option
 @click.option(
     "--mean",
-    callback=numbers,
+    type=Numbers(),
     metavar="R,G,B",
     help="Mean of the pixels, divided by 255, that training subtracted; one number for all channels, or one for each."
     "  [default: the file's metadata]",
 )
-@click.option("--std", callback=numbers, metavar="R,G,B", help="Standard deviation that training divided by, likewise.")
+@click.option("--std", type=Numbers(), metavar="R,G,B", help="Standard deviation that training divided by, likewise.")
 @click.option(
     "--labels",
     metavar="FILE",

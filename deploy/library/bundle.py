@@ -112,7 +112,7 @@ def _pictures(manifest: Manifest, picture: ExamplePicture | None) -> str:
     if manifest.preprocess is None:
         return (
             "This library does not know how a picture becomes its input, so it takes none: prepare the values as in"
-            " training.\n(b2nn-compile --mean ... --std ... makes a library that takes pictures.)\n"
+            " training.\n(With --mean and --std, b2nn-compile makes a library that takes pictures.)\n"
         )
     lines = ["Run there, in the folder, with your own pictures (JPEG, PNG, PPM):", "", "    ./b2nn-run photo.jpg"]
     if picture is not None:
