@@ -151,17 +151,20 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTim
 
 def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
     """(right answers, answers equal to the torch model's, images), counted over the test set, one image at a time on
-    the device. A library that takes pixels gets those that are nearest to the normalized values.
+    the device.
     """
     right = agreeing = images = 0
     model.eval()
     deployment = job.settings.deployment
+    (name,) = (spec.name for spec in artifact.inputs)
     with open_device(deployment.device) as device:
         for batch, labels in job.data.test_loader():
+            seen, given = _as_given(artifact, batch.numpy())
             with torch.inference_mode():
-                expected = model(batch).argmax(1).numpy()
-            for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
-                outputs = device.run(artifact, _inputs(artifact, image), threads=deployment.threads)
+                expected = model(torch.from_numpy(seen)).argmax(1).numpy()
+            for image, label, answer in zip(given, labels.numpy(), expected, strict=True):
+                inputs = {name: np.ascontiguousarray(image[None])}
+                outputs = device.run(artifact, inputs, threads=deployment.threads)
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
                 agreeing += found == int(answer)
@@ -169,11 +172,15 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
     return right, agreeing, images
 
 
-def _inputs(artifact: Artifact, image: np.ndarray) -> dict[str, np.ndarray]:
-    """The input of the library for a normalized image, float32 [C, H, W]."""
+def _as_given(artifact: Artifact, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normalized images [N, C, H, W], and the same as the library takes them: where these are pixels, the nearest ones,
+    and the images that they stand for.
+    """
     preprocess = artifact.manifest.preprocess
-    values = image if preprocess is None or not preprocess.baked else preprocess.denormalized(image)
-    return {artifact.inputs[0].name: np.ascontiguousarray(values[None])}
+    if preprocess is None or not preprocess.baked:
+        return batch, batch
+    pixels = preprocess.denormalized(batch)
+    return preprocess.normalized(pixels), pixels
 
 
 def _classes(model: torch.nn.Module, job: Job) -> int:

@@ -273,7 +273,7 @@ def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
         input_format="uint8-nhwc",
     )
     assert result.achieved <= result.limit and result.unit == unit
-    assert result.agreeing >= 0.9 * result.images  # of pictures whose pixels are rounded to 8 bits
+    assert result.agreeing >= result.images - 1  # the torch network sees the same pixels
     with result.load() as artifact:
         assert [(spec.shape, spec.dtype) for spec in artifact.inputs] == [((1, 32, 32, 3), "uint8")]
     if unit == "flops":
