@@ -11,8 +11,6 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.compiler import FLOATS, INPUT_FORMATS
-
 
 class Command(click.Command):
     """A click command with the exit statuses of all commands here.
@@ -116,8 +114,8 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
 input_option = click.option(
     "--input",
     "input_format",
-    type=click.Choice(INPUT_FORMATS),
-    default=FLOATS,
+    type=click.Choice(["float32-nchw", "uint8-nhwc"]),
+    default="float32-nchw",
     show_default=True,
     help="What the library takes: normalized floats, or the bytes of a picture, which it then normalizes itself.",
 )
