@@ -37,13 +37,17 @@ def read_block(block: object) -> Preprocess:
         where = "/".join(("preprocess", *map(str, error.absolute_path)))
         raise InputError(f"{where} is not as expected: {error.message}")
     assert isinstance(block, dict)  # the schema says so
-    crop = block["crop"]
+    resize, crop = block["resize"], block["crop"]
+    try:
+        mean, std = (tuple(map(float, block[name])) for name in ("mean", "std"))
+    except OverflowError:
+        raise InputError("preprocess: expected mean and std within the range of floats") from None
     return Preprocess(
-        resize=Resize(**block["resize"]),
-        crop=crop and (crop["height"], crop["width"]),
+        resize=Resize(resize["mode"], int(resize["height"]), int(resize["width"])),  # 256.0 is an integer in JSON
+        crop=crop and (int(crop["height"]), int(crop["width"])),
         channels=block["channels"],
-        mean=tuple(map(float, block["mean"])),
-        std=tuple(map(float, block["std"])),
+        mean=mean,
+        std=std,
         input=block["input"],
         baked=block["baked"],
     )

@@ -25,20 +25,20 @@ def labels_text(labels: Iterable[str]) -> str:
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """The names in a file with one in each line; raises InputError where it is none."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InputError(f"{path}: expected a file with the name of a class in each line, but {reason}") from None
-    if not lines:
+    if not text.strip():
         raise InputError(f"{path}: expected a file with the name of a class in each line, but it is empty")
-    return tidy(lines)
+    return tidy(text.removesuffix("\n").split("\n"))
 
 
 def from_json(text: str) -> tuple[str, ...]:
     """The names in a JSON list; raises InputError where it is none."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
         raise InputError(f"labels: expected a list of names in JSON, but it is {text[:80]!r}")

@@ -46,7 +46,7 @@ def read_meaning(model: onnx.ModelProto) -> Meaning:
     try:
         preprocess = read_block(json.loads(found[PREPROCESS])) if PREPROCESS in found else None
         labels = names.from_json(found[LABELS]) if LABELS in found else None
-    except (InputError, ValueError) as error:
+    except (InputError, ValueError, RecursionError) as error:
         raise InputError(
             f"the metadata {PREPROCESS} and {LABELS} of the file cannot be used: {error}; export it again, or remove"
             " them"

@@ -50,6 +50,13 @@ def test_a_damaged_block_is_refused(change, message):
         read_block({**block_of(PHOTO), **change})
 
 
+def test_numbers_are_taken_as_json_has_them():
+    whole = {"mode": "shorter", "height": 256.0, "width": 256}
+    assert repr(read_block({**block_of(PHOTO), "resize": whole, "mean": [0, 0, 1]}).resize) == repr(PHOTO.resize)
+    with pytest.raises(InputError, match="within the range of floats"):
+        read_block({**block_of(PHOTO), "mean": [10**400, 0, 0]})
+
+
 def test_what_is_no_block_is_refused():
     with pytest.raises(InputError, match="preprocess is not as expected: 3 is not of type 'object'"):
         read_block(3)

@@ -22,7 +22,17 @@ def test_it_survives_a_file_and_replaces_what_was_said_before():
         assert [entry.value for entry in again.metadata_props if entry.key == "author"] == ["somebody"]
 
 
-@pytest.mark.parametrize(("key", "value"), [(PREPROCESS, "{"), (PREPROCESS, "{}"), (LABELS, "cat"), (LABELS, "[1]")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (PREPROCESS, "{"),
+        (PREPROCESS, "{}"),
+        (LABELS, "cat"),
+        (LABELS, "[1]"),
+        (PREPROCESS, "[" * 99999),
+        (LABELS, "[" * 99999),
+    ],
+)
 def test_what_cannot_be_read_is_refused_with_what_to_do(key, value):
     model = onnx.ModelProto()
     model.metadata_props.add(key=key, value=value)
