@@ -175,6 +175,16 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             raise click.BadParameter(text, context, parameter) from None
 
 
+input_option = click.option(
+    "--input",
+    "input_format",
+    type=click.Choice(["float32-nchw", "uint8-nhwc"]),
+    default="float32-nchw",
+    show_default=True,
+    help="What the library takes: normalized floats, or the bytes of a picture, which it then normalizes itself.",
+)
+
+
 def share(context: click.Context, param: click.Parameter, value: str) -> float:
     """The callback of an option that is a share of something, in percent or as a fraction."""
     text = value.strip()

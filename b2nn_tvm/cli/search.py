@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.command import Command, Numbers, share
+from b2nn_tvm.cli.command import Command, Numbers, input_option, share
 from b2nn_tvm.cli.options.word import Network, Target, Word, check_budgets, check_data
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.version import __version__
@@ -111,6 +111,12 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     metavar="NAME",
     type=Target(),
     help="Compile the result for this target too; may be given again.",
+)
+@input_option
+@click.option(
+    "--bundle",
+    is_flag=True,
+    help="Make the libraries' folders ready for a board: examples, names of classes, a test picture, README.txt.",
 )
 @click.option(
     "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."

@@ -45,6 +45,7 @@ def adjusted(
         test=_split(data.test, data, new_mean, new_std, None),
         mean=new_mean,
         std=new_std,
+        preprocess=data.preprocess and replace(data.preprocess, mean=new_mean, std=new_std),
     )
 
 

@@ -20,9 +20,10 @@ from b2nn_tvm.export.translation_table import kept_translation_table
 from b2nn_tvm.faults.program_fault import first_line
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
-from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.mixbin.network.own_faults import own_faults
+from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.mixbin.tracing.prepare import prepared
+from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning, write_meaning
 from b2nn_tvm.provenance.user_code import place_of
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, OPSET
 from b2nn_tvm.storage.document import write_atomic
@@ -35,7 +36,12 @@ _LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *FUNCTIONS}
 
 @own_faults("exporting the network")
 def export_onnx(
-    model: nn.Module, path: str | os.PathLike[str], *, input_shape: Sequence[int], form: str = "function"
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    input_shape: Sequence[int],
+    form: str = "function",
+    meaning: Meaning = UNKNOWN,
 ) -> Path:
     """Write ``model``, in evaluation mode, as ONNX (opset 18) with static shapes and return the path.
 
@@ -43,7 +49,8 @@ def export_onnx(
     outputs "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
     binary convolutions are calls of b2nn.BinaryConv2d, and convolutions whose weights alone are binary are calls of
     b2nn.WeightBinaryConv2d. They have one bit per weight, and the file defines both functions in standard operators. In
-    the form "plain" all are standard operators on weights of +1 and -1. Both forms give the same numbers.
+    the form "plain" all are standard operators on weights of +1 and -1. Both forms give the same numbers. ``meaning``,
+    what the data mean, goes into the metadata of the file.
 
     The file is complete in itself, passes onnx.checker and replaces an older file in one step. Raises InputError for
     an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where
@@ -67,6 +74,7 @@ def export_onnx(
     _strip(proto)
     called = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
     proto.functions.extend(definition() for name, definition in FUNCTIONS.items() if name in called)
+    write_meaning(proto, meaning)
     onnx.checker.check_model(proto, full_check=True)
     return write_atomic(path, proto.SerializeToString())
 

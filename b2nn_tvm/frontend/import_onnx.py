@@ -27,8 +27,9 @@ from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.refuse_empty import refuse_empty
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
+from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning, read_meaning
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
-from b2nn_tvm.relax_query import calls, constant, op_name
+from b2nn_tvm.relax_query import calls, constant, dtype, op_name, shape
 
 SIGN_ZERO = ("+1", "-1")
 _GIVEN_BY_TVM = re.compile(r"(lv|gv)[0-9]*")  # names of variables that passes give, too
@@ -37,7 +38,8 @@ _GIVEN_BY_TVM = re.compile(r"(lv|gv)[0-9]*")  # names of variables that passes g
 @dataclass(frozen=True)
 class ImportedModel:
     """A network in Relax. ``layers`` are its 2-D convolutions and dense layers in graph order; ``nodes`` are the words
-    for nodes of the file, "'conv1' (Conv)", by the names of the variables that hold their results.
+    for nodes of the file, "'conv1' (Conv)", by the names of the variables that hold their results; ``meaning`` is what
+    the metadata of the file says of its data.
     """
 
     module: tvm.IRModule
@@ -45,6 +47,19 @@ class ImportedModel:
     output_names: tuple[str, ...]
     layers: tuple[NamedLayer, ...]
     nodes: Mapping[str, str] = field(default_factory=dict)
+    meaning: Meaning = UNKNOWN
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """The element type and the shape of each input by name."""
+        return {name: (dtype(each), shape(each)) for name, each in zip(self.input_names, self.module["main"].params)}
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """The element type and the shape of each output by name."""
+        result = self.module["main"].body.body
+        fields = result.fields if isinstance(result, relax.Tuple) else [result]
+        return {name: (dtype(each), shape(each)) for name, each in zip(self.output_names, fields)}
 
 
 def import_onnx(
@@ -63,6 +78,7 @@ def import_onnx(
     if sign_zero not in (None, *SIGN_ZERO):
         raise InputError(f"sign_zero is one of {', '.join(SIGN_ZERO)}, or not given, not {sign_zero!r}")
     model = load_model(path)
+    meaning = read_meaning(model)
     model = expand_functions(model, known_ops())
     shapes = static_shapes(model, input_shapes)
     model = fold_constants(model, shapes, sign_zero=sign_zero)
@@ -78,6 +94,7 @@ def import_onnx(
         output_names=tuple(output.name for output in model.graph.output),
         layers=record.layers(module["main"]),
         nodes=record.nodes,
+        meaning=meaning,
     )
 
 

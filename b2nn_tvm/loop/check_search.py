@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from b2nn_tvm.compiler import PIXELS
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.deploy.devices.device import MAX_THREADS
 from b2nn_tvm.deploy.devices.open_device import open_device
@@ -47,6 +48,15 @@ def check_head(training: TrainingSettings, *, ignore_head: bool) -> None:
     """Raise InputError where a new head would not be trained."""
     if ignore_head and training.float_epochs == 0:
         raise InputError("a head that starts anew needs training before layers are scored: allow some float epochs")
+
+
+def check_pixels(deployment: DeploymentSettings, data: DataBundle) -> None:
+    """Raise InputError where the libraries are to normalize pixels, and the data do not say how."""
+    if deployment.input_format == PIXELS and data.preprocess is None:
+        raise InputError(
+            f"the libraries cannot take pixels, because the data {data.name} do not say how a picture becomes an input:"
+            " give the DataBundle a preprocess, or leave out the input uint8-nhwc"
+        )
 
 
 def imported_plan_for(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.data.adjust import adjusted
+from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.faults.check_arguments import PATH, check_arguments
@@ -21,6 +22,7 @@ from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    check_pixels,
     choose_output,
     hint_at_merging,
     imported_plan_for,
@@ -50,6 +52,7 @@ from b2nn_tvm.loop.result_rows import (
     result_rows,
 )
 from b2nn_tvm.loop.results import report
+from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import SearchSettings
@@ -106,6 +109,7 @@ def search(
     compare: int = 0,
     front: int = 0,
     front_accuracy: bool = False,
+    bundle: bool = False,
     fresh: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
@@ -119,9 +123,9 @@ def search(
     in different units, all of which are kept; None is half-way from all binary to all float in milliseconds. The
     settings of the search are given as ``settings``, or as ``keywords``, which are the fields of the settings' groups:
     method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of SelectionSettings; epochs,
-    float_epochs, seed, batch_size and lr of TrainingSettings; target, device, threads and also of DeploymentSettings;
-    and conversion. Milliseconds are those of one undisturbed inference, or observed ones where the budget is "12ms@p90"
-    and the like.
+    float_epochs, seed, batch_size and lr of TrainingSettings; target, device, threads, also and input_format of
+    DeploymentSettings; and conversion. Milliseconds are those of one undisturbed inference, or observed ones where the
+    budget is "12ms@p90" and the like.
 
     ``checkpoint`` holds the trained float weights. Where it is for another number of classes than the data, ``classes``
     builds the network for that number, and ``ignore_head`` leaves the checkpoint's head and trains a new one in the
@@ -140,7 +144,8 @@ def search(
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
     ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float
     network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and
-    that many random choices of the same measured time.
+    that many random choices of the same measured time. ``bundle`` makes the folders of the delivered libraries ready to
+    be copied to a board.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, and measured
     bursts stay in ``output``/costs.json.samples, unless ``fresh``.
@@ -181,13 +186,14 @@ def search(
     note = foreign(note or (lambda text: None))
     check_device(deployment, note=note)
     check_head(settings.training, ignore_head=ignore_head)
-    bundle = load_data(data, image_size=image_size, skip_bad=skip_bad, progress=as_progress(progress))
-    bundle = adjusted(bundle, mean=mean, std=std, augment=augment)
-    for text in bundle.notes:
+    loaded = load_data(data, image_size=image_size, skip_bad=skip_bad, progress=as_progress(progress))
+    loaded = adjusted(loaded, mean=mean, std=std, augment=augment)
+    for text in loaded.notes:
         note(text)
+    check_pixels(deployment, loaded)
     network = load_model(
         model,
-        bundle,
+        loaded,
         checkpoint=checkpoint,
         seed=settings.training.seed,
         classes=classes,
@@ -195,8 +201,8 @@ def search(
         note=note,
     ).eval()
     hint_at_merging(network, note=note)
-    choose_output(network, bundle, output_of, note=note)
-    layers = trace(network, bundle.input_shape)
+    choose_output(network, loaded, output_of, note=note)
+    layers = trace(network, loaded.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {reasons_of(layers)}")
     imported_plan = None if loaded_plan is None else imported_plan_for(loaded_plan, layers, name_of(model))
@@ -208,7 +214,7 @@ def search(
         name=name_of(model),
         model=network,
         layers=layers,
-        data=bundle,
+        data=loaded,
         settings=settings,
         state=state,
         progress=foreign(as_progress(progress)),
@@ -219,7 +225,7 @@ def search(
     networks = 2 + (compare + 1 if compare else 0) + (front if front_accuracy else 0)
     before_measuring(
         network,
-        bundle,
+        loaded,
         folder,
         state,
         trained=networks,
@@ -234,19 +240,22 @@ def search(
     if busy := busy_words(measured.networks):
         note(busy)
     parent = train_parent(job)
-    if doubt := near_chance("the float network", parent.validation_accuracy, bundle):
+    if doubt := near_chance("the float network", parent.validation_accuracy, loaded):
         note(doubt)
     scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
     choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
-    if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, bundle)):
+    if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, loaded)):
         note(doubt)
     by_flops = choose_by_flops(job, goal, scores, choice.measured) if goal.unit == "ms" and scores else None
     points = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
     rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
+    manifest = read_manifest(next(iter(delivery.libraries.values())))
     found_plan = plan_of(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
     choice.measured.table.save(folder / "costs.json")
+    if bundle:
+        bundle_libraries(delivery.libraries.values(), loaded)
     found = SearchResult(
         folder=folder,
         model=job.name,
@@ -282,6 +291,8 @@ def search(
         front=points,
         unprofitable=unprofitable_layers(choice.measured),
         quantile=goal.quantile,
+        preprocess=manifest.preprocess,
+        labels=manifest.labels,
     )
     report.write(found)
     return found

@@ -8,6 +8,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any, TypedDict, get_type_hints
 
+from b2nn_tvm.compiler import FLOATS, INPUT_FORMATS
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.faults.check_arguments import check_arguments
@@ -130,7 +131,8 @@ class DeploymentSettings:
     """The deployment of the result: times are of one inference with ``threads`` threads on ``device``, which runs code
     for ``target``; ``also`` names more targets to compile the result for. Times are measured until the half of their
     95 % interval is at most the share ``precision`` of them. The times of layers are taken from the table ``costs``, a
-    costs.json of the same kind of device, where it has them.
+    costs.json of the same kind of device, where it has them. The libraries take their input in ``input_format``, as
+    ``compile_model`` does.
 
     Raises InputError for a value that is out of range.
     """
@@ -141,11 +143,14 @@ class DeploymentSettings:
     also: tuple[str, ...] = ()
     precision: float = 0.02
     costs: str | None = None
+    input_format: str = FLOATS
 
     def __post_init__(self) -> None:
         if isinstance(self.also, str):
             raise InputError(f"also: expected a list of targets, but got the word {self.also!r}: write [{self.also!r}]")
         object.__setattr__(self, "also", tuple(self.also))
+        if self.input_format not in INPUT_FORMATS:
+            raise InputError(f"unknown input format {self.input_format!r}; choose one of {', '.join(INPUT_FORMATS)}")
         _check_least("threads", self.threads, 1)
         Effort(precision=self.precision)
 
@@ -156,7 +161,8 @@ class DeploymentSettings:
 
     def __str__(self) -> str:
         also = f", also for {', '.join(self.also)}" if self.also else ""
-        return f"{self.target} on {self.device}, {self.threads} thread{'s' * (self.threads > 1)}{also}"
+        takes = "" if self.input_format == FLOATS else f", input {self.input_format}"
+        return f"{self.target} on {self.device}, {self.threads} thread{'s' * (self.threads > 1)}{also}{takes}"
 
 
 @dataclass(frozen=True)
@@ -218,6 +224,7 @@ class SearchKeywords(TypedDict, total=False):
     also: tuple[str, ...] | list[str]
     precision: float
     costs: str | None
+    input_format: str
     conversion: ConversionOptions
 
 

@@ -17,6 +17,8 @@ from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules import activations as activation
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.preprocess import Preprocess
+from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
 from b2nn_tvm.reference.onnx_functions import binary_conv2d_function
 from tests.support.networks.weight_binary_networks import small_resnet
 
@@ -182,6 +184,13 @@ def test_the_file_is_static_complete_and_says_nothing_of_the_machine(tmp_path):
     content = path.read_bytes()
     for trace_of_source in (b".py", __file__.encode(), sys.prefix.encode(), b"site-packages", b"torch", b"stack_trace"):
         assert trace_of_source not in content
+
+
+def test_what_the_data_mean_goes_with_the_file(tmp_path):
+    meaning = Meaning(Preprocess.covering((3, 8, 8), (0.5,) * 3, (0.25,) * 3), ("cat", "dog"))
+    path = export_onnx(nn.Conv2d(3, 2, 8), tmp_path / "net.onnx", input_shape=(3, 8, 8), meaning=meaning)
+    assert read_meaning(onnx.load(path)) == meaning
+    assert [value.name for value in onnx.load(path).graph.input] == [meaning.preprocess.input]
 
 
 def test_the_marked_layer_follows_the_format(tmp_path):

@@ -42,6 +42,7 @@ def test_every_keyword_lands_in_its_group() -> None:
         "also": ["x86"],
         "precision": 0.05,
         "costs": "mine.json",
+        "input_format": "uint8-nhwc",
         "conversion": ConversionOptions(pad_value=1),
     }
     assert set(given) == KEYWORDS == set(get_type_hints(SearchKeywords))
@@ -49,7 +50,13 @@ def test_every_keyword_lands_in_its_group() -> None:
         selection=SelectionSettings(method="front", rule="nearest", masks=3, margin=0.1),
         training=TrainingSettings(epochs=5, float_epochs=6, seed=7, batch_size=32, lr=0.01),
         deployment=DeploymentSettings(
-            target="arm", device="ssh://board", threads=2, also=("x86",), precision=0.05, costs="mine.json"
+            target="arm",
+            device="ssh://board",
+            threads=2,
+            also=("x86",),
+            precision=0.05,
+            costs="mine.json",
+            input_format="uint8-nhwc",
         ),
         conversion=ConversionOptions(pad_value=1),
     )
@@ -83,6 +90,7 @@ def test_nothing_given_is_the_defaults() -> None:
         ({"seed": -3}, "seed: expected at least 0, but got -3"),
         ({"threads": 0}, "threads: expected at least 1, but got 0"),
         ({"precision": 0.0}, "precision: expected a share from 0.1% to 50%, but got 0"),
+        ({"input_format": "uint8"}, "unknown input format 'uint8'; choose one of float32-nchw, uint8-nhwc"),
         ({"also": "arm"}, r"also: expected a list of targets, but got the word 'arm': write \['arm'\]"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -132,6 +140,7 @@ def test_settings_are_frozen_and_say_themselves() -> None:
     ]
     training = TrainingSettings(batch_size=8, lr=0.1).decided(trained=False)
     assert str(training) == "12 float epochs, 8 of fine-tuning, batches of 8, learning rate 0.1, seed 0"
+    assert str(DeploymentSettings(input_format="uint8-nhwc")) == "native on local, 1 thread, input uint8-nhwc"
     assert str(SelectionSettings()) == "mixbin-loss, rule strict, solver exact, 6 masks, margin 0.02"
 
 

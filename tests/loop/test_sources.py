@@ -161,7 +161,7 @@ def test_options_of_files_are_for_data_by_name(digits, module: str) -> None:
 
 
 def test_a_network_of_square_images_and_wide_data(digits, module: str) -> None:
-    wide = replace(digits, input_shape=(3, 24, 32))
+    wide = replace(digits, input_shape=(3, 24, 32), preprocess=None)
     with pytest.raises(InputError, match="square images, but those of digits are 32x24: .*--image-size 24"):
         load_model(f"{module}:net", wide, checkpoint=None, seed=0)
     built = load_model(f"{module}:pooled", wide, checkpoint=None, seed=0)
