@@ -32,6 +32,8 @@ HEADER = "b2nn.h"
 DEPLOY = Path(__file__).parents[1]
 RUNTIME = DEPLOY / "runtime"  # the sources that are linked into the library
 RUNNER_SOURCES = DEPLOY / "runner"
+PHOTO_SOURCES = DEPLOY / "photo"  # the part of the runner that reads photos
+THIRD_PARTY = DEPLOY / "third_party" / "stb"
 RUNTIME_CODE = ("model.c", "threads.c", "backend.c", "cpu.c")  # the same for every network
 LIBRARY_SOURCES = (MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE)
 
@@ -169,10 +171,11 @@ def write_runner_sources(folder: Path, *, compiler: str, static: bool = False) -
     lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
     (folder / "build_info.h").write_text("".join(lines), encoding="utf-8")
     shutil.copyfile(RUNTIME / HEADER, folder / HEADER)
-    for path in RUNNER_SOURCES.glob("*.[ch]"):
+    found = [path for part in (RUNNER_SOURCES, PHOTO_SOURCES, THIRD_PARTY) for path in part.glob("*.[ch]")]
+    for path in found:
         shutil.copyfile(path, folder / path.name)
     of_the_other_kind = "load.c" if static else "linked.c"
-    return tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c") if path.name != of_the_other_kind))
+    return tuple(sorted(path.name for path in found if path.suffix == ".c" and path.name != of_the_other_kind))
 
 
 @cache
@@ -183,7 +186,7 @@ def runner_program(toolchain: Toolchain) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
         sources = write_runner_sources(Path(name), compiler=toolchain.version)
-        arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl"]
+        arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl", "-lm"]
         return compile_once(toolchain, arguments, folder=Path(name), output=RUNNER)
 
 
