@@ -33,7 +33,7 @@ struct camera {
     frame_format format;
     void *at[BUFFERS];
     size_t bytes[BUFFERS];
-    uint8_t *room; /* for a frame in one piece */
+    uint8_t *room; /* for a frame without gaps between its rows */
 };
 
 /* An ioctl that is tried again where a signal of no interest came in between. */
@@ -77,7 +77,7 @@ static void map_buffers(camera *of) {
         must(of, VIDIOC_QBUF, &buffer, "take a buffer");
     }
     if (!of->count) fail(FAILED, "%s: the camera has no memory for pictures", of->path);
-    of->room = allocate(most + MJPEG_ROOM);
+    of->room = allocate(most);
 }
 
 camera *open_camera(const char *path) {
@@ -131,7 +131,7 @@ static const char *read_buffer(camera *from, const struct v4l2_buffer *buffer, i
     const uint8_t *filled = from->at[buffer->index];
     size_t count = buffer->bytesused < from->bytes[buffer->index] ? buffer->bytesused : from->bytes[buffer->index];
     if (buffer->flags & V4L2_BUF_FLAG_ERROR) return image_error("a picture was lost");
-    if (from->mjpeg) return decode_image(whole_jpeg((bytes){filled, count}, from->room), into);
+    if (from->mjpeg) return decode_image((bytes){filled, count}, into);
     size_t row = 2 * (size_t)from->format.width, rows = (size_t)from->format.height;
     if (count < (rows - 1) * from->stride + row) return image_error("a picture is not whole");
     for (size_t y = 0; y < rows; y++) memcpy(from->room + y * row, filled + y * from->stride, row);

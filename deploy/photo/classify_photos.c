@@ -11,7 +11,7 @@ enum { TOP_OF_ONE = 5, TOP_OF_SEVERAL = 3 };
 typedef struct stream {
     const instance *made;
     meaning means;
-    const char *const *labels;
+    const char *const *labels; /* those of the manifest, or of a file */
     const float *scores;
     int64_t classes;
     int json, several;
@@ -139,7 +139,7 @@ static void classify(stream *all, const char *name, image *picture, double since
     if (fflush(stdout) || ferror(stdout)) fail(FAILED, "cannot write to stdout");
 }
 
-static void close_stream(const stream *all) {
+static void close_stream(stream *all) {
     const double seconds = (now_ms(CLOCK_MONOTONIC) - all->begun_ms) / 1e3, ms = summarize(&all->network_ms, 0).median;
     const long count = all->network_ms.count;
     const double rate = seconds > 0 ? (double)count / seconds : 0;
@@ -156,6 +156,8 @@ static void close_stream(const stream *all) {
                count == 1 ? "" : "s", seconds, rate, ms, 1e3 / ms);
     }
     free(all->network_ms.values);
+    if (all->labels && all->labels != all->means.labels) free_labels(all->labels);
+    free_meaning(&all->means);
 }
 
 static void classify_list(const instance *made, const command_line *given, stream *all) {
@@ -228,9 +230,12 @@ void fill_from_photo(const instance *made, const command_line *given) {
     image picture;
     photo_list found = list_photos(given->photos, given->photo_count);
     if (found.count != 1) fail(USAGE, "--profile takes one photo, not %ld", found.count);
-    const meaning means = read_meaning(made->net, given->library, found.paths[0]);
+    meaning means = read_meaning(made->net, given->library, found.paths[0]);
     const char *wrong = read_image(found.paths[0], &picture);
     if (!wrong) wrong = fill_input(&means.how, &picture, (void *)(uintptr_t)made->inputs[0]);
     if (wrong) fail(FAILED, "%s: %s", found.paths[0], wrong);
     free_image(&picture);
+    free_meaning(&means);
+    free(found.paths[0]);
+    free(found.paths);
 }

@@ -79,7 +79,10 @@ const char *decode_image(bytes file, image *into) {
     if (is_pnm(file)) return read_pnm(file, into);
     if (!is_png(file) && !is_jpeg(file)) return image_error("expected a JPEG, PNG, PPM or PGM file, and this is none; convert it");
     if ((wrong = is_png(file) ? check_png(file, &orientation) : check_jpeg(file, &orientation))) return wrong;
-    if ((wrong = decode_by_stb(file, into))) return wrong;
+    uint8_t *added = NULL;
+    wrong = decode_by_stb(is_jpeg(file) ? with_tables(file, &added) : file, into);
+    free(added);
+    if (wrong) return wrong;
     if (into->channels == 2 || into->channels == 4) put_on_white(into);
     put_upright(into, orientation);
     return NULL;

@@ -93,6 +93,7 @@ typedef struct meaning {
     long label_count;
 } meaning;
 meaning read_meaning(const net *of, const char *library, const char *for_what);
+void free_meaning(meaning *of);
 
 /* list_photos.c: the photos that paths name: files, and the images in folders in the order of their names. */
 typedef struct photo_list {
@@ -116,10 +117,8 @@ image frame_image(const frame_format *of, const uint8_t *pixels);
 /* Read the next frame of stdin: 1, 0 at the end, or -1 where it ends within a frame or was interrupted. */
 int read_frame(const frame_format *of, uint8_t *into, size_t *got);
 
-/* mjpeg.c: a frame of a camera as a whole JPEG file: most cameras leave the usual Huffman tables out. The result is in
- * `room`, which has count + MJPEG_ROOM bytes. */
-enum { MJPEG_ROOM = 432 };
-bytes whole_jpeg(bytes frame, uint8_t *room);
+/* huffman_tables.c: a JPEG file with the usual Huffman tables where it has none; `added` is then new memory. */
+bytes with_tables(bytes file, uint8_t **added);
 
 /* camera.c: a V4L2 camera. */
 typedef struct camera camera;

@@ -86,3 +86,8 @@ meaning read_meaning(const net *of, const char *library, const char *for_what) {
     free(text);
     return found;
 }
+
+void free_meaning(meaning *of) {
+    for (long i = 0; i < of->label_count; i++) free((void *)(uintptr_t)of->labels[i]);
+    free(of->labels);
+}

@@ -51,6 +51,11 @@ const char *const *read_labels(const char *path, int64_t classes) {
     return labels;
 }
 
+void free_labels(const char *const *labels) {
+    free((void *)(uintptr_t)labels[0]); /* all labels are parts of one text, that of the file */
+    free((void *)(uintptr_t)labels);
+}
+
 /* Whether class a comes before class b. Not-a-number comes last; equal scores come in the order of the classes. */
 static int before(const float *scores, int64_t a, int64_t b) {
     if (scores[a] > scores[b]) return 1;
@@ -88,6 +93,5 @@ void print_classes(const instance *made, const char *path, long top) {
         if (rows > 1) printf("image %lld\n", (long long)row);
         print_row((const float *)made->outputs[index] + row * classes, classes, labels, top);
     }
-    if (labels) free((void *)(uintptr_t)labels[0]); /* all labels are parts of one text, that of the file */
-    free((void *)(uintptr_t)labels);
+    if (labels) free_labels(labels);
 }

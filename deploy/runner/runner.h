@@ -75,6 +75,7 @@ int32_t find_scores(const net *of, int64_t *rows, int64_t *classes);
 int64_t next_class(const float *scores, int64_t classes, int64_t last);
 /* The lines of a file, one for each class; exits where they are more or fewer. */
 const char *const *read_labels(const char *path, int64_t classes);
+void free_labels(const char *const *labels);
 
 /* statistics.c: a growing table of samples, and the statistics of one of its columns. */
 typedef struct samples {

@@ -46,7 +46,7 @@ def sanitized(workshop) -> Path:
     sources = write_runner_sources(folder, compiler="gcc")
     kernels = (str(KERNELS), "-DFACTOR=2.0f")
     compiled(folder, *SANITIZE, "-fPIC", "-shared", *LIBRARY_SOURCES, *kernels, "-lm", "-o", LIBRARY)
-    compiled(folder, *SANITIZE, *sources, "-ldl", "-o", RUNNER)
+    compiled(folder, *SANITIZE, *sources, "-ldl", "-lm", "-o", RUNNER)
     return folder
 
 

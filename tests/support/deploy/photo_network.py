@@ -1,4 +1,4 @@
-"""Networks that take photos: they copy their input, and have a score for each channel; and their definition in numpy."""
+"""Networks that take photos: they copy their input, and have a score for each channel."""
 
 from __future__ import annotations
 

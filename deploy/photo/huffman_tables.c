@@ -1,4 +1,5 @@
-/* mjpeg.c: frames of Motion JPEG as JPEG files. They may leave out the Huffman tables, and then mean the usual ones. */
+/* huffman_tables.c: JPEG files that leave out the Huffman tables and mean the usual ones, as most frames of Motion JPEG
+ * do. stb_image would take their data for gray. */
 #include <string.h>
 
 #include "photo.h"
@@ -32,24 +33,25 @@ static const uint8_t usual[] = {
 };
 
 /* Where the first scan begins, or 0 where a Huffman table stands before it or there is no scan. */
-static size_t scan_without_tables(bytes frame) {
+static size_t scan_without_tables(bytes file) {
     size_t at = 2;
-    while (at + 4 <= frame.count && frame.at[at] == 0xFF) {
-        int marker = frame.at[at + 1];
+    while (at + 4 <= file.count && file.at[at] == 0xFF) {
+        int marker = file.at[at + 1];
         if (marker == 0xC4) return 0;
         if (marker == 0xDA) return at;
-        at += marker == 0xFF ? 1 : 2 + ((size_t)frame.at[at + 2] << 8 | frame.at[at + 3]);
+        at += marker == 0xFF ? 1 : 2 + ((size_t)file.at[at + 2] << 8 | file.at[at + 3]);
     }
     return 0;
 }
 
-bytes whole_jpeg(bytes frame, uint8_t *room) {
-    const size_t scan = scan_without_tables(frame), length = sizeof usual + 2;
+bytes with_tables(bytes file, uint8_t **added) {
+    const size_t scan = scan_without_tables(file), length = sizeof usual + 2;
     const uint8_t head[] = {0xFF, 0xC4, (uint8_t)(length >> 8), (uint8_t)length};
-    if (!scan) return frame;
-    memcpy(room, frame.at, scan);
-    memcpy(room + scan, head, sizeof head);
-    memcpy(room + scan + sizeof head, usual, sizeof usual);
-    memcpy(room + scan + sizeof head + sizeof usual, frame.at + scan, frame.count - scan);
-    return (bytes){room, frame.count + sizeof head + sizeof usual};
+    if (!scan) return file;
+    uint8_t *whole = *added = allocate((uint64_t)file.count + sizeof head + sizeof usual);
+    memcpy(whole, file.at, scan);
+    memcpy(whole + scan, head, sizeof head);
+    memcpy(whole + scan + sizeof head, usual, sizeof usual);
+    memcpy(whole + scan + sizeof head + sizeof usual, file.at + scan, file.count - scan);
+    return (bytes){whole, file.count + sizeof head + sizeof usual};
 }
