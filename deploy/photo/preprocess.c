@@ -3,7 +3,7 @@
 
 #include "photo.h"
 
-enum { MOST_SIDE = 32768 };
+enum { MOST_SIDE = 65536 };
 
 /* Which of the words a value is; -1 where it is none of them. */
 static int word_of(const char *value, const char *const *words, int count) {

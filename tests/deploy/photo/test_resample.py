@@ -9,8 +9,8 @@ from PIL import Image
 from tests.support.deploy.photo_parts import View
 from tests.support.deploy.photos import scene
 
-# Heights and widths before and after. Pillow 13 takes the columns first where they shrink by far more than the rows, which
-# rounds otherwise; of these, none does.
+# Heights and widths before and after. Pillow 13 takes the columns first where they shrink by far more than the rows,
+# which rounds otherwise; of these, none does.
 SIZES = [
     ((40, 50), (40, 50)),
     ((123, 217), (40, 50)),
