@@ -37,7 +37,9 @@ THIRD_PARTY = DEPLOY / "third_party" / "stb"
 RUNTIME_CODE = ("model.c", "threads.c", "backend.c", "cpu.c")  # the same for every network
 LIBRARY_SOURCES = (MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE)
 
-_COMPILE = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
+# Systems of 32 bits then see all files, those with large inode numbers among them.
+_LANGUAGE = ("-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64")
+_COMPILE = (*_LANGUAGE, "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
 _LINK = (
     "-shared",
     f"-Wl,-soname,{LIBRARY}",
@@ -48,7 +50,7 @@ _LINK = (
     "-Wl,-z,noexecstack",
     "-Wl,--strip-debug",
 )
-_RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
+_RUNNER = (*_LANGUAGE, "-O2", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
 
 
 @dataclass(frozen=True)
