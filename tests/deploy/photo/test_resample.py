@@ -1,4 +1,4 @@
-"""Resizing is the same to the last byte as its definition in numpy, which is Pillow's BILINEAR."""
+"""Resizing is the same to the last byte as its definition in numpy, which is Pillow's BILINEAR, rows first."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from PIL import Image
 from tests.support.deploy.photo_parts import View
 from tests.support.deploy.photos import scene
 
-# Heights and widths before and after. Pillow 13 takes the columns first where they shrink by far more than the rows,
-# which rounds otherwise; of these, none does.
+# Heights and widths before and after.
 SIZES = [
     ((40, 50), (40, 50)),
     ((123, 217), (40, 50)),
@@ -21,6 +20,7 @@ SIZES = [
     ((1, 1), (3, 4)),
     ((3, 1), (2, 1)),
     ((480, 640), (224, 224)),
+    ((500, 50), (30, 49)),
     ((301, 299), (224, 223)),
 ]
 
@@ -31,7 +31,8 @@ def test_the_bytes_are_pillows(parts, before, after, channels):
     pixels = scene(*before, channels=channels)
     pixels[:: max(1, before[0] // 3), ::2] = 255  # sharp edges as well
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    want = np.asarray(image.resize(after[::-1], Image.Resampling.BILINEAR)).reshape(*after, channels)
+    narrow = image.resize((after[1], before[0]), Image.Resampling.BILINEAR)  # rows first, whatever Pillow's order is
+    want = np.asarray(narrow.resize(after[::-1], Image.Resampling.BILINEAR)).reshape(*after, channels)
     np.testing.assert_array_equal(parts.resize(pixels, *after), want)
 
 
