@@ -215,7 +215,8 @@ static void classify_camera(const instance *made, const command_line *given, str
 
 long classify_photos(const instance *made, const command_line *given) {
     stream all;
-    sigaction(SIGINT, &(struct sigaction){.sa_handler = stop}, NULL); /* the last line is printed all the same */
+    /* After Ctrl-C the last line is printed all the same; a second one ends the program. */
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = stop, .sa_flags = SA_RESETHAND}, NULL);
     if (given->camera)
         classify_camera(made, given, &all);
     else if (given->frames)

@@ -1,5 +1,5 @@
-"""A trained network names the same classes of JPEG files everywhere: in Python, by b2nn-run here and on emulated boards,
-and by the wheel for boards.
+"""A trained network names the same classes of JPEG files in Python, by b2nn-run here and on emulated boards, and by the
+wheel for boards.
 """
 
 from __future__ import annotations
