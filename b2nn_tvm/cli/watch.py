@@ -1,4 +1,4 @@
-"""b2nn-profile --watch: a line for every ten seconds or so, with frames per second, clock, temperature and throttling."""
+"""b2nn-profile --watch: a line for about every ten seconds: frames per second, clock, temperature, throttling."""
 
 from __future__ import annotations
 
