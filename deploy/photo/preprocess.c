@@ -1,4 +1,4 @@
-/* preprocess.c: how an image becomes the input of the network: resized, cropped, normalized. docs/photos.md defines it. */
+/* preprocess.c: how an image becomes the input of the network: resized, cropped, normalized. docs/artifact.md defines it. */
 #include <string.h>
 
 #include "photo.h"

@@ -1,5 +1,5 @@
 /* resample.c: bilinear resampling whose support grows with the shrinking, in fixed point: the bytes that Pillow's
- * BILINEAR gives. docs/photos.md has the definition.
+ * BILINEAR gives. docs/artifact.md has the definition.
  *
  * First the rows become as wide as the result, then the columns as high. Each pass rounds to 8 bits. Only those pixels are
  * computed that the view shows, or that its pixels are made from.
