@@ -189,7 +189,8 @@ def _check_usage(context: click.Context, folder: str, what_if: bool) -> None:
         )
     if what_if and not is_model:
         raise click.UsageError(f"--what-if takes a float network, a file MODEL.onnx, not {folder}")
-    for name in filter(given, ("what_if", "costs", "resume", "runs", "precision") if given("watch") else ()):
+    watched = context.params["watch"] is not None
+    for name in filter(given, ("what_if", "costs", "resume", "runs", "precision") if watched else ()):
         option = "--" + name.replace("_", "-")
         raise click.UsageError(f"{option} does not go with --watch, which runs without a pause and keeps nothing")
     foreign = ("runs", "resume") if what_if else ("target", "input_shapes")
