@@ -67,6 +67,14 @@ static const char *decode_by_stb(bytes file, image *into) {
         return image_error("not a readable image (%s)", file.count > INT_MAX ? "too large" : stbi_failure_reason());
     if ((int64_t)into->width * into->height > MOST_PIXELS)
         return image_error("%dx%d pixels are too many", into->width, into->height);
+    if (is_jpeg(file)) {
+        jpeg_planes planes;
+        const char *wrong = read_jpeg(file, &planes);
+        if (wrong) return wrong;
+        *into = jpeg_pixels(&planes);
+        close_jpeg(&planes);
+        return NULL;
+    }
     into->pixels = gray16 ? decode_gray16(file, into)
                           : stbi_load_from_memory(file.at, (int)file.count, &into->width, &into->height, &into->channels, 0);
     return into->pixels ? NULL : image_error("not a readable image (%s)", stbi_failure_reason());

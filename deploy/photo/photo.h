@@ -120,6 +120,23 @@ int read_frame(const frame_format *of, uint8_t *into, size_t *got);
 /* huffman_tables.c: a JPEG file with the usual Huffman tables where it has none; `added` is then new memory. */
 bytes with_tables(bytes file, uint8_t **added);
 
+/* stb.c: the planes of a JPEG file: `width` x `height` samples in rows of `stride`; `h` of them lie over `most_h` pixels
+ * across, and `v` over `most_v` down. Close them with close_jpeg where they were read. */
+typedef struct jpeg_plane {
+    int width, height, stride, most_h, h, most_v, v;
+    const uint8_t *samples;
+} jpeg_plane;
+typedef struct jpeg_planes {
+    struct jpeg_file *file;
+    int width, height, count, is_rgb, is_ycck; /* how 3 and 4 planes are colors */
+    jpeg_plane planes[4];
+} jpeg_planes;
+const char *read_jpeg(bytes file, jpeg_planes *into);
+void close_jpeg(jpeg_planes *of);
+/* jpeg_block.c: 64 samples of 64 coefficients; jpeg_colors.c: the planes as pixels. */
+void jpeg_block(uint8_t *out, int stride, short coefficients[64]);
+image jpeg_pixels(const jpeg_planes *of);
+
 /* camera.c: a V4L2 camera. */
 typedef struct camera camera;
 camera *open_camera(const char *path);
