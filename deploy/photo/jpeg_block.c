@@ -12,6 +12,10 @@ static int32_t rounded(uint32_t value, int bits) { return (int32_t)(value + (1u 
 /* Eight coefficients become eight values, `bits` of which are cut off, rounded. They are `step` apart, in and out. What
  * damaged files overflow wraps around, so the sums are unsigned. */
 static void one_line(const int32_t *in, int32_t *out, int step, int bits) {
+    if (!(in[step] | in[2 * step] | in[3 * step] | in[4 * step] | in[5 * step] | in[6 * step] | in[7 * step])) {
+        for (int i = 0; i < 8; i++) out[i * step] = rounded((uint32_t)in[0] << POINT, bits); /* as most lines are */
+        return;
+    }
     const uint32_t second = in[2 * step], sixth = in[6 * step], first = in[0], fourth = in[4 * step];
     const uint32_t shared = (second + sixth) * fixed(0.541196100);
     const uint32_t low = shared - sixth * fixed(1.847759065), high = shared + second * fixed(0.765366865);

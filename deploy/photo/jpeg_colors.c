@@ -52,18 +52,15 @@ static uint8_t under_ink(int color, int ink) {
 }
 
 static void to_pixels(const jpeg_planes *of, uint8_t *const rows[4], uint8_t *pixels) {
-    for (int x = 0; x < of->width; x++) {
-        uint8_t *pixel = pixels + (of->count == 1 ? x : 3 * x);
-        const int first = rows[0][x], second = of->count > 1 ? rows[1][x] : 0, third = of->count > 1 ? rows[2][x] : 0;
-        if (of->count == 1)
-            *pixel = (uint8_t)first;
-        else if (of->count == 3 ? !of->is_rgb : of->is_ycck)
-            to_rgb(first, second, third, pixel);
-        else
-            pixel[0] = (uint8_t)first, pixel[1] = (uint8_t)second, pixel[2] = (uint8_t)third;
-        for (int c = 0; of->count == 4 && c < 3; c++)
-            pixel[c] = under_ink(of->is_ycck ? 255 - pixel[c] : pixel[c], rows[3][x]);
+    if (of->count == 1) {
+        memcpy(pixels, rows[0], (size_t)of->width);
+    } else if (of->count == 3 ? !of->is_rgb : of->is_ycck) {
+        for (int x = 0; x < of->width; x++) to_rgb(rows[0][x], rows[1][x], rows[2][x], pixels + 3 * x);
+    } else {
+        for (int x = 0; x < 3 * of->width; x++) pixels[x] = rows[x % 3][x / 3];
     }
+    for (int x = 0; of->count == 4 && x < 3 * of->width; x++)
+        pixels[x] = under_ink(of->is_ycck ? 255 - pixels[x] : pixels[x], rows[3][x / 3]);
 }
 
 image jpeg_pixels(const jpeg_planes *of) {

@@ -39,8 +39,10 @@ static void describe(const net *of) {
     puts("}");
 }
 
-/* Whether the classes of what was computed are to be printed: not where the outputs themselves are asked for. */
-static int wants_classes(const command_line *given) { return given->mode != PROFILE && (!given->output_count || given->labels); }
+/* Whether the classes of what was computed are to be printed: not where the outputs alone are asked for. */
+static int wants_classes(const command_line *given) {
+    return given->mode != PROFILE && (!given->output_count || given->labels || given->json);
+}
 
 /* Do what the command line asks for; returns the exit status. */
 static int compute(const net *of, const command_line *given) {

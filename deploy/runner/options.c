@@ -41,9 +41,10 @@ static const char usage[] =
     "  --version      print the version of this program and what it was built with, and stop\n"
     "  --help         print this, and stop\n";
 
-/* The options that take a value, and --json and --profiled, which take none, each with the modes in which it says something. */
-enum { INPUT, OUTPUT, CAMERA, FRAMES, LIMIT, JSON, LABELS, TOP, THREADS, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS, BURST_MS, SEED, QUIET_MS, PATIENCE_MS,
-       PROFILED, KNOWN };
+/* The options that take a value, and --json and --profiled, which take none; each with the modes in which it says
+ * something. */
+enum { INPUT, OUTPUT, CAMERA, FRAMES, LIMIT, JSON, LABELS, TOP, THREADS, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS,
+       BURST_MS, SEED, QUIET_MS, PATIENCE_MS, PROFILED, KNOWN };
 static const struct {
     const char *name;
     int modes;
