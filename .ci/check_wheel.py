@@ -10,6 +10,7 @@ NEEDED = (
     "deploy/runtime/b2nn.h",
     "deploy/runner/main.c",
     "deploy/photo/photo.h",
+    "deploy/photo/image_files/stb.c",
     "deploy/third_party/stb/stb_image.h",
     "deploy/third_party/stb/LICENSE",
     "examples/board/classify.c",

@@ -173,7 +173,7 @@ def write_runner_sources(folder: Path, *, compiler: str, static: bool = False) -
     lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
     (folder / "build_info.h").write_text("".join(lines), encoding="utf-8")
     shutil.copyfile(RUNTIME / HEADER, folder / HEADER)
-    found = [path for part in (RUNNER_SOURCES, PHOTO_SOURCES, THIRD_PARTY) for path in part.glob("*.[ch]")]
+    found = [path for part in (RUNNER_SOURCES, PHOTO_SOURCES, THIRD_PARTY) for path in part.rglob("*.[ch]")]
     for path in found:
         shutil.copyfile(path, folder / path.name)
     of_the_other_kind = "load.c" if static else "linked.c"

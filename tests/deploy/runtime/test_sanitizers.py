@@ -21,7 +21,7 @@ from b2nn_tvm.deploy.library.build_library import (
 from tests.support.deploy.handmade import KERNELS, STRESS, program
 
 STATIC_ONLY = "linked.c"  # which takes the place of load.c in static programs
-PARTS = [path.name for folder in (RUNNER_SOURCES, PHOTO_SOURCES) for path in folder.glob("*.c")]
+PARTS = [path.name for folder in (RUNNER_SOURCES, PHOTO_SOURCES) for path in folder.rglob("*.c")]
 RUNNER = tuple(sorted(name for name in PARTS if name != STATIC_ONLY))
 OWN = tuple(name for name in RUNNER if name != "stb.c")  # that is third-party code, whose warnings are not ours
 STRICT = (
