@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
-    llvm-tools ssh-server larq larq-oracle surveys timm fuzz wheel clean
+    llvm-tools ssh-server larq larq-oracle surveys timm fuzz wheel runtime-wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,10 @@ $(LARQ)/.converter: $(LARQ)/.oracle
 
 wheel: setup ## build the wheel, into dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+runtime-wheel: setup ## build the wheel of b2nn-runtime, which runs networks on boards from Python, into dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist ./runtime
+	rm -rf runtime/build
 
 clean: ## remove the results of the other targets, but not .venv
 	rm -rf build dist *.egg-info

@@ -156,7 +156,7 @@ def test_the_page_names_every_module_by_its_folder() -> None:
     rows = re.findall(r"^\| `([\w/]+)/` \| .+ \| (.*) \|$", page, re.MULTILINE)
     named = {folder: re.findall(r"`(\w+)`", modules) for folder, modules in rows}
     present: dict[str, list[str]] = {}
-    for top in ("b2nn_tvm", "deploy", "schedules", "targets"):
+    for top in ("b2nn_tvm", "deploy", "schedules", "targets", "runtime"):
         for path in sorted((ROOT / top).rglob("*.py")):
             if path.name != "__init__.py":
                 present.setdefault(str(path.parent.relative_to(ROOT)), []).append(path.stem)

@@ -18,7 +18,8 @@ from tests.support.paths import ROOT
 
 TESTS = ROOT / "tests"
 PACKAGE = "b2nn_tvm"
-BESIDE = ("deploy", "schedules", "targets")  # parts of the package that stand beside its folder
+# Parts of the package that stand beside its folder, and b2nn-runtime, a package of its own.
+BESIDE = ("deploy", "schedules", "targets", "runtime")
 
 # What needs no test of its own, and why.
 WITHOUT_BEHAVIOUR = {
@@ -34,6 +35,7 @@ WITHOUT_BEHAVIOUR = {
     "b2nn_tvm/passes/framework/tvm_passes.py": "what TVM's passes require and ensure; test_pipeline_invariants.py asks",
     "b2nn_tvm/version.py": "one number",
     "deploy/codegen/program.py": "what a program is, dataclasses",
+    "runtime/b2nn_runtime/errors.py": "the name of the error",
     "schedules/units/avx2.py": "one constant, which units/test_vector_unit.py checks",
     "schedules/units/avx512.py": "one constant, which units/test_vector_unit.py checks",
     "schedules/units/avx512vpopcntdq.py": "one constant, which units/test_vector_unit.py checks",

@@ -73,6 +73,12 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     metavar="NAME=1x3x32x32",
     help="With --what-if: fix the shape of an input that is dynamic; 1x3x32x32 alone for the only input.",
 )
+@click.option(
+    "--watch",
+    metavar="MINUTES",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Run without a pause for so long; every ten seconds or so, print frames per second, clock and temperature.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
 @click.pass_context
@@ -89,15 +95,22 @@ def main(
     what_if: bool,
     target: str,
     input_shapes: dict[str, tuple[int, ...]],
+    watch: float | None,
     as_json: bool,
 ) -> None:
     """Measure on a device the network that b2nn-compile wrote into DIR.
 
     Prints two times of the whole network in milliseconds: what an inference needs when nothing disturbs it, with its 95
     % interval, and what was observed (median, 90th and 99th percentile). Every layer has its undisturbed time.
-    With --what-if, MODEL.onnx is compiled with float and with binary layers, and both are compared.
+    With --what-if, MODEL.onnx is compiled with float and with binary layers, and both are compared. With --watch, the
+    network runs for minutes, and what follows from heat is seen.
     """
     _check_usage(context, folder, what_if)
+    if watch is not None:
+        from b2nn_tvm.cli import watch as watched
+
+        watched.run(folder, device=device, threads=threads, timeout_s=timeout, minutes=watch, as_json=as_json)
+        return
     if what_if:
         from b2nn_tvm.cli import what_if as compared
 
@@ -178,6 +191,10 @@ def _check_usage(context: click.Context, folder: str, what_if: bool) -> None:
         )
     if what_if and not is_model:
         raise click.UsageError(f"--what-if takes a float network, a file MODEL.onnx, not {folder}")
+    watched = context.params["watch"] is not None
+    for name in filter(given, ("what_if", "costs", "resume", "runs", "precision") if watched else ()):
+        option = "--" + name.replace("_", "-")
+        raise click.UsageError(f"{option} does not go with --watch, which runs without a pause and keeps nothing")
     foreign = ("runs", "resume") if what_if else ("target", "input_shapes")
     for name in filter(given, foreign):
         option = {"runs": "--runs", "resume": "--resume", "target": "--target"}.get(name, "--input-shape")

@@ -33,10 +33,14 @@ HEADER = "b2nn.h"
 DEPLOY = Path(__file__).parents[1]
 RUNTIME = DEPLOY / "runtime"  # the sources that are linked into the library
 RUNNER_SOURCES = DEPLOY / "runner"
+PHOTO_SOURCES = DEPLOY / "photo"  # the part of the runner that reads photos
+THIRD_PARTY = DEPLOY / "third_party" / "stb"
 RUNTIME_CODE = ("model.c", "threads.c", "backend.c", "cpu.c")  # the same for every network
 LIBRARY_SOURCES = (MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE)
 
-_COMPILE = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
+# Systems of 32 bits then see all files, those with large inode numbers among them.
+_LANGUAGE = ("-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64")
+_COMPILE = (*_LANGUAGE, "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-pthread")
 _LINK = (
     "-shared",
     f"-Wl,-soname,{LIBRARY}",
@@ -47,7 +51,7 @@ _LINK = (
     "-Wl,-z,noexecstack",
     "-Wl,--strip-debug",
 )
-_RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
+_RUNNER = (*_LANGUAGE, "-O2", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
 
 
 @dataclass(frozen=True)
@@ -171,10 +175,11 @@ def write_runner_sources(folder: Path, *, compiler: str, static: bool = False) -
     lines = [f"#define {name} {quote(value)}\n" for name, value in definitions.items()]
     (folder / "build_info.h").write_text("".join(lines), encoding="utf-8")
     shutil.copyfile(RUNTIME / HEADER, folder / HEADER)
-    for path in RUNNER_SOURCES.glob("*.[ch]"):
+    found = [path for part in (RUNNER_SOURCES, PHOTO_SOURCES, THIRD_PARTY) for path in part.rglob("*.[ch]")]
+    for path in found:
         shutil.copyfile(path, folder / path.name)
     of_the_other_kind = "load.c" if static else "linked.c"
-    return tuple(sorted(path.name for path in RUNNER_SOURCES.glob("*.c") if path.name != of_the_other_kind))
+    return tuple(sorted(path.name for path in found if path.suffix == ".c" and path.name != of_the_other_kind))
 
 
 @cache
@@ -185,7 +190,7 @@ def runner_program(toolchain: Toolchain) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
         sources = write_runner_sources(Path(name), compiler=toolchain.version)
-        arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl"]
+        arguments = [*_RUNNER, "-o", RUNNER, *sources, "-ldl", "-lm"]
         return compile_once(toolchain, arguments, folder=Path(name), output=RUNNER)
 
 

@@ -5,8 +5,8 @@
 
 #include "runner.h"
 
-/* The index of the first float32 output that has at most one extent above 1 behind the batch; -1 if there is none. */
-static int32_t find_scores(const net *of, int64_t *rows, int64_t *classes) {
+/* Scores are float32, and have at most one extent above 1 behind the batch. */
+int32_t find_scores(const net *of, int64_t *rows, int64_t *classes) {
     for (int32_t i = 0; i < of->b2nn_output_count_(); i++) {
         const b2nn_tensor *tensor = of->b2nn_output_(i);
         if (strcmp(tensor->dtype, "float32") || tensor->rank < 1 || !tensor->size_bytes) continue;
@@ -34,8 +34,7 @@ static char *read_file(const char *path) {
     return text;
 }
 
-/* The lines of a file, which must be as many as there are classes. */
-static const char **read_labels(const char *path, int64_t classes) {
+const char *const *read_labels(const char *path, int64_t classes) {
     int64_t count = 0;
     const char **labels = allocate((uint64_t)classes * sizeof *labels);
     for (char *line = read_file(path); *line;) {
@@ -52,6 +51,11 @@ static const char **read_labels(const char *path, int64_t classes) {
     return labels;
 }
 
+void free_labels(const char *const *labels) {
+    free((void *)(uintptr_t)labels[0]); /* all labels are parts of one text, that of the file */
+    free((void *)(uintptr_t)labels);
+}
+
 /* Whether class a comes before class b. Not-a-number comes last; equal scores come in the order of the classes. */
 static int before(const float *scores, int64_t a, int64_t b) {
     if (scores[a] > scores[b]) return 1;
@@ -60,15 +64,19 @@ static int before(const float *scores, int64_t a, int64_t b) {
     return a_nan == b_nan ? a < b : b_nan;
 }
 
+int64_t next_class(const float *scores, int64_t classes, int64_t last) {
+    int64_t best = -1;
+    for (int64_t i = 0; i < classes; i++)
+        if ((last < 0 || before(scores, last, i)) && (best < 0 || before(scores, i, best))) best = i;
+    return best;
+}
+
 static void print_row(const float *scores, int64_t classes, const char *const *labels, long top) {
-    int64_t last = -1;
+    int64_t best = -1;
     for (long rank = 1; rank <= top && rank <= classes; rank++) {
-        int64_t best = -1;
-        for (int64_t i = 0; i < classes; i++)
-            if ((last < 0 || before(scores, last, i)) && (best < 0 || before(scores, i, best))) best = i;
+        best = next_class(scores, classes, best);
         printf("%4ld. class %-5lld %12.6f%s%s\n", rank, (long long)best, (double)scores[best], labels ? "  " : "",
                labels ? labels[best] : "");
-        last = best;
     }
 }
 
@@ -80,11 +88,10 @@ void print_classes(const instance *made, const char *path, long top) {
         puts("no output is one row of float32 scores; --output FILE writes the values");
         return;
     }
-    const char **labels = path ? read_labels(path, classes) : NULL;
+    const char *const *labels = path ? read_labels(path, classes) : NULL;
     for (int64_t row = 0; row < rows; row++) {
         if (rows > 1) printf("image %lld\n", (long long)row);
         print_row((const float *)made->outputs[index] + row * classes, classes, labels, top);
     }
-    if (labels) free((void *)(uintptr_t)labels[0]); /* all labels are parts of one text, that of the file */
-    free(labels);
+    if (labels) free_labels(labels);
 }

@@ -1,6 +1,6 @@
 /* main.c: b2nn-run, which runs and times a compiled network on the board itself. */
 #include "build_info.h"
-#include "runner.h"
+#include "photo.h"
 
 static void print_tensors(const char *name, const b2nn_tensor *(*get)(int32_t), int32_t count) {
     printf(", \"%s\": [", name);
@@ -39,33 +39,49 @@ static void describe(const net *of) {
     puts("}");
 }
 
-static void compute(const net *of, const command_line *given) {
+/* Whether the classes of what was computed are to be printed: not where the outputs alone are asked for. */
+static int wants_classes(const command_line *given) {
+    return given->mode != PROFILE && (!given->output_count || given->labels || given->json);
+}
+
+/* Do what the command line asks for; returns the exit status. */
+static int compute(const net *of, const command_line *given) {
     int input_count = of->b2nn_input_count_(), output_count = of->b2nn_output_count_();
     if (given->input_count && given->input_count != input_count)
         fail(USAGE, "the network has %d inputs, not %d", input_count, given->input_count);
     if (given->output_count && given->output_count != output_count)
         fail(USAGE, "the network has %d outputs, not %d", output_count, given->output_count);
+    const int from_photos = given->photo_count || given->camera || given->frames;
+    long refused = 0;
     instance made = make_instance(of, given->threads, given->input_count ? given->inputs : NULL);
+    if (from_photos && (given->mode == PROFILE || !wants_classes(given))) fill_from_photo(&made, given);
     if (given->mode == PROFILE)
         profile(&made, &given->timing);
+    else if (from_photos && wants_classes(given))
+        refused = classify_photos(&made, given);
     else
         run_timed(&made);
     for (int i = 0; i < given->output_count; i++) write_tensor(of->b2nn_output_(i), given->outputs[i], made.outputs[i]);
-    if (given->mode != PROFILE && (!given->output_count || given->labels)) {
-        print_classes(&made, given->labels, given->top);
+    if (wants_classes(given) && !from_photos) {
+        print_classes(&made, given->labels, given->top ? given->top : 5);
         if (!given->input_count) fputs("note: no --input, so the classes are those of a fixed pattern\n", stderr);
     }
     free_instance(&made);
+    return refused ? FAILED : 0;
 }
 
 int main(int argc, char **argv) {
     const command_line given = parse_command_line(argc, argv);
+    int status = 0;
     if (given.mode == INTERLEAVE) {
         interleave(given.libraries, given.library_count, &given.bursts);
     } else {
-        const net loaded = load_library(given.library_count ? given.libraries[0] : NULL);
-        given.mode == DESCRIBE ? describe(&loaded) : compute(&loaded, &given);
+        const net loaded = load_library(given.library);
+        if (given.mode == DESCRIBE)
+            describe(&loaded);
+        else
+            status = compute(&loaded, &given);
     }
     if (fflush(stdout) || ferror(stdout)) fail(FAILED, "cannot write to stdout");
-    return 0;
+    return status;
 }

@@ -4,18 +4,23 @@
 #include <string.h>
 
 #include "build_info.h"
-#include "runner.h"
+#include "photo.h"
 
 static const char usage[] =
-    "usage: b2nn-run [LIBRARY] [options]\n"
+    "usage: b2nn-run [LIBRARY] [PHOTO ...] [options]\n"
     "       b2nn-run --interleave --reference LIBRARY [LIBRARY ...] [options]\n"
-    "Run a compiled network. LIBRARY is by default " B2NN_LIBRARY " beside this program.\n"
+    "Run a compiled network. LIBRARY is by default " B2NN_LIBRARY " beside this program. PHOTO is a JPEG, PNG, PPM or\n"
+    "PGM file, or a folder of them: what the network takes it for is printed, with the times.\n"
     "\n"
     "  --input FILE   values of one input: .npy, or raw, row-major and little-endian; once for each input, in their\n"
     "                 order; without any, inputs are filled with a fixed pattern\n"
     "  --output FILE  where an output goes: .npy where the name ends so, else raw; once for each output, or not at all\n"
-    "  --labels FILE  names of the classes, one in a line\n"
-    "  --top N        best classes to print (default 5)\n"
+    "  --camera DEVICE  classify the pictures of a V4L2 camera, /dev/video0, say, until Ctrl-C\n"
+    "  --frames WxH[:FORMAT]  classify raw frames from stdin: rgb24 (default), bgr24, yuyv or gray8\n"
+    "  --limit N      with --camera or --frames: stop after so many\n"
+    "  --json         with photos, --camera or --frames: print JSON, one object in a line for each of them\n"
+    "  --labels FILE  names of the classes, one in a line (default: those of the manifest)\n"
+    "  --top N        best classes to print (default 5, or 3 of each of several photos)\n"
     "  --threads N    threads, 0 for one per CPU (default 1)\n"
     "  --profile      time whole runs and every layer; prints JSON, one object in a line, a row for each run as it comes\n"
     "  --runs N       with --profile: timed runs (default: as --seconds says)\n"
@@ -36,14 +41,16 @@ static const char usage[] =
     "  --version      print the version of this program and what it was built with, and stop\n"
     "  --help         print this, and stop\n";
 
-/* The options that take a value, and --profiled, each with the modes in which it says something. */
-enum { INPUT, OUTPUT, LABELS, TOP, THREADS, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS, BURST_MS, SEED, QUIET_MS, PATIENCE_MS,
-       PROFILED, KNOWN };
+/* The options that take a value, and --json and --profiled, which take none; each with the modes in which it says
+ * something. */
+enum { INPUT, OUTPUT, CAMERA, FRAMES, LIMIT, JSON, LABELS, TOP, THREADS, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS,
+       BURST_MS, SEED, QUIET_MS, PATIENCE_MS, PROFILED, KNOWN };
 static const struct {
     const char *name;
     int modes;
 } known[KNOWN] = {
     [INPUT] = {"--input", RUN | PROFILE}, [OUTPUT] = {"--output", RUN | PROFILE}, [LABELS] = {"--labels", RUN},
+    [CAMERA] = {"--camera", RUN}, [FRAMES] = {"--frames", RUN}, [LIMIT] = {"--limit", RUN}, [JSON] = {"--json", RUN},
     [TOP] = {"--top", RUN | PROFILE}, [THREADS] = {"--threads", RUN | PROFILE | INTERLEAVE}, [RUNS] = {"--runs", PROFILE},
     [PROFILES] = {"--profiles", PROFILE}, [SECONDS] = {"--seconds", PROFILE}, [WARMUP] = {"--warmup", PROFILE | INTERLEAVE},
     [REFERENCE] = {"--reference", INTERLEAVE}, [ROUNDS] = {"--rounds", INTERLEAVE}, [BURST_MS] = {"--burst-ms", INTERLEAVE},
@@ -99,12 +106,18 @@ static int parse_mode(command_line *all, const char *word) {
     exit(fflush(stdout) ? FAILED : 0);
 }
 
+static int is_switch(int option) { return option == PROFILED || option == JSON; }
+
 static void parse_value(command_line *all, int option, const char *value) {
     const char *name = known[option].name;
-    if (!value && option != PROFILED) fail(USAGE, "%s needs a value", name);
+    if (!value && !is_switch(option)) fail(USAGE, "%s needs a value", name);
     switch (option) {
         case INPUT: add(all->inputs, &all->input_count, value, name); break;
         case OUTPUT: add(all->outputs, &all->output_count, value, name); break;
+        case CAMERA: all->camera = value; break;
+        case FRAMES: all->frames = value; break;
+        case LIMIT: all->limit = number(name, value, 1); break;
+        case JSON: all->json = 1; break;
         case LABELS: all->labels = value; break;
         case TOP: all->top = number(name, value, 1); break;
         case THREADS: all->threads = number(name, value, 0); break;
@@ -132,27 +145,44 @@ static void check_mode(const command_line *all, int option) {
     fail(USAGE, modes & RUN ? "%s and %s exclude each other" : "%s is no option of %s", known[option].name, mode);
 }
 
+/* Share out the words that are no options: the first one is the library, unless it names photos. */
+static void take_words(command_line *all, char **words, long count) {
+    const long libraries = all->mode == INTERLEAVE ? count : count && !names_photos(words[0]);
+    all->library = libraries ? words[0] : NULL;
+    all->library_count = libraries;
+    all->photos = (const char *const *)words + libraries;
+    all->photo_count = count - libraries;
+    if (all->photo_count && all->mode == DESCRIBE) fail(USAGE, "unexpected argument '%s' with --describe", all->photos[0]);
+    const int sources = (all->photo_count > 0) + !!all->camera + !!all->frames;
+    if (sources > 1) fail(USAGE, "photos, --camera and --frames exclude one another");
+    if (sources && all->input_count) fail(USAGE, "--input is for the values of an input; leave it out with photos and frames");
+    if (all->json && !sources) fail(USAGE, "--json needs a photo, --camera or --frames");
+    if (all->limit && !all->camera && !all->frames) fail(USAGE, "--limit needs --camera or --frames");
+    if (all->output_count && (all->camera || all->frames)) fail(USAGE, "--output takes one photo, and no stream of them");
+    if (all->frames) parse_frames("--frames", all->frames);
+}
+
 command_line parse_command_line(int argc, char **argv) {
-    command_line all = {.mode = RUN, .threads = 1, .top = 5, .libraries = (const char *const *)argv,
+    command_line all = {.mode = RUN, .threads = 1, .libraries = (const char *const *)argv,
                    .timing = {.runs = -1, .profiles = -1, .warmup = 3, .seconds = 0.5},
                    .bursts = {.rounds = 8, .warmup = 3, .burst_ms = 12, .patience_ms = 1000}};
     int given[KNOWN] = {0};
+    long words = 0;
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-') {
-            argv[all.library_count++] = argv[i];
+            argv[words++] = argv[i];
         } else if (!parse_mode(&all, argv[i])) {
             int option = 0;
             while (option < KNOWN && strcmp(argv[i], known[option].name)) option++;
             if (option == KNOWN) fail(USAGE, "unexpected argument '%s'; b2nn-run --help lists the options", argv[i]);
             parse_value(&all, option, i + 1 < argc ? argv[i + 1] : NULL);
             given[option] = 1;
-            i += option != PROFILED;
+            i += !is_switch(option);
         }
     }
     for (int option = 0; option < KNOWN; option++)
         if (given[option]) check_mode(&all, option);
-    if (all.library_count > 1 && all.mode != INTERLEAVE)
-        fail(USAGE, "unexpected argument '%s': there is a library already, '%s'", argv[1], argv[0]);
+    take_words(&all, argv, words);
     if (all.mode == INTERLEAVE && !all.bursts.reference) fail(USAGE, "--interleave needs --reference LIBRARY");
     if (all.timing.profiles < 0) all.timing.profiles = all.timing.runs;
     all.bursts.threads = all.threads;

@@ -66,8 +66,16 @@ void free_instance(instance *made);
 double run_timed(const instance *made);
 void run_profiled(const instance *made, double *step_ms);
 
-/* classes.c: print the `top` best classes of the first output of scores, with names if there is a file `labels`. */
+/* classes.c: the best classes of a network. Print the `top` best of the first output of scores, with names if there is a
+ * file `labels`. */
 void print_classes(const instance *made, const char *labels, long top);
+/* The index of the first output of scores, with its rows and classes; -1 if there is none. */
+int32_t find_scores(const net *of, int64_t *rows, int64_t *classes);
+/* The class that comes after class `last`; the best one for -1. */
+int64_t next_class(const float *scores, int64_t classes, int64_t last);
+/* The lines of a file, one for each class; exits where they are more or fewer. */
+const char *const *read_labels(const char *path, int64_t classes);
+void free_labels(const char *const *labels);
 
 /* statistics.c: a growing table of samples, and the statistics of one of its columns. */
 typedef struct samples {
@@ -118,8 +126,10 @@ enum { RUN = 1, PROFILE = 2, INTERLEAVE = 4, DESCRIBE = 8 };
 typedef struct command_line {
     int mode, input_count, output_count;
     const char *labels, *inputs[MAX_TENSORS], *outputs[MAX_TENSORS];
-    const char *const *libraries;
-    long library_count, threads, top;
+    const char *library, *camera, *frames;        /* NULL where it is not given */
+    const char *const *libraries, *const *photos; /* with --interleave, and without */
+    long library_count, photo_count, threads, top, limit; /* top and limit are 0 where they are not given */
+    int json;
     profile_options timing;
     interleave_options bursts;
 } command_line;

@@ -14,7 +14,7 @@ def test_help_names_every_option(net):
     source = (RUNNER_SOURCES / "options.c").read_text()
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     assert options == set(re.findall(r"--[a-z-]+", start(net, "--help").stdout))
-    assert len(options) == 21
+    assert len(options) == 25
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,13 @@ def test_help_names_every_option(net):
         (["--seed", "-1", "--interleave"], "--seed takes a number from 0 to 18446744073709551615, not '-1'"),
         (["--seed", f"{2**64}"], "--seed takes a number from 0 to 18446744073709551615, not '18446744073709551616'"),
         (["--burst-ms", "0"], "--burst-ms takes a number of milliseconds above 0 and up to 10000, not '0'"),
-        (["a", "b"], "unexpected argument 'b': there is a library already, 'a'"),
+        (["--describe", "a", "b"], "unexpected argument 'b' with --describe"),
+        (["a.png", "--input", "x"], "--input is for the values of an input; leave it out with photos and frames"),
+        (["a.png", "--camera", "x"], "photos, --camera and --frames exclude one another"),
+        (["--json"], "--json needs a photo, --camera or --frames"),
+        (["--limit", "3"], "--limit needs --camera or --frames"),
+        (["--camera", "x", "--output", "y"], "--output takes one photo, and no stream of them"),
+        (["--profile", "--frames", "8x8"], "--frames and --profile exclude each other"),
         (["--output", "x"], "the network has 2 outputs, not 1"),
         (["--input", "x", "--input", "y"], "the network has 1 inputs, not 2"),
         (["--output", "x"] * 65, "--output is given more than 64 times"),
