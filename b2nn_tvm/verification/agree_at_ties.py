@@ -21,7 +21,8 @@ from b2nn_tvm.verification.relative_difference import excess, tolerance
 
 TIE = 3e-6  # of the largest magnitude of a sign's input: the rounding error of float32 sums of a few thousand terms
 OPEN = 10 * TIE  # the same where products are shared between pixels (Winograd) or a dozen layers lie before
-RUNS, LIMIT_S = 400, 20.0  # of one search
+RUNS, LIMIT_S = 400, 60.0  # of one search; seconds of this process's CPU time, which a busy machine does not shorten
+NEAREST = (0.01, 0.1)  # of the margin: choices that are open within such a share of it are the most likely ones
 SMALLEST = float(np.finfo(np.float32).tiny)  # so that the sign of 0 is open where 0 is rounded
 ALL_OF = 7  # open choices, of which every combination is tried
 SEVERAL = 4  # times the largest change that random rounding made
@@ -44,7 +45,9 @@ def agrees(
         return False
     if len(search.tried) <= ALL_OF:
         search.try_all()
-        return search.within_noise()
+        if search.within_noise():
+            return True
+        return None if search.spent else False
     return None
 
 
@@ -55,7 +58,7 @@ class _Search:
         self, oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray], half: bool
     ) -> None:
         self._oracle, self._inputs, self._got, self._half = oracle, inputs, got, half
-        self._end, self._runs = time.monotonic() + LIMIT_S, 0
+        self._end, self._runs = time.process_time() + LIMIT_S, 0
         self._forced: Choices = {}
         self.best = oracle.run(inputs, {}, {})
         self._shapes = {d.result: self.best.values[d.result].shape for d in oracle.decisions}
@@ -63,8 +66,9 @@ class _Search:
         self.tried: dict[tuple[str, int], np.ndarray] = {}
 
     @property
-    def _spent(self) -> bool:
-        return self._runs >= RUNS or time.monotonic() > self._end
+    def spent(self) -> bool:
+        """Whether the search has to end, though something may be left to try."""
+        return self._runs >= RUNS or time.process_time() > self._end
 
     def improve(self) -> None:
         """Change one choice, or all alike of one node, as long as that helps."""
@@ -72,7 +76,7 @@ class _Search:
         while improved and excess(self._got, self.best.outputs, half=self._half) > 1:
             improved = False
             for choices in _moves(self._oracle, self._inputs, self.best, self._forced):
-                if self._spent:
+                if self.spent:
                     return
                 self.tried |= {(name, place): v for name, others in choices.items() for place, v in others.items()}
                 if self._try(_merged(self._forced, choices)):
@@ -85,7 +89,7 @@ class _Search:
                 forced: Choices = {}
                 for (name, place), value in chosen:
                     forced.setdefault(name, {})[place] = value
-                if self._spent:
+                if self.spent:
                     return
                 self._try(forced)
 
@@ -121,17 +125,25 @@ def _merged(forced: Choices, choices: Choices) -> Choices:
 def _moves(
     oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], computed: Computed, forced: Choices
 ) -> Iterator[Choices]:
-    """What may be decided otherwise: first all that is open at one node at once, then one by one."""
+    """What may be decided otherwise: the nearest ties one by one, then all that is open at one node at once, then the
+    other ties one by one.
+    """
     noise = oracle.noise(inputs, computed).values if oracle.decisions else {}
-    opened = {}
+    opened: dict[str, dict[int, np.ndarray]] = {}
+    nearest: list[dict[str, dict[int, np.ndarray]]] = [{} for _ in NEAREST]
     for decision in oracle.decisions:
         x, threshold = computed.at(decision)
         compared = threshold if decision.op in COMPARISONS else None
         margin = max(SMALLEST, OPEN * _magnitude(x, compared), SEVERAL * _magnitude(noise[decision.x]))
-        others = decision.uncertain(x, threshold, computed.values[decision.result], margin)
-        others = {place: value for place, value in others.items() if place not in forced.get(decision.result, {})}
-        if others:
-            opened[decision.result] = others
+        result, already = computed.values[decision.result], forced.get(decision.result, {})
+        for share, found in zip((1.0, *NEAREST), (opened, *nearest), strict=True):
+            others = decision.uncertain(x, threshold, result, max(SMALLEST, share * margin))
+            if others := {place: value for place, value in others.items() if place not in already}:
+                found[decision.result] = others
+    for found in nearest:
+        for name, others in found.items():
+            for place, other in others.items():
+                yield {name: {place: other}}
     for name, others in opened.items():
         for value in {value.item() for value in others.values()} if len(others) > 1 else ():
             yield {name: {place: other for place, other in others.items() if other == value}}
