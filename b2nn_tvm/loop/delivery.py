@@ -34,8 +34,8 @@ class Delivery:
 
     ``time`` is the measured time, with the names of the layers that are binary; the budget is about its ``quantile``.
     ``accuracy`` is the library's share of right answers on the ``images`` images of the test set, in [0, 1]; on
-    ``agreeing`` of them its answer is the torch model's. ``libraries`` maps targets to folders, the measured target
-    first.
+    ``agreeing`` of them its answer is the torch model's; ``answers`` are the classes that it says, in the order of the
+    test set. ``libraries`` maps targets to folders, the measured target first.
     """
 
     libraries: dict[str, Path]
@@ -46,6 +46,7 @@ class Delivery:
     images: int
     device: str
     isa: str
+    answers: tuple[int, ...] = ()
     quantile: float | None = None
 
     @property
@@ -84,11 +85,13 @@ def deliver(
         "machine": measuring_machine(job),
         "limit": limit_ms,
         "precision": job.settings.deployment.precision,
+        "kept": "answers",
     }
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
     found = job.state.run(phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
     found["time"] = NetworkTime.from_json(found["time"])
+    found["answers"] = tuple(found["answers"])
     return Delivery(libraries={name: output / name for name in targets}, quantile=quantile, **found)
 
 
@@ -103,17 +106,18 @@ def _deliver(
         artifacts.append(compile_model(onnx, target=target, output=folder / target, plan_digest=plan_digest))
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
-        right, agreeing, images = _answers(job, artifact, model)
+        right, agreeing, answers = _answers(job, artifact, model)
         time = _measure(job, artifact, limit_ms)
         job.progress(PHASE, len(targets) + 2, len(targets) + 2)
         return {
             "time": asdict(time),
             "size_bytes": artifact.size_bytes,
-            "accuracy": right / images,
+            "accuracy": right / len(answers),
             "agreeing": agreeing,
-            "images": images,
+            "images": len(answers),
             "device": time.device,
             "isa": time.isa,
+            "answers": answers,
         }
 
 
@@ -131,11 +135,12 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTim
     return time
 
 
-def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
-    """(right answers, answers equal to the torch model's, images), counted over the test set, one image at a time on
-    the device.
+def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, list[int]]:
+    """(right answers, answers equal to the torch model's, all answers) over the test set, one image at a time on the
+    device.
     """
-    right = agreeing = images = 0
+    right = agreeing = 0
+    answers: list[int] = []
     model.eval()
     deployment = job.settings.deployment
     with open_device(deployment.device) as device:
@@ -148,8 +153,8 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
                 agreeing += found == int(answer)
-                images += 1
-    return right, agreeing, images
+                answers.append(found)
+    return right, agreeing, answers
 
 
 def _publish(source: Path, output: Path, names: list[str]) -> None:
