@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
-    llvm-tools ssh-server larq larq-oracle surveys timm fuzz wheel runtime-wheel clean
+    llvm-tools ssh-server browser larq larq-oracle surveys timm fuzz screenshots wheel runtime-wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,7 @@ board-tools: setup
 	$(MAKE) arm-board || echo 'no ARM emulator or no system for it: their tests will be skipped'
 	$(MAKE) llvm-tools || echo 'no llvm-mca 19: the tests that estimate cycles will be skipped'
 	$(MAKE) ssh-server || echo 'no ssh server: its tests will be skipped'
+	$(MAKE) browser || echo 'no Chromium: the tests that open reports will be skipped'
 	$(MAKE) larq-oracle || echo 'no Larq Compute Engine: the test that asks it will be skipped'
 
 # `make test COVERAGE=1` measures coverage as well, and fails below the floor of pyproject.toml; the sweep adds what it covers.
@@ -119,6 +120,12 @@ llvm-tools: setup ## get llvm-mca, which estimates cycles, into build/llvm-tools
 
 ssh-server: setup ## get an ssh server for tests, into build/ssh-server (no root, Debian's packages)
 	$(BIN)/python -m tests.support.boards.setup_ssh_server
+
+browser: setup ## get a headless Chromium, in which tests open reports, into build/browser (no root, Debian's packages)
+	$(BIN)/python -m tests.support.browser.setup_browser
+
+screenshots: browser ## take the screenshots of a report for the documentation, into docs/images
+	$(BIN)/python -m tests.support.browser.take_screenshots
 
 # Larq Compute Engine was built for numpy 1, so it has an environment of its own.
 LARQ := .venv-larq

@@ -28,6 +28,7 @@ from latency_baselines import medians_one_by_one
 from network_models import network
 
 from b2nn_tvm import __version__
+from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.costs.table import ms_cost
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.deploy.devices.local import LocalDevice
@@ -81,7 +82,8 @@ def main() -> None:
             )
             points[key] = list(zip(predicted["fitted"], measured["fitted"], strict=True))
             for model in (model for model in arguments.models if model in predicted):
-                errors = np.abs(np.array(predicted[model]) / np.array(measured[model]) - 1)
+                pairs = zip(predicted[model], measured[model], strict=True)
+                errors = [abs(prediction_error(*pair)) for pair in pairs]
                 row = Row(key, model, float(np.median(errors)), float(np.quantile(errors, 0.95)), arguments.disturb)
                 rows.append(row)
                 print(f"{key:14} {model:8} median {row.median_error:6.1%}  p95 {row.p95_error:6.1%}", flush=True)

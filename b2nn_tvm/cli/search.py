@@ -263,6 +263,13 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     metavar="DIR",
     help="Folder for the plan, the network, the libraries and the report.",
 )
+@click.option(
+    "--quantized",
+    "int8",
+    is_flag=True,
+    help="Measure onnxruntime's int8 form of the float network beside the library, too.",
+)
+@click.option("--plots", metavar="DIR", help="Write the charts of the report as SVG and PNG into this folder, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
 @click.pass_context
@@ -279,6 +286,7 @@ def main(
     budgets: tuple[str, ...],
     resume: bool,
     as_json: bool,
+    plots: str | None,
     **given: Any,
 ) -> None:
     """Find which convolutions of a torch model become binary so that the compiled network keeps the budget on a device.
@@ -286,6 +294,10 @@ def main(
     FOLDER has the images, as --data takes them. Writes plan.json, model.onnx, costs.json, the libraries and a report
     into DIR.
     """
+    import shlex
+    import sys
+    from pathlib import Path
+
     if folder is not None and data is not None:
         raise click.UsageError(f"FOLDER and --data both name the data: {folder} and {data}; give one of them", context)
     check_data(folder or data or "digits", option="FOLDER" if folder else "--data")
@@ -298,6 +310,8 @@ def main(
     conversion = ConversionOptions(
         binarizer=binarizer, activation=activation, pad_value=pad_value, learned_threshold=learned_threshold
     )
+    if plots is not None:
+        Path(plots).mkdir(parents=True, exist_ok=True)  # which may fail, and then does so before any work
     with draw_progress.progress(_whole(given)) as progress:
         result = b2nn_tvm.search(
             model,
@@ -307,17 +321,20 @@ def main(
             fresh=not resume,
             progress=progress,
             note=out.print_note,
+            command=shlex.join([Path(sys.argv[0]).name.replace("search.py", "b2nn-search"), *sys.argv[1:]]),
             **given,
         )
-    from b2nn_tvm.loop.results import report
+    from b2nn_tvm.loop.results import charts, report, tables
     from b2nn_tvm.loop.results.report_lines import broken_budgets, lines
 
+    if plots is not None:
+        charts.write_charts(result, Path(plots))
     if warning := broken_budgets(result):
         out.print_note(warning)
     if as_json:
         out.print_json(report.document(result))
         return
-    table = report.table(result)
+    table = tables.networks(result)
     out.print_table(table.title, table.columns, table.rows)
     for line in lines(result):
         out.print_line(line)

@@ -24,6 +24,16 @@ class Role(StrEnum):
     OTHER = "anything else"
 
 
+# What the reasons mean, for reports. The networks of the literature keep the same layers float, for the same causes.
+BECAUSE = {
+    "first convolution": "it reads the image, and the signs of pixels say next to nothing",
+    "classifier": "its sums are the scores of the classes",
+    "strided 1x1 convolution: the projection of a shortcut": "it carries the values past the block and costs little",
+    "1x1 projection of a shortcut": "it carries the values past the block and costs little",
+    "depthwise convolution": "it has few products to save, and there are no binary kernels for it",
+    "grouped convolution": "there are no binary kernels for groups",
+}
+
 WITH_WEIGHTS = (Role.CONVOLUTION, Role.LINEAR, Role.WEIGHTED)
 
 

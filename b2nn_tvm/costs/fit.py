@@ -26,6 +26,7 @@ import numpy as np
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.footprint import Footprint
+from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.costs.table import NetworkRow
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import InputError
@@ -85,7 +86,7 @@ def fit(
             raise InputError(f"a measured network took {network.ms} ms; expected a number above zero")
         prior.total(network.binary)  # refuses unknown layers
     replace(prior, transitions=candidates)  # refuses them, too
-    plain = [abs(float(prior.total(network.binary)) / network.ms - 1) for network in networks]
+    plain = [abs(prediction_error(float(prior.total(network.binary)), network.ms)) for network in networks]
     everything = any(set(network.binary) == set(prior.names) for network in networks)
     candidates = tuple(shared for shared in candidates if everything or not _is_of_all(prior, shared))
     shared = tuple(each for each in candidates if _is_of_all(prior, each))
@@ -134,7 +135,7 @@ def _leave_one_out(
             continue
         others = [other for index, other in enumerate(networks) if index != left_out]
         predicted = _solve(prior, others, ridge, transitions, footprint).total(network.binary)
-        errors.append(abs(float(predicted) / network.ms - 1))
+        errors.append(abs(prediction_error(float(predicted), network.ms)))
     return errors
 
 

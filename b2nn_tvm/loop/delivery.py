@@ -36,8 +36,8 @@ class Delivery:
 
     ``time`` is the measured time, with the names of the layers that are binary; the budget is about its ``quantile``.
     ``accuracy`` is the library's share of right answers on the ``images`` images of the test set, in [0, 1]; on
-    ``agreeing`` of them its answer is the torch model's. ``libraries`` maps targets to folders, the measured target
-    first.
+    ``agreeing`` of them its answer is the torch model's; ``answers`` are the classes that it says, in the order of the
+    test set. ``libraries`` maps targets to folders, the measured target first.
     """
 
     libraries: dict[str, Path]
@@ -48,6 +48,7 @@ class Delivery:
     images: int
     device: str
     isa: str
+    answers: tuple[int, ...] = ()
     quantile: float | None = None
 
     @property
@@ -86,6 +87,7 @@ def deliver(
         "machine": measuring_machine(job),
         "limit": limit_ms,
         "precision": job.settings.deployment.precision,
+        "kept": "answers",
     }
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
     meaning = job.meaning(_classes(model, job))
@@ -96,6 +98,7 @@ def deliver(
     )
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
     found["time"] = NetworkTime.from_json(found["time"])
+    found["answers"] = tuple(found["answers"])
     return Delivery(libraries={name: output / name for name in targets}, quantile=quantile, **found)
 
 
@@ -121,17 +124,18 @@ def _deliver(
         )
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
-        right, agreeing, images = _answers(job, artifact, model)
+        right, agreeing, answers = _answers(job, artifact, model)
         time = _measure(job, artifact, limit_ms)
         job.progress(PHASE, len(targets) + 2, len(targets) + 2)
         return {
             "time": asdict(time),
             "size_bytes": artifact.size_bytes,
-            "accuracy": right / images,
+            "accuracy": right / len(answers),
             "agreeing": agreeing,
-            "images": images,
+            "images": len(answers),
             "device": time.device,
             "isa": time.isa,
+            "answers": answers,
         }
 
 
@@ -149,11 +153,12 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTim
     return time
 
 
-def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, int]:
-    """(right answers, answers equal to the torch model's, images), counted over the test set, one image at a time on
-    the device.
+def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, list[int]]:
+    """(right answers, answers equal to the torch model's, all answers) over the test set, one image at a time on the
+    device.
     """
-    right = agreeing = images = 0
+    right = agreeing = 0
+    answers: list[int] = []
     model.eval()
     deployment = job.settings.deployment
     (name,) = (spec.name for spec in artifact.inputs)
@@ -168,8 +173,8 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
                 agreeing += found == int(answer)
-                images += 1
-    return right, agreeing, images
+                answers.append(found)
+    return right, agreeing, answers
 
 
 def _as_given(artifact: Artifact, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

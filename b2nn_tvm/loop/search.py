@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +38,7 @@ from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import label_of
 from b2nn_tvm.loop.measuring.busy import busy_words
+from b2nn_tvm.loop.measuring.int8_beside import check_int8, measure_int8
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost, unprofitable_layers
 from b2nn_tvm.loop.measuring.measure_network import SAMPLES
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
@@ -52,8 +55,11 @@ from b2nn_tvm.loop.result_rows import (
     result_rows,
 )
 from b2nn_tvm.loop.results import report
+from b2nn_tvm.loop.results.answers import compare_answers
 from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
-from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
+from b2nn_tvm.loop.results.layer_outcome import layer_outcomes, rest_ms
+from b2nn_tvm.loop.results.origin import origin_of
+from b2nn_tvm.loop.results.result import AchievedBudget, Round, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
@@ -110,7 +116,9 @@ def search(
     front: int = 0,
     front_accuracy: bool = False,
     bundle: bool = False,
+    int8: bool = False,
     fresh: bool = False,
+    command: str = "",
     progress: Progress | None = None,
     note: Note | None = None,
     **keywords: Unpack[SearchKeywords],
@@ -145,7 +153,8 @@ def search(
     ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float
     network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and
     that many random choices of the same measured time. ``bundle`` makes the folders of the delivered libraries ready to
-    be copied to a board.
+    be copied to a board. ``int8`` measures onnxruntime's int8 form of the float network beside the library. ``command``
+    is told in the report as what was typed.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, and measured
     bursts stay in ``output``/costs.json.samples, unless ``fresh``.
@@ -154,6 +163,7 @@ def search(
     arguments that cannot be used, and the errors of the compiler and the device. The selection is MixBin's (Partial
     Binarization of Neural Networks, algorithm 1).
     """
+    started = time.monotonic()
     check_arguments(
         _HINTS,
         {
@@ -185,6 +195,8 @@ def search(
         find_toolchain(targets.get(word))
     note = foreign(note or (lambda text: None))
     check_device(deployment, note=note)
+    if int8:
+        check_int8(deployment.device)
     check_head(settings.training, ignore_head=ignore_head)
     loaded = load_data(data, image_size=image_size, skip_bad=skip_bad, progress=as_progress(progress))
     loaded = adjusted(loaded, mean=mean, std=std, augment=augment)
@@ -243,7 +255,7 @@ def search(
     if doubt := near_chance("the float network", parent.validation_accuracy, loaded):
         note(doubt)
     scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
-    choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
+    choice, mixed, delivery, rounds = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
     if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, loaded)):
         note(doubt)
     by_flops = choose_by_flops(job, goal, scores, choice.measured) if goal.unit == "ms" and scores else None
@@ -251,9 +263,12 @@ def search(
     rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
     manifest = read_manifest(next(iter(delivery.libraries.values())))
+    answers = compare_answers(job, delivery.answers)
     found_plan = plan_of(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
     choice.measured.table.save(folder / "costs.json")
+    known_scores = dict(scores) or ranks_of(job, choice, imported_plan)
+    layer_rows = layer_outcomes(job, found_plan, scores, choice.measured, imported=imported_plan is not None)
     if bundle:
         bundle_libraries(delivery.libraries.values(), loaded)
     found = SearchResult(
@@ -274,9 +289,9 @@ def search(
         rows=rows,
         random_accuracy=interval([row.accuracy for row in rows if row.role == "random"]) if drawn else None,
         random_ms=interval([one.ms for one in drawn]) if drawn else None,
-        attempts=choice.attempts,
+        rounds=rounds,
         quality=quality_of(choice.measured),
-        scores=dict(scores) or ranks_of(job, choice, imported_plan),
+        scores=known_scores,
         libraries=delivery.libraries,
         device=delivery.device,
         isa=delivery.isa,
@@ -293,6 +308,12 @@ def search(
         quantile=goal.quantile,
         preprocess=manifest.preprocess,
         labels=manifest.labels,
+        layers=layer_rows,
+        rest_ms=rest_ms(layer_rows, choice.measured),
+        ends=tuple(replace(each, layers=()) for each in measured.networks[:2]),
+        answers=answers,
+        int8=measure_int8(job, next(iter(delivery.libraries.values()))) if int8 else None,
+        origin=origin_of(job, started=started, command=command),
     )
     report.write(found)
     return found
@@ -305,8 +326,9 @@ def _choose_and_deliver(
     measured: MeasuredCost,
     folder: Path,
     imported_plan: Plan | None,
-) -> tuple[Choice, Trained, Delivery]:
-    """Choose, fine-tune and deliver, again with a lower bound as long as the delivered library is over the budget.
+) -> tuple[Choice, Trained, Delivery, tuple[Round, ...]]:
+    """Choose, fine-tune and deliver, again with a lower bound as long as the delivered library is over the budget; all
+    rounds are kept.
 
     A given plan is delivered once. A choice whose library was over the budget is not chosen again. Raises BudgetError
     where no library keeps the budget.
@@ -314,6 +336,7 @@ def _choose_and_deliver(
     bound = goal.limit
     tried: dict[str, Choice] = {}
     over: dict[str, NetworkTime] = {}
+    rounds: list[Round] = []
     for _ in range(ROUNDS):
         try:
             choice = (
@@ -343,9 +366,24 @@ def _choose_and_deliver(
             plan_digest=digest,
             quantile=goal.quantile,
         )
+        rounds.append(_round(goal, scores, bound, choice, delivery))
         if imported_plan is not None or goal.unit != "ms" or delivery.keeps(goal.limit):
-            return choice, mixed, delivery
+            return choice, mixed, delivery, tuple(rounds)
         measured = choice.measured
         over[name] = delivery.time
         bound *= 0.99 * min(1.0, goal.limit / delivery.time.upper_ms(goal.quantile))
     raise BudgetError(over_budget(list(over.values()), goal.limit, quantile=goal.quantile))
+
+
+def _round(goal: BudgetGoal, scores: Mapping[str, float], bound: float, choice: Choice, delivery: Delivery) -> Round:
+    achieved = delivery.measured_ms if goal.unit == "ms" else choice.predicted
+    upper = delivery.time.upper_ms(goal.quantile) if goal.unit == "ms" else math.nan
+    return Round(
+        bound=bound,
+        attempts=choice.attempts,
+        binary=choice.binary,
+        harm=sum(scores[name] for name in choice.binary) if scores else math.nan,
+        predicted=choice.predicted,
+        time=delivery.time,
+        status=AchievedBudget(goal.unit, goal.limit, achieved, goal.quantile, upper).status,
+    )

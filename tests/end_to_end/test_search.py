@@ -90,7 +90,8 @@ def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     assert not (tmp_path / "state" / "scores").exists()
     assert moved.achieved == moved.predicted <= moved.limit
     assert json.loads((tmp_path / "report.json").read_text())["within_budget"] is True
-    assert "nan" not in (tmp_path / "report.html").read_text()
+    assert not re.search(r"\bnan\b", re.sub(r"data:[^\"]*", "", (tmp_path / "report.html").read_text()))
+    assert all(layer.why for layer in moved.layers if layer.precision == "float")
 
 
 @pytest.mark.sweep
@@ -123,6 +124,22 @@ def test_what_the_data_mean_goes_to_the_board(found) -> None:
         given = artifact.manifest.preprocess(picture)
         np.testing.assert_allclose(given, bundle.test.images[:1], atol=0.51 / 255 / bundle.std[0])
         assert artifact.run({"input": given})["output"].argmax() in range(10)
+
+
+@pytest.mark.sweep
+def test_the_report_is_about_the_delivered_network(found) -> None:
+    assert found.rounds[-1].time == found.time and found.rounds[-1].binary == found.row.binary
+    assert found.rounds[-1].status == found.status == "kept"
+    answers = found.answers
+    assert answers.images == found.images == 360
+    right = sum(after for _, _, _, after in answers.by_class())
+    assert right == round(found.library_accuracy * 360)
+    assert sum(answers.right_before) - right == answers.lost - answers.gained
+    assert {layer.name for layer in found.layers if layer.precision == "binary"} == set(found.plan.binary)
+    assert all(layer.ms["float"] > 0 for layer in found.layers)
+    assert [end.binary for end in found.ends] == [(), tuple(found.scores)]
+    read = b2nn_tvm.load_result(found.folder)
+    assert read.rows == found.rows and read.rounds == found.rounds and read.answers == answers
 
 
 @pytest.mark.sweep
@@ -184,6 +201,7 @@ def test_a_round_over_the_budget_is_kept_by_a_second_run(
     settings = {"data": few_digits(), "output": tmp_path, **QUICK, "epochs": 0}
     first = b2nn_tvm.search(network(), **settings)
     assert len(busy) == 1 and first.achieved <= first.limit
+    assert [each.status for each in first.rounds] == ["over", "kept"]
     deliveries = {path: path.stat().st_mtime_ns for path in (tmp_path / "state" / "delivery").rglob("phase.json")}
     assert deliveries  # perhaps of the same layers: those that were measured anew
     again = b2nn_tvm.search(network(), **settings)

@@ -9,17 +9,41 @@ import pytest
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
-from b2nn_tvm.loop.results.result import CostQuality, ResultRow, SearchResult
+from b2nn_tvm.loop.results.answers import answers_of
+from b2nn_tvm.loop.results.layer_outcome import LayerOutcome
+from b2nn_tvm.loop.results.origin import Origin
+from b2nn_tvm.loop.results.result import CostQuality, ResultRow, Round, SearchResult
 from b2nn_tvm.plan import Plan, Precision
+from tests.support.mixbin import noise
 
 TIME = NetworkTime(
     ("block.conv1",), 1.9, 0.1, 900, 2048, "A CPU", "avx2", (), 1.88, 1.92, 1.95, 2.4, 3.1, bursts=12, quiet=9
 )
+ENDS = (
+    NetworkTime((), 3.1, 0.1, 900, 4096, "A CPU", "avx2", (), 3.0, 3.2),
+    NetworkTime(("block.conv1", "block.conv2"), 1.1, 0.1, 900, 1024, "A CPU", "avx2", (), 1.0, 1.2),
+)
+LAYERS = (
+    LayerOutcome("conv1", "Conv2d", "conv2d_n1", "float", "first convolution", float("nan"), {"float": 0.5}, {}),
+    LayerOutcome(
+        "block.conv1",
+        "Conv2d",
+        "conv2d_n1",
+        "binary",
+        "",
+        0.1,
+        {"float": 1.3, "binary": 0.1},
+        {"float": 900, "binary": 60},
+    ),
+    LayerOutcome("block.conv2", "Conv2d", "", "float", "not needed", 0.5, {"float": 1.2, "binary": 0.2}, {}),
+)
+LABELS = (0, 0, 0, 1, 1, 1, 2, 2)
 
 
 @pytest.fixture
 def result(tmp_path: Path) -> SearchResult:
     layers = {"conv1": Precision.FLOAT, "block.conv1": Precision.BINARY, "block.conv2": Precision.FLOAT}
+    attempt = Attempt(("block.conv1",), 1.8, 1.9, 0.1)
     return SearchResult(
         folder=tmp_path,
         model="<net>",
@@ -44,11 +68,30 @@ def result(tmp_path: Path) -> SearchResult:
         ),
         random_accuracy=Interval(0.91, 0.127, 2),
         random_ms=Interval(1.9, 0.6, 2),
-        attempts=(Attempt(("block.conv1",), 1.8, 1.9, 0.1),),
+        rounds=(Round(2.0, (attempt,), ("block.conv1",), 0.1, 1.8, TIME, "kept"),),
         quality=CostQuality(0.02, 0.05, 0.1, 7),
         scores={"block.conv1": 0.1, "block.conv2": 0.5},
         libraries={"native": tmp_path / "native", "arm": tmp_path / "arm"},
         device="A CPU",
         isa="avx2",
         threads=1,
+        layers=LAYERS,
+        rest_ms=0.1,
+        ends=ENDS,
+        answers=answers_of(noise.images(), LABELS, LABELS, (0, 0, 1, 1, 1, 1, 2, 0)),
+        origin=Origin(
+            data="noise",
+            images={"train": 48, "val": 32, "test": 8},
+            classes=3,
+            input_shape=(1, 8, 8),
+            epochs=2,
+            float_epochs=3,
+            seed=0,
+            target="native",
+            command="b2nn-search --model net",
+            versions={"torch": "2"},
+            seconds=75.0,
+            finished="2026-01-02T03:04:05+00:00",
+            reused=1,
+        ),
     )

@@ -55,6 +55,7 @@ def test_the_plans_layers_are_delivered_and_nothing_is_scored(found: SearchResul
     assert all(math.isnan(score) for score in found.scores.values()) and set(found.scores) == set(noise.LAYERS)
     assert found.achieved == found.predicted <= found.limit and found.unit == "bytes"
     assert [row.role for row in found.rows] == ["float", "mixed"] and found.random_ms is None
+    assert [each.binary for each in found.rounds] == [HALF] and math.isnan(found.rounds[0].harm)
     assert found.images == 8 and found.library_accuracy == pytest.approx(found.accuracy, abs=1 / 8)
 
 

@@ -6,8 +6,10 @@ import math
 from statistics import median
 
 from b2nn_tvm.costs.budget import quantile_word
+from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import TOLERANCE, Interval
+from b2nn_tvm.loop.measuring.int8_beside import Int8Beside
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.plan import Certificate
@@ -26,17 +28,16 @@ def lines(result: SearchResult) -> list[str]:
             f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms{_at(result.quantile)}:"
             f" {_error(result.prediction_error)}"
         )
-    pairs = predictions(result)
-    if len(pairs) > 1:
-        errors = [abs(predicted / measured - 1) for predicted, measured in pairs]
-        found.append(
-            f"{len(errors)} networks predicted before they were measured: median error {median(errors):.1%}, worst"
-            f" {max(errors):.1%}"
-        )
+    if words := prediction_words(result):
+        found.append(words)
+    if len(result.rounds) > 1:
+        found.append(_rounds(result))
     if result.time is not None:
         found.append(_two_times(result.time))
     if result.by_flops is not None:
         found.append(_flops(result, result.by_flops))
+    if result.int8 is not None:
+        found.append(int8_words(result.int8))
     if result.unprofitable:
         slow = ", ".join(
             f"{layer.name} ({layer.float_ms:.4g} ms float, {layer.binary_ms:.4g} binary)"
@@ -67,6 +68,27 @@ def lines(result: SearchResult) -> list[str]:
         f" {', '.join(map(str, result.libraries.values()))}"
     )
     return found
+
+
+def int8_words(int8: Int8Beside) -> str:
+    """What onnxruntime's int8 form of the float network needs and knows, beside the library."""
+    return (
+        f"onnxruntime {int8.version} runs the float network in int8 in {int8.ms:.4g} ms, the library takes"
+        f" {int8.library_ms:.4g} ms in the same turns and is {int8.ms / int8.library_ms:.2f} times as fast; the int8"
+        f" form's accuracy is {100 * int8.accuracy:.2f} %, its file has {int8.size_bytes / 1024:.0f} KiB"
+    )
+
+
+def prediction_words(result: SearchResult) -> str:
+    """How far the predictions were off, the delivered network's among them; empty where there are too few to say."""
+    pairs = predictions(result)
+    if len(pairs) < 2:
+        return ""
+    errors = [abs(prediction_error(*pair)) for pair in pairs]
+    return (
+        f"{len(errors)} networks predicted before they were measured: median error {median(errors):.1%}, worst"
+        f" {max(errors):.1%}"
+    )
 
 
 def predictions(result: SearchResult) -> list[tuple[float, float]]:
@@ -103,6 +125,15 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
     return f"{head}, within the budget, with a summed harm of {other.harm:.4g} in place of {mine:.4g}"
 
 
+def _rounds(result: SearchResult) -> str:
+    """What the rounds before the last one delivered, and why they were not the last."""
+    earlier = ", ".join(
+        f"{len(each.binary)} binary layers at {each.time.at(result.quantile):.4g} ms ({each.status})"
+        for each in result.rounds[:-1]
+    )
+    return f"{len(result.rounds)} rounds: libraries that did not keep the budget for certain came first: {earlier}"
+
+
 def _front(result: SearchResult) -> str:
     points = ", ".join(
         f"{point.ms:.4g} ms with harm {point.harm:.4g}" + (" (the knee)" if point.knee else "")
@@ -120,7 +151,9 @@ def _progression(result: SearchResult) -> str:
 def _comparison(result: SearchResult, accuracy: Interval, ms: Interval) -> str:
     mean = accuracy.mean
     seeds = ", ".join(str(row.seed) for row in result.rows if row.role == "random")
-    word = "above" if result.accuracy > mean else "below" if result.accuracy < mean else "equal to"
+    word = "above" if result.accuracy > mean else "below"
+    if not abs(result.accuracy - mean) > accuracy.half_width:
+        word = "not told apart from"
     return (
         f"mixed {100 * result.accuracy:.2f} % is {word} the mean {with_interval(accuracy, 100, 2)} % of "
         f"{accuracy.count} random choices (seeds {seeds}; 95 % interval) that were measured at "

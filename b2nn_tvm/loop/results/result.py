@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
 from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.measuring.int8_beside import Int8Beside
 from b2nn_tvm.loop.measuring.measure_costs import UnprofitableLayer
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.results.answers import Answers
+from b2nn_tvm.loop.results.layer_outcome import LayerOutcome
+from b2nn_tvm.loop.results.origin import Origin
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.plan import Plan
@@ -76,6 +81,24 @@ class AchievedBudget:
         return "not told apart" if self.upper > self.limit else "kept"
 
 
+@dataclass(frozen=True)
+class Round:
+    """One round of the loop: a choice of layers within ``bound``, and what its library was measured at.
+
+    ``attempts`` are the candidates that were built and measured for the choice; ``binary``, ``harm`` and ``predicted``
+    are those of the chosen one. The bound and the prediction are in the budget's unit; the harm is NaN where nothing
+    was scored.
+    """
+
+    bound: float
+    attempts: tuple[Attempt, ...]
+    binary: tuple[str, ...]
+    harm: float
+    predicted: float
+    time: NetworkTime
+    status: str
+
+
 @dataclass(frozen=True, repr=False)
 class SearchResult:
     """The outcome of a search; every file it names lies below ``folder``.
@@ -86,7 +109,9 @@ class SearchResult:
     ``library_accuracy`` is the library's share of right answers on the ``images`` images of the test set; on
     ``agreeing`` of them its answer is the torch model's. ``conversion`` is the form of binary layers; ``steps`` are the
     steps of a progression, in the order in which layers became binary. ``preprocess`` and ``labels`` are those of the
-    delivered libraries' manifests.
+    delivered libraries' manifests. ``rounds`` are all rounds of the loop; the last one delivered the network.
+    ``rest_ms`` is the measured time of all that is none of the ``layers``; ``ends`` are the times of the all-float and
+    the all-binary network. ``int8`` is onnxruntime's int8 form of the float network, where it was measured.
     """
 
     folder: Path
@@ -106,7 +131,7 @@ class SearchResult:
     rows: tuple[ResultRow, ...]
     random_accuracy: Interval | None
     random_ms: Interval | None
-    attempts: tuple[Attempt, ...]
+    rounds: tuple[Round, ...]
     quality: CostQuality | None
     scores: dict[str, float]
     libraries: dict[str, Path]
@@ -122,6 +147,12 @@ class SearchResult:
     quantile: float | None = None
     preprocess: Preprocess | None = None
     labels: tuple[str, ...] | None = None
+    layers: tuple[LayerOutcome, ...] = ()
+    rest_ms: float = 0.0
+    ends: tuple[NetworkTime, ...] = ()
+    answers: Answers | None = None
+    origin: Origin | None = None
+    int8: Int8Beside | None = None
 
     def __repr__(self) -> str:
         """The outcome in a line; ``report.lines`` and report.html have the rest."""
@@ -131,6 +162,11 @@ class SearchResult:
             f"<SearchResult {self.model}: {self.status} {self.budget}{time}, accuracy {100 * row.accuracy:.2f} %,"
             f" {len(row.binary)} of {len(self.scores)} layers binary, in {self.folder}>"
         )
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The candidates of all rounds, in the order in which they were measured."""
+        return tuple(attempt for each in self.rounds for attempt in each.attempts)
 
     @property
     def budgets(self) -> tuple[AchievedBudget, ...]:
@@ -155,6 +191,11 @@ class SearchResult:
         return next(row for row in self.rows if row.role == "mixed")
 
     @property
+    def float_row(self) -> ResultRow:
+        """The all-float network's row."""
+        return next(row for row in self.rows if row.role == "float")
+
+    @property
     def accuracy(self) -> float:
         """The chosen network's share of right answers on the test set."""
         return self.row.accuracy
@@ -164,7 +205,7 @@ class SearchResult:
         """Predicted over measured time, less one; None where nothing was measured."""
         if self.unit != "ms" or not self.measured_ms:
             return None
-        return self.predicted / self.measured_ms - 1
+        return prediction_error(self.predicted, self.measured_ms)
 
     def load(self) -> Artifact:
         """The compiled network, ready to run here."""

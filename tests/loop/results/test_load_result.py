@@ -14,6 +14,7 @@ from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.front import FrontPoint
 from b2nn_tvm.loop.results import report
 from b2nn_tvm.loop.results.load_result import load_result
+from b2nn_tvm.loop.results.page import page
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.preprocess import Preprocess
 
@@ -45,6 +46,13 @@ def test_what_the_data_mean_is_there_again(written: SearchResult) -> None:
     report.write(replace(written, preprocess=photo, labels=("cat", "dog")))
     found = load_result(written.folder)
     assert (found.preprocess, found.labels) == (photo, ("cat", "dog"))
+
+
+def test_the_page_can_be_made_again(written: SearchResult) -> None:
+    found = load_result(written.folder)
+    assert page(found) == page(written)
+    assert found.answers == written.answers and found.origin == written.origin and found.rounds == written.rounds
+    assert math.isnan(found.layers[0].harm) and found.layers[1:] == written.layers[1:]
 
 
 def test_a_folder_may_move(written: SearchResult, tmp_path: Path) -> None:

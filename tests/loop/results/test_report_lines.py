@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
+from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.measuring.int8_beside import Int8Beside
 from b2nn_tvm.loop.measuring.measure_costs import UnprofitableLayer
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results import report
@@ -23,8 +26,36 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
     assert "the prediction was 5.3% too low" in text
     assert "4 networks predicted before they were measured: median error 5.3%, worst 7.7%" in text
     assert "359 of them" in text and "seeds 7, 9" in text
-    assert "mixed 95.00 % is above the mean 91.00 ± 12.70 %" in text
+    assert "mixed 95.00 % is not told apart from the mean 91.00 ± 12.70 %" in text
     assert "exceeded by 5.0%" in "\n".join(lines(replace(result, achieved=2.1)))
+
+
+def test_an_accuracy_outside_of_the_interval_is_above_or_below_it(result: SearchResult) -> None:
+    close = replace(result, random_accuracy=Interval(0.91, 0.03, 2))
+    assert "mixed 95.00 % is above the mean 91.00 ± 3.00 %" in "\n".join(lines(close))
+    single = replace(result, random_accuracy=Interval(0.91, math.inf, 1))
+    assert "is not told apart from the mean 91.00 %" in "\n".join(lines(single))
+
+
+def test_one_definition_of_the_error_of_a_prediction(result: SearchResult) -> None:
+    """The delivered network is among those whose worst error is said; its own error is never larger."""
+    text = "\n".join(lines(replace(result, predicted=1.33, measured_ms=1.9, achieved=1.9)))
+    assert "the prediction was 30.0% too low" in text and "worst 30.0%" in text
+
+
+def test_int8_beside_the_library_is_said_where_it_was_measured(result: SearchResult) -> None:
+    assert "onnxruntime" not in "\n".join(lines(result))
+    text = "\n".join(lines(replace(result, int8=Int8Beside(0.3, 0.2, 0.955, 2048, "1.2"))))
+    assert "onnxruntime 1.2 runs the float network in int8 in 0.3 ms" in text
+    assert "takes 0.2 ms in the same turns and is 1.50 times as fast" in text and "95.50 %, its file has 2 KiB" in text
+
+
+def test_rounds_before_the_last_one_are_told(result: SearchResult) -> None:
+    assert "did not keep the budget for certain came first" not in "\n".join(lines(result))
+    (last,) = result.rounds
+    first = replace(last, time=replace(last.time, ms=2.2), status="over")
+    text = "\n".join(lines(replace(result, rounds=(first, last))))
+    assert "2 rounds" in text and "1 binary layers at 2.2 ms (over)" in text
 
 
 def test_random_choices_of_another_time_are_said_to_be(result: SearchResult) -> None:

@@ -18,6 +18,12 @@ def test_the_row_is_the_chosen_networks(result: SearchResult) -> None:
     assert replace(result, rows=result.rows[::-1]).row == result.row
 
 
+def test_rows_and_candidates_are_found(result: SearchResult) -> None:
+    assert result.float_row.role == "float" and result.float_row.accuracy == 0.97
+    twice = replace(result, rounds=result.rounds * 2)
+    assert twice.attempts == result.rounds[0].attempts * 2
+
+
 def test_the_prediction_is_off_by_a_share_of_the_measured_time(result: SearchResult) -> None:
     assert result.prediction_error == pytest.approx(1.8 / 1.9 - 1)
     assert replace(result, predicted=3.8).prediction_error == pytest.approx(1.0)

@@ -1,0 +1,94 @@
+"""report.html is one file, and says what the result says."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.results.page import page
+from b2nn_tvm.loop.results.result import SearchResult
+
+
+class Balance(HTMLParser):
+    """Fails where tags do not close in order."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        """<path/> closes itself."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def text(result: SearchResult) -> str:
+    return page(result)
+
+
+def test_the_page_is_self_contained_and_escaped(text: str) -> None:
+    assert text.startswith("<!DOCTYPE html>")
+    assert "&lt;net&gt;" in text and "<net>" not in text
+    assert not any(word in text for word in ("http:", "https:", "<script", "<link", "url(http"))
+    assert all(source.startswith("data:") for source in re.findall(r'src="([^"]*)', text))
+    closed = Balance()
+    closed.feed(text)
+    assert closed.open == []
+
+
+def test_charts_follow_the_scheme_and_their_ids_differ(text: str) -> None:
+    charts = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert "var(--chosen)" in charts and "var(--ink)" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)[:200]
+    colours = set(re.findall(r"#[0-9a-f]{6}\b", re.sub(r'"#[^"]*"|url\(#[^)]*\)', "", charts)))
+    assert colours <= {"#000000"}  # matplotlib's clip paths name no colour, and nothing else is drawn in black
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids)) > 0
+
+
+def test_a_layer_says_why_it_stayed_float(result: SearchResult, text: str) -> None:
+    for layer in result.layers:
+        assert (layer.why != "") == (layer.precision == "float")
+        assert f'<td class="why">{layer.why}</td>' in text
+
+
+def test_every_precision_has_a_colour_of_its_own(result: SearchResult) -> None:
+    """There is room for precisions that nobody has thought of."""
+    (first, *others) = result.layers
+    text = page(replace(result, layers=(replace(first, precision="int4", ms={"int4": 0.1}), *others)))
+    colours = re.findall(r"--precision-\d: (#\w+);", text)
+    assert len(set(colours)) == 6  # three precisions, light and dark
+    assert ">int4</span>" in text and ">int4 ms</th>" in text
+
+
+def test_a_budget_that_is_not_kept_is_red_or_open_in_the_heading(result: SearchResult) -> None:
+    over = page(replace(result, achieved=2.1))
+    assert '<h1 class="over">&lt;net&gt; over the budget of 2ms</h1>' in over and "of 2 ms exceeded" in over
+    assert "<h1>&lt;net&gt; within 2ms</h1>" in page(result)
+
+
+def test_observed_times_are_said_to_be(result: SearchResult) -> None:
+    point = FrontPoint(("block.conv1",), 0.1, 2.4, math.nan, math.nan)
+    text = page(replace(result, quantile=0.9, budget="2.5ms@p90", limit=2.5, front=(point, replace(point, ms=3.0))))
+    assert "within 2.5ms@p90" in text and ">nan<" not in text
+    assert "milliseconds at p90" in text and "bars are 95 % intervals" not in text
+
+
+def test_a_result_without_harm_or_answers_has_a_page(result: SearchResult) -> None:
+    """As that of a plan from a file, or of an earlier step."""
+    (last,) = result.rounds
+    bare = replace(result, rounds=(replace(last, harm=math.nan, attempts=()),), answers=None, origin=None, layers=())
+    text = page(bare)
+    assert not any(words in text for words in ('aria-label="harm', "Images whose answer changed", "How it was made"))
