@@ -20,7 +20,7 @@ def check_arguments(hints: Mapping[str, Any], given: Mapping[str, object], **hin
     """Raise InputError for the first of the values ``given`` whose type is not that of its name in ``hints``.
 
     Hints are classes, unions of them, or a Sequence or Mapping of anything; a float may be any number, an int any whole
-    number, and True is neither. ``hint_at`` says more to a name: "make one with onnx.save".
+    number, and True is neither. ``hint_at`` says more to a name: "write one with onnx.save".
     """
     for name, value in given.items():
         if name in hints and not _fits(value, hints[name]):

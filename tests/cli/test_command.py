@@ -215,11 +215,3 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
 def test_the_choices_of_an_input_are_those_of_the_compiler() -> None:
     option = next(each for each in compile_command.params if each.name == "input_format")
     assert tuple(option.type.choices) == INPUT_FORMATS and option.default == FLOATS
-
-
-@pytest.mark.parametrize(("text", "numbers"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
-def test_numbers_have_commas_between_them(text: str, numbers: tuple[float, ...]) -> None:
-    assert Numbers().convert(text, None, None) == numbers
-    for wrong in ("", "red", "1;2"):
-        with pytest.raises(click.BadParameter, match="expected numbers such as 0.485,0.456,0.406, but got"):
-            Numbers().convert(wrong, None, None)
