@@ -60,14 +60,14 @@ class Oracle:
     @cached_property
     def half(self) -> bool:
         """Whether any value of the network has half precision."""
-        return _is_half(self._outline())
+        return _is_half(self._outline)
 
     @cached_property
     def compares(self) -> bool:
         """Whether a node of the network compares or rounds."""
         from b2nn_tvm.verification.decisions import COMPARISONS, ROUNDINGS
 
-        return any(node.op_type in {*COMPARISONS, *ROUNDINGS} for node in _all_nodes(self._outline()))
+        return any(node.op_type in {*COMPARISONS, *ROUNDINGS} for node in _all_nodes(self._outline))
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs by name. Raises NoReference where onnxruntime fails on these inputs."""
@@ -97,19 +97,18 @@ class Oracle:
         return input_uses(self._inlined())
 
     def _file(self) -> str | bytes:
-        """The file itself, where onnxruntime takes it as it is, else the bytes of the rewritten model."""
+        """The file without its weights, where onnxruntime takes it as it is, else the bytes of the rewritten model."""
         from google.protobuf.message import DecodeError
 
         from b2nn_tvm.verification.oracle_model import needs_rewriting
 
         try:
-            outline = self._outline()
+            outline = self._outline
         except DecodeError:
             return str(self._path)  # onnxruntime will name the fault of the file
-        if needs_rewriting(outline, sign_zero=self._sign_zero):
-            content: bytes = self._model().SerializeToString()
-            return content
-        return str(self._path)
+        model = self._model() if needs_rewriting(outline, sign_zero=self._sign_zero) else outline
+        content: bytes = model.SerializeToString()
+        return content
 
     def _converted_session(self) -> InferenceSession:
         """The file as the compiler reads it, where onnxruntime takes neither its opset nor its version of ONNX."""
@@ -123,11 +122,12 @@ class Oracle:
         except (B2nnError, ValueError):  # the first refusal is about the file that the user has
             raise refusal from None
 
+    @cached_property
     def _outline(self) -> onnx.ModelProto:
-        """The file's model without the weights in other files."""
-        import onnx
+        """The file's model, whose weights stay in their files."""
+        from b2nn_tvm.verification.outline import read_outline
 
-        return onnx.load(self._path, load_external_data=False)
+        return read_outline(self._path.resolve())
 
     def _model(self) -> onnx.ModelProto:
         """The file's model in operators that onnxruntime has, where each Sign has the value ``sign_zero`` at 0."""
@@ -149,7 +149,7 @@ class Oracle:
         """The same without functions, of an opset in which decisions can be forced."""
         from onnx import inliner
 
-        opset = next((each.version for each in self._outline().opset_import if each.domain in ("", "ai.onnx")), 0)
+        opset = next((each.version for each in self._outline.opset_import if each.domain in ("", "ai.onnx")), 0)
         if opset < OLDEST_FORCED:
             self._converted = True
         return inliner.inline_local_functions(self._model())
@@ -161,6 +161,10 @@ class Oracle:
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.x64quantprecision", "1")  # else 8-bit products saturate on AVX2
+        # The few runs of a check pay neither for a second copy of all weights in another order, nor for one in memory.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        folder = str(self._path.resolve().parent)  # onnxruntime refuses links that lead out of it
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -25,7 +25,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("onnx_files", "onnx_nodes", "random_graphs", "damaged_files", "timm_models", "checkpoints", "image_folders")
+NAMES = (
+    *("onnx_files", "onnx_nodes", "random_graphs", "damaged_files", "timm_models", "checkpoints", "image_folders"),
+    "compile_cost",
+)
 
 OUTCOME, REASON = "outcome", "reason"
 CRASHED, TIMED_OUT = "crashed", "timed out"
