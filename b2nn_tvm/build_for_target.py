@@ -62,8 +62,10 @@ def build_for_target(
     vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
     say("rewrite")
+    inputs, outputs, networks = imported.input_names, imported.output_names, [imported]
+    del imported
     with watch():
-        kernels = to_kernels(imported, vector_unit.layout, tvm_target)
+        kernels = to_kernels(networks.pop(), vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tuning.trials:
         records = _tune(kernels.module, target, records, tuning)
@@ -83,16 +85,17 @@ def build_for_target(
     program = lower_to_program(
         module,
         symbols=built.symbols,
-        inputs=imported.input_names,
-        outputs=imported.output_names,
+        inputs=inputs,
+        outputs=outputs,
         workspace_bytes=max(built.workspaces.values(), default=0),
         context=context,
     )
     say("link")
     objects = built.objects(step.symbol for step in program.steps)
-    # The program holds all constants, so that those of the modules would be in memory twice while linker and check run.
-    del imported, kernels, scheduled, module, context
-    build_library(program, objects, target, output, metadata=metadata, static=static, check=check)
+    # Nobody else keeps the weights: those before the passes, and those in the library while it is checked.
+    programs = [program]
+    del kernels, scheduled, module, context, program
+    build_library(programs.pop(), objects, target, output, metadata=metadata, static=static, check=check)
 
 
 def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tuning) -> Records:
