@@ -14,7 +14,6 @@ import numpy as np
 import onnx
 import tvm
 from tvm import relax
-from tvm.relax.frontend.onnx import from_onnx
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_operators import check_operators
@@ -27,6 +26,7 @@ from b2nn_tvm.frontend.refuse_empty import refuse_empty
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, constant, op_name
+from b2nn_tvm.tvm_internals.onnx_importer import import_unchecked
 
 SIGN_ZERO = ("+1", "-1")
 
@@ -79,7 +79,7 @@ def _converted(
     """The module of TVM's importer; its errors outside of any node's converter become UnsupportedError."""
     try:
         with converters(sign_zero, record), _silenced():
-            return from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})
+            return import_unchecked(model, shapes)
     except B2nnError:
         raise
     except Exception as error:

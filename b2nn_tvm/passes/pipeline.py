@@ -31,6 +31,7 @@ from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
 from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
 from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
 from b2nn_tvm.passes.framework.compile_context import CompileContext, compile_context
+from b2nn_tvm.passes.framework.forget_arrays import ForgetArrays
 from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
 from b2nn_tvm.passes.fuse.fuse_pack import FusePack
 from b2nn_tvm.passes.fuse.fuse_pad import FusePad
@@ -48,6 +49,7 @@ from b2nn_tvm.passes.lower.lower_extrema import LowerExtrema
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
+from b2nn_tvm.tvm_internals.moved_module import moved
 
 
 def canonicalize(context: CompileContext) -> tuple[Pass, ...]:
@@ -103,6 +105,7 @@ def convert_layout(context: CompileContext) -> tuple[Pass, ...]:
         relax.transform.EliminateCommonSubexpr(),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(),
+        ForgetArrays(context),
     )
 
 
@@ -149,6 +152,7 @@ def fuse_kernels(context: CompileContext) -> tuple[Pass, ...]:
         FusePad(context),
         PackWeights(context),
         CopyOutputs(context),
+        ForgetArrays(context),  # again: weights are packed now
     )
 
 
@@ -187,9 +191,14 @@ class Kernels:
 
 
 def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target.Target) -> Kernels:
-    """Canonicalize, convert to NHWC, lower to our operators with their data in ``layout``, and fuse."""
+    """Canonicalize, convert to NHWC, lower to our operators with their data in ``layout``, and fuse.
+
+    The passes free the constants of ``imported`` that they replace, unless a caller keeps it.
+    """
     context = compile_context(imported.layers, layout=layout, target=target)
-    return Kernels(run(before_scheduling(context), imported.module, context, name="before_scheduling"), context)
+    module = moved(imported.module)
+    del imported
+    return Kernels(run(before_scheduling(context), module, context, name="before_scheduling"), context)
 
 
 def finish_scheduled(module: tvm.IRModule, context: CompileContext) -> tvm.IRModule:
