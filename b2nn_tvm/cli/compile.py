@@ -148,7 +148,9 @@ def main(
     from b2nn_tvm.cli import draw_progress, explanation
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.targets import target as targets
+    from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
 
+    import_tvm_alone()
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
     folder = _folder({"model": model, "target": targets.get(target).name, "output": output})
