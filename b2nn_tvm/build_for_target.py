@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import tvm
 
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
+    from b2nn_tvm.deploy.library.manifest import Manifest
     from b2nn_tvm.deploy.library.verification import Verification
     from b2nn_tvm.frontend.import_onnx import ImportedModel
     from b2nn_tvm.schedules.tiles.tile_records import Records
@@ -51,9 +52,9 @@ def build_for_target(
     say: Callable[[str], None] = lambda phase: None,
     check: Callable[[Path], Verification] | None = None,
     watch: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> None:
-    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``; what no caller holds of it
-    is freed on the way.
+) -> Manifest:
+    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``, and return its manifest;
+    what no caller holds of ``imported`` is freed on the way.
 
     ``say`` is told each phase as it begins; ``static`` and ``check`` are as build_library takes them. ``watch`` makes
     the context in which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError,
@@ -95,7 +96,7 @@ def build_for_target(
     # Nobody else keeps the weights: those before the passes, and those in the library while it is checked.
     programs = [program]
     del kernels, scheduled, module, context, program
-    build_library(programs.pop(), objects, target, output, metadata=metadata, static=static, check=check)
+    return build_library(programs.pop(), objects, target, output, metadata=metadata, static=static, check=check)
 
 
 def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tuning) -> Records:

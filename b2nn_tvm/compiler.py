@@ -57,7 +57,7 @@ def compile_model(
     import onnx
 
     from b2nn_tvm.build_for_target import Tuning, build_for_target
-    from b2nn_tvm.deploy.library.artifact import load
+    from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
     from b2nn_tvm.deploy.library.toolchain import find_toolchain
     from b2nn_tvm.deploy.library.verification import not_checked
@@ -107,7 +107,7 @@ def compile_model(
 
         tuning = Tuning(tune, device, progress)
         # Without a stand-in nobody needs the imported weights any more, and the compiler may free them on its way.
-        build_for_target(
+        manifest = build_for_target(
             networks.pop(),
             info,
             output,
@@ -120,7 +120,7 @@ def compile_model(
         )
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
-    return load(output)
+    return Artifact(Path(output), manifest)
 
 
 def _dumping(folder: str | os.PathLike[str] | None) -> Callable[[], AbstractContextManager[object]]:

@@ -27,10 +27,14 @@ class OncePerArray(Generic[Result]):
     def __call__(self, array: np.ndarray) -> Result:
         if array.flags.writeable:
             return self._function(array)
-        key = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+        key = _key(array)
         if key not in self._known:
             self._known[key] = array, self._function(array)
         return self._known[key][1]
+
+    def share(self, array: np.ndarray, copy: np.ndarray) -> None:
+        """Let ``copy``, which can only be read and has the values of ``array``, have the result for ``array``."""
+        self._known[_key(copy)] = copy, self(array)
 
     def keep_only(self, arrays: Iterable[np.ndarray]) -> None:
         """Forget the results for arrays that show no memory of ``arrays``, which keep theirs."""
@@ -43,3 +47,7 @@ class OncePerArray(Generic[Result]):
             return at >= 0 and end <= bounds[at][1]
 
         self._known = {key: entry for key, entry in self._known.items() if shown(entry[0])}
+
+
+def _key(array: np.ndarray) -> _Key:
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype

@@ -50,3 +50,12 @@ def test_arrays_that_are_not_needed_are_forgotten_with_their_parts():
     total.keep_only([])
     total(kept)
     assert len(asked) == 3
+
+
+def test_a_copy_in_another_order_has_the_result_of_the_array():
+    asked = []
+    total = OncePerArray(lambda array: asked.append(array.shape) or float(array.sum()))
+    array, copy = read_only([[1, 2, 3], [4, 5, 6]]), read_only([[1, 4], [2, 5], [3, 6]])
+    total.share(array, copy.T)
+    assert (total(copy.T), total(array), total(copy)) == (21, 21, 21)
+    assert asked == [(2, 3), (3, 2)]

@@ -13,7 +13,8 @@ PROGRAM = f"""
 import subprocess, sys
 x = b"1" * (200 << 20)
 subprocess.run([sys.executable, "-c", {HOLD!r}, "300", "0.3"], check=True)
-print("both", "\\n", "the end")
+print("both")
+print("the end")
 sys.exit(3)
 """
 
