@@ -33,7 +33,8 @@ def read_outline(path: Path) -> onnx.ModelProto:
     with path.open("rb") as file:
         try:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return onnx.ModelProto.FromString(_model(content, path.name))
+                model: onnx.ModelProto = onnx.ModelProto.FromString(_model(content, path.name))
+                return model
         except ValueError:  # an empty file, or one that this simple reader does not understand
             return onnx.load(path, load_external_data=False)
 

@@ -109,5 +109,5 @@ class Program:
     layers: tuple[LayerRow, ...]
     arena_bytes: int
     workspace_bytes: int
-    constants: Constants
+    constants: Constants = Constants()
     rewrites: tuple[Rewrite, ...] = ()
