@@ -11,12 +11,13 @@ protobuf.dev/programming-guides/encoding.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 LARGE = 2**16  # bytes; smaller initializers stay in the model
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
@@ -37,6 +38,29 @@ def read_outline(path: Path) -> onnx.ModelProto:
                 return model
         except ValueError:  # an empty file, or one that this simple reader does not understand
             return onnx.load(path, load_external_data=False)
+
+
+class StoredWeights(Mapping[str, np.ndarray]):
+    """The initializers of a graph that are external data in ``folder``, by name; they are read when they are asked
+    for, and not kept.
+    """
+
+    def __init__(self, graph: onnx.GraphProto, folder: Path) -> None:
+        self._folder = folder
+        external = (tensor for tensor in graph.initializer if tensor.data_location == TensorProto.EXTERNAL)
+        self._tensors = {tensor.name: tensor for tensor in external}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        tensor = TensorProto()
+        tensor.CopyFrom(self._tensors[name])  # which receives the bytes
+        array: np.ndarray = numpy_helper.to_array(tensor, str(self._folder))
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
 
 
 @dataclass(frozen=True)

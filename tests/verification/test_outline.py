@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm.verification.oracle import Oracle
-from b2nn_tvm.verification.outline import LARGE, read_outline
+from b2nn_tvm.verification.outline import LARGE, StoredWeights, read_outline
 
 INPUTS = LARGE // 4
 
@@ -85,3 +85,39 @@ def test_a_file_that_is_no_model_is_refused_as_by_onnx(tmp_path: Path) -> None:
             read_outline(tmp_path / "bad.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"")
     assert read_outline(tmp_path / "bad.onnx") == onnx.ModelProto()
+
+
+def test_stored_weights_are_read_one_at_a_time(tmp_path: Path) -> None:
+    small = numpy_helper.from_array(weights(1)[:5], "small")
+    path = written(tmp_path / "net.onnx", numpy_helper.from_array(weights(0), "w"), small)
+    outline = read_outline(path)
+    before = outline.ByteSize()
+    stored = StoredWeights(outline.graph, tmp_path)
+    assert list(stored) == ["w"]
+    np.testing.assert_array_equal(stored["w"], weights(0))
+    assert outline.ByteSize() == before
+
+
+@pytest.mark.parametrize("opset", [9, 13])
+def test_decisions_of_a_network_with_large_weights_are_forced(tmp_path: Path, monkeypatch, opset: int) -> None:
+    """The one of opset 9 is converted first, and kept in a file of its own."""
+    monkeypatch.setattr("b2nn_tvm.verification.oracle.LARGEST_IN_MEMORY", LARGE)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["sums"]),
+        helper.make_node("Greater", ["sums", "zero"], ["above"]),
+        helper.make_node("Cast", ["above"], ["y"], to=TensorProto.FLOAT),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, INPUTS])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3])
+    tensors = [numpy_helper.from_array(weights(0), "w"), numpy_helper.from_array(np.float32(0), "zero")]
+    graph = helper.make_graph(nodes, "signs", [x], [y], tensors)
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=4), path)
+    oracle = Oracle(path)
+    (decision,) = oracle.forced.decisions
+    values = {"x": np.ones((2, INPUTS), np.float32)}
+    free = oracle.forced.run(values, {}, {}).outputs["y"]
+    np.testing.assert_array_equal(free, oracle.run(values)["y"])
+    turned = oracle.forced.run(values, {decision.result: {0: not free.flat[0]}}, {decision.result: (2, 3)})
+    assert turned.outputs["y"].flat[0] == 1 - free.flat[0]
+    assert oracle.closest_tie(values) > 0
