@@ -110,9 +110,9 @@ def _export(name: str, path: Path) -> None:
 
 
 def _of_timm(name: str) -> torch.nn.Module:
-    from tests.surveys import timm_models
+    from tests.support.surveys.prepare_timm import prepare_timm
 
-    timm_models.names()  # so that timm can be imported
+    prepare_timm()
     import timm
 
     return timm.create_model(name, pretrained=False)
