@@ -152,7 +152,8 @@ class Oracle:
             model = load_model(self._path)
             model.ir_version = min(model.ir_version, NEWEST_IR)
         elif not needs_rewriting(self._outline, sign_zero=self._sign_zero):
-            return onnx.ModelProto.FromString(self._outline.SerializeToString())
+            outline: onnx.ModelProto = onnx.ModelProto.FromString(self._outline.SerializeToString())
+            return outline
         else:
             model = onnx.load(self._path)
         if needs_rewriting(model, sign_zero=self._sign_zero):
