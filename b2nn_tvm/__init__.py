@@ -1,7 +1,12 @@
 """b2nn-tvm: a network and a budget in milliseconds become a library for the device that keeps the budget."""
 
+import os as _os
 from pathlib import Path as _Path
 from typing import Any as _Any
+
+# Idle threads of torch spin while they wait, which takes the cores from those that compute, and from what is measured.
+# OpenMP reads this once, when torch is imported: so import this package first. What the user says counts.
+_os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if (
     _Path(__file__).parent.parent / "schedules"

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from b2nn_tvm.deploy.codegen.build_kernels import build_kernels
 from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
 from b2nn_tvm.deploy.library.build_library import build_library
-from b2nn_tvm.passes.pipeline import finish_scheduled, to_kernels
+from b2nn_tvm.faults.program_fault import faults_of
+from b2nn_tvm.passes.framework.find_fault import failing_kernel
+from b2nn_tvm.passes.pipeline import Kernels, finish_scheduled, to_kernels
 from b2nn_tvm.progress import Progress, silent
 from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import load_records, user_records_path
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.schedules.tuning.metaschedule import Bench
     from b2nn_tvm.targets.target import TargetInfo
 
+R = TypeVar("R")
 KERNELS = "kernels"  # the folder of compiled kernels in the user's cache
 
 
@@ -58,7 +62,7 @@ def build_for_target(
 
     ``say`` is told each phase as it begins; ``static`` and ``check`` are as build_library takes them. ``watch`` makes
     the context in which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError,
-    InputError, and the errors of ``check``.
+    InputError, ProgramFault, which names the node or layer, and the errors of ``check``.
     """
     vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
@@ -71,11 +75,13 @@ def build_for_target(
     if tuning.trials:
         records = _tune(kernels.module, target, records, tuning)
     say("schedule")
-    scheduled = schedule_module(kernels.module, vector_unit=vector_unit, records=records)
+    schedule = partial(schedule_module, vector_unit=vector_unit, records=records)
+    scheduled = _each_kernel("scheduling the loops", schedule, kernels.module, kernels)
     with watch():
         module = finish_scheduled(scheduled.module, kernels.context)
     say("generate code")
-    built = build_kernels(module, tvm_target, cache=user_content_cache(KERNELS))
+    build = partial(build_kernels, target=tvm_target, cache=user_content_cache(KERNELS))
+    built = _each_kernel("generating code", build, module, kernels)
     context = LoweringContext(
         find_layer=kernels.context.kernels.find,
         descriptions=scheduled.descriptions,
@@ -97,6 +103,12 @@ def build_for_target(
     programs = [program]
     del kernels, scheduled, module, context, program
     return build_library(programs.pop(), objects, target, output, metadata=metadata, static=static, check=check)
+
+
+def _each_kernel(doing: str, work: Callable[[tvm.IRModule], R], module: tvm.IRModule, kernels: Kernels) -> R:
+    """What ``work`` makes of the kernels of ``module``; raises ProgramFault, which names the one that it fails at."""
+    with faults_of(doing, where=partial(failing_kernel, work, module, kernels.context)):
+        return work(module)
 
 
 def _tune(module: tvm.IRModule, target: TargetInfo, records: Records, tuning: Tuning) -> Records:

@@ -39,3 +39,9 @@ class DeviceLost(DeviceError):
 
 class VerificationError(B2nnError):
     """A compiled library disagrees with its reference."""
+
+
+class ProgramFault(B2nnError):
+    """This program failed on an input that it should take or refuse; the text says where, ``__cause__`` is what was
+    raised there.
+    """

@@ -4,10 +4,12 @@ The example takes about half a minute on the built-in digits. A real network tra
 leave out float_epochs.
 """
 
+import b2nn_tvm  # before torch, whose idle threads then sleep
+
+# isort: split
 import torch
 from torch import nn
 
-import b2nn_tvm
 from b2nn_tvm.data import digits
 
 

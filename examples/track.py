@@ -4,13 +4,15 @@ FOLDER is a data set in GOT-10k's layout. Without it, small videos of moving pat
 about a minute. For a real data set, use siamfc() as it is, crops of 127 and 255 pixels, and far more pairs and epochs.
 """
 
+import b2nn_tvm  # before torch, whose idle threads then sleep
+
+# isort: split
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
-import b2nn_tvm
 from b2nn_tvm import models
 from b2nn_tvm.cli.output import progress
 from b2nn_tvm.costs.budget import parse_budget

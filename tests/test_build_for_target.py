@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tvm
 
 from b2nn_tvm.build_for_target import build_for_target
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import RUNTIME_CODE, BuildMetadata
 from b2nn_tvm.deploy.library.verification import not_checked
-from b2nn_tvm.errors import VerificationError
+from b2nn_tvm.errors import ProgramFault, VerificationError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets.target import NATIVE, get
 from tests.support.networks.onnx_models import model, save
@@ -99,3 +102,55 @@ def test_a_network_is_the_same_whether_its_kernels_were_kept_or_not(tmp_path, mo
     assert build("binary", "warm") == ([0, 1], cold)
     monkeypatch.setenv("B2NN_CACHE_MIB", "0")
     assert build("binary", "off") == ([compiled, 2 + len(RUNTIME_CODE)], cold)
+
+
+NAMED = Network(
+    "c = Conv <pads = [1, 1, 1, 1]> (input, w) r = Relu (c) output = Softmax <axis = 1> (r)",
+    {"w": (8, 4, 3, 3)},
+    "float[1,4,6,6] input",
+)
+
+
+@pytest.fixture
+def named(tmp_path):
+    built = NAMED.build()
+    built.graph.node[0].name = "/trunk/conv.1/Conv"
+    return import_onnx(save(tmp_path, built))
+
+
+def fail_in_convolutions(monkeypatch, place: str, is_convolution) -> None:
+    """Let the function at ``place`` fail as TVM does where ``is_convolution`` says so of its arguments."""
+    original = pkgutil.resolve_name(place)
+
+    def failing(*arguments, **options):
+        if is_convolution(*arguments):
+            raise tvm.error.InternalError("Check failed: (it) is false: no convolution\nand more")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(place, failing)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_convolution", "doing"),
+    [
+        (
+            "b2nn_tvm.schedules.schedule_module._schedule",
+            lambda schedule, anchor: anchor is not None,
+            "scheduling the loops",
+        ),
+        (
+            "b2nn_tvm.deploy.codegen.build_kernels._compile",
+            lambda symbol, function, target: len(function.params) > 2,  # with weights
+            "generating code",
+        ),
+    ],
+)
+def test_a_fault_names_the_layer_of_the_kernel(tmp_path, monkeypatch, named, place, is_convolution, doing):
+    """The kernel of the convolution fails in TVM; those of other functions do not."""
+    fail_in_convolutions(monkeypatch, place, is_convolution)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # so that no kernel is there yet
+    with pytest.raises(ProgramFault) as caught:
+        build_for_target(named, get(NATIVE), tmp_path / "library", metadata=BuildMetadata("net", "abc"))
+    text = rf"{doing} failed at layer '/trunk/conv.1/Conv' \(the kernel \w*conv2d\w*\): InternalError: Check failed"
+    assert re.match(text, str(caught.value))
+    assert isinstance(caught.value.__cause__, tvm.error.InternalError) and not (tmp_path / "library").exists()

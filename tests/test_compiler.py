@@ -143,6 +143,17 @@ def test_an_open_batch_is_fixed_by_input_shapes(tmp_path):
 # ---- what the caller gets
 
 
+def test_a_batch_that_the_file_fixes_follows_input_shapes(tmp_path):
+    constants = {"w": (8, 4, 3, 3), "one": np.array([1, 192]), "d": (192, 3)}
+    nodes = "c = Conv (input, w) r = Relu (c) f = Reshape (r, one) output = MatMul (f, d)"
+    path = save(tmp_path, Network(nodes, constants, "float[1,4,8,6] input").build())
+    x = np.random.default_rng(0).standard_normal((3, 4, 8, 6)).astype(np.float32)
+    with compile_model(path, output=tmp_path / "library", input_shapes={"input": x.shape}) as artifact:
+        assert artifact.manifest.verification.method == THIS_LIBRARY and artifact.manifest.build.model == "model.onnx"
+        alone = np.concatenate([Oracle(path).run({"input": image[None]})["output"] for image in x])
+        np.testing.assert_allclose(artifact.run({"input": x})["output"], alone, rtol=1e-5, atol=1e-5)
+
+
 def test_the_layers_say_what_was_decided(tmp_path):
     network = Network(
         "a = Conv (input, w)" + binary("a", "b", "u", 8) + "c = Conv (b, v) d = Flatten (c) output = Gemm (d, g)",
@@ -349,7 +360,17 @@ def test_pooling_with_auto_pad(tmp_path, mode, shape):
     ("options", "error", "text"),
     [
         ({"target": "vax"}, TargetError, "unknown target 'vax'; the targets, with other words for them, are arm "),
+        (
+            {"target": None},
+            InputError,
+            "target: expected a word, but got None; b2nn-compile --list-targets has the words",
+        ),
         ({"tune": -1}, InputError, "tune is a number of trials, 0 or more, not -1"),
+        ({"tune": "3"}, InputError, r"tune: expected a whole number, but got '3' \(str\)"),
+        ({"binarize": {"a": 1}}, InputError, "binarize: expected a path, a Plan or None, but got {'a': 1}"),
+        ({"dump_ir": 3}, InputError, r"dump_ir: expected a path or None, but got 3 \(int\)"),
+        ({"input_shapes": (1, 4)}, InputError, r"input_shapes: expected shapes by the names .* not \(1, 4\)"),
+        ({"input_shapes": {"input": "1x4"}}, InputError, "input_shapes: expected shapes by the names of the inputs"),
         ({"sign_zero": "0"}, InputError, r"sign_zero is one of \+1, -1, or not given, not '0'"),
         ({"input_shapes": {"input": (1, 3, 9, 7)}}, InputError, "but 1,3,9,7 was given"),
     ],
@@ -359,6 +380,27 @@ def test_wrong_options(tmp_path, options, error, text):
     with pytest.raises(error, match=text):
         compile_model(path, output=tmp_path / "library", **options)
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize("given", [None, 3, b"a model", SMALL.build()], ids=lambda value: type(value).__name__)
+def test_what_is_no_path(tmp_path, given):
+    with pytest.raises(
+        InputError, match="^onnx_path: expected a path, but got .*; give an ONNX file, which onnx.save writes of a"
+    ):
+        compile_model(given, output=tmp_path / "library")
+
+
+def test_what_progress_raises_ends_the_work_and_passes_as_it_is(tmp_path):
+    class Cancelled(Exception):
+        pass
+
+    def progress(phase, done, total):
+        if phase == "compile: schedule":
+            raise Cancelled(phase)
+
+    with pytest.raises(Cancelled, match="^compile: schedule$"):
+        compile_model(save(tmp_path, SMALL.build()), output=tmp_path / "library", progress=progress)
+    assert not (tmp_path / "library").exists()
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):

@@ -13,6 +13,7 @@ from b2nn_tvm.version import __version__
 from tests.support.paths import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+COMMON = {"--config", "-q", "--quiet", "-v", "--verbose", "--debug", "--version"}  # of all commands
 COMMANDS = ("compile", "profile", "device", "search", "study")
 
 
@@ -29,7 +30,7 @@ def options(command: str) -> set[str]:
         if isinstance(parameter, click.Option)
         for word in (*parameter.opts, *parameter.secondary_opts)
     }
-    return found - {"--debug", "--version"}
+    return found - COMMON
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -37,6 +38,16 @@ def test_every_option_is_documented_and_none_else(command: str) -> None:
     documented = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", section(command)))
     assert options(command) - documented == set()
     assert documented - options(command) == set()
+
+
+def test_the_options_of_all_commands_are_documented_once() -> None:
+    head = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8").split("\n## ")[0]
+    rows = " ".join(re.findall(r"^\| (`-.*?) \|", head, re.MULTILINE))
+    documented = set(re.findall(r"--?\w+", rows))
+    assert documented == {*COMMON, "--help", "-h"}
+    for command in COMMANDS:
+        main = importlib.import_module(f"b2nn_tvm.cli.{command}").main
+        assert {word for parameter in main.params for word in parameter.opts} >= COMMON
 
 
 @pytest.mark.parametrize("command", COMMANDS)

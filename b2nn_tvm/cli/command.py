@@ -5,34 +5,67 @@ option that several commands take.
 from __future__ import annotations
 
 import errno
+import json
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from b2nn_tvm.cli.options.config import config_option
+
+SAYS = "b2nn.says"  # in the meta data of a command's context: how much is said
+
 
 class Command(click.Command):
-    """A click command with the exit statuses of all commands here.
+    """A click command with the exit statuses, and the options on what is said, of all commands here.
 
     0 done; 1 refused or failed, with one ``error:`` line on stderr; 2 wrong usage; 130 interrupted. After an
-    interruption, and where a device was lost, ``resume`` says how to go on. ``--debug`` adds the traceback.
+    interruption, and where a device was lost, ``resume`` says how to go on. With ``--json`` an error is on stdout as
+    JSON, too. ``--debug`` adds the traceback, and ``--verbose`` what an error comes from.
     """
 
     def __init__(self, *args: Any, resume: str = "run the same command again", **kwargs: Any) -> None:
         kwargs["context_settings"] = {"help_option_names": ["-h", "--help"], **(kwargs.get("context_settings") or {})}
         super().__init__(*args, **kwargs)
         self.resume = resume
-        self.params.append(click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."))
+        self.params += [
+            config_option(self),
+            click.Option(["-q", "--quiet"], is_flag=True, help="Leave out progress and notes."),
+            click.Option(["-v", "--verbose"], is_flag=True, help="Say every step, and what an error comes from."),
+            click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
+        ]
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        given = list(args)  # which click empties
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            if "--json" in given and not extra.get("resilient_parsing"):
+                _print_json(error.format_message(), "usage", error.exit_code)
+            raise
 
     def invoke(self, context: click.Context) -> Any:
-        debug = context.params.pop("debug")
+        debug, quiet, verbose = (context.params.pop(name) for name in ("debug", "quiet", "verbose"))
+        if quiet and verbose:
+            raise click.UsageError("--quiet and --verbose contradict each other", context)
+        context.meta[SAYS] = "little" if quiet else "all" if verbose else "some"
+        as_json = bool(context.params.get("as_json"))
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
             click.echo(f"interrupted: {self.resume}", err=True)
+            if as_json:
+                _print_json(f"interrupted: {self.resume}", "interrupted", 130)
             context.exit(130)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except click.ClickException as error:
+            if as_json:
+                _print_json(error.format_message(), "usage", error.exit_code)
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # the border of the program: every failure becomes one line
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -41,8 +74,31 @@ class Command(click.Command):
                 import traceback
 
                 traceback.print_exc(file=sys.stderr)
-            click.echo(f"error: {_one_line(error, self.resume)}", err=True)
+            text = _one_line(error, self.resume)
+            click.echo(f"error: {text}", err=True)
+            for cause in _causes(error) if verbose else ():
+                click.echo(f"  because of {type(cause).__name__}: {' '.join(str(cause).split())}", err=True)
+            if as_json:
+                _print_json(text, type(error).__name__, 1)
             context.exit(1)
+
+
+def says(amount: str) -> bool:
+    """Whether the command that runs now says "little", "some" or "all" of what it could; outside of commands "some"."""
+    context = click.get_current_context(silent=True)
+    return amount == ("some" if context is None else context.meta.get(SAYS, "some"))
+
+
+def _print_json(text: str, kind: str, status: int) -> None:
+    """An error on stdout, where a program looks for the result."""
+    click.echo(json.dumps({"error": {"kind": kind, "message": text, "status": status}}, indent=2))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield cause
+        yield from _causes(cause)
 
 
 def shapes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
@@ -85,16 +141,48 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _one_line(error: Exception, resume: str) -> str:
-    from b2nn_tvm.errors import B2nnError, DeviceLost
+    from b2nn_tvm.errors import B2nnError, DeviceLost, ProgramFault
+    from b2nn_tvm.provenance.user_code import place_of, told
 
     text = " ".join(str(error).split())
     if isinstance(error, DeviceLost):
         return f"{text}; {resume}"
+    if isinstance(error, ProgramFault):
+        return f"{text} (--debug shows where)"
     if isinstance(error, B2nnError):
         return text
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if place_of(error):
+        return f"your code fails with {told(error)}"
     return f"unexpected {type(error).__name__}: {text[:300]} (a fault of this program; --debug shows where)"
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """One number or several, with commas between."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(word) for word in str(value).split(","))
+        except ValueError:
+            text = f"expected numbers with commas between, such as 0.485,0.456,0.406, but got {value!r}"
+            raise click.BadParameter(text, context, parameter) from None
+
+
+input_option = click.option(
+    "--input",
+    "input_format",
+    type=click.Choice(["float32-nchw", "uint8-nhwc"]),
+    default="float32-nchw",
+    show_default=True,
+    help="What the library takes: normalized floats, or the bytes of a picture, which it then normalizes itself.",
+)
 
 
 def share(context: click.Context, param: click.Parameter, value: str) -> float:

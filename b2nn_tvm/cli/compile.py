@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from b2nn_tvm.cli.command import shapes
+from b2nn_tvm.cli.command import Numbers, input_option, shapes
 from b2nn_tvm.cli.limits import limit_options
+from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
 from b2nn_tvm.version import __version__
 
@@ -56,6 +57,7 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
     default="native",
     show_default=True,
     metavar="NAME",
+    type=Target(),
     help="Target that the library will run on: arm, x86, native, ...",
 )
 @click.option(
@@ -95,6 +97,20 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
     metavar="PLAN.json",
     help="Make the layers of this plan binary in a float network, without training: for latency only.",
 )
+@input_option
+@click.option(
+    "--mean",
+    type=Numbers(),
+    metavar="R,G,B",
+    help="Mean of the pixels, divided by 255, that training subtracted; one number for all channels, or one for each."
+    "  [default: the file's metadata]",
+)
+@click.option("--std", type=Numbers(), metavar="R,G,B", help="Standard deviation that training divided by, likewise.")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    help="Names of the classes, one in each line.  [default: the file's metadata]",
+)
 @click.option(
     "--bundle", is_flag=True, help="Add examples and README.txt: a folder to copy to a board, which needs nothing else."
 )
@@ -131,6 +147,10 @@ def main(
     input_shapes: dict[str, tuple[int, ...]],
     sign_zero: str | None,
     binarize: str | None,
+    input_format: str,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    labels: str | None,
     bundle: bool,
     static: bool,
     explain: bool,
@@ -147,12 +167,15 @@ def main(
     import b2nn_tvm
     from b2nn_tvm.cli import draw_progress, explanation
     from b2nn_tvm.cli import output as out
+    from b2nn_tvm.preprocess.labels import read_labels
     from b2nn_tvm.targets import target as targets
     from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
 
-    import_tvm_alone()
+    if (mean is None) != (std is None):
+        raise click.UsageError("--mean and --std belong together: give both")
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
+    import_tvm_alone()
     folder = _folder({"model": model, "target": targets.get(target).name, "output": output})
     assert folder is not None  # the model is given, and the target is known
     with draw_progress.phases() as draw:
@@ -172,6 +195,10 @@ def main(
             input_shapes=input_shapes or None,
             sign_zero=sign_zero,
             binarize=binarize,
+            input_format=input_format,
+            mean=mean,
+            std=std,
+            labels=None if labels is None else read_labels(labels),
             dump_ir=dump_ir,
             dump_mismatch=dump_mismatch,
             progress=report,

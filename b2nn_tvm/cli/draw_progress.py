@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from b2nn_tvm.cli.command import says
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
 
     from b2nn_tvm.progress import Progress
+
+# Told of (phase, done, total), it says how far the whole work is.
+Whole = Callable[[str, int, int], str]
 
 SILENCE_S = 15.0  # in a log a line comes at least this often, so that nobody takes long work for a dead one
 TICK_S = 0.25
@@ -25,8 +30,13 @@ def phases() -> Iterator[Progress]:
     """
     from rich.console import Console
 
+    from b2nn_tvm.progress import silent
+
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if says("little"):
+        yield silent
+        return
+    if says("all") or not console.is_terminal:
         with _lines(console) as progress:
             yield progress
         return
@@ -39,19 +49,27 @@ def phases() -> Iterator[Progress]:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress(whole: Whole | None = None) -> Iterator[Progress]:
     """A Progress drawn as bars on stderr: the running phases with the time left and, below them, the last detail; a
-    phase that is done becomes one line with its time and its last detail. Lines where stderr is no terminal.
+    phase that is done becomes one line with its time and its last detail. Lines where stderr is no terminal, and one
+    for each detail with --verbose; nothing with --quiet.
+
+    ``whole`` is told of each call, and says in words how far all of the work is.
     """
     from rich.console import Console
 
+    from b2nn_tvm.progress import silent
+
     console = Console(stderr=True)
-    if not console.is_terminal:
-        with _lines(console) as report:
+    if says("little"):
+        yield silent
+        return
+    if says("all") or not console.is_terminal:
+        with _lines(console, whole) as report:
             yield report
         return
     with _bars(console) as drawn:
-        bars = _Bars(drawn)
+        bars = _Bars(drawn, whole)
         yield bars
         bars.end_finished()
 
@@ -64,12 +82,12 @@ def _bars(console: Console) -> RichProgress:
     class Bars(rich.Progress):
         """Bars with a line below them, so that however narrow the terminal is, count and time left are in it."""
 
-        detail = ""
+        detail = whole = ""
 
         def get_renderables(self) -> Iterator[Any]:
             yield self.make_tasks_table(self.tasks)
-            if self.detail:
-                yield Text(f"  {self.detail}", style="dim", no_wrap=True, overflow="ellipsis")
+            for line in filter(None, (self.detail, self.whole)):
+                yield Text(f"  {line}", style="dim", no_wrap=True, overflow="ellipsis")
 
     name = Column(ratio=1, no_wrap=True, overflow="ellipsis", min_width=16)
     return Bars(
@@ -87,8 +105,8 @@ def _bars(console: Console) -> RichProgress:
 class _Bars:
     """A bar of ``bars`` for each phase that runs; a phase that begins again after its end gets a new one."""
 
-    def __init__(self, bars: Any) -> None:
-        self._bars = bars
+    def __init__(self, bars: Any, whole: Whole | None = None) -> None:
+        self._bars, self._whole = bars, whole
         self._tasks: dict[str, Any] = {}
         self._details: dict[str, str] = {}
 
@@ -99,6 +117,7 @@ class _Bars:
             self._tasks[phase] = self._bars.add_task(_escaped(phase), total=total)
         self._details[phase] = detail or self._details.get(phase, "")
         self._bars.detail = self._details[phase]
+        self._bars.whole = self._whole(phase, done, total) if self._whole else ""
         self._bars.update(self._tasks[phase], completed=done, total=total)
 
     def end_finished(self, *, but: str | None = None) -> None:
@@ -114,8 +133,8 @@ class _Bars:
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[Progress]:
-    lines = _Lines(console)
+def _lines(console: Console, whole: Whole | None = None) -> Iterator[Progress]:
+    lines = _Lines(console, whole, every=says("all"))
     over = threading.Event()
 
     def watch() -> None:
@@ -132,10 +151,13 @@ def _lines(console: Console) -> Iterator[Progress]:
 
 
 class _Lines:
-    """A line when a phase begins, and one whenever nothing was said for SILENCE_S seconds."""
+    """A line when a phase begins, and one whenever nothing was said for SILENCE_S seconds; or one for ``every`` detail
+    and step.
+    """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, whole: Whole | None = None, *, every: bool = False) -> None:
+        self._console, self._whole, self._every = console, whole, every
+        self._far = ""
         self._begun: set[str] = set()
         self._now = ""
         self._start = self._said = time.monotonic()
@@ -143,16 +165,21 @@ class _Lines:
 
     def __call__(self, phase: str, done: int, total: int, detail: str = "") -> None:
         with self._lock:
-            self._now = _words(phase, done, total, detail)
+            before, self._now = self._now, _words(phase, done, total, detail)
+            self._far = self._whole(phase, done, total) if self._whole else ""
+            far = f" ({self._far})" if self._far else ""
             if phase not in self._begun:
                 self._begun.add(phase)
-                self._say(phase)
+                self._say(f"{phase}{far}")
+            elif self._every and self._now != before:
+                self._say(f"{clock(time.monotonic() - self._start)} {self._now}")
 
     def say_something(self) -> None:
         """Say how far the work is, and for how long it goes on, if it is time for a line."""
         with self._lock:
             if self._begun and time.monotonic() - self._said >= SILENCE_S:
-                self._say(f"{clock(time.monotonic() - self._start)} {self._now}")
+                far = f" ({self._far})" if self._far else ""
+                self._say(f"{clock(time.monotonic() - self._start)} {self._now}{far}")
 
     def _say(self, words: str) -> None:
         self._said = time.monotonic()

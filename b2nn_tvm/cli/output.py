@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from b2nn_tvm.cli.command import says
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,8 +40,9 @@ def print_line(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print one line on stderr that stays, such as one about a step that was left out, and why."""
-    print(f"note: {text}", file=sys.stderr)
+    """Print one line on stderr that stays, such as one about a step that was left out, and why; not with --quiet."""
+    if not says("little"):
+        print(f"note: {text}", file=sys.stderr)
 
 
 def _stdout() -> Console:

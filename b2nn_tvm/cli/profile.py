@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from b2nn_tvm.cli.command import Command, shapes, share
+from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     default="native",
     show_default=True,
     metavar="NAME",
+    type=Target(),
     help="With --what-if: the target to compile for, as in b2nn-compile.",
 )
 @click.option(
@@ -212,11 +214,8 @@ def _doubts(found: Measurement, precision: float) -> list[str]:
             f"the CPU's clock changes with its load (governor {found.device.governor}); for steady times: "
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
         )
-    if 0 < found.device.cpus < found.threads:
-        doubts.append(
-            f"{found.threads} threads share {found.device.cpus} CPUs and wait for one another: give --threads"
-            f" {found.device.cpus} or fewer"
-        )
+    if crowd := found.device.crowd(found.threads):
+        doubts.append(crowd)
     half = (found.high_ms - found.low_ms) / 2 / found.undisturbed_ms
     if half > precision:
         doubts.append(

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from b2nn_tvm.cli.command import Command, share
+from b2nn_tvm.cli.command import Command, Numbers, input_option, share
+from b2nn_tvm.cli.options.word import Network, Target, Word, check_budgets, check_data
+from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.choices import ACTIVATIONS, AUGMENTATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
 
+FLOAT_EPOCHS, MASKS = 12, 6  # the defaults of the settings of a search, which are not imported for a help text
 RESUME = "finished phases are kept; run the same command again to go on from there"
 
 
 @click.command(cls=Command, resume=RESUME)
+@click.argument("folder", metavar="[FOLDER]", required=False)
 @click.option(
     "--model",
     required=True,
     metavar="NAME",
-    help="A built-in network such as cresnet20, or your own as pkg.module:factory.",
+    type=Network(),
+    help="A built-in network such as cresnet20, timm:NAME, or your own as pkg.module:factory or file.py:factory.",
 )
 @click.option(
     "--checkpoint",
@@ -38,10 +45,9 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @click.option(
     "--data",
-    default="digits",
-    show_default=True,
     metavar="NAME",
-    help="A built-in data set, the path of one on disk, or your own as pkg.module:factory.",
+    help="A built-in data set, the path of one on disk, or your own as pkg.module:factory.  [default: FOLDER, or else"
+    " digits]",
 )
 @click.option(
     "--image-size",
@@ -56,6 +62,25 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     metavar="N",
     type=click.IntRange(min=0),
     help="Decode all images first, and leave out up to N that cannot be read.",
+)
+@click.option(
+    "--mean",
+    metavar="LIST",
+    type=Numbers(),
+    help="Mean that is taken off the pixels, which are 0 to 1: a number, or one per channel with commas between."
+    "  [default: the data set's]",
+)
+@click.option(
+    "--std",
+    metavar="LIST",
+    type=Numbers(),
+    help="What the pixels are divided by then, in the same form.  [default: the data set's]",
+)
+@click.option(
+    "--augment",
+    metavar="NAME",
+    type=Word("augmentation", AUGMENTATIONS),
+    help="What is done to training images: none, or flip-crop at random.  [default: the data set's way]",
 )
 @click.option(
     "--budget",
@@ -77,27 +102,45 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default="native",
     show_default=True,
     metavar="NAME",
+    type=Target(),
     help="Target to compile for; see b2nn-compile --list-targets.",
 )
 @click.option(
-    "--also", multiple=True, metavar="NAME", help="Compile the result for this target too; may be given again."
+    "--also",
+    multiple=True,
+    metavar="NAME",
+    type=Target(),
+    help="Compile the result for this target too; may be given again.",
+)
+@input_option
+@click.option(
+    "--bundle",
+    is_flag=True,
+    help="Make the libraries' folders ready for a board: examples, names of classes, a test picture, README.txt.",
 )
 @click.option(
     "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
 )
 @click.option(
-    "--method", default="mixbin-loss", show_default=True, metavar="NAME", help="Method that scores the layers."
+    "--method",
+    default="mixbin-loss",
+    show_default=True,
+    metavar="NAME",
+    type=Word("method", METHODS),
+    help="Method that scores the layers.",
 )
 @click.option(
     "--rule",
     default="strict",
     show_default=True,
     metavar="NAME",
+    type=Word("rule", RULES),
     help="Rule by which the sort stops: strict, nearest or at_least.",
 )
 @click.option(
     "--solver",
     metavar="NAME",
+    type=Word("solver", SOLVERS),
     help="Solver of the selection: exact or sort (MixBin's).  [default: exact; sort for other rules than strict, and"
     " for methods that give an order, such as random and front]",
 )
@@ -106,6 +149,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default="xnor",
     show_default=True,
     metavar="NAME",
+    type=Word("binarizer", BINARIZERS),
     help="Form of binary weights: xnor or distribution-aware.",
 )
 @click.option(
@@ -113,6 +157,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default="binrelu",
     show_default=True,
     metavar="NAME",
+    type=Word("activation", ACTIVATIONS),
     help="Activation in front of binary layers, where a ReLU would drop the sign.",
 )
 @click.option(
@@ -122,6 +167,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--progressive",
     metavar="ORDER",
+    type=Word("order", ORDERS),
     help="Binarize layer by layer in an order: front, rear, greedy, scores (the method's) or layer-wise-priority.",
 )
 @click.option(
@@ -143,6 +189,20 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     metavar="N",
     type=click.IntRange(min=0),
     help="Epochs of fine-tuning, both stages together.",
+)
+@click.option(
+    "--batch-size",
+    default=64,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Images of a step of training.",
+)
+@click.option(
+    "--lr",
+    metavar="RATE",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Learning rate at the start of each training.  [default: 0.003 in float, 0.005 in fine-tuning]",
 )
 @click.option(
     "--float-epochs",
@@ -205,41 +265,45 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.version_option(__version__)
+@click.pass_context
 def main(
+    context: click.Context,
+    /,
+    folder: str | None,
     model: str,
+    data: str | None,
     binarizer: str,
     activation: str,
     pad_value: int,
     learned_threshold: bool,
     budgets: tuple[str, ...],
-    float_epochs: int | None,
     resume: bool,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Find which convolutions of a torch model become binary so that the compiled network keeps the budget on a device.
 
-    Writes plan.json, model.onnx, costs.json, the libraries and a report into DIR.
+    FOLDER has the images, as --data takes them. Writes plan.json, model.onnx, costs.json, the libraries and a report
+    into DIR.
     """
-    import os
-
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's idle threads must not spin while kernels are measured
+    if folder is not None and data is not None:
+        raise click.UsageError(f"FOLDER and --data both name the data: {folder} and {data}; give one of them", context)
+    check_data(folder or data or "digits", option="FOLDER" if folder else "--data")
+    check_budgets(budgets)
     import b2nn_tvm
     from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 
-    if float_epochs is None:
-        float_epochs = 0 if given["checkpoint"] and not given["ignore_head"] else 12
     conversion = ConversionOptions(
         binarizer=binarizer, activation=activation, pad_value=pad_value, learned_threshold=learned_threshold
     )
-    with draw_progress.progress() as progress:
+    with draw_progress.progress(_whole(given)) as progress:
         result = b2nn_tvm.search(
             model,
+            data=folder or data or "digits",
             budget=budgets or None,
             conversion=conversion,
-            float_epochs=float_epochs,
             fresh=not resume,
             progress=progress,
             note=out.print_note,
@@ -257,6 +321,19 @@ def main(
     out.print_table(table.title, table.columns, table.rows)
     for line in lines(result):
         out.print_line(line)
+
+
+def _whole(given: Mapping[str, Any]) -> WholeSearch:
+    """How far a search with these options is."""
+    trained = given["checkpoint"] and not given["ignore_head"]
+    float_epochs = given["float_epochs"]
+    return WholeSearch(
+        float_epochs=(0 if trained else FLOAT_EPOCHS) if float_epochs is None else float_epochs,
+        epochs=given["epochs"],
+        masks=MASKS,
+        scores=given["plan"] is None and given["progressive"] in (None, "scores"),
+        compare=given["compare"] + given["front"],
+    )
 
 
 if __name__ == "__main__":

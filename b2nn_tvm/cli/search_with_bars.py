@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from b2nn_tvm.cli.draw_progress import progress
-from b2nn_tvm.cli.output import print_note
-from b2nn_tvm.loop import search as quiet
+if TYPE_CHECKING:
+    from b2nn_tvm.loop.search import search as search
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def with_bars(engine: Callable[P, R]) -> Callable[P, R]:
@@ -18,6 +18,8 @@ def with_bars(engine: Callable[P, R]) -> Callable[P, R]:
 
     A ``progress`` that is given takes the place of the bars; None is silent. So it is with ``note``.
     """
+    from b2nn_tvm.cli.draw_progress import progress
+    from b2nn_tvm.cli.output import print_note
 
     @wraps(engine)
     def run(*arguments: P.args, **keywords: P.kwargs) -> R:
@@ -31,4 +33,15 @@ def with_bars(engine: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-search = with_bars(quiet.search)
+@cache
+def _search() -> Callable[..., Any]:
+    from b2nn_tvm.loop.search import search as engine
+
+    return with_bars(engine)
+
+
+def __getattr__(name: str) -> Any:
+    """``search``, which is made on first use: this module is imported without torch."""
+    if name == "search":
+        return _search()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,13 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.options.word import Word, check_data, check_words
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.choices import ACTIVATIONS, CLASSIFIERS, METHODS, PRESETS
 
 RESUME = "finished trainings are kept; run the same command again to go on from there"
 SEVERAL = "LIST"
+SLIMMING = "network-slimming"
 COUNT = click.IntRange(min=0)
 POSITIVE = click.IntRange(min=1)
 
@@ -21,17 +24,23 @@ POSITIVE = click.IntRange(min=1)
     default="small",
     show_default=True,
     metavar="NAME",
+    type=Word("preset", PRESETS),
     help="small (an hour or two on two cores) or full; other options override it.",
 )
 @click.option("--data", metavar="NAME", help="A built-in data set, a path, or your own as pkg.module:factory.")
-@click.option("--model", metavar="NAME", help="A built-in network.")
+@click.option("--model", metavar="NAME", type=Word("network", CLASSIFIERS), help="A built-in network.")
 @click.option("--width", metavar="N", type=POSITIVE, help="Channels of the network's first stage.")
 @click.option("--methods", metavar=SEVERAL, help="Methods to compare, with commas between; none for an empty list.")
 @click.option("--budgets", metavar=SEVERAL, help="Percents of the float network's FLOPs, such as 60,40,20,10.")
 @click.option(
     "--activations", metavar=SEVERAL, help="Activations to compare, with commas between; none for an empty list."
 )
-@click.option("--activation-model", metavar="NAME", help="The built-in network that activations are compared in.")
+@click.option(
+    "--activation-model",
+    metavar="NAME",
+    type=Word("network", CLASSIFIERS),
+    help="The built-in network that activations are compared in.",
+)
 @click.option("--activation-width", metavar="N", type=POSITIVE, help="Channels of that network's first stage.")
 @click.option("--seeds", metavar="N", type=POSITIVE, help="Seeds 0 to N - 1.")
 @click.option("--images", metavar="N", type=COUNT, help="Training images; 0 for all.")
@@ -65,9 +74,11 @@ def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool
 
     Writes results.csv, README.md and figures into DIR.
     """
-    import os
-
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several processes share the cores
+    if data := given["data"]:
+        check_data(data, option="--data")
+    for name, what, known in (("methods", "method", (*METHODS, SLIMMING)), ("activations", "activation", ACTIVATIONS)):
+        given[name] = _words(given[name])
+        check_words(given[name] or (), what, known, option=f"--{name}")
     from dataclasses import asdict, replace
 
     from b2nn_tvm.cli import draw_progress
@@ -75,8 +86,6 @@ def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool
     from b2nn_tvm.study import settings
     from b2nn_tvm.study.run import study
 
-    for name in ("methods", "activations"):
-        given[name] = _words(given[name])
     given["budgets"] = _percents(given["budgets"])
     chosen = replace(settings.preset(preset), **{name: value for name, value in given.items() if value is not None})
     with draw_progress.progress() as progress:

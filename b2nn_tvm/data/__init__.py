@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
 from b2nn_tvm.data.cifar import cifar, is_cifar
 from b2nn_tvm.data.digits import digits
+from b2nn_tvm.data.flat_folder import flat_folder, is_flat_folder
 from b2nn_tvm.data.folder import folder
 from b2nn_tvm.data.image_files.split_folders import is_folder
 from b2nn_tvm.data.npz import npz
@@ -19,6 +21,7 @@ from b2nn_tvm.data.procedural import shapes
 from b2nn_tvm.data.sketches import is_sketches, sketches
 from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Progress, silent
 
 __all__ = [
     "DataBundle",
@@ -26,6 +29,7 @@ __all__ = [
     "TensorImages",
     "cifar",
     "digits",
+    "flat_folder",
     "folder",
     "get",
     "names",
@@ -48,6 +52,7 @@ _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] =
     (is_tiny_imagenet, tiny_imagenet),
     (is_folder, folder),
     (is_sketches, sketches),
+    (is_flat_folder, flat_folder),
 )
 
 
@@ -56,13 +61,13 @@ def names() -> tuple[str, ...]:
     return tuple(_BUILT_IN)
 
 
-def get(word: str, *, size: int | None = None, skip_bad: int = 0) -> DataBundle:
+def get(word: str, *, size: int | None = None, skip_bad: int = 0, progress: Progress = silent) -> DataBundle:
     """The built-in data set that is named ``word``, else the data set at the path ``word``, recognized by its layout.
 
     ``size`` is the side of the images in pixels, for data sets that let it be chosen. ``skip_bad`` > 0 decodes all
-    images of a folder first, and leaves out up to that many files that cannot be decoded. Raises InputError, with the
-    choices, where ``word`` is neither a name nor the path of a known layout, or where ``size`` cannot be chosen or no
-    file be skipped.
+    images of a folder first, which ``progress`` is told of, and leaves out up to that many files that cannot be
+    decoded. Raises InputError, with the choices, where ``word`` is neither a name nor the path of a known layout, or
+    where ``size`` cannot be chosen or no file be skipped.
     """
     path = Path(word).expanduser()
     load = _BUILT_IN.get(word)
@@ -72,11 +77,11 @@ def get(word: str, *, size: int | None = None, skip_bad: int = 0) -> DataBundle:
         raise InputError(
             f"data {word[:200]!r}: expected one of {', '.join(_BUILT_IN)}; a folder with train/<class>/ and "
             "val/<class>/; CIFAR-100 or CIFAR-10 for Python, as a folder or .tar.gz; Tiny-ImageNet-200's folder with "
-            f"wnids.txt; a folder of sketches with <class>/*.png; or an .npz file; {_what(path)}"
+            f"wnids.txt; a folder of photos or sketches with <class>/*.png; or an .npz file; {_what(path)}"
         )
-    options = {"size": size} if size is not None else {}
+    options: dict[str, Any] = {"size": size} if size is not None else {}
     if skip_bad:
-        options["skip_bad"] = skip_bad
+        options |= {"skip_bad": skip_bad, "progress": progress}
     taken = inspect.signature(load).parameters
     if "size" in options and "size" not in taken:
         raise InputError(f"data {word!r}: its images have a size of their own; leave out size {size}")

@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
+from b2nn_tvm.provenance.user_code import place_of, told
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Batches = Sequence[Batch]
@@ -81,7 +83,8 @@ class DataBundle:
 
     Images were normalized as (pixel in 0..1 - ``mean``) / ``std`` per channel. ``workers`` is the number of processes
     that load images; it is 0 where the images are in memory. ``notes`` are remarks for the user, such as on files that
-    were left out.
+    were left out. ``preprocess`` is how a picture becomes an input in evaluation, which goes with the network to the
+    board; None where that is not known, as with values that were no pixels.
     """
 
     name: str
@@ -94,8 +97,14 @@ class DataBundle:
     std: tuple[float, ...]
     workers: int = 0
     notes: tuple[str, ...] = ()
+    preprocess: Preprocess | None = None
 
     def __post_init__(self) -> None:
+        if self.preprocess is not None and self.preprocess.shape[1:] != tuple(self.input_shape):
+            raise InputError(
+                f"the data set {self.name} has images {list(self.input_shape)}, but its preprocess makes"
+                f" {list(self.preprocess.shape[1:])} of a picture: change it as well, or leave it out (None)"
+            )
         for split in ("train", "val", "test"):
             if len(getattr(self, split)) == 0:
                 raise InputError(f"the data set {self.name} has no images in its {split} split")
@@ -152,6 +161,7 @@ class _Loader(DataLoader[Batch]):
     """A loader of whole batches by a sampler's BatchIndex, which draws nothing from torch's global random state.
 
     It passes on the errors of loading processes as they were raised, without the traceback that torch puts in the text.
+    Those of a user's own data set become InputErrors that say whose they are.
     """
 
     def __init__(self, images: Images, order: Sampler[BatchIndex], workers: int):
@@ -165,6 +175,10 @@ class _Loader(DataLoader[Batch]):
             yield from super().__iter__()
         except InputError as error:
             raise InputError(str(error).strip().splitlines()[-1].rpartition("errors.InputError: ")[2]) from None
+        except Exception as error:
+            if not place_of(error):
+                raise
+            raise InputError(f"your data set fails with {told(error)}") from error
 
 
 def _positive(count: int) -> int:

@@ -20,6 +20,7 @@ from b2nn_tvm.data.cifar_pickle import load
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
 
 ARCHIVES = (".tar.gz", ".tgz")
 SHAPE = (3, 32, 32)
@@ -113,6 +114,7 @@ def cifar(path: str | os.PathLike[str]) -> DataBundle:
         input_shape=SHAPE,
         mean=form.mean,
         std=form.std,
+        preprocess=Preprocess.covering(SHAPE, form.mean, form.std),
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
 
 SIZE, CHANNELS = 32, 3
 HELD_OUT = 360  # images for validation, and as many for test; 1,077 remain to train on
@@ -44,4 +45,5 @@ def digits() -> DataBundle:
         input_shape=(CHANNELS, SIZE, SIZE),
         mean=(mean,) * CHANNELS,
         std=(std,) * CHANNELS,
+        preprocess=Preprocess.covering((CHANNELS, SIZE, SIZE), (mean,) * CHANNELS, (std,) * CHANNELS),
     )

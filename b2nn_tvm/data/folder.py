@@ -15,13 +15,18 @@ from b2nn_tvm.data.image_files.split_folders import root_of, split_folders
 from b2nn_tvm.data.image_files.uniform_size import uniform_size
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.progress import Note
+from b2nn_tvm.progress import Note, Progress, silent
 
 USUAL_SIZE = 224
 
 
 def folder(
-    path: str | os.PathLike[str], *, size: int | None = None, workers: int | None = None, skip_bad: int = 0
+    path: str | os.PathLike[str],
+    *,
+    size: int | None = None,
+    workers: int | None = None,
+    skip_bad: int = 0,
+    progress: Progress = silent,
 ) -> DataBundle:
     """Read train/<class>/ and val/<class>/ or test/<class>/ under ``path`` as images [3, H, W]; needs Pillow.
 
@@ -48,8 +53,8 @@ def folder(
         )
     classes = {split: scan(place, note=notes.append) for split, place in found.items()}
     names = _class_names(found, classes, notes.append)
-    listed = skip_bad_files(_listings(classes, names), skip_bad, note=notes.append)
-    view = _view(listed, size, notes.append)
+    listed = skip_bad_files(_listings(classes, names), skip_bad, note=notes.append, progress=progress)
+    view = view_of(listed, size, notes.append)
     return bundle_of(given, listed, class_names=names, view=view, workers=workers, notes=notes)
 
 
@@ -83,7 +88,10 @@ def _listings(classes: Mapping[str, Mapping[str, Sequence[Path]]], names: Sequen
     }
 
 
-def _view(listed: Mapping[str, Listing], size: int | None, note: Note) -> View:
+def view_of(listed: Mapping[str, Listing], size: int | None, note: Note) -> View:
+    """How the files become inputs: ``size`` pixels wide and high, else their own size where they all have one, else
+    224.
+    """
     if size is not None:
         return View(size)
     own = uniform_size(itertools.chain.from_iterable(listing.files for listing in listed.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from b2nn_tvm.data.bundle import Batch, DataBundle
 from b2nn_tvm.data.image_files.decode_image import decode
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision publishes them
 
@@ -25,9 +26,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torch
 class View:
     """How a file becomes an input [C, size, width]: in color, or in gray where ``mean`` and ``std`` have one channel.
 
-    The width is ``size`` unless given. Evaluation shows the center of the image, ``center`` times the largest part of
-    the input's aspect ratio. Training shows a random crop of at least the share ``least_area`` of the image, in a
-    random aspect ratio.
+    The width is ``size`` unless given. Evaluation resizes the image, which keeps its ratio, so that it covers the input
+    divided by ``center``, and shows its center (``preprocess``). Training shows a random crop of at least the share
+    ``least_area`` of the image, in a random aspect ratio.
     """
 
     size: int
@@ -47,6 +48,13 @@ class View:
         """The shape of an input: (C, H, W)."""
         return (self.channels, self.size, self.size if self.width is None else self.width)
 
+    @property
+    def preprocess(self) -> Preprocess:
+        """How evaluation shows an image."""
+        whole = Preprocess.covering(self.shape, self.mean, self.std)
+        high, wide = (int(side / self.center) for side in self.shape[1:])
+        return replace(whole, resize=replace(whole.resize, height=high, width=wide))
+
 
 class Listing(NamedTuple):
     """Image files and the class of each."""
@@ -60,6 +68,11 @@ class Listing(NamedTuple):
         labels = {name: label for label, name in enumerate(names)}
         pairs = [(file, labels[name]) for name, files in classes.items() for file in files]
         return cls(tuple(file for file, _ in pairs), tuple(label for _, label in pairs))
+
+    def lacks(self, names: Sequence[str]) -> list[str]:
+        """The classes of ``names`` of which there is no file."""
+        present = set(self.labels)
+        return [name for label, name in enumerate(names) if label not in present]
 
     def part(self, rows: np.ndarray) -> Listing:
         """The files of these rows, with their labels."""
@@ -84,12 +97,10 @@ class FolderImages:
     def __getitem__(self, index: BatchIndex) -> Batch:
         augment = self.augment and index.seed is not None
         source = np.random.default_rng(index.seed) if augment else None
-        images = np.stack([self._pixels(self.files[row], source) for row in index.images])
-        normalized = (images / np.float32(255) - np.array(self.view.mean, np.float32)) / np.array(
-            self.view.std, np.float32
-        )
+        preprocess = self.view.preprocess
+        images = np.stack([self._pixels(self.files[row], preprocess, source) for row in index.images])
         labels = torch.tensor([self.labels[row] for row in index.images])
-        return torch.from_numpy(np.ascontiguousarray(normalized.transpose(0, 3, 1, 2))), labels
+        return torch.from_numpy(preprocess.normalized(images)), labels
 
     @property
     def augmented(self) -> bool:
@@ -98,24 +109,23 @@ class FolderImages:
     @property
     def digest(self) -> str:
         named = "\n".join(f"{file} {label}" for file, label in zip(self.files, self.labels, strict=True))
-        return hashlib.sha256(f"{self.view} {self.augment}\n{named}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.view} {self.view.preprocess} {self.augment}\n{named}".encode()).hexdigest()
 
-    def _pixels(self, path: Path, source: np.random.Generator | None) -> np.ndarray:
+    def _pixels(self, path: Path, preprocess: Preprocess, source: np.random.Generator | None) -> np.ndarray:
+        """The pixels of an input, uint8 [H, W, C]."""
         from PIL.Image import Resampling
 
-        channels, high, wide = self.view.shape
         try:
-            image, flip = decode(path, "RGB" if channels == 3 else "L"), False
+            image = decode(path, preprocess.mode)
         except InputError as error:
             raise InputError(f"{error}, or leave such files out with --skip-bad 1") from None
         if source is None:
-            box = _center_box(*image.size, wide / high, self.view.center)
-        else:
-            box = _random_box(*image.size, wide / high, self.view.least_area, source)
-            flip = source.random() < 0.5
+            return preprocess.pixels(image)
+        channels, high, wide = self.view.shape
+        box = _random_box(*image.size, wide / high, self.view.least_area, source)
         image = image.resize((wide, high), Resampling.BILINEAR, box=box)
-        pixels = np.asarray(image, np.float32).reshape(high, wide, channels)
-        return pixels[:, ::-1] if flip else pixels
+        pixels = np.asarray(image).reshape(high, wide, channels)
+        return pixels[:, ::-1] if source.random() < 0.5 else pixels
 
 
 def bundle_of(
@@ -132,13 +142,15 @@ def bundle_of(
     Where only one of val and test is there, it is the test split, and a tenth of train is held out as val. ``workers``
     None means one process per CPU that loads images, at most 8. ``notes`` say what was left out.
     """
-    listed = dict(listed)
+    listed, notes = dict(listed), list(notes)
     if "test" not in listed:
         listed["test"] = listed.pop("val")
     if "val" not in listed:
         train = listed["train"]
         held, rest = stratified_split(np.array(train.labels), (max(1, len(train.labels) // 10),))
         listed["val"], listed["train"] = train.part(held), train.part(rest)
+        if lacking := listed["val"].lacks(class_names):
+            notes.append(f"{root}: among the images held out for validation are none of {', '.join(lacking[:8])}")
     return DataBundle(
         name=root.resolve().name,
         train=FolderImages(*listed["train"], view, augment=True),
@@ -150,13 +162,8 @@ def bundle_of(
         std=view.std,
         workers=min(8, os.cpu_count() or 1) if workers is None else workers,
         notes=tuple(notes),
+        preprocess=view.preprocess,
     )
-
-
-def _center_box(width: int, height: int, ratio: float, center: float) -> tuple[float, float, float, float]:
-    high = min(height, width / ratio) * center
-    wide = min(width, high * ratio)
-    return ((width - wide) / 2, (height - high) / 2, (width + wide) / 2, (height + high) / 2)
 
 
 def _random_box(

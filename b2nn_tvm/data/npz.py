@@ -12,6 +12,7 @@ import torch
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
 
 _SPLITS = ("train", "val", "test")
 
@@ -32,6 +33,8 @@ def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
         raise InputError(
             f"{path}: expected x_train, y_train, and x_test, y_test or x_val, y_val; it has {', '.join(arrays)}"
         )
+    pixels = all(arrays[f"x_{split}"].dtype == np.uint8 for split in parts)  # else it is not known what white is
+    shape = tuple(parts["train"][0].shape[1:])
     shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
     if len(set(shapes.values())) > 1:
         raise InputError(
@@ -55,9 +58,10 @@ def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
         val=tensors("val"),
         test=tensors("test"),
         class_names=tuple(map(str, range(classes))),
-        input_shape=tuple(parts["train"][0].shape[1:]),
+        input_shape=shape,
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
+        preprocess=Preprocess.covering(shape, mean, std) if pixels else None,
     )
 
 

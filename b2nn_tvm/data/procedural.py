@@ -18,6 +18,7 @@ import torch
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
 
 SIZES = (32, 64)
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -50,6 +51,7 @@ def shapes(*, size: int = 32, images: Sequence[int] = (4000, 1000, 2000), seed: 
         input_shape=(3, size, size),
         mean=MEAN,
         std=STD,
+        preprocess=Preprocess.covering((3, size, size), MEAN, STD),
     )
 
 

@@ -13,28 +13,38 @@ import numpy as np
 
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.data.folder_images import Listing, View, bundle_of
-from b2nn_tvm.data.image_files.decode_image import SUFFIXES, decode
-from b2nn_tvm.data.image_files.scan_classes import folders, is_junk, refuse_one_class, scan
+from b2nn_tvm.data.image_files.class_samples import class_samples
+from b2nn_tvm.data.image_files.decode_image import decode
+from b2nn_tvm.data.image_files.scan_classes import refuse_one_class, scan
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Progress, silent
 
 FOLDS = 3  # two folds to train on and one to test, as Eitz et al. and Yu et al. (Sketch-a-Net, BMVC 2015) have it
 MEAN, STD = (1.0,), (-1.0,)  # this normalization swaps black and white
+PAPER = 255
 LEAST_AREA = (225 / 256) ** 2  # crops for training as in Sketch-a-Net, section 3.1: 225 of 256 pixels
 
 
 def is_sketches(path: Path) -> bool:
-    """Whether the folder ``path`` contains a folder with images in it."""
-    return path.is_dir() and any(
-        file.suffix.lower() in SUFFIXES and not is_junk(file.name)
-        for folder in folders(path)
-        for file in folder.iterdir()
-    )
+    """Whether the folders in ``path`` hold images, and those looked at are gray and mostly white, as paper is."""
+    return path.is_dir() and bool(looked_at := class_samples(path)) and all(map(_is_sketch, looked_at))
+
+
+def _is_sketch(path: Path) -> bool:
+    red, green, blue = np.moveaxis(np.asarray(decode(path, "RGB")), 2, 0)
+    return bool((red == green).all() and (red == blue).all() and np.median(red) == PAPER)
 
 
 def sketches(
-    path: str | os.PathLike[str], *, size: int = 225, fold: int = 0, workers: int | None = None, skip_bad: int = 0
+    path: str | os.PathLike[str],
+    *,
+    size: int = 225,
+    fold: int = 0,
+    workers: int | None = None,
+    skip_bad: int = 0,
+    progress: Progress = silent,
 ) -> DataBundle:
     """Read <class>/ under ``path`` as images [1, size, size]; needs Pillow. Classes are the sorted folder names.
 
@@ -51,7 +61,9 @@ def sketches(
     classes = {name: files for name, files in found.items() if files}
     if len(classes) < len(found):
         notes.append(f"{root}: classes without images are left out: {', '.join(sorted(set(found) - set(classes))[:8])}")
-    listing = skip_bad_files({"all": Listing.of(classes, tuple(classes))}, skip_bad, note=notes.append)["all"]
+    listing = skip_bad_files(
+        {"all": Listing.of(classes, tuple(classes))}, skip_bad, note=notes.append, progress=progress
+    )["all"]
     _refuse_colors(listing.files[0])
     refuse_one_class(root, tuple(classes))
     third = len(listing.files) // FOLDS

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from b2nn_tvm.data.folder_images import Listing
-from b2nn_tvm.data.image_files.decode_image import decode
+from b2nn_tvm.data.image_files.bad_files import bad_files
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.progress import Note
+from b2nn_tvm.progress import Note, Progress, silent
 
 
-def skip_bad_files(listed: Mapping[str, Listing], allowed: int, *, note: Note) -> dict[str, Listing]:
+def skip_bad_files(
+    listed: Mapping[str, Listing], allowed: int, *, note: Note, progress: Progress = silent
+) -> dict[str, Listing]:
     """The listings of all splits without the files that cannot be decoded; all of them are decoded once.
 
     ``allowed`` 0 leaves the listings as they are: a bad file is then an error when it is needed. ``note`` is told how
@@ -25,8 +25,7 @@ def skip_bad_files(listed: Mapping[str, Listing], allowed: int, *, note: Note) -
     if allowed == 0:
         return dict(listed)
     files = [file for listing in listed.values() for file in listing.files]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        bad = {file: problem for file, problem in zip(files, threads.map(_problem, files), strict=True) if problem}
+    bad = bad_files(files, progress=progress)
     if len(bad) > allowed:
         raise InputError(
             f"{len(bad)} of {len(files)} images cannot be read, more than the {allowed} that may be skipped:"
@@ -44,11 +43,3 @@ def _without(split: str, listing: Listing, bad: Mapping[Path, str]) -> Listing:
         example = next(file for file, label in zip(*listing, strict=True) if label == emptied[0])
         raise InputError(f"{example.parent}: none of the images of this class can be read; replace or remove them")
     return left
-
-
-def _problem(file: Path) -> str:
-    try:
-        decode(file, "RGB")
-    except InputError as error:
-        return str(error)
-    return ""

@@ -15,6 +15,7 @@ from b2nn_tvm.data.image_files.decode_image import SUFFIXES
 from b2nn_tvm.data.image_files.scan_classes import is_junk, scan
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Progress, silent
 
 
 def is_tiny_imagenet(path: Path) -> bool:
@@ -23,7 +24,12 @@ def is_tiny_imagenet(path: Path) -> bool:
 
 
 def tiny_imagenet(
-    path: str | os.PathLike[str], *, size: int = 64, workers: int | None = None, skip_bad: int = 0
+    path: str | os.PathLike[str],
+    *,
+    size: int = 64,
+    workers: int | None = None,
+    skip_bad: int = 0,
+    progress: Progress = silent,
 ) -> DataBundle:
     """Read the folder as images [3, size, size]; classes are the sorted wnids. Needs Pillow.
 
@@ -42,7 +48,7 @@ def tiny_imagenet(
         "train": Listing.of({wnid: folders[wnid] for wnid in wnids}, wnids),
         "val": Listing.of(_validation(root / "val", wnids), wnids),
     }
-    listed = skip_bad_files(listed, skip_bad, note=notes.append)
+    listed = skip_bad_files(listed, skip_bad, note=notes.append, progress=progress)
     view = View(size, center=1.0)  # the images are small crops already
     return bundle_of(root, listed, class_names=_names(root, wnids), view=view, workers=workers, notes=notes)
 

@@ -15,11 +15,16 @@ from torch import nn
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.export.binary_functions import LAYER_MODULES, deploy_form
+from b2nn_tvm.export.plain_attention import PlainAttention
 from b2nn_tvm.export.translation_table import kept_translation_table
+from b2nn_tvm.faults.program_fault import first_line
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.capture import batched
+from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.mixbin.tracing.prepare import prepared
+from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning, write_meaning
+from b2nn_tvm.provenance.user_code import place_of
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, OPSET
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.version import __version__
@@ -29,8 +34,14 @@ FORMS = ("function", "plain")
 _LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *FUNCTIONS}
 
 
+@own_faults("exporting the network")
 def export_onnx(
-    model: nn.Module, path: str | os.PathLike[str], *, input_shape: Sequence[int], form: str = "function"
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    input_shape: Sequence[int],
+    form: str = "function",
+    meaning: Meaning = UNKNOWN,
 ) -> Path:
     """Write ``model``, in evaluation mode, as ONNX (opset 18) with static shapes and return the path.
 
@@ -38,7 +49,8 @@ def export_onnx(
     outputs "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
     binary convolutions are calls of b2nn.BinaryConv2d, and convolutions whose weights alone are binary are calls of
     b2nn.WeightBinaryConv2d. They have one bit per weight, and the file defines both functions in standard operators. In
-    the form "plain" all are standard operators on weights of +1 and -1. Both forms give the same numbers.
+    the form "plain" all are standard operators on weights of +1 and -1. Both forms give the same numbers. ``meaning``,
+    what the data mean, goes into the metadata of the file.
 
     The file is complete in itself, passes onnx.checker and replaces an older file in one step. Raises InputError for
     an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where
@@ -47,6 +59,10 @@ def export_onnx(
     if form not in FORMS:
         raise InputError(f"there is no ONNX form {form!r}; choose one of {', '.join(FORMS)}")
     shape = batched(input_shape)
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path: expected the path of the file to write, not {type(path).__name__}")
+    if Path(path).is_dir():
+        raise InputError(f"{path}: expected the path of the file to write, but this is a folder")
     deployed = _deployed(model, form)
     with quiet(), kept_translation_table():
         exported = _torch_export(deployed, shape, type(model).__name__)
@@ -58,12 +74,16 @@ def export_onnx(
     _strip(proto)
     called = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
     proto.functions.extend(definition() for name, definition in FUNCTIONS.items() if name in called)
+    write_meaning(proto, meaning)
     onnx.checker.check_model(proto, full_check=True)
     return write_atomic(path, proto.SerializeToString())
 
 
 def _deployed(model: nn.Module, form: str) -> nn.Module:
-    deployed = prepared(model).cpu().float().eval()
+    copy = prepared(model)
+    if empty := next((name for name, value in copy.state_dict().items() if value.is_meta), None):
+        raise InputError(f"the weights {empty!r} have no values (device meta); load a checkpoint first")
+    deployed = copy.cpu().float().eval()
     if isinstance(deployed, BinaryConv2d):
         return deploy_form(deployed, name=type(deployed).__name__, form=form)
     for name, module in list(deployed.named_modules(remove_duplicate=False)):
@@ -77,11 +97,13 @@ def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch
     try:
         with torch.no_grad():
             model(example)
-    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{title} does not accept an input of shape {shape}: {reason}") from error
+    except Exception as error:
+        place = place_of(error)
+        at = f" ({place})" if place else ""
+        raise InputError(f"{title} does not accept an input of shape {shape}: {first_line(error)}{at}") from error
     try:
-        return torch.export.export(model, (example,))
+        with PlainAttention():
+            return torch.export.export(model, (example,))
     except Exception as error:
         reason = " ".join(str(error).split()[:40])
         raise UnsupportedError(f"torch.export cannot capture {title}: {reason}") from error

@@ -49,10 +49,10 @@ _TYPES |= {f"float{bits}" for bits in (16, 32, 64)}
 
 
 @contextmanager
-def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs], None]) -> Iterator[None]:
+def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs, relax.Expr], None]) -> Iterator[None]:
     """Within this context, TVM's ONNX importer uses our converters, and names the node in its errors.
 
-    ``record(node name, op type, inputs, attributes)`` is called for every node in graph order.
+    ``record(node name, op type, inputs, attributes, result)`` is called for every node in graph order.
     """
     own: dict[str, Converter] = {
         "AveragePool": pool_padding,
@@ -120,7 +120,7 @@ class _Converter:
         op: str,
         own: Converter | None,
         stock: OnnxConverter | None,
-        record: Callable[[str, str, Inputs, Attrs], None],
+        record: Callable[[str, str, Inputs, Attrs, relax.Expr], None],
         interrupted: list[relax.BlockBuilder],
     ):
         self._op, self._own, self._stock, self._record, self._interrupted = op, own, stock, record, interrupted
@@ -135,7 +135,7 @@ class _Converter:
                 if result is None:
                     result = stock(bb, inputs, attrs, params)
                 if isinstance(result, relax.Call):
-                    result = bb.emit(result)  # emitted now, so that the order of the file is kept
+                    result = bb.emit(result, name_hint=node)  # emitted now, so that the order of the file is kept
                 _check_static(result)
                 _check_count(result, attrs["tvm_custom"]["num_outputs"])
             except B2nnError as error:
@@ -148,7 +148,7 @@ class _Converter:
                     f"node {node!r} ({self._op}) cannot be imported: {first[0]}; simplify the model (for example with "
                     "onnxsim) or export it with another opset"
                 ) from error
-            self._record(node, self._op, inputs, attrs)
+            self._record(node, self._op, inputs, attrs, result)
             return result
 
         return convert

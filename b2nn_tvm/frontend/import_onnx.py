@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,27 +19,47 @@ from tvm import relax
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_operators import check_operators
 from b2nn_tvm.frontend.checks.check_types import check_types
+from b2nn_tvm.frontend.checks.check_weights import check_weights
 from b2nn_tvm.frontend.converters import converters, known_ops
 from b2nn_tvm.frontend.expand_functions import expand_functions
 from b2nn_tvm.frontend.fold_constants import fold_constants
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.refuse_empty import refuse_empty
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
+from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning, read_meaning
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
-from b2nn_tvm.relax_query import calls, constant, op_name
+from b2nn_tvm.relax_query import calls, constant, dtype, op_name, shape
 from b2nn_tvm.tvm_internals.onnx_importer import import_unchecked
 
 SIGN_ZERO = ("+1", "-1")
+_GIVEN_BY_TVM = re.compile(r"(lv|gv)[0-9]*")  # names of variables that passes give, too
 
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A network in Relax. ``layers`` are its 2-D convolutions and dense layers in graph order."""
+    """A network in Relax. ``layers`` are its 2-D convolutions and dense layers in graph order; ``nodes`` are the words
+    for nodes of the file, "'conv1' (Conv)", by the names of the variables that hold their results; ``meaning`` is what
+    the metadata of the file says of its data.
+    """
 
     module: tvm.IRModule
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     layers: tuple[NamedLayer, ...]
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    meaning: Meaning = UNKNOWN
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """The element type and the shape of each input by name."""
+        return {name: (dtype(each), shape(each)) for name, each in zip(self.input_names, self.module["main"].params)}
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """The element type and the shape of each output by name."""
+        result = self.module["main"].body.body
+        fields = result.fields if isinstance(result, relax.Tuple) else [result]
+        return {name: (dtype(each), shape(each)) for name, each in zip(self.output_names, fields)}
 
 
 def import_onnx(
@@ -57,11 +78,13 @@ def import_onnx(
     if sign_zero not in (None, *SIGN_ZERO):
         raise InputError(f"sign_zero is one of {', '.join(SIGN_ZERO)}, or not given, not {sign_zero!r}")
     model = load_model(path)
+    meaning = read_meaning(model)
     model = expand_functions(model, known_ops())
     shapes = static_shapes(model, input_shapes)
     model = fold_constants(model, shapes, sign_zero=sign_zero)
     check_operators(model, known_ops())
     check_types(model)
+    check_weights(model)
     record = _Record()
     module = _converted(model, shapes, sign_zero, record)
     refuse_empty(module["main"])
@@ -70,6 +93,8 @@ def import_onnx(
         input_names=tuple(shapes),
         output_names=tuple(output.name for output in model.graph.output),
         layers=record.layers(module["main"]),
+        nodes=record.nodes,
+        meaning=meaning,
     )
 
 
@@ -95,8 +120,13 @@ class _Record:
 
     def __init__(self) -> None:
         self._layers: list[NamedLayer] = []
+        self.nodes: dict[str, str] = {}
 
-    def __call__(self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping[str, Any]) -> None:
+    def __call__(
+        self, node: str, op: str, inputs: Sequence[relax.Expr], attrs: Mapping[str, Any], result: relax.Expr
+    ) -> None:
+        if isinstance(result, relax.Var) and not _GIVEN_BY_TVM.fullmatch(result.name):
+            self.nodes[result.name] = f"{node!r} ({op})"
         rank = len(inputs[0].ty.shape) if inputs else 0
         transposed = op == "ConvTranspose" and rank in (3, 4) and constant(inputs[1]) is not None  # is a conv2d, too
         if transposed or (op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and rank in (3, 4)):

@@ -27,13 +27,10 @@ _CONVERTED_FUNCTIONS = ("BinaryConv2d", "WeightBinaryConv2d")
 _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 
 
-def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
-    optional outputs that nothing reads dropped, quantizers of other tools in standard operators, nodes in an order that
-    can be computed, of opset 18 or newer.
+def load_unchanged(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """The model in a file, checked and with its external data, and else as it is there.
 
-    All is checked before anything is made of it. Raises InputError where the file is missing, is no ONNX model, is
-    damaged or lacks its external data.
+    Raises InputError where the file is missing, is no ONNX model, is damaged or lacks its external data.
     """
     path = Path(path)
     model = read_model_file(path)
@@ -42,6 +39,18 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         load_external_data(model, path.parent)
     except B2nnError as error:
         raise type(error)(f"{path}: {error}") from None
+    return model
+
+
+def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """The model in a file: external data loaded, functions without a converter inlined, every node with its own name,
+    optional outputs that nothing reads dropped, quantizers of other tools in standard operators, nodes in an order that
+    can be computed, of opset 18 or newer.
+
+    All is checked before anything is made of it. Raises InputError as ``load_unchanged`` does.
+    """
+    path = Path(path)
+    model = load_unchanged(path)
     kept = [(f.domain, f.name) for f in model.functions if f.name in _CONVERTED_FUNCTIONS]
     if len(kept) < len(model.functions):
         model = _inlined(model, kept, path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import Budget, parse_budget
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import check_arguments
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, exact_cost
 from b2nn_tvm.mixbin.selection.select import select
@@ -39,6 +40,8 @@ def parse_goal(budget: str | Budget | Sequence[str | Budget] | None, *, rule: st
     under a rule other than "strict".
     """
     given = [] if budget is None else [budget] if isinstance(budget, (str, Budget)) else list(budget)
+    for each in given:
+        check_arguments({"budget": str | Budget}, {"budget": each})
     budgets = tuple(parse_budget(each) if isinstance(each, str) else each for each in given)
     units = [each.unit for each in budgets]
     twice = [unit for unit in dict.fromkeys(units) if units.count(unit) > 1]

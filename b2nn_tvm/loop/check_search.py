@@ -8,7 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from b2nn_tvm.compiler import PIXELS
 from b2nn_tvm.data import DataBundle
+from b2nn_tvm.deploy.devices.device import MAX_THREADS
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings, TrainingSettings
@@ -46,6 +48,15 @@ def check_head(training: TrainingSettings, *, ignore_head: bool) -> None:
     """Raise InputError where a new head would not be trained."""
     if ignore_head and training.float_epochs == 0:
         raise InputError("a head that starts anew needs training before layers are scored: allow some float epochs")
+
+
+def check_pixels(deployment: DeploymentSettings, data: DataBundle) -> None:
+    """Raise InputError where the libraries are to normalize pixels, and the data do not say how."""
+    if deployment.input_format == PIXELS and data.preprocess is None:
+        raise InputError(
+            f"the libraries cannot take pixels, because the data {data.name} do not say how a picture becomes an input:"
+            " give the DataBundle a preprocess, or leave out the input uint8-nhwc"
+        )
 
 
 def imported_plan_for(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
@@ -110,19 +121,25 @@ def _listed(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name or 'one tensor'} [{'x'.join(map(str, shape[1:]))}]" for name, shape in shapes.items())
 
 
-def check_device(deployment: DeploymentSettings) -> None:
-    """Raise DeviceError where the device cannot time code for the target."""
+def check_device(deployment: DeploymentSettings, *, note: Note = lambda text: None) -> None:
+    """Raise DeviceError where the device cannot be reached, or cannot time code for the target; InputError for more
+    threads than any device takes. ``note`` is told where threads have to share CPUs.
+    """
     info = targets.get(deployment.target)
-    if deployment.device != "local":
-        with open_device(deployment.device) as board:
-            board.check(info)
-        return
-    if not info.runs_here:
-        raise DeviceError(
-            f"times are measured on device local, which cannot run code for target {info.name} (it lacks"
-            f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add"
-            f" {info.name} with also"
-        )
+    if deployment.threads > MAX_THREADS:
+        raise InputError(f"threads: expected at most {MAX_THREADS}, but got {deployment.threads}")
+    with open_device(deployment.device) as device:
+        if deployment.device != "local":
+            device.check(info)
+        if info.runs_here or deployment.device != "local":
+            if crowd := device.describe().crowd(deployment.threads):
+                note(crowd)
+            return
+    raise DeviceError(
+        f"times are measured on device local, which cannot run code for target {info.name} (it lacks"
+        f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add"
+        f" {info.name} with also"
+    )
 
 
 def reasons_of(layers: LayerTable) -> str:

@@ -23,6 +23,8 @@ from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.mixbin.training.digests import model_digest
+from b2nn_tvm.preprocess.block import block_of
+from b2nn_tvm.preprocess.onnx_metadata import Meaning
 
 MEASUREMENTS = 3
 PHASE = "export, compile and check the chosen network"
@@ -86,21 +88,37 @@ def deliver(
         "precision": job.settings.deployment.precision,
     }
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
-    found = job.state.run(phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest))
+    meaning = job.meaning(_classes(model, job))
+    block = None if meaning.preprocess is None else block_of(meaning.preprocess)
+    inputs |= {"preprocess": block, "labels": list(meaning.labels or ())}
+    found = job.state.run(
+        phase, inputs, lambda folder: _deliver(job, model, folder, targets, limit_ms, plan_digest, meaning)
+    )
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
     found["time"] = NetworkTime.from_json(found["time"])
     return Delivery(libraries={name: output / name for name in targets}, quantile=quantile, **found)
 
 
 def _deliver(
-    job: Job, model: torch.nn.Module, folder: Path, targets: list[str], limit_ms: float | None, plan_digest: str
+    job: Job,
+    model: torch.nn.Module,
+    folder: Path,
+    targets: list[str],
+    limit_ms: float | None,
+    plan_digest: str,
+    meaning: Meaning,
 ) -> dict[str, Any]:
     job.progress(PHASE, 0, len(targets) + 2)
-    onnx = export_onnx(model, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
+    onnx = export_onnx(model, folder / "model.onnx", input_shape=(1, *job.data.input_shape), meaning=meaning)
+    input_format = job.settings.deployment.input_format
     artifacts = []
     for index, target in enumerate(targets):
         job.progress(PHASE, index + 1, len(targets) + 2)
-        artifacts.append(compile_model(onnx, target=target, output=folder / target, plan_digest=plan_digest))
+        artifacts.append(
+            compile_model(
+                onnx, target=target, output=folder / target, plan_digest=plan_digest, input_format=input_format
+            )
+        )
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
         right, agreeing, images = _answers(job, artifact, model)
@@ -138,18 +156,38 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
     right = agreeing = images = 0
     model.eval()
     deployment = job.settings.deployment
+    (name,) = (spec.name for spec in artifact.inputs)
     with open_device(deployment.device) as device:
         for batch, labels in job.data.test_loader():
+            seen, given = _as_given(artifact, batch.numpy())
             with torch.inference_mode():
-                expected = model(batch).argmax(1).numpy()
-            for image, label, answer in zip(batch.numpy(), labels.numpy(), expected, strict=True):
-                inputs = {"input": np.ascontiguousarray(image[None])}
+                expected = model(torch.from_numpy(seen)).argmax(1).numpy()
+            for image, label, answer in zip(given, labels.numpy(), expected, strict=True):
+                inputs = {name: np.ascontiguousarray(image[None])}
                 outputs = device.run(artifact, inputs, threads=deployment.threads)
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
                 agreeing += found == int(answer)
                 images += 1
     return right, agreeing, images
+
+
+def _as_given(artifact: Artifact, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normalized images [N, C, H, W], and the same as the library takes them: where these are pixels, the nearest ones,
+    and the images that they stand for.
+    """
+    preprocess = artifact.manifest.preprocess
+    if preprocess is None or not preprocess.baked:
+        return batch, batch
+    pixels = preprocess.denormalized(batch)
+    return preprocess.normalized(pixels), pixels
+
+
+def _classes(model: torch.nn.Module, job: Job) -> int:
+    """The number of scores that the network gives for an image."""
+    with torch.inference_mode():
+        scores: torch.Tensor = model.eval()(torch.zeros(1, *job.data.input_shape))
+    return scores[0].numel()
 
 
 def _publish(source: Path, output: Path, names: list[str]) -> None:

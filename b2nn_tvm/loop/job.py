@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from b2nn_tvm.compiler import FLOATS
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.network.shared_tensors import chains, shared_inputs
+from b2nn_tvm.preprocess.labels import tidy
+from b2nn_tvm.preprocess.onnx_metadata import Meaning
 from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.phase_cache import State
 
@@ -59,6 +62,11 @@ class Job:
         whole = Transition(self.eligible, "float", 0, "the network is not all binary")
         return (whole, *packed, *copied)
 
+    def meaning(self, classes: int) -> Meaning:
+        """What the data mean to a network with scores for so many ``classes``, the first of which are the data's."""
+        names = (*self.data.class_names, *map(str, range(self.data.classes, classes)))
+        return Meaning(self.data.preprocess, tidy(names))
+
     def structure_inputs(self) -> dict[str, Any]:
         """The part of a phase's inputs that decides a network's speed: its structure and shapes, never its weights."""
         shapes = {name: list(tensor.shape) for name, tensor in self.model.state_dict().items()}
@@ -74,8 +82,10 @@ class Job:
         from b2nn_tvm.targets import target
 
         deployment = self.settings.deployment
+        takes = {} if deployment.input_format == FLOATS else {"takes": deployment.input_format}
         return {
             "target": asdict(target.get(deployment.target)),
             "device": deployment.device,
             "threads": deployment.threads,
+            **takes,
         }

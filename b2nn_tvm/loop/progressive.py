@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import Budget, Number
@@ -103,4 +103,7 @@ def _binarize(job: Job, scores: Mapping[str, float], cost: AdditiveCost, limit: 
         data=job.data,
         progress=job.progress,
     )
-    return progressive(task, job.settings.selection.progression(scores), folder=job.state.files("progressive"))
+    how, training = job.settings.selection.progression(scores), job.settings.training
+    if training.lr is not None:
+        how = replace(how, lr=training.lr)
+    return progressive(task, how, folder=job.state.files("progressive"), batch=training.batch_size)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from b2nn_tvm.costs.budget import Budget
+from b2nn_tvm.data.adjust import adjusted
+from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
+from b2nn_tvm.faults.program_fault import foreign
 from b2nn_tvm.loop import budget_goal as goals
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    check_pixels,
     choose_output,
     hint_at_merging,
     imported_plan_for,
@@ -29,10 +35,13 @@ from b2nn_tvm.loop.compare_random import interval
 from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import label_of
+from b2nn_tvm.loop.measuring.busy import busy_words
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost, unprofitable_layers
 from b2nn_tvm.loop.measuring.measure_network import SAMPLES
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.over_budget import over_budget
+from b2nn_tvm.loop.preflight.before_measuring import before_measuring
+from b2nn_tvm.loop.preflight.near_chance import near_chance
 from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result_rows import (
     fine_tuned_front,
@@ -43,12 +52,14 @@ from b2nn_tvm.loop.result_rows import (
     result_rows,
 )
 from b2nn_tvm.loop.results import report
+from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
 from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.progress import as_progress
 from b2nn_tvm.storage.phase_cache import State
@@ -62,8 +73,22 @@ if TYPE_CHECKING:
     from b2nn_tvm.progress import Note, Progress
 
 ROUNDS = 3
+_HINTS = {
+    "output": PATH,
+    "settings": SearchSettings | None,
+    "checkpoint": PATH | None,
+    "classes": int | None,
+    "plan": PATH | None,
+    "output_of": str | None,
+    "image_size": int | None,
+    "skip_bad": int,
+    "compare": int,
+    "front": int,
+    "budget": str | Budget | Sequence | None,
+}
 
 
+@own_faults("the search")
 def search(
     model: str | torch.nn.Module,
     *,
@@ -77,10 +102,14 @@ def search(
     output_of: str | None = None,
     image_size: int | None = None,
     skip_bad: int = 0,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    augment: str | None = None,
     plan: str | os.PathLike[str] | None = None,
     compare: int = 0,
     front: int = 0,
     front_accuracy: bool = False,
+    bundle: bool = False,
     fresh: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
@@ -94,15 +123,20 @@ def search(
     in different units, all of which are kept; None is half-way from all binary to all float in milliseconds. The
     settings of the search are given as ``settings``, or as ``keywords``, which are the fields of the settings' groups:
     method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of SelectionSettings; epochs,
-    float_epochs and seed of TrainingSettings; target, device, threads and also of DeploymentSettings; and conversion.
-    Milliseconds are those of one undisturbed inference, or observed ones where the budget is "12ms@p90" and the like.
+    float_epochs, seed, batch_size and lr of TrainingSettings; target, device, threads, also and input_format of
+    DeploymentSettings; and conversion. Milliseconds are those of one undisturbed inference, or observed ones where the
+    budget is "12ms@p90" and the like.
 
     ``checkpoint`` holds the trained float weights. Where it is for another number of classes than the data, ``classes``
     builds the network for that number, and ``ignore_head`` leaves the checkpoint's head and trains a new one in the
     float epochs. ``output_of`` names the class scores of a network that gives several tensors: a key of its dict, a
     field, or the place in its tuple; None is the first tensor. ``image_size`` and ``skip_bad`` are the ``size`` and
-    ``skip_bad`` of ``data.get``. ``note`` is told what was left of the checkpoint and of the data, and which output is
-    used.
+    ``skip_bad`` of ``data.get``; ``mean``, ``std`` and ``augment`` are those of ``data.adjust.adjusted``. ``note`` is
+    told what was left of the checkpoint and of the data, which output is used, and what is doubtful.
+
+    Without ``float_epochs`` a network given by name or factory is trained for 12 epochs before the selection, and a
+    torch module, or a network with a checkpoint whose head is kept, for none. Data, network, device and disk are tried
+    before anything is measured.
 
     ``b2nn_tvm.search`` draws its progress on stderr where ``progress`` is left out; None is silent.
 
@@ -110,7 +144,8 @@ def search(
     become binary, by the plan's conversion unless another one is given, and the result says whether the budget is kept.
     ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float
     network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and
-    that many random choices of the same measured time.
+    that many random choices of the same measured time. ``bundle`` makes the folders of the delivered libraries ready to
+    be copied to a board.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, and measured
     bursts stay in ``output``/costs.json.samples, unless ``fresh``.
@@ -119,7 +154,26 @@ def search(
     arguments that cannot be used, and the errors of the compiler and the device. The selection is MixBin's (Partial
     Binarization of Neural Networks, algorithm 1).
     """
+    check_arguments(
+        _HINTS,
+        {
+            "output": output,
+            "settings": settings,
+            "checkpoint": checkpoint,
+            "classes": classes,
+            "plan": plan,
+            "output_of": output_of,
+            "image_size": image_size,
+            "skip_bad": skip_bad,
+            "compare": compare,
+            "front": front,
+            "budget": budget,
+        },
+        budget="such as 12ms, 40%flops or 300KiB",
+    )
     settings = SearchSettings.from_keywords(settings, **keywords)
+    trained = not isinstance(model, str) or (checkpoint is not None and not ignore_head)
+    settings = replace(settings, training=settings.training.decided(trained=trained))
     loaded_plan = None if plan is None else Plan.load(plan)
     if loaded_plan is not None:
         settings = settings_for_plan(settings, loaded_plan)
@@ -129,15 +183,17 @@ def search(
     check_front(front, selection, loaded_plan)
     for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
         find_toolchain(targets.get(word))
-    check_device(deployment)
+    note = foreign(note or (lambda text: None))
+    check_device(deployment, note=note)
     check_head(settings.training, ignore_head=ignore_head)
-    note = note or (lambda text: None)
-    bundle = load_data(data, image_size=image_size, skip_bad=skip_bad)
-    for text in bundle.notes:
+    loaded = load_data(data, image_size=image_size, skip_bad=skip_bad, progress=as_progress(progress))
+    loaded = adjusted(loaded, mean=mean, std=std, augment=augment)
+    for text in loaded.notes:
         note(text)
+    check_pixels(deployment, loaded)
     network = load_model(
         model,
-        bundle,
+        loaded,
         checkpoint=checkpoint,
         seed=settings.training.seed,
         classes=classes,
@@ -145,8 +201,8 @@ def search(
         note=note,
     ).eval()
     hint_at_merging(network, note=note)
-    choose_output(network, bundle, output_of, note=note)
-    layers = trace(network, bundle.input_shape)
+    choose_output(network, loaded, output_of, note=note)
+    layers = trace(network, loaded.input_shape)
     if not layers.eligible:
         raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {reasons_of(layers)}")
     imported_plan = None if loaded_plan is None else imported_plan_for(loaded_plan, layers, name_of(model))
@@ -158,27 +214,48 @@ def search(
         name=name_of(model),
         model=network,
         layers=layers,
-        data=bundle,
+        data=loaded,
         settings=settings,
         state=state,
-        progress=as_progress(progress),
+        progress=foreign(as_progress(progress)),
     )
 
     goal = goals.exact_goal(job, budgets)
     exact = () if goal else goals.exact_limits(job, budgets)  # refused before anything is measured
+    networks = 2 + (compare + 1 if compare else 0) + (front if front_accuracy else 0)
+    before_measuring(
+        network,
+        loaded,
+        folder,
+        state,
+        trained=networks,
+        built=networks + selection.masks + 2 * front,
+        trains=bool(settings.training.float_epochs or settings.training.epochs),
+        progress=job.progress,
+        note=note,
+    )
     quantile = next((each.quantile for each in budgets if each.unit == "ms"), None)
     measured = measure_cost(job, quantile=quantile)
     goal = goal or goals.latency_goal(budgets, measured, also=exact)
+    if busy := busy_words(measured.networks):
+        note(busy)
     parent = train_parent(job)
+    if doubt := near_chance("the float network", parent.validation_accuracy, loaded):
+        note(doubt)
     scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
     choice, mixed, delivery = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
+    if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, loaded)):
+        note(doubt)
     by_flops = choose_by_flops(job, goal, scores, choice.measured) if goal.unit == "ms" and scores else None
     points = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
     rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
+    manifest = read_manifest(next(iter(delivery.libraries.values())))
     found_plan = plan_of(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
     choice.measured.table.save(folder / "costs.json")
+    if bundle:
+        bundle_libraries(delivery.libraries.values(), loaded)
     found = SearchResult(
         folder=folder,
         model=job.name,
@@ -214,6 +291,8 @@ def search(
         front=points,
         unprofitable=unprofitable_layers(choice.measured),
         quantile=goal.quantile,
+        preprocess=manifest.preprocess,
+        labels=manifest.labels,
     )
     report.write(found)
     return found

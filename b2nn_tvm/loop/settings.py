@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_type_hints
 
+from b2nn_tvm.compiler import FLOATS, INPUT_FORMATS
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import check_arguments
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
 from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
 from b2nn_tvm.mixbin.selectors import registry as methods
+
+FLOAT_EPOCHS = 12  # of a network that does not come trained
 
 
 @dataclass(frozen=True)
@@ -91,19 +96,34 @@ class TrainingSettings:
     """The training of networks: ``float_epochs`` epochs before the selection (0: the model is trained already),
     ``epochs`` epochs of fine-tuning after it; all random numbers come from ``seed``.
 
-    Raises InputError for a value that is out of range.
+    ``float_epochs`` None is for a search to decide: see ``decided``. Batches have ``batch_size`` images, and the
+    learning rate begins at ``lr``, which None leaves to the recipes. Raises InputError for a value that is out of
+    range.
     """
 
     epochs: int = 8
-    float_epochs: int = 0
+    float_epochs: int | None = None
     seed: int = 0
+    batch_size: int = 64
+    lr: float | None = None
 
     def __post_init__(self) -> None:
-        for what in ("epochs", "float_epochs", "seed"):
-            _check_least(what, getattr(self, what), 0)
+        for what, least in (("epochs", 0), ("float_epochs", 0), ("seed", 0), ("batch_size", 1)):
+            _check_least(what, getattr(self, what) or 0, least)
+        if self.lr is not None and not (isfinite(self.lr) and self.lr > 0):
+            raise InputError(f"lr: expected a learning rate above zero, but got {self.lr}")
+
+    def decided(self, *, trained: bool) -> TrainingSettings:
+        """The settings with a number of float epochs: where none was given, 0 for a ``trained`` network, else 12."""
+        if self.float_epochs is not None:
+            return self
+        return replace(self, float_epochs=0 if trained else FLOAT_EPOCHS)
 
     def __str__(self) -> str:
-        return f"{self.float_epochs} float epochs, {self.epochs} of fine-tuning, seed {self.seed}"
+        epochs = "undecided" if self.float_epochs is None else self.float_epochs
+        rate = "" if self.lr is None else f", learning rate {self.lr:g}"
+        batches = "" if self.batch_size == 64 else f", batches of {self.batch_size}"
+        return f"{epochs} float epochs, {self.epochs} of fine-tuning{batches}{rate}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +131,8 @@ class DeploymentSettings:
     """The deployment of the result: times are of one inference with ``threads`` threads on ``device``, which runs code
     for ``target``; ``also`` names more targets to compile the result for. Times are measured until the half of their
     95 % interval is at most the share ``precision`` of them. The times of layers are taken from the table ``costs``, a
-    costs.json of the same kind of device, where it has them.
+    costs.json of the same kind of device, where it has them. The libraries take their input in ``input_format``, as
+    ``compile_model`` does.
 
     Raises InputError for a value that is out of range.
     """
@@ -122,11 +143,14 @@ class DeploymentSettings:
     also: tuple[str, ...] = ()
     precision: float = 0.02
     costs: str | None = None
+    input_format: str = FLOATS
 
     def __post_init__(self) -> None:
         if isinstance(self.also, str):
             raise InputError(f"also: expected a list of targets, but got the word {self.also!r}: write [{self.also!r}]")
         object.__setattr__(self, "also", tuple(self.also))
+        if self.input_format not in INPUT_FORMATS:
+            raise InputError(f"unknown input format {self.input_format!r}; choose one of {', '.join(INPUT_FORMATS)}")
         _check_least("threads", self.threads, 1)
         Effort(precision=self.precision)
 
@@ -137,7 +161,8 @@ class DeploymentSettings:
 
     def __str__(self) -> str:
         also = f", also for {', '.join(self.also)}" if self.also else ""
-        return f"{self.target} on {self.device}, {self.threads} thread{'s' * (self.threads > 1)}{also}"
+        takes = "" if self.input_format == FLOATS else f", input {self.input_format}"
+        return f"{self.target} on {self.device}, {self.threads} thread{'s' * (self.threads > 1)}{also}{takes}"
 
 
 @dataclass(frozen=True)
@@ -153,13 +178,14 @@ class SearchSettings:
     def from_keywords(cls, settings: SearchSettings | None = None, **keywords: Any) -> SearchSettings:
         """The given ``settings``, or else settings made of single fields given as keywords, such as ``method``.
 
-        Raises InputError where both are given, TypeError for a keyword that is not a field.
+        Raises InputError where both are given, and for a keyword that is not a field or a value of another type.
         """
         unknown = [name for name in keywords if name not in KEYWORDS]
         if unknown:
-            raise TypeError(
+            raise InputError(
                 f"a search has no keyword {', '.join(unknown)}; the settings are {', '.join(sorted(KEYWORDS))}"
             )
+        check_arguments(get_type_hints(SearchKeywords), {k: v for k, v in keywords.items() if k != "also"})
         if settings is not None and keywords:
             raise InputError(
                 f"{', '.join(keywords)}: expected either settings, which say this already, or single keywords; change"
@@ -188,14 +214,17 @@ class SearchKeywords(TypedDict, total=False):
     epochs_per_layer: int | None
     floor: float | None
     epochs: int
-    float_epochs: int
+    float_epochs: int | None
     seed: int
+    batch_size: int
+    lr: float | None
     target: str
     device: str
     threads: int
     also: tuple[str, ...] | list[str]
     precision: float
     costs: str | None
+    input_format: str
     conversion: ConversionOptions
 
 

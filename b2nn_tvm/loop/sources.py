@@ -18,12 +18,15 @@ from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import B2nnError, InputError
 from b2nn_tvm.loop.checkpoint.load_weights import load_weights
 from b2nn_tvm.mixbin.network.capture import lazily_made
-from b2nn_tvm.mixbin.network.user_code import place_of
 from b2nn_tvm.mixbin.tracing.prepare import copied, prepared
-from b2nn_tvm.progress import Note
+from b2nn_tvm.progress import Note, Progress, silent
+from b2nn_tvm.provenance.user_code import told
+from b2nn_tvm.words.choices import CLASSIFIERS, did_you_mean, meant_network
 
 
-def load_data(data: str | DataBundle, *, image_size: int | None = None, skip_bad: int = 0) -> DataBundle:
+def load_data(
+    data: str | DataBundle, *, image_size: int | None = None, skip_bad: int = 0, progress: Progress = silent
+) -> DataBundle:
     """The data set ``data``: a bundle as it is, a built-in set, a folder or .npz file, or the result of
     ``pkg.module:factory``.
 
@@ -38,7 +41,7 @@ def load_data(data: str | DataBundle, *, image_size: int | None = None, skip_bad
     if not isinstance(data, str):
         raise InputError(f"data: expected a DataBundle or a name, not {type(data).__name__}")
     if named:
-        return datasets.get(data, size=image_size, skip_bad=skip_bad)
+        return datasets.get(data, size=image_size, skip_bad=skip_bad, progress=progress)
     bundle = call_factory(data, _factory(data))
     if not isinstance(bundle, DataBundle):
         raise InputError(f"data {data!r}: expected a DataBundle from the factory, not {type(bundle).__name__}")
@@ -67,11 +70,7 @@ def load_model(
         built = copied(model)
     elif isinstance(model, str):
         torch.manual_seed(seed)
-        factory = _factory(model) if _is_factory(model) else models.get(model)
-        if not _is_factory(model) and "classes" not in inspect.signature(factory).parameters:
-            raise InputError(
-                f"model {model!r} gives features, not class scores, which a search needs: see docs/tracking.md"
-            )
+        factory = _factory(model) if _is_factory(model) else _built_in(model)
         built = call_factory(model, factory, **factory_arguments(factory, data, classes=classes))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")
@@ -94,23 +93,46 @@ def name_of(model: str | torch.nn.Module) -> str:
 
 
 def _is_factory(word: str) -> bool:
-    module, colon, name = word.partition(":")
-    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+    """Whether ``word`` is pkg.module:function, or folder/file.py:function."""
+    module, colon, name = word.rpartition(":")
+    dotted = all(part.isidentifier() for part in module.split("."))
+    return bool(colon) and name.isidentifier() and module != "timm" and (dotted or module.endswith(".py"))
+
+
+def _built_in(word: str) -> Callable[..., Any]:
+    """The factory of a built-in network or of timm's; raises InputError for another word, and for trunks."""
+    if not word.startswith("timm:") and word not in models.names():
+        raise InputError(f"there is no network {word!r}{meant_network(word)}; choose one of {', '.join(CLASSIFIERS)}")
+    factory = models.get(word)
+    if not _gives_scores(factory):
+        raise InputError(f"model {word!r} gives features, not class scores, which a search needs: see docs/tracking.md")
+    return factory
+
+
+def _gives_scores(factory: Callable[..., Any]) -> bool:
+    return "classes" in inspect.signature(factory).parameters
 
 
 def _factory(word: str) -> Callable[..., Any]:
-    module_name, _, name = word.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    module_name, _, name = word.rpartition(":")
+    folder = Path.cwd()
+    if module_name.endswith(".py"):
+        file = Path(module_name)
+        if not file.is_file():
+            raise InputError(f"{word!r}: there is no file {file}")
+        folder, module_name = file.resolve().parent, file.stem
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))  # the processes that train look there, too
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise InputError(f"{word!r}: there is no module {error.name!r}; run from its folder, or install it") from None
     except Exception as error:
-        raise InputError(f"{word!r}: importing {module_name} fails with {_told(error)}") from error
+        raise InputError(f"{word!r}: importing {module_name} fails with {told(error)}") from error
     factory: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(factory):
-        raise InputError(f"{word!r}: the module {module_name} has no function {name!r}")
+        meant = did_you_mean(name, [each for each, value in vars(module).items() if callable(value)])
+        raise InputError(f"{word!r}: the module {module_name} has no function {name!r}{meant}")
     return factory
 
 
@@ -121,13 +143,7 @@ def call_factory(word: str, factory: Callable[..., Any], **arguments: Any) -> An
     except B2nnError:
         raise
     except Exception as error:
-        raise InputError(f"{word!r}: your factory fails with {_told(error)}") from error
-
-
-def _told(error: Exception) -> str:
-    """The exception and where in the user's code it was raised."""
-    place = place_of(error)
-    return f"{type(error).__name__}: {' '.join(str(error).split())}" + (f" ({place})" if place else "")
+        raise InputError(f"{word!r}: your factory fails with {told(error)}") from error
 
 
 def factory_arguments(factory: Callable[..., Any], data: DataBundle, *, classes: int | None = None) -> dict[str, int]:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -41,6 +42,8 @@ class TrainingTask:
     seed: int
     threads: int
     folder: Path
+    batch_size: int = 64
+    lr: float | None = None
 
     def run(self, progress: Progress) -> dict[str, float]:
         """Train the network and write ``weights.pt``; returns the accuracies in [0, 1]."""
@@ -58,7 +61,7 @@ class Trained:
 
 def train_parent(job: Job) -> Trained:
     """Train the float network, ``job.model``, in place for ``float_epochs`` epochs; with 0 epochs it stays as it is."""
-    request = TrainingRequest(job.model, None, job.settings.training.float_epochs)
+    request = TrainingRequest(job.model, None, job.settings.training.float_epochs or 0)
     return _train_each(job, {"parent": request}, "train the float network")["parent"]
 
 
@@ -87,6 +90,7 @@ def finetune_on(job: Job, name: str, network: torch.nn.Module, *, phase: str) ->
 def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
     """Train as the task says and write ``weights.pt`` into its folder; returns the accuracies in [0, 1]."""
     request, checkpoints = task.request, task.folder / "checkpoints"
+    rate: dict[str, Any] = {} if task.lr is None else {"lr": task.lr}
     hardware = Hardware(threads=task.threads)
     if request.teacher is None:
         train(
@@ -97,6 +101,8 @@ def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
             workdir=checkpoints,
             hardware=hardware,
             progress=progress,
+            batch=task.batch_size,
+            **rate,
         )
     else:
         finetune(
@@ -109,6 +115,8 @@ def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
             workdir=checkpoints,
             hardware=hardware,
             progress=progress,
+            batch=task.batch_size,
+            **rate,
         )
     buffer = io.BytesIO()
     torch.save(request.model.state_dict(), buffer)
@@ -121,12 +129,12 @@ def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
 
 
 def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -> dict[str, Trained]:
-    cores = os.cpu_count() or 1
+    settings, cores = job.settings.training, os.cpu_count() or 1
     parallel = min(cores, len(requests))
     progress = CombinedProgress(job.progress, phase, dict.fromkeys(requests, 1.0))
 
     def one(name: str) -> Trained:
-        request, seed = requests[name], job.settings.training.seed
+        request, seed = requests[name], settings.seed
         inputs = {
             "start": model_digest(request.model),
             "teacher": model_digest(request.teacher) if request.teacher else "",
@@ -135,10 +143,12 @@ def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -
             "first_stage": request.first_stage,
             "conversion": asdict(job.settings.conversion) if request.teacher else None,
             "seed": seed,
+            "batch_size": settings.batch_size,
+            "lr": settings.lr,
         }
 
         def compute(folder: Path) -> dict[str, float]:
-            task = TrainingTask(request, job.data, seed, pool.threads, folder)
+            task = TrainingTask(request, job.data, seed, pool.threads, folder, settings.batch_size, settings.lr)
             # A network that is only evaluated needs no process of its own.
             return pool.run(name, task, progress) if request.epochs else task.run(part_of(progress, name))
 

@@ -5,11 +5,13 @@ schedules.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import tvm
 from tvm import relax
 from tvm.ir.transform import Pass
 
+from b2nn_tvm.faults.program_fault import faults_of
 from b2nn_tvm.frontend.import_onnx import ImportedModel
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.binary.fold_activation import FoldActivation
@@ -31,6 +33,7 @@ from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
 from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
 from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
 from b2nn_tvm.passes.framework.compile_context import CompileContext, compile_context
+from b2nn_tvm.passes.framework.find_fault import failing_pass
 from b2nn_tvm.passes.framework.forget_arrays import ForgetArrays
 from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
 from b2nn_tvm.passes.fuse.fuse_pack import FusePack
@@ -49,7 +52,9 @@ from b2nn_tvm.passes.lower.lower_extrema import LowerExtrema
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
-from b2nn_tvm.tvm_internals.moved_module import moved
+from b2nn_tvm.tvm_internals.error_kinds import keep_error_kinds
+
+keep_error_kinds()
 
 
 def canonicalize(context: CompileContext) -> tuple[Pass, ...]:
@@ -191,14 +196,9 @@ class Kernels:
 
 
 def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target.Target) -> Kernels:
-    """Canonicalize, convert to NHWC, lower to our operators with their data in ``layout``, and fuse.
-
-    The passes free the constants of ``imported`` that they replace, unless a caller keeps it.
-    """
-    context = compile_context(imported.layers, layout=layout, target=target)
-    module = moved(imported.module)
-    del imported
-    return Kernels(run(before_scheduling(context), module, context, name="before_scheduling"), context)
+    """Canonicalize, convert to NHWC, lower to our operators with their data in ``layout``, and fuse."""
+    context = compile_context(imported.layers, layout=layout, target=target, nodes=imported.nodes)
+    return Kernels(run(before_scheduling(context), imported.module, context, name="before_scheduling"), context)
 
 
 def finish_scheduled(module: tvm.IRModule, context: CompileContext) -> tvm.IRModule:
@@ -207,6 +207,10 @@ def finish_scheduled(module: tvm.IRModule, context: CompileContext) -> tvm.IRMod
 
 
 def run(passes: tuple[Pass, ...], module: tvm.IRModule, context: CompileContext, *, name: str) -> tvm.IRModule:
-    """Apply passes in order, for the target of the context; TVM's instruments see them inside one pass ``name``."""
-    with context.target:
+    """Apply passes in order, for the target of the context; TVM's instruments see them inside one pass ``name``.
+
+    Raises ProgramFault, which names the pass and the node of the file, for what fails and is no error for users.
+    """
+    where = partial(failing_pass, passes, module, context)
+    with context.target, faults_of("rewriting the network", where=where):
         return tvm.transform.Sequential(list(passes), name=name)(module)

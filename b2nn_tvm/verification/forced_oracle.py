@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Choices = dict[str, dict[int, np.ndarray]]  # by a decision's result: other results by their flat places
 ROUNDING = 5e-7  # of a value: what sums of a few dozen terms are off by in float32
 RUNS = 3
+_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 _SMALLEST = np.finfo(np.float32).tiny
 
 
@@ -94,6 +95,18 @@ class ForcedOracle:
             {name: _largest(value, [run.outputs[name] for run in runs]) for name, value in decided.outputs.items()},
             {name: _largest(value, [run.values[name] for run in runs]) for name, value in decided.values.items()},
         )
+
+    def largest(self, inputs: Mapping[str, np.ndarray]) -> float:
+        """The largest finite magnitude of any float of the network, computed on these inputs or constant."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        outputs = {output.name for output in model.graph.output}
+        floats = {name for name, element in element_types(model).items() if element in _FLOATS}
+        computed = (name for node in model.graph.node for name in node.output if name in floats - outputs)
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in computed)
+        values = [*self._make_session(model).run(None, dict(inputs)), *self._constants.values(), *inputs.values()]
+        magnitudes = (np.abs(each[np.isfinite(each)]).max(initial=0.0) for each in values if each.dtype.kind == "f")
+        return float(max(magnitudes, default=0.0))
 
     def closest_tie(self, inputs: Mapping[str, np.ndarray]) -> float:
         """The smallest distance |x - threshold| at any comparison or Sign, relative to the largest magnitude there."""

@@ -80,6 +80,12 @@ class DeviceDescription:
     emulated: bool = False
     revision: str = ""
 
+    def crowd(self, threads: int) -> str:
+        """Words on ``threads`` threads that share CPUs; "" where each has its own, or the CPUs are not known."""
+        if not 0 < self.cpus < threads:
+            return ""
+        return f"{threads} threads share {self.cpus} CPUs and wait for one another: give --threads {self.cpus} or fewer"
+
     @property
     def label(self) -> str:
         """The name of the device in cost tables: the board's name, else the CPU's."""

@@ -22,6 +22,7 @@ from b2nn_tvm.deploy.library.static_program import link_static, static_toolchain
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
 from b2nn_tvm.deploy.library.verification import Verification, not_checked
 from b2nn_tvm.errors import InputError, ToolchainError
+from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning
 from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
 
@@ -52,12 +53,13 @@ _RUNNER = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wl,--gc-sections", "-Wl,-z,noex
 @dataclass(frozen=True)
 class BuildMetadata:
     """The library's origin for the manifest, as in BuildInfo: the model's name, the digest of its plan, and a note; ""
-    where it is unknown.
+    where it is unknown. ``meaning`` is what its data mean.
     """
 
     model: str = ""
     plan_digest: str = ""
     note: str = ""
+    meaning: Meaning = UNKNOWN
 
 
 def build_library(
@@ -269,6 +271,8 @@ def _describe(
             staging=sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs)),
             workspace_per_thread=program.workspace_bytes,
         ),
+        preprocess=metadata.meaning.preprocess,
+        labels=metadata.meaning.labels,
     )
 
 

@@ -10,10 +10,14 @@ from b2nn_tvm.deploy.codegen.program import TensorSpec
 from b2nn_tvm.deploy.library.build_library import HEADER, LIBRARY, RUNNER
 from b2nn_tvm.deploy.library.manifest import FILE as MANIFEST
 from b2nn_tvm.deploy.library.manifest import Manifest, read_manifest
+from b2nn_tvm.preprocess.in_words import in_words
+from b2nn_tvm.preprocess.labels import FILE as LABELS
+from b2nn_tvm.preprocess.labels import labels_text
 from b2nn_tvm.storage.document import write_atomic
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "board"  # in a checkout and in a wheel alike
 C_EXAMPLE, PYTHON_EXAMPLE, README = "classify.c", "classify.py", "README.txt"
+PICTURE = "example.png"
 _WHAT = {
     LIBRARY: "the network: kernels, constants, runtime",
     RUNNER: "runs and times it on the board",
@@ -21,8 +25,18 @@ _WHAT = {
     MANIFEST: "what is inside, how it was built",
     C_EXAMPLE: "how to call it from C",
     PYTHON_EXAMPLE: "how to call it from Python, which needs no package",
+    LABELS: "the names of the classes, one in each line",
+    PICTURE: "a picture to try it with",
     README: "the commands, and what to do if one fails",
 }
+
+
+@dataclass(frozen=True)
+class ExamplePicture:
+    """A picture that the network was not trained on, as the bytes of a PNG file, and the name of its class."""
+
+    png: bytes
+    label: str
 
 
 @dataclass(frozen=True)
@@ -34,17 +48,29 @@ class BundleFile:
     what: str
 
 
-def write_bundle(folder: str | os.PathLike[str]) -> tuple[BundleFile, ...]:
+def write_bundle(folder: str | os.PathLike[str], *, picture: ExamplePicture | None = None) -> tuple[BundleFile, ...]:
     """Add the examples and README.txt to the folder of a compiled library; return all files of the bundle.
 
-    Raises InputError where the folder holds no compiled library.
+    The names of the classes go into labels.txt where they are known, and ``picture`` into example.png. Raises
+    InputError where the folder holds no compiled library.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
     for name in (C_EXAMPLE, PYTHON_EXAMPLE):
         write_atomic(folder / name, (EXAMPLES / name).read_bytes())
-    write_atomic(folder / README, readme(manifest, folder.absolute().name).encode())
-    return tuple(BundleFile(name, (folder / name).stat().st_size, what) for name, what in _WHAT.items())
+    if manifest.labels is not None:
+        write_atomic(folder / LABELS, labels_text(manifest.labels).encode())
+    if picture is not None:
+        write_atomic(folder / PICTURE, picture.png)
+    write_atomic(folder / README, readme(manifest, folder.absolute().name, picture=picture).encode())
+    what = _files(manifest, picture)
+    return tuple(BundleFile(name, (folder / name).stat().st_size, text) for name, text in what.items())
+
+
+def _files(manifest: Manifest, picture: ExamplePicture | None) -> dict[str, str]:
+    """The files of a bundle, and what each of them is."""
+    missing = [LABELS] * (manifest.labels is None) + [PICTURE] * (picture is None)
+    return {name: text for name, text in _WHAT.items() if name not in missing}
 
 
 def requirements(manifest: Manifest) -> str:
@@ -54,10 +80,11 @@ def requirements(manifest: Manifest) -> str:
     return f"a Linux system for {target.arch}{features}" + (f", the GNU C library {glibc} or later" if glibc else "")
 
 
-def readme(manifest: Manifest, name: str) -> str:
+def readme(manifest: Manifest, name: str, *, picture: ExamplePicture | None = None) -> str:
     """The text of README.txt for a bundle whose folder is called ``name``."""
     first = manifest.inputs[0]
-    width = max(len(file) for file in _WHAT)
+    files = _files(manifest, picture)
+    width = max(map(len, files))
     return _README.format(
         model=manifest.build.model or "A network",
         target=manifest.target.name,
@@ -69,12 +96,29 @@ def readme(manifest: Manifest, name: str) -> str:
         library=LIBRARY,
         c_example=C_EXAMPLE,
         python_example=PYTHON_EXAMPLE,
+        pictures=_pictures(manifest, picture),
         dtype=first.dtype,
+        raw="image.f32" if first.dtype == "float32" else "image.raw",
         shape=_shape(first),
+        labels="" if manifest.labels is None else f" --labels {LABELS}",
         inputs="\n".join(f"    {spec.name}: {spec.dtype}, {_shape(spec)}" for spec in manifest.inputs),
         outputs="\n".join(f"    {spec.name}: {spec.dtype}, {_shape(spec)}" for spec in manifest.outputs),
-        files="\n".join(f"    {file:{width}}  {what}" for file, what in _WHAT.items()),
+        files="\n".join(f"    {file:{width}}  {what}" for file, what in files.items()),
     )
+
+
+def _pictures(manifest: Manifest, picture: ExamplePicture | None) -> str:
+    """The part of README.txt on pictures: how they are given, or why they cannot be."""
+    if manifest.preprocess is None:
+        return (
+            "This library does not know how a picture becomes its input, so it takes none: prepare the values as in"
+            " training.\n(With --mean and --std, b2nn-compile makes a library that takes pictures.)\n"
+        )
+    lines = ["Run there, in the folder, with your own pictures (JPEG, PNG, PPM):", "", "    ./b2nn-run photo.jpg"]
+    if picture is not None:
+        lines[0] = f"Run there, in the folder; {PICTURE} is a picture that was not trained on: {picture.label}."
+        lines[-1] = f"    ./b2nn-run {PICTURE}"
+    return "\n".join([*lines, "", "What is done to a picture:", f"    {in_words(manifest.preprocess)}", ""])
 
 
 def _shape(spec: TensorSpec) -> str:
@@ -91,10 +135,11 @@ Copy this folder to the board:
 
     scp -r {name} pi@raspberrypi:
 
-Run there, in the folder ({dtype}, {shape}; from Python: numpy.save("image.npy", image)):
+{pictures}
+With values that are ready for the network ({dtype}, {shape}; from Python: numpy.save("image.npy", image)):
 
     ./b2nn-run --input image.npy
-    ./b2nn-run --input image.npy --labels labels.txt --threads 4
+    ./b2nn-run --input image.npy{labels} --threads 4
     ./b2nn-run --input image.npy --output scores.npy
 
 Measure whole runs and every layer, as rows of JSON:
@@ -105,11 +150,11 @@ All options:
 
     ./b2nn-run --help
 
-From C and from Python (the image as raw values, image.tofile("image.f32")):
+From C and from Python (the image as raw values, image.tofile("{raw}")):
 
     cc {c_example} -o classify -L. -l:{library} -Wl,-rpath,'$ORIGIN'
-    ./classify image.f32
-    python3 {python_example} image.f32
+    ./classify {raw}
+    python3 {python_example} {raw}
 
 Inputs:
 

@@ -10,13 +10,15 @@ from typing import Any
 from b2nn_tvm.deploy.codegen.program import LayerRow, TensorSpec
 from b2nn_tvm.deploy.library.verification import METHODS, Verification
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess.block import SCHEMA, block_of, read_block
+from b2nn_tvm.preprocess.preprocess import Preprocess
 from b2nn_tvm.provenance.rewrite_log import Rewrite
 from b2nn_tvm.storage.document import read_document, write_document
 from b2nn_tvm.targets.target import TargetInfo
 
 FILE = "manifest.json"
 KIND = "b2nn-manifest"
-VERSION = 5
+VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ class StepRow:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of manifest.json."""
+    """The content of manifest.json.
+
+    ``preprocess`` is how a picture becomes the input, ``labels`` are the names of the classes; None where not known.
+    """
 
     library: LibraryInfo
     target: TargetInfo
@@ -107,10 +112,13 @@ class Manifest:
     rewrites: tuple[Rewrite, ...]
     sizes: Sizes
     memory: Memory
+    preprocess: Preprocess | None = None
+    labels: tuple[str, ...] | None = None
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``folder``/manifest.json and return its path."""
-        return write_document(Path(folder) / FILE, KIND, VERSION, asdict(self))
+        block = None if self.preprocess is None else block_of(self.preprocess)
+        return write_document(Path(folder) / FILE, KIND, VERSION, {**asdict(self), "preprocess": block})
 
 
 def _libraries_in(folder: Path) -> str:
@@ -139,6 +147,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         rewrites=tuple(Rewrite(**row) for row in body["rewrites"]),
         sizes=Sizes(**body["sizes"]),
         memory=Memory(**body["memory"]),
+        preprocess=None if body["preprocess"] is None else read_block(body["preprocess"]),
+        labels=None if body["labels"] is None else tuple(body["labels"]),
     )
 
 
@@ -186,6 +196,8 @@ _SCHEMA: dict[str, Any] = {
         "rewrites": _rows(Rewrite),
         "sizes": _object(Sizes),
         "memory": _object(Memory),
+        "preprocess": {"anyOf": [{"type": "null"}, SCHEMA]},
+        "labels": {"anyOf": [{"type": "null"}, _STRINGS]},
     },
 }
 _SCHEMA["required"] = list(_SCHEMA["properties"])

@@ -100,8 +100,32 @@ static void read_header(const b2nn_tensor *tensor, const char *path, FILE *file)
     free(header);
 }
 
+/* What the first bytes of a file say that it is, where it is a picture; NULL where they do not. */
+static const char *picture_kind(const char *start, size_t size) {
+    static const struct {
+        const char *start, *name;
+    } kinds[] = {
+        {"\x89PNG", "PNG"}, {"\xff\xd8\xff", "JPEG"}, {"P6", "PPM"}, {"P5", "PGM"}, {"GIF8", "GIF"}, {"RIFF", "WebP"}, {"BM", "BMP"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (size >= strlen(kinds[i].start) && !memcmp(start, kinds[i].start, strlen(kinds[i].start))) return kinds[i].name;
+    return NULL;
+}
+
+/* End the program, for the file holds another number of bytes than the tensor. */
+static _Noreturn void refuse_size(const b2nn_tensor *tensor, const char *path, const char *start, size_t got, const char *holds) {
+    char shape[256];
+    const char *picture = picture_kind(start, got);
+    shape_text(tensor, shape, sizeof shape);
+    if (picture)
+        fail(FAILED, "%s: this is a %s picture, but --input takes values as they lie in memory (%s, %s); give the picture without --input",
+             path, picture, tensor->dtype, shape);
+    fail(FAILED, "%s: input %s takes %llu bytes (%s, %s), the file holds %s", path, tensor->name,
+         (unsigned long long)tensor->size_bytes, tensor->dtype, shape, holds);
+}
+
 void read_tensor(const b2nn_tensor *tensor, const char *path, void *into) {
-    char start[sizeof magic - 1], shape[256];
+    char start[sizeof magic - 1];
     FILE *file = fopen(path, "rb");
     if (!file) fail(FAILED, "%s: cannot open this file for input %s: %s", path, tensor->name, strerror(errno));
     size_t got = fread(start, 1, sizeof start, file);
@@ -112,9 +136,7 @@ void read_tensor(const b2nn_tensor *tensor, const char *path, void *into) {
     else
         rewind(file);
     if (fread(into, 1, (size_t)tensor->size_bytes, file) != tensor->size_bytes || fgetc(file) != EOF)
-        fail(FAILED, "%s: input %s takes %llu bytes (%s, %s), the file holds %s", path, tensor->name,
-             (unsigned long long)tensor->size_bytes, tensor->dtype, shape_text(tensor, shape, sizeof shape),
-             feof(file) ? "fewer" : "more");
+        refuse_size(tensor, path, start, got, feof(file) ? "fewer" : "more");
     fclose(file);
 }
 

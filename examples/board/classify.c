@@ -6,6 +6,7 @@
  * The file holds the values of the network's input as they lie in memory: 602112 bytes for float32 of 1x3x224x224. The
  * second argument is the number of threads, by default 1.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,17 @@ static int fail(const char *what) {
     return 1;
 }
 
-static int read_values(const char *path, void *values, size_t bytes) {
+/* Fill `values` from a file of exactly so many bytes; 0 where it is another one, which is said. */
+static int read_values(const char *path, const b2nn_tensor *input, void *values) {
+    size_t bytes = (size_t)input->size_bytes;
     FILE *file = fopen(path, "rb");
-    if (!file) return 0;
+    if (!file) {
+        fprintf(stderr, "error: %s: cannot be read: %s; expected a file with the values of the input\n", path, strerror(errno));
+        return 0;
+    }
     int good = fread(values, 1, bytes, file) == bytes && fgetc(file) == EOF;
     fclose(file);
+    if (!good) fprintf(stderr, "error: %s: expected %zu bytes of %s; b2nn-run takes pictures\n", path, bytes, input->dtype);
     return good;
 }
 
@@ -35,10 +42,7 @@ int main(int argc, char **argv) {
     void *image = malloc((size_t)input->size_bytes);
     float *scores = malloc((size_t)output->size_bytes);
     if (!image || !scores) return fail("not enough memory");
-    if (!read_values(argv[1], image, (size_t)input->size_bytes)) {
-        fprintf(stderr, "error: %s: expected %llu bytes of %s\n", argv[1], (unsigned long long)input->size_bytes, input->dtype);
-        return 1;
-    }
+    if (!read_values(argv[1], input, image)) return 1;
 
     /* Make an instance once, and run it for each image. */
     b2nn_model *model;

@@ -48,11 +48,17 @@ def main():
     if len(sys.argv) < 2:
         sys.exit("usage: classify.py IMAGE [THREADS]")
     library = load(Path(__file__).resolve().with_name("libb2nn_model.so"))
-    image = Path(sys.argv[1]).read_bytes()
+    try:
+        image = Path(sys.argv[1]).read_bytes()
+    except OSError as error:
+        sys.exit(
+            f"error: {sys.argv[1]}: cannot be read: {error.strerror}; expected a file with the values of the input"
+        )
     expected, output = library.b2nn_input(0).contents, library.b2nn_output(0).contents
     if len(image) != expected.size_bytes:
         sys.exit(
-            f"error: {sys.argv[1]}: expected {expected.size_bytes} bytes of {expected.dtype.decode()}, not {len(image)}"
+            f"error: {sys.argv[1]}: expected {expected.size_bytes} bytes of {expected.dtype.decode()}, not"
+            f" {len(image)}; b2nn-run takes pictures"
         )
     if (library.b2nn_input_count(), library.b2nn_output_count(), output.dtype) != (1, 1, b"float32"):
         sys.exit("error: this example is for one input and one output of float32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from b2nn_tvm import __version__
-from b2nn_tvm.cli.command import Command, shapes
-from b2nn_tvm.errors import BudgetError, DeviceLost
+from b2nn_tvm.cli.command import Command, Numbers, shapes
+from b2nn_tvm.cli.compile import main as compile_command
+from b2nn_tvm.cli.draw_progress import progress
+from b2nn_tvm.cli.output import print_note
+from b2nn_tvm.compiler import FLOATS, INPUT_FORMATS
+from b2nn_tvm.errors import BudgetError, DeviceLost, ProgramFault
 from tests.support.cli.commands import Run
 from tests.support.paths import ROOT
 from tests.support.processor_time import seconds_of
@@ -40,9 +45,9 @@ def test_help_is_instant(command: str) -> None:
     [
         (BudgetError("not below\n 3 ms"), 1, "error: not below 3 ms\n"),
         (DeviceLost("ssh://pi: gone"), 1, "error: ssh://pi: gone; run the same command again\n"),
+        (ProgramFault("it failed"), 1, "error: it failed (--debug shows where)\n"),
         (FileNotFoundError(2, "No such file or directory", "x.onnx"), 1, "error: x.onnx: No such file or directory\n"),
         (OSError(28, "No space left on device"), 1, "error: No space left on device\n"),
-        (ZeroDivisionError("division by zero"), 1, "error: unexpected ZeroDivisionError: division by zero (a fault"),
         (KeyboardInterrupt(), 130, "interrupted: run the same command again\n"),
         (click.UsageError("no"), 2, "Error: no"),
     ],
@@ -119,6 +124,79 @@ def test_one_input_has_one_shape(texts: tuple[str, ...]) -> None:
         shapes(None, None, texts)
 
 
+def test_whose_fault_it_is() -> None:
+    """Code in a user's file is the user's; what is raised where none is, is a fault of this program."""
+
+    @click.command(cls=Command)
+    @click.argument("text")
+    def dividing(text: str) -> None:
+        exec(compile(text, "<nobody's>" if "1" in text else "/home/me/nets.py", "exec"))
+
+    ours = CliRunner().invoke(dividing, ["1 / 0"]).stderr
+    line = dividing.callback.__code__.co_firstlineno + 3
+    theirs = f"error: your code fails with ZeroDivisionError: division by zero (test_command.py:{line})\n"
+    assert ours == theirs
+    assert CliRunner().invoke(dividing, ["2 / 0"]).stderr == theirs.replace(f"test_command.py:{line}", "nets.py:1")
+
+    @click.command(cls=Command)
+    def failing() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    failing.callback.__code__ = failing.callback.__code__.replace(co_filename="<of this program>")
+    said = CliRunner().invoke(failing).stderr
+    assert said.startswith("error: unexpected ZeroDivisionError: division by zero (a fault of this program;")
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "status"),
+    [
+        (BudgetError("not below 3 ms"), "BudgetError", 1),
+        (KeyboardInterrupt(), "interrupted", 130),
+        (click.UsageError("no"), "usage", 2),
+        (None, "usage", 2),
+    ],
+)
+def test_errors_are_json_too(failure: BaseException | None, kind: str, status: int) -> None:
+    @click.command(cls=Command)
+    @click.option("--json", "as_json", is_flag=True)
+    def failing(as_json: bool) -> None:
+        raise failure
+
+    done = CliRunner().invoke(failing, ["--json", *(["--nonsense"] if failure is None else [])])
+    found = json.loads(done.stdout)["error"]
+    assert (done.exit_code, found["kind"], found["status"]) == (status, kind, status)
+    assert found["message"] in done.stderr and found["message"]
+    assert CliRunner().invoke(failing, ["--nonsense"] if failure is None else []).stdout == ""
+
+
+def test_how_much_is_said() -> None:
+    @click.command(cls=Command)
+    def talking() -> None:
+        print_note("a remark")
+        with progress() as report:
+            report("train", 1, 3, "loss 0.5")
+            report("train", 2, 3, "loss 0.4")
+        try:
+            raise ZeroDivisionError("nothing to share")
+        except ZeroDivisionError as error:
+            raise BudgetError("not below 3 ms") from error
+
+    said = {words: CliRunner().invoke(talking, words.split()).stderr.splitlines() for words in ("", "-q", "-v")}
+    error = "error: not below 3 ms"
+    assert said["-q"] == [error]
+    assert said[""] == ["note: a remark", "train ...", error]
+    *first, last, cause = said["-v"]
+    assert first == ["note: a remark", "train ...", "0:00 train 2/3  loss 0.4 ..."] and last == error
+    assert cause == "  because of ZeroDivisionError: nothing to share"
+
+
+@pytest.mark.parametrize(("text", "found"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
+def test_numbers(text: str, found: tuple[float, ...]) -> None:
+    assert Numbers().convert(text, None, None) == Numbers().convert(found, None, None) == found
+    with pytest.raises(click.BadParameter, match="expected numbers with commas between, such as"):
+        Numbers().convert(f"{text};1", None, None)
+
+
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     code = "from b2nn_tvm.cli import output\nimport click\nfrom b2nn_tvm.cli.command import Command\n"
     code += "@click.command(cls=Command)\ndef main():\n    for _ in range(100000): output.print_line('x' * 100)\nmain()"
@@ -132,3 +210,16 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
         check=False,
     )
     assert "Traceback" not in done.stderr and "error" not in done.stderr
+
+
+def test_the_choices_of_an_input_are_those_of_the_compiler() -> None:
+    option = next(each for each in compile_command.params if each.name == "input_format")
+    assert tuple(option.type.choices) == INPUT_FORMATS and option.default == FLOATS
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
+def test_numbers_have_commas_between_them(text: str, numbers: tuple[float, ...]) -> None:
+    assert Numbers().convert(text, None, None) == numbers
+    for wrong in ("", "red", "1;2"):
+        with pytest.raises(click.BadParameter, match="expected numbers such as 0.485,0.456,0.406, but got"):
+            Numbers().convert(wrong, None, None)

@@ -12,7 +12,7 @@ import pytest
 from onnx import helper
 
 import b2nn_tvm
-from tests.support.cli.commands import Run, assert_refused
+from tests.support.cli.commands import Run, assert_refused, assert_wrong_usage
 from tests.support.cli.graphs import save_graph
 
 NOTE = "note: this library was not checked against the reference ({}); its results may be wrong"
@@ -55,6 +55,42 @@ def test_json_is_all_of_stdout(here: Run, small_onnx: Path, tmp_path: Path) -> N
     step = next(step for step in document["steps"] if "binary conv2d" in step["operations"])
     assert step["layer"] == "block" and step["outputs"] == ["float32"] and step["constant_bytes"] >= packed
     assert {"layer": "block", "rule": "ClassifyConvs", "applied": True, "reason": "is binary"} in document["rewrites"]
+
+
+def test_what_the_data_mean_goes_to_the_board(here: Run, small_onnx: Path, tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(10)]
+    (tmp_path / "names").write_text("\n".join(names))
+    numbers = ("--mean", "0.5,0.4,0.3", "--std", "0.25", "--labels", "names")
+    done = here("compile", small_onnx, "-o", "out", *numbers, "--input", "uint8-nhwc", "--bundle")
+    assert done.returncode == 0, done.stderr
+    assert "compared with onnxruntime on 3 random inputs" in done.stdout
+    assert (tmp_path / "out" / "labels.txt").read_text().splitlines() == names
+    assert "its middle of 8x8 pixels is taken, and its bytes" in (tmp_path / "out" / "README.txt").read_text()
+    with b2nn_tvm.load(tmp_path / "out") as artifact:
+        preprocess = artifact.manifest.preprocess
+        assert artifact.manifest.labels == tuple(names)
+        assert (preprocess.mean, preprocess.std, preprocess.baked) == ((0.5, 0.4, 0.3), (0.25,) * 3, True)
+        assert [(spec.name, spec.shape, spec.dtype) for spec in artifact.inputs] == [
+            (preprocess.input, preprocess.shape, "uint8")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--input", "uint8-nhwc"), ("neither the metadata", "--mean and --std")),
+        (("--mean", "0.5,0.5", "--std", "1"), ("each of the 3 channels", "2 and 3")),
+        (("--mean", "0.5", "--std", "0"), ("no deviation of 0",)),
+        (("--labels", "nowhere.txt"), ("nowhere.txt", "No such file")),
+        (("--labels", "short.txt"), ("there are 2 names", "'output' of float32 1x10")),
+    ],
+)
+def test_what_does_not_fit_the_network_is_refused(
+    here: Run, small_onnx: Path, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    (tmp_path / "short.txt").write_text("cat\ndog\n")
+    assert_refused(here("compile", small_onnx, "-o", "out", *words), *parts)
+    assert os.listdir(tmp_path) == ["short.txt"]
 
 
 def test_the_folder_is_named_after_model_and_target_by_default(here: Run, small_onnx: Path, tmp_path: Path) -> None:
@@ -161,7 +197,7 @@ def test_a_shape_without_a_name_and_a_target_by_another_word(here: Run, tmp_path
 
 
 def test_unknown_target_lists_the_choices(here: Run, small_onnx: Path, tmp_path: Path) -> None:
-    assert_refused(here("compile", small_onnx, "--target", "vax", "-o", "out"), "'vax'", "arm", "x86", "native")
+    assert_wrong_usage(here("compile", small_onnx, "--target", "vax", "-o", "out"), "'vax'", "arm", "x86", "native")
     assert os.listdir(tmp_path) == []
 
 
@@ -192,7 +228,16 @@ def test_an_existing_library_survives_a_failed_compile(here: Run, small_onnx: Pa
 
 
 @pytest.mark.parametrize(
-    "words", [("--tune", "-1"), ("--input-shape", "input=1x3xq"), ("--sign-zero", "0"), ("--nonsense",)]
+    "words",
+    [
+        ("--mean", "0.5"),
+        ("--std", "red", "--mean", "1"),
+        ("--input", "uint8"),
+        ("--tune", "-1"),
+        ("--input-shape", "input=1x3xq"),
+        ("--sign-zero", "0"),
+        ("--nonsense",),
+    ],
 )
 def test_wrong_usage_is_status_2(here: Run, small_onnx: Path, words: tuple[str, ...]) -> None:
     done = here("compile", small_onnx, "-o", "out", *words)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import re
+import sys
 import time
 
 import pytest
 
 from b2nn_tvm.cli import draw_progress
+from tests.support.paths import ROOT
 
 
 @pytest.fixture
@@ -45,6 +50,13 @@ def test_piped_there_is_a_sign_of_life_in_a_long_phase(monkeypatch: pytest.Monke
     assert 1 <= len(later) <= 3 and all(re.fullmatch(r"0:0\d train 3/40  loss 0\.5 \.\.\.", line) for line in later)
 
 
+def test_piped_the_whole_is_told_where_a_phase_begins(capfd) -> None:
+    with draw_progress.progress(lambda phase, done, total: f"phase {done} of 8") as progress:
+        progress("train", 3, 40)
+        progress("train", 4, 40)
+    assert drawn(capfd) == "train (phase 3 of 8) ...\n"
+
+
 def test_name_count_and_time_left_stay_when_there_is_a_detail(terminal, capfd) -> None:
     """The detail has a line of its own, as far as there is room, and stays until there is another one."""
     detail = "loss 0.5, accuracy 50.0%" + ", and much more" * 6
@@ -78,6 +90,63 @@ def test_the_spinner_says_phase_count_and_detail(terminal, capfd) -> None:
         progress("compile: link", 0, 1)
         progress("measure on local", 3, 200, "warm")
     assert "measure on local 3/200  warm" in drawn(capfd)
+
+
+INTERRUPTED = """
+import threading, time
+import click
+from b2nn_tvm.cli import draw_progress
+from b2nn_tvm.cli.command import Command
+
+@click.command(cls=Command)
+def main():
+    with draw_progress.progress(lambda phase, done, total: "phase 2 of 8") as bars:
+        bars("measure", 3, 3)
+        bars("train", 1, 1000)
+        def work():
+            for step in range(2, 1000):
+                bars("train", step, 1000, f"parent: loss 0.{step}")
+                time.sleep(0.02)
+        training = threading.Thread(target=work, daemon=True)
+        training.start()
+        training.join()
+
+main()
+"""
+
+
+def screen(text: str) -> list[str]:
+    """The lines that a terminal shows: what is erased or written over is gone."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", text):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif up := re.fullmatch(r"\x1b\[(\d+)A", part):
+            row -= int(up[1])
+        elif part != "\r" and not part.startswith("\x1b"):
+            lines[row] += part
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def test_after_an_interruption_each_bar_is_there_once() -> None:
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ |= {"TERM": "xterm", "COLUMNS": "80", "LINES": "24", "PYTHONPATH": str(ROOT)}
+        os.execv(sys.executable, [sys.executable, "-c", INTERRUPTED])
+    shown, pressed = "", False
+    with contextlib.suppress(OSError):  # the end of a terminal whose program has ended
+        while part := os.read(terminal, 65536):
+            shown += part.decode()
+            if "loss 0." in shown and not pressed:
+                os.write(terminal, b"\x03")  # Ctrl-C
+                pressed = True
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+    measured, bar, detail, whole, end = screen(shown)
+    assert measured.startswith("✓ measure") and bar.startswith("train ") and "parent: loss 0." in detail
+    assert whole.strip() == "phase 2 of 8" and end == "interrupted: run the same command again"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0:00"), (55, "0:55"), (61.6, "1:02"), (3723, "1:02:03")])

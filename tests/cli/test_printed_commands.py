@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets import target as targets
@@ -118,6 +119,8 @@ def _filled(command: click.Command, words: Sequence[str]) -> Iterator[str]:
     previous = ""
     for word in words:
         option = next((each for each in command.params if previous in _spellings(each)), None)
+        if option is not None and word in (option.metavar, SAMPLE) and isinstance(option.type, click.Choice | Target):
+            word = option.type.choices[0] if isinstance(option.type, click.Choice) else targets.NATIVE
         typed = option is not None and not isinstance(option.type, click.types.StringParamType)
         yield SAMPLE if typed and word == option.metavar else word
         previous = word

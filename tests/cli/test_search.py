@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli.commands import Run, assert_refused
+from b2nn_tvm.words.choices import CLASSIFIERS
+from tests.support.cli.commands import Run, assert_refused, assert_wrong_usage
 
 WORDS = ("--model", "cresnet20", "-o", "out")
 
@@ -19,32 +20,76 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--budget", "12"), ("no unit",)),
         (("--budget", "12ms@p95"), ("@p95", "@p50, @p90, @p99")),
         (("--budget", "40%flops@p90"), ("milliseconds", "12ms@p90")),
+        (("--target", "vax"), ("vax", "arm", "native")),
+        (("--target", "rpi44"), ("rpi44", "rpi4")),
+        (("--also", "vax"), ("vax", "arm", "native")),
+        (("--method", "magic"), ("unknown method 'magic'; choose one of", "mixbin-loss", "random")),
+        (("--method", "mixbin-los"), ("did you mean mixbin-loss?",)),
+        (("--rule", "loose", "--budget", "50%flops"), ("loose", "strict", "nearest")),
+        (("--solver", "oracle"), ("oracle", "exact")),
+        (("--binarizer", "magic"), ("magic", "xnor", "distribution-aware")),
+        (("--activation", "magic"), ("magic", "binrelu", "rprelu")),
+        (("--augment", "mixup"), ("mixup", "none, flip-crop")),
+        (("--progressive", "sideways"), ("sideways", "front, rear, greedy, scores, layer-wise-priority")),
+        (("--data", "nothing"), ("no file or folder 'nothing'", "digits")),
+        (("--data", "digit"), ("did you mean digits?",)),
+        (("photos",), ("FOLDER", "no file or folder 'photos'")),
+        ((".", "--data", "digits"), ("FOLDER and --data both name the data: . and digits",)),
+        (("--model", "cresnet21"), ("'cresnet21' (did you mean cresnet20?)", "vgg_small, timm:NAME, or your own")),
+        (("--model", "siamfc"), ("features, not class scores",)),
+        (("--model", "nets.make_net"), ("did you mean nets:make_net?",)),
+        (("--mean", "0.5;0.5"), ("0.485,0.456,0.406", "0.5;0.5")),
+        (("--lr", "0"), ("--lr",)),
+        (("--epochs", "-1"), ("--epochs",)),
+        (("--threads", "0"), ("--threads",)),
+        (("--floor", "2"), ("--floor",)),
+        (("-q", "-v"), ("contradict",)),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_is_no_word_of_the_command_is_wrong_usage(
+    here: Run, tmp_path: Path, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    assert_wrong_usage(here("search", *WORDS, *words), *parts)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_networks_that_are_offered_are_those_that_work(here: Run) -> None:
+    said = " ".join(here("search", *WORDS, "--model", "cresnet21").stderr.split())
+    assert "siamfc" not in said and all(name in said for name in CLASSIFIERS)
+
+
+def test_typos_are_answered_without_torch(run: Run) -> None:
+    """Neither torch nor tvm is imported to refuse a word."""
+    after = "import atexit; atexit.register(lambda: print('torch' in sys.modules or 'tvm' in sys.modules))"
+    for words in (("--model", "cresnet21"), ("--budget", "12"), ("--data", "digit"), ("--target", "rpi44")):
+        done = run("search", *WORDS, *words, before=after)
+        assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
         (("--budget", "12ms", "--budget", "9ms"), ("one budget in ms", "12ms and 9ms")),
         (("--budget", "12ms", "--budget", "40%flops", "--progressive", "rear"), ("one budget",)),
         (("--device", "attic"), ("attic", "local")),
         (("--device", "emulator:cortex-a72"), ("an emulator's time is not a latency",)),
-        (("--target", "vax"), ("vax", "arm", "native")),
+        (("--threads", "1000"), ("threads: expected at most 256, but got 1000",)),
         (("--target", "arm"), ("local", "aarch64", "also")),
-        (("--also", "vax"), ("vax", "arm", "native")),
-        (("--method", "magic"), ("magic", "mixbin-loss", "random")),
-        (("--rule", "loose", "--budget", "50%flops"), ("loose", "strict", "nearest")),
-        (("--solver", "oracle"), ("oracle", "exact")),
         (("--solver", "exact", "--method", "random"), ("random", "order", "sort")),
         (("--rule", "nearest"), ("milliseconds", "strict")),
-        (("--binarizer", "magic"), ("magic", "xnor", "distribution-aware")),
-        (("--activation", "magic"), ("magic", "binrelu", "rprelu")),
         (("--pad-value", "2"), ("0, 1 or -1", "2")),
-        (("--progressive", "sideways"), ("sideways", "front, rear, greedy, scores, layer-wise-priority")),
         (("--floor", "0.9"), ("progressive order",)),
-        (("--data", "nothing"), ("nothing", "digits")),
-        (("--model", "lenet"), ("lenet", "cresnet20")),
         (("--model", "nowhere:net"), ("nowhere",)),
+        (("--model", "./nets.py:net"), ("there is no file nets.py",)),
+        (("--model", "timm:resnet1888"), ("timm",)),
         (("--checkpoint", "absent.pt"), ("absent.pt", "no such file")),
         (("--ignore-head",), ("without a checkpoint",)),
         (("--ignore-head", "--checkpoint", "a.pt", "--float-epochs", "0"), ("needs training",)),
         (("--classes", "9"), ("at least the 10 classes", "digits")),
         (("--skip-bad", "3"), ("digits", "not files")),
         (("--image-size", "64"), ("digits", "size of their own")),
+        (("--mean", "0.5,0.5"), ("mean: expected 3 numbers", "0.5,0.5")),
         (("--plan", "absent.json"), ("absent.json", "no such file")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -67,11 +112,6 @@ def test_the_budget_that_cannot_be_kept_is_named_among_several(here: Run, tmp_pa
     done = here("search", *WORDS, "--budget", "12ms", "--budget", "1KiB", "--float-epochs", "500")
     assert_refused(done, "at most 1024 bytes", "allow at least")
     assert not (tmp_path / "out" / "plan.json").exists()
-
-
-@pytest.mark.parametrize("words", [("--epochs", "-1"), ("--threads", "0"), ("--floor", "2")])
-def test_wrong_usage_is_status_2(here: Run, words: tuple[str, ...]) -> None:
-    assert here("search", *WORDS, *words).returncode == 2
 
 
 def test_model_and_output_are_required(run: Run) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli.commands import Run, assert_refused
+from tests.support.cli.commands import Run, assert_refused, assert_wrong_usage
 
 WORDS = ("--data", "digits", "-o", "out")
 
@@ -15,7 +15,6 @@ WORDS = ("--data", "digits", "-o", "out")
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (("--methods", "front,magic"), ("magic", "mixbin-loss", "hawq-v2", "network-slimming")),
         (("--budgets", "sixty"), ("sixty", "60,40,20,10")),
         (("--budgets", "40,1"), ("budget 1", "choose from", "to 100")),
     ],
@@ -28,6 +27,18 @@ def test_refusals_are_one_line_and_leave_nothing(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("words", [("--seeds", "0"), ("--images", "many")])
-def test_wrong_usage_is_status_2(here: Run, words: tuple[str, ...]) -> None:
-    assert here("study", *WORDS, *words).returncode == 2
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--seeds", "0"), ("--seeds",)),
+        (("--images", "many"), ("--images",)),
+        (("--methods", "front,magic"), ("magic", "mixbin-loss", "hawq-v2", "network-slimming")),
+        (("--activations", "binrelus"), ("did you mean binrelu?",)),
+        (("--preset", "large"), ("large", "small, full")),
+        (("--model", "cresnet21"), ("did you mean cresnet20?",)),
+        (("--data", "digit"), ("did you mean digits?",)),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_wrong_usage_is_status_2(here: Run, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    assert_wrong_usage(here("study", *WORDS, *words), *parts)

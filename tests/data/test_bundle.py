@@ -8,6 +8,7 @@ import torch
 from b2nn_tvm import data
 from b2nn_tvm.data.subset import subset
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +66,6 @@ def test_images_and_labels_must_fit():
     some, none = (data.TensorImages(torch.zeros(count, 1, 2, 2), torch.zeros(count)) for count in (2, 0))
     with pytest.raises(InputError, match="the data set few has no images in its test split"):
         data.DataBundle("few", some, some, none, ("a",), (1, 2, 2), (0.0,), (1.0,))
+    larger = Preprocess.covering((1, 4, 4), (0.0,), (1.0,))
+    with pytest.raises(InputError, match=r"has images \[1, 2, 2\], but its preprocess makes \[1, 4, 4\] of a picture"):
+        data.DataBundle("few", some, some, some, ("a",), (1, 2, 2), (0.0,), (1.0,), preprocess=larger)

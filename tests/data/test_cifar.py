@@ -32,6 +32,8 @@ def test_cifar_100(root: Path) -> None:
     planes = torch.from_numpy(content["test"]["data"][:10].reshape(10, 3, 32, 32)).float() / 255
     expected = (planes - torch.tensor(bundle.mean)[:, None, None]) / torch.tensor(bundle.std)[:, None, None]
     assert torch.equal(images, expected) and labels.dtype == torch.int64
+    pixels = content["test"]["data"][:10].reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
+    assert np.array_equal(bundle.preprocess.normalized(pixels), images)  # to the last bit, as on a board
 
 
 def test_validation_is_held_out_of_training(root: Path) -> None:

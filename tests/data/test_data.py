@@ -27,7 +27,7 @@ def layout(root: Path, *files: str) -> Path:
         (["val/val_annotations.txt", "train/n01443537/images/0.JPEG"], "wnids.txt: expected this file"),
         (["train/cat/0.jpg"], "expected the folders train/<class>/ and val/<class>/, but it holds train"),
         (["val/cat/0.jpg"], "expected the folders train/<class>/ and val/<class>/, but it holds val"),
-        (["wrist-watch/1.png"], "1.png: not a readable image"),
+        (["wrist-watch/1.png"], "at least two classes, but there is only wrist-watch"),
         (["images/deep/er/1.png", "b", ".git/x"], "this folder holds .git, b, images$"),
         ([], "this folder holds nothing$"),
     ],

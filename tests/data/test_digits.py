@@ -23,6 +23,13 @@ def test_shapes_and_classes(bundle):
         assert split.labels.dtype == torch.int64 and set(split.labels.tolist()) == set(range(10))
 
 
+def test_as_pixels_they_are_nearly_the_same(bundle):
+    """They have 17 levels blended by 4, so that a file of 8 bits rounds them by up to half a level."""
+    images = bundle.test.images[:20].numpy()
+    again = bundle.preprocess.normalized(bundle.preprocess.denormalized(images))
+    assert 0 < np.abs(again - images).max() <= 0.501 / 255 / bundle.std[0]
+
+
 def test_the_splits_are_disjoint_and_complete(bundle):
     """Pixels come back from the images, and each source image is in exactly one split."""
     pixels, _ = load_digits(return_X_y=True)

@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 
 from b2nn_tvm.data.batches import BatchIndex
-from b2nn_tvm.data.folder_images import FolderImages, Listing, View, bundle_of
+from b2nn_tvm.data.folder_images import MEAN, STD, FolderImages, Listing, View, bundle_of
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess.preprocess import Preprocess, Resize
+from b2nn_tvm.reference.resample import resample
 
 GRAY = View(4, mean=(0.0,), std=(1.0,), center=1.0)
 
@@ -31,6 +33,26 @@ def test_evaluation_shows_the_normalized_center(tmp_path):
     assert torch.equal(images, torch.full((1, 1, 4, 4), 2.0)) and labels.tolist() == [3]
     whole, _ = FolderImages((file,), (3,), GRAY)[BatchIndex((0,))]
     assert whole.mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_evaluation_resizes_first_and_crops_then(tmp_path):
+    """As most published networks are evaluated: the shorter side becomes 256 / 224 of the input's."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    images, _ = FolderImages((png(tmp_path / "a.png", pixels),), (0,), View(28))[BatchIndex((0,))]
+    expected = resample(pixels, 32, 48)[2:30, 10:38]
+    scale = lambda values: torch.tensor(values)[:, None, None]
+    shown = (images[0] * scale(STD) + scale(MEAN)).permute(1, 2, 0) * 255
+    assert np.array_equal(shown.round().numpy(), expected)
+    view = View(28)
+    assert view.preprocess == Preprocess(Resize("shorter", 32, 32), (28, 28), "rgb", MEAN, STD)
+    bundle = bundle_of(
+        tmp_path,
+        {"train": Listing((tmp_path,) * 20, (0,) * 20), "val": Listing((tmp_path,), (0,))},
+        class_names=["one"],
+        view=view,
+        workers=0,
+    )
+    assert bundle.preprocess == view.preprocess
 
 
 def test_only_augmented_splits_crop_and_only_with_a_seed(tmp_path):

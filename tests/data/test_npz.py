@@ -33,6 +33,9 @@ def test_layouts_are_recognized(tmp_path, shape):
     )
     assert np.allclose(restored.permute(0, 2, 3, 1) * 255, expected, atol=1e-2)
     assert np.array_equal(bundle.test.labels, content["y_test"])
+    pixels = bundle.preprocess.denormalized(bundle.test.images.numpy())
+    assert np.array_equal(pixels, expected)
+    assert np.array_equal(bundle.preprocess.normalized(pixels), bundle.test.images)  # to the last bit
 
 
 def test_training_images_have_mean_0_and_deviation_1_per_channel(tmp_path):
@@ -56,6 +59,7 @@ def test_floats_and_column_labels_are_taken_as_they_are(tmp_path):
     content["y_train"] = content["y_train"][:, None]
     bundle = data.npz(write(tmp_path, content), shift=1)
     assert torch.allclose(bundle.train.images.mean(), torch.tensor(0.0), atol=1e-5)
+    assert bundle.preprocess is None  # which value is white is not known
     assert bundle.train.augmented and not bundle.val.augmented
 
 

@@ -35,6 +35,8 @@ def test_shapes_and_classes(bundle: data.DataBundle) -> None:
     images, labels = next(iter(bundle.test_loader(100)))
     assert images.shape == (100, 3, 32, 32) and images.dtype == torch.float32 and labels.dtype == torch.int64
     assert torch.equal(images, bundle.test.images[:100])
+    pixels = bundle.test.pixels[:100].permute(0, 2, 3, 1).numpy()
+    assert torch.equal(torch.from_numpy(bundle.preprocess.normalized(pixels)), images)  # to the last bit
 
 
 def test_classes_are_balanced(bundle: data.DataBundle) -> None:

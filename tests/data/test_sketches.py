@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from b2nn_tvm import data
+from b2nn_tvm.data.sketches import is_sketches
 from b2nn_tvm.errors import InputError
 
 CLASSES = ("airplane", "alarm clock", "door handle", "wrist-watch")
@@ -78,11 +79,14 @@ def test_training_images_keep_most_of_the_sketch(root: Path) -> None:
     assert ((ink > 0.9) & (ink < 1.6)).float().mean() > 0.8  # a line is seldom cut off, and at most so much enlarged
 
 
-def test_photos_are_refused(root: Path, tmp_path: Path) -> None:
+def test_photos_are_no_sketches(root: Path, tmp_path: Path) -> None:
     (tmp_path / "pets" / "a cat").mkdir(parents=True)
     Image.new("RGB", (9, 9), (200, 100, 100)).save(tmp_path / "pets" / "a cat" / "0.jpg")
+    assert is_sketches(root) and not is_sketches(tmp_path / "pets") and not is_sketches(tmp_path)
     with pytest.raises(InputError, match="0.jpg: expected gray sketches.*has colors; sort photos into train/<class>/"):
-        data.get(str(tmp_path / "pets"))
+        data.sketches(tmp_path / "pets")
+    Image.new("L", (9, 9), 0).save(tmp_path / "pets" / "a cat" / "0.jpg")  # white on black is a photo, too
+    assert not is_sketches(tmp_path / "pets")
 
 
 def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:

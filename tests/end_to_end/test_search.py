@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 import b2nn_tvm
 from b2nn_tvm import data
@@ -26,6 +28,8 @@ from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.plan import Plan
+from b2nn_tvm.preprocess.block import block_of
+from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
 from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
 from tests.support.loop.small_search import FOUR_LAYERS, QUICK, few_digits, network, stamps
@@ -51,7 +55,7 @@ LAYER_BY_LAYER = {"budget": "60%flops", "progressive": "rear", "float_epochs": 0
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> b2nn_tvm.loop.results.result.SearchResult:
     folder = tmp_path_factory.mktemp("search") / "out"
-    return b2nn_tvm.search(network(), data=few_digits(), output=folder, also=["arm"], compare=1, **QUICK)
+    return b2nn_tvm.search(network(), data=few_digits(), output=folder, also=["arm"], compare=1, bundle=True, **QUICK)
 
 
 @pytest.mark.sweep
@@ -71,7 +75,7 @@ def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     bundle = data.digits()
     small = lambda split: data.TensorImages(split.images[:64, :, ::2, ::2].contiguous(), split.labels[:64] % 5)
     parts = {name: small(getattr(bundle, name)) for name in ("train", "val", "test")}
-    other = replace(bundle, input_shape=(3, 16, 16), class_names=tuple("abcde"), **parts)
+    other = replace(bundle, input_shape=(3, 16, 16), class_names=tuple("abcde"), preprocess=None, **parts)
     moved = b2nn_tvm.search(
         network(classes=5, image_size=16),
         data=other,
@@ -101,6 +105,24 @@ def test_every_file_is_there_and_readable(found) -> None:
     manifests = {name: json.loads((found.folder / name / "manifest.json").read_text()) for name in ("native", "arm")}
     assert manifests["arm"]["target"]["arch"] == "aarch64"
     assert manifests["native"]["build"]["plan_digest"] == found.plan.digest
+
+
+def test_what_the_data_mean_goes_to_the_board(found) -> None:
+    """With the folder of each library, and with the file for other runtimes."""
+    bundle = data.digits()
+    assert read_meaning(onnx.load(found.folder / "model.onnx")) == Meaning(bundle.preprocess, bundle.class_names)
+    written = json.loads((found.folder / "report.json").read_text())
+    assert written["preprocess"] == block_of(bundle.preprocess) and written["labels"] == list(bundle.class_names)
+    for folder in found.libraries.values():
+        manifest = b2nn_tvm.load(folder).manifest
+        assert (manifest.preprocess, manifest.labels) == (bundle.preprocess, bundle.class_names)
+        assert (folder / "labels.txt").read_text().split() == list("0123456789")
+        label = re.search(r"was not trained on: (\d)\.", (folder / "README.txt").read_text())[1]
+        assert int(label) == bundle.test.labels[0]
+    with found.load() as artifact, Image.open(artifact.folder / "example.png") as picture:
+        given = artifact.manifest.preprocess(picture)
+        np.testing.assert_allclose(given, bundle.test.images[:1], atol=0.51 / 255 / bundle.std[0])
+        assert artifact.run({"input": given})["output"].argmax() in range(10)
 
 
 @pytest.mark.sweep
@@ -248,8 +270,12 @@ def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
         masks=0,
         epochs=0,
         method="front",
+        input_format="uint8-nhwc",
     )
     assert result.achieved <= result.limit and result.unit == unit
+    assert result.agreeing >= result.images - 1  # the torch network sees the same pixels
+    with result.load() as artifact:
+        assert [(spec.shape, spec.dtype) for spec in artifact.inputs] == [((1, 32, 32, 3), "uint8")]
     if unit == "flops":
         assert b2nn_tvm.flops(network(widths=FOUR_LAYERS), (3, 32, 32), binary=result.plan.binary) == result.achieved
 

@@ -17,6 +17,8 @@ from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules import activations as activation
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.preprocess import Preprocess
+from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
 from b2nn_tvm.reference.onnx_functions import binary_conv2d_function
 from tests.support.networks.weight_binary_networks import small_resnet
 
@@ -184,6 +186,13 @@ def test_the_file_is_static_complete_and_says_nothing_of_the_machine(tmp_path):
         assert trace_of_source not in content
 
 
+def test_what_the_data_mean_goes_with_the_file(tmp_path):
+    meaning = Meaning(Preprocess.covering((3, 8, 8), (0.5,) * 3, (0.25,) * 3), ("cat", "dog"))
+    path = export_onnx(nn.Conv2d(3, 2, 8), tmp_path / "net.onnx", input_shape=(3, 8, 8), meaning=meaning)
+    assert read_meaning(onnx.load(path)) == meaning
+    assert [value.name for value in onnx.load(path).graph.input] == [meaning.preprocess.input]
+
+
 def test_the_marked_layer_follows_the_format(tmp_path):
     conv = BinaryConv2d(9, 5, (3, 2), stride=(2, 1), padding=(0, 1, 2, 3), dilation=(1, 2), pad_value=-1)
     path = export_onnx(nn.Sequential(conv), tmp_path / "m.onnx", input_shape=(9, 8, 8))
@@ -286,6 +295,17 @@ class Eigenvalues(nn.Module):
         return torch.linalg.eigvals(x).real
 
 
+class Faulty(nn.Module):
+    def forward(self, x):
+        raise KeyError("mine")
+
+
+def test_what_is_no_path_of_a_file_is_refused(tmp_path):
+    for path, text in ((None, "path: expected the path of the file to write, not NoneType"), (tmp_path, "is a folder")):
+        with pytest.raises(InputError, match=text):
+            export_onnx(nn.Conv2d(3, 4, 3), path, input_shape=(3, 8, 8))
+
+
 def unfinished():
     model = nn.Sequential(BinaryConv2d(3, 4, (3, 3)))
     model[0].weight_binary = False
@@ -298,6 +318,10 @@ def unfinished():
         (nn.Conv2d(3, 4, 3), {"form": "packed"}, InputError, "no ONNX form 'packed'; choose one of function, plain"),
         (nn.Conv2d(4, 4, 3), {}, InputError, r"Conv2d does not accept an input of shape \(1, 3, 8, 8\)"),
         (nn.Conv2d(3, 4, 3), {"input_shape": (8, 8)}, InputError, "an input shape is"),
+        (nn.Conv2d(3, 4, 3), {"input_shape": None}, InputError, "an input shape is .* not None"),
+        (nn.Conv2d(3, 4, 3, device="meta"), {}, InputError, "the weights 'weight' have no values"),
+        (nn.Conv2d, {}, InputError, r"expected a network, but got the class Conv2d; make one, such as Conv2d\(\)"),
+        (Faulty(), {}, InputError, r"Faulty does not accept .*: KeyError: 'mine' \(test_export_onnx.py:\d+\)"),
         (unfinished(), {}, InputError, "layer 0 still has float weights"),
         (Eigenvalues(), {}, UnsupportedError, "torch.onnx cannot export Eigenvalues: .*linalg_eig"),
         (Untraceable(), {}, UnsupportedError, "torch.export cannot capture Untraceable"),

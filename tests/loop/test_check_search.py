@@ -15,6 +15,7 @@ from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    check_pixels,
     choose_output,
     hint_at_merging,
     imported_plan_for,
@@ -71,7 +72,15 @@ def test_a_new_head_is_trained() -> None:
     check_head(TrainingSettings(float_epochs=1), ignore_head=True)
     check_head(TrainingSettings(), ignore_head=False)
     with pytest.raises(InputError, match="a head that starts anew needs training"):
-        check_head(TrainingSettings(), ignore_head=True)
+        check_head(TrainingSettings(float_epochs=0), ignore_head=True)
+
+
+def test_pixels_need_data_that_tell_of_them() -> None:
+    pixels = DeploymentSettings(input_format="uint8-nhwc")
+    check_pixels(pixels, data.shapes(images=(20, 20, 20)))
+    check_pixels(DeploymentSettings(), noise.images())
+    with pytest.raises(InputError, match="the data noise do not say how a picture becomes an input: give"):
+        check_pixels(pixels, noise.images())
 
 
 def test_this_machine_cannot_time_code_of_another_one() -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
+import torch
 
+from b2nn_tvm.data import PixelImages
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.loop import delivery as module
 from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside_float
 from b2nn_tvm.mixbin.training.loss import evaluate
+from b2nn_tvm.preprocess import Preprocess
+from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
 from tests.support.loop.small_job import NAMES, small_job
 
 PHASE = "delivery/mine"
@@ -53,6 +59,7 @@ def test_the_files_are_there_and_those_of_an_earlier_search_are_not(folder: Path
         precisions = {row.name: row.precision for row in artifact.layers}
         assert [precisions[name] for name in NAMES] == ["float"] * 2 + ["binary"] * 2
         assert artifact.manifest.build.plan_digest == "a plan"
+        assert (artifact.manifest.preprocess, artifact.manifest.labels) == (None, ("a", "b", "c"))
 
 
 def test_the_same_network_is_delivered_from_disk(folder: Path, delivery: Delivery) -> None:
@@ -79,6 +86,24 @@ def test_a_limit_inside_the_interval_is_measured_more_precisely(
     asked.clear()
     close = delivered(folder, limit_ms=first.ms).time
     assert asked in ([0.02, 0.01], [0.02, 0.01, FINEST]) and close.bursts >= first.bursts >= SURE
+
+
+@pytest.mark.sweep
+def test_a_library_of_pixels_answers_on_the_pixels_of_the_test_set(tmp_path: Path) -> None:
+    job = small_job(tmp_path / "state", input_format="uint8-nhwc")
+    pixels = torch.randint(0, 256, (8, 1, 8, 8), dtype=torch.uint8)
+    split = PixelImages(pixels, job.data.test.labels, (0.4,), (0.3,))
+    preprocess = Preprocess.covering((1, 8, 8), (0.4,), (0.3,))
+    job = replace(job, data=replace(job.data, train=split, val=split, test=split, preprocess=preprocess))
+    found = deliver(job, job.model, tmp_path / "out", phase=PHASE, limit_ms=None, plan_digest="")
+    assert found.agreeing == found.images == 8
+    assert found.accuracy == evaluate(job.model, job.data.test_loader())
+    with load(found.libraries["native"]) as artifact:
+        assert [(spec.shape, spec.dtype) for spec in artifact.inputs] == [((1, 8, 8, 1), "uint8")]
+        assert artifact.manifest.labels == ("a", "b", "c")
+        assert artifact.manifest.preprocess == replace(preprocess, input="input_pixels", baked=True)
+    delivered_file = read_meaning(onnx.load(tmp_path / "out" / "model.onnx"))
+    assert delivered_file == Meaning(preprocess, ("a", "b", "c"))  # which takes floats, for any other runtime
 
 
 def test_another_precision_is_measured_for(folder: Path, delivery: Delivery) -> None:

@@ -12,6 +12,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.settings import SearchSettings, TrainingSettings
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.models.bireal import BiRealNet
+from b2nn_tvm.preprocess.onnx_metadata import Meaning
 from b2nn_tvm.progress import silent
 from b2nn_tvm.storage.phase_cache import State
 from tests.support.loop.small_job import NAMES, small_job
@@ -52,6 +53,13 @@ def test_weights_do_not_change_the_structure_and_layers_do(tmp_path: Path) -> No
 
 def test_other_settings_of_deployment_are_other_inputs(tmp_path: Path) -> None:
     found = [
-        small_job(tmp_path, **keywords).deployment_inputs() for keywords in ({}, {"threads": 2}, {"target": "x86"})
+        small_job(tmp_path, **keywords).deployment_inputs()
+        for keywords in ({}, {"threads": 2}, {"target": "x86"}, {"input_format": "uint8-nhwc"})
     ]
     assert all(found[0] != other for other in found[1:])
+
+
+def test_every_score_has_a_name(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    assert job.meaning(3) == Meaning(None, ("a", "b", "c"))
+    assert job.meaning(5).labels == ("a", "b", "c", "3", "4")  # a network for more classes than the data have

@@ -79,7 +79,9 @@ def test_all_is_on_disk(found: SearchResult) -> None:
 
 def test_a_second_search_measures_nothing_again(found: SearchResult, plan: Path) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in (found.folder / "state").rglob("phase.json")}
-    again = search(found.folder, plan=plan)
+    notes: list[str] = []
+    again = search(found.folder, plan=plan, note=notes.append)
+    assert any(text.startswith("the float network is right on ") and "guessing" in text for text in notes)
     assert stamps and {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert again.rows == found.rows and again.measured_ms == found.measured_ms
 
@@ -134,6 +136,16 @@ def test_a_fresh_search_measures_anew(found: SearchResult, tmp_path: Path, plan:
     search(tmp_path / "out", plan=plan, fresh=True)
     (new,) = (tmp_path / "out" / "costs.json.samples").iterdir()
     assert new.name == old.name and new.read_bytes().startswith(head) and bursts not in new.read_bytes()
+
+
+def test_float_epochs_are_those_of_the_command_line(tmp_path: Path) -> None:
+    """A network by name whose head is new is trained for 12 epochs where none are given, so the checkpoint is next."""
+    options = {"model": "cresnet20", "checkpoint": tmp_path / "absent.pt", "ignore_head": True}
+    with pytest.raises(InputError, match="absent.pt: no such file"):
+        search(tmp_path, **options)
+    with pytest.raises(InputError, match="a head that starts anew needs training"):
+        search(tmp_path, **options, float_epochs=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_and_a_progressive_order_contradict_each_other(tmp_path: Path, plan: Path) -> None:

@@ -34,20 +34,29 @@ def test_every_keyword_lands_in_its_group() -> None:
         "epochs": 5,
         "float_epochs": 6,
         "seed": 7,
+        "batch_size": 32,
+        "lr": 0.01,
         "target": "arm",
         "device": "ssh://board",
         "threads": 2,
         "also": ["x86"],
         "precision": 0.05,
         "costs": "mine.json",
+        "input_format": "uint8-nhwc",
         "conversion": ConversionOptions(pad_value=1),
     }
     assert set(given) == KEYWORDS == set(get_type_hints(SearchKeywords))
     assert SearchSettings.from_keywords(**given) == SearchSettings(
         selection=SelectionSettings(method="front", rule="nearest", masks=3, margin=0.1),
-        training=TrainingSettings(epochs=5, float_epochs=6, seed=7),
+        training=TrainingSettings(epochs=5, float_epochs=6, seed=7, batch_size=32, lr=0.01),
         deployment=DeploymentSettings(
-            target="arm", device="ssh://board", threads=2, also=("x86",), precision=0.05, costs="mine.json"
+            target="arm",
+            device="ssh://board",
+            threads=2,
+            also=("x86",),
+            precision=0.05,
+            costs="mine.json",
+            input_format="uint8-nhwc",
         ),
         conversion=ConversionOptions(pad_value=1),
     )
@@ -75,9 +84,13 @@ def test_nothing_given_is_the_defaults() -> None:
         ({"floor": 0.9}, "progressive order: choose one"),
         ({"epochs": -1}, "epochs: expected at least 0, but got -1"),
         ({"float_epochs": -2}, "float_epochs: expected at least 0, but got -2"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, but got 0"),
+        ({"lr": 0.0}, "lr: expected a learning rate above zero, but got 0.0"),
+        ({"lr": float("nan")}, "lr: expected a learning rate above zero"),
         ({"seed": -3}, "seed: expected at least 0, but got -3"),
         ({"threads": 0}, "threads: expected at least 1, but got 0"),
         ({"precision": 0.0}, "precision: expected a share from 0.1% to 50%, but got 0"),
+        ({"input_format": "uint8"}, "unknown input format 'uint8'; choose one of float32-nchw, uint8-nhwc"),
         ({"also": "arm"}, r"also: expected a list of targets, but got the word 'arm': write \['arm'\]"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -85,6 +98,14 @@ def test_nothing_given_is_the_defaults() -> None:
 def test_what_is_out_of_range_is_refused(keywords: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         SearchSettings.from_keywords(**keywords)
+
+
+def test_float_epochs_that_are_not_given_depend_on_the_network() -> None:
+    assert TrainingSettings().float_epochs is None
+    assert [TrainingSettings().decided(trained=trained).float_epochs for trained in (True, False)] == [0, 12]
+    for epochs in (0, 3):
+        given = TrainingSettings(float_epochs=epochs)
+        assert given.decided(trained=True) == given.decided(trained=False) == given
 
 
 def test_a_setting_cannot_be_given_twice(tmp_path: Path) -> None:
@@ -96,7 +117,9 @@ def test_a_setting_cannot_be_given_twice(tmp_path: Path) -> None:
 
 
 def test_a_keyword_that_is_none_is_refused_with_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="no keyword epoch; the settings are also, conversion, costs, device, epochs"):
+    with pytest.raises(
+        InputError, match="no keyword epoch; the settings are also, batch_size, conversion, costs, device, epochs"
+    ):
         b2nn_tvm.search("cresnet20", data="digits", output=tmp_path, epoch=1)
 
 
@@ -111,10 +134,13 @@ def test_settings_are_frozen_and_say_themselves() -> None:
         settings.training.epochs = 3
     assert str(settings).splitlines() == [
         "selection: progressive rear, 1 epochs per layer, floor 0.5, 6 masks",
-        "training: 0 float epochs, 8 of fine-tuning, seed 0",
+        "training: undecided float epochs, 8 of fine-tuning, seed 0",
         "deployment: native on local, 2 threads, also for arm",
         "conversion: xnor weights, binrelu in front, borders of 0, no thresholds",
     ]
+    training = TrainingSettings(batch_size=8, lr=0.1).decided(trained=False)
+    assert str(training) == "12 float epochs, 8 of fine-tuning, batches of 8, learning rate 0.1, seed 0"
+    assert str(DeploymentSettings(input_format="uint8-nhwc")) == "native on local, 1 thread, input uint8-nhwc"
     assert str(SelectionSettings()) == "mixbin-loss, rule strict, solver exact, 6 masks, margin 0.02"
 
 

@@ -161,7 +161,7 @@ def test_options_of_files_are_for_data_by_name(digits, module: str) -> None:
 
 
 def test_a_network_of_square_images_and_wide_data(digits, module: str) -> None:
-    wide = replace(digits, input_shape=(3, 24, 32))
+    wide = replace(digits, input_shape=(3, 24, 32), preprocess=None)
     with pytest.raises(InputError, match="square images, but those of digits are 32x24: .*--image-size 24"):
         load_model(f"{module}:net", wide, checkpoint=None, seed=0)
     built = load_model(f"{module}:pooled", wide, checkpoint=None, seed=0)
@@ -222,3 +222,28 @@ def test_a_lazy_network_takes_a_checkpoint(digits, module: str, tmp_path: Path) 
     torch.save(weights, tmp_path / "weights.pt")
     network = load_model(f"{module}:lazy", digits, checkpoint=tmp_path / "weights.pt", seed=0)
     assert torch.equal(network.state_dict()["0.weight"], weights["0.weight"])
+
+
+def test_a_factory_may_be_in_a_file(digits, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"{module}.py").rename(tmp_path / "elsewhere" / f"{module}_file.py")
+    for word in (f"./elsewhere/{module}_file.py:net", f"{tmp_path}/elsewhere/{module}_file.py:net"):
+        assert load_model(word, digits, checkpoint=None, seed=0)(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    with pytest.raises(InputError, match="there is no file nowhere/nets.py"):
+        load_model("nowhere/nets.py:net", digits, checkpoint=None, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "cresnet21",
+            r"there is no network 'cresnet21' \(did you mean cresnet20\?\); choose one of cresnet20, .*vgg_small$",
+        ),
+        ("nets.make_net", r"\(did you mean nets:make_net\?\)"),
+        ("{}:nett", r"has no function 'nett' \(did you mean net\?\)"),
+    ],
+)
+def test_what_may_have_been_meant(digits, module: str, word: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_model(word.format(module), digits, checkpoint=None, seed=0)

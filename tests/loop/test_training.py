@@ -30,19 +30,21 @@ def few_digits() -> DataBundle:
     return replace(bundle, train=first(bundle.train, 128), val=first(bundle.val, 64), test=first(bundle.test, 64))
 
 
-def make_job(bundle: DataBundle, folder: Path, *, float_epochs: int = 1, epochs: int = 1, progress=None) -> Job:
+def make_job(
+    bundle: DataBundle, folder: Path, *, float_epochs: int = 1, epochs: int = 1, progress=None, **training
+) -> Job:
     torch.manual_seed(0)
     model = models.cresnet20(classes=10, width=4).eval()
-    settings = SearchSettings.from_keywords(epochs=epochs, float_epochs=float_epochs, masks=0)
+    settings = SearchSettings.from_keywords(epochs=epochs, float_epochs=float_epochs, masks=0, **training)
     layers = trace(model, bundle.input_shape)
     return Job("small", model, layers, bundle, settings, State(folder), progress or silent)
 
 
 def test_a_process_trains_as_this_one_would(few_digits: DataBundle, tmp_path: Path) -> None:
-    job = make_job(few_digits, tmp_path)
+    job = make_job(few_digits, tmp_path, batch_size=32, lr=0.01)
     here = make_job(few_digits, tmp_path).model
     trained = train_parent(job)
-    train(here, few_digits, epochs=1, seed=0, hardware=Hardware(threads=os.cpu_count()))
+    train(here, few_digits, epochs=1, seed=0, batch=32, lr=0.01, hardware=Hardware(threads=os.cpu_count()))
     assert trained.model is job.model
     assert all(
         torch.allclose(a, b, atol=1e-5)

@@ -31,7 +31,7 @@ def row(name: str) -> dict[str, object]:
     import onnx
 
     from b2nn_tvm import compile_model
-    from b2nn_tvm.errors import B2nnError
+    from b2nn_tvm.errors import B2nnError, ProgramFault
 
     path = _data() / name
     model = onnx.load(path)
@@ -39,6 +39,8 @@ def row(name: str) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             artifact = compile_model(path, output=folder, verify=False)
+        except ProgramFault:
+            raise
         except B2nnError as error:
             return found | {"outcome": "refused", "reason": str(error).removeprefix(f"{path}: ")}
         with artifact:

@@ -97,10 +97,12 @@ def with_constants(case: TestCase) -> tuple[onnx.ModelProto, list[Any]] | None:
 
 def _tried(case: TestCase, model: onnx.ModelProto, sets: Sequence[Any]) -> tuple[str, str]:
     """The outcome of one form, and the reason."""
-    from b2nn_tvm.errors import B2nnError
+    from b2nn_tvm.errors import B2nnError, ProgramFault
 
     try:
         differences(case, model, sets)
+    except ProgramFault as error:
+        return CRASHED, str(error)
     except B2nnError as error:
         return REFUSED, str(error)
     except AssertionError as error:

@@ -78,3 +78,10 @@ def test_functions_of_the_file_are_looked_into(forced):
     (decision,) = oracle.decisions
     assert decision.op == "GreaterOrEqual" and decision.exact
     np.testing.assert_array_equal(oracle.thresholds, binary_constants("u", 6, 4)["u_t"])
+
+
+def test_the_largest_magnitude_is_that_of_any_value_inside(forced):
+    inside = Network("a = Mul (input, big) b = Div (a, big) output = Sqrt (b)", {"big": np.float32(1e12)})
+    x = {"input": np.full((1, 4, 9, 7), -2, np.float32)}  # whose root is no number
+    assert forced(inside).largest(x) == pytest.approx(2e12)
+    assert forced(Network("output = Sqrt (input)")).largest(x) == 2

@@ -14,7 +14,7 @@ from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.draw_inputs import Draw
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
-from b2nn_tvm.verification.verify_artifact import DRAWS, INPUTS, Comparison, Mismatch, verify_artifact
+from b2nn_tvm.verification.verify_artifact import DRAWS, INPUTS, Comparison, Mismatch, Undecided, verify_artifact
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.onnx_networks import IMAGE, NETWORKS, Network, binary, binary_constants, constant
 
@@ -90,6 +90,21 @@ def test_infinities_are_compared_as_such(tmp_path):
         positive = Network("a = Floor (input) output = Reciprocal (a)")
         with pytest.raises(Mismatch, match="relative difference inf"):
             verify_artifact(artifact, save(tmp_path, positive.build(), "other.onnx"))
+
+
+@pytest.mark.parametrize(("weight", "overflow"), [(1e38, True), (1e16, True), (1.0, False)])
+def test_outputs_that_are_not_finite_are_told_from_overflow(tmp_path, weight, overflow):
+    """Where sums may overflow in one order and not in another, an infinity on one side alone says nothing."""
+    artifact, path = compiled(
+        Network("output = Conv (input, w)", {"w": np.full((1, 4, 1, 1), weight, np.float32)}), tmp_path
+    )
+
+    def run(inputs):
+        return {"output": np.full_like(artifact.run(inputs)["output"], np.inf)}
+
+    with artifact, pytest.raises(Undecided if overflow else Mismatch) as caught:
+        verify_artifact(artifact, path, run=run)
+    assert ("on which overflow or rounding alone decides the outputs" in str(caught.value)) is overflow
 
 
 def test_a_mismatch_has_its_values(tmp_path):

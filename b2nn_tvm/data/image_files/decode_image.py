@@ -42,6 +42,12 @@ def decode(path: Path, mode: str) -> Image:
         raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from None
 
 
+def check(path: Path) -> None:
+    """Raise InputError where ``decode`` would, in a fraction of the time for a JPEG."""
+    if not _loads_as_jpeg(path):
+        decode(path, "RGB")
+
+
 def size_of(path: Path) -> tuple[int, int]:
     """Width and height as ``decode`` gives them, from the head of the file; raises InputError as ``decode`` does."""
     from PIL.Image import DecompressionBombError, open
@@ -56,6 +62,21 @@ def size_of(path: Path) -> tuple[int, int]:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a readable image ({reason}); replace or remove it") from None
     return (height, width) if lies else (width, height)
+
+
+def _loads_as_jpeg(path: Path) -> bool:
+    """Whether the file is a JPEG that can be read: libjpeg reads all of it, but computes a small image (``draft``)."""
+    from PIL.Image import DecompressionBombError, open
+
+    try:
+        with open(path) as file:
+            if file.format != "JPEG":
+                return False
+            file.draft("L", (1, 1))
+            file.load()
+    except (*_DAMAGE, DecompressionBombError):
+        return False  # decode says what is wrong
+    return True
 
 
 def _orientation(image: Image) -> int:

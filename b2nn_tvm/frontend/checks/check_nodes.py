@@ -32,7 +32,10 @@ def check_nodes(model: onnx.ModelProto) -> None:
     """Raise InputError, naming the node, where one does not fit the definition of its operator, or where the file has
     an opset that cannot be.
     """
-    opset = next((each.version for each in model.opset_import if each.domain in _STANDARD), 0)
+    opsets = dict.fromkeys(each.version for each in model.opset_import if each.domain in _STANDARD)
+    if len(opsets) > 1:
+        raise InputError(f"the file has several opsets of ONNX's own operators, {', '.join(map(str, opsets))}; {_DO}")
+    opset = next(iter(opsets), 0)
     if not 0 <= opset <= _NEWEST_OPSET:
         raise InputError(f"the file has opset {opset}, which does not exist; {_DO}")
     functions = {(function.domain, function.name) for function in model.functions}

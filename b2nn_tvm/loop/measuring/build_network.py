@@ -13,6 +13,7 @@ from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
+from b2nn_tvm.preprocess.onnx_metadata import Meaning
 
 
 def build_network(job: Job, binary: Iterable[str]) -> Artifact:
@@ -24,8 +25,17 @@ def build_network(job: Job, binary: Iterable[str]) -> Artifact:
 
     def compute(folder: Path) -> dict[str, Any]:
         network = job.settings.conversion.convert(job.model, chosen)
-        model = export_onnx(network, folder / "model.onnx", input_shape=(1, *job.data.input_shape))
-        artifact = compile_model(model, target=job.settings.deployment.target, output=folder / "library", verify=False)
+        meaning = Meaning(job.data.preprocess)  # a network that takes pixels computes more
+        shape = (1, *job.data.input_shape)
+        model = export_onnx(network, folder / "model.onnx", input_shape=shape, meaning=meaning)
+        deployment = job.settings.deployment
+        artifact = compile_model(
+            model,
+            target=deployment.target,
+            output=folder / "library",
+            verify=False,
+            input_format=deployment.input_format,
+        )
         _check_binary(artifact, chosen)
         return {"size_bytes": artifact.size_bytes}
 

@@ -98,8 +98,11 @@ def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None =
 def _mixtures(job: Job) -> list[tuple[str, ...]]:
     """Random choices of the eligible layers, drawn by the seed, from one layer binary to all but one.
 
-    Sizes are spread evenly: a fit to halves alone does not see what the first and the last layers of a kind cost.
+    Sizes are spread evenly: a fit to halves alone does not see what the first and the last layers of a kind cost. One
+    layer alone has no mixtures.
     """
     draw, most = random.Random(job.settings.training.seed), len(job.eligible) - 1
+    if most == 0:
+        return []
     sizes = [round(float(size)) for size in np.linspace(min(1, most), most, job.settings.selection.masks)]
     return [tuple(draw.sample(job.eligible, size)) for size in sizes]

@@ -11,6 +11,8 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.results.report import KIND, VERSION
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.plan import Plan
+from b2nn_tvm.preprocess import Preprocess
+from b2nn_tvm.preprocess.block import read_block
 from b2nn_tvm.storage.document import read_document
 
 SCHEMA = {
@@ -35,6 +37,7 @@ def load_result(folder: str | os.PathLike[str]) -> SearchResult:
     plan = Plan.load(place / "plan.json")
     converter = Converter()
     converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(Preprocess, lambda block, _type: read_block(block))
     converter.register_structure_hook(Plan, lambda _summary, _type: plan)
     try:
         return converter.structure(found, SearchResult)

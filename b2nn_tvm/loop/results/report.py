@@ -14,6 +14,7 @@ from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.results.report_lines import heading, limit_words, lines, predictions, with_interval
 from b2nn_tvm.loop.results.result import ResultRow, SearchResult
+from b2nn_tvm.preprocess.block import block_of
 from b2nn_tvm.storage.document import write_atomic, write_document
 from b2nn_tvm.version import __version__
 
@@ -59,6 +60,7 @@ def document(result: SearchResult) -> dict[str, Any]:
             "layers": dict(result.plan.layers),
             "certificate": None if result.plan.certificate is None else asdict(result.plan.certificate),
         },
+        "preprocess": None if result.preprocess is None else block_of(result.preprocess),
         "prediction_error": result.prediction_error,
         "within_budget": result.within_budget,
         "status": result.status,

@@ -16,6 +16,7 @@ from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.plan import Plan
+from b2nn_tvm.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -84,7 +85,8 @@ class SearchResult:
     its observed one at the ``quantile`` that a budget in milliseconds is about: so are all times of the search.
     ``library_accuracy`` is the library's share of right answers on the ``images`` images of the test set; on
     ``agreeing`` of them its answer is the torch model's. ``conversion`` is the form of binary layers; ``steps`` are the
-    steps of a progression, in the order in which layers became binary.
+    steps of a progression, in the order in which layers became binary. ``preprocess`` and ``labels`` are those of the
+    delivered libraries' manifests.
     """
 
     folder: Path
@@ -118,6 +120,8 @@ class SearchResult:
     front: tuple[FrontPoint, ...] = ()
     unprofitable: tuple[UnprofitableLayer, ...] = ()
     quantile: float | None = None
+    preprocess: Preprocess | None = None
+    labels: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         """The outcome in a line; ``report.lines`` and report.html have the rest."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +21,7 @@ def main() -> int:
     import cloudpickle
 
     from b2nn_tvm.errors import B2nnError
+    from b2nn_tvm.mixbin.network.own_faults import own_faults
 
     def progress(phase: str, done: int, total: int, detail: str = "") -> None:
         _say(answers, {"done": done, "total": total, "detail": detail})
@@ -27,9 +29,10 @@ def main() -> int:
     for line in sys.stdin:
         try:
             task = cloudpickle.loads(Path(json.loads(line)).read_bytes())
-            result = task.run(progress)
+            with own_faults("the work"):
+                result = task.run(progress)
         except B2nnError as error:
-            _say(answers, {"error": str(error), "kind": type(error).__name__})
+            _say(answers, {"error": str(error), "kind": type(error).__name__, "traceback": traceback.format_exc()})
         else:
             _say(answers, {"result": result})
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,11 +70,12 @@ class WorkerPool:
         finally:
             packed.unlink(missing_ok=True)
         if not last:
-            raise RuntimeError(f"the work on {name} ended with status {worker.process.wait()}: {worker.complaint()}")
+            raise _death(name, worker.process.wait(), worker.complaint())
         with self._lock:
             self._idle.append(worker)
         if "error" in last:
-            raise getattr(errors, last["kind"], errors.B2nnError)(last["error"])
+            cause = RuntimeError(f"in a worker process:\n{last['traceback']}")
+            raise getattr(errors, last["kind"], errors.B2nnError)(last["error"]) from cause
         result: dict[str, Any] = last["result"]
         return result
 
@@ -93,6 +95,23 @@ class WorkerPool:
             for worker in self._all:
                 if worker.process.poll() is None:
                     worker.process.terminate()
+
+
+def _death(name: str, status: int, complaint: str) -> errors.B2nnError:
+    """The error about a process that died; all that it has written is the cause."""
+    if status == -signal.SIGKILL:
+        error: errors.B2nnError = errors.InputError(
+            f"the work on {name} was killed, most likely because the system ran out of memory; train fewer networks "
+            "side by side, smaller ones or with smaller images"
+        )
+    else:
+        how = f"ended with status {status}" if status >= 0 else f"ended with the signal {signal.Signals(-status).name}"
+        said = f": {lines[-1]}" if (lines := complaint.strip().splitlines()) else ""
+        error = errors.ProgramFault(
+            f"the work on {name} {how}{said}; this is a fault of this program, please report it"
+        )
+    error.__cause__ = RuntimeError(f"in a worker process:\n{complaint}")
+    return error
 
 
 class _Worker:

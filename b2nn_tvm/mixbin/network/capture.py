@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import torch
@@ -18,12 +19,12 @@ from torch._subclasses.fake_tensor import (
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.mixbin.network.in_place import remove_unused
 from b2nn_tvm.mixbin.network.silence import quiet
-from b2nn_tvm.mixbin.network.user_code import place_of
 from b2nn_tvm.mixbin.tracing.any_batch import BATCHES, BatchDecides, for_any_batch
 from b2nn_tvm.mixbin.tracing.captured_network import CapturedNetwork
 from b2nn_tvm.mixbin.tracing.leaves import is_leaf, is_torch_class
 from b2nn_tvm.mixbin.tracing.prepare import copied, initialize, prepared
 from b2nn_tvm.mixbin.tracing.record import ForwardFailed, LostTensor, Recording, image_without_values, record
+from b2nn_tvm.provenance.user_code import place_of
 
 _BY_VALUES = (DataDependentOutputException, DynamicOutputShapeException)
 _SHAPE = "_b2nn_input_shape"
@@ -102,6 +103,8 @@ def lazily_made(model: nn.Module, shape: tuple[int, ...]) -> None:
     """Give the lazy modules of ``model`` their parameters, in place; raises InputError where the shape does not fit."""
     try:
         initialize(model, shape)
+    except InputError:
+        raise
     except Exception as error:
         raise _refused_shape(model, shape, error, "") from error
 
@@ -117,9 +120,12 @@ def _device(model: nn.Module) -> torch.device:
 
 def batched(input_shape: Sequence[int]) -> tuple[int, ...]:
     """[C, H, W] or [N, C, H, W] as (N, C, H, W), N being 1 where it is missing; raises InputError for anything else."""
-    shape = tuple(int(size) for size in input_shape)
+    try:
+        shape = tuple(index(size) for size in input_shape)
+    except TypeError:
+        shape = ()
     if len(shape) not in (3, 4) or min(shape) < 1:
-        raise InputError(f"an input shape is [C, H, W] or [N, C, H, W] in positive numbers, not {list(input_shape)}")
+        raise InputError(f"an input shape is [C, H, W] or [N, C, H, W] in positive whole numbers, not {input_shape!r}")
     return shape if len(shape) == 4 else (1, *shape)
 
 

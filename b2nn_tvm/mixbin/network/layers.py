@@ -20,6 +20,7 @@ from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
 from b2nn_tvm.mixbin.network.activation_nodes import activations_before, is_activation
 from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
+from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS
 from b2nn_tvm.mixbin.tracing.own_convolutions import OwnConvolution
 from b2nn_tvm.mixbin.tracing.record import Caller
@@ -85,6 +86,7 @@ class LayerTable:
         raise InputError(f"there is no layer {name!r}; the layers are {', '.join(row.name for row in self.rows)}")
 
 
+@own_faults("tracing the network")
 def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     """The layers of ``model`` for an input of ``input_shape`` [C, H, W] or [N, C, H, W]; nothing is computed.
 

@@ -30,6 +30,7 @@ def prepared(model: nn.Module) -> nn.Module:
     masks are folded into the weights. The copy computes what ``model`` computes in evaluation mode. Raises
     UnsupportedError for scripted modules, InputError where something in the model cannot be copied.
     """
+    check_module(model)
     _refuse_scripted(model)
     result = copied(_unwrapped(model))
     for module in result.modules():  # which goes into what replaces a wrapper
@@ -67,12 +68,27 @@ def copied(model: nn.Module) -> nn.Module:
 
 def initialize(model: nn.Module, shape: Sequence[int]) -> None:
     """Give lazy modules their parameters, in place, by one forward pass of zeros of ``shape``, as torch does."""
+    check_module(model)
     if any(isinstance(module, nn.modules.lazy.LazyModuleMixin) for module in model.modules()):
         modes = {module: module.training for module in model.modules()}
         with torch.no_grad():
             model.eval()(torch.zeros(tuple(shape)))
         for module, mode in modes.items():
             module.training = mode
+
+
+def check_module(model: object) -> None:
+    """Raise InputError where ``model`` is no network that can be called."""
+    if isinstance(model, nn.Module):
+        if "_modules" not in vars(model):
+            raise InputError(f"{type(model).__name__}.__init__ does not call super().__init__()")
+        return
+    if isinstance(model, type):
+        raise InputError(
+            f"expected a network, but got the class {model.__name__}; make one, such as {model.__name__}()"
+        )
+    hint = "; load a state_dict into a network first" if isinstance(model, dict) else ""
+    raise InputError(f"expected a network, a torch.nn.Module, but got {type(model).__name__}{hint}")
 
 
 def _refuse_scripted(model: nn.Module) -> None:

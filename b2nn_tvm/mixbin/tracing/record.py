@@ -22,6 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.mixbin.tracing.leaves import is_leaf
 from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS, operation, set_item
 from b2nn_tvm.mixbin.tracing.own_convolutions import own_convolution
@@ -106,6 +107,11 @@ class _Recorder(TorchFunctionMode):
         self._running.append(self._model)
         with torch.no_grad(), reporting(self._apply), self:
             result = self._model(image)
+        if isinstance(result, Iterator):
+            raise UnsupportedError(
+                f"{type(self._model).__name__} gives a {type(result).__name__}; return tensors, alone or in a tuple, "
+                "list or dict"
+            )
         output = self._graph.output(self._argument(result))
         if isinstance(result, torch.Tensor):
             output.meta["shape"] = tuple(result.shape)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import tvm
@@ -22,10 +23,10 @@ from b2nn_tvm.provenance.rewrite_log import RewriteLog
 class CompileContext:
     """The context of one compilation, from which every one of its passes is made.
 
-    ``layers`` are the layers of the imported file, and the parts into which passes split them. The passes enter the
-    rewrites that they applied or declined into ``log``, and the layer of each kernel into ``kernels``; so a context
-    serves one compilation. ``digest`` is ``weight_digest``, computed once for each constant: most passes ask for the
-    name of a layer by its weights.
+    ``layers`` are the layers of the imported file, and the parts into which passes split them; ``nodes`` are as in
+    ImportedModel. The passes enter the rewrites that they applied or declined into ``log``, and the layer of each
+    kernel into ``kernels``; so a context serves one compilation. ``digest`` is ``weight_digest``, computed once for
+    each constant: most passes ask for the name of a layer by its weights.
     """
 
     target: tvm.target.Target
@@ -34,6 +35,7 @@ class CompileContext:
     digest: OncePerArray[str]
     log: RewriteLog
     kernels: KernelLayerIndex
+    nodes: Mapping[str, str] = field(default_factory=dict)
     _split: Counter[str] = field(default_factory=Counter)
 
     def name_parts(self, weight: np.ndarray, parts: Mapping[str, np.ndarray]) -> None:
@@ -51,9 +53,15 @@ class CompileContext:
                 self.kernels.namer.add(named)
 
 
-def compile_context(layers: Iterable[NamedLayer], *, layout: VectorLayout, target: tvm.target.Target) -> CompileContext:
+def compile_context(
+    layers: Iterable[NamedLayer],
+    *,
+    layout: VectorLayout,
+    target: tvm.target.Target,
+    nodes: Mapping[str, str] = MappingProxyType({}),
+) -> CompileContext:
     """The context to compile a network of these layers with: its log and its index of kernels are empty."""
     layers = list(layers)
     digest = OncePerArray(weight_digest)
     log, kernels = RewriteLog(layers, digest=digest), KernelLayerIndex(LayerNamer(layers, digest=digest))
-    return CompileContext(target, layout, layers, digest, log, kernels)
+    return CompileContext(target, layout, layers, digest, log, kernels, nodes)

@@ -17,9 +17,11 @@ import pytest
 
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.library.build_library import HEADER, LIBRARY, RUNNER, build_library
-from b2nn_tvm.deploy.library.bundle import EXAMPLES, requirements, write_bundle
+from b2nn_tvm.deploy.library.bundle import EXAMPLES, ExamplePicture, requirements, write_bundle
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess.in_words import in_words
+from b2nn_tvm.preprocess.preprocess import Preprocess, Resize
 from b2nn_tvm.targets import target as targets
 from tests.support.deploy.handmade import N, expected, program
 
@@ -49,6 +51,7 @@ def test_all_files_are_listed_with_their_sizes(bundle_for):
     folder = bundle_for("native")
     files = write_bundle(folder)  # again: it replaces its own files
     assert {file.name for file in files} == {path.name for path in folder.iterdir()}
+    assert not {"labels.txt", "example.png"} & {file.name for file in files}  # nothing is known of them
     assert [file.name for file in files][:3] == [LIBRARY, RUNNER, HEADER]
     for file in files:
         assert file.size_bytes == (folder / file.name).stat().st_size > 0
@@ -62,6 +65,29 @@ def test_a_folder_without_a_library_gets_nothing(tmp_path):
     with pytest.raises(InputError, match="expected the folder of a compiled library"):
         write_bundle(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_the_data_mean_is_in_the_bundle(bundle_for, tmp_path):
+    """Every file that README.txt speaks of is there, and it says what is done to a picture."""
+    manifest = read_manifest(bundle_for("native"))
+    photo = Preprocess(Resize("shorter", 256, 256), (224, 224), "rgb", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    replace(manifest, preprocess=photo, labels=("cat", "hot dog")).save(tmp_path)
+    for name in (LIBRARY, RUNNER, HEADER):
+        (tmp_path / name).write_bytes(b"here")
+    files = {file.name: file for file in write_bundle(tmp_path, picture=ExamplePicture(b"PNG", "hot dog"))}
+    assert (tmp_path / "labels.txt").read_text() == "cat\nhot dog\n"
+    assert (tmp_path / "example.png").read_bytes() == b"PNG" and files["example.png"].size_bytes == 3
+    text = (tmp_path / "README.txt").read_text()
+    assert "    ./b2nn-run example.png\n" in text and "that was not trained on: hot dog." in text
+    assert f"    {in_words(photo)}\n" in text and "--labels labels.txt" in text
+    for name in re.findall(r"[\w-]+\.(?:png|txt|py|c|h|so|json)\b", text.partition("If it does not start")[0]):
+        assert (tmp_path / name).is_file() or name == "manifest.json", name
+
+
+def test_without_a_preprocess_the_readme_promises_no_pictures_and_no_labels(bundle_for):
+    text = (bundle_for("native") / "README.txt").read_text()
+    assert "does not know how a picture becomes its input, so it takes none" in text and "labels.txt" not in text
+    assert "photo" not in text and "example.png" not in text
 
 
 def test_requirements_name_what_the_board_must_have(bundle_for):
@@ -81,7 +107,6 @@ def test_the_commands_of_the_readme_run(bundle_for, x, tmp_path):
     shutil.copytree(bundle_for("native"), board)
     np.save(board / "image.npy", x)
     x.tofile(board / "image.f32")
-    (board / "labels.txt").write_text("".join(f"label {i}\n" for i in range(N)))
     text = (board / "README.txt").read_text()
     commands = re.findall(r"^    ((?:\./|cc |python3 ).*)$", text, re.MULTILINE)
     assert len(commands) == 8
@@ -94,6 +119,7 @@ def test_the_commands_of_the_readme_run(bundle_for, x, tmp_path):
         if "classify" in command and not command.startswith("cc"):
             assert done.stdout == answer(x)
     best = int((expected(x) + 1).argmax())
+    (board / "labels.txt").write_text("".join(f"label {i}\n" for i in range(N)))
     assert re.search(
         rf"1\. class {best} .*  label {best}$",
         subprocess.run(
@@ -125,6 +151,11 @@ def test_the_examples_say_what_is_wrong(bundle_for, tmp_path, program_words):
 
     assert "usage: " in start().stderr
     assert "short: expected 4000 bytes of float32" in start(str(tmp_path / "short")).stderr
+    absent = start("nosuch")
+    assert absent.returncode == 1
+    assert absent.stderr == (
+        "error: nosuch: cannot be read: No such file or directory; expected a file with the values of the input\n"
+    )
     (tmp_path / "right").write_bytes(bytes(4000))
     assert "a bad argument" in start(str(tmp_path / "right"), "1000").stderr
 

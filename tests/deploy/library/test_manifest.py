@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import LIBRARY
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess.block import block_of
+from b2nn_tvm.preprocess.preprocess import Preprocess
 
 
 @pytest.mark.parametrize(
@@ -22,8 +25,11 @@ from b2nn_tvm.errors import InputError
         (lambda d: d["inputs"][0].update(shape=[1, "n"]), "inputs/0/shape/1 is not as expected"),
         (lambda d: d.update(kind="b2nn-plan"), "expected a document of kind 'b2nn-manifest'"),
         (lambda d: d["verification"].update(method="by eye"), "verification/method is not as expected"),
-        (lambda d: d.update(format_version=9), "expected format version 5"),
-        (lambda d: d.update(format_version=4), "write it again with this version of the tool"),
+        (lambda d: d.update(format_version=9), "expected format version 6"),
+        (lambda d: d.update(preprocess={}), "preprocess is not as expected"),
+        (lambda d: d.update(labels=[1]), "labels/0 is not as expected"),
+        (lambda d: d.pop("labels"), "'labels' is a required property"),
+        (lambda d: d.update(format_version=5), "write it again with this version of the tool"),
     ],
 )
 def test_damaged_manifests_are_refused(workshop, net, tmp_path, change, message):
@@ -40,3 +46,12 @@ def test_the_manifest_survives_reading_and_writing(net, tmp_path):
     manifest.save(tmp_path)
     assert read_manifest(tmp_path) == manifest
     assert (tmp_path / "manifest.json").read_text() == (net / "manifest.json").read_text()
+
+
+def test_what_the_data_mean_survives(net, tmp_path):
+    photo = Preprocess.covering((3, 8, 8), (0.5, 0.4, 0.3), (0.2,) * 3)
+    manifest = replace(read_manifest(net), preprocess=photo, labels=("cat", "Käse"))
+    manifest.save(tmp_path)
+    assert read_manifest(tmp_path) == manifest
+    document = json.loads((tmp_path / "manifest.json").read_text())
+    assert document["preprocess"] == block_of(photo) and document["labels"] == ["cat", "Käse"]

@@ -90,6 +90,21 @@ def test_damaged_files_are_named(net, x, tmp_path, change, message):
     assert refused(net, "--input", tmp_path / "x.npy").startswith(f"error: {tmp_path / 'x.npy'}: {message}")
 
 
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [(b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff\xe0", "JPEG"), (b"P6\n8 8\n255\n", "PPM"), (b"GIF89a", "GIF")],
+)
+def test_a_picture_is_no_file_of_values(net, tmp_path, head, kind):
+    """Nor does its name matter: values may have any ending, and may begin like a picture."""
+    (tmp_path / "x.png").write_bytes(head + bytes(500))
+    assert refused(net, "--input", tmp_path / "x.png") == (
+        f"error: {tmp_path / 'x.png'}: this is a {kind} picture, but --input takes values as they lie in memory"
+        " (float32, 1x1000); give the picture without --input"
+    )
+    (tmp_path / "x.png").write_bytes((head + bytes(4000))[:4000])
+    assert start(net, "--input", tmp_path / "x.png").returncode == 0
+
+
 def test_files_that_are_not_there_are_named(net, x, tmp_path):
     none = tmp_path / "none" / "x"
     assert (

@@ -56,6 +56,15 @@ def test_counts_are_positive(attributes, text):
         check_nodes(model("output = ReduceMean <keepdims = 2147483648> (input)"))
 
 
+def test_two_opsets_of_one_domain():
+    built = model("output = Relu (input)")
+    built.opset_import.add(domain="ai.onnx", version=built.opset_import[0].version)
+    check_nodes(built)
+    built.opset_import.add(domain="", version=3)
+    with pytest.raises(InputError, match="the file has several opsets of ONNX's own operators, 18, 3; the file is dam"):
+        check_nodes(built)
+
+
 @pytest.mark.parametrize("opset", [-1, 1000, 2**62])
 def test_opsets_that_cannot_be(opset):
     built = model("output = Relu (input)")

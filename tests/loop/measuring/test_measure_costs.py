@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def test_all_float_all_binary_and_seeded_mixtures_are_measured(tmp_path: Path, m
     again = Device()
     monkeypatch.setattr(measure_costs, "measure_networks", again.measure_networks)
     assert measure_cost(job) == measured and again.asked == device.asked
+
+
+def test_one_layer_alone_has_no_mixtures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, device = small_job(tmp_path, masks=3), Device()
+    rows = tuple(replace(row, eligible=row.name == NAMES[0]) for row in whole.layers)
+    layers = replace(whole.layers, rows=rows)
+    monkeypatch.setattr(measure_costs, "measure_networks", device.measure_networks)
+    measure_cost(replace(whole, layers=layers))
+    assert device.asked == [(), NAMES[:1]] * 2
 
 
 def test_a_device_that_adds_up_is_predicted_exactly(tmp_path: Path) -> None:

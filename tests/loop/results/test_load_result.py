@@ -15,6 +15,7 @@ from b2nn_tvm.loop.front import FrontPoint
 from b2nn_tvm.loop.results import report
 from b2nn_tvm.loop.results.load_result import load_result
 from b2nn_tvm.loop.results.result import SearchResult
+from b2nn_tvm.preprocess import Preprocess
 
 
 @pytest.fixture
@@ -37,6 +38,13 @@ def test_what_json_cannot_say_is_there_again(written: SearchResult) -> None:
     found = load_result(written.folder)
     assert math.isnan(found.front[0].low_ms) and found.front[0].ms == 2.4
     assert found.further[0].limit == written.limit
+
+
+def test_what_the_data_mean_is_there_again(written: SearchResult) -> None:
+    photo = Preprocess.covering((3, 8, 8), (0.5, 0.4, 0.3), (0.2,) * 3)
+    report.write(replace(written, preprocess=photo, labels=("cat", "dog")))
+    found = load_result(written.folder)
+    assert (found.preprocess, found.labels) == (photo, ("cat", "dog"))
 
 
 def test_a_folder_may_move(written: SearchResult, tmp_path: Path) -> None:

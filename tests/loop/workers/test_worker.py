@@ -58,10 +58,14 @@ def work(folder: Path, *acts: Callable) -> subprocess.CompletedProcess[str]:
         path = folder / f"task {index}.pickle"
         path.write_bytes(cloudpickle.dumps(Task(act)))
         lines.append(json.dumps(str(path)) + "\n")
+    return worker("".join(lines), folder)
+
+
+def worker(lines: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "b2nn_tvm.loop.workers.worker"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, input="".join(lines), env=environment, cwd=folder, capture_output=True, text=True, check=False
+        command, input=lines, env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
 
 
@@ -71,6 +75,7 @@ def test_answers_are_lines_of_json_and_nothing_else_is_on_stdout(tmp_path: Path)
     said = [json.loads(line) for line in done.stdout.splitlines()]
     progress = [{"done": 1, "total": 2, "detail": ""}, {"done": 2, "total": 2, "detail": "loss 0.5"}]
     first, last = said[2], said[-1]
+    assert "in refuse" in said[3].pop("traceback")
     assert said == [*progress, first, {"error": "allow more", "kind": "BudgetError"}, *progress, last]
     assert first == last and first["result"]["process"] != os.getpid()
     assert done.stderr.count("this is no answer") == 2
@@ -81,7 +86,23 @@ def test_without_tasks_it_ends_well(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_an_error_that_nobody_expects_ends_it(tmp_path: Path) -> None:
+def test_an_error_in_the_users_code_is_theirs(tmp_path: Path) -> None:
     done = work(tmp_path, fail, report)
+    said, *others = [json.loads(line) for line in done.stdout.splitlines()]
+    line = fail.__code__.co_firstlineno + 1
+    text = f"the work failed in your code: ZeroDivisionError: nothing to share (test_worker.py:{line})"
+    assert (
+        "in fail" in said.pop("traceback")
+        and said == {"error": text, "kind": "InputError"}
+        and done.returncode == 0
+        and len(others) == 3
+    )
+
+
+def test_an_error_that_nobody_expects_ends_it(tmp_path: Path) -> None:
+    """Where no line of a user's is in it, it is a fault of this program."""
+    path = tmp_path / "damaged task.pickle"
+    path.write_bytes(b"no pickle")
+    done = worker(f"{json.dumps(str(path))}\n", tmp_path)
     assert done.returncode == 1 and done.stdout == ""
-    assert "ZeroDivisionError: nothing to share" in done.stderr
+    assert "UnpicklingError" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.errors import InputError, ProgramFault
 from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.progress import Progress, silent
 
@@ -42,6 +43,15 @@ def die(progress) -> dict[str, Any]:
     os._exit(3)
 
 
+def fail(progress) -> dict[str, Any]:
+    raise KeyError("mine")
+
+
+def kill(progress) -> dict[str, Any]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
 @pytest.fixture(autouse=True)
 def by_value():
     import cloudpickle
@@ -68,6 +78,15 @@ def test_a_failure_and_a_death_are_told_and_others_go_on(tmp_path: Path) -> None
         run = lambda act: pool.run("work", Small(tmp_path, act), silent)
         with pytest.raises(InputError, match="expected something else"):
             run(refuse)
-        with pytest.raises(RuntimeError, match="(?s)work on work ended with status 3.*the last words"):
+        with pytest.raises(
+            InputError, match=r"the work failed in your code: KeyError: 'mine' \(test_worker_pool.py:\d+\)"
+        ):
+            run(fail)
+        with pytest.raises(ProgramFault, match="work on work ended with status 3: the last words; this is a") as died:
             run(die)
+        assert "in a worker process" in str(died.value.__cause__)
+        with pytest.raises(
+            InputError, match="the work on work was killed, most likely because the system ran out of mem"
+        ):
+            run(kill)
         assert run(count)["process"] != os.getpid()

@@ -120,8 +120,9 @@ def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
         trace(network(), (4, 8, 8))
     with pytest.raises(InputError, match=r"an input shape is \[C, H, W\] or \[N, C, H, W\]"):
         trace(network(), (8, 8))
-    with pytest.raises(InputError, match="positive"):
-        trace(network(), (3, 0, 8))
+    for shape in ((3, 0, 8), "3x16x16", "abc", None, 3, ((3, 16, 16),), (3, 16.5, 16)):
+        with pytest.raises(InputError, match="in positive whole numbers, not "):
+            trace(network(), shape)
     with pytest.raises(InputError, match=r"Bilinear does not accept .* \(1, 3, 8, 8\): .*input2"):
         trace(nn.Bilinear(8, 8, 2), (3, 8, 8))
     with pytest.raises(

@@ -141,6 +141,31 @@ def test_lazy_modules_get_their_parameters():
         trace(nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyConv2d(4, 3)), (3, 2, 2))
 
 
+class WithoutInit(nn.Module):
+    def __init__(self):
+        pass
+
+
+class Yields(nn.Module):
+    def forward(self, x):
+        yield x + 1
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (nn.ReLU, r"^expected a network, but got the class ReLU; make one, such as ReLU\(\)"),
+        ({"weight": 1}, "^expected a network, a torch.nn.Module, but got dict; load a state_dict into a network first"),
+        (None, "^expected a network, a torch.nn.Module, but got NoneType"),
+        (WithoutInit(), r"^WithoutInit.__init__ does not call super\(\).__init__"),
+        (Yields(), "^Yields gives a generator; return tensors"),
+    ],
+)
+def test_what_is_no_network_is_refused(model, text):
+    with pytest.raises((InputError, UnsupportedError), match=text):
+        trace(model, SHAPE)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.bfloat16])
 def test_other_types_stay(dtype):
     model = plain().to(dtype)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.library.verification import NOT_CHECKED
-from b2nn_tvm.errors import B2nnError, VerificationError
+from b2nn_tvm.errors import B2nnError, ProgramFault, VerificationError
 from tests.support.paths import ROOT
 
 KEPT = ROOT / "build" / "fuzz"  # files with which something is wrong
@@ -61,6 +61,8 @@ def _outcome(path: Path, output: Path) -> tuple[str, str, int, int]:
             precisions = [row.precision for row in artifact.layers if row.op in ("conv2d", "dense")]
     except VerificationError as error:
         return "wrong", _short(error, path), 0, 0
+    except ProgramFault as error:
+        return "raw error", _short(error, path), 0, 0
     except B2nnError as error:
         if not str(error) or len(str(error)) > LONGEST_ERROR or "\n" in str(error):
             return "raw error", f"an error of {len(str(error))} characters", 0, 0

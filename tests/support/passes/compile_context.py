@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import tvm
 
@@ -14,9 +14,11 @@ from b2nn_tvm.provenance.layer_names import NamedLayer
 BYTES = VectorLayout(float_lanes=8, word="uint8", max_binary_lanes=32)
 
 
-def context(*, layout: VectorLayout = BYTES, layers: Iterable[NamedLayer] = ()) -> CompileContext:
-    """A fresh context of a network of these layers."""
-    return compile_context(layers, layout=layout, target=tvm.target.Target("llvm"))
+def context(
+    *, layout: VectorLayout = BYTES, layers: Iterable[NamedLayer] = (), nodes: Mapping[str, str] = {}
+) -> CompileContext:
+    """A fresh context of a network of these layers and nodes."""
+    return compile_context(layers, layout=layout, target=tvm.target.Target("llvm"), nodes=nodes)
 
 
 def apply_stage(stage: Callable, module: tvm.IRModule) -> tvm.IRModule:

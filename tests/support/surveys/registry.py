@@ -26,8 +26,8 @@ from importlib import import_module
 from types import ModuleType
 
 NAMES = (
-    *("onnx_files", "onnx_nodes", "random_graphs", "damaged_files", "timm_models", "checkpoints", "image_folders"),
-    "compile_cost",
+    *("onnx_files", "onnx_nodes", "random_graphs", "damaged_files", "injected_faults", "timm_models", "checkpoints"),
+    *("image_folders", "compile_cost"),
 )
 
 OUTCOME, REASON = "outcome", "reason"

@@ -18,7 +18,7 @@ COLUMNS = (
     *(OUTCOME, REASON, "eligible layers", "layers that stay float", "made binary", "compiled to binary"),
     *("of onnxruntime", "of torch", "seconds"),
 )
-RAW = "raw error"  # one that is no B2nnError
+RAW = "raw error"  # one that is no B2nnError, or says that it is a fault of this program
 OUTCOMES = ("passed", "in float", "wrong", "not compiled", "not exported", "not converted", "not traced", RAW)
 
 
@@ -61,7 +61,7 @@ def _try(model: nn.Module, shape: tuple[int, ...], row: dict[str, object]) -> di
 
     from b2nn_tvm import compile_model
     from b2nn_tvm.deploy.library.verification import NOT_CHECKED
-    from b2nn_tvm.errors import B2nnError, VerificationError
+    from b2nn_tvm.errors import B2nnError, ProgramFault, VerificationError
     from b2nn_tvm.export import export_onnx
     from b2nn_tvm.mixbin.conversion.convert import convert
     from b2nn_tvm.mixbin.network.layers import trace
@@ -83,6 +83,8 @@ def _try(model: nn.Module, shape: tuple[int, ...], row: dict[str, object]) -> di
             artifact = compile_model(path, output=Path(folder) / "library")
         except VerificationError as error:
             return {OUTCOME: "wrong", REASON: error}
+        except ProgramFault as error:
+            return {OUTCOME: RAW, REASON: error}
         except B2nnError as error:
             return {OUTCOME: step, REASON: error}
         except Exception as error:  # noqa: BLE001 - this is what the survey is to find

@@ -213,7 +213,7 @@ LAYOUTS: dict[str, Form] = {
     "two folders around it": _around("pets-1.0", "data"),
     "three folders around it": _around("a", "b", "c"),
     "<class>/train/, <class>/val/": Form(_classes_first),
-    "<class>/, photos": Form(lambda root: _no_splits(root, gray=False)),
+    "<class>/, photos": Form(lambda root: _no_splits(root, gray=False), images=4 * TRAIN),
     "<class>/, gray sketches": Form(lambda root: _no_splits(root, gray=True), images=4 * TRAIN, shape=(1, SIDE, SIDE)),
     "images/train/, labels/train/, for detection": Form(_detection),
     "train2017/, val2017/": Form(lambda root: move(root, train="train2017", val="val2017")),

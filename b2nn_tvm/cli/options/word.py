@@ -1,0 +1,102 @@
+"""Options whose values are words: checked before anything is imported, with what may have been meant, and completed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from b2nn_tvm.words.choices import CLASSIFIERS, DATA_SETS, did_you_mean, meant_network
+
+
+class Word(click.Choice):  # type: ignore[type-arg]
+    """One of ``names``; ``what`` is what they are names of."""
+
+    def __init__(self, what: str, names: Sequence[str]) -> None:
+        super().__init__(names)
+        self.what = what
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        if value in self.choices:
+            return str(value)
+        meant = did_you_mean(str(value), self.choices)
+        text = f"unknown {self.what} {value!r}{meant}; choose one of {', '.join(self.choices)}"
+        raise click.BadParameter(text, context, parameter)
+
+
+class Network(Word):
+    """A built-in network that gives class scores, or a word with a colon: timm:NAME, or a factory of the user's."""
+
+    def __init__(self) -> None:
+        super().__init__("network", CLASSIFIERS)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        text = str(value)
+        if text in self.choices or ":" in text:
+            return text
+        if text == "siamfc":
+            text = "siamfc gives features, not class scores, which a search needs: see docs/tracking.md"
+        else:
+            text = (
+                f"there is no network {text!r}{meant_network(text)}; choose one of {', '.join(CLASSIFIERS)}, timm:NAME,"
+                " or your own as pkg.module:factory"
+            )
+        raise click.BadParameter(text, context, parameter)
+
+
+class Target(click.ParamType):  # type: ignore[type-arg]
+    """A word for a target, such as rpi4, aarch64 or native."""
+
+    name = "target"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        from b2nn_tvm.errors import TargetError
+        from b2nn_tvm.targets import target
+
+        try:
+            target.get(str(value))
+        except TargetError as error:
+            self.fail(str(error), parameter, context)
+        return str(value)
+
+    def shell_complete(
+        self, context: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        from b2nn_tvm.targets import target
+
+        return [click.shell_completion.CompletionItem(name) for name in target.names() if name.startswith(incomplete)]
+
+
+def check_words(words: Iterable[str], what: str, names: Sequence[str], *, option: str) -> None:
+    """Raise BadParameter for the first of the ``words`` of an option that is none of ``names``."""
+    kind = Word(what, names)
+    for word in words:
+        try:
+            kind.convert(word, None, None)
+        except click.BadParameter as error:
+            raise click.BadParameter(error.message, param_hint=option) from None
+
+
+def check_data(word: str, *, option: str) -> None:
+    """Raise BadParameter for data that is no built-in set, no path and no factory."""
+    if word in DATA_SETS or ":" in word or os.path.exists(os.path.expanduser(word)):
+        return
+    raise click.BadParameter(
+        f"there is no file or folder {word!r}, and no built-in data set of this name{did_you_mean(word, DATA_SETS)};"
+        f" those are {', '.join(DATA_SETS)}, and your own is pkg.module:factory",
+        param_hint=option,
+    )
+
+
+def check_budgets(texts: Iterable[str]) -> None:
+    """Raise BadParameter for the first text that is no budget."""
+    from b2nn_tvm.costs.budget import parse_budget
+    from b2nn_tvm.errors import InputError
+
+    for text in texts:
+        try:
+            parse_budget(text)
+        except InputError as error:
+            raise click.BadParameter(str(error), param_hint="--budget") from None

@@ -1,0 +1,61 @@
+"""All image files of a data set are decoded once before a search, so that none of them ends it hours later."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from b2nn_tvm.data import DataBundle
+from b2nn_tvm.data.bundle import Images
+from b2nn_tvm.data.folder_images import FolderImages
+from b2nn_tvm.data.image_files.bad_files import bad_files
+from b2nn_tvm.data.subset import Subset
+from b2nn_tvm.errors import InputError
+from b2nn_tvm.progress import Progress
+from b2nn_tvm.storage.phase_cache import State
+
+NAMED = 5  # so many bad files are named with their reasons
+PHASE = "images"
+
+
+def check_images(data: DataBundle, state: State, *, progress: Progress) -> None:
+    """Decode every image file of all splits; files that were found whole before, and have not changed, are not read
+    again.
+
+    Raises InputError, with the names and the reasons, where some cannot be decoded; nothing is written then.
+    """
+    files = tuple(dict.fromkeys(file for split in (data.train, data.val, data.test) for file in _files(split)))
+    if not files:
+        return
+    inputs = {"files": _fingerprint(files)}
+    if state.finished(PHASE, inputs) is not None:
+        return
+    if bad := bad_files(files, progress=progress):
+        some, more = list(bad.values())[:NAMED], len(bad) - NAMED
+        listed = "; ".join(text.removesuffix("; replace or remove it") for text in some)
+        raise InputError(
+            f"{len(bad)} of {len(files)} images cannot be read: {listed}{f'; and {more} more' if more > 0 else ''};"
+            f" replace or remove such files, or leave them out with --skip-bad {len(bad)}"
+        )
+    state.run(PHASE, inputs, lambda _folder: {"images": len(files)})
+
+
+def _files(images: Images) -> Iterable[Path]:
+    if isinstance(images, Subset):
+        whole = tuple(_files(images.images))
+        return [whole[row] for row in images.rows] if whole else ()
+    return images.files if isinstance(images, FolderImages) else ()
+
+
+def _fingerprint(files: Sequence[Path]) -> str:
+    """A hash of the names, sizes and times of the files."""
+    told = hashlib.sha256()
+    for file in files:
+        told.update(os.fsencode(file))
+        with contextlib.suppress(OSError):  # a file that is not there is found when it is decoded
+            found = file.stat()
+            told.update(f" {found.st_size} {found.st_mtime_ns}\n".encode())
+    return told.hexdigest()

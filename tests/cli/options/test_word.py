@@ -1,0 +1,83 @@
+"""Options that are words: what is taken, what is meant, what the shell completes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from b2nn_tvm.cli.options.word import Network, Target, Word, check_budgets, check_data, check_words
+from b2nn_tvm.targets import target
+from b2nn_tvm.words.choices import CLASSIFIERS, METHODS
+from tests.support.paths import ROOT
+
+
+def test_words_are_taken_as_they_are() -> None:
+    assert Word("method", METHODS).convert("front", None, None) == "front"
+    for word in ("cresnet20", "nets:make_net", "./nets.py:make_net", "timm:resnet18"):
+        assert Network().convert(word, None, None) == word
+    for word in ("rpi4", "aarch64", "native"):
+        assert Target().convert(word, None, None) == word
+    check_words(["front", "rear"], "method", METHODS, option="--methods")
+    check_budgets(["12ms", "40%flops"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "message"),
+    [
+        (
+            Word("method", METHODS),
+            "fronts",
+            r"unknown method 'fronts' \(did you mean front\?\); choose one of mixbin-loss",
+        ),
+        (Network(), "resnet-18", r"there is no network 'resnet-18' \(did you mean resnet18\?\)"),
+        (Network(), "nets.make_net", r"\(did you mean nets:make_net\?\)"),
+        (Network(), "siamfc", "features, not class scores"),
+        (Target(), "rpi44", "rpi44.*rpi4"),
+    ],
+)
+def test_words_that_are_none(kind: click.ParamType, word: str, message: str) -> None:
+    with pytest.raises(click.BadParameter, match=message):
+        kind.convert(word, None, None)
+
+
+def test_data_is_a_name_a_path_or_a_factory(tmp_path: Path) -> None:
+    for word in ("digits", str(tmp_path), "pkg.module:factory"):
+        check_data(word, option="--data")
+    with pytest.raises(click.BadParameter, match=r"there is no file or folder 'shape', .*\(did you mean shapes\?\)"):
+        check_data("shape", option="--data")
+
+
+def test_the_shell_completes_them() -> None:
+    complete = lambda kind, start: [item.value for item in kind.shell_complete(None, None, start)]
+    assert complete(Network(), "cr") == ["cresnet20"] and complete(Network(), "") == list(CLASSIFIERS)
+    assert complete(Target(), "rpi") == [name for name in target.names() if name.startswith("rpi")] != []
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "found"),
+    [
+        ("b2nn-search", "b2nn-search --method mixbin-l", "mixbin-loss"),
+        ("b2nn-compile", "b2nn-compile --target rpi", "rpi4"),
+        ("b2nn", "b2nn sea", "search"),
+    ],
+)
+def test_completion_works_as_documented(program: str, words: str, found: str) -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
+    assert f'eval "$({variable}=bash_source {program})"' in page
+    module = "main" if program == "b2nn" else program.removeprefix("b2nn-")
+    code = f"import sys; sys.argv = [{program!r}]; from b2nn_tvm.cli.{module} import main; main()"
+    asked = {variable: "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"plain,{found}" in done.stdout.splitlines(), done
