@@ -19,7 +19,8 @@ ABOUT = """
 image sizes, in float and some with all eligible layers binary, the light zoo of the onnx package with random weights,
 and two networks of timm. "peak MiB" is the largest sum of the proportional set sizes (PSS) of all processes of the
 command at one time, or the largest resident set that a single one of them ever had, if that is more. The bar is three
-times the weights in the file and 1 GiB.
+times the weights in the file and 1 GiB. Other programs kept the two cores busy meanwhile, which makes the times longer
+than they are on an idle machine.
 """
 COLUMNS = ("network", "outcome", "weights MiB", "bar MiB", "peak MiB", "CPU seconds", "seconds", "reason")
 WITHIN, ABOVE, FAILED = "within the bar", "above the bar", "failed"
