@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import tvm
 
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
+    from b2nn_tvm.deploy.library.manifest import Manifest
     from b2nn_tvm.deploy.library.verification import Verification
     from b2nn_tvm.frontend.import_onnx import ImportedModel
     from b2nn_tvm.schedules.tiles.tile_records import Records
@@ -55,9 +56,9 @@ def build_for_target(
     say: Callable[[str], None] = lambda phase: None,
     check: Callable[[Path], Verification] | None = None,
     watch: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> None:
-    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``; what no caller holds of it
-    is freed on the way.
+) -> Manifest:
+    """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``, and return its manifest;
+    what no caller holds of ``imported`` is freed on the way.
 
     ``say`` is told each phase as it begins; ``static`` and ``check`` are as build_library takes them. ``watch`` makes
     the context in which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError,
@@ -66,8 +67,10 @@ def build_for_target(
     vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
     say("rewrite")
+    inputs, outputs, networks = imported.input_names, imported.output_names, [imported]
+    del imported
     with watch():
-        kernels = to_kernels(imported, vector_unit.layout, tvm_target)
+        kernels = to_kernels(networks.pop(), vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
     if tuning.trials:
         records = _tune(kernels.module, target, records, tuning)
@@ -89,16 +92,17 @@ def build_for_target(
     program = lower_to_program(
         module,
         symbols=built.symbols,
-        inputs=imported.input_names,
-        outputs=imported.output_names,
+        inputs=inputs,
+        outputs=outputs,
         workspace_bytes=max(built.workspaces.values(), default=0),
         context=context,
     )
     say("link")
     objects = built.objects(step.symbol for step in program.steps)
-    # The program holds all constants, so that those of the modules would be in memory twice while linker and check run.
-    del imported, kernels, scheduled, module, context
-    build_library(program, objects, target, output, metadata=metadata, static=static, check=check)
+    # Nobody else keeps the weights: those before the passes, and those in the library while it is checked.
+    programs = [program]
+    del kernels, scheduled, module, context, program
+    return build_library(programs.pop(), objects, target, output, metadata=metadata, static=static, check=check)
 
 
 def _each_kernel(doing: str, work: Callable[[tvm.IRModule], R], module: tvm.IRModule, kernels: Kernels) -> R:

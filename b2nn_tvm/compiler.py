@@ -86,7 +86,7 @@ def compile_model(
     where this program itself fails; what ``progress`` raises ends the work and passes as it is.
     """
     from b2nn_tvm.build_for_target import Tuning, build_for_target
-    from b2nn_tvm.deploy.library.artifact import load
+    from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.deploy.library.build_library import BuildMetadata
     from b2nn_tvm.deploy.library.toolchain import find_toolchain
     from b2nn_tvm.deploy.library.verification import not_checked
@@ -166,7 +166,7 @@ def compile_model(
 
         tuning = Tuning(tune, device, progress)
         # Without a stand-in nobody needs the imported weights any more, and the compiler may free them on its way.
-        build_for_target(
+        manifest = build_for_target(
             networks.pop(),
             info,
             output,
@@ -179,7 +179,7 @@ def compile_model(
         )
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
-    return load(output)
+    return Artifact(Path(output), manifest)
 
 
 def _checked_shapes(given: object) -> dict[str, tuple[int, ...]] | None:

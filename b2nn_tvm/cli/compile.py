@@ -169,11 +169,13 @@ def main(
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.preprocess.labels import read_labels
     from b2nn_tvm.targets import target as targets
+    from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
 
     if (mean is None) != (std is None):
         raise click.UsageError("--mean and --std belong together: give both")
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
+    import_tvm_alone()
     folder = _folder({"model": model, "target": targets.get(target).name, "output": output})
     assert folder is not None  # the model is given, and the target is known
     with draw_progress.phases() as draw:

@@ -15,7 +15,6 @@ import numpy as np
 import onnx
 import tvm
 from tvm import relax
-from tvm.relax.frontend.onnx import from_onnx
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_operators import check_operators
@@ -30,6 +29,7 @@ from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
 from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning, read_meaning
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.relax_query import calls, constant, dtype, op_name, shape
+from b2nn_tvm.tvm_internals.onnx_importer import import_unchecked
 
 SIGN_ZERO = ("+1", "-1")
 _GIVEN_BY_TVM = re.compile(r"(lv|gv)[0-9]*")  # names of variables that passes give, too
@@ -104,7 +104,7 @@ def _converted(
     """The module of TVM's importer; its errors outside of any node's converter become UnsupportedError."""
     try:
         with converters(sign_zero, record), _silenced():
-            return from_onnx(model, shape_dict={name: list(shape) for name, shape in shapes.items()})
+            return import_unchecked(model, shapes)
     except B2nnError:
         raise
     except Exception as error:

@@ -29,7 +29,9 @@ def dense(x: te.Tensor, weight: te.Tensor, *, outputs: int) -> te.Tensor:
 def pack_dense_weights(weight: np.ndarray, *, lanes: int) -> np.ndarray:
     """[ceil(O / lanes), K, lanes] of weight [K, O]; absent outputs are 0."""
     inputs, outputs = weight.shape
-    blocks = -(-outputs // lanes)
-    full = np.zeros((inputs, blocks * lanes), weight.dtype)
-    full[:, :outputs] = weight
-    return np.ascontiguousarray(full.reshape(inputs, blocks, lanes).transpose(1, 0, 2))
+    whole, left = divmod(outputs, lanes)
+    packed = np.zeros((whole + (left > 0), inputs, lanes), weight.dtype)
+    packed[:whole] = weight[:, : whole * lanes].reshape(inputs, whole, lanes).transpose(1, 0, 2)
+    if left:
+        packed[whole, :, :left] = weight[:, whole * lanes :]
+    return packed

@@ -34,6 +34,7 @@ from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
 from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
 from b2nn_tvm.passes.framework.compile_context import CompileContext, compile_context
 from b2nn_tvm.passes.framework.find_fault import failing_pass
+from b2nn_tvm.passes.framework.forget_arrays import ForgetArrays
 from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
 from b2nn_tvm.passes.fuse.fuse_pack import FusePack
 from b2nn_tvm.passes.fuse.fuse_pad import FusePad
@@ -109,6 +110,7 @@ def convert_layout(context: CompileContext) -> tuple[Pass, ...]:
         relax.transform.EliminateCommonSubexpr(),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(),
+        ForgetArrays(context),
     )
 
 
@@ -155,6 +157,7 @@ def fuse_kernels(context: CompileContext) -> tuple[Pass, ...]:
         FusePad(context),
         PackWeights(context),
         CopyOutputs(context),
+        ForgetArrays(context),  # again: weights are packed now
     )
 
 

@@ -88,6 +88,10 @@ class KernelLayerIndex:
         found = (layers[0].name for value in constants if (layers := self._by_constant.get(self._digest(value))))
         return next(found, "")
 
+    def keep_only(self, constants: Iterable[np.ndarray]) -> None:
+        """Free the memory of all constants but these, of which no layer will be asked for any more."""
+        self._digest.keep_only(constants)
+
     def find(self, constants: Sequence[np.ndarray]) -> KernelLayer | None:
         """The next layer that owns one of these constants, which is taken out; None where there is none."""
         for value in constants:

@@ -69,7 +69,7 @@ def check_library(
     folder: Path,
     source: Source,
     *,
-    build_stand_in: Callable[[Path], None] | None,
+    build_stand_in: Callable[[Path], object] | None,
     say: Callable[[str], None],
 ) -> Verification:
     """Compare the library in ``folder`` with onnxruntime and return the kind and the result of the check.

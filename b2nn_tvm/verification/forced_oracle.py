@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,7 @@ from onnx import helper, numpy_helper, shape_inference
 from b2nn_tvm.verification.decisions import COMPARISONS, OPAQUE, Decision, make_forceable, seen
 from b2nn_tvm.verification.exact_values import exact_values
 from b2nn_tvm.verification.oracle_model import element_types
+from b2nn_tvm.verification.outline import StoredWeights
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -38,12 +41,16 @@ class Computed:
 
 
 class ForcedOracle:
-    """The network ``model``, whose functions are inlined; ``make_session`` makes onnxruntime's sessions of models."""
+    """The network ``model``, whose functions are inlined; ``make_session`` makes onnxruntime's sessions of models, and
+    ``folder`` is that of weights in files.
+    """
 
-    def __init__(self, model: onnx.ModelProto, make_session: Callable[[onnx.ModelProto], InferenceSession]) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, make_session: Callable[[onnx.ModelProto], InferenceSession], folder: Path
+    ) -> None:
         self._model, self._make_session = model, make_session
         self._outputs = [output.name for output in model.graph.output]
-        self._constants = _constants(model.graph)
+        self._constants = _constants(model.graph, folder)
 
     @cached_property
     def decisions(self) -> list[Decision]:
@@ -176,8 +183,10 @@ def _distance(x: np.ndarray, threshold: np.ndarray | None) -> float:
     return float(np.nanmin(distance, initial=np.inf) / max(scale, _SMALLEST))
 
 
-def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+def _constants(graph: onnx.GraphProto, folder: Path) -> Mapping[str, np.ndarray]:
+    stored = StoredWeights(graph, folder)
+    inside = (tensor for tensor in graph.initializer if tensor.name not in stored)
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in inside}
     for node in graph.node:
         for attribute in node.attribute if node.op_type == "Constant" else ():
             if attribute.name == "value":
@@ -189,7 +198,7 @@ def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
     for node in graph.node:  # thresholds per channel: exporters shape them beside the comparison
         if node.op_type in ("Unsqueeze", "Identity", "Reshape") and node.input[0] in found:
             found[node.output[0]] = found[node.input[0]]
-    return found
+    return ChainMap(found, stored)  # type: ignore[arg-type]  # nothing is written into it
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

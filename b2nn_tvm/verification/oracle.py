@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import sys
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.verification.input_uses import Use
 
 OLDEST_FORCED = 11  # of older opsets, comparisons and Where have too few types
+LARGEST_IN_MEMORY = 2**24  # bytes of a model that is not the file itself
 NEWEST_IR = 10  # that of onnx 1.16; every onnxruntime that has opset 18 or newer reads it
 
 
@@ -51,6 +55,7 @@ class Oracle:
         self._path = Path(onnx_path)
         self._sign_zero = sign_zero
         self._converted = False
+        self._folder = self._path.resolve().parent  # of the weights: onnxruntime refuses links that lead out of it
         try:
             self._session = self._make_session(self._file())
         except NoReference:
@@ -60,14 +65,14 @@ class Oracle:
     @cached_property
     def half(self) -> bool:
         """Whether any value of the network has half precision."""
-        return _is_half(self._outline())
+        return _is_half(self._outline)
 
     @cached_property
     def compares(self) -> bool:
         """Whether a node of the network compares or rounds."""
         from b2nn_tvm.verification.decisions import COMPARISONS, ROUNDINGS
 
-        return any(node.op_type in {*COMPARISONS, *ROUNDINGS} for node in _all_nodes(self._outline()))
+        return any(node.op_type in {*COMPARISONS, *ROUNDINGS} for node in _all_nodes(self._outline))
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The outputs by name. Raises NoReference where onnxruntime fails on these inputs."""
@@ -87,29 +92,29 @@ class Oracle:
         """The same network, in which single comparisons and roundings can be forced."""
         from b2nn_tvm.verification.forced_oracle import ForcedOracle
 
-        return ForcedOracle(self._inlined(), lambda model: self._make_session(model.SerializeToString()))
+        model = self._inlined
+        return ForcedOracle(model, lambda model: self._make_session(model.SerializeToString()), self._folder)
 
     @cached_property
     def uses(self) -> dict[str, Use]:
         """What the inputs of integers mean."""
         from b2nn_tvm.verification.input_uses import input_uses
 
-        return input_uses(self._inlined())
+        return input_uses(self._inlined)
 
     def _file(self) -> str | bytes:
-        """The file itself, where onnxruntime takes it as it is, else the bytes of the rewritten model."""
+        """The file without its weights, where onnxruntime takes it as it is, else the bytes of the rewritten model."""
         from google.protobuf.message import DecodeError
 
         from b2nn_tvm.verification.oracle_model import needs_rewriting
 
         try:
-            outline = self._outline()
+            outline = self._outline
         except DecodeError:
             return str(self._path)  # onnxruntime will name the fault of the file
-        if needs_rewriting(outline, sign_zero=self._sign_zero):
-            content: bytes = self._model().SerializeToString()
-            return content
-        return str(self._path)
+        model = self._model() if needs_rewriting(outline, sign_zero=self._sign_zero) else outline
+        content: bytes = model.SerializeToString()
+        return content
 
     def _converted_session(self) -> InferenceSession:
         """The file as the compiler reads it, where onnxruntime takes neither its opset nor its version of ONNX."""
@@ -123,33 +128,56 @@ class Oracle:
         except (B2nnError, ValueError):  # the first refusal is about the file that the user has
             raise refusal from None
 
+    @cached_property
     def _outline(self) -> onnx.ModelProto:
-        """The file's model without the weights in other files."""
-        import onnx
+        """The file's model, whose weights stay in their files."""
+        from b2nn_tvm.verification.outline import read_outline
 
-        return onnx.load(self._path, load_external_data=False)
+        return read_outline(self._path.resolve())
 
     def _model(self) -> onnx.ModelProto:
-        """The file's model in operators that onnxruntime has, where each Sign has the value ``sign_zero`` at 0."""
+        """The file's model in operators that onnxruntime has, where each Sign has the value ``sign_zero`` at 0.
+
+        Its weights are in the file, or in one of this object where they are large.
+        """
         import onnx
 
-        from b2nn_tvm.frontend.read_onnx import load_model
         from b2nn_tvm.verification.oracle_model import needs_rewriting, rewritten
 
         if self._converted:
+            from b2nn_tvm.frontend.read_onnx import load_model
+            from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
+
+            import_tvm_alone()
             model = load_model(self._path)
             model.ir_version = min(model.ir_version, NEWEST_IR)
+        elif not needs_rewriting(self._outline, sign_zero=self._sign_zero):
+            outline: onnx.ModelProto = onnx.ModelProto.FromString(self._outline.SerializeToString())
+            return outline
         else:
             model = onnx.load(self._path)
         if needs_rewriting(model, sign_zero=self._sign_zero):
             model = rewritten(model, sign_zero=self._sign_zero)
-        return model
+        return self._light(model)
 
+    def _light(self, model: onnx.ModelProto) -> onnx.ModelProto:
+        """The model, whose weights are moved into a file where they take much memory."""
+        from b2nn_tvm.verification.outline import read_outline
+
+        if model.ByteSize() < LARGEST_IN_MEMORY:
+            return model
+        self._folder = Path(tempfile.mkdtemp(prefix="b2nn-")).resolve()
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # sessions read the weights
+        path = self._folder / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        return read_outline(path)
+
+    @cached_property
     def _inlined(self) -> onnx.ModelProto:
         """The same without functions, of an opset in which decisions can be forced."""
         from onnx import inliner
 
-        opset = next((each.version for each in self._outline().opset_import if each.domain in ("", "ai.onnx")), 0)
+        opset = next((each.version for each in self._outline.opset_import if each.domain in ("", "ai.onnx")), 0)
         if opset < OLDEST_FORCED:
             self._converted = True
         return inliner.inline_local_functions(self._model())
@@ -161,6 +189,9 @@ class Oracle:
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.x64quantprecision", "1")  # else 8-bit products saturate on AVX2
+        # The few runs of a check pay neither for a second copy of all weights in another order, nor for one in memory.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self._folder))
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -14,9 +14,11 @@ MODEL_SOURCE = "model_tables.c"
 CONSTANTS_SOURCE = "constants.S"
 CONSTANTS_BLOB = "constants.bin"
 
+Pieces = tuple[bytes | memoryview, ...]
 
-def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, bytes | bytearray]:
-    """Return the generated files by name: the C source, the assembly source and the blob that it includes.
+
+def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, Pieces]:
+    """Return the generated files by name, in pieces: the C source, the assembly source and the blob that it includes.
 
     ``model_id`` is the answer of ``b2nn_model_id()``; ``target`` says which features of the CPU the library needs.
     Raises ValueError where the program contradicts itself: an offset is out of range or not aligned, a symbol is no C
@@ -51,9 +53,9 @@ def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, 
         "};",
     ]
     return {
-        MODEL_SOURCE: ("\n".join(lines) + "\n").encode(),
-        CONSTANTS_SOURCE: _CONSTANTS_ASSEMBLY.encode(),
-        CONSTANTS_BLOB: program.constants or bytes(ALIGNMENT),
+        MODEL_SOURCE: (("\n".join(lines) + "\n").encode(),),
+        CONSTANTS_SOURCE: (_CONSTANTS_ASSEMBLY.encode(),),
+        CONSTANTS_BLOB: program.constants.pieces or (bytes(ALIGNMENT),),
     }
 
 
@@ -62,6 +64,7 @@ def check_program(program: Program) -> None:
     if not program.steps:
         raise ValueError("a program needs at least one step")
     arities: dict[str, int] = {}
+    limits = _limits(program)
     for index, step in enumerate(program.steps):
         where = f"step {index} ({step.symbol})"
         if not re.fullmatch(r"[A-Za-z_]\w*", step.symbol, re.ASCII):
@@ -71,7 +74,7 @@ def check_program(program: Program) -> None:
                 f"{where}: called with {len(step.arguments)} arguments, before with {arities[step.symbol]}"
             )
         for argument in step.arguments:
-            limit = _limit(program, argument.storage)
+            limit = limits[argument.storage]
             if not 0 <= argument.offset < limit:
                 raise ValueError(f"{where}: {argument.storage} {argument.offset} is out of range, the limit is {limit}")
             if argument.storage in (Storage.ARENA, Storage.CONSTANT) and argument.offset % ALIGNMENT:
@@ -85,13 +88,13 @@ def size_bytes(spec: TensorSpec) -> int:
     return spec.elements * np.dtype(spec.dtype).itemsize
 
 
-def _limit(program: Program, storage: Storage) -> int:
+def _limits(program: Program) -> dict[Storage, int]:
     return {
         Storage.INPUT: len(program.inputs),
         Storage.OUTPUT: len(program.outputs),
         Storage.ARENA: program.arena_bytes,
         Storage.CONSTANT: len(program.constants),
-    }[storage]
+    }
 
 
 def _step_function(index: int, step: Step) -> list[str]:

@@ -13,7 +13,7 @@ from tvm import relax
 
 from b2nn_tvm.deploy.codegen.kernel_call import KernelCall, StraightLine, size_bytes
 from b2nn_tvm.deploy.codegen.plan_arena import ALIGNMENT, Border, Lifetime, plan
-from b2nn_tvm.deploy.codegen.program import Argument, Storage
+from b2nn_tvm.deploy.codegen.program import Argument, Constants, Storage
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.relax_query import constant
 
@@ -39,7 +39,7 @@ class Placement:
 
     calls: tuple[PlacedCall, ...]
     arena_bytes: int
-    constants: bytes | bytearray
+    constants: Constants
 
 
 def place_tensors(line: StraightLine, output_names: Sequence[str]) -> Placement:
@@ -54,7 +54,7 @@ def place_tensors(line: StraightLine, output_names: Sequence[str]) -> Placement:
     places |= arena_places
     constants = _Constants()
     calls = tuple(_placed(call, places, constants) for call in line.calls)
-    return Placement(calls, max(arena_bytes, ALIGNMENT), constants.blob)
+    return Placement(calls, max(arena_bytes, ALIGNMENT), Constants(tuple(constants.pieces)))
 
 
 def _output_places(line: StraightLine, names: Sequence[str]) -> Places:
@@ -89,7 +89,7 @@ def _arena_places(line: StraightLine, taken: Places) -> tuple[Places, int]:
 
 
 def _placed(call: KernelCall, places: Places, constants: _Constants) -> PlacedCall:
-    before, arguments, new = len(constants.blob), [], []
+    before, arguments, new = constants.size_bytes, [], []
     for tensor in call.arguments:
         value = constant(tensor)
         if value is None:
@@ -98,21 +98,26 @@ def _placed(call: KernelCall, places: Places, constants: _Constants) -> PlacedCa
         arguments.append(Argument(Storage.CONSTANT, constants.offset(value)))
         if arguments[-1].offset >= before:
             new.append(value.nbytes)
-    return PlacedCall(tuple(arguments), len(constants.blob) - before, tuple(new))
+    return PlacedCall(tuple(arguments), constants.size_bytes - before, tuple(new))
 
 
 class _Constants:
-    """The blob of constants; it grows by each constant that it does not hold yet."""
+    """The pieces of the constants; they grow by each constant that they do not hold yet."""
 
     def __init__(self) -> None:
-        self.blob = bytearray()
+        self.pieces: list[bytes | memoryview] = []
+        self.size_bytes = 0
         self._offsets: dict[bytes, int] = {}
 
     def offset(self, value: np.ndarray) -> int:
         content = np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
         digest = hashlib.sha256(content).digest()  # the contents themselves would take their memory once more
         if digest not in self._offsets:
-            self.blob.extend(bytes(-len(self.blob) % ALIGNMENT))
-            self._offsets[digest] = len(self.blob)
-            self.blob.extend(content)
+            self._append(bytes(-self.size_bytes % ALIGNMENT))
+            self._offsets[digest] = self.size_bytes
+            self._append(content)
         return self._offsets[digest]
+
+    def _append(self, piece: bytes | memoryview) -> None:
+        self.pieces.append(piece)
+        self.size_bytes += len(piece)

@@ -79,6 +79,22 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
+class Constants:
+    """The bytes of all constants, as ``pieces`` that stand one behind the other.
+
+    A piece may show the memory of an array, so that large weights are not copied on their way into the library.
+    """
+
+    pieces: tuple[bytes | memoryview, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+@dataclass(frozen=True)
 class Program:
     """A compiled network without its kernels, which are in an object file of the target.
 
@@ -93,5 +109,5 @@ class Program:
     layers: tuple[LayerRow, ...]
     arena_bytes: int
     workspace_bytes: int
-    constants: bytes | bytearray
+    constants: Constants = Constants()
     rewrites: tuple[Rewrite, ...] = ()

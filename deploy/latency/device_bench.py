@@ -125,7 +125,7 @@ def _program(symbol: str, function: tvm.tirx.PrimFunc, workspace_bytes: int) -> 
     *inputs, output = specs
     arguments = [Argument(Storage.INPUT, index) for index in range(len(inputs))] + [Argument(Storage.OUTPUT, 0)]
     step = Step(symbol, "trial", tuple(arguments))
-    return Program(tuple(inputs), (output,), (step,), (), 0, workspace_bytes, b"")
+    return Program(tuple(inputs), (output,), (step,), (), 0, workspace_bytes)
 
 
 @dataclass(frozen=True)

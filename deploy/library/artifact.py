@@ -125,7 +125,9 @@ def load(folder: str | os.PathLike[str]) -> Artifact:
     path = folder / info.file
     if not path.is_file():
         raise InputError(f"{path}: no such file, although the manifest names it; compile it again")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != info.sha256:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != info.sha256:
         raise InputError(
             f"{path}: the library is damaged or not the one of its manifest (sha256 differs); compile it again"
         )

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
 from importlib import metadata as packages
@@ -103,9 +103,8 @@ def build_library(
         (work / RUNNER).write_bytes(runner)
         readable = (work / RUNNER).stat().st_mode & 0o444
         (work / RUNNER).chmod(readable | readable >> 2 | 0o200)
-        manifest = _describe(
-            program, target, toolchain, metadata, model_id, kernel_code_bytes, (work / LIBRARY).read_bytes(), static
-        )
+        manifest = _describe(program, target, toolchain, metadata, model_id, kernel_code_bytes, work / LIBRARY, static)
+        del program  # its constants are in the library, and the check needs memory
         if check:
             manifest.save(work)
             manifest = replace(manifest, verification=check(work))
@@ -125,16 +124,24 @@ def write_sources(program: Program, kernels: Sequence[bytes], folder: Path, *, t
     The sources are the runtime, the generated files and the object files of ``kernels``.
     """
     digest = hashlib.sha256(target.name.encode())
-    for content in (*kernels, *emit_c(program, target=target, model_id="").values()):
-        digest.update(hashlib.sha256(content).digest())
+    for pieces in (*((content,) for content in kernels), *emit_c(program, target=target, model_id="").values()):
+        digest.update(_sha256(pieces))
     for path in RUNTIME.iterdir():
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
-    for name, content in emit_c(program, target=target, model_id=digest.hexdigest()).items():
-        (folder / name).write_bytes(content)
+    for name, pieces in emit_c(program, target=target, model_id=digest.hexdigest()).items():
+        with (folder / name).open("wb") as file:
+            file.writelines(pieces)
     for name, content in zip(kernel_files(len(kernels)), kernels, strict=True):
         (folder / name).write_bytes(content)
     return digest.hexdigest()
+
+
+def _sha256(pieces: Iterable[bytes | memoryview]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def kernel_files(count: int) -> list[str]:
@@ -237,10 +244,12 @@ def _describe(
     metadata: BuildMetadata,
     model_id: str,
     kernel_code_bytes: int,
-    library: bytes,
+    library: Path,
     static: bool,
 ) -> Manifest:
-    elf = read_elf(library)
+    with library.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        elf = read_elf(file)
     if elf.arch != target.arch:
         raise ToolchainError(
             f"the C compiler {toolchain.command[0]!r} makes code for {elf.arch}, but target {target.name} is "
@@ -250,7 +259,7 @@ def _describe(
     runner_glibc = "" if static else _shared_elf(runner_program(toolchain)).glibc
     glibc = max(elf.glibc, runner_glibc, key=by_number)
     return Manifest(
-        library=LibraryInfo(LIBRARY, hashlib.sha256(library).hexdigest(), ABI_VERSION, model_id, glibc),
+        library=LibraryInfo(LIBRARY, digest, ABI_VERSION, model_id, glibc),
         target=target,
         build=BuildInfo(
             metadata.model, metadata.plan_digest, packages.version("apache-tvm"), toolchain.version, metadata.note
@@ -261,7 +270,7 @@ def _describe(
         layers=program.layers,
         steps=tuple(map(_row, program.steps)),
         rewrites=program.rewrites,
-        sizes=library_sizes(program, elf, kernel_code_bytes=kernel_code_bytes, size_bytes=len(library)),
+        sizes=library_sizes(program, elf, kernel_code_bytes=kernel_code_bytes, size_bytes=library.stat().st_size),
         memory=Memory(
             arena=program.arena_bytes,
             staging=sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs)),

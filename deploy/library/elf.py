@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from elftools.common.exceptions import ELFError
 from elftools.construct.lib.container import Container
@@ -62,8 +63,11 @@ class ElfFile:
     homes: Mapping[str, Home]
 
 
-def read_elf(content: bytes) -> ElfFile:
-    """Read a little-endian ELF object or shared library; raises ValueError where it is none, or is damaged."""
+def read_elf(content: bytes | BinaryIO) -> ElfFile:
+    """Read a little-endian ELF object or shared library, given as its content or as an open file.
+
+    Raises ValueError where it is none, or is damaged.
+    """
     with _opened(content) as elf:
         sections = list(elf.iter_sections())
         kind = "SHT_DYNSYM" if any(section["sh_type"] == "SHT_DYNSYM" for section in sections) else "SHT_SYMTAB"
@@ -80,7 +84,7 @@ def read_elf(content: bytes) -> ElfFile:
             code_bytes=code_bytes,
             data_bytes=data_bytes,
             linking_bytes=total - code_bytes - data_bytes,
-            padding_bytes=len(content) - total,
+            padding_bytes=elf.stream_len - total,
             glibc=_newest_glibc(sections),
             loader=next(
                 (each.get_interp_name() for each in elf.iter_segments() if isinstance(each, InterpSegment)), ""
@@ -131,12 +135,15 @@ def find_symbol(content: bytes, name: str) -> Symbol:
 
 
 @contextmanager
-def _opened(content: bytes) -> Iterator[ELFFile]:
+def _opened(content: bytes | BinaryIO) -> Iterator[ELFFile]:
     """The file as pyelftools opens it; raises ValueError in place of the errors of pyelftools."""
-    if content[:4] != b"\x7fELF" or content[5:6] != b"\x01":
+    stream = io.BytesIO(content) if isinstance(content, bytes) else content
+    stream.seek(0)
+    head = stream.read(6)
+    if head[:4] != b"\x7fELF" or head[5:] != b"\x01":
         raise ValueError("not a little-endian ELF file")
     try:
-        yield ELFFile(io.BytesIO(content))
+        yield ELFFile(stream)
     except (ELFError, OverflowError) as error:  # OverflowError: an offset beyond any file
         raise ValueError(f"a damaged ELF file: {error}") from None
 

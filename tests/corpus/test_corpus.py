@@ -31,12 +31,21 @@ FLOAT = {
     "fake_quantize_16": _TWO_BITS,
     "depthwise": "depthwise convolution",
     "dense_per_input": "one magnitude per input, not per output",
+    "larq_binary_net": "its input is not a sign: it comes from reshape",  # the first layer, which reads the image
+    "larq_residual": "its input is not a sign: it comes from avg_pool2d",  # the projection of a shortcut
 }
 # `make test` takes a file of each kind; the sweep takes all.
 SAMPLE = (
     *("brevitas_tfc", "brevitas_residual", "brevitas_script_pooled", "qonnx_two_convs_channels_last", "own_trunc"),
     *("own_bipolar_brevitas_domain_11", "own_quant_1_bit", "own_threshold_nhwc", "own_groups_2_of_40"),
-    *("own_fake_quantize_binary", "torch_dynamo_two_values", "torch_script_ternary", "own_dense_columns"),
+    *(
+        "larq_residual",
+        "qkeras_two_convs",
+        "own_fake_quantize_binary",
+        "torch_dynamo_two_values",
+        "torch_script_ternary",
+        "own_dense_columns",
+    ),
 )
 
 

@@ -74,6 +74,10 @@ BINARY = {
     ),
     "reversed signs": "c = Less (input, zero) s = Where (c, one, minus_one) output = Conv <pads = [1, 1, 1, 1]> (s, w)",
     "straight-through estimator": f"{SIGN} d = Sub (s, input) e = Add (d, input) output = Conv (e, w)",
+    "straight-through estimator of QKeras": (
+        """g = Sign (input) a = Abs (g) d = Sub (one, a) s = Add (g, d) n = Neg (input) m = Mul (one, s)
+        e = Add (n, m) y = Add (input, e) output = Conv (y, w)"""
+    ),
     "transposed": (
         """x = Transpose <perm = [0, 2, 3, 1]> (input) c = GreaterOrEqual (x, zero) s = Where (c, one, minus_one)
         y = Transpose <perm = [0, 3, 1, 2]> (s) i = Identity (y) output = Conv (i, w)"""

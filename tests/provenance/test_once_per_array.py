@@ -34,3 +34,28 @@ def test_an_array_that_can_be_written_is_computed_each_time():
 def test_memory_of_an_array_that_is_gone_does_not_stand_for_another():
     first = OncePerArray(lambda array: float(array[0]))
     assert [first(read_only(np.full(1000, value))) for value in range(20)] == list(range(20))
+
+
+def test_arrays_that_are_not_needed_are_forgotten_with_their_parts():
+    asked = []
+    total = OncePerArray(lambda array: asked.append(array.shape) or float(array.sum()))
+    kept, gone = read_only(np.ones((4, 3))), read_only(np.zeros((4, 3)))
+    every = (kept, kept.T, kept[1:], gone, gone[2:])
+    for array in every:
+        total(array)
+    total.keep_only([kept])
+    del asked[:]
+    assert [total(array) for array in every] == [12, 12, 9, 0, 0]
+    assert asked == [(4, 3), (2, 3)]
+    total.keep_only([])
+    total(kept)
+    assert len(asked) == 3
+
+
+def test_a_copy_in_another_order_has_the_result_of_the_array():
+    asked = []
+    total = OncePerArray(lambda array: asked.append(array.shape) or float(array.sum()))
+    array, copy = read_only([[1, 2, 3], [4, 5, 6]]), read_only([[1, 4], [2, 5], [3, 6]])
+    total.share(array, copy.T)
+    assert (total(copy.T), total(array), total(copy)) == (21, 21, 21)
+    assert asked == [(2, 3), (3, 2)]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
-import warnings
 
 from tests.support.paths import ROOT
 from tests.support.surveys import torch_network
+from tests.support.surveys.prepare_timm import prepare_timm
 
 TITLE = "Networks of timm"
 ABOUT = """
@@ -50,7 +48,7 @@ test_byobnet inception_v4
 
 def names() -> list[str]:
     """The names of the models, in timm's spelling."""
-    _prepare()
+    prepare_timm()
     return MODELS
 
 
@@ -87,24 +85,3 @@ def _create(name: str, size: int) -> object:
         return timm.create_model(name, img_size=size, **options)
     except TypeError:
         return timm.create_model(name, **options)
-
-
-def _prepare() -> None:
-    """Have timm import, silently.
-
-    It asks for torchvision, whose wheels on PyPI have their operators for CUDA only. These do not load beside a torch
-    for CPUs, and then torchvision fails to import, because it describes two operators that are not there. No network of
-    timm calls them; so they are declared here.
-    """
-    import torch
-
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for operator in ("nms", "qnms"):
-            torch.library.define(
-                f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            )

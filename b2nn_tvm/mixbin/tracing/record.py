@@ -13,6 +13,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -88,7 +89,7 @@ class _Recorder(TorchFunctionMode):
         self._model = model
         self._graph = fx.Graph()
         self._nodes: dict[int, fx.Node] = {}  # by the id of the tensor
-        self._alive: list[torch.Tensor] = []  # so that no id is used twice
+        self._tensors: dict[fx.Node, list[torch.Tensor]] = {}  # all of them are kept, so that no id is used twice
         self._names = _tensor_names(model)
         self._paths = {module: name for name, module in model.named_modules()}
         self._constants: dict[str, torch.Tensor] = {}
@@ -165,15 +166,17 @@ class _Recorder(TorchFunctionMode):
 
     def _unite(self, name: str, module: nn.Conv2d, image: Any, result: torch.Tensor, before: int) -> None:
         """One node in place of those after ``before``, if together they are a convolution."""
-        nodes = list(self._graph.nodes)[before:]
+        nodes = list(islice(reversed(self._graph.nodes), len(self._graph.nodes) - before))
         source, last = self._nodes.get(id(image)), self._nodes.get(id(result))
-        values = {node: tensor for tensor in self._alive if (node := self._nodes.get(id(tensor))) is not None}
+        read = {*nodes, *(each for node in nodes for each in node.all_input_nodes)}
+        values = {node: tensors[-1] for node in read if (tensors := self._tensors_of(node))}
         form = None if source is None or last is None else own_convolution(module, nodes, source, last, values)
         if form is None or source is None:
             return
-        for node in reversed(nodes):
+        for node in nodes:  # the last one comes first
+            for tensor in self._tensors_of(node):
+                self._nodes.pop(id(tensor), None)
             self._graph.erase_node(node)
-        self._nodes = {key: node for key, node in self._nodes.items() if node not in set(nodes)}
         node = self._graph.call_module(name, (source,))
         node.meta["convolution"] = form
         self._name(result, node)
@@ -256,7 +259,11 @@ class _Recorder(TorchFunctionMode):
     def _name(self, tensor: torch.Tensor, node: fx.Node) -> None:
         node.meta["shape"] = tuple(tensor.shape)
         self._nodes[id(tensor)] = node
-        self._alive.append(tensor)
+        self._tensors.setdefault(node, []).append(tensor)
+
+    def _tensors_of(self, node: fx.Node) -> list[torch.Tensor]:
+        """The tensors that are known as those of ``node``, and of no later node that has changed them."""
+        return [tensor for tensor in self._tensors.get(node, ()) if self._nodes.get(id(tensor)) is node]
 
     def _norm_of(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The name of the batch norm of which this is the call, as in a subclass that adds an activation; or ""."""

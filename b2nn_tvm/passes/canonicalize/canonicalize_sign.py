@@ -3,6 +3,7 @@
     where(x >= 0, 1, -1)             ->  R.sign(x)
     2 * cast(x >= 0) - 1             ->  R.sign(x)
     (where(x >= 0, 1, -1) - g) + g   ->  R.sign(x)                                 straight-through estimator
+    (move(R.sign(x)) - g) + g        ->  move(R.sign(x))                           the same, of a sign that was moved
     where(x >= t, 1, -1)             ->  R.sign(R.subtract(x, t))                  t per channel: [1, C, 1, 1]
     where(x > t, 1, -1)              ->  R.sign(R.subtract(x, next float above t))
     where(x + b >= 0, 1, -1)         ->  R.sign(R.subtract(x, -b))
@@ -27,6 +28,7 @@ from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import CONSTANTS_FOLDED, NCHW, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.patterns.binary_inputs import binary_inputs
+from b2nn_tvm.passes.patterns.chain import straight_through
 from b2nn_tvm.passes.patterns.possible_values import PossibleValues
 from b2nn_tvm.passes.patterns.step_function import StepFunction, step_function
 from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
@@ -67,7 +69,9 @@ class _Rule:
         if dtype(call) != "float32" or _is_canonical(call, context):
             return None
         step = step_function(call, context.definition)
-        if step is None or (step.low != -step.high).any() or np.unique(np.abs(step.high)).size != 1:
+        if step is None:
+            return self._moved_sign(call, context)
+        if (step.low != -step.high).any() or np.unique(np.abs(step.high)).size != 1:
             return None
         if not step.exact and not self._is_tie(step, context):
             return None
@@ -80,6 +84,15 @@ class _Rule:
             return sign
         factor = scale.reshape(()) if scale.size == 1 else _broadcast(scale, step.axis, shape(step.source))
         return relax.op.multiply(context.emit(sign), relax.const(factor))
+
+    def _moved_sign(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+        """The two values that a straight-through estimator means, where they are moved behind the sign."""
+        meant = straight_through(call, context.definition)
+        if meant is None:
+            return None
+        self._possible = self._possible or PossibleValues(context.definition, self._module)
+        values = self._possible.few(meant)
+        return meant if values is not None and len(values) == 2 else None
 
     def _is_tie(self, step: StepFunction, context: RewriteContext) -> bool:
         """Whether the values between the two are met by rounding errors alone; the upper one stands for them then."""

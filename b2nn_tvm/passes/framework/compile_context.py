@@ -5,7 +5,7 @@ keep.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -32,7 +32,7 @@ class CompileContext:
     target: tvm.target.Target
     layout: VectorLayout
     layers: list[NamedLayer]
-    digest: Callable[[np.ndarray], str]
+    digest: OncePerArray[str]
     log: RewriteLog
     kernels: KernelLayerIndex
     nodes: Mapping[str, str] = field(default_factory=dict)

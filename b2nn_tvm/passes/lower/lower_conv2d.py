@@ -85,11 +85,11 @@ class _Lowering:
         if workload.groups == 1:
             lanes = self._layout.conv_lanes(workload.out_channels)
         if depthwise:
-            packed = np.ascontiguousarray(filters[:, 0].transpose(1, 2, 0))
-            self._kernels.add(packed, filters, op="conv2d", precision="float", workload=workload.key)
+            packed, value = _constant(np.ascontiguousarray(filters[:, 0].transpose(1, 2, 0)))
+            self._kernels.add(value, filters, op="conv2d", precision="float", workload=workload.key)
         else:
-            packed = pack_weights(filters, lanes=lanes)
-            self._enter(packed, call, filters, workload)
+            packed, value = _constant(pack_weights(filters, lanes=lanes))
+            self._enter(value, call, filters, workload)
 
         def compute(x: te.Tensor, w: te.Tensor) -> te.Tensor:
             if depthwise:
@@ -98,21 +98,20 @@ class _Lowering:
 
         name, role = ("depthwise_conv2d", Role.DEPTHWISE_CONVOLUTION) if depthwise else ("conv2d", Role.CONVOLUTION)
         pattern, attrs = OpPattern.OUT_ELEMENTWISE_FUSABLE, {ROLE: str(role)}
-        return context.call_te(compute, x, relax.const(packed), name=name, pattern=pattern, attrs=attrs)
+        return context.call_te(compute, x, packed, name=name, pattern=pattern, attrs=attrs)
 
     def _winograd(
         self, call: relax.Call, context: RewriteContext, filters: np.ndarray, workload: ConvWorkload
     ) -> relax.Expr:
-        packed = transform_weights(
-            np.ascontiguousarray(filters), lanes=self._layout.conv_lanes(workload.out_channels), m=WINOGRAD_TILE
-        )
-        self._enter(packed, call, filters, workload)
+        lanes = self._layout.conv_lanes(workload.out_channels)
+        packed, value = _constant(transform_weights(np.ascontiguousarray(filters), lanes=lanes, m=WINOGRAD_TILE))
+        self._enter(value, call, filters, workload)
         x = self._pad(call.args[0], padding_to_tiles(workload, WINOGRAD_TILE), context)
         compute = lambda x, w: winograd_conv2d(x, w, workload=workload, m=WINOGRAD_TILE)
         return context.call_te(
             compute,
             x,
-            relax.const(packed),
+            packed,
             name="winograd_conv2d",
             pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE,
             attrs={ROLE: str(Role.CONVOLUTION)},
@@ -143,17 +142,25 @@ class _Lowering:
         if weight is None or weight.dtype != np.float32 or weight.ndim != 2 or len(shape(call.args[0])) != 2:
             return None
         outputs = weight.shape[1]
-        packed = pack_dense_weights(weight, lanes=self._layout.conv_lanes(outputs))
+        packed, value = _constant(pack_dense_weights(weight, lanes=self._layout.conv_lanes(outputs)))
         workload = f"dense_n{shape(call.args[0])[0]}_k{weight.shape[0]}_o{outputs}"
-        self._kernels.add(packed, weight.T, op="dense", precision="float", workload=workload)
+        self._kernels.add(value, weight.T, op="dense", precision="float", workload=workload)
         return context.call_te(
             lambda x, w: dense(x, w, outputs=outputs),
             call.args[0],
-            relax.const(packed),
+            packed,
             name="dense",
             pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE,
             attrs={ROLE: str(Role.DENSE)},
         )
+
+
+def _constant(packed: np.ndarray) -> tuple[relax.Expr, np.ndarray]:
+    """The weights as a constant, and its own value, which is known again wherever the constant is read."""
+    made = relax.const(packed)
+    value = constant(made)
+    assert value is not None
+    return made, value
 
 
 def winograd_obstacle(workload: ConvWorkload, *, lanes: int) -> str:

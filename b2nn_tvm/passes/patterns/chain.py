@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import permutations
 
 import numpy as np
 from tvm import relax
@@ -21,6 +22,7 @@ from b2nn_tvm.relax_query import Definition, constant, dtype, op_name, shape, un
 
 _LONGEST = 64  # operators
 _TERMS = 6
+_SIGNS = {"relax.add": (1, 1), "relax.subtract": (1, -1)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,12 @@ def chains(expr: relax.Expr, definition: Definition) -> Iterator[Chain]:
                 yield chain
 
 
+def straight_through(expr: relax.Expr, definition: Definition) -> relax.Expr | None:
+    """The ``s`` that a straight-through estimator means; None where ``expr`` is none."""
+    meant = _Collector(definition).mean(expr)
+    return None if meant is expr else meant
+
+
 def _chain(steps: list[Step], root: int) -> Chain | None:
     """The steps behind the step ``root``; None where constants vary along different axes."""
     places = {root: 0}
@@ -113,7 +121,7 @@ class _Collector:
         return self.steps
 
     def _place(self, expr: relax.Expr) -> int:
-        expr = self._mean(expr)
+        expr = self.mean(expr)
         key = self.definition(expr)
         if key not in self.places:
             step = self._step(expr, key)
@@ -150,28 +158,33 @@ class _Collector:
                 places.append(self._place(arg))
         return Step(name, expr, call, tuple(places))
 
-    def _mean(self, expr: relax.Expr) -> relax.Expr:
+    def mean(self, expr: relax.Expr) -> relax.Expr:
         """What a sum means that is a straight-through estimator; every other expression itself."""
         terms = [(1, expr)]
         for _ in range(_TERMS):
-            opened = next((term for term in terms if self._is_sum(term[1])), None)
+            # What is negated comes first: ``s`` of x + (s + -x) may be a sum itself, of which one part would be left.
+            opened = next((term for parts in (1, 2) for term in terms if len(self._parts(term[1])) == parts), None)
             if opened is None:
                 return expr
-            sign, call = opened[0], self.definition(opened[1])
             terms.remove(opened)
-            terms += [(sign, call.args[0]), (sign if op_name(call) == "relax.add" else -sign, call.args[1])]
+            terms += [(opened[0] * sign, part) for sign, part in self._parts(opened[1])]
             left = self._without_opposites(terms)
             if len(left) == 1 and len(terms) > 1 and left[0][0] == 1 and shape(left[0][1]) == shape(expr):
-                return self._mean(left[0][1])
+                return self.mean(left[0][1])
         return expr
 
-    def _is_sum(self, expr: relax.Expr) -> bool:
+    def _parts(self, expr: relax.Expr) -> list[tuple[int, relax.Expr]]:
+        """The tensors of which ``expr`` is the sum, or the negative, with their signs; none for anything else."""
         call = self.definition(expr)
-        return (
-            op_name(call) in ("relax.add", "relax.subtract")
-            and dtype(call) == "float32"
-            and all(constant(self.definition(arg)) is None for arg in call.args)
-        )
+        if dtype(call) != "float32":
+            return []
+        if op_name(call) == "relax.negative":
+            return [(-1, call.args[0])]
+        if op_name(call) == "relax.multiply":
+            return [(-1, b) for a, b in permutations(call.args) if uniform(self.definition(a)) == -1]
+        if op_name(call) not in _SIGNS or any(constant(self.definition(arg)) is not None for arg in call.args):
+            return []
+        return list(zip(_SIGNS[op_name(call)], call.args, strict=True))
 
     def _without_opposites(self, terms: list[tuple[int, relax.Expr]]) -> list[tuple[int, relax.Expr]]:
         left: list[tuple[int, relax.Expr]] = []

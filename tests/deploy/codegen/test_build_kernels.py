@@ -40,7 +40,7 @@ def halve_exp(kernel: KernelObject, *, workspace_bytes: int | None = None) -> Pr
     spec = TensorSpec("x", (N, N), "float32")
     step = Step(kernel.symbol, "exp", (Argument(Storage.INPUT, 0), Argument(Storage.OUTPUT, 0)))
     room = kernel.workspace_bytes if workspace_bytes is None else workspace_bytes
-    return Program((spec,), (replace(spec, name="out"),), (step,), (), 0, room, b"")
+    return Program((spec,), (replace(spec, name="out"),), (step,), (), 0, room)
 
 
 @pytest.fixture

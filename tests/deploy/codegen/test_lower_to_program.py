@@ -16,7 +16,7 @@ def test_one_kernel_reads_the_input_and_writes_the_output():
     assert [(a.storage, a.offset) for a in step.arguments] == [(Storage.INPUT, 0), (Storage.OUTPUT, 0)]
     assert program.inputs == (TensorSpec("x0", SHAPE, "float32"),)
     assert program.outputs == (TensorSpec("output", SHAPE, "float32"),)
-    assert (program.arena_bytes, program.workspace_bytes, program.constants) == (ALIGNMENT, 123, b"")
+    assert (program.arena_bytes, program.workspace_bytes, bytes(program.constants)) == (ALIGNMENT, 123, b"")
     np.testing.assert_array_equal(run(program, module, data())[0], 2 * data())
 
 

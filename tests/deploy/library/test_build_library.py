@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from b2nn_tvm.deploy.codegen.program import Constants
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import (
     ABI_VERSION,
@@ -81,7 +82,10 @@ def test_a_network_without_constants_builds(workshop, x):
         ),
     )
     build_library(
-        replace(bare, constants=b"", layers=()), [workshop.kernels()], workshop.target(), workshop.folder / "bare"
+        replace(bare, constants=Constants(), layers=()),
+        [workshop.kernels()],
+        workshop.target(),
+        workshop.folder / "bare",
     )
     with load(workshop.folder / "bare") as artifact:
         np.testing.assert_array_equal(artifact.run({"input": x})["output"], x + np.float32(1))

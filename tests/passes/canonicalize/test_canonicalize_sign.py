@@ -78,6 +78,22 @@ def test_the_straight_through_estimator_is_its_forward_part():
     assert_becomes(CanonicalizeSign(context()), reversed_sum, op.sign)
 
 
+def moved(x, *, to=(0, 2, 3, 1), back=(0, 3, 1, 2), forward=op.sign):
+    """As tf2onnx writes QKeras: what is added stands in the other layout."""
+    sign = op.permute_dims(forward(op.permute_dims(x, to)), back)
+    return op.add(x, op.add(op.negative(x), sign))
+
+
+def test_a_moved_sign_is_what_its_straight_through_estimator_means():
+    expected = lambda x: op.permute_dims(op.sign(op.permute_dims(x, (0, 2, 3, 1))), (0, 3, 1, 2))
+    assert_becomes(CanonicalizeSign(context()), moved, expected)
+
+
+def test_the_straight_through_estimator_of_many_values_stays():
+    assert_stays(CanonicalizeSign(context()), lambda x: moved(x, forward=op.nn.relu))
+    assert_stays(CanonicalizeSign(context()), lambda x: moved(x, forward=op.round))
+
+
 def test_a_sum_that_only_looks_like_a_straight_through_estimator_stays():
     def body(x, y):
         return op.add(op.subtract(op.sign(x), x), y)

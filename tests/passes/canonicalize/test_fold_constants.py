@@ -6,6 +6,8 @@ from tvm.relax import op
 
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.passes.canonicalize.fold_constants import FoldConstants
+from b2nn_tvm.provenance.layer_names import weight_digest
+from b2nn_tvm.relax_query import calls, constant, definitions, op_name
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import NETWORKS
 from tests.support.passes.compile_context import context
@@ -31,6 +33,22 @@ def test_what_depends_on_constants_alone_is_computed():
 def test_a_tuple_of_constants_is_a_constant():
     before = lambda x: op.add(x, op.reshape(op.concat([const(VARIANCE[:1]), const(VARIANCE[1:])]), (4, 1, 1)))
     assert_becomes(FoldConstants(context()), before, lambda x: op.add(x, const(VARIANCE.reshape(4, 1, 1))))
+
+
+def test_a_transposed_matrix_is_known_by_the_digest_of_the_matrix():
+    """The weights of a dense layer, [O, I] in the file, are neither copied nor hashed again to find its name."""
+    weight = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
+    own = context()
+    before = module(lambda x: op.matmul(x, op.permute_dims(const(weight))), (2, 5))
+    after = FoldConstants(own)(before)
+    assert run(after, np.ones((2, 5), np.float32)).shape == (2, 3)
+    (product,) = [call for _, call in calls(after["main"]) if op_name(call) == "relax.matmul"]
+    transposed = constant(definitions(after["main"])(product.args[1]))
+    np.testing.assert_array_equal(transposed, weight.T)
+    asked = []
+    own.digest._function = lambda array: asked.append(array.shape) or ""
+    assert own.digest(transposed.T) == weight_digest(weight)
+    assert not asked
 
 
 STAYS = {

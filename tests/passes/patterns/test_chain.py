@@ -49,6 +49,9 @@ def test_two_tensors_have_no_chain():
         lambda s, g: op.add(g, op.subtract(s, g)),
         lambda s, g: op.subtract(op.add(s, g), g),
         lambda s, g: op.subtract(op.add(g, s), g),
+        lambda s, g: op.add(g, op.add(op.negative(g), s)),
+        lambda s, g: op.add(op.add(s, op.multiply(g, const(-1))), g),
+        lambda s, g: op.add(g, op.add(op.add(s, op.subtract(ONE, op.abs(s))), op.negative(g))),
     ],
 )
 def test_a_straight_through_estimator_is_its_forward_part(body):

@@ -7,11 +7,14 @@ import json
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import torch
-from torch import nn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "files"
 _PATTERN = 8191  # a prime: weights repeat, so that they compress, but no two filters are equal
@@ -21,6 +24,9 @@ _KEPT = 32  # values of an output that are stored
 
 def fill(module: nn.Module, seed: int = 0) -> nn.Module:
     """Give weights few different values that repeat, and batch norms statistics as training leaves them."""
+    import torch
+    from torch import nn
+
     generator = torch.Generator().manual_seed(seed)
     pattern = torch.round(torch.randn(_PATTERN, generator=generator) * 4).add(0.5) / 16
     for name, parameter in module.named_parameters():
@@ -69,6 +75,8 @@ def store(name: str, model: onnx.ModelProto, run: Callable[[np.ndarray], np.ndar
 
 def exported(module: nn.Module, x: torch.Tensor, **options: object) -> onnx.ModelProto:
     """What torch's exporter makes of a module."""
+    import torch
+
     if options.get("dynamo"):
         return torch.onnx.export(module, (x,), None, **options).model_proto
     buffer = io.BytesIO()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from b2nn_tvm.deploy.codegen.program import Argument, LayerRow, Program, Step, Storage, TensorSpec
+from b2nn_tvm.deploy.codegen.program import Argument, Constants, LayerRow, Program, Step, Storage, TensorSpec
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.targets import target as targets
@@ -43,7 +43,7 @@ def program(*middle: str) -> Program:
         ),
         arena_bytes=2 * 4032,
         workspace_bytes=16 * 1024,
-        constants=CONSTANTS.tobytes(),
+        constants=Constants((CONSTANTS.tobytes(),)),
     )
 
 

@@ -67,7 +67,7 @@ def run(program, module, *inputs):
     """What the runtime does, with numpy in place of the kernels; the arena is full of rubbish at the start."""
     memory = {
         Storage.ARENA: np.full(program.arena_bytes, 0xA5, np.uint8),
-        Storage.CONSTANT: np.frombuffer(program.constants, np.uint8),
+        Storage.CONSTANT: np.frombuffer(bytes(program.constants), np.uint8),
     }
     outputs = [np.full(spec.shape, 77, spec.dtype) for spec in program.outputs]
 
