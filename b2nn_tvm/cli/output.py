@@ -45,6 +45,11 @@ def print_note(text: str) -> None:
         print(f"note: {text}", file=sys.stderr)
 
 
+def print_warning(text: str) -> None:
+    """Print one line on stderr about a result that is not what was asked for; with --quiet, too."""
+    print(f"note: {text}", file=sys.stderr)
+
+
 def _stdout() -> Console:
     from rich.console import Console
 

@@ -330,7 +330,7 @@ def main(
     if plots is not None:
         charts.write_charts(result, Path(plots))
     if warning := broken_budgets(result):
-        out.print_note(warning)
+        out.print_warning(warning)
     if as_json:
         out.print_json(report.document(result))
         return

@@ -15,6 +15,7 @@ from tvm import relax
 
 from b2nn_tvm.errors import B2nnError, UnsupportedError
 from b2nn_tvm.frontend.binary_converters import binary_conv2d, sign, weight_binary_conv2d
+from b2nn_tvm.frontend.operators.col2im import col2im
 from b2nn_tvm.frontend.operators.conv import conv
 from b2nn_tvm.frontend.operators.conv_transpose import conv_transpose
 from b2nn_tvm.frontend.operators.depth import space_to_depth
@@ -62,6 +63,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "Cast": cast,
         "Clip": clip,
         "Conv": conv,
+        "Col2Im": col2im,
         "ConvTranspose": conv_transpose,
         "Div": div,
         "Dropout": dropout,

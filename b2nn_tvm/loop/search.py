@@ -57,9 +57,10 @@ from b2nn_tvm.loop.result_rows import (
 from b2nn_tvm.loop.results import report
 from b2nn_tvm.loop.results.answers import compare_answers
 from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
+from b2nn_tvm.loop.results.described_result import DescribedResult
 from b2nn_tvm.loop.results.layer_outcome import layer_outcomes, rest_ms
 from b2nn_tvm.loop.results.origin import origin_of
-from b2nn_tvm.loop.results.result import AchievedBudget, Round, SearchResult
+from b2nn_tvm.loop.results.result import AchievedBudget, Round
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
@@ -122,7 +123,7 @@ def search(
     progress: Progress | None = None,
     note: Note | None = None,
     **keywords: Unpack[SearchKeywords],
-) -> SearchResult:
+) -> DescribedResult:
     """Find which convolutions become binary so that the compiled network keeps ``budget``, and deliver it in
     ``output``.
 
@@ -271,7 +272,7 @@ def search(
     layer_rows = layer_outcomes(job, found_plan, scores, choice.measured, imported=imported_plan is not None)
     if bundle:
         bundle_libraries(delivery.libraries.values(), loaded)
-    found = SearchResult(
+    found = DescribedResult(
         folder=folder,
         model=job.name,
         method=method_label(selection, imported_plan, plan),

@@ -21,6 +21,7 @@ IMAGE = "float[1,4,3,3] input"
         "output = MaxPool <kernel_shape = [4, 4]> (input)",
         "output = AveragePool <kernel_shape = [5, 1]> (input)",
         "output = Slice (input, three, three, two)",
+        "output = Shape <start = 3, end = 1> (input)",
     ],
 )
 def test_what_has_no_elements_is_refused(tmp_path, nodes):

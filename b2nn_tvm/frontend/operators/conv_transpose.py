@@ -25,8 +25,10 @@ from b2nn_tvm.relax_query import constant
 
 
 @dataclass(frozen=True)
-class _Axis:
-    """One axis: the stride s, the dilation d, the number of taps, and which part of the full result is wanted."""
+class Axis:
+    """One axis of a transposed convolution: the stride s, the dilation d, the number of taps, and which part of the
+    full result is wanted.
+    """
 
     size: int
     stride: int
@@ -75,13 +77,13 @@ def conv_transpose(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> rela
             )
         return None
     if len(axes) == 1:  # a line is an image of one row
-        axes = [_Axis(1, 1, 1, 1, 0, 1), *axes]
+        axes = [Axis(1, 1, 1, 1, 0, 1), *axes]
         x, weight = bb.emit(relax.op.expand_dims(x, 2)), weight[:, :, None]
-    result = _interleaved(bb, x, weight, attrs.get("group", 1), axes, given(inputs, 2))
+    result = interleaved(bb, x, weight, attrs.get("group", 1), axes, given(inputs, 2))
     return relax.op.squeeze(bb.emit(result), [2]) if len(sizes(inputs[0])) == 3 else result
 
 
-def _axes(attrs: Attrs, lengths: Sequence[int], kernel: Sequence[int]) -> list[_Axis]:
+def _axes(attrs: Attrs, lengths: Sequence[int], kernel: Sequence[int]) -> list[Axis]:
     """The axes of a node over ``lengths``; its padding is written into ``attrs`` as TVM's converter takes it."""
     count = len(lengths)
     strides, dilations, extra = (
@@ -108,17 +110,18 @@ def _axes(attrs: Attrs, lengths: Sequence[int], kernel: Sequence[int]) -> list[_
         raise InputError(f"its result would be of the size {wanted} with the padding {pads}")
     attrs.pop("auto_pad", None)
     attrs["pads"] = pads
-    return [_Axis(*of_axis) for of_axis in zip(lengths, strides, dilations, kernel, pads[:count], wanted, strict=True)]
+    return [Axis(*of_axis) for of_axis in zip(lengths, strides, dilations, kernel, pads[:count], wanted, strict=True)]
 
 
-def _interleaved(
+def interleaved(
     bb: relax.BlockBuilder,
     x: relax.Expr,
     weight: np.ndarray,
     groups: int,
-    axes: Sequence[_Axis],
+    axes: Sequence[Axis],
     bias: relax.Expr | None,
 ) -> relax.Expr:
+    """The transposed convolution of an image ``x`` by ``weight`` [C, O / groups, kh, kw], with the two ``axes``."""
     rows, columns = axes
     channels, per_group = weight.shape[:2]
     between = rows.stride * columns.stride

@@ -13,6 +13,7 @@ import numpy as np
 from b2nn_tvm.errors import InputError, UnsupportedError
 
 f32 = np.float32
+_WHOLE = 1e-5  # the rounding of a scale in float32
 _ROUNDING = f32(1e-4)  # what coordinates of images may be off by
 
 
@@ -85,6 +86,11 @@ def _coordinates(mode: str, size: int, out: int, scale: np.float32, roi: tuple[f
     if mode == "pytorch_half_pixel" or (mode == "align_corners" and out == 1):
         return np.zeros(out, f32)
     if mode == "align_corners":
+        if abs(float(scale) * size - out) > _WHOLE * out:
+            raise UnsupportedError(
+                f"ONNX's definition and onnxruntime disagree about align_corners with a scale of {scale:g} along an"
+                f" axis of {size}, which makes no whole number of pixels; give sizes in place of scales"
+            )
         return y * f32(size - 1) / f32(out - 1)
     if mode == "tf_half_pixel_for_nn":
         return (y + half) / scale

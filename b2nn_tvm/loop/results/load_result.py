@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.results.described_result import DescribedResult
 from b2nn_tvm.loop.results.report import KIND, VERSION
-from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.preprocess import Preprocess
 from b2nn_tvm.preprocess.block import read_block
@@ -21,7 +21,7 @@ SCHEMA = {
 }
 
 
-def load_result(folder: str | os.PathLike[str]) -> SearchResult:
+def load_result(folder: str | os.PathLike[str]) -> DescribedResult:
     """The result that a search left in ``folder``, with the paths of where the folder is now.
 
     Raises InputError where there is no report.json or plan.json of this version.
@@ -40,7 +40,7 @@ def load_result(folder: str | os.PathLike[str]) -> SearchResult:
     converter.register_structure_hook(Preprocess, lambda block, _type: read_block(block))
     converter.register_structure_hook(Plan, lambda _summary, _type: plan)
     try:
-        return converter.structure(found, SearchResult)
+        return converter.structure(found, DescribedResult)
     except BaseValidationError as error:
         raise InputError(f"{place / 'report.json'}: this is no result of a search: {error.exceptions[0]}") from error
 

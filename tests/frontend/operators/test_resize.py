@@ -33,7 +33,8 @@ NODES = {
     "interpolated": ("Resize", ["h", "", "double"], {"mode": "linear"}),
     "uneven": ("Resize", ["h", "", "uneven"], {"mode": "linear", **ASYMMETRIC}),
     "uneven_nearest": ("Resize", ["h", "", "uneven"], {"mode": "nearest"}),
-    "cubic": ("Resize", ["h", "", "uneven"], {"mode": "cubic", **ALIGNED}),
+    "cubic": ("Resize", ["h", "", "double"], {"mode": "cubic", **ALIGNED}),
+    "uneven_cubic": ("Resize", ["h", "", "uneven"], {"mode": "cubic"}),
     "by_sizes": (
         "Resize",
         ["h", "", "", "sizes"],
