@@ -1,4 +1,4 @@
-"""Operators on single elements: Max, Min, Sum of many inputs, Clip, PRelu, Elu, IsInf, Cast, Dropout."""
+"""Operators on single elements: Max, Min, Sum of many inputs, Clip, PRelu, Elu, IsInf, Cast, Dropout, Expand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto
 from tvm import relax
 
-from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs, const, dtype_of, given, sizes
 from b2nn_tvm.relax_query import constant
 
@@ -76,6 +76,18 @@ def cast(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
     name = TensorProto.DataType.Name(to) if isinstance(to, int) else str(to).upper()
     if name in _NO_TYPES or "FLOAT8" in name or "FLOAT4" in name or "INT4" in name or "INT2" in name:
         raise UnsupportedError(f"it casts to {name}; float16, float, double, bool and integers of 8 to 64 bits can be")
+
+
+def expand(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
+    """The input broadcast with a constant shape, which may be the smaller one of both; the others are left to TVM."""
+    shape = constant(inputs[1])
+    if shape is None:
+        return None
+    try:
+        wanted = np.broadcast_shapes(sizes(inputs[0]), tuple(map(int, shape)))
+    except ValueError as error:
+        raise InputError(f"its input {sizes(inputs[0])} cannot be broadcast with the shape {shape.tolist()}") from error
+    return relax.op.broadcast_to(inputs[0], wanted)
 
 
 def dropout(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:

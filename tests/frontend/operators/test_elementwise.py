@@ -10,6 +10,7 @@ from tests.support.networks.operators import compiled, operators_model
 
 X = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e-40, 0.5, -0.5, 3, -3, 88, -88], np.float32)
 CONSTANTS = {"zero": np.float32(0), "six": np.float32(6), "nan": np.float32(np.nan), "slope": np.float32([0.25])}
+CONSTANTS |= {"rows": np.array([2, 1]), "one": np.array([1])}
 NODES = {
     "relu": ("Relu", ["x"], {}),
     "clip": ("Clip", ["x", "zero", "six"], {}),
@@ -26,6 +27,8 @@ NODES = {
     "negative_infinity": ("IsInf", ["x"], {"detect_positive": 0}),
     "infinity": ("IsInf", ["x"], {}),
     "elu_of_half": ("Elu", ["half"], {}),
+    "expand": ("Expand", ["x", "rows"], {}),
+    "expand_by_less": ("Expand", ["x", "one"], {}),
 }
 EXPECTED = {
     "relu": np.maximum(X, 0),
@@ -42,6 +45,8 @@ EXPECTED = {
     "positive_infinity": np.isposinf(X),
     "negative_infinity": np.isneginf(X),
     "infinity": np.isinf(X),
+    "expand": np.stack([X, X]),
+    "expand_by_less": X,
     "elu_of_half": np.where(X < 0, np.expm1(np.minimum(X, 0)), X).astype(np.float16),
 }
 
