@@ -149,7 +149,8 @@ def bundle_of(
         train = listed["train"]
         held, rest = stratified_split(np.array(train.labels), (max(1, len(train.labels) // 10),))
         listed["val"], listed["train"] = train.part(held), train.part(rest)
-        if lacking := listed["val"].lacks(class_names):
+        room = len(listed["val"].labels) >= len(class_names)  # else it cannot hold all classes, in a toy set
+        if room and (lacking := listed["val"].lacks(class_names)):
             notes.append(f"{root}: among the images held out for validation are none of {', '.join(lacking[:8])}")
     return DataBundle(
         name=root.resolve().name,

@@ -62,8 +62,8 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "BitShift": bit_shift,
         "Cast": cast,
         "Clip": clip,
-        "Conv": conv,
         "Col2Im": col2im,
+        "Conv": conv,
         "ConvTranspose": conv_transpose,
         "Div": div,
         "Dropout": dropout,
@@ -110,6 +110,7 @@ def known_ops() -> frozenset[str]:
     """The op types that can be imported."""
     return frozenset(stock_converters()) | {
         "BinaryConv2d",
+        "Col2Im",
         "Constant",
         "WeightBinaryConv2d",
     }

@@ -13,6 +13,7 @@ typedef struct image {
     int width, height, channels;
     uint8_t *pixels;
 } image;
+/* image.c */
 void free_image(image *of);
 enum { MOST_PIXELS = 178956970 }; /* of one image, as many as Pillow takes */
 

@@ -28,7 +28,7 @@ def needed_files(folder: Path, names: tuple[str, ...], workshop) -> dict[str, se
     }
     for path in [*map(folder.joinpath, names), *folder.glob("*.h")]:
         included = re.findall(r'^\s*#\s*include\s+"(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE)
-        needed[path.name] = needed.get(path.name, set()) | set(included)
+        needed[path.name] = needed.get(path.name, set()) | set(included) - {path.name}  # stb names itself
     return needed
 
 

@@ -108,6 +108,7 @@ def test_every_file_is_there_and_readable(found) -> None:
     assert manifests["native"]["build"]["plan_digest"] == found.plan.digest
 
 
+@pytest.mark.sweep
 def test_what_the_data_mean_goes_to_the_board(found) -> None:
     """With the folder of each library, and with the file for other runtimes."""
     bundle = data.digits()

@@ -54,7 +54,7 @@ def test_an_error_of_the_importer_itself_is_one_of_ours(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise KeyError("value")
 
-    monkeypatch.setattr(sys.modules[import_onnx.__module__], "from_onnx", fail)
+    monkeypatch.setattr(sys.modules[import_onnx.__module__], "import_unchecked", fail)
     with pytest.raises(UnsupportedError, match="the network cannot be imported: 'value'; simplify the model"):
         imported(tmp_path, "output = Relu (input)")
 

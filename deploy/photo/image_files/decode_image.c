@@ -1,7 +1,6 @@
 /* decode_image.c: the image of a file: upright, 8 bits per channel, on white where it is transparent. */
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,20 +11,6 @@
 #include "stb_image.h"
 
 static const char png[] = "\x89PNG\r\n\x1a\n";
-
-void free_image(image *of) {
-    free(of->pixels);
-    of->pixels = NULL;
-}
-
-const char *image_error(const char *format, ...) {
-    static char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return text;
-}
 
 static int is_png(bytes file) { return file.count >= sizeof png - 1 && !memcmp(file.at, png, sizeof png - 1); }
 static int is_jpeg(bytes file) { return file.count >= 3 && !memcmp(file.at, "\xFF\xD8\xFF", 3); }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
+from b2nn_tvm.deploy.codegen.program import Argument, Constants, Program, Step, Storage, TensorSpec
 from b2nn_tvm.deploy.library.build_library import build_library
 from tests.support.deploy.handmade import Workshop
 
@@ -53,7 +53,7 @@ def build(
         layers=(),
         arena_bytes=0,
         workspace_bytes=0,
-        constants=b"",
+        constants=Constants(()),
     )
     folder = workshop.folder / name
     build_library(program, [out.read_bytes()], workshop.target(target), folder, **options)

@@ -22,6 +22,7 @@ def few_digits() -> DataBundle:
         val=small(whole.val, 100),
         test=small(whole.test, 100),
         input_shape=(3, 8, 8),
+        preprocess=None,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 COLORS = {"cat": (200, 20, 20), "dog": (20, 190, 20), "owl": (128, 128, 128), "swan": (255, 255, 255)}
+PAPERS = {"cat": (240,) * 3, "dog": (245,) * 3, "owl": (250,) * 3, "swan": (255,) * 3}  # of sketches
 WIDTH, HEIGHT = 40, 30
 TRAIN, VAL = 6, 2  # images per class
 SIDE = 32  # of inputs, unless the form says otherwise
@@ -31,10 +32,11 @@ class Form:
     images: int = 4 * (TRAIN + VAL)
     shape: tuple[int, int, int] = (3, SIDE, SIDE)
     names: Mapping[str, str] = field(default_factory=dict)
+    colors: Mapping[str, tuple[int, int, int]] = field(default_factory=lambda: COLORS)
 
     def color_of(self, name: str) -> tuple[int, int, int]:
         """The color of the images of the class ``name``."""
-        return COLORS[self.names.get(name, name)]
+        return self.colors[self.names.get(name, name)]
 
 
 def write_set(root: Path) -> None:
@@ -71,5 +73,6 @@ def copy(root: Path, old: str, new: str) -> None:
 @cache
 def _png(name: str, gray: bool) -> bytes:
     file = BytesIO()
-    picture(name, "L" if gray else "RGB").save(file, "PNG")
+    image = Image.new("L", (WIDTH, HEIGHT), PAPERS[name][0]) if gray else picture(name)
+    image.save(file, "PNG")
     return file.getvalue()

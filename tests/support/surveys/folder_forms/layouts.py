@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.support.surveys.folder_forms.form import (
     COLORS,
     HEIGHT,
+    PAPERS,
     SIDE,
     TRAIN,
     VAL,
@@ -214,7 +215,9 @@ LAYOUTS: dict[str, Form] = {
     "three folders around it": _around("a", "b", "c"),
     "<class>/train/, <class>/val/": Form(_classes_first),
     "<class>/, photos": Form(lambda root: _no_splits(root, gray=False), images=4 * TRAIN),
-    "<class>/, gray sketches": Form(lambda root: _no_splits(root, gray=True), images=4 * TRAIN, shape=(1, SIDE, SIDE)),
+    "<class>/, gray sketches": Form(
+        lambda root: _no_splits(root, gray=True), images=4 * TRAIN, shape=(1, SIDE, SIDE), colors=PAPERS
+    ),
     "images/train/, labels/train/, for detection": Form(_detection),
     "train2017/, val2017/": Form(lambda root: move(root, train="train2017", val="val2017")),
     "train2017/, val2017/ without classes": Form(_flat_splits),
