@@ -56,7 +56,9 @@ def test_binary_convolutions_are_exact(tmp_path, run_emulated, case):
         np.testing.assert_array_equal(result, expected)
 
 
-@pytest.mark.parametrize("target", ["arm", "rpi3", "rpi4", "rpi5", "armv7"])
+@pytest.mark.parametrize(
+    "target", ["arm", "armv7", *(pytest.param(name, marks=pytest.mark.sweep) for name in ("rpi3", "rpi4", "rpi5"))]
+)
 def test_a_mixed_network_agrees_with_onnxruntime(tmp_path, run_emulated, target):
     """A float and a binary convolution, pooling and a dense layer, on the oldest CPU of the target."""
     cpu = get(target).emulator

@@ -68,6 +68,7 @@ def network(tmp_path_factory, weight) -> Path:
     return folder
 
 
+@pytest.mark.sweep
 def test_a_mixed_network_is_exact_there(board, network, weight, run_emulated):
     x = np.random.default_rng(3).standard_normal((1, 40, 12, 12)).astype("float32")
     with open_device(board.address) as device:
@@ -82,6 +83,7 @@ def test_a_mixed_network_is_exact_there(board, network, weight, run_emulated):
     assert board.left_behind() == []
 
 
+@pytest.mark.sweep
 def test_it_is_known_to_be_emulated_and_gives_no_times(board, network, tmp_path):
     with open_device(board.address) as device:
         found = device.describe()

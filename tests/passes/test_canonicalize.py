@@ -149,6 +149,7 @@ def test_binary_convolutions_are_recognised_and_compute_what_onnxruntime_compute
         np.testing.assert_allclose(run(module, x), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("spelling", sorted(BINARY.keys() - {"transposed", "shared sign"}))
 def test_in_nhwc_there_is_one_transpose_on_the_way_in_and_one_at_the_end(spelling, tmp_path):
     imported = import_onnx(saved(tmp_path, BINARY[spelling]))

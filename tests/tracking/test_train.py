@@ -19,6 +19,7 @@ from tests.support.tracking.narrow import average_overlap, narrow_net
 LOSS = LogisticLoss(5)
 
 
+@pytest.mark.sweep
 def test_a_trained_tracker_beats_an_untrained_one_and_a_box_that_rests(trained):
     resting = tracking_score((video, np.repeat(video.boxes[:1], len(video), axis=0)) for video in trained.held_out).ao
     untrained = average_overlap(narrow_net(), trained.held_out)
@@ -27,12 +28,14 @@ def test_a_trained_tracker_beats_an_untrained_one_and_a_box_that_rests(trained):
     assert found > max(resting, untrained) + 0.1
 
 
+@pytest.mark.sweep
 def test_the_loss_falls_and_responses_peak_where_the_target_is(trained):
     before, after = (mean_loss(net, trained.data.test_loader(), loss=LOSS) for net in (narrow_net(), trained.net))
     assert after < 0.8 * before
     assert evaluate(trained.net, trained.data.test_loader()) > 3 / 25  # of 25 cells, 9 of which occur
 
 
+@pytest.mark.sweep
 def test_the_same_seed_gives_the_same_weights(trained):
     small = replace(trained.data, train=replace(trained.data.train, pairs=16))
     first, second = narrow_net(), narrow_net()

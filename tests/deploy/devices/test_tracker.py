@@ -79,6 +79,7 @@ def test_another_board_takes_over(address, boards, artifact, x, number, timeout_
         assert serving([board for board in boards if board is not lost])
 
 
+@pytest.mark.sweep
 def test_a_measurement_goes_on_with_another_board(address, boards, artifact, tmp_path):
     notes = []
     with open_device(f"tracker://{address}/pair", timeout_s=120) as device:

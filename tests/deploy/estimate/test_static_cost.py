@@ -48,6 +48,7 @@ def test_instructions_do_not_grow(target, kind, workload):
     assert 0.8 * limit <= per_thousand(executed(target, kind, workload).instructions, workload) <= limit
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("target", "kind", "workload"), LIMITS, ids=lambda value: getattr(value, "key", value))
 def test_cycles_do_not_grow(llvm_tools, target, kind, workload):
     for cpu, limit in LIMITS[target, kind, workload][1].items():

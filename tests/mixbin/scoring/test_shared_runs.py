@@ -92,6 +92,7 @@ def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.sweep
 def test_each_variant_is_what_it_is_alone(name, batches):
     torch.manual_seed(1)
     model = NETWORKS[name]().eval()

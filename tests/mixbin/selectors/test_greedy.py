@@ -35,6 +35,7 @@ def test_greedy_takes_the_best_layer_at_every_step(subject, truth):
     assert found.stopped == "no layer left" and set(found.layers) == set(NAMES)
 
 
+@pytest.mark.sweep
 def test_the_score_of_greedy_is_the_step(model, batches, truth):
     some = NAMES[6:]
     found = methods.score("greedy", model, batches, layers=some)

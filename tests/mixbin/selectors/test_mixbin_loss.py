@@ -37,6 +37,7 @@ def test_the_printed_order_takes_the_most_harmful_layers_first(small, small_batc
     assert printed.order == right.order[::-1]
 
 
+@pytest.mark.sweep
 def test_the_corrected_order_finds_good_mixtures_and_the_printed_one_bad_ones(model, batches, truth):
     names = ("mixbin-loss", "mixbin-loss-printed-order")
     corrected, printed = (methods.score(name, model, batches).order for name in names)

@@ -27,6 +27,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.sweep
 def test_the_slimmed_network_computes_what_the_masked_one_computes(name):
     torch.manual_seed(0)
     make, shape = NETWORKS[name]
