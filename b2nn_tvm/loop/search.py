@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -15,11 +14,10 @@ from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.data.adjust import adjusted
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
-from b2nn_tvm.errors import BudgetError, InputError
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.faults.check_arguments import PATH, check_arguments
 from b2nn_tvm.faults.program_fault import foreign
 from b2nn_tvm.loop import budget_goal as goals
-from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
@@ -31,18 +29,14 @@ from b2nn_tvm.loop.check_search import (
     reasons_of,
     settings_for_plan,
 )
+from b2nn_tvm.loop.choose_and_deliver import choose_and_deliver
 from b2nn_tvm.loop.choose_by_flops import choose_by_flops
-from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose
 from b2nn_tvm.loop.compare_random import interval
-from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measuring.build_network import label_of
 from b2nn_tvm.loop.measuring.busy import busy_words
 from b2nn_tvm.loop.measuring.int8_beside import check_int8, measure_int8
-from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost, unprofitable_layers
+from b2nn_tvm.loop.measuring.measure_costs import measure_cost, unprofitable_layers
 from b2nn_tvm.loop.measuring.measure_network import SAMPLES
-from b2nn_tvm.loop.measuring.network_time import NetworkTime
-from b2nn_tvm.loop.over_budget import over_budget
 from b2nn_tvm.loop.preflight.before_measuring import before_measuring
 from b2nn_tvm.loop.preflight.near_chance import near_chance
 from b2nn_tvm.loop.progressive import check_progression
@@ -60,11 +54,11 @@ from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.results.described_result import DescribedResult
 from b2nn_tvm.loop.results.layer_outcome import layer_outcomes, rest_ms
 from b2nn_tvm.loop.results.origin import origin_of
-from b2nn_tvm.loop.results.result import AchievedBudget, Round
+from b2nn_tvm.loop.results.result import AchievedBudget
 from b2nn_tvm.loop.scores import score
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.sources import load_data, load_model, name_of
-from b2nn_tvm.loop.training import Trained, finetune_each, finetune_on, train_parent
+from b2nn_tvm.loop.training import train_parent
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.plan import Plan
@@ -79,7 +73,6 @@ if TYPE_CHECKING:
     from b2nn_tvm.loop.settings import SearchKeywords
     from b2nn_tvm.progress import Note, Progress
 
-ROUNDS = 3
 _HINTS = {
     "output": PATH,
     "settings": SearchSettings | None,
@@ -256,7 +249,7 @@ def search(
     if doubt := near_chance("the float network", parent.validation_accuracy, loaded):
         note(doubt)
     scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
-    choice, mixed, delivery, rounds = _choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
+    choice, mixed, delivery, rounds = choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
     if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, loaded)):
         note(doubt)
     by_flops = choose_by_flops(job, goal, scores, choice.measured) if goal.unit == "ms" and scores else None
@@ -318,73 +311,3 @@ def search(
     )
     report.write(found)
     return found
-
-
-def _choose_and_deliver(
-    job: Job,
-    goal: BudgetGoal,
-    scores: Mapping[str, float],
-    measured: MeasuredCost,
-    folder: Path,
-    imported_plan: Plan | None,
-) -> tuple[Choice, Trained, Delivery, tuple[Round, ...]]:
-    """Choose, fine-tune and deliver, again with a lower bound as long as the delivered library is over the budget; all
-    rounds are kept.
-
-    A given plan is delivered once. A choice whose library was over the budget is not chosen again. Raises BudgetError
-    where no library keeps the budget.
-    """
-    bound = goal.limit
-    tried: dict[str, Choice] = {}
-    over: dict[str, NetworkTime] = {}
-    rounds: list[Round] = []
-    for _ in range(ROUNDS):
-        try:
-            choice = (
-                choose(job, goal, scores, measured, bound, excluded=[each.binary for each in tried.values()])
-                if imported_plan is None
-                else choice_of_plan(goal, measured, imported_plan.binary)
-            )
-        except BudgetError:
-            if not over:
-                raise
-            break  # nothing else keeps the bound, which is below the budget by now: what was delivered says more
-        name = label_of(job, choice.binary)
-        choice = tried.setdefault(name, choice)
-        phase = "fine-tune the chosen network"
-        if choice.network is not None:
-            mixed = finetune_on(job, name, choice.network, phase=phase)
-        else:
-            mixed = finetune_each(job, {name: choice.binary}, phase=phase)[name]
-        limit_ms = goal.limit if goal.unit == "ms" else None
-        digest = plan_of(job, choice, goal, imported_plan).digest
-        delivery = deliver(
-            job,
-            mixed.model,
-            folder,
-            phase=f"delivery/{name}",
-            limit_ms=limit_ms,
-            plan_digest=digest,
-            quantile=goal.quantile,
-        )
-        rounds.append(_round(goal, scores, bound, choice, delivery))
-        if imported_plan is not None or goal.unit != "ms" or delivery.keeps(goal.limit):
-            return choice, mixed, delivery, tuple(rounds)
-        measured = choice.measured
-        over[name] = delivery.time
-        bound *= 0.99 * min(1.0, goal.limit / delivery.time.upper_ms(goal.quantile))
-    raise BudgetError(over_budget(list(over.values()), goal.limit, quantile=goal.quantile))
-
-
-def _round(goal: BudgetGoal, scores: Mapping[str, float], bound: float, choice: Choice, delivery: Delivery) -> Round:
-    achieved = delivery.measured_ms if goal.unit == "ms" else choice.predicted
-    upper = delivery.time.upper_ms(goal.quantile) if goal.unit == "ms" else math.nan
-    return Round(
-        bound=bound,
-        attempts=choice.attempts,
-        binary=choice.binary,
-        harm=sum(scores[name] for name in choice.binary) if scores else math.nan,
-        predicted=choice.predicted,
-        time=delivery.time,
-        status=AchievedBudget(goal.unit, goal.limit, achieved, goal.quantile, upper).status,
-    )
