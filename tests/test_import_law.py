@@ -21,7 +21,8 @@ PACKAGE = ROOT / "b2nn_tvm"
 CLI_AT_THE_TOP = {
     "click",
     *(f"b2nn_tvm.cli.{name}" for name in ("command", "limits", "process_tree", "supervise", "whole_search")),
-    *("b2nn_tvm.cli.options.config", "b2nn_tvm.cli.options.word", "b2nn_tvm.words.choices"),
+    *(f"b2nn_tvm.cli.options.{name}" for name in ("config", "numbers", "search_layers", "search_network", "word")),
+    "b2nn_tvm.words.choices",
     "b2nn_tvm.version",
     "b2nn_tvm.cli",
 }

@@ -158,23 +158,6 @@ def _one_line(error: Exception, resume: str) -> str:
     return f"unexpected {type(error).__name__}: {text[:300]} (a fault of this program; --debug shows where)"
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg]
-    """One number or several, with commas between."""
-
-    name = "numbers"
-
-    def convert(
-        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
-    ) -> tuple[float, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(word) for word in str(value).split(","))
-        except ValueError:
-            text = f"expected numbers with commas between, such as 0.485,0.456,0.406, but got {value!r}"
-            raise click.BadParameter(text, context, parameter) from None
-
-
 input_option = click.option(
     "--input",
     "input_format",

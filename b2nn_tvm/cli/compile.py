@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from b2nn_tvm.cli.command import Numbers, input_option, shapes
+from b2nn_tvm.cli.command import input_option, shapes
 from b2nn_tvm.cli.limits import limit_options
+from b2nn_tvm.cli.options.numbers import Numbers
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
 from b2nn_tvm.version import __version__

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.command import Command, Numbers, input_option, share
-from b2nn_tvm.cli.options.word import Network, Target, Word, check_budgets, check_data
+from b2nn_tvm.cli.command import Command, input_option, share
+from b2nn_tvm.cli.options.search_layers import layer_options
+from b2nn_tvm.cli.options.search_network import network_options
+from b2nn_tvm.cli.options.word import Target, check_budgets, check_data
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.version import __version__
-from b2nn_tvm.words.choices import ACTIVATIONS, AUGMENTATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
 
 FLOAT_EPOCHS, MASKS = 12, 6  # the defaults of the settings of a search, which are not imported for a help text
 RESUME = "finished phases are kept; run the same command again to go on from there"
@@ -19,69 +20,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 
 @click.command(cls=Command, resume=RESUME)
 @click.argument("folder", metavar="[FOLDER]", required=False)
-@click.option(
-    "--model",
-    required=True,
-    metavar="NAME",
-    type=Network(),
-    help="A built-in network such as cresnet20, timm:NAME, or your own as pkg.module:factory or file.py:factory.",
-)
-@click.option(
-    "--checkpoint",
-    metavar="FILE",
-    help="The trained float weights: a file of torch.save or safetensors with a state_dict in it.",
-)
-@click.option(
-    "--classes",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Build the network for N classes, as the checkpoint has them.  [default: those of the data]",
-)
-@click.option("--ignore-head", is_flag=True, help="Leave the checkpoint's classifier and train a new one.")
-@click.option(
-    "--output-of",
-    metavar="NAME",
-    help="The class scores of a network that gives several tensors, such as out or 0.  [default: the first]",
-)
-@click.option(
-    "--data",
-    metavar="NAME",
-    help="A built-in data set, the path of one on disk, or your own as pkg.module:factory.  [default: FOLDER, or else"
-    " digits]",
-)
-@click.option(
-    "--image-size",
-    metavar="S",
-    type=click.IntRange(min=1),
-    help="Side of the images in pixels.  [default: their own where they are all alike, else the data set's usual one]",
-)
-@click.option(
-    "--skip-bad",
-    default=0,
-    show_default=True,
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Decode all images first, and leave out up to N that cannot be read.",
-)
-@click.option(
-    "--mean",
-    metavar="LIST",
-    type=Numbers(),
-    help="Mean that is taken off the pixels, which are 0 to 1: a number, or one per channel with commas between."
-    "  [default: the data set's]",
-)
-@click.option(
-    "--std",
-    metavar="LIST",
-    type=Numbers(),
-    help="What the pixels are divided by then, in the same form.  [default: the data set's]",
-)
-@click.option(
-    "--augment",
-    metavar="NAME",
-    type=Word("augmentation", AUGMENTATIONS),
-    help="What is done to training images: none, or flip-crop at random.  [default: the data set's way]",
-)
+@network_options
 @click.option(
     "--budget",
     "budgets",
@@ -121,67 +60,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
 )
-@click.option(
-    "--method",
-    default="mixbin-loss",
-    show_default=True,
-    metavar="NAME",
-    type=Word("method", METHODS),
-    help="Method that scores the layers.",
-)
-@click.option(
-    "--rule",
-    default="strict",
-    show_default=True,
-    metavar="NAME",
-    type=Word("rule", RULES),
-    help="Rule by which the sort stops: strict, nearest or at_least.",
-)
-@click.option(
-    "--solver",
-    metavar="NAME",
-    type=Word("solver", SOLVERS),
-    help="Solver of the selection: exact or sort (MixBin's).  [default: exact; sort for other rules than strict, and"
-    " for methods that give an order, such as random and front]",
-)
-@click.option(
-    "--binarizer",
-    default="xnor",
-    show_default=True,
-    metavar="NAME",
-    type=Word("binarizer", BINARIZERS),
-    help="Form of binary weights: xnor or distribution-aware.",
-)
-@click.option(
-    "--activation",
-    default="binrelu",
-    show_default=True,
-    metavar="NAME",
-    type=Word("activation", ACTIVATIONS),
-    help="Activation in front of binary layers, where a ReLU would drop the sign.",
-)
-@click.option(
-    "--pad-value", default=0, show_default=True, metavar="N", type=int, help="Padding of binary layers: 0, 1 or -1."
-)
-@click.option("--learned-threshold", is_flag=True, help="Learn a threshold per channel at which the sign changes.")
-@click.option(
-    "--progressive",
-    metavar="ORDER",
-    type=Word("order", ORDERS),
-    help="Binarize layer by layer in an order: front, rear, greedy, scores (the method's) or layer-wise-priority.",
-)
-@click.option(
-    "--epochs-per-layer",
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Epochs of training after each layer of a progressive order.  [default: 1, layer-wise-priority 2]",
-)
-@click.option(
-    "--floor",
-    metavar="SHARE",
-    type=click.FloatRange(0, 1),
-    help="Validation accuracy, 0 to 1, below which a progressive order stops.",
-)
+@layer_options
 @click.option(
     "--epochs",
     default=8,

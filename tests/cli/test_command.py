@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from b2nn_tvm import __version__
-from b2nn_tvm.cli.command import Command, Numbers, shapes
+from b2nn_tvm.cli.command import Command, shapes
 from b2nn_tvm.cli.compile import main as compile_command
 from b2nn_tvm.cli.draw_progress import progress
 from b2nn_tvm.cli.output import print_note
@@ -188,13 +188,6 @@ def test_how_much_is_said() -> None:
     *first, last, cause = said["-v"]
     assert first == ["note: a remark", "train ...", "0:00 train 2/3  loss 0.4 ..."] and last == error
     assert cause == "  because of ZeroDivisionError: nothing to share"
-
-
-@pytest.mark.parametrize(("text", "found"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
-def test_numbers(text: str, found: tuple[float, ...]) -> None:
-    assert Numbers().convert(text, None, None) == Numbers().convert(found, None, None) == found
-    with pytest.raises(click.BadParameter, match="expected numbers with commas between, such as"):
-        Numbers().convert(f"{text};1", None, None)
 
 
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
