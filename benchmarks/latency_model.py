@@ -1,7 +1,7 @@
 """How well milliseconds are predicted: networks with random layers binary, predicted and then measured.
 
-    python benchmarks/latency_model.py [--networks cresnet20 bireal18-64 ...] [--masks N] [--disturb SHARE]
-        [--json FILE] [--plot FILE]
+    python benchmarks/latency_model.py [--networks cresnet20 bireal18-64 ...] [--masks N] [--threads N]
+        [--disturb SHARE] [--json FILE] [--plot FILE]
 
 For each network the all-float and the all-binary network and a few mixtures are measured, and a cost model is fitted to
 them, as a search does. Then ``--masks`` other choices of layers are built, predicted and measured. Four models are
@@ -34,7 +34,7 @@ from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.loop.choose_by_flops import flops_between
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measuring.build_network import build_network
+from b2nn_tvm.loop.measuring.build_side_by_side import build_networks
 from b2nn_tvm.loop.measuring.measure_costs import exact_cost, measure_cost
 from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.loop.settings import SearchSettings
@@ -74,11 +74,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for key in arguments.networks:
             folder = (arguments.state or Path(scratch)) / key
+            fit_to, threads = arguments.mixtures, arguments.threads
             predicted, measured = predict(
-                make_job(key, folder, masks=arguments.mixtures, precision=arguments.precision),
+                make_job(key, folder, masks=fit_to, precision=arguments.precision, threads=threads),
                 masks=arguments.masks,
                 disturb=arguments.disturb,
-                alone="medians" in arguments.models,
+                alone="medians" in arguments.models and threads == 1,  # they are measured with one thread
             )
             points[key] = list(zip(predicted["fitted"], measured["fitted"], strict=True))
             for model in (model for model in arguments.models if model in predicted):
@@ -90,18 +91,20 @@ def main() -> None:
     machine = asdict(LocalDevice().describe())
     body = {"version": __version__, "machine": machine, "masks": arguments.masks, "mixtures": arguments.mixtures}
     if arguments.json:
-        write_document(arguments.json, "latency-model", 1, {**body, "rows": list(map(asdict, rows)), "points": points})
+        found = {"threads": arguments.threads, "rows": list(map(asdict, rows)), "points": points}
+        write_document(arguments.json, "latency-model", 1, {**body, **found})
     if arguments.plot:
-        plot(points, arguments.plot, f"{machine['cpu']}, one thread, neighbour {arguments.disturb:.0%}")
+        title = f"{machine['cpu']}, threads: {arguments.threads}, neighbour {arguments.disturb:.0%}"
+        plot(points, arguments.plot, title)
 
 
-def make_job(key: str, folder: Path, *, masks: int, precision: float) -> Job:
+def make_job(key: str, folder: Path, *, masks: int, precision: float, threads: int = 1) -> Job:
     """A search's job for a network of NETWORKS with random weights; only the shape of its images matters."""
     name, size, *options = NETWORKS[key]
     model, shape = network(name, **dict(*options)), (3, size, size)
     split = TensorImages(torch.zeros(1, *shape), torch.zeros(1, dtype=torch.long))
     data = DataBundle("zeros", split, split, split, tuple(map(str, range(1000))), shape, (0.0,) * 3, (1.0,) * 3)
-    settings = SearchSettings.from_keywords(masks=masks, precision=precision)
+    settings = SearchSettings.from_keywords(masks=masks, precision=precision, threads=threads)
     return Job(key, model, trace(model, shape), data, settings, State(folder / "state"), silent)
 
 
@@ -110,10 +113,8 @@ def predict(
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """(predicted, measured) milliseconds of the masks, by model."""
     held_out = random_masks(job, masks)
-    for index, choice in enumerate(held_out):  # nothing is built while the clock runs
-        print(f"\r{job.name}: build {index + 1} of {masks}", end="", file=sys.stderr)
-        build_network(job, choice)
-    print(file=sys.stderr)
+    print(f"{job.name}: build {masks} networks", file=sys.stderr)
+    build_networks(job, held_out)  # nothing is built while the clock runs
     with neighbour(disturb):
         cost = measure_cost(job)
         times = [time.ms for time in measure_networks(job, held_out)]
@@ -167,6 +168,7 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     made.add_argument("--masks", type=int, default=40, help="choices that are predicted and then measured")
     made.add_argument("--mixtures", type=int, default=6, help="choices that the cost model is fitted to")
+    made.add_argument("--threads", type=int, default=1, help="threads of one inference")
     made.add_argument("--disturb", type=float, default=0.0, help="share of the time that a process keeps a core busy")
     made.add_argument("--precision", type=float, default=0.02, help="how precisely each network is measured")
     made.add_argument("--state", type=Path, help="keep libraries and times here, and go on from there")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import click
@@ -51,7 +50,11 @@ def _keep(context: click.Context, parameter: click.Parameter, value: float | Non
 def memory_limit(context: click.Context) -> float:
     """The limit in bytes: as given, else most of what is free; infinity for none."""
     given: float | None = context.meta.get(MEMORY)
-    return _free_bytes() if given is None else given
+    if given is not None:
+        return given
+    from b2nn_tvm.storage.free_memory import free_bytes
+
+    return DEFAULT_SHARE * free_bytes()
 
 
 def time_limit(context: click.Context) -> float:
@@ -80,21 +83,3 @@ _TIME_OPTION = click.option(
     expose_value=False,
     help="End with an error after this time, such as 90s, 10m, or none.  [default: 1h; none with --tune]",
 )
-
-
-def _free_bytes() -> float:
-    """Most of the memory that this machine, or the control group of this process, has left; infinity where neither
-    says.
-    """
-    found: list[int] = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-        group = Path("/sys/fs/cgroup")
-        found.append(
-            int((group / "memory.max").read_text(encoding="ascii"))
-            - int((group / "memory.current").read_text(encoding="ascii"))
-        )
-    except (OSError, ValueError):  # another system, no control group, or one without a limit ("max")
-        pass
-    return DEFAULT_SHARE * min(found, default=inf)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,14 @@ def _complaint(output: str) -> str:
 
 
 def _described(command: tuple[str, ...], ask: tuple[str, ...] = ()) -> Toolchain:
+    """The compiler behind ``command``, with the answer to ``ask``, which is asked once for each program file."""
+    program = shutil.which(command[0])
+    changed_ns = os.stat(program).st_mtime_ns if program else 0
+    return _asked(command, ask, program, changed_ns)
+
+
+@lru_cache
+def _asked(command: tuple[str, ...], ask: tuple[str, ...], _program: str | None, _changed_ns: int) -> Toolchain:
     try:
         done = subprocess.run(
             ask or (*command, "--version"), check=False, capture_output=True, text=True, errors="replace"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.library.artifact import Artifact, load
@@ -14,6 +14,45 @@ from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.preprocess.onnx_metadata import Meaning
+from b2nn_tvm.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import torch
+
+    from b2nn_tvm.mixbin.conversion.options import ConversionOptions
+
+
+@dataclass(frozen=True)
+class BuildTask:
+    """A network to build, with all that a process needs to do so; the library goes into ``folder``/library."""
+
+    model: torch.nn.Module
+    binary: tuple[str, ...]
+    conversion: ConversionOptions
+    input_shape: tuple[int, ...]
+    meaning: Meaning
+    target: str
+    input_format: str
+    folder: Path
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        """Convert, export and compile; returns the library's size.
+
+        Raises UnsupportedError where the compiler leaves a layer of ``binary`` float, and the errors of the compiler.
+        """
+        network = self.conversion.convert(self.model, self.binary)
+        model = export_onnx(
+            network, self.folder / "model.onnx", input_shape=(1, *self.input_shape), meaning=self.meaning
+        )
+        artifact = compile_model(
+            model,
+            target=self.target,
+            output=self.folder / "library",
+            verify=False,
+            input_format=self.input_format,
+        )
+        _check_binary(artifact, self.binary)
+        return {"size_bytes": artifact.size_bytes}
 
 
 def build_network(job: Job, binary: Iterable[str]) -> Artifact:
@@ -22,26 +61,30 @@ def build_network(job: Job, binary: Iterable[str]) -> Artifact:
     Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler.
     """
     chosen = in_order(job, binary)
-
-    def compute(folder: Path) -> dict[str, Any]:
-        network = job.settings.conversion.convert(job.model, chosen)
-        meaning = Meaning(job.data.preprocess)  # a network that takes pixels computes more
-        shape = (1, *job.data.input_shape)
-        model = export_onnx(network, folder / "model.onnx", input_shape=shape, meaning=meaning)
-        deployment = job.settings.deployment
-        artifact = compile_model(
-            model,
-            target=deployment.target,
-            output=folder / "library",
-            verify=False,
-            input_format=deployment.input_format,
-        )
-        _check_binary(artifact, chosen)
-        return {"size_bytes": artifact.size_bytes}
-
-    phase = f"networks/{label_of(job, chosen)}"
-    job.state.run(phase, network_inputs(job, chosen), compute)
+    phase = phase_of(job, chosen)
+    job.state.run(phase, network_inputs(job, chosen), lambda folder: build_task(job, chosen, folder).run(silent))
     return load(job.state.files(phase) / "library")
+
+
+def build_task(job: Job, chosen: tuple[str, ...], folder: Path) -> BuildTask:
+    """The work of building the network with the ``chosen`` layers binary into ``folder``."""
+    deployment, data = job.settings.deployment, job.data
+    meaning = Meaning(data.preprocess)  # a network that takes pixels computes more
+    return BuildTask(
+        job.model,
+        chosen,
+        job.settings.conversion,
+        data.input_shape,
+        meaning,
+        deployment.target,
+        deployment.input_format,
+        folder,
+    )
+
+
+def phase_of(job: Job, chosen: tuple[str, ...]) -> str:
+    """The phase of the search that builds the network with the ``chosen`` layers binary."""
+    return f"networks/{label_of(job, chosen)}"
 
 
 def network_inputs(job: Job, chosen: tuple[str, ...]) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from b2nn_tvm.deploy.latency.interleave import digest_of, time_together, watch_r
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import build_network, in_order, label_of, network_inputs
+from b2nn_tvm.loop.measuring.build_side_by_side import build_networks
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.version import __version__
 
-BUILD = "build networks to measure"
 MEASURE = "measure networks in turn"
 MEASURE_LAYERS = "measure their layers"
 SAMPLES = "costs.json.samples"
@@ -53,11 +53,7 @@ def measure_networks(
         times = {choice: _finished(job, choice, machine, kind, share, before) for choice in chosen}
         if not (missing := [choice for choice, time in times.items() if time is None]):
             break
-        artifacts: dict[tuple[str, ...], Artifact] = {}
-        for index, choice in enumerate(missing):
-            job.progress(BUILD, index, len(missing))
-            artifacts[choice] = build_network(job, choice)
-        job.progress(BUILD, len(missing), len(missing))
+        artifacts = build_networks(job, missing)
         with open_device(job.settings.deployment.device) as device:
             record = measure_beside_float(
                 job, device, artifacts.values(), share=share, least=SURE if finer else 0, layers=layers

@@ -19,6 +19,7 @@ from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.document import write_atomic
 
 Result = TypeVar("Result")
+TRAIN_LESS = "train fewer networks side by side, smaller ones or with smaller images"
 
 
 class Task(Protocol):
@@ -30,10 +31,13 @@ class Task(Protocol):
 
 
 class WorkerPool:
-    """A context with up to ``size`` processes of ``threads`` threads each, which start when needed and end with it."""
+    """A context with up to ``size`` processes of ``threads`` threads each, which start when needed and end with it.
 
-    def __init__(self, size: int, *, threads: int = 1) -> None:
-        self.size, self.threads = size, threads
+    ``advice`` says what to do where the system kills one of them, most likely because it ran out of memory.
+    """
+
+    def __init__(self, size: int, *, threads: int = 1, advice: str = TRAIN_LESS) -> None:
+        self.size, self.threads, self.advice = size, threads, advice
         self._all: list[_Worker] = []
         self._idle: list[_Worker] = []
         self._stopped = False
@@ -70,7 +74,7 @@ class WorkerPool:
         finally:
             packed.unlink(missing_ok=True)
         if not last:
-            raise _death(name, worker.process.wait(), worker.complaint())
+            raise _death(name, worker.process.wait(), worker.complaint(), self.advice)
         with self._lock:
             self._idle.append(worker)
         if "error" in last:
@@ -97,12 +101,11 @@ class WorkerPool:
                     worker.process.terminate()
 
 
-def _death(name: str, status: int, complaint: str) -> errors.B2nnError:
+def _death(name: str, status: int, complaint: str, advice: str) -> errors.B2nnError:
     """The error about a process that died; all that it has written is the cause."""
     if status == -signal.SIGKILL:
         error: errors.B2nnError = errors.InputError(
-            f"the work on {name} was killed, most likely because the system ran out of memory; train fewer networks "
-            "side by side, smaller ones or with smaller images"
+            f"the work on {name} was killed, most likely because the system ran out of memory; {advice}"
         )
     else:
         how = f"ended with status {status}" if status >= 0 else f"ended with the signal {signal.Signals(-status).name}"

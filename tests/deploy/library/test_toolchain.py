@@ -54,6 +54,14 @@ def test_this_machine_is_served_by_its_own_compiler(tools, monkeypatch):
     assert (found.command, found.version) == (("mycc", "-m64"), "mycc 1.0")
 
 
+def test_a_compiler_is_asked_once_until_it_is_replaced(tools, tmp_path):
+    tools("cc")
+    assert find_toolchain(HERE) is find_toolchain(HERE)
+    (tmp_path / "cc").write_text("#!/bin/sh\necho 'cc 2.0'\n")
+    os.utime(tmp_path / "cc", ns=(0, 1))
+    assert find_toolchain(HERE).version == "cc 2.0"
+
+
 def test_other_machines_are_served_by_the_gnu_cross_compiler_without_zig(tools, no_zig, monkeypatch):
     tools("cc", f"{ELSEWHERE.gnu_prefix}gcc")
     monkeypatch.setenv("CC", "cc")

@@ -63,7 +63,7 @@ def by_value():
 
 def test_one_process_works_off_all_tasks(tmp_path: Path) -> None:
     heard: list[tuple] = []
-    with WorkerPool(1) as pool:
+    with WorkerPool(1, advice="take less") as pool:
         progress = lambda *call: heard.append(call)
         found = pool.map("abc", lambda name: pool.run(name, Small(tmp_path / name, count), progress))
     assert list(found) == ["a", "b", "c"] and len({each["process"] for each in found.values()}) == 1
@@ -74,7 +74,7 @@ def test_one_process_works_off_all_tasks(tmp_path: Path) -> None:
 
 
 def test_a_failure_and_a_death_are_told_and_others_go_on(tmp_path: Path) -> None:
-    with WorkerPool(1) as pool:
+    with WorkerPool(1, advice="take less") as pool:
         run = lambda act: pool.run("work", Small(tmp_path, act), silent)
         with pytest.raises(InputError, match="expected something else"):
             run(refuse)
@@ -86,7 +86,7 @@ def test_a_failure_and_a_death_are_told_and_others_go_on(tmp_path: Path) -> None
             run(die)
         assert "in a worker process" in str(died.value.__cause__)
         with pytest.raises(
-            InputError, match="the work on work was killed, most likely because the system ran out of mem"
+            InputError, match="work on work was killed, most likely because the system ran out of memory; take less"
         ):
             run(kill)
         assert run(count)["process"] != os.getpid()
