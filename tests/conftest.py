@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,12 @@ FAST = [
     for line in (Path(__file__).parent / "fast_tests.txt").read_text(encoding="utf-8").splitlines()
     if (path := line.partition("#")[0].strip())
 ]
+
+
+@cache
+def is_fast(path: str) -> bool:
+    """Whether a file of tests, or a folder that it is in, stands in fast_tests.txt."""
+    return any(path == fast or path.startswith(f"{fast}/") for fast in FAST)
 
 
 def pytest_configure() -> None:
@@ -46,11 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another one.
     """
     for item in items:
-        path = item.nodeid.partition("::")[0]
-        if any(path == fast or path.startswith(f"{fast}/") for fast in FAST):
+        if is_fast(item.nodeid.partition("::")[0]):
             item.add_marker("fast")
     mark_sweeps(items)
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Files that share what takes long to make go to one process."""
+    from tests.support.side_by_side import scheduler
+
+    return scheduler(config, log)
 
 
 @pytest.fixture(scope="session")
