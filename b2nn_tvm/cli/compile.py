@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from b2nn_tvm.cli.command import Numbers, input_option, shapes
+from b2nn_tvm.cli.command import Fit, Numbers, input_option, shapes
 from b2nn_tvm.cli.limits import limit_options
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
@@ -107,6 +107,16 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
 )
 @click.option("--std", type=Numbers(), metavar="R,G,B", help="Standard deviation that training divided by, likewise.")
 @click.option(
+    "--resize",
+    type=Fit(),
+    metavar="HOW",
+    help="With --mean and --std, how a picture gets the input's size: cover takes its middle, stretch the whole; none"
+    " takes no other size; 256 makes its shorter side so long, before the middle is cropped.  [default: cover]",
+)
+@click.option(
+    "--channels", type=click.Choice(["rgb", "bgr"]), help="With --mean and --std, the order of colors.  [default: rgb]"
+)
+@click.option(
     "--labels",
     metavar="FILE",
     help="Names of the classes, one in each line.  [default: the file's metadata]",
@@ -150,6 +160,8 @@ def main(
     input_format: str,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
+    resize: str | int | None,
+    channels: str | None,
     labels: str | None,
     bundle: bool,
     static: bool,
@@ -173,6 +185,8 @@ def main(
 
     if (mean is None) != (std is None):
         raise click.UsageError("--mean and --std belong together: give both")
+    if mean is None and (resize, channels) != (None, None):
+        raise click.UsageError("--resize and --channels go with --mean and --std: give these, too")
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
     import_tvm_alone()
@@ -198,6 +212,8 @@ def main(
             input_format=input_format,
             mean=mean,
             std=std,
+            resize=resize,
+            channels=channels,
             labels=None if labels is None else read_labels(labels),
             dump_ir=dump_ir,
             dump_mismatch=dump_mismatch,

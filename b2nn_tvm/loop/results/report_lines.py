@@ -1,8 +1,9 @@
-"""The findings of a search in sentences: what does not fit into the report's table."""
+"""The findings of a search in sentences: all of them for the terminal, those that are nowhere else for report.html."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import median
 
 from b2nn_tvm.costs.budget import quantile_word
@@ -15,58 +16,83 @@ from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.plan import Certificate
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a search found, in a sentence without a full stop, and what it is about, in a few words.
+
+    ``shown`` if report.html has it elsewhere: as a figure at the top, a table, a chart or a list of files.
+    """
+
+    topic: str
+    text: str
+    shown: bool = False
+
+
 def lines(result: SearchResult) -> list[str]:
-    """The findings that do not fit into the table, one line each."""
+    """The findings that do not fit into the table, one line each: for the terminal, which has no page."""
+    return [each.text for each in findings(result)]
+
+
+def findings(result: SearchResult) -> list[Finding]:
+    """All findings, the budgets first."""
     found = [
-        f"budget {limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})"
+        Finding(
+            "budget",
+            f"budget {limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})",
+            shown=True,
+        )
         for each in result.budgets
     ]
     if result.plan.certificate is not None:
-        found.append(_proof(result.plan.certificate))
+        found.append(Finding("is there a better choice?", _proof(result.plan.certificate)))
     if result.prediction_error is not None:
-        found.append(
+        text = (
             f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms{_at(result.quantile)}:"
             f" {_error(result.prediction_error)}"
         )
+        found.append(Finding("its prediction", text))
     if words := prediction_words(result):
-        found.append(words)
+        found.append(Finding("predictions", words, shown=True))
     if len(result.rounds) > 1:
-        found.append(_rounds(result))
+        found.append(Finding("rounds", _rounds(result), shown=True))
     if result.time is not None:
-        found.append(_two_times(result.time))
+        found.append(Finding("its time", _two_times(result.time)))
     if result.by_flops is not None:
-        found.append(_flops(result, result.by_flops))
+        found.append(Finding("by FLOPs alone", _flops(result, result.by_flops)))
     if result.int8 is not None:
-        found.append(int8_words(result.int8))
+        found.append(Finding("int8", int8_words(result.int8), shown=True))
     if result.unprofitable:
         slow = ", ".join(
             f"{layer.name} ({layer.float_ms:.4g} ms float, {layer.binary_ms:.4g} binary)"
             for layer in result.unprofitable
         )
-        found.append(f"layers that are no faster when they are binary on this device: {slow}")
+        text = f"layers that are no faster when they are binary on this device: {slow}"
+        found.append(Finding("what does not pay", text))
     if result.front:
-        found.append(_front(result))
+        found.append(Finding("front", _front(result), shown=True))
     if result.quality:
         quality = result.quality
-        found.append(
+        text = (
             f"cost model over {quality.networks} measured networks: leave-one-out error {quality.error:.1%} on average,"
             f" {quality.worst:.1%} at worst; adding up the layers is off by {quality.sum_error:.1%}"
         )
+        found.append(Finding("the cost model", text))
     if result.steps:
-        found.append(_progression(result))
+        found.append(Finding("layer by layer", _progression(result)))
     if result.row.binary:
-        found.append(f"binary layers have {result.conversion}")
+        found.append(Finding("the binary layers", f"binary layers have {result.conversion}"))
     if result.library_accuracy is not None:
-        found.append(
+        text = (
             f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
             f"the torch model's answer on {result.agreeing} of them"
         )
+        found.append(Finding("the library and torch", text))
     if result.random_accuracy and result.random_ms:
-        found.append(_comparison(result, result.random_accuracy, result.random_ms))
-    found.append(
-        f"{result.folder}: plan.json, model.onnx, report.html; libraries"
-        f" {', '.join(map(str, result.libraries.values()))}"
-    )
+        text = _comparison(result, result.random_accuracy, result.random_ms)
+        found.append(Finding("better than chance?", text))
+    libraries = ", ".join(map(str, result.libraries.values()))
+    text = f"{result.folder}: plan.json, model.onnx, report.html; libraries {libraries}"
+    found.append(Finding("files", text, shown=True))
     return found
 
 
