@@ -114,7 +114,10 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
     " takes no other size; 256 makes its shorter side so long, before the middle is cropped.  [default: cover]",
 )
 @click.option(
-    "--channels", type=click.Choice(["rgb", "bgr"]), help="With --mean and --std, the order of colors.  [default: rgb]"
+    "--channels",
+    type=click.Choice(["rgb", "bgr"]),
+    metavar="ORDER",
+    help="With --mean and --std, the order of colors: rgb or bgr.  [default: rgb]",
 )
 @click.option(
     "--labels",

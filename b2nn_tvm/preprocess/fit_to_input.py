@@ -1,6 +1,6 @@
 """How a picture gets the size of a network's input, in a word: cover, stretch, none, or the length of its shorter side.
 
-    256 for an input of 224x224   ->   Resize("shorter", 256, 256), cropped to 224x224
+256 for an input of 224x224   ->   Resize("shorter", 256, 256), cropped to 224x224
 """
 
 from __future__ import annotations

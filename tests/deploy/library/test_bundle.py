@@ -81,7 +81,8 @@ def test_what_the_data_mean_is_in_the_bundle(bundle_for, tmp_path):
     assert "    ./b2nn-run example.png\n" in text and "that was not trained on: hot dog." in text
     assert f"    {in_words(photo)}\n" in text and "--labels labels.txt" in text
     assert (tmp_path / "b2nn-camera.service").read_bytes() == (EXAMPLES / "b2nn-camera.service").read_bytes()
-    for name in re.findall(r"[\w-]+\.(?:png|txt|py|c|cpp|h|so|json|service)\b", text.partition("If it does not start")[0]):
+    named = text.partition("If it does not start")[0]
+    for name in re.findall(r"[\w-]+\.(?:png|txt|py|c|cpp|h|so|json|service)\b", named):
         assert (tmp_path / name).is_file() or name == "manifest.json", name
 
 
