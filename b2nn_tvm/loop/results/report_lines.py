@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -91,7 +92,10 @@ def findings(result: SearchResult) -> list[Finding]:
         text = _comparison(result, result.random_accuracy, result.random_ms)
         found.append(Finding("better than chance?", text))
     libraries = ", ".join(map(str, result.libraries.values()))
-    text = f"{result.folder}: plan.json, model.onnx, report.html; libraries {libraries}"
+    text = (
+        f"{result.folder / 'report.html'} shows all of this in a browser; the libraries are {libraries}, and model.onnx"
+        " beside them is what b2nn-compile takes for other targets"
+    )
     found.append(Finding("files", text, shown=True))
     return found
 
@@ -139,7 +143,7 @@ def _two_times(time: NetworkTime) -> str:
 def _flops(result: SearchResult, other: FlopsChoice) -> str:
     """What FLOPs in place of milliseconds would have come to."""
     head = (
-        f"with FLOPs in place of milliseconds, {len(other.binary)} layers would have become binary"
+        f"with FLOPs in place of milliseconds, {_layers(other.binary, '')} would have become binary"
         f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms{_at(result.quantile)}"
     )
     budget = limit_words(result.budgets[0])
@@ -151,10 +155,15 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
     return f"{head}, within the budget, with a summed harm of {other.harm:.4g} in place of {mine:.4g}"
 
 
+def _layers(names: Sequence[str], kind: str) -> str:
+    """ "1 binary layer", "2 binary layers"."""
+    return f"{len(names)} {kind}layer{'s' * (len(names) != 1)}"
+
+
 def _rounds(result: SearchResult) -> str:
     """What the rounds before the last one delivered, and why they were not the last."""
     earlier = ", ".join(
-        f"{len(each.binary)} binary layers at {each.time.at(result.quantile):.4g} ms ({each.status})"
+        f"{_layers(each.binary, 'binary ')} at {each.time.at(result.quantile):.4g} ms ({each.status})"
         for each in result.rounds[:-1]
     )
     return f"{len(result.rounds)} rounds: libraries that did not keep the budget for certain came first: {earlier}"
@@ -248,6 +257,8 @@ def broken_budgets(result: SearchResult) -> str | None:
 
 
 def _error(error: float) -> str:
+    if abs(error) < 0.0005:
+        return "the prediction was right to 0.1%"
     return f"the prediction was {abs(error):.1%} too {'high' if error > 0 else 'low'}"
 
 
