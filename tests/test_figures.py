@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 
 import pytest
 
+from tests.support.browser.report_pages import SAMPLE
 from tests.support.paths import ROOT
 
 RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
@@ -55,3 +58,44 @@ def test_estimates_are_called_estimates() -> None:
     assert len(table) == 7 and all(len(row) == 6 for row in table)
     before = PRECISIONS[: PRECISIONS.index("| CPU | `--target` |")]
     assert "**static estimates**" in before and "No figure in it is\na measured time" in before
+
+
+def test_the_faults_that_the_check_finds_are_those_of_the_survey() -> None:
+    page = (ROOT / "docs" / "artifact.md").read_text(encoding="utf-8")
+    with (ROOT / "docs" / "surveys" / "injected_faults.csv").open(encoding="utf-8", newline="") as file:
+        cases: dict[str, list[dict[str, str]]] = {}
+        for row in csv.DictReader(file):
+            cases.setdefault(row["case"].partition(": ")[0], []).append(row)
+    right = cases.pop("right")
+    assert f"None of {len(right)} right networks was refused" in page
+    assert all(row["outcome"] == "right" for row in right)
+    counted = [
+        [
+            str(len(faults)),
+            *(
+                str(sum(row["outcome"] == outcome for row in faults))
+                for outcome in ("right", "no difference", "missed")
+            ),
+            str(sum("missed" in (row["OPEN * 10"], row["ROUNDING * 10"]) for row in faults)),
+        ]
+        for faults in cases.values()
+    ]
+    assert [row[1:] for row in rows(page, "| fault | in networks |")] == counted
+    unchanged = ("OPEN / 10", "ROUNDING / 10", "SEVERAL / 4", "SEVERAL * 4")
+    assert all(row[name] == row["outcome"] for faults in cases.values() for row in faults for name in unchanged)
+
+
+def test_the_lines_of_c_are_counted() -> None:
+    page = (ROOT / "docs" / "artifact.md").read_text(encoding="utf-8")
+    said = int(re.search(r"are C: some ([\d,]+) lines", page)[1].replace(",", ""))
+    parts = ("runtime", "runner", "photo")
+    files = [path for part in parts for path in (ROOT / "deploy" / part).rglob("*.[ch]")]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+    assert abs(lines - said) <= 0.03 * said
+
+
+def test_the_pictured_report_is_that_of_the_command_beside_it() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    sample = json.loads((SAMPLE / "report.json").read_text(encoding="utf-8"))
+    command, options = re.search(r"The command was `(.*?)` with\s+`(.*?)`", readme, re.DOTALL).groups()
+    assert f"{command} {options}" == sample["origin"]["command"].removesuffix(" -o result")
