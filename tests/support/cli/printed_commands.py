@@ -72,8 +72,8 @@ def make_targets(text: str) -> list[str]:
 
 
 def _by_name(row: str) -> str:
-    """``b2nn search ...`` and ``python -m b2nn_tvm.cli.main search ...`` as ``b2nn-search ...``."""
-    return re.sub(r"^(\s*)(?:b2nn|python3? -m b2nn_tvm\.cli(?:\.main)?) ([a-z]+)\b", r"\1b2nn-\2", row)
+    """``b2nn search ...`` and ``python -m b2nn_tvm search ...`` as ``b2nn-search ...``."""
+    return re.sub(r"^(\s*)(?:b2nn|python3? -m b2nn_tvm) ([a-z]+)\b", r"\1b2nn-\2", row)
 
 
 def _literals(tree: ast.AST) -> Iterator[tuple[int, str]]:
