@@ -182,6 +182,7 @@ def main(
     import b2nn_tvm
     from b2nn_tvm.cli import draw_progress, explanation
     from b2nn_tvm.cli import output as out
+    from b2nn_tvm.frontend.file_kind import check_kind
     from b2nn_tvm.preprocess.labels import read_labels
     from b2nn_tvm.targets import target as targets
     from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
@@ -192,6 +193,7 @@ def main(
         raise click.UsageError("--resize and --channels go with --mean and --std: give these, too")
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
+    check_kind(Path(model))  # before TVM is imported, which takes seconds
     import_tvm_alone()
     folder = _folder({"model": model, "target": targets.get(target).name, "output": output})
     assert folder is not None  # the model is given, and the target is known
