@@ -146,8 +146,10 @@ def test_what_the_code_prints_can_be_typed(commands) -> None:
     assert ("b2nn_tvm/verification/verify_artifact.py", ("--no-verify",)) in found
 
 
-def test_what_the_pages_print_can_be_typed(commands) -> None:
-    """Options alone may be those of the benchmarks as well."""
+def test_what_the_pages_print_can_be_typed(commands, tmp_path, monkeypatch) -> None:
+    """Options alone may be those of the benchmarks as well. The user's file is one that the reader wrote."""
+    (tmp_path / "nets.py").write_text("def make_net(classes): ...")
+    monkeypatch.chdir(tmp_path)
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
     options = [click.Option([word]) for word in sorted(set(re.findall(r'"(--[a-z-]+)"', sources)))]
     commands = {**commands, "benchmarks": click.Command("benchmarks", params=options)}

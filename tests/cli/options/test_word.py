@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 
 def test_words_are_taken_as_they_are() -> None:
     assert Word("method", METHODS).convert("front", None, None) == "front"
-    for word in ("cresnet20", "nets:make_net", "./nets.py:make_net", "timm:resnet18"):
+    for word in ("cresnet20", "nets:make_net", f"{__file__}:test_words_are_taken_as_they_are", "timm:resnet18"):
         assert Network().convert(word, None, None) == word
     for word in ("rpi4", "aarch64", "native"):
         assert Target().convert(word, None, None) == word
