@@ -115,9 +115,9 @@ def test_the_names_of_this_project_in_the_text_exist() -> None:
     named = {(place, name) for place, text in texts.items() for name in re.findall(r"`(b2nn_\w+(?:\.\w+)+)", text)}
     assert len(named) > 10
     assert [each for each in sorted(named) if not exists(each[1])] == []
-    programs = {
-        (place, name) for place, text in texts.items() for name in re.findall(r"python3? -m (b2nn_[\w.]+)", text)
-    }
+    started = re.compile(r"python3? -m (b2nn_[\w.]+)")
+    texts.pop("CHANGELOG.md")  # which says what is gone, too
+    programs = {(place, name) for place, text in texts.items() for name in started.findall(text)}
     assert len(programs) >= 3
     assert [each for each in sorted(programs) if not exists(f"{each[1]}.__main__")] == []
     assert not exists("b2nn_tvm.cli.output.bars") and not exists("b2nn_tvm.serch")
