@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
 from operator import index
 from pathlib import Path
@@ -57,6 +56,8 @@ def compile_model(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     labels: Sequence[str] | None = None,
+    resize: str | int | None = None,
+    channels: str | None = None,
     dump_ir: str | os.PathLike[str] | None = None,
     dump_mismatch: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -77,7 +78,9 @@ def compile_model(
     manifest's ``build.note`` says, and it is the binary network that is compared.
 
     How a picture becomes the network's input, and the names of its classes, go into the manifest: as the metadata of
-    the file says, or as given by ``mean`` and ``std``, of pixels divided by 255, and ``labels``. With ``input_format``
+    the file says, or as given by ``mean`` and ``std``, of pixels divided by 255, and ``labels``. With ``mean`` and
+    ``std``, ``resize`` is "cover" (the middle of a picture; where None), "stretch", "none" or the pixels of a picture's
+    shorter side, such as 256, and ``channels`` is "rgb" (where None) or "bgr". With ``input_format``
     "uint8-nhwc" the library takes the pixels and normalizes them itself; it gives the outputs that it would give for
     the normalized floats, which "float32-nchw" takes. The folder ``dump_ir`` receives the
     module before and after each pass that changes it. ``progress`` is called along the way.
@@ -126,7 +129,7 @@ def compile_model(
     find_toolchain(info)  # before the work, so that a missing linker is known at once
     if input_format not in INPUT_FORMATS:
         raise InputError(f"there is no input format {input_format!r}; choose one of {', '.join(INPUT_FORMATS)}")
-    given = Given(mean, std, labels)
+    given = Given(mean, std, labels, resize, channels)
     skipped = "" if installed() else "onnxruntime is not installed (pip install onnxruntime)"
     stand_in = find_stand_in(info) if verify and not skipped else None
     watch = _dumping(dump_ir)
@@ -149,7 +152,7 @@ def compile_model(
             input_shapes = None if baked else input_shapes  # they are in the file now
         say("import")
         networks = [import_onnx(source, input_shapes=input_shapes, sign_zero=sign_zero)]
-        told = replace(given, mean=None, std=None) if baked else given  # the metadata has them now
+        told = Given(labels=labels) if baked else given  # the metadata has them now
         meaning = find_meaning(networks[0].meaning, told, inputs=networks[0].inputs, outputs=networks[0].outputs)
         metadata = BuildMetadata(model=source.name, plan_digest=digest, note=note, meaning=meaning)
         build_stand_in = partial(build_for_target, networks[0], stand_in, metadata=metadata) if stand_in else None

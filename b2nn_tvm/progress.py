@@ -55,7 +55,7 @@ class CombinedProgress:
     """The progress of parts that run side by side, shown as hundredths of one ``phase``.
 
     It is itself a Progress, whose phases are the names of the parts; ``weights`` says how large each of them is.
-    Details come with the name of their part. Threads may call it at the same time; ``progress`` is called by one at a
+    Details come with the name of their part, where there are several. Threads may call it at the same time; ``progress`` is called by one at a
     time.
     """
 
@@ -69,7 +69,8 @@ class CombinedProgress:
             self._shares[phase] = done / max(1, total)
             finished = sum(self._weights[name] * share for name, share in self._shares.items())
             share = finished / sum(self._weights.values())
-            self._progress(self._phase, round(100 * share), 100, f"{phase}: {detail}" if detail else "")
+            named = f"{phase}: {detail}" if detail and len(self._weights) > 1 else detail
+            self._progress(self._phase, round(100 * share), 100, named)
 
 
 def _takes_details(callback: Callable[..., Any]) -> bool:

@@ -27,7 +27,6 @@ WITHOUT_BEHAVIOUR = {
     "b2nn_tvm/export/__init__.py": "one name of export_onnx.py",
     "b2nn_tvm/mixbin/selectors/selector.py": "the interface of the selectors, a protocol",
     "b2nn_tvm/reference/__init__.py": "the names of binary.py",
-    "b2nn_tvm/frontend/__init__.py": "one name of import_onnx.py",
     "b2nn_tvm/ops/pooling.py": "what a pooling is, a dataclass",
     "b2nn_tvm/passes/framework/compile_context.py": "what passes are made from, a dataclass",
     "b2nn_tvm/passes/framework/compiler_pass.py": "what passes have in common; each pass is a test of it",

@@ -103,6 +103,8 @@ def test_joint_progress_is_weighted() -> None:
         ("fine-tune", 25, 100, ""),
     ]
     assert as_progress(joint) is joint
+    CombinedProgress(heard, "train", {"4-of-6-bee4bd37": 1.0})("4-of-6-bee4bd37", 1, 4, "loss 0.5")
+    assert heard.calls[-1] == ("train", 25, 100, "loss 0.5")  # the only one needs no name
 
 
 def test_parts_in_threads_are_told_one_at_a_time() -> None:

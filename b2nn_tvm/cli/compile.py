@@ -9,6 +9,7 @@ import click
 
 from b2nn_tvm.cli.command import input_option, shapes
 from b2nn_tvm.cli.limits import limit_options
+from b2nn_tvm.cli.options.fit import Fit
 from b2nn_tvm.cli.options.numbers import Numbers
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
@@ -108,6 +109,19 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
 )
 @click.option("--std", type=Numbers(), metavar="R,G,B", help="Standard deviation that training divided by, likewise.")
 @click.option(
+    "--resize",
+    type=Fit(),
+    metavar="HOW",
+    help="With --mean and --std, how a picture gets the input's size: cover takes its middle, stretch the whole; none"
+    " takes no other size; 256 makes its shorter side so long, before the middle is cropped.  [default: cover]",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["rgb", "bgr"]),
+    metavar="ORDER",
+    help="With --mean and --std, the order of colors: rgb or bgr.  [default: rgb]",
+)
+@click.option(
     "--labels",
     metavar="FILE",
     help="Names of the classes, one in each line.  [default: the file's metadata]",
@@ -151,6 +165,8 @@ def main(
     input_format: str,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
+    resize: str | int | None,
+    channels: str | None,
     labels: str | None,
     bundle: bool,
     static: bool,
@@ -168,14 +184,18 @@ def main(
     import b2nn_tvm
     from b2nn_tvm.cli import draw_progress, explanation
     from b2nn_tvm.cli import output as out
+    from b2nn_tvm.frontend.file_kind import check_kind
     from b2nn_tvm.preprocess.labels import read_labels
     from b2nn_tvm.targets import target as targets
     from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
 
     if (mean is None) != (std is None):
         raise click.UsageError("--mean and --std belong together: give both")
+    if mean is None and (resize, channels) != (None, None):
+        raise click.UsageError("--resize and --channels go with --mean and --std: give these, too")
     if device != "local" and not tune:
         raise click.UsageError("--device says where --tune measures; without --tune nothing is measured")
+    check_kind(Path(model))  # before TVM is imported, which takes seconds
     import_tvm_alone()
     folder = _folder({"model": model, "target": targets.get(target).name, "output": output})
     assert folder is not None  # the model is given, and the target is known
@@ -199,6 +219,8 @@ def main(
             input_format=input_format,
             mean=mean,
             std=std,
+            resize=resize,
+            channels=channels,
             labels=None if labels is None else read_labels(labels),
             dump_ir=dump_ir,
             dump_mismatch=dump_mismatch,

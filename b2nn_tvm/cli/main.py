@@ -10,9 +10,16 @@ from typing import Any
 import click
 
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.choices import did_you_mean
 
 # The order of the help: from a network to a library, then what serves it.
-COMMANDS = ("search", "compile", "profile", "device", "study")
+COMMANDS = {
+    "search": "a PyTorch network and a budget become a library that keeps the budget",
+    "compile": "an ONNX file becomes a library",
+    "profile": "the times of a library, on this machine or a board",
+    "device": "a board serves other machines",
+    "study": "the methods that choose layers are compared",
+}
 
 
 class Commands(click.Group):
@@ -32,6 +39,11 @@ class Commands(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does it, but that nothing is cut off."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
@@ -44,7 +56,9 @@ class Commands(click.Group):
         """As click does it, but with the names that there are in the error for another one."""
         words = list(args)
         if words and words[0] not in COMMANDS:
-            context.fail(f"no command {words[0]!r}; the commands are {', '.join(COMMANDS)}")
+            context.fail(
+                f"no command {words[0]!r}{did_you_mean(words[0], COMMANDS)}; the commands are {', '.join(COMMANDS)}"
+            )
         return super().resolve_command(context, words)
 
 

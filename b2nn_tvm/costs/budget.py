@@ -110,6 +110,8 @@ def parse_budget(text: str) -> Budget:
     if percent:
         if word not in UNITS:
             raise InputError(f"budget {text!r}: a percentage is of one of {', '.join(UNITS)}; {word!r} is none of them")
+        if number > 100:
+            raise InputError(f"budget {text!r}: more than the float network needs; give at most 100 percent of it")
         return Budget(number, word, relative=True, quantile=quantile, words=words)
     for unit, factors in UNITS.items():
         if word in factors:

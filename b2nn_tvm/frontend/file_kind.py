@@ -1,9 +1,14 @@
-"""Tell what a file that is no ONNX model really is, from its first bytes, and what to do about it."""
+"""Tell what a file that is no ONNX model really is, from its first bytes, and what to do about it.
+
+Nothing but Python's own library is imported here, so that a wrong name is answered at once.
+"""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+
+from b2nn_tvm.errors import InputError
 
 HEAD_BYTES = 512  # what is looked at; a tar archive says so at byte 257
 
@@ -53,6 +58,22 @@ _ENDINGS = {
 }
 
 
+def check_kind(path: Path) -> None:
+    """Raise InputError where there is no such file, or where it is surely no ONNX model, with what it is instead."""
+    if path.is_dir():
+        raise InputError(f"{path}: expected an ONNX file, but this is a folder{_models_in(path)}")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; expected an ONNX model")
+    if not path.is_file():
+        raise InputError(f"{path}: expected an ONNX file, but this is a device or a pipe; give the name of a file")
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise InputError(f"{path}: expected an ONNX model, but the file is empty; download it or export it again")
+    if kind := file_kind(path, head):
+        raise InputError(f"{path}: expected an ONNX model, but the file is {kind}")
+
+
 def file_kind(path: Path, head: bytes) -> str:
     """What the file that begins with ``head`` is, and what to do; "" where nothing speaks against ONNX."""
     for magic, kind in _MAGIC:
@@ -79,6 +100,14 @@ def file_kind(path: Path, head: bytes) -> str:
 def likely_kind(path: Path) -> str:
     """What a file that cannot be read may be by the ending of its name, and what to do; "" where that tells nothing."""
     return _ENDINGS.get(path.suffix.lower(), "")
+
+
+def _models_in(folder: Path) -> str:
+    """The end of an error about a folder: the models in it, as far as there are any."""
+    if (folder / "libb2nn_model.so").is_file():
+        return ", which holds a compiled library already; give the ONNX file from which it was made"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() == ".onnx")
+    return f"; give one of its files: {', '.join(names[:3])}" if names else "; give the name of a file"
 
 
 def _archive(path: Path) -> str:

@@ -8,7 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.frontend.file_kind import HEAD_BYTES, file_kind, likely_kind
+from b2nn_tvm.frontend.file_kind import check_kind, likely_kind
 
 LARGEST_FILE = 2**31 - 1  # bytes of one protobuf message (protobuf.dev/programming-guides/proto-limits)
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types (protobuf.dev/programming-guides/encoding)
@@ -19,26 +19,14 @@ def read_model_file(path: Path) -> onnx.ModelProto:
 
     Raises InputError where there is no such file, or where it is no ONNX model, with what it is instead.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: expected an ONNX file, but this is a folder{_models_in(path)}")
-    if not path.exists():
-        raise InputError(f"{path}: no such file; expected an ONNX model")
-    if not path.is_file():
-        raise InputError(f"{path}: expected an ONNX file, but this is a device or a pipe; give the name of a file")
+    check_kind(path)
     size = path.stat().st_size
-    if not size:
-        raise InputError(f"{path}: expected an ONNX model, but the file is empty; download it or export it again")
-    with path.open("rb") as file:
-        kind = file_kind(path, file.read(HEAD_BYTES))
-        if kind:
-            raise InputError(f"{path}: expected an ONNX model, but the file is {kind}")
-        if size > LARGEST_FILE:
-            raise InputError(
-                f"{path}: expected an ONNX model of at most 2 GiB, but the file has {size} bytes; save larger weights "
-                "beside it, as external data"
-            )
-        file.seek(0)
-        content = file.read()
+    if size > LARGEST_FILE:
+        raise InputError(
+            f"{path}: expected an ONNX model of at most 2 GiB, but the file has {size} bytes; save larger weights "
+            "beside it, as external data"
+        )
+    content = path.read_bytes()
     try:
         model: onnx.ModelProto = onnx.ModelProto.FromString(content)
     except DecodeError:
@@ -49,12 +37,6 @@ def read_model_file(path: Path) -> onnx.ModelProto:
             + (likely_kind(path) or "it is cut short, or no ONNX: download it or export it again")
         )
     return model
-
-
-def _models_in(folder: Path) -> str:
-    """The end of an error about a folder: the models in it, as far as there are any."""
-    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() == ".onnx")
-    return f"; give one of its files: {', '.join(names[:3])}" if names else "; give the name of a file"
 
 
 def _damage(path: Path, content: bytes) -> str:

@@ -95,6 +95,17 @@ def latency_goal(
     return BudgetGoal(_words(budgets), "ms", limit, None, also, budget.quantile)
 
 
+def loose_words(goal: BudgetGoal, measured: MeasuredCost) -> str | None:
+    """A sentence where the float network keeps the budget already, None where layers have to become binary."""
+    needs = measured.float_ms if goal.cost is None else float(goal.cost.full)
+    if needs > goal.limit or any(exact.full > other.limit(exact) for exact, other in goal.also):
+        return None
+    return (
+        f"the float network keeps the budget of {goal.words} as it is, so no layer has to become binary: give a tighter"
+        f" one, such as {'60%' + goal.unit}"
+    )
+
+
 def _refuse_impossible(limits: Sequence[ExactLimit]) -> None:
     """Raise BudgetError for budgets that no choice can keep; ``select`` says what is possible and which layers bind."""
     (cost, budget), *also = limits

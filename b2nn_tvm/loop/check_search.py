@@ -137,8 +137,8 @@ def check_device(deployment: DeploymentSettings, *, note: Note = lambda text: No
             return
     raise DeviceError(
         f"times are measured on device local, which cannot run code for target {info.name} (it lacks"
-        f" {', '.join(info.missing)}); measure on a device that can, or search for target native and add"
-        f" {info.name} with also"
+        f" {', '.join(info.missing)}); measure on a device that can (--device), or search for target native"
+        f" and compile the result for {info.name}, too (--also {info.name})"
     )
 
 

@@ -243,6 +243,8 @@ def search(
     quantile = next((each.quantile for each in budgets if each.unit == "ms"), None)
     measured = measure_cost(job, quantile=quantile)
     goal = goal or goals.latency_goal(budgets, measured, also=exact)
+    if imported_plan is None and (loose := goals.loose_words(goal, measured)):
+        note(loose)
     if busy := busy_words(measured.networks):
         note(busy)
     parent = train_parent(job)

@@ -22,6 +22,7 @@ from b2nn_tvm.mixbin.tracing.prepare import copied, prepared
 from b2nn_tvm.progress import Note, Progress, silent
 from b2nn_tvm.provenance.user_code import told
 from b2nn_tvm.words.choices import CLASSIFIERS, did_you_mean, meant_network
+from b2nn_tvm.words.factory_file import complaint
 
 
 def load_data(
@@ -102,7 +103,8 @@ def _is_factory(word: str) -> bool:
 def _built_in(word: str) -> Callable[..., Any]:
     """The factory of a built-in network or of timm's; raises InputError for another word, and for trunks."""
     if not word.startswith("timm:") and word not in models.names():
-        raise InputError(f"there is no network {word!r}{meant_network(word)}; choose one of {', '.join(CLASSIFIERS)}")
+        none = f"there is no network {word!r}{meant_network(word)}; choose one of {', '.join(CLASSIFIERS)}"
+        raise InputError(complaint(word) or none)
     factory = models.get(word)
     if not _gives_scores(factory):
         raise InputError(f"model {word!r} gives features, not class scores, which a search needs: see docs/tracking.md")

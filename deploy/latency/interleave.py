@@ -46,6 +46,7 @@ def time_together(
     replaced by another one, which ``note`` is told. Raises the errors of the device.
     """
     lost, names, first = 0, list(networks), max(FIRST_ROUNDS, effort.least)
+    total, told = first * len(networks), False
     # Only those that took part last are asked: bursts of other networks move the reference's level around the settled.
     while names := [name for name in names if not settled(record, name, effort=effort, profiled=profiled)]:
         taken = min(record.bursts(name, profiled=profiled) for name in names)
@@ -67,8 +68,10 @@ def time_together(
                 for row in rows:
                     record.add(row)
                     if isinstance(row, RoundEnd):  # how many rounds more than the first ones it takes, nobody knows
-                        rounds = min(taken + row.round + 1, first)
-                        progress(phase, finished * first + len(names) * rounds, first * len(networks))
+                        rounds, told = taken + row.round + 1, True
+                        done = finished * first + len(names) * min(rounds, first)
+                        again = f"{len(names)} of {len(networks)} once more, for precision" if rounds > first else ""
+                        progress(phase, min(done, total - 1), total, again)
         except DeviceLost as error:
             lost += 1
             if not device.has_replacements or lost == BOARDS:
@@ -77,6 +80,8 @@ def time_together(
                 note(f"{error}; another board goes on")
         finally:
             record.end()
+    if told:
+        progress(phase, total, total)
 
 
 def watch_reference(

@@ -16,17 +16,20 @@ from b2nn_tvm.preprocess.labels import labels_text
 from b2nn_tvm.storage.document import write_atomic
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "board"  # in a checkout and in a wheel alike
-C_EXAMPLE, PYTHON_EXAMPLE, README = "classify.c", "classify.py", "README.txt"
-PICTURE = "example.png"
+C_EXAMPLE, CPP_EXAMPLE, CMAKE, PYTHON_EXAMPLE = "classify.c", "classify.cpp", "CMakeLists.txt", "classify.py"
+SERVICE, PICTURE, README = "b2nn-camera.service", "example.png", "README.txt"
 _WHAT = {
     LIBRARY: "the network: kernels, constants, runtime",
     RUNNER: "runs and times it on the board",
     HEADER: "its C interface",
     MANIFEST: "what is inside, how it was built",
     C_EXAMPLE: "how to call it from C",
+    CPP_EXAMPLE: "how to call it from C++",
+    CMAKE: "builds the example in C++",
     PYTHON_EXAMPLE: "how to call it from Python, which needs no package",
     LABELS: "the names of the classes, one in each line",
     PICTURE: "a picture to try it with",
+    SERVICE: "a systemd unit: starts it with the board, for what a camera sees",
     README: "the commands, and what to do if one fails",
 }
 
@@ -51,25 +54,26 @@ class BundleFile:
 def write_bundle(folder: str | os.PathLike[str], *, picture: ExamplePicture | None = None) -> tuple[BundleFile, ...]:
     """Add the examples and README.txt to the folder of a compiled library; return all files of the bundle.
 
-    The names of the classes go into labels.txt where they are known, and ``picture`` into example.png. Raises
-    InputError where the folder holds no compiled library.
+    The names of the classes go into labels.txt where they are known, and ``picture`` into example.png. A library that
+    takes pictures gets a systemd unit for a camera. Raises InputError where the folder holds no compiled library.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    for name in (C_EXAMPLE, PYTHON_EXAMPLE):
+    what = _files(manifest, picture)
+    for name in set(what) & {C_EXAMPLE, CPP_EXAMPLE, CMAKE, PYTHON_EXAMPLE, SERVICE}:
         write_atomic(folder / name, (EXAMPLES / name).read_bytes())
     if manifest.labels is not None:
         write_atomic(folder / LABELS, labels_text(manifest.labels).encode())
     if picture is not None:
         write_atomic(folder / PICTURE, picture.png)
     write_atomic(folder / README, readme(manifest, folder.absolute().name, picture=picture).encode())
-    what = _files(manifest, picture)
     return tuple(BundleFile(name, (folder / name).stat().st_size, text) for name, text in what.items())
 
 
 def _files(manifest: Manifest, picture: ExamplePicture | None) -> dict[str, str]:
     """The files of a bundle, and what each of them is."""
     missing = [LABELS] * (manifest.labels is None) + [PICTURE] * (picture is None)
+    missing += [SERVICE] * (manifest.preprocess is None)
     return {name: text for name, text in _WHAT.items() if name not in missing}
 
 
@@ -112,13 +116,16 @@ def _pictures(manifest: Manifest, picture: ExamplePicture | None) -> str:
     if manifest.preprocess is None:
         return (
             "This library does not know how a picture becomes its input, so it takes none: prepare the values as in"
-            " training.\n(With --mean and --std, b2nn-compile makes a library that takes pictures.)\n"
+            " training.\n(With --mean, --std and --resize, b2nn-compile makes a library that takes pictures.)\n"
         )
     lines = ["Run there, in the folder, with your own pictures (JPEG, PNG, PPM):", "", "    ./b2nn-run photo.jpg"]
     if picture is not None:
         lines[0] = f"Run there, in the folder; {PICTURE} is a picture that was not trained on: {picture.label}."
         lines[-1] = f"    ./b2nn-run {PICTURE}"
-    return "\n".join([*lines, "", "What is done to a picture:", f"    {in_words(manifest.preprocess)}", ""])
+    what = ["", "What is done to a picture:", f"    {in_words(manifest.preprocess)}", ""]
+    camera = ["What a camera sees, until Ctrl-C:", "", "    ./b2nn-run --camera /dev/video0", ""]
+    start = [f"{SERVICE} starts this with the board; its first lines say how it is installed.", ""]
+    return "\n".join([*lines, *what, *camera, *start])
 
 
 def _shape(spec: TensorSpec) -> str:
@@ -150,10 +157,12 @@ All options:
 
     ./b2nn-run --help
 
-From C and from Python (the image as raw values, image.tofile("{raw}")):
+From C, from C++ and from Python (the image as raw values, image.tofile("{raw}")):
 
     cc {c_example} -o classify -L. -l:{library} -Wl,-rpath,'$ORIGIN'
     ./classify {raw}
+    cmake -S . -B build && cmake --build build
+    ./build/classify {raw}
     python3 {python_example} {raw}
 
 Inputs:

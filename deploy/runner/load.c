@@ -30,7 +30,8 @@ static void check_machine(const char *path) {
     long bytes = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
     fclose(file);
     if (got < sizeof header || memcmp(header, "\177ELF", 4) || header[5] != 1)
-        fail(FAILED, "%s: expected the library of a compiled network, but it is no library for Linux", path);
+        fail(FAILED, "%s: expected the library of a compiled network, or a JPEG, PNG, PPM or PGM file, but it is neither",
+             path);
     const machine *theirs = machine_of((uint16_t)(header[18] | header[19] << 8));
     const machine *own = own_machine();
     if (theirs != own)
@@ -62,6 +63,11 @@ static void find_library(const char *named, char *path, size_t size) {
         used = snprintf(path, size, "%s%s", strchr(named, '/') ? "" : "./", named);
     } else if (named) {
         used = snprintf(path, size, "%s/%s", named, B2NN_LIBRARY);
+        if (used < (int)size && access(path, F_OK))
+            fail(FAILED,
+                 "%s: this folder has neither a compiled network (%s) nor JPEG, PNG, PPM or PGM files in it; name one"
+                 " of the folders in it, if they have them",
+                 named, B2NN_LIBRARY);
     } else {
         ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
         char *slash = length > 0 ? (folder[length] = '\0', strrchr(folder, '/')) : NULL;

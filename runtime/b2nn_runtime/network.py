@@ -124,8 +124,10 @@ def load(folder: str | os.PathLike[str], *, threads: int = 1) -> Network:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
+        inside = sorted(str(each.parent) for each in Path(folder).glob("*/manifest.json"))
         raise RuntimeFault(
             f"{folder}: expected the folder of a compiled network, but cannot read its manifest.json: {error.strerror}"
+            + (f"; try {inside[0]}" if inside else "")
         ) from None
     except ValueError:
         raise RuntimeFault(f"{path}: the manifest is damaged: copy it again") from None

@@ -39,6 +39,8 @@ def _checked(array: np.ndarray) -> np.ndarray:
 
 
 def _read(path: Path) -> np.ndarray:
+    if path.is_dir():
+        raise RuntimeFault(f"{path}: expected an image, but this is a folder; give the files in it")
     try:
         from PIL import Image
     except ImportError:

@@ -60,7 +60,7 @@ def test_json_is_all_of_stdout(here: Run, small_onnx: Path, tmp_path: Path) -> N
 def test_what_the_data_mean_goes_to_the_board(here: Run, small_onnx: Path, tmp_path: Path) -> None:
     names = [f"class {number}" for number in range(10)]
     (tmp_path / "names").write_text("\n".join(names))
-    numbers = ("--mean", "0.5,0.4,0.3", "--std", "0.25", "--labels", "names")
+    numbers = ("--mean", "0.5,0.4,0.3", "--std", "0.25", "--resize", "9", "--channels", "bgr", "--labels", "names")
     done = here("compile", small_onnx, "-o", "out", *numbers, "--input", "uint8-nhwc", "--bundle")
     assert done.returncode == 0, done.stderr
     assert "compared with onnxruntime on 3 random inputs" in done.stdout
@@ -70,6 +70,7 @@ def test_what_the_data_mean_goes_to_the_board(here: Run, small_onnx: Path, tmp_p
         preprocess = artifact.manifest.preprocess
         assert artifact.manifest.labels == tuple(names)
         assert (preprocess.mean, preprocess.std, preprocess.baked) == ((0.5, 0.4, 0.3), (0.25,) * 3, True)
+        assert (preprocess.resize.height, preprocess.crop, preprocess.channels) == (9, (8, 8), "bgr")
         assert [(spec.name, spec.shape, spec.dtype) for spec in artifact.inputs] == [
             (preprocess.input, preprocess.shape, "uint8")
         ]
@@ -231,6 +232,9 @@ def test_an_existing_library_survives_a_failed_compile(here: Run, small_onnx: Pa
     "words",
     [
         ("--mean", "0.5"),
+        ("--resize", "256"),
+        ("--resize", "squash", "--mean", "0.5", "--std", "1"),
+        ("--channels", "bgr"),
         ("--std", "red", "--mean", "1"),
         ("--input", "uint8"),
         ("--tune", "-1"),

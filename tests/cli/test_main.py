@@ -18,6 +18,10 @@ def test_the_commands_are_listed(words: list[str]) -> None:
     done = CliRunner().invoke(main, words)
     assert done.exit_code == (0 if words else 2)
     assert all(f"\n  {name}" in done.output for name in COMMANDS)
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    said = " ".join(done.output.split())
+    for name, what in COMMANDS.items():
+        assert what in said and f"| [b2nn-{name}](#b2nn-{name}) | {what} |" in page
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -30,7 +34,7 @@ def test_every_program_is_a_command_and_takes_both_words_for_help(name: str) -> 
 def test_an_unknown_command_is_answered_with_those_that_there_are() -> None:
     done = CliRunner().invoke(main, ["compil"])
     assert done.exit_code == 2
-    assert f"no command 'compil'; the commands are {', '.join(COMMANDS)}" in done.output
+    assert f"no command 'compil' (did you mean compile?); the commands are {', '.join(COMMANDS)}" in done.output
 
 
 def test_it_runs_as_a_module() -> None:

@@ -24,7 +24,8 @@ from tests.support.paths import ROOT
 
 FOLDERS = ("b2nn_tvm", "deploy", "schedules", "targets")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "runtime" / "README.md"])
+RUNTIME = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -145,8 +146,10 @@ def test_what_the_code_prints_can_be_typed(commands) -> None:
     assert ("b2nn_tvm/verification/verify_artifact.py", ("--no-verify",)) in found
 
 
-def test_what_the_pages_print_can_be_typed(commands) -> None:
-    """Options alone may be those of the benchmarks as well."""
+def test_what_the_pages_print_can_be_typed(commands, tmp_path, monkeypatch) -> None:
+    """Options alone may be those of the benchmarks as well. The user's file is one that the reader wrote."""
+    (tmp_path / "nets.py").write_text("def make_net(classes): ...")
+    monkeypatch.chdir(tmp_path)
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
     options = [click.Option([word]) for word in sorted(set(re.findall(r'"(--[a-z-]+)"', sources)))]
     commands = {**commands, "benchmarks": click.Command("benchmarks", params=options)}
@@ -155,6 +158,8 @@ def test_what_the_pages_print_can_be_typed(commands) -> None:
     assert sum(each.whole for each in printed) > 15
     found = {(each.place, each.words) for each in printed}
     assert ("docs/raspberry-pi.md", ("./net-rpi4/b2nn-run", "--profile", "--runs", "20")) in found
+    assert ("docs/photos.md", ("./b2nn-run", "--frames", "640x480")) in found  # behind a pipe
+    assert ("docs/commands.md", ("b2nn-search",)) in found  # as b2nn search
     assert ("docs/arm.md", ("b2nn-compile", "--tune", "N", "--device", "static")) in found
 
 
@@ -174,9 +179,9 @@ def test_the_shape_that_an_error_proposes_can_be_typed(tmp_path, commands, has_s
 
 def absent(text: str) -> list[str]:
     """What ``pip install`` or ``make`` is told in the text, but the project does not know."""
-    extras = PROJECT["optional-dependencies"]
+    extras = {**PROJECT["optional-dependencies"], **RUNTIME["optional-dependencies"]}
     known = [*PROJECT["dependencies"], *(each for extra in extras.values() for each in extra)]
-    names = {re.match(r"[\w.-]+", each).group() for each in known} | {PROJECT["name"], "."}
+    names = {re.match(r"[\w.-]+", each).group() for each in known} | {PROJECT["name"], RUNTIME["name"], "."}
     made = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     found = [target for target in make_targets(text) if target not in made]
     for word in installs(text):

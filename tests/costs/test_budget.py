@@ -36,6 +36,7 @@ def test_budgets_are_read(text, value, unit, relative):
         ("0ms", "above zero"),
         ("12 parsecs", "unknown unit 'parsecs'"),
         ("40%kib", "percentage"),
+        ("200%ms", "more than the float network needs; give at most 100"),
         ("", "positive"),
         ("ms", "positive"),
         ("1e3ms", "positive"),

@@ -62,6 +62,9 @@ def test_what_is_no_file(tmp_path):
     assert refusal(tmp_path) == "expected an ONNX file, but this is a folder; give the name of a file"
     save(tmp_path, BUILT, "b.onnx"), save(tmp_path, BUILT, "a.onnx")
     assert refusal(tmp_path).endswith("this is a folder; give one of its files: a.onnx, b.onnx")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "libb2nn_model.so").touch()
+    assert "a folder, which holds a compiled library already; give the ONNX file" in refusal(tmp_path / "net")
     os.mkfifo(tmp_path / "pipe")
     assert "a device or a pipe" in refusal(tmp_path / "pipe")
     (tmp_path / "empty.onnx").touch()

@@ -11,7 +11,7 @@ from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import Budget, parse_budget
 from b2nn_tvm.costs.fit import FittedCost
 from b2nn_tvm.errors import BudgetError, InputError
-from b2nn_tvm.loop.budget_goal import exact_goal, exact_limits, latency_goal, parse_goal
+from b2nn_tvm.loop.budget_goal import exact_goal, exact_limits, latency_goal, loose_words, parse_goal
 from b2nn_tvm.mixbin.network.layers import trace
 
 COST = AdditiveCost("ms", 0.4, {"a": 1.0, "b": 2.0}, {"a": 0.1, "b": 0.2}, {"stem": 0.3})
@@ -38,6 +38,17 @@ def test_half_way_is_of_measured_times(job) -> None:
 @pytest.mark.parametrize(("words", "limit"), [("2ms", 2.0), ("1500us", 1.5), ("40%ms", 1.4)])
 def test_milliseconds(job, words: str, limit: float) -> None:
     assert resolve(job, parse_goal(words, rule="strict"), TIMES).limit == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("words", "loose"),
+    [("3.5ms", True), ("3.4ms", False), ("100%flops", True), ("60%flops", False), (["4ms", "1MiB"], False)],
+)
+def test_a_budget_that_the_float_network_keeps_is_said(job, words, loose: bool) -> None:
+    found = loose_words(resolve(job, parse_goal(words, rule="strict"), TIMES), TIMES)
+    assert (found is not None) == loose
+    if loose:
+        assert f"the float network keeps the budget of {words} as it is" in found and "such as 60%" in found
 
 
 def test_flops_are_counted_as_in_the_paper(job) -> None:

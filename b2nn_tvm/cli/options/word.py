@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.words.choices import CLASSIFIERS, DATA_SETS, did_you_mean, meant_network
+from b2nn_tvm.words.factory_file import complaint
 
 
 class Word(click.Choice):  # type: ignore[type-arg]
@@ -32,8 +33,13 @@ class Network(Word):
     def __init__(self) -> None:
         super().__init__("network", CLASSIFIERS)
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return f"Give one of {', '.join(CLASSIFIERS)}, timm:NAME, or your own as folder/file.py:factory."
+
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
         text = str(value)
+        if wrong := complaint(text):
+            raise click.BadParameter(wrong, context, parameter)
         if text in self.choices or ":" in text:
             return text
         if text == "siamfc":
@@ -41,7 +47,7 @@ class Network(Word):
         else:
             text = (
                 f"there is no network {text!r}{meant_network(text)}; choose one of {', '.join(CLASSIFIERS)}, timm:NAME,"
-                " or your own as pkg.module:factory"
+                " or your own as pkg.module:factory or folder/file.py:factory"
             )
         raise click.BadParameter(text, context, parameter)
 
@@ -81,6 +87,8 @@ def check_words(words: Iterable[str], what: str, names: Sequence[str], *, option
 
 def check_data(word: str, *, option: str) -> None:
     """Raise BadParameter for data that is no built-in set, no path and no factory."""
+    if wrong := complaint(word):
+        raise click.BadParameter(wrong, param_hint=option)
     if word in DATA_SETS or ":" in word or os.path.exists(os.path.expanduser(word)):
         return
     raise click.BadParameter(

@@ -7,35 +7,46 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess.fit_to_input import COVER, as_way, fit_to_input
 from b2nn_tvm.preprocess.labels import tidy
 from b2nn_tvm.preprocess.onnx_metadata import Meaning
 from b2nn_tvm.preprocess.preprocess import Preprocess
 
+COLOR = ("rgb", "bgr")
 Tensors = Mapping[str, tuple[str, tuple[int, ...]]]  # dtype and shape by name
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the user says of the data: ``mean`` and ``std`` of v / 255, a number for each channel or one for all, and
-    the names of the classes; None for what the metadata may say.
+    """What the user says of the data: ``mean`` and ``std`` of v / 255, a number for each channel or one for all; with
+    them the way to ``resize`` (fit_to_input.py) and whether the ``channels`` are "rgb" or "bgr"; and the names of the
+    classes. None is for what the metadata may say.
 
-    Raises InputError where only one of ``mean`` and ``std`` is given.
+    Raises InputError where only one of ``mean`` and ``std`` is given, or ``resize`` or ``channels`` without them.
     """
 
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     labels: Sequence[str] | None = None
+    resize: str | int | None = None
+    channels: str | None = None
 
     def __post_init__(self) -> None:
         if (self.mean is None) != (self.std is None):
             raise InputError("mean and std belong together: give both of them, for pixels divided by 255")
+        if self.mean is None and (self.resize, self.channels) != (None, None):
+            raise InputError("resize and channels go with mean and std: give these, too")
+        if self.resize is not None:
+            as_way(self.resize)
+        if self.channels not in (None, *COLOR):
+            raise InputError(f"expected channels in the order {' or '.join(COLOR)}, but got {self.channels!r}")
 
 
 def find_meaning(found: Meaning, given: Given, *, inputs: Tensors, outputs: Tensors) -> Meaning:
     """What is given, else what was ``found`` in the metadata, of a network with these ``inputs`` and ``outputs``.
 
-    Where mean and deviation are given, a picture is made to cover the input. Raises InputError where that cannot be
-    told, and for what does not fit the network.
+    Where mean and deviation are given, the middle of a picture is made to cover the input, unless ``resize`` says
+    otherwise. Raises InputError where that cannot be told, and for what does not fit the network.
     """
     return Meaning(find_preprocess(found, given, inputs=inputs), _labels(found, given, outputs))
 
@@ -45,7 +56,11 @@ def find_preprocess(found: Meaning, given: Given, *, inputs: Tensors) -> Preproc
     if given.mean is not None and given.std is not None:
         name, shape = _picture_input(inputs)
         mean, std = (tuple(values) * shape[1] if len(values) == 1 else values for values in (given.mean, given.std))
-        return replace(Preprocess.covering(shape[1:], mean, std), input=name)
+        made = Preprocess.covering(shape[1:], mean, std)
+        if given.channels is not None and made.channels == "gray":
+            raise InputError(f"the input {name!r} is gray and has no order of channels: leave {given.channels!r} out")
+        resize, crop = fit_to_input(COVER if given.resize is None else given.resize, made.size)
+        return replace(made, input=name, resize=resize, crop=crop, channels=given.channels or made.channels)
     said = found.preprocess
     if said is not None and inputs.get(said.input) != ("uint8" if said.baked else "float32", said.shape):
         raise InputError(

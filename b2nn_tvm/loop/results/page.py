@@ -11,7 +11,7 @@ from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.results import tables
 from b2nn_tvm.loop.results.charts import COLOURS, inline_charts
 from b2nn_tvm.loop.results.precisions import looks
-from b2nn_tvm.loop.results.report_lines import heading, int8_words, lines, prediction_words
+from b2nn_tvm.loop.results.report_lines import findings, heading, int8_words, prediction_words
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.loop.results.tiles import sentence, tiles
 from b2nn_tvm.version import __version__
@@ -40,7 +40,7 @@ def page(result: SearchResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"ms": _ms, "kib": _kib, "number": _number, "duration": _duration}
+    environment.filters |= {"ms": _ms, "kib": _kib, "number": _number, "duration": _duration, "whole": _whole}
     return environment.get_template("report.html").render(
         result=result,
         colours=COLOURS,
@@ -48,7 +48,7 @@ def page(result: SearchResult) -> str:
         heading=heading(result),
         tiles=tiles(result),
         sentence=sentence(result),
-        lines=lines(result),
+        findings=[each for each in findings(result) if not each.shown],
         segments=_segments(result),
         tables=tables,
         numeric=_numeric,
@@ -121,6 +121,11 @@ def _kib(value: int | None) -> str:
 
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.3g}"
+
+
+def _whole(text: str) -> str:
+    """A line of the terminal as a whole sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,10 @@
-"""The findings of a search in sentences: what does not fit into the report's table."""
+"""The findings of a search in sentences: all of them for the terminal, those that are nowhere else for report.html."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from b2nn_tvm.costs.budget import quantile_word
@@ -15,58 +17,86 @@ from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.plan import Certificate
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a search found, in a sentence without a full stop, and what it is about, in a few words.
+
+    ``shown`` if report.html has it elsewhere: as a figure at the top, a table, a chart or a list of files.
+    """
+
+    topic: str
+    text: str
+    shown: bool = False
+
+
 def lines(result: SearchResult) -> list[str]:
-    """The findings that do not fit into the table, one line each."""
+    """The findings that do not fit into the table, one line each: for the terminal, which has no page."""
+    return [each.text for each in findings(result)]
+
+
+def findings(result: SearchResult) -> list[Finding]:
+    """All findings, the budgets first."""
     found = [
-        f"budget {limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})"
+        Finding(
+            "budget",
+            f"budget {limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})",
+            shown=True,
+        )
         for each in result.budgets
     ]
     if result.plan.certificate is not None:
-        found.append(_proof(result.plan.certificate))
+        found.append(Finding("is there a better choice?", _proof(result.plan.certificate)))
     if result.prediction_error is not None:
-        found.append(
+        text = (
             f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms{_at(result.quantile)}:"
             f" {_error(result.prediction_error)}"
         )
+        found.append(Finding("its prediction", text))
     if words := prediction_words(result):
-        found.append(words)
+        found.append(Finding("predictions", words, shown=True))
     if len(result.rounds) > 1:
-        found.append(_rounds(result))
+        found.append(Finding("rounds", _rounds(result), shown=True))
     if result.time is not None:
-        found.append(_two_times(result.time))
+        found.append(Finding("its time", _two_times(result.time)))
     if result.by_flops is not None:
-        found.append(_flops(result, result.by_flops))
+        found.append(Finding("by FLOPs alone", _flops(result, result.by_flops)))
     if result.int8 is not None:
-        found.append(int8_words(result.int8))
+        found.append(Finding("int8", int8_words(result.int8), shown=True))
     if result.unprofitable:
         slow = ", ".join(
             f"{layer.name} ({layer.float_ms:.4g} ms float, {layer.binary_ms:.4g} binary)"
             for layer in result.unprofitable
         )
-        found.append(f"layers that are no faster when they are binary on this device: {slow}")
+        text = f"layers that are no faster when they are binary on this device: {slow}"
+        found.append(Finding("what does not pay", text))
     if result.front:
-        found.append(_front(result))
+        found.append(Finding("front", _front(result), shown=True))
     if result.quality:
         quality = result.quality
-        found.append(
+        text = (
             f"cost model over {quality.networks} measured networks: leave-one-out error {quality.error:.1%} on average,"
             f" {quality.worst:.1%} at worst; adding up the layers is off by {quality.sum_error:.1%}"
         )
+        found.append(Finding("the cost model", text))
     if result.steps:
-        found.append(_progression(result))
+        found.append(Finding("layer by layer", _progression(result)))
     if result.row.binary:
-        found.append(f"binary layers have {result.conversion}")
+        found.append(Finding("the binary layers", f"binary layers have {result.conversion}"))
     if result.library_accuracy is not None:
-        found.append(
+        text = (
             f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
             f"the torch model's answer on {result.agreeing} of them"
         )
+        found.append(Finding("the library and torch", text))
     if result.random_accuracy and result.random_ms:
-        found.append(_comparison(result, result.random_accuracy, result.random_ms))
-    found.append(
-        f"{result.folder}: plan.json, model.onnx, report.html; libraries"
-        f" {', '.join(map(str, result.libraries.values()))}"
+        text = _comparison(result, result.random_accuracy, result.random_ms)
+        found.append(Finding("better than chance?", text))
+    libraries = ", ".join(map(str, result.libraries.values()))
+    text = (
+        f"{result.folder / 'report.html'} shows all of this in a browser; the libraries are {libraries}, and model.onnx"
+        " beside them is what b2nn-compile takes for other targets"
     )
+    found.append(Finding("files", text, shown=True))
     return found
 
 
@@ -113,7 +143,7 @@ def _two_times(time: NetworkTime) -> str:
 def _flops(result: SearchResult, other: FlopsChoice) -> str:
     """What FLOPs in place of milliseconds would have come to."""
     head = (
-        f"with FLOPs in place of milliseconds, {len(other.binary)} layers would have become binary"
+        f"with FLOPs in place of milliseconds, {_layers(other.binary, '')} would have become binary"
         f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms{_at(result.quantile)}"
     )
     budget = limit_words(result.budgets[0])
@@ -125,10 +155,15 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
     return f"{head}, within the budget, with a summed harm of {other.harm:.4g} in place of {mine:.4g}"
 
 
+def _layers(names: Sequence[str], kind: str) -> str:
+    """ "1 binary layer", "2 binary layers"."""
+    return f"{len(names)} {kind}layer{'s' * (len(names) != 1)}"
+
+
 def _rounds(result: SearchResult) -> str:
     """What the rounds before the last one delivered, and why they were not the last."""
     earlier = ", ".join(
-        f"{len(each.binary)} binary layers at {each.time.at(result.quantile):.4g} ms ({each.status})"
+        f"{_layers(each.binary, 'binary ')} at {each.time.at(result.quantile):.4g} ms ({each.status})"
         for each in result.rounds[:-1]
     )
     return f"{len(result.rounds)} rounds: libraries that did not keep the budget for certain came first: {earlier}"
@@ -222,6 +257,8 @@ def broken_budgets(result: SearchResult) -> str | None:
 
 
 def _error(error: float) -> str:
+    if abs(error) < 0.0005:
+        return "the prediction was right to 0.1%"
     return f"the prediction was {abs(error):.1%} too {'high' if error > 0 else 'low'}"
 
 

@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 
 def test_words_are_taken_as_they_are() -> None:
     assert Word("method", METHODS).convert("front", None, None) == "front"
-    for word in ("cresnet20", "nets:make_net", "./nets.py:make_net", "timm:resnet18"):
+    for word in ("cresnet20", "nets:make_net", f"{__file__}:test_words_are_taken_as_they_are", "timm:resnet18"):
         assert Network().convert(word, None, None) == word
     for word in ("rpi4", "aarch64", "native"):
         assert Target().convert(word, None, None) == word
@@ -36,6 +36,9 @@ def test_words_are_taken_as_they_are() -> None:
         ),
         (Network(), "resnet-18", r"there is no network 'resnet-18' \(did you mean resnet18\?\)"),
         (Network(), "nets.make_net", r"\(did you mean nets:make_net\?\)"),
+        (Network(), "resnet", r"timm:NAME, or your own as pkg.module:factory or folder/file.py:factory"),
+        (Network(), __file__, r"test_word.py is a file: name the function in it that is meant, such as .*:test_"),
+        (Network(), f"{__file__}:make_net", "test_word.py has no function 'make_net'; it has test_"),
         (Network(), "siamfc", "features, not class scores"),
         (Target(), "rpi44", "rpi44.*rpi4"),
     ],
@@ -48,6 +51,8 @@ def test_words_that_are_none(kind: click.ParamType, word: str, message: str) -> 
 def test_data_is_a_name_a_path_or_a_factory(tmp_path: Path) -> None:
     for word in ("digits", str(tmp_path), "pkg.module:factory"):
         check_data(word, option="--data")
+    with pytest.raises(click.BadParameter, match=r"test_word.py has no function 'photos'"):
+        check_data(f"{__file__}:photos", option="--data")
     with pytest.raises(click.BadParameter, match=r"there is no file or folder 'shape', .*\(did you mean shapes\?\)"):
         check_data("shape", option="--data")
 

@@ -82,8 +82,12 @@ def test_steady_networks_need_the_first_rounds_only() -> None:
 
 def test_only_a_network_that_is_not_precise_enough_goes_on_until_the_most() -> None:
     device, record = Device(wavering=True), BurstRecord("reference", {})
-    measured(device, record, effort=Effort(most=20))
+    heard = measured(device, record, effort=Effort(most=20), phase="mine")
     assert [names for names, _ in device.asked][2:5] == [["quick", "slow"], ["slow"], ["slow"]]
+    again = {call for call in heard if call[-1] == "1 of 2 once more, for precision"}
+    assert again == {("mine", 2 * FIRST_ROUNDS - 1, 2 * FIRST_ROUNDS, "1 of 2 once more, for precision")}
+    assert heard[-1] == ("mine", 2 * FIRST_ROUNDS, 2 * FIRST_ROUNDS)  # not done before it is
+    assert all(done < total for _, done, total, *_ in heard[:-1])
     assert {settings.rounds for _, settings in device.asked} == {SESSION_ROUNDS}
     assert record.bursts("quick") == FIRST_ROUNDS and record.bursts("slow") == 20
     assert record.estimate("slow").precision > 0.02

@@ -51,13 +51,13 @@ def test_all_files_are_listed_with_their_sizes(bundle_for):
     folder = bundle_for("native")
     files = write_bundle(folder)  # again: it replaces its own files
     assert {file.name for file in files} == {path.name for path in folder.iterdir()}
-    assert not {"labels.txt", "example.png"} & {file.name for file in files}  # nothing is known of them
+    assert not {"labels.txt", "example.png", "b2nn-camera.service"} & {file.name for file in files}  # none is known
     assert [file.name for file in files][:3] == [LIBRARY, RUNNER, HEADER]
     for file in files:
         assert file.size_bytes == (folder / file.name).stat().st_size > 0
         assert file.what
         assert f"    {file.name}" in (folder / "README.txt").read_text()
-    for example in ("classify.c", "classify.py"):
+    for example in ("classify.c", "classify.cpp", "CMakeLists.txt", "classify.py"):
         assert (folder / example).read_bytes() == (EXAMPLES / example).read_bytes()
 
 
@@ -80,14 +80,16 @@ def test_what_the_data_mean_is_in_the_bundle(bundle_for, tmp_path):
     text = (tmp_path / "README.txt").read_text()
     assert "    ./b2nn-run example.png\n" in text and "that was not trained on: hot dog." in text
     assert f"    {in_words(photo)}\n" in text and "--labels labels.txt" in text
-    for name in re.findall(r"[\w-]+\.(?:png|txt|py|c|h|so|json)\b", text.partition("If it does not start")[0]):
+    assert (tmp_path / "b2nn-camera.service").read_bytes() == (EXAMPLES / "b2nn-camera.service").read_bytes()
+    named = text.partition("If it does not start")[0]
+    for name in re.findall(r"[\w-]+\.(?:png|txt|py|c|cpp|h|so|json|service)\b", named):
         assert (tmp_path / name).is_file() or name == "manifest.json", name
 
 
 def test_without_a_preprocess_the_readme_promises_no_pictures_and_no_labels(bundle_for):
     text = (bundle_for("native") / "README.txt").read_text()
     assert "does not know how a picture becomes its input, so it takes none" in text and "labels.txt" not in text
-    assert "photo" not in text and "example.png" not in text
+    assert not [word for word in ("photo", "camera", "example.png") if word in text]
 
 
 def test_requirements_name_what_the_board_must_have(bundle_for):
@@ -101,22 +103,25 @@ def test_requirements_name_what_the_board_must_have(bundle_for):
 
 def test_the_commands_of_the_readme_run(bundle_for, x, tmp_path):
     """Copied to another folder, with no Python package and no variable that points back here."""
-    if not shutil.which("cc"):
-        pytest.skip("needs a C compiler; get it with: apt install gcc")
+    for tool in ("cc", "c++", "cmake"):
+        if not shutil.which(tool):
+            pytest.skip(f"needs {tool}; get it with: apt install gcc g++ cmake")
     board = tmp_path / "board"
     shutil.copytree(bundle_for("native"), board)
     np.save(board / "image.npy", x)
     x.tofile(board / "image.f32")
     text = (board / "README.txt").read_text()
-    commands = re.findall(r"^    ((?:\./|cc |python3 ).*)$", text, re.MULTILINE)
-    assert len(commands) == 8
+    commands = re.findall(r"^    ((?:\./|cc |cmake |python3 ).*)$", text, re.MULTILINE)
+    assert len(commands) == 10
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for command in commands:
         done = subprocess.run(
             ["sh", "-c", command], cwd=board, env=environment, check=False, capture_output=True, text=True
         )
         assert (done.returncode, done.stderr) == (0, ""), command
-        if "classify" in command and not command.startswith("cc"):
+        if "./build/" in command:
+            assert done.stdout.split(":")[0] == answer(x).split(":")[0]  # five classes, fewer digits
+        elif "classify" in command and not command.startswith("cc "):
             assert done.stdout == answer(x)
     best = int((expected(x) + 1).argmax())
     (board / "labels.txt").write_text("".join(f"label {i}\n" for i in range(N)))

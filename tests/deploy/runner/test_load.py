@@ -25,8 +25,13 @@ def test_files_that_are_no_library_are_named(net, tmp_path):
         other.write_bytes(content)
         assert (
             refused(net, other)
-            == f"error: {other}: expected the library of a compiled network, but it is no library for Linux"
+            == f"error: {other}: expected the library of a compiled network, or a JPEG, PNG, PPM or PGM file, but it is"
+            " neither"
         )
+    (tmp_path / "photos" / "cats").mkdir(parents=True)
+    text = refused(net, tmp_path / "photos")
+    assert text.startswith(f"error: {tmp_path / 'photos'}: this folder has neither a compiled network ({LIBRARY}) nor")
+    assert text.endswith("name one of the folders in it, if they have them")
     content = (net / LIBRARY).read_bytes()
     for count in (64, 5000, len(content) - 1):  # dlopen itself would be stopped by a signal
         other.write_bytes(content[:count])

@@ -9,7 +9,7 @@ import pytest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.pixels.find_meaning import Given, find_meaning
 from b2nn_tvm.preprocess.onnx_metadata import UNKNOWN, Meaning
-from b2nn_tvm.preprocess.preprocess import Preprocess
+from b2nn_tvm.preprocess.preprocess import Preprocess, Resize
 
 SAID = replace(Preprocess.covering((3, 8, 6), (0.5,) * 3, (0.25,) * 3), input="x")
 INPUTS = {"x": ("float32", (1, 3, 8, 6))}
@@ -37,11 +37,27 @@ def test_what_is_given_comes_first():
     assert found(mean=[0.0], std=[1.0], inputs=two).preprocess.input == "x"  # the only one that may be a picture
 
 
+def test_the_way_to_resize_and_the_order_of_colors_are_as_given():
+    given = found(mean=[0.1, 0.2, 0.3], std=[1.0], resize=9, channels="bgr").preprocess
+    assert (given.resize, given.crop, given.channels) == (Resize("shorter", 9, 9), (8, 6), "bgr")
+    whole = found(Meaning(given), mean=[0.5], std=[1.0], resize="stretch").preprocess
+    assert (whole.resize, whole.crop, whole.channels) == (Resize("stretch", 8, 6), None, "rgb")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"mean": [0.5]}, "mean and std belong together"),
         ({"mean": [0.5, 0.5], "std": [1.0]}, "for each of the 3 channels, but there are 2 and 3"),
+        ({"resize": 256}, "resize and channels go with mean and std: give these, too"),
+        ({"said": Meaning(SAID), "channels": "bgr"}, "resize and channels go with mean and std"),
+        ({"mean": [0.5], "std": [1.0], "resize": "squash"}, "cover, stretch, none, or the pixels of .*'squash'"),
+        ({"mean": [0.5], "std": [1.0], "resize": 7}, "7 pixels is less than the input has, 6x8: give at least 8"),
+        ({"mean": [0.5], "std": [1.0], "channels": "rbg"}, "in the order rgb or bgr, but got 'rbg'"),
+        (
+            {"mean": [0.5], "std": [1.0], "channels": "bgr", "inputs": {"x": ("float32", (1, 1, 8, 6))}},
+            "the input 'x' is gray and has no order of channels",
+        ),
         ({"labels": ["a", "b", "c"]}, r"there are 3 names, and the outputs are 'boxes' of float32 1x4x9, 'scores'"),
         (
             {"mean": [0.5], "std": [1.0], "inputs": {**INPUTS, "y": ("float32", (1, 1, 2, 2))}},

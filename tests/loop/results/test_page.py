@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
 from b2nn_tvm.loop.front import FrontPoint
 from b2nn_tvm.loop.results.page import page
+from b2nn_tvm.loop.results.report_lines import findings
 from b2nn_tvm.loop.results.result import SearchResult
 
 
@@ -71,6 +73,16 @@ def test_every_precision_has_a_colour_of_its_own(result: SearchResult) -> None:
     colours = re.findall(r"--precision-\d: (#\w+);", text)
     assert len(set(colours)) == 6  # three precisions, light and dark
     assert ">int4</span>" in text and ">int4 ms</th>" in text
+
+
+def test_what_the_page_shows_elsewhere_is_not_said_again(result: SearchResult, text: str) -> None:
+    (listed,) = re.findall(r'<dl class="findings">(.*?)</dl>', text, re.DOTALL)
+    said = [re.sub(r"<.*?>", "", each) for each in re.findall(r"<dd>(.*?)</dd>", listed)]
+    expected = [each for each in findings(result) if not each.shown]
+    assert [unescape(each) for each in said] == [f"{each.text[0].upper()}{each.text[1:]}." for each in expected]
+    assert any("interval 1.88 to 1.92" in each for each in said) and len(said) > 3
+    assert not any("plan.json" in each or "achieved" in each or "median error" in each for each in said)
+    assert "median error" in text and 'href="plan.json"' in text and "of 2 ms ✓" in text  # they are elsewhere
 
 
 def test_a_budget_that_is_not_kept_is_red_or_open_in_the_heading(result: SearchResult) -> None:

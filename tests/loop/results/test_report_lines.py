@@ -30,6 +30,11 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
     assert "exceeded by 5.0%" in "\n".join(lines(replace(result, achieved=2.1)))
 
 
+def test_a_prediction_that_is_right_is_neither_high_nor_low(result: SearchResult) -> None:
+    right = replace(result, predicted=1.9001, measured_ms=1.9, achieved=1.9)
+    assert "the prediction was right to 0.1%" in "\n".join(lines(right))
+
+
 def test_an_accuracy_outside_of_the_interval_is_above_or_below_it(result: SearchResult) -> None:
     close = replace(result, random_accuracy=Interval(0.91, 0.03, 2))
     assert "mixed 95.00 % is above the mean 91.00 ± 3.00 %" in "\n".join(lines(close))
@@ -55,7 +60,7 @@ def test_rounds_before_the_last_one_are_told(result: SearchResult) -> None:
     (last,) = result.rounds
     first = replace(last, time=replace(last.time, ms=2.2), status="over")
     text = "\n".join(lines(replace(result, rounds=(first, last))))
-    assert "2 rounds" in text and "1 binary layers at 2.2 ms (over)" in text
+    assert "2 rounds" in text and "1 binary layer at 2.2 ms (over)" in text
 
 
 def test_random_choices_of_another_time_are_said_to_be(result: SearchResult) -> None:
@@ -149,7 +154,7 @@ def test_both_times_of_the_delivered_library_are_said(result: SearchResult) -> N
 def test_what_flops_would_have_chosen_is_measured(result: SearchResult) -> None:
     over = FlopsChoice(("block.conv2",), 2.5e6, 2.2, 0.5, keeps=False)
     (line,) = (line for line in lines(replace(result, by_flops=over)) if "FLOPs in place of milliseconds" in line)
-    assert "1 layers would have become binary (2.50 MFLOPs): measured 2.2 ms, 10.0% over the budget of 2 ms" in line
+    assert "1 layer would have become binary (2.50 MFLOPs): measured 2.2 ms, 10.0% over the budget of 2 ms" in line
     near = "\n".join(lines(replace(result, by_flops=replace(over, measured_ms=1.99))))
     assert "measured 1.99 ms, and the interval of this time reaches over the budget of 2 ms" in near
     within = replace(over, measured_ms=1.7, keeps=True)

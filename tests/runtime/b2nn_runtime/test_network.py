@@ -87,8 +87,10 @@ def test_what_does_not_fit_is_refused(copy):
 
 
 def test_folders_without_a_network_are_refused(copy, tmp_path):
-    with pytest.raises(RuntimeFault, match="but cannot read its manifest.json: No such file"):
+    with pytest.raises(RuntimeFault, match=f"cannot read its manifest.json: No such file or directory; try {copy}"):
         load(tmp_path)
+    with pytest.raises(RuntimeFault, match="No such file or directory$"):
+        load(copy / "absent")
     (copy / "manifest.json").write_text("{")
     with pytest.raises(RuntimeFault, match="the manifest is damaged"):
         load(copy)

@@ -64,6 +64,7 @@ def test_what_is_no_image_is_refused(tmp_path):
     for wrong, message in (
         (tmp_path / "text.jpg", "text.jpg: not a readable image"),
         (tmp_path / "none.png", "none.png: not a readable image"),
+        (tmp_path, "expected an image, but this is a folder; give the files in it"),
         (3, "expected a path, an image of Pillow or an array of uint8, but got int"),
     ):
         with pytest.raises(RuntimeFault, match=message):

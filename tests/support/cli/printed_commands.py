@@ -40,6 +40,8 @@ def in_python(path: Path, source: str) -> Iterator[Printed]:
         for row in rest.splitlines():
             if row.strip().startswith("./b2nn-"):
                 yield Printed(place, _split(row), whole=True)
+            elif row.strip().startswith("cmake "):
+                continue  # its options are its own
             else:
                 yield from _in_prose(place, row)
 
@@ -48,9 +50,10 @@ def in_page(path: Path, text: str) -> Iterator[Printed]:
     """The command lines in the blocks of a page, and the quoted ones in its text."""
     for block in (block for language, block in _FENCED.findall(text) if language in ("", "sh")):
         for row in block.replace("\\\n", " ").splitlines():
-            if command := re.match(r"\s*(?:ssh \S+ )?((?:\S*/)?b2nn-[a-z]+\s.*)", row):
-                yield Printed(str(path), _split(command.group(1)), whole=True)
-    for quoted in _quotations(_FENCED.sub("", text)):
+            for part in re.split(r"\s(?:\||&&)\s", _by_name(row)):
+                if command := re.match(r"\s*(?:ssh \S+ )?((?:\S*/)?b2nn-[a-z]+(?:\s.*|$))", part):
+                    yield Printed(str(path), _split(command.group(1)), whole=True)
+    for quoted in map(_by_name, _quotations(_FENCED.sub("", text))):
         if _NAME.match(quoted):
             yield Printed(str(path), _split(quoted))
         elif quoted.startswith("--"):
@@ -66,6 +69,11 @@ def installs(text: str) -> list[str]:
 def make_targets(text: str) -> list[str]:
     """The targets of make in quotes."""
     return [found[1] for quoted in _quotations(text) if (found := re.match(r"make ([a-z-]+)", quoted))]
+
+
+def _by_name(row: str) -> str:
+    """``b2nn search ...`` and ``python -m b2nn_tvm search ...`` as ``b2nn-search ...``."""
+    return re.sub(r"^(\s*)(?:b2nn|python3? -m b2nn_tvm) ([a-z]+)\b", r"\1b2nn-\2", row)
 
 
 def _literals(tree: ast.AST) -> Iterator[tuple[int, str]]:
