@@ -12,7 +12,7 @@ import click
 from b2nn_tvm.version import __version__
 
 # The order of the help: from a network to a library, then what serves it.
-COMMANDS = ("search", "compile", "profile", "device", "study")
+COMMANDS = ("search", "compile", "profile", "device", "study", "env")
 
 
 class Commands(click.Group):
