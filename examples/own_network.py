@@ -1,7 +1,7 @@
 """A network of your own, from float to a library that keeps a budget: python examples/own_network.py
 
-The example takes about half a minute on the built-in digits. A real network trains longer, or is trained already: then
-leave out float_epochs.
+The example takes about 30 seconds on two cores, on the built-in digits. A real network trains longer, or is trained
+already: then leave out float_epochs.
 """
 
 import b2nn_tvm  # before torch, whose idle threads then sleep

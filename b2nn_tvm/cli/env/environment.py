@@ -102,7 +102,7 @@ def read_environment() -> Environment:
         runs=runs,
         compilers={name: readiness(get(name)).compiler for name in ((NATIVE, CROSS) if target else (CROSS,))},
         cache=str(cache),
-        cache_mib=round(sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) / 2**20, 1),
+        cache_mib=round(sum(map(_size, cache.rglob("*"))) / 2**20, 1),
         settings={name: os.environ[name] for name in VARIABLES if name in os.environ},
         packages=read_packages(),
     )
@@ -180,3 +180,11 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
+
+
+def _size(path: Path) -> int:
+    """The bytes of a file; 0 for a folder, and for a file that another process has removed meanwhile."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
