@@ -8,6 +8,7 @@ then adds the extra "search" and runs the fast tests of this checkout. A word "r
 .ci/smoke_runtime.py, with b2nn-runtime and that numpy alone; it needs the library that a word before it has left.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def environment(python: str, folder: Path, *packages: str, constraints: list[str
 
 def run(*command: object, cwd: Path = ROOT, path: Path | None = None) -> None:
     words = list(map(str, command))
-    before = {"PATH": f"{path}:/usr/bin:/bin"} if path else None
+    before = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"} if path else None
     if subprocess.run(words, cwd=cwd, check=False, env=before).returncode:
         sys.exit(f"error: {' '.join(words)} failed in {cwd}")
 

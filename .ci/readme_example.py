@@ -5,6 +5,7 @@
 All of it may take ten minutes on two cores, downloads included.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def main(wheel: Path) -> None:
         folder, begin, steps = Path(name), time.monotonic(), []
         (folder / "example.py").write_text(code, encoding="utf-8")
         own = folder / "venv" / "bin" / "python"
-        environment = {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(folder / "cache")}
+        environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
         for what, command, variables in (
             ("python -m venv", (sys.executable, "-m", "venv", folder / "venv"), None),
             (

@@ -30,11 +30,11 @@ def scripts() -> dict[str, str]:
 
 
 def demo() -> list[str]:
-    """The words of the quick demo's command, without the program."""
+    """The words of the quick demo's command, without the program, for any working folder."""
     make = ["make", "--no-print-directory", "--dry-run", "demo-quick"]
     words = subprocess.check_output(make, cwd=ROOT, text=True).splitlines()[-1].split()
     assert words[0].endswith("b2nn-search"), words
-    return words[1:]
+    return [f"{ROOT}/{word}" if (ROOT / word.partition(":")[0]).is_file() else word for word in words[1:]]
 
 
 def stated() -> dict[str, int]:
