@@ -10,8 +10,8 @@ PIP_ARGS ?=
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
-    llvm-tools ssh-server browser larq larq-oracle surveys timm fuzz screenshots wheel runtime-wheel clean
+.PHONY: help setup demo demo-quick examples check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
+    llvm-tools ssh-server browser larq larq-oracle surveys timm fuzz screenshots wheel runtime-wheel pythons clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: setup ## run the whole loop on a small data set into build/demo (about 5 to 12 minutes on two cores; resumes)
 	$(BIN)/b2nn-search --model cresnet20 --data digits --float-epochs 12 --epochs 3 --compare 5 --also arm -o build/demo
+
+demo-quick: setup ## the same with a smaller network, few epochs and nothing to compare with (about 30 seconds on two cores)
+	$(BIN)/b2nn-search --model examples/own_network.py:Net --data digits --float-epochs 2 --epochs 2 --compare 0 --masks 0 -o build/demo-quick
+
+examples: setup ## run every example as a new user does, and say how long each took (three minutes)
+	$(BIN)/python .ci/time_examples.py
 
 # The parts of the check run side by side: the type checker keeps one core busy, the tests keep the other busy.
 check: setup tree ## check what every change must pass: style, format, types, import law, fast tests (a minute)
@@ -144,12 +150,18 @@ $(LARQ)/.converter: $(LARQ)/.oracle
 	$(LARQ_PIP) larq-compute-engine tensorflow-cpu
 	touch $@
 
-wheel: setup ## build the wheel, into dist
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+# The same commit gives the same bytes, whatever the checkout is like.
+wheel: setup ## build the wheel and the sdist, into dist
+	$(BIN)/python .ci/build_dist.py . dist
 
-runtime-wheel: setup ## build the wheel of b2nn-runtime, which runs networks on boards from Python, into dist
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist ./runtime
-	rm -rf runtime/build
+runtime-wheel: setup ## build those of b2nn-runtime, which runs networks on boards from Python, into dist
+	$(BIN)/python .ci/build_dist.py runtime dist
+
+# One word for each environment, as .ci/pythons.py takes them, such as newest:python3.13.
+PYTHONS ?= oldest:python3.11
+
+pythons: wheel runtime-wheel ## try both wheels under the Pythons of PYTHONS, with the oldest or newest packages allowed
+	$(BIN)/python .ci/pythons.py dist build/pythons $(PYTHONS)
 
 clean: ## remove the results of the other targets, but not .venv
 	rm -rf build dist *.egg-info

@@ -1,5 +1,5 @@
 """With only the wheel installed: the commands answer, and a small network is compiled, run, measured and
-cross-built.
+cross-built. A library that takes photos is left in the folder "photo", for smoke_runtime.py.
 """
 
 import importlib.util
@@ -41,8 +41,18 @@ def save_network(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
 
 
+def save_photo_network(path: Path) -> None:
+    """The mean of each color as the score of its class."""
+    tensor = lambda name, sides: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, *sides])
+    node = helper.make_node("GlobalAveragePool", ["input"], ["output"])
+    graph = helper.make_graph([node], "photo", [tensor("input", (40, 50))], [tensor("output", (1, 1))])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+
+
 for name in ("b2nn-compile", "b2nn-profile", "b2nn-device", "b2nn-search"):
     assert "Usage" in command(name, "--help")
+packages = {package["name"]: package["version"] for package in json.loads(command("b2nn-env", "--json"))["packages"]}
+assert packages["numpy"] == np.__version__ and packages["torch"] == "", packages
 save_network(Path("smoke.onnx"))
 rows = json.loads(command("b2nn-compile", "smoke.onnx", "--target", "native", "-o", "native", "--json"))["layers"]
 assert [row["precision"] for row in rows if row["name"] == "conv"] == ["binary"], rows
@@ -56,4 +66,8 @@ np.testing.assert_array_equal(b2nn_tvm.load("native").run({"input": image})["out
 np.save("image.npy", image)
 command("native/b2nn-run", "--input", "image.npy", "--output", "output.npy")
 np.testing.assert_array_equal(np.load("output.npy"), expected)
+
+save_photo_network(Path("photo.onnx"))
+Path("labels.txt").write_text("red\ngreen\nblue\n")
+command("b2nn-compile", "photo.onnx", "--mean", "0.5", "--std", "0.25", "--labels", "labels.txt", "-o", "photo")
 print("smoke: passed")

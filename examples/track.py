@@ -1,7 +1,8 @@
 """A tracker from videos on disk to compiled libraries: python examples/track.py [FOLDER]
 
 FOLDER is a data set in GOT-10k's layout. Without it, small videos of moving patches are written and used, which takes
-about a minute. For a real data set, use siamfc() as it is, crops of 127 and 255 pixels, and far more pairs and epochs.
+about 60 seconds on two cores. For a real data set, use siamfc() as it is, crops of 127 and 255 pixels, and far more
+pairs and epochs.
 """
 
 import b2nn_tvm  # before torch, whose idle threads then sleep

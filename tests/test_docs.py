@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 COMMON = {"--config", "-q", "--quiet", "-v", "--verbose", "--debug", "--version"}  # of all commands
-COMMANDS = ("compile", "profile", "device", "search", "study")
+COMMANDS = ("compile", "profile", "device", "search", "study", "env")
 
 
 def section(command: str) -> str:

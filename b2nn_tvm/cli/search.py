@@ -115,6 +115,14 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     help="Measure until a network's undisturbed time is known to this share of it.",
 )
 @click.option(
+    "--masks",
+    default=MASKS,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Networks with layers binary at random that are measured to predict times better.",
+)
+@click.option(
     "--costs",
     metavar="FILE",
     help="Take the times of layers from this costs.json of the same kind of device, where it has them.",
@@ -226,7 +234,7 @@ def _whole(given: Mapping[str, Any]) -> WholeSearch:
     return WholeSearch(
         float_epochs=(0 if trained else FLOAT_EPOCHS) if float_epochs is None else float_epochs,
         epochs=given["epochs"],
-        masks=MASKS,
+        masks=given["masks"],
         scores=given["plan"] is None and given["progressive"] in (None, "scores"),
         compare=given["compare"] + given["front"],
     )

@@ -19,7 +19,7 @@ import click
 
 from b2nn_tvm.words.choices import did_you_mean
 
-COMMANDS = ("search", "compile", "profile", "device", "study")
+COMMANDS = ("search", "compile", "profile", "device", "study", "env")
 
 
 def config_option(command: click.Command) -> click.Option:
