@@ -49,7 +49,9 @@ from b2nn_tvm.passes.layout.sort_norm_axes import SortNormAxes
 from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.passes.lower.lower_extrema import LowerExtrema
+from b2nn_tvm.passes.lower.lower_int8 import LowerInt8
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
+from b2nn_tvm.passes.lower.store_codes import StoreCodes
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.tvm_internals.error_kinds import keep_error_kinds
@@ -128,10 +130,12 @@ def lower_binary(context: CompileContext) -> tuple[Pass, ...]:
 
 
 def lower_float(context: CompileContext) -> tuple[Pass, ...]:
-    """Float layers become this project's operators, all other ones TVM's, and neighbours are fused into one
+    """8-bit layers and float layers become this project's operators, all other ones TVM's, and neighbours are fused into one
     function.
     """
     return (
+        StoreCodes(context),
+        LowerInt8(context),
         LowerMaxPool2d(context),
         LowerConv2d(context),
         LowerExtrema(context),
