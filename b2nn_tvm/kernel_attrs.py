@@ -25,8 +25,9 @@ NOTED_OPERATIONS, NOTED_ROLES = "b2nn.noted_operations", "b2nn.noted_roles"
 ROLE = "b2nn.role"
 OPERATIONS = "b2nn.operations"  # the operations that were fused into it, in order, in the words that tables show
 PADDING = "b2nn.padding"  # of a function that packs whole images: (top, left, bottom, right, pad value)
-PAD = "b2nn.pad"  # of a function that does nothing but pad an image with zeros: (top, left, bottom, right)
-BORDER = "b2nn.border"  # of a function that has to zero the border of its last output: (top, left, bottom, right)
+PAD = "b2nn.pad"  # of a function that does nothing but pad an image: (top, left, bottom, right)
+BORDER = "b2nn.border"  # of a function that has to fill the border of its last output: (top, left, bottom, right)
+PAD_VALUE = "b2nn.pad_value"  # the whole number that PAD or BORDER is about; 0 where a function has no such attribute
 # Of a function that writes its last output inside a border (top, left, bottom, right) of zeros, not touched by it.
 BORDERED = "b2nn.bordered_output"
 GEOMETRY = "b2nn.geometry"  # of a function whose loops are written by hand: numbers by name, for its schedule
@@ -64,6 +65,11 @@ def role_of(attrs: Mapping[str, Any] | None) -> Role | None:
 def role_of_fused(roles: set[Role | None]) -> Role | None:
     """The role of a function that was fused from functions with these ``roles``."""
     return next((role for role in Role if role in roles), None)
+
+
+def pad_value_of(attrs: Mapping[str, Any] | None) -> int:
+    """The number with which a function pads, or fills its border."""
+    return int((attrs or {}).get(PAD_VALUE, 0))
 
 
 def operations_of(attrs: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
 PARALLEL_PARTS_UPDATES = 1 << 17
 # The functions that are not scheduled step by step, but replaced by loops that were written by hand.
 _WRITTEN = {Role.PACK_SIGNS: pack_signs_loops, Role.POOL_BITS: pool_bits_loops}
-UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
+UNITS = ("neon", "neon_dotprod", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
 
 def vector_unit_named(name: str) -> VectorUnit:

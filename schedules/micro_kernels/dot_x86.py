@@ -1,12 +1,11 @@
-"""The sum of a tile of an 8-bit convolution on x86-64: words of 32 bits of the image, which hold two or four codes each,
+"""The sum of a tile of an 8-bit convolution on x86-64: words of 32 bits of the image, which hold two or four codes,
 by vectors of as many weights of each filter.
 
     for each kernel row, for each run of neighbouring words:
         load a vector of weights of each block of filters; broadcast a word of each pixel; multiply and add in int32
 
 VNNI adds the products of four unsigned codes by four signed weights (vpdpbusd). Without it codes and weights are
-widened to 16 bits, and pairs of products are added (vpmaddwd), which cannot saturate; vpmaddubsw can. Three
-instructions of other forms would do the same with 8 bits, and are not faster.
+widened to 16 bits, and pairs of products are added (vpmaddwd), which cannot saturate; vpmaddubsw can.
 
 All registers hold sums but the last ones: a word, a product where one is needed, and weights. Weights that find no
 register are read from memory with each word.
@@ -85,7 +84,9 @@ class X86DotKernel(MicroKernel):
         """Emit the products of ``count`` words of each pixel, and let the pointers advance."""
         size = WORD * self.tile.lanes
         for number in range(count):
-            places = [f"{block * self.tile.block_bytes + number * size}({WEIGHTS})" for block in range(self.tile.blocks)]
+            places = [
+                f"{block * self.tile.block_bytes + number * size}({WEIGHTS})" for block in range(self.tile.blocks)
+            ]
             self.emit(*(f"{self.move} {place}, {register}" for place, register in zip(places, self._held)))
             places[: len(self._held)] = self._held
             for offset, sums in zip(self.tile.pixels, self._sums, strict=True):

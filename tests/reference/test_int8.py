@@ -44,9 +44,7 @@ def test_it_is_the_sum_of_all_products(image, filters, stride, padding, dilation
     rng, limits = np.random.default_rng(0), np.iinfo(dtype)
     x = rng.integers(limits.min, limits.max + 1, image).astype(dtype)
     weight = rng.integers(-127, 128, filters).astype(np.int8)
-    found = int8_conv2d(
-        x, weight, zero=zero, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    found = int8_conv2d(x, weight, zero=zero, stride=stride, padding=padding, dilation=dilation, groups=groups)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, by_loops(x, weight, zero, stride, padding, dilation, groups))
 

@@ -1,5 +1,5 @@
-"""Lower convolutions (NHWC) and dense layers of 8-bit codes by 8-bit weights to sums of integers, with weights packed at
-compile time.
+"""Lower convolutions (NHWC) and dense layers of 8-bit codes by 8-bit weights to sums of integers, with weights packed
+at compile time.
 
     nn.conv2d((astype(q, "float32") - z) * s, w const)
         ->  call_tir(pad q with z) where padded, or where the channels do not fill words;
@@ -17,7 +17,7 @@ import numpy as np
 import tvm
 from tvm import relax, te, topi
 
-from b2nn_tvm.kernel_attrs import PAD, ROLE, Role
+from b2nn_tvm.kernel_attrs import PAD, PAD_VALUE, ROLE, Role
 from b2nn_tvm.ops.int8_conv2d import int8_conv2d, int8_depthwise_conv2d, pack_int8_weights
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
@@ -87,13 +87,9 @@ class _Lowering:
             compute, name = lambda x, w: int8_conv2d(x, w, workload=workload), "int8_conv2d"
         weight = self._enter(packed, layer, "conv2d", workload.key)
         x = self._pad(codes, workload.padding, zero, run, context)
-        return context.call_te(
-            compute, x, weight, name=name, pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE, attrs=attrs
-        )
+        return context.call_te(compute, x, weight, name=name, pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE, attrs=attrs)
 
-    def _dense(
-        self, call: relax.Call, codes: relax.Expr, layer: QuantizedLayer, context: RewriteContext
-    ) -> relax.Expr:
+    def _dense(self, call: relax.Call, codes: relax.Expr, layer: QuantizedLayer, context: RewriteContext) -> relax.Expr:
         """A dense layer is a 1x1 convolution over an image of one row."""
         (*outer, inputs), outputs = shape(codes), len(layer.weight)
         rows = math.prod(outer)
@@ -135,7 +131,7 @@ class _Lowering:
         if key not in self._padded:
             top, left, bottom, right = padding
             pad = lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, more], float(zero), name="pad_input")
-            attrs = {ROLE: str(Role.PAD_INPUT)} | ({} if zero or more else {PAD: padding})
+            attrs = {ROLE: str(Role.PAD_INPUT)} | ({} if more else {PAD: padding, PAD_VALUE: zero})
             self._padded[key] = context.emit(context.call_te(pad, x, name="pad_input", attrs=attrs))
         return self._padded[key]
 

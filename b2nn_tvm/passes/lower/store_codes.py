@@ -3,8 +3,8 @@
     c = R.clip(R.round(x / s) + z, 0, 255);  conv2d((c - z) * s, w)
         ->  q = R.astype(c, "uint8");  c' = R.astype(q, "float32");  conv2d((c' - z) * s, w)
 
-All readers of the codes read c', and so the memory of q: the cast to bytes becomes the end of the function that computes
-the codes, and the cast back a part of the functions that read them.
+All readers of the codes read c', and so the memory of q: the cast to bytes becomes the end of the function that
+computes the codes, and the cast back a part of the functions that read them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV
 from b2nn_tvm.passes.framework.recorder import layer_weight
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
-from b2nn_tvm.passes.patterns.quantized_layer import QuantizedLayer, match_quantized_layer
+from b2nn_tvm.passes.patterns.quantized_layer import (
+    QuantizedInput,
+    QuantizedLayer,
+    match_quantized_input,
+    match_quantized_layer,
+)
 from b2nn_tvm.passes.patterns.whole_numbers import Range
 from b2nn_tvm.relax_query import Definition, calls, definitions, dtype, op_name
 
@@ -43,16 +48,21 @@ class StoreCodes(CompilerPass):
 
 
 def _codes(function: relax.Function, layout: CodeLayout) -> dict[relax.Var, Range]:
-    """The variables of codes that 8-bit layers read and that are no such cast already, with their ranges."""
+    """The variables of codes that 8-bit layers read and that are no such cast already, with their ranges; where there
+    are such layers, those that are pooled, too.
+    """
     definition = definitions(function)
-    found: dict[relax.Var, Range] = {}
+    found: list[QuantizedInput] = []
+    pooled: list[QuantizedInput] = []
     for _, call in calls(function):
-        if op_name(call) not in ("relax.nn.conv2d", "relax.matmul"):
-            continue
-        layer = match_quantized_layer(call, layer_weight(call), definition)
-        if isinstance(layer, QuantizedLayer) and stored_codes(layer.input.codes, layout, definition) is None:
-            found[layer.input.codes] = layer.input.values
-    return found
+        if op_name(call) in ("relax.nn.conv2d", "relax.matmul"):
+            layer = match_quantized_layer(call, layer_weight(call), definition)
+            found += [layer.input] if isinstance(layer, QuantizedLayer) else []
+        elif op_name(call) == "relax.nn.max_pool2d":
+            data = match_quantized_input(call.args[0], definition)
+            pooled += [data] if data is not None and not data.moves else []
+    inputs = [*found, *pooled] if found else []
+    return {each.codes: each.values for each in inputs if stored_codes(each.codes, layout, definition) is None}
 
 
 def stored_codes(codes: relax.Expr, layout: CodeLayout, definition: Definition) -> relax.Expr | None:

@@ -1,5 +1,5 @@
-"""A layer of 8-bit codes by 8-bit weights: a convolution or a dense layer whose input is codes times a scale, less a zero
-point, and whose weights are whole numbers times one scale per output channel.
+"""A layer of 8-bit codes by 8-bit weights: a convolution or a dense layer whose input is codes less a zero point, times
+a scale, and whose weights are whole numbers times one scale per output channel.
 
     conv2d((codes - z) * s, q * t[o])  =  s * t[o] * conv2d(codes - z, q)
 """
@@ -75,10 +75,9 @@ def match_quantized_input(expr: relax.Expr, definition: Definition) -> Quantized
     scale, offset, moves = 1.0, 0.0, []
     for _ in range(_LONGEST):
         call = definition(expr)
-        step = _affine(call, definition)
+        step = affine_step(call, definition)
         if step is not None:
-            expr, (factor, shift) = step[0], step[1:]
-            scale, offset = scale * factor, offset + scale * shift
+            expr, scale, offset = step.x, scale * step.factor, offset + scale * step.shift
         elif op_name(call) in MOVES:
             moves.append(call)
             expr = call.args[0]
@@ -91,19 +90,28 @@ def match_quantized_input(expr: relax.Expr, definition: Definition) -> Quantized
     return QuantizedInput(expr, values, scale, round(zero) if abs(zero - round(zero)) < _NEAR else zero, tuple(moves))
 
 
-def _affine(call: relax.Expr, definition: Definition) -> tuple[relax.Expr, float, float] | None:
-    """(x, factor, shift) of a call that is x * factor + shift with one number each; None for others."""
+@dataclass(frozen=True, eq=False)
+class AffineStep:
+    """``x * factor + shift``, with one number each; x is the operand ``place`` of the call."""
+
+    x: relax.Expr
+    factor: float
+    shift: float
+    place: int
+
+
+def affine_step(call: relax.Expr, definition: Definition) -> AffineStep | None:
+    """The parts of a call that multiplies by a number or adds one; None for others."""
     name = op_name(call)
     if name not in ("relax.multiply", "relax.divide", "relax.add", "relax.subtract") or dtype(call) != "float32":
         return None
     left, right = (constant(definition(arg)) is not None for arg in call.args)
     if left == right or (left and name in ("relax.divide", "relax.subtract")):
         return None
-    x, number = (call.args[1], call.args[0]) if left else (call.args[0], call.args[1])
-    value = uniform(definition(number))
+    x, value = call.args[int(left)], uniform(definition(call.args[1 - int(left)]))
     if value is None:
         return None
     one = float(value)
     if name in ("relax.add", "relax.subtract"):
-        return x, 1.0, one if name == "relax.add" else -one
-    return (x, one if name == "relax.multiply" else 1 / one, 0.0) if one else None
+        return AffineStep(x, 1.0, one if name == "relax.add" else -one, int(left))
+    return AffineStep(x, one if name == "relax.multiply" else 1 / one, 0.0, int(left)) if one else None

@@ -53,7 +53,10 @@ def check_sums(
     x = rng.integers(low, low + 256, (workload.batch, workload.in_channels, workload.in_height, workload.in_width))
     weight = rng.integers(-127, 128, (workload.out_channels, workload.in_channels // workload.groups, *workload.kernel))
     if extreme:
-        x, weight = np.full_like(x, low + 255), np.where(np.arange(len(weight)) % 2, -127, 127)[:, None, None, None] + 0 * weight
+        x, weight = (
+            np.full_like(x, low + 255),
+            np.where(np.arange(len(weight)) % 2, -127, 127)[:, None, None, None] + 0 * weight,
+        )
     zero = int(rng.integers(low, low + 256)) if any(workload.padding) else low
     x8 = x.astype("int8" if codes.dtype == "int8" else "uint8")
     geometry = {"stride": workload.stride, "padding": workload.padding, "dilation": workload.dilation}
