@@ -132,8 +132,8 @@ def lower_binary(context: CompileContext) -> tuple[Pass, ...]:
 
 
 def lower_float(context: CompileContext) -> tuple[Pass, ...]:
-    """8-bit layers and float layers become this project's operators, all other ones TVM's, and neighbours are fused into
-    one function.
+    """Layers of 8 bits and of floats become this project's operators, all other ones TVM's, and neighbours are fused
+    into one function.
     """
     return (
         StoreCodes(context),

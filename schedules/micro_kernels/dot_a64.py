@@ -1,5 +1,5 @@
-"""The 8-bit micro-kernel in A64 with the dot products of Armv8.2 (``sdot``): the order of the float one, in which a word
-is four signed codes of a pixel, and a vector of weights holds four of each of four filters.
+"""The 8-bit micro-kernel in A64 with the dot products of Armv8.2 (``sdot``): the order of the float one, in which a
+word is four signed codes of a pixel, and a vector of weights holds four of each of four filters.
 """
 
 from __future__ import annotations

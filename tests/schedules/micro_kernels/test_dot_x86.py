@@ -12,12 +12,8 @@ from tests.support.ops.codes import int8_conv
 from tests.support.schedules.assembly import innermost_loop
 from tests.support.schedules.compiled import STAGES, assembly
 
-# The products of a whole register, and how many of them there are for each word of a pixel and block.
-PRODUCTS = {
-    "x86": (r"vpmaddwd .*%ymm", 1),
-    "x86-avx512": (r"vpmaddwd .*%zmm", 1),
-    "x86-vpopcntdq": (r"vpdpbusd .*%zmm", 1),
-}
+# The products of a whole register.
+PRODUCTS = {"x86": r"vpmaddwd .*%ymm", "x86-avx512": r"vpmaddwd .*%zmm", "x86-vpopcntdq": r"vpdpbusd .*%zmm"}
 POINTWISE = ConvWorkload(1, 256, 14, 14, 256, (1, 1))
 
 
@@ -71,8 +67,8 @@ def test_runs_and_rows_move_the_image_on():
 @pytest.mark.parametrize("isa", PRODUCTS)
 def test_layers_are_sums_of_products_of_whole_registers(isa):
     for workload in (*STAGES.values(), POINTWISE):
-        loop = innermost_loop(assembly(isa, int8_conv, workload), PRODUCTS[isa][0])
-        count = loop.count(PRODUCTS[isa][0])
+        loop = innermost_loop(assembly(isa, int8_conv, workload), PRODUCTS[isa])
+        count = loop.count(PRODUCTS[isa])
         broadcasts = loop.count("vpbroadcastd")
         assert count >= 20 and broadcasts <= count / 2
         assert len(loop.instructions) <= count * (2 if isa != "x86-vpopcntdq" else 1) + broadcasts + 12
