@@ -49,7 +49,9 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> t
 
 
 def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, lanes: int) -> te.Tensor:
-    """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight [kh, kw, C]; ``lanes`` divides C."""
+    """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight int16 [kh, kw, C]; ``lanes`` divides
+    C.
+    """
     kernel_height, kernel_width, channels = (int(extent) for extent in weight.shape)
     kh = te.reduce_axis((0, kernel_height), "kh")
     kw = te.reduce_axis((0, kernel_width), "kw")
@@ -57,7 +59,7 @@ def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWork
 
     def product(n: Var, h: Var, w: Var, c: Var) -> Expr:
         code = x[n, h * sh + kh * dh, w * sw + kw * dw, c].astype("int16")
-        return (code * weight[kh, kw, c].astype("int16")).astype("int32")
+        return (code * weight[kh, kw, c]).astype("int32")
 
     return te.compute(
         (workload.batch, workload.out_height, workload.out_width, channels),

@@ -1,4 +1,4 @@
-"""Quantized networks compiled for this machine's targets: which layers are int8, and the codes that onnxruntime gives."""
+"""Quantized networks compiled for this machine: their layers are int8, and give the codes that onnxruntime gives."""
 
 from __future__ import annotations
 

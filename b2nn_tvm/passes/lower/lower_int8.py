@@ -79,7 +79,7 @@ class _Lowering:
         attrs = {ROLE: str(Role.CONVOLUTION)}
         if workload.groups == workload.in_channels == workload.out_channels > 1:
             lanes = self._layout.group_lanes(workload.out_channels)
-            packed = np.ascontiguousarray(layer.weight[:, 0].transpose(1, 2, 0).astype(self._layout.codes.weights))
+            packed = np.ascontiguousarray(layer.weight[:, 0].transpose(1, 2, 0).astype(np.int16))
             compute = lambda x, w: int8_depthwise_conv2d(x, w, workload=workload, lanes=lanes)
             attrs, run, name = {ROLE: str(Role.DEPTHWISE_CONVOLUTION)}, 1, "int8_depthwise_conv2d"
         else:

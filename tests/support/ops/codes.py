@@ -31,7 +31,7 @@ def int8_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
     shape = (workload.batch, workload.in_height + top + bottom, workload.in_width + left + right, channels)
     x = te.placeholder(shape, codes.dtype, name="x")
     if workload.groups == workload.in_channels == workload.out_channels > 1:
-        weight = te.placeholder((*workload.kernel, channels), codes.weights, name="w")
+        weight = te.placeholder((*workload.kernel, channels), "int16", name="w")
         return te.create_prim_func([x, weight, int8_depthwise_conv2d(x, weight, workload=workload, lanes=lanes)])
     blocks, per_group = -(-workload.out_channels // lanes), channels // workload.groups
     packed = (blocks, *workload.kernel, per_group // codes.run, lanes, codes.run)
@@ -65,7 +65,7 @@ def check_sums(
     image = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero)
     image = np.pad(image, ((0, 0), (0, 0), (0, 0), (0, -workload.in_channels % codes.run)), constant_values=low + 3)
     if workload.groups == workload.in_channels == workload.out_channels > 1:
-        packed = weight[:, 0].transpose(1, 2, 0).astype(codes.weights)
+        packed = weight[:, 0].transpose(1, 2, 0).astype(np.int16)
     else:
         packed = pack_int8_weights(weight, lanes=lanes, run=codes.run, dtype=codes.weights)
     sums = compiled(int8_conv(workload, layout))(image.astype(codes.dtype), packed).transpose(0, 3, 1, 2)
