@@ -30,7 +30,7 @@ def onnxruntime_output(path, x):
 
 @pytest.mark.in_turn("isa")
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("build", [residual, mobile])
+@pytest.mark.parametrize("build", [residual, pytest.param(mobile, marks=pytest.mark.sweep)])
 def test_a_network_of_codes_gives_those_of_onnxruntime(tmp_path, build, isa):
     if get(isa).missing:
         pytest.skip(f"{isa} needs {', '.join(get(isa).missing)}")
@@ -46,6 +46,7 @@ def test_a_network_of_codes_gives_those_of_onnxruntime(tmp_path, build, isa):
     artifact.close()
 
 
+@pytest.mark.sweep
 def test_the_check_after_compiling_accepts_it(tmp_path):
     artifact = compile_model(save(tmp_path, residual()), target=NATIVE, output=tmp_path / "net")
     assert precisions(artifact) == {"int8"}

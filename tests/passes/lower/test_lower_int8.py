@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -54,9 +55,16 @@ CONVOLUTIONS = {
 }
 
 
-@pytest.mark.parametrize("zero", [0, 77])
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("case", CONVOLUTIONS)
+CHOICES = list(itertools.product(CONVOLUTIONS, LAYOUTS, (0, 77)))
+# One choice for each convolution; together they have all layouts, and both zero points.
+FEW = [(case, list(LAYOUTS)[n % len(LAYOUTS)], (77, 0)[n % 2]) for n, case in enumerate(CONVOLUTIONS)]
+OTHERS = [choice for choice in CHOICES if choice not in FEW]
+
+
+@pytest.mark.parametrize(
+    ("case", "layout", "zero"),
+    [choice if choice in FEW else pytest.param(*choice, marks=pytest.mark.sweep) for choice in CHOICES],
+)
 def test_convolutions_are_those_of_the_definition(case, layout, zero):
     shape, weight_shape, attrs, name, padded = CONVOLUTIONS[case]
     weight, whole, scales = whole_weights(*weight_shape)
@@ -82,8 +90,7 @@ def test_convolutions_are_those_of_the_definition(case, layout, zero):
     np.testing.assert_allclose(run(after, x), expected, rtol=2e-7)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(3, 21), (2, 3, 8)])
+@pytest.mark.parametrize(("shape", "layout"), [((3, 21), "vnni"), ((2, 3, 8), "sdot")])
 def test_dense_layers(shape, layout):
     weight, whole, scales = whole_weights(shape[-1], 10)
     after, _ = lower(module(lambda x: op.matmul(numbers(codes(x)), const(weight)), shape), LAYOUTS[layout])

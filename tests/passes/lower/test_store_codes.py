@@ -37,8 +37,10 @@ def test_all_readers_read_the_bytes():
     assert_becomes(store, lambda x: net(x, lambda c: c), lambda x: net(x, stored), SHAPE)
 
 
-@pytest.mark.parametrize(("kind", "shift"), [("int8", -128), ("uint8", 0), ("int16", 0)])
-@pytest.mark.parametrize(("low", "high", "zero"), [(0, 255, 3), (-128, 127, 0), (-3, 9, -1)])
+@pytest.mark.parametrize(
+    ("kind", "shift", "low", "high", "zero"),
+    [("uint8", 0, 0, 255, 3), ("int8", -128, 0, 255, 3), ("int16", 0, -128, 127, 0), ("int8", -128, -3, 9, -1)],
+)
 def test_codes_begin_at_the_least_number_of_their_type(kind, shift, low, high, zero):
     before = module(lambda x: conv(numbers(codes(x, 0.25, zero, low, high), 0.25, zero), WEIGHT), SHAPE)
     after = store(before, kind)

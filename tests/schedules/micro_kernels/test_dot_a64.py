@@ -20,7 +20,7 @@ def test_sixteen_codes_of_one_pixel_by_four_filters():
     assert not any(line.startswith("fmla") for line in lines)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [128, *(pytest.param(n, marks=pytest.mark.sweep) for n in (64, 256, 512))])
 def test_layers_on_a_raspberry_pi_5_are_dot_products(stage):
     loop = innermost_loop(assembly("rpi5", int8_conv, STAGES[stage]), "sdot")
     products = loop.count("sdot")

@@ -65,11 +65,12 @@ def test_runs_and_rows_move_the_image_on():
 
 
 @pytest.mark.parametrize("isa", PRODUCTS)
-def test_layers_are_sums_of_products_of_whole_registers(isa):
-    for workload in (*STAGES.values(), POINTWISE):
-        loop = innermost_loop(assembly(isa, int8_conv, workload), PRODUCTS[isa])
-        count = loop.count(PRODUCTS[isa])
-        broadcasts = loop.count("vpbroadcastd")
-        assert count >= 16 and broadcasts <= count / 2
-        assert len(loop.instructions) <= count * (2 if isa != "x86-vpopcntdq" else 1) + broadcasts + 12
-        assert loop.count(r"vpmulld|vpmovzx|vpmovsx|vpunpck") == 0
+@pytest.mark.parametrize(
+    "workload", [POINTWISE, *(pytest.param(stage, marks=pytest.mark.sweep) for stage in STAGES.values())]
+)
+def test_layers_are_sums_of_products_of_whole_registers(workload, isa):
+    loop = innermost_loop(assembly(isa, int8_conv, workload), PRODUCTS[isa])
+    count, broadcasts = loop.count(PRODUCTS[isa]), loop.count("vpbroadcastd")
+    assert count >= 16 and broadcasts <= count / 2
+    assert len(loop.instructions) <= count * (2 if isa != "x86-vpopcntdq" else 1) + broadcasts + 12
+    assert loop.count(r"vpmulld|vpmovzx|vpmovsx|vpunpck") == 0
