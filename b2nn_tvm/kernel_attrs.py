@@ -25,8 +25,9 @@ NOTED_OPERATIONS, NOTED_ROLES = "b2nn.noted_operations", "b2nn.noted_roles"
 ROLE = "b2nn.role"
 OPERATIONS = "b2nn.operations"  # the operations that were fused into it, in order, in the words that tables show
 PADDING = "b2nn.padding"  # of a function that packs whole images: (top, left, bottom, right, pad value)
-PAD = "b2nn.pad"  # of a function that does nothing but pad an image with zeros: (top, left, bottom, right)
-BORDER = "b2nn.border"  # of a function that has to zero the border of its last output: (top, left, bottom, right)
+PAD = "b2nn.pad"  # of a function that does nothing but pad an image: (top, left, bottom, right)
+BORDER = "b2nn.border"  # of a function that has to fill the border of its last output: (top, left, bottom, right)
+PAD_VALUE = "b2nn.pad_value"  # the whole number that PAD or BORDER is about; 0 where a function has no such attribute
 # Of a function that writes its last output inside a border (top, left, bottom, right) of zeros, not touched by it.
 BORDERED = "b2nn.bordered_output"
 GEOMETRY = "b2nn.geometry"  # of a function whose loops are written by hand: numbers by name, for its schedule
@@ -66,6 +67,11 @@ def role_of_fused(roles: set[Role | None]) -> Role | None:
     return next((role for role in Role if role in roles), None)
 
 
+def pad_value_of(attrs: Mapping[str, Any] | None) -> int:
+    """The number with which a function pads, or fills its border."""
+    return int((attrs or {}).get(PAD_VALUE, 0))
+
+
 def operations_of(attrs: Mapping[str, Any] | None) -> tuple[str, ...]:
     """The operations in a function's attributes."""
     return tuple(map(str, (attrs or {}).get(OPERATIONS, ())))
@@ -90,6 +96,8 @@ class Op(StrEnum):
     CONV2D = "conv2d"
     DEPTHWISE_CONV2D = "depthwise_conv2d"
     DENSE = "dense"
+    INT8_CONV2D = "int8_conv2d"
+    INT8_DEPTHWISE_CONV2D = "int8_depthwise_conv2d"
     BCONV2D_WORDS = "bconv2d_words"
     BCONV2D_BYTES = "bconv2d_bytes"
     BCONV2D_LOOKUP = "bconv2d_lookup"
@@ -110,6 +118,7 @@ class Op(StrEnum):
 BINARY_SUMS = frozenset({Op.BCONV2D_WORDS, Op.BCONV2D_BYTES, Op.BCONV2D_LOOKUP})
 # The blocks by which a function is tiled: every layer has one of them, whatever other blocks stand around it.
 ANCHORS = BINARY_SUMS | {Op.CONV2D, Op.DEPTHWISE_CONV2D, Op.DENSE, Op.WINOGRAD_CONV2D}
+ANCHORS |= {Op.INT8_CONV2D, Op.INT8_DEPTHWISE_CONV2D}
 
 
 @dataclass(frozen=True)

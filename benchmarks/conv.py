@@ -1,4 +1,4 @@
-"""Single layers: our binary and float kernels beside the other engines', in one run.
+"""Single layers: our binary, 8-bit and float kernels beside the other engines', in one run.
 
     python benchmarks/conv.py [--target native] [--threads 1]
         [--cases stages 1x1 strided stem projections depthwise dense prime | all]

@@ -9,6 +9,7 @@ import onnx
 from agreement import drop_disagreeing
 from conv_models import binary_conv, binary_dense, dense, float_conv, is_dense
 from engines import Name, Network, ours, peers
+from onnxruntime_int8 import quantize
 from rounds import Engine, Timing, Unavailable, Workers
 
 import b2nn_tvm
@@ -35,7 +36,7 @@ def time_layer(
 ) -> dict[Name, Timing | Unavailable]:
     """The time of each engine on the layer, or why there is none.
 
-    The layer is also timed as a binary layer, unless it has groups or reads an image.
+    The layer is also timed with 8 bits, and as a binary layer, unless it has groups or reads an image.
     """
     binary = workload.groups == 1 and workload.in_channels > 3
     save = lambda model, name: (onnx.save(model, folder / name), folder / name)[1]
@@ -50,6 +51,7 @@ def time_layer(
         mine = {"fp32": float_conv(workload, channels_last=True)} | (
             {"binary": binary_conv(workload, channels_last=True)} if binary else {}
         )
+    mine["int8"] = mine["fp32"]
     theirs = save(binary_conv(workload, channels_last=False), "binary-peer.onnx") if binary else None
     network = Network(save(plain, "float-peer.onnx"), folder, shape, theirs)
     engines: dict[Name, Engine | Unavailable] = {}
@@ -57,8 +59,10 @@ def time_layer(
         engines |= peers(network, target=target, threads=threads, wanted=wanted)
     for precision, model in mine.items() if "b2nn" in wanted else ():
         library = folder / precision
+        path = save(model, f"{precision}.onnx")
+        path = quantize(path, folder / f"{precision}-quantized.onnx") if precision == "int8" else path
         # A node BinaryConv2d has no body here that onnxruntime could verify it with: agreement.py does.
-        b2nn_tvm.compile_model(save(model, f"{precision}.onnx"), target=target, output=library, verify=False)
+        b2nn_tvm.compile_model(path, target=target, output=library, verify=False)
         for threads in our_threads:
             engines |= ours(
                 library, precision=precision, target=target, threads=threads, channels_last=not is_dense(workload)

@@ -8,6 +8,7 @@ from pathlib import Path
 from agreement import drop_disagreeing
 from engines import Name, Network, ours, peers
 from network_models import SHAPES, network, save
+from onnxruntime_int8 import quantize
 from rounds import Timing, Unavailable, Workers
 
 import b2nn_tvm
@@ -42,11 +43,16 @@ def time_network(
     library = folder / f"{key}.library"
     if "b2nn" in wanted:
         b2nn_tvm.compile_model(mixed or plain, target=target, output=library)
+    quantized = folder / f"{name}-int8.library"
+    if "b2nn" in wanted and not binary and not quantized.exists():
+        b2nn_tvm.compile_model(quantize(plain, folder / f"{name}-float.int8.onnx"), target=target, output=quantized)
     engines = {}
     for count in threads:
         engines |= peers(Network(plain, folder, shape, mixed), target=target, threads=count, wanted=wanted)
         if "b2nn" in wanted:
             engines |= ours(library, precision="binary" if binary else "fp32", target=target, threads=count)
+        if "b2nn" in wanted and not binary:
+            engines |= ours(quantized, precision="int8", target=target, threads=count)
     # Larq's strided padding is TensorFlow's: the same work on a window one pixel off.
     compared = [engine for engine in engines if engine.engine != "larq-compute-engine"]
     outputs = {engine: folder / f"{key}-{index}.npy" for index, engine in enumerate(compared)}

@@ -48,7 +48,7 @@ PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
 PARALLEL_PARTS_UPDATES = 1 << 17
 # The functions that are not scheduled step by step, but replaced by loops that were written by hand.
 _WRITTEN = {Role.PACK_SIGNS: pack_signs_loops, Role.POOL_BITS: pool_bits_loops}
-UNITS = ("neon", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
+UNITS = ("neon", "neon_dotprod", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
 
 
 def vector_unit_named(name: str) -> VectorUnit:
@@ -79,12 +79,15 @@ class Anchor:
     weights: int
     word_channels: int = 1
     groups: int = 1
+    run: int = 1  # the codes of a word of an 8-bit convolution
 
     @property
     def kind(self) -> str:
-        """The kind of the vector unit's register budget that applies: "float", "binary" or "winograd"."""
+        """The kind of the vector unit's register budget that applies: "float", "binary", "int8" or "winograd"."""
         if self.op is Op.WINOGRAD_CONV2D:
             return "winograd"
+        if self.op is Op.INT8_CONV2D and self.run > 1:
+            return "int8"
         return "binary" if self.op in BINARY_SUMS else "float"
 
     @property
@@ -218,13 +221,16 @@ def _summed_by(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[Micr
     """The assembly that sums a tile of the anchor; None where loops sum it: for single float pixels, loops are as
     good.
     """
-    return None if anchor.kind != "binary" and tile.pixels == 1 else _micro_kernel(anchor, vector_unit)
+    loops = anchor.kind in ("float", "winograd") and tile.pixels == 1
+    return None if loops else _micro_kernel(anchor, vector_unit)
 
 
 def _micro_kernel(anchor: Anchor, vector_unit: VectorUnit) -> type[MicroKernel] | None:
     """The assembly that sums tiles of the anchor; None where the vector unit has none."""
     if anchor.op is Op.BCONV2D_BYTES:
         return vector_unit.popcount
+    if anchor.kind == "int8":
+        return vector_unit.dot
     if (
         anchor.op not in (Op.CONV2D, Op.WINOGRAD_CONV2D)
         or anchor.groups > 1
@@ -244,7 +250,8 @@ def find_anchor(sch: Schedule) -> Anchor | None:
         lanes = lanes_of(annotations)
         extents = _extents(sch, block)
         counted = marked.get(Op.BCONV2D_LOOKUPS, block)  # the block of the innermost loop
-        updates = prod(_extents(sch, counted)) // (VECTOR if op is Op.BCONV2D_BYTES else lanes)
+        run = extents[-1] if op is Op.INT8_CONV2D else 1
+        updates = prod(_extents(sch, counted)) // (VECTOR if op is Op.BCONV2D_BYTES else lanes * run)
         weights = _weights(sch, counted)
         outputs = extents[5 if op is Op.WINOGRAD_CONV2D else 3]
         return Anchor(
@@ -259,6 +266,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             weights,
             word_channels_of(sch),
             groups_of(annotations),
+            run,
         )
     return None
 

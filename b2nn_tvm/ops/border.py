@@ -1,4 +1,5 @@
-"""Tensors with a border of zeros in memory: the loops by which other functions write and read the image inside.
+"""Tensors with a border of zeros, or of one other number, in memory: the loops by which other functions write and read
+the image inside.
 
 A function that computes an image [N, H, W, C] writes it into [N, H + pads, W + pads, C] in an additional last block, a
 function that reads the image reads it from there in an additional first block; both blocks are elementwise, so that
@@ -48,8 +49,10 @@ def _copy(image: tirx.Var, padding: Padding, *, inwards: bool) -> tirx.PrimFunc:
     return builder.get()
 
 
-def zeros_around(bordered: tirx.Var, padding: Padding) -> tirx.Stmt:
-    """Loops that set the border of the buffer ``bordered`` [N, H + pads, W + pads, C] of another function to zero."""
+def fill_around(bordered: tirx.Var, padding: Padding, value: int = 0) -> tirx.Stmt:
+    """Loops that set the border of the buffer ``bordered`` [N, H + pads, W + pads, C] of another function to
+    ``value``.
+    """
     batch, rows, columns, channels = (int(extent) for extent in bordered.ty.shape)
     top, left, bottom, right = padding
     bands = (
@@ -59,11 +62,11 @@ def zeros_around(bordered: tirx.Var, padding: Padding) -> tirx.Stmt:
         (top, rows - top - bottom, columns - right, right),
     )
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
-        T.func_name("zeros")
+        T.func_name("fill")
         for first_row, height, first_column, width in bands:
             if height and width:
                 with T.grid(batch, height, width, channels) as (n, h, w, c):
                     T.buffer_store(
-                        bordered, tirx.const(0, str(bordered.dtype)), (n, first_row + h, first_column + w, c)
+                        bordered, tirx.const(value, str(bordered.dtype)), (n, first_row + h, first_column + w, c)
                     )
     return builder.get().body

@@ -8,11 +8,35 @@ from b2nn_tvm.ops.bit_layout import word_bits
 
 
 @dataclass(frozen=True)
+class CodeLayout:
+    """How 8-bit codes lie in memory: as whole numbers of the type ``dtype``, and ``run`` is the number of neighbouring
+    channels whose products one instruction adds up, 1 where there is no such instruction.
+
+    - uint8, 4: four codes by four signed weights (VNNI ``vpdpbusd``)
+    - int16, 2: two codes by two weights, widened to 16 bits each, so that no sum saturates (``vpmaddwd``)
+    - int16, 1: a code by a weight (NEON ``smlal``)
+    """
+
+    dtype: str = "int16"
+    run: int = 1
+
+    @property
+    def first(self) -> int:
+        """The number that stands for the least code."""
+        return -128 if self.dtype == "int8" else 0
+
+    @property
+    def weights(self) -> str:
+        """The type of the weights."""
+        return "int16" if self.dtype == "int16" else "int8"
+
+
+@dataclass(frozen=True)
 class VectorLayout:
     """``float_lanes``: float32 lanes of a register; ``word``: the element type of packed bits ("uint32" or "uint8", see
     ops/bconv2d.py); ``max_binary_lanes``: filters per vector of words; ``lookup``: whether bytes are counted by table
     look-up (ops/bconv2d_lookup.py); ``binary_register``: filters per register where a vector of words may span several
-    registers, else 0.
+    registers, else 0; ``codes``: the layout of 8-bit layers.
     """
 
     float_lanes: int
@@ -20,6 +44,7 @@ class VectorLayout:
     max_binary_lanes: int
     lookup: bool = False
     binary_register: int = 0
+    codes: CodeLayout = CodeLayout()
 
     def binary_lanes(self, outputs: int) -> int:
         """Filters per vector for a layer of this many outputs: no wider than the layer needs, at least 16."""
@@ -43,6 +68,12 @@ class VectorLayout:
         while lanes > 4 and outputs % lanes and 0 < outputs % lanes <= lanes // 2 and outputs < 4 * lanes:
             lanes //= 2
         return lanes
+
+    def group_lanes(self, channels: int) -> int:
+        """The widest vector that divides the channels of a group."""
+        return next(
+            lanes for lanes in (self.float_lanes, 8, 4, 2, 1) if lanes <= self.float_lanes and channels % lanes == 0
+        )
 
     def packs_in_tiles(self, channels: int) -> bool:
         """Whether a tile of one or two vectors of ``channels`` float results makes whole words."""

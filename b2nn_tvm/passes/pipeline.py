@@ -46,10 +46,14 @@ from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
 from b2nn_tvm.passes.layout.reshape_transpose import ReshapeTranspose
 from b2nn_tvm.passes.layout.sink_transpose import SinkTranspose
 from b2nn_tvm.passes.layout.sort_norm_axes import SortNormAxes
+from b2nn_tvm.passes.lower.fold_requantize import FoldRequantize
 from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.passes.lower.lower_extrema import LowerExtrema
+from b2nn_tvm.passes.lower.lower_int8 import LowerInt8
 from b2nn_tvm.passes.lower.lower_max_pool2d import LowerMaxPool2d
+from b2nn_tvm.passes.lower.pool_codes import PoolCodes
+from b2nn_tvm.passes.lower.store_codes import StoreCodes
 from b2nn_tvm.provenance.conv_class import ConvClass
 from b2nn_tvm.provenance.rewrite_log import RewriteLog
 from b2nn_tvm.tvm_internals.error_kinds import keep_error_kinds
@@ -128,10 +132,14 @@ def lower_binary(context: CompileContext) -> tuple[Pass, ...]:
 
 
 def lower_float(context: CompileContext) -> tuple[Pass, ...]:
-    """Float layers become this project's operators, all other ones TVM's, and neighbours are fused into one
-    function.
+    """Layers of 8 bits and of floats become this project's operators, all other ones TVM's, and neighbours are fused
+    into one function.
     """
     return (
+        StoreCodes(context),
+        PoolCodes(context),
+        LowerInt8(context),
+        FoldRequantize(context),
         LowerMaxPool2d(context),
         LowerConv2d(context),
         LowerExtrema(context),

@@ -10,17 +10,21 @@ class ConvClass:
     """A convolution by name; ``reason`` says why it, or its input, stays float, and is empty if the convolution is
     binary.
 
-    ``weight_binary``: its input is no sign, and its weights are -1 and +1.
+    ``weight_binary``: its input is no sign, and its weights are -1 and +1. ``int8``: its input and its weights are
+    whole numbers of 8 bits.
     """
 
     name: str
     binary: bool
     reason: str
     weight_binary: bool = False
+    int8: bool = False
 
     @property
     def verdict(self) -> str:
         """The class and the reason in words."""
         if self.binary:
             return "is binary"
+        if self.int8:
+            return f"is not binary: {self.reason}"
         return f"{'is weight-binary' if self.weight_binary else 'stays float'}: {self.reason}"

@@ -15,7 +15,7 @@ from b2nn_tvm.provenance.once_per_array import OncePerArray
 
 @dataclass(frozen=True)
 class KernelLayer:
-    """A layer as it was lowered: ``precision`` is "binary", "weight-binary" or "float", ``workload`` the key;
+    """A layer as it was lowered: ``precision`` is "binary", "weight-binary", "int8" or "float", ``workload`` the key;
     ``weight_bytes`` are the bytes of its weights in the library.
     """
 

@@ -67,7 +67,7 @@ def layer_rows(
             name=name,
             op=layer.op,
             precision=layer.precision,
-            reason=reasons.get(name, "") if layer.precision != "binary" else "",
+            reason=reasons.get(name, "") if layer.precision not in ("binary", "int8") else "",
             workload=layer.workload,
             schedule=descriptions.get(call.function, ""),
             size_bytes=sizes[name],

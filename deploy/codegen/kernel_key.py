@@ -11,12 +11,12 @@ import tvm_ffi
 from tvm import tirx
 
 from b2nn_tvm.deploy.codegen import keep_tiles_on_stack
-from b2nn_tvm.kernel_attrs import BORDER, BORDERED, OPERATIONS, ROLE
+from b2nn_tvm.kernel_attrs import BORDER, BORDERED, OPERATIONS, PAD_VALUE, ROLE
 from b2nn_tvm.tvm_internals import function_graph, lowering_pipeline
 from b2nn_tvm.version import __version__
 
 # The attributes of a function that say something to passes, schedules and people, but nothing to the code generator.
-_NOTES = (ROLE, OPERATIONS, BORDER, BORDERED, "op_pattern", "global_symbol")
+_NOTES = (ROLE, OPERATIONS, BORDER, BORDERED, PAD_VALUE, "op_pattern", "global_symbol")
 FOLDER = Path(__file__).parent
 _GENERATOR = ("build_kernels.py", "kernel_key.py")
 

@@ -11,7 +11,7 @@ PARTS = {
     "packed_weights": "packed weights of binary layers",
     "weight_binary_weights": "packed weights of weight-binary layers",
     "binary_constants": "scales, thresholds and borders of binary layers",
-    "float_weights": "weights of float layers",
+    "float_weights": "weights of float and int8 layers",
     "other_constants": "other constants, and their alignment",
     "kernel_code": "code of the kernels",
     "runtime_code": "code of the runtime",
@@ -28,7 +28,7 @@ def library_sizes(program: Program, library: ElfFile, *, kernel_code_bytes: int,
     binary = _rows(program, "binary")
     packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)
     weight_binary = _weights(_rows(program, "weight-binary"))
-    float_weights = _weights(_rows(program, "float"))
+    float_weights = _weights(_rows(program, "float") + _rows(program, "int8"))
     return Sizes(
         library=size_bytes,
         packed_weights=packed,

@@ -47,7 +47,11 @@ class A64MultiplyKernel(A64Kernel, MultiplyKernel):
         self.emit(*advance, f"add {INDEX}, {INDEX}, #{4 * count}")
         for k in range(count):
             for of_pixel, pixel in zip(sums, pixels):
-                self.emit(*(f"fmla {s}.4s, {w[k]}.4s, {pixel}.s[{k}]" for s, w in zip(of_pixel, weights)))
+                self.emit(*(self.term(s, w[k], pixel, k) for s, w in zip(of_pixel, weights)))
+
+    def term(self, total: str, weights: str, pixel: str, k: int) -> str:
+        """The instruction that adds the products of a vector of weights and the word ``k`` of a pixel to a sum."""
+        return f"fmla {total}.4s, {weights}.4s, {pixel}.s[{k}]"
 
     def store(self, register: str, place: int) -> None:
         self.emit(f"str q{register[1:]}, [{Y}, #{place}]")

@@ -34,11 +34,12 @@ class RegisterTile:
 @dataclass(frozen=True)
 class VectorUnit:
     """An instruction set: the ``layout`` of its data, its register budgets by kind of kernel, and, where it has them,
-    the assembly that sums tiles of binary convolutions in bytes (``popcount``) and of float convolutions
-    (``multiply``). ``loop_sums`` are the most vectors of sums of a tile that a loop nest sums, whose operands need more
-    registers than assembly. ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on
-    x86 a part of a core's own second-level cache, on ARM half of the first-level one, as the second is far and shared
-    and an in-order core waits for it.
+    the assembly that sums tiles of binary convolutions in bytes (``popcount``), of float convolutions (``multiply``)
+    and of 8-bit convolutions (``dot``, with the budget ``int8``; loops take the budget of floats). ``loop_sums`` are
+    the most vectors of sums of a tile that a loop nest sums, whose operands need more registers than assembly.
+    ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on x86 a part of a core's
+    own second-level cache, on ARM half of the first-level one, as the second is far and shared and an in-order core
+    waits for it.
     """
 
     name: str
@@ -48,6 +49,8 @@ class VectorUnit:
     winograd: RegisterTile
     popcount: type[PopcountKernel] | None = None
     multiply: type[MicroKernel] | None = None
+    int8: RegisterTile | None = None
+    dot: type[MicroKernel] | None = None
     loop_sums: int = 32
     near_weights: int = 1 << 17
 
@@ -57,7 +60,7 @@ class VectorUnit:
         """The tiles worth measuring for an output of height x width pixels and ``blocks`` vectors, the default first;
         ``allow_leftover_column`` is explained at tiles().
         """
-        limits: RegisterTile = getattr(self, kind)
+        limits: RegisterTile = getattr(self, kind) or self.float
         fitting = tiles(
             height, width, blocks, accumulators=limits.accumulators, allow_leftover_column=allow_leftover_column
         )

@@ -7,7 +7,7 @@ import pytest
 import tvm
 from tvm import te, tirx
 
-from b2nn_tvm.ops.border import into_border, out_of_border, zeros_around
+from b2nn_tvm.ops.border import fill_around, into_border, out_of_border
 
 SHAPE = (2, 3, 4, 5)
 PADDINGS = [(1, 1, 1, 1), (2, 0, 0, 3), (0, 0, 0, 0), (0, 1, 0, 0)]
@@ -50,9 +50,10 @@ def test_an_image_is_copied_out_of_its_border(padding):
     np.testing.assert_array_equal(read, IMAGE)
 
 
+@pytest.mark.parametrize("value", [0, 131])
 @pytest.mark.parametrize("padding", PADDINGS[:2])
-def test_zeros_are_written_around_the_image_and_not_into_it(padding):
-    expected = bordered(padding, 0)
+def test_a_number_is_written_around_the_image_and_not_into_it(padding, value):
+    expected = bordered(padding, value)
     whole = buffer(expected.shape)
-    (written,) = run([whole], zeros_around(whole, padding), bordered(padding, np.nan))
+    (written,) = run([whole], fill_around(whole, padding, value), bordered(padding, np.nan))
     np.testing.assert_array_equal(written, expected)

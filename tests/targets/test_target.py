@@ -18,6 +18,7 @@ SHIPPED = tuple(name for name in names() if name != NATIVE)
 # What LLVM must be told the CPU has, by vector unit, for the schedules to compile to the instructions they count on.
 FEATURES = {
     "neon": "neon",
+    "neon_dotprod": "dotprod",
     "neon_armv7": "neon",
     "avx2": "avx2",
     "avx512": "avx512bw",

@@ -12,6 +12,7 @@ from tvm import relax
 
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY, WEIGHTS_SPLIT
+from b2nn_tvm.passes.patterns.quantized_layer import QuantizedLayer, match_quantized_layer
 from b2nn_tvm.passes.patterns.sign_patterns import (
     FEWEST_GROUP_CHANNELS,
     has_binary_groups,
@@ -91,7 +92,9 @@ def classify_convs(
         weight = None if weight is None else oihw(weight, str(call.attrs.kernel_layout))
         binary = is_binary_conv(call, definition)
         reason = "" if binary else _reason(call, weight, definition)
-        found.append(ConvClass(namer.name(weight), binary, reason, not binary and has_binary_weights(call, weight)))
+        weight_binary = not binary and has_binary_weights(call, weight)
+        int8 = not binary and isinstance(match_quantized_layer(call, weight, definition), QuantizedLayer)
+        found.append(ConvClass(namer.name(weight), binary, reason, weight_binary, int8))
     return tuple(found)
 
 

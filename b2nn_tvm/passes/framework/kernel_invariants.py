@@ -8,7 +8,7 @@ import tvm
 from tvm import relax, tirx
 from tvm.ir import GenericConst
 
-from b2nn_tvm.kernel_attrs import BORDER, NOTED_OPERATIONS, OPERATIONS
+from b2nn_tvm.kernel_attrs import BORDER, NOTED_OPERATIONS, OPERATIONS, pad_value_of
 from b2nn_tvm.passes.framework.invariant import Invariant, relax_functions
 from b2nn_tvm.relax_query import calls, op_name
 
@@ -89,8 +89,9 @@ def _unzeroed_border(module: tvm.IRModule, name: tvm.ir.GlobalVar) -> str:
     first = function.body.block.body
     while isinstance(first, tirx.SeqStmt | tirx.For):
         first = first.seq[0] if isinstance(first, tirx.SeqStmt) else first.body
-    zero = isinstance(first, tirx.BufferStore) and isinstance(first.value, tirx.IntImm | tirx.FloatImm)
-    return "" if zero and float(first.value.value) == 0 else "it does not start with setting its border to zero"
+    value, number = pad_value_of(function.attrs), isinstance(first, tirx.BufferStore) and first.value
+    filled = isinstance(number, tirx.IntImm | tirx.FloatImm) and float(number.value) == value
+    return "" if filled else f"it does not start with setting its border to {value or 'zero'}"
 
 
 def _unscheduled(module: tvm.IRModule, name: tvm.ir.GlobalVar) -> str:
@@ -123,5 +124,5 @@ LABELLED = Invariant("LABELLED", f'What "main" calls has the attribute {OPERATIO
 OUTPUTS_WRITTEN = Invariant("OUTPUTS_WRITTEN", "Every output is computed, and is no other output.", _unwritten_output)
 SCHEDULED = Invariant("SCHEDULED", "Every function of loops is scheduled.", _every_kernel(_unscheduled))
 BORDERS_ZEROED = Invariant(
-    "BORDERS_ZEROED", f"Functions with the attribute {BORDER} start with zeroing it.", _every_kernel(_unzeroed_border)
+    "BORDERS_ZEROED", f"Functions with the attribute {BORDER} start with filling it.", _every_kernel(_unzeroed_border)
 )

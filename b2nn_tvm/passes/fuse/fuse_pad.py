@@ -3,8 +3,8 @@
     y = call_tir(conv2d_relu, ...);  p = call_tir(pad_input, y);  z = call_tir(conv2d_add, ..., y)
         ->  p = call_tir(conv2d_relu_pad, ...);  z = call_tir(conv2d_add', ..., p)
 
-All other readers of y read the inside of p. The border is set to zero by the same function, once it is scheduled
-(zero_borders.py).
+All other readers of y read the inside of p. The border is set to zero, or to the zero point of codes, by the same
+function, once it is scheduled (zero_borders.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.kernel_attrs import BORDER, OPERATIONS, PAD, Operation, Role, op_of, operations_of, role_of
+from b2nn_tvm.kernel_attrs import (
+    BORDER,
+    OPERATIONS,
+    PAD,
+    PAD_VALUE,
+    Operation,
+    Role,
+    op_of,
+    operations_of,
+    pad_value_of,
+    role_of,
+)
 from b2nn_tvm.ops.border import Padding, into_border, out_of_border
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
@@ -43,7 +54,8 @@ class FusePad(CompilerPass):
                 _obstacle(module, image) if image not in bordered else "the same is padded otherwise for another layer"
             )
             if not obstacle:
-                bordered[image] = _Bordered(padded, call.ty, four(module[call.args[0]].attrs[PAD]))
+                attrs = module[call.args[0]].attrs
+                bordered[image] = _Bordered(padded, call.ty, four(attrs[PAD]), pad_value_of(attrs))
             self._enter(module, padded, obstacle)
         return _Fuser(module, bordered).transform() if bordered else module
 
@@ -57,17 +69,18 @@ class FusePad(CompilerPass):
             self.record(self.context.kernels.name_of(values), reason, applied=not obstacle)
 
 
-# The name of a function, the paddings of the images that it reads, the padding of the image that it writes.
-_Key = tuple[str, tuple[tuple[int, Padding], ...], Padding | None]
+# The name of a function, the paddings of the images that it reads, the padding of the image that it writes, its value.
+_Key = tuple[str, tuple[tuple[int, Padding], ...], Padding | None, int]
 
 
 @dataclass(frozen=True)
 class _Bordered:
-    """The new place of an image: it lies in ``padded``, of type ``ty``, with ``padding`` around it."""
+    """The new place of an image: it lies in ``padded``, of type ``ty``, with ``padding`` of a ``value`` around it."""
 
     padded: relax.Var
     ty: relax.TensorType
     padding: Padding
+    value: int
 
 
 def _paddings(module: tvm.IRModule) -> Iterator[tuple[relax.Var, relax.Call]]:
@@ -139,23 +152,24 @@ class _Fuser(PyExprMutator):
     def _function(
         self, name: tvm.ir.GlobalVar, inside: dict[int, Padding], writes: _Bordered | None
     ) -> tvm.ir.GlobalVar:
-        key = (name.name_hint, tuple(inside.items()), None if writes is None else writes.padding)
+        outside, value = (None, 0) if writes is None else (writes.padding, writes.value)
+        key = (name.name_hint, tuple(inside.items()), outside, value)
         if key not in self._functions:
             function = self._module[name]
             for index, padding in inside.items():
                 function = read_inside(function, index, padding)
-            function = function if writes is None else write_inside(function, writes.padding)
+            function = function if outside is None else write_inside(function, outside, value)
             self._functions[key] = self.builder_.add_func(function, name.name_hint + ("_pad" if writes else ""))
         return self._functions[key]
 
 
-def write_inside(function: tirx.PrimFunc, padding: Padding) -> tirx.PrimFunc:
-    """The function with its last parameter, an image, inside a border that is still to be set to zero."""
+def write_inside(function: tirx.PrimFunc, padding: Padding, value: int = 0) -> tirx.PrimFunc:
+    """The function with its last parameter, an image, inside a border that is still to be set to ``value``."""
     image = function.params[-1]
     tail = into_border(image, padding)
     words = [*operations_of(function.attrs), str(Operation.PAD)]
     return _with(function, image, [*function.params[:-1], *tail.params], before=None, behind=tail).with_attrs(
-        {OPERATIONS: words, BORDER: list(padding)}
+        {OPERATIONS: words, BORDER: list(padding), **({PAD_VALUE: value} if value else {})}
     )
 
 

@@ -1,4 +1,5 @@
-"""Let functions whose result has a border (attribute BORDER) set it to zero, before anything else that they do.
+"""Let functions whose result has a border (attribute BORDER) set it to zero, or to the zero point of codes (attribute
+PAD_VALUE), before anything else that they do.
 
 It runs after the schedules, which allow one block alone to write a tensor. The border is written in each run, so
 that a result's memory is free for others when nobody reads it any more: memory that others have just used is in the
@@ -11,8 +12,8 @@ import tvm
 from tvm import tirx
 from tvm.s_tir import SBlock, SBlockRealize
 
-from b2nn_tvm.kernel_attrs import BORDER
-from b2nn_tvm.ops.border import zeros_around
+from b2nn_tvm.kernel_attrs import BORDER, pad_value_of
+from b2nn_tvm.ops.border import fill_around
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import BORDERS_ZEROED, SCHEDULED
 from b2nn_tvm.relax_query import four
@@ -36,7 +37,7 @@ class ZeroBorders(CompilerPass):
 
 
 def _zeroing(function: tirx.PrimFunc) -> tirx.PrimFunc:
-    zeros = zeros_around(function.params[-1], four(function.attrs[BORDER]))
+    zeros = fill_around(function.params[-1], four(function.attrs[BORDER]), pad_value_of(function.attrs))
     block = function.body.block
     root = SBlock(
         [], [], [], block.name_hint, tirx.SeqStmt([zeros, block.body]), None, block.alloc_buffers, [], block.annotations

@@ -79,9 +79,7 @@ class _Lowering:
         one_each = workload.groups == workload.in_channels == workload.out_channels > 1
         depthwise = one_each and not has_binary_weights(call, filters)
         x = self._pad(call.args[0], workload.padding, context)
-        lanes = _group_lanes(
-            self._layout, workload.out_channels if depthwise else workload.out_channels // workload.groups
-        )
+        lanes = self._layout.group_lanes(workload.out_channels // (1 if depthwise else workload.groups))
         if workload.groups == 1:
             lanes = self._layout.conv_lanes(workload.out_channels)
         if depthwise:
@@ -188,10 +186,3 @@ def winograd_obstacle(workload: ConvWorkload, *, lanes: int) -> str:
     ):
         return f"Winograd's weights, 16/9 as many, would be read for {pixels} pixels only"
     return ""
-
-
-def _group_lanes(layout: VectorLayout, channels: int) -> int:
-    """The widest vector that divides the channels of a group."""
-    return next(
-        lanes for lanes in (layout.float_lanes, 8, 4, 2, 1) if lanes <= layout.float_lanes and channels % lanes == 0
-    )

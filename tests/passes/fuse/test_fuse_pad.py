@@ -9,7 +9,7 @@ from tvm import IRModule, relax, te, topi
 from tvm.relax import TupleType, op
 from tvm.tirx import const
 
-from b2nn_tvm.kernel_attrs import BORDER
+from b2nn_tvm.kernel_attrs import BORDER, pad_value_of
 from b2nn_tvm.passes.fuse.fuse_pad import FusePad, read_inside, write_inside
 from b2nn_tvm.passes.fuse.zero_borders import ZeroBorders
 from b2nn_tvm.passes.pipeline import lower_float
@@ -224,6 +224,14 @@ def test_the_image_is_written_inside_and_the_border_is_zero(channels):
     function = write_inside(elementwise(channels), PADDING)
     assert tuple(map(int, function.attrs[BORDER])) == PADDING
     expected = np.pad(np.maximum(2 * x + y, 0), ((0, 0), (1, 3), (2, 0), (0, 0)))
+    np.testing.assert_array_equal(scheduled(function)(x, y), expected)
+
+
+def test_the_border_of_codes_is_their_zero_point():
+    x, y = (np.random.default_rng(0).standard_normal((2, 4, 5, 3)).astype(np.float32) for _ in range(2))
+    function = write_inside(elementwise(3), PADDING, 3)
+    assert pad_value_of(function.attrs) == 3
+    expected = np.pad(np.maximum(2 * x + y, 0), ((0, 0), (1, 3), (2, 0), (0, 0)), constant_values=3)
     np.testing.assert_array_equal(scheduled(function)(x, y), expected)
 
 

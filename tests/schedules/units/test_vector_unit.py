@@ -8,7 +8,14 @@ from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile, VectorUnit
 from b2nn_tvm.targets.target import VECTORS
 
-REGISTERS = {"neon": 32, "neon_armv7": 16, "avx2": 16, "avx512": 32, "avx512vpopcntdq": 32}
+REGISTERS = {
+    "neon": 32,
+    "neon_dotprod": 32,
+    "neon_armv7": 16,
+    "avx2": 16,
+    "avx512": 32,
+    "avx512vpopcntdq": 32,
+}
 
 
 def test_every_vector_of_a_target_has_schedules():
@@ -21,7 +28,9 @@ def test_the_unit_has_the_name_of_its_file(name):
 
 
 def test_an_unknown_unit_lists_the_choices():
-    with pytest.raises(TargetError, match=r"'sve'; there are neon, neon_armv7, avx2, avx512, avx512vpopcntdq"):
+    with pytest.raises(
+        TargetError, match=r"'sve'; there are neon, neon_dotprod, neon_armv7, avx2, avx512, avx512vpopcntdq"
+    ):
         vector_unit_named("sve")
 
 
@@ -37,7 +46,7 @@ def test_sums_and_operands_fit_the_registers(name, kind):
         assert getattr(tested, kind).accumulators + 3 <= REGISTERS[name]
 
 
-@pytest.mark.parametrize("kind", ["float", "binary", "winograd"])
+@pytest.mark.parametrize("kind", ["float", "binary", "winograd", "int8"])
 @pytest.mark.parametrize("shape", [(56, 56, 4), (28, 28, 8), (14, 14, 16), (7, 7, 32), (9, 11, 1), (1, 1, 63)])
 @pytest.mark.parametrize("name", UNITS)
 def test_there_is_always_a_default_tile_and_it_fits(name, shape, kind):
@@ -45,7 +54,9 @@ def test_there_is_always_a_default_tile_and_it_fits(name, shape, kind):
     found = vector_unit_named(name).candidates(kind, height, width, blocks)
     assert Tile(1, 1, 1) in found
     for tile in found:
-        assert tile.accumulators <= getattr(vector_unit_named(name), kind).accumulators
+        assert (
+            tile.accumulators <= (getattr(vector_unit_named(name), kind) or vector_unit_named(name).float).accumulators
+        )
         assert height % tile.rows == width % tile.columns == blocks % tile.blocks == 0
 
 

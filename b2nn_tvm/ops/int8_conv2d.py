@@ -1,0 +1,81 @@
+"""Convolution of 8-bit codes in NHWC over an already padded input, exact in int32; the output channels stand in blocks
+of ``lanes``, and ``run`` neighbouring input channels side by side, as instructions that add their products read them.
+
+y[n, h, w, o] = sum over kh, kw, c, r of
+    x[n, h*s + kh*d, w*s + kw*d, c*run + r] * weight[o / lanes, kh, kw, c, o % lanes, r]
+
+A depthwise convolution has a filter of its own for each channel; its products of 8 by 8 bits fit 16.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm import te
+from tvm.tirx import Expr, Var
+
+from b2nn_tvm.kernel_attrs import Op, mark
+from b2nn_tvm.ops.conv2d import crop_channels
+from b2nn_tvm.workload import ConvWorkload
+
+
+def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+    """int32 [N, H', W', O] of codes x [N, H + pads, W + pads, C] and weight from ``pack_int8_weights``; O is cut to the
+    workload's outputs.
+
+    C is a multiple of ``run``, of which channels behind the workload's have weights of 0. With groups, ``run`` is 1
+    and ``lanes`` divides the outputs of a group.
+    """
+    blocks, kernel_height, kernel_width, words, lanes, run = (int(extent) for extent in weight.shape)
+    kh = te.reduce_axis((0, kernel_height), "kh")
+    kw = te.reduce_axis((0, kernel_width), "kw")
+    c, r = te.reduce_axis((0, words), "c"), te.reduce_axis((0, run), "r")
+    (sh, sw), (dh, dw) = workload.stride, workload.dilation
+    outputs_per_group = workload.out_channels // workload.groups
+
+    def channel(o: Var) -> Expr:
+        return c * run + r if workload.groups == 1 else o // outputs_per_group * words + c
+
+    y = te.compute(
+        (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
+        lambda n, h, w, o: te.sum(
+            x[n, h * sh + kh * dh, w * sw + kw * dw, channel(o)].astype("int32")
+            * weight[o // lanes, kh, kw, c, o % lanes, r].astype("int32"),
+            axis=[kh, kw, c, r],
+        ),
+        name="int8_conv2d",
+        attrs=mark(Op.INT8_CONV2D, workload, lanes=lanes, groups=workload.groups, window=True),
+    )
+    return crop_channels(y, workload.out_channels)
+
+
+def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, lanes: int) -> te.Tensor:
+    """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight int16 [kh, kw, C]; ``lanes`` divides
+    C.
+    """
+    kernel_height, kernel_width, channels = (int(extent) for extent in weight.shape)
+    kh = te.reduce_axis((0, kernel_height), "kh")
+    kw = te.reduce_axis((0, kernel_width), "kw")
+    (sh, sw), (dh, dw) = workload.stride, workload.dilation
+
+    def product(n: Var, h: Var, w: Var, c: Var) -> Expr:
+        code = x[n, h * sh + kh * dh, w * sw + kw * dw, c].astype("int16")
+        return (code * weight[kh, kw, c]).astype("int32")
+
+    return te.compute(
+        (workload.batch, workload.out_height, workload.out_width, channels),
+        lambda n, h, w, c: te.sum(product(n, h, w, c), axis=[kh, kw]),
+        name="int8_depthwise_conv2d",
+        attrs=mark(Op.INT8_DEPTHWISE_CONV2D, workload, lanes=lanes),
+    )
+
+
+def pack_int8_weights(weight: np.ndarray, *, lanes: int, run: int, dtype: str) -> np.ndarray:
+    """[ceil(O / lanes), kh, kw, ceil(C / run), lanes, run] of ``dtype`` of whole numbers [O, C, kh, kw]; absent filters
+    and channels are 0.
+    """
+    outputs, channels, kernel_height, kernel_width = weight.shape
+    blocks, words = -(-outputs // lanes), -(-channels // run)
+    full = np.zeros((blocks * lanes, words * run, kernel_height, kernel_width), dtype)
+    full[:outputs, :channels] = weight
+    tiled = full.reshape(blocks, lanes, words, run, kernel_height, kernel_width)
+    return np.ascontiguousarray(tiled.transpose(0, 4, 5, 2, 1, 3))

@@ -1,0 +1,132 @@
+"""The sum of a tile of an 8-bit convolution on x86-64: words of 32 bits of the image, which hold two or four codes,
+by vectors of as many weights of each filter.
+
+    for each kernel row, for each run of neighbouring words:
+        load a vector of weights of each block of filters; broadcast a word of each pixel; multiply and add in int32
+
+VNNI adds the products of four unsigned codes by four signed weights (vpdpbusd). Without it codes and weights are
+widened to 16 bits, and pairs of products are added (vpmaddwd), which cannot saturate; vpmaddubsw can.
+
+All registers hold sums but the last ones: a word, a product where one is needed, and weights. Weights that find no
+register are read from memory with each word.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
+
+IMAGE, WEIGHTS, COUNTERS = "%r8", "%r9", ("%r10", "%r11")
+X, W, Y = "%rdi", "%rsi", "%rdx"
+WORD = 4  # bytes
+UNROLLED = 2  # words of a turn of the innermost loop
+
+
+class X86DotKernel(MicroKernel):
+    """Sums of a tile in x86-64's assembly; each subclass knows an instruction set."""
+
+    name = "dot"
+    result = "int32"
+    arguments = ("rdi", "rsi", "rdx", "rcx")
+    registers: tuple[str, ...]
+    move: str  # the instruction that moves a vector
+    clear: str  # the instruction that is exclusive or
+    products = 0  # registers that a product needs before it is added
+
+    @property
+    def clobbers(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("r8", "r9", "r10", "r11", "flags", *(register.removeprefix("%") for register in self.registers))
+
+    @abstractmethod
+    def multiply(self, total: str, weights: str, word: str) -> None:
+        """Emit total += weights * word; ``weights`` is a register or a place in memory."""
+
+    def repeat(self, counter: int, times: int, body: Callable[[], None]) -> None:
+        if times < 2:
+            return body() if times else None
+        label = self.label()
+        self.emit(f"mov $${times}, {COUNTERS[counter]}", f"{label}:")
+        body()
+        self.emit(f"dec {COUNTERS[counter]}", f"jnz {label}")
+        return None
+
+    def add(self, to: str, register: str, number: int) -> None:
+        if number or to != register:
+            self.emit(f"lea {number}({register}), {to}")
+
+    def sum_tile(self) -> None:
+        pixels, blocks = len(self.tile.pixels), self.tile.blocks
+        free = len(self.registers) - pixels * blocks - self.products
+        if free < 1:
+            raise ValueError(f"{pixels} pixels by {blocks} blocks need more than {len(self.registers)} registers")
+        sums, rest = self.registers[: pixels * blocks], self.registers[pixels * blocks + self.products :]
+        self._word, self._held = rest[0], rest[1 : 1 + blocks]
+        self._sums = [sums[first : first + blocks] for first in range(0, len(sums), blocks)]
+        self.add(IMAGE, X, 0)
+        self.add(WEIGHTS, W, 0)
+        self.emit(*(f"{self.clear} {register}, {register}, {register}" for register in sums))
+        self.repeat(0, self.tile.rows, self._row)
+        size = WORD * self.tile.lanes
+        self.emit(*(f"{self.move} {register}, {size * place}({Y})" for place, register in enumerate(sums)))
+
+    def _row(self) -> None:
+        words, position = self.tile.run_bytes // WORD, 0
+        for run in self.tile.runs:
+            self.add(IMAGE, IMAGE, run - position)
+            self.repeat(1, words // UNROLLED, lambda: self._words(UNROLLED))
+            self._words(words % UNROLLED)
+            position = run + self.tile.run_bytes
+        self.add(IMAGE, IMAGE, self.tile.row_stride - position)
+
+    def _words(self, count: int) -> None:
+        """Emit the products of ``count`` words of each pixel, and let the pointers advance."""
+        size = WORD * self.tile.lanes
+        for number in range(count):
+            places = [
+                f"{block * self.tile.block_bytes + number * size}({WEIGHTS})" for block in range(self.tile.blocks)
+            ]
+            self.emit(*(f"{self.move} {place}, {register}" for place, register in zip(places, self._held)))
+            places[: len(self._held)] = self._held
+            for offset, sums in zip(self.tile.pixels, self._sums, strict=True):
+                self.emit(f"vpbroadcastd {offset + WORD * number}({IMAGE}), {self._word}")
+                for total, weights in zip(sums, places, strict=True):
+                    self.multiply(total, weights, self._word)
+        if count:
+            self.add(IMAGE, IMAGE, WORD * count)
+            self.add(WEIGHTS, WEIGHTS, size * count)
+
+
+class VnniDotKernel(X86DotKernel):
+    """Four codes at a time, with AVX-512 VNNI."""
+
+    registers = tuple(f"%zmm{number}" for number in range(32))
+    move, clear = "vmovdqu32", "vpxord"
+
+    def multiply(self, total: str, weights: str, word: str) -> None:
+        self.emit(f"vpdpbusd {weights}, {word}, {total}")
+
+
+class PairDotKernel(X86DotKernel):
+    """Two codes of 16 bits at a time."""
+
+    products = 1
+
+    def multiply(self, total: str, weights: str, word: str) -> None:
+        product = self.registers[len(self.tile.pixels) * self.tile.blocks]
+        self.emit(f"vpmaddwd {weights}, {word}, {product}", f"vpaddd {product}, {total}, {total}")
+
+
+class Avx512DotKernel(PairDotKernel):
+    """With AVX-512 BW."""
+
+    registers = tuple(f"%zmm{number}" for number in range(32))
+    move, clear = "vmovdqu32", "vpxord"
+
+
+class Avx2DotKernel(PairDotKernel):
+    """With AVX2."""
+
+    registers = tuple(f"%ymm{number}" for number in range(16))
+    move, clear = "vmovdqu", "vpxor"

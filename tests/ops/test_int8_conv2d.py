@@ -1,0 +1,82 @@
+"""The scheduled 8-bit convolution gives the sums of the definition, bit for bit."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from b2nn_tvm.ops.int8_conv2d import pack_int8_weights
+from b2nn_tvm.schedules.schedule_module import vector_unit_named
+from b2nn_tvm.workload import ConvWorkload
+from tests.support.ops.codes import check_sums
+from tests.support.ops.scheduled import compile_function
+
+# batch, channels, height, width, outputs, kernel, stride, padding, dilation, groups
+WORKLOADS = {
+    "one of all": (1, 1, 9, 8, 1, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "a batch": (3, 3, 9, 8, 33, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
+    "strides": (1, 31, 9, 8, 65, (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 1),
+    "dilation": (1, 33, 11, 10, 32, (3, 3), (1, 1), (2, 3, 2, 1), (2, 2), 1),
+    "stem": (1, 3, 23, 22, 64, (7, 7), (2, 2), (3, 3, 3, 3), (1, 1), 1),
+    "one row": (1, 65, 6, 5, 3, (1, 3), (2, 1), (0, 1, 0, 1), (1, 1), 1),
+    "dense": (1, 128, 1, 1, 96, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "many tiles": (1, 64, 14, 14, 128, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
+    "groups": (1, 6, 9, 8, 32, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 2),
+    "groups of odd sizes": (3, 33, 8, 8, 33, (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 3),
+    "depthwise": (1, 48, 9, 8, 48, (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 48),
+    "depthwise of odd sizes": (2, 31, 7, 9, 31, (5, 3), (1, 1), (2, 0, 2, 1), (1, 2), 31),
+}
+
+
+def check(workload, target, **kwargs):
+    check_sums(workload, vector_unit_named(target.vector).layout, partial(compile_function, target=target), **kwargs)
+
+
+SWEPT = {"a batch", "strides", "one row", "dense", "groups of odd sizes", "depthwise of odd sizes"}
+
+
+@pytest.mark.in_turn("target")
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.sweep) if case in SWEPT else case for case in WORKLOADS]
+)
+def test_the_sums_are_those_of_the_definition(case, target):
+    check(ConvWorkload(*WORKLOADS[case]), target)
+
+
+def test_the_largest_sums_do_not_saturate(target):
+    check(ConvWorkload(1, 63, 6, 6, 32, (3, 3)), target, extreme=True)
+
+
+def random_workload(rng):
+    pick = lambda *choices: choices[rng.integers(len(choices))]
+    channels, outputs = pick(1, 3, 4, 6, 16, 31, 32, 65), pick(1, 3, 8, 16, 31, 33, 64, 100)
+    groups = 1
+    if rng.random() < 0.3:
+        groups = pick(2, 3, 8)
+        channels, outputs = groups * pick(1, 2, 5), groups * pick(1, 3, 8)
+    if rng.random() < 0.2:
+        groups = channels = outputs = pick(2, 16, 31, 64)
+    kernel, dilation = (pick(1, 2, 3, 5), pick(1, 3, 4)), (pick(1, 1, 2), pick(1, 1, 3))
+    size = [int(rng.integers(reach, reach + 12)) for reach in ((k - 1) * d + 1 for k, d in zip(kernel, dilation))]
+    padding = tuple(int(rng.integers(0, 3)) for _ in range(4))
+    return ConvWorkload(
+        pick(1, 1, 2), channels, *size, outputs, kernel, (pick(1, 1, 2), pick(1, 1, 3)), padding, dilation, groups
+    )
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", range(40))
+def test_generated_convolutions(seed, target):
+    rng = np.random.default_rng(seed)
+    check(random_workload(rng), target, seed=seed, extreme=seed % 5 == 0)
+
+
+def test_absent_filters_and_channels_are_zero():
+    weight = np.arange(1, 3 * 3 * 1 * 2 + 1).reshape(3, 3, 1, 2)
+    packed = pack_int8_weights(weight, lanes=4, run=2, dtype="int16")
+    assert packed.shape == (1, 1, 2, 2, 4, 2) and packed.dtype == np.int16
+    by_channel = packed[0].transpose(3, 2, 4, 0, 1).reshape(4, 4, 1, 2)
+    np.testing.assert_array_equal(by_channel[:3, :3], weight)
+    assert not by_channel[3].any() and not by_channel[:, 3].any()

@@ -1,0 +1,46 @@
+"""Scales behind the sums of 8-bit layers."""
+
+from __future__ import annotations
+
+import numpy as np
+from tvm.relax import op
+
+from b2nn_tvm.passes.lower.fold_requantize import FoldRequantize
+from tests.support.passes.compile_context import context
+from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
+
+SHAPE = (1, 6, 5, 4)
+A, B = np.array([0.5, 2, 3, 0.1], np.float32).reshape(1, 1, 1, 4), np.float32(1.7)
+
+
+def fold(mod):
+    return FoldRequantize(context())(mod)
+
+
+def sums(x):
+    return op.astype(op.astype(op.multiply(x, const(4)), "int32"), "float32")
+
+
+def scaled(x, by=A):
+    return op.multiply(sums(x), const(by))
+
+
+def test_two_scales_become_one():
+    assert_becomes(fold, lambda x: op.multiply(scaled(x), const(B)), lambda x: scaled(x, A * B), SHAPE)
+
+
+def test_a_division_behind_sums_is_a_multiplication():
+    before = lambda x: op.round(op.divide(op.nn.relu(op.add(scaled(x), const(3))), const(0.3)))
+    after = lambda x: op.round(op.multiply(op.nn.relu(op.add(scaled(x), const(3))), const(1 / np.float32(0.3))))
+    assert_becomes(fold, before, after, SHAPE)
+    x = random_input(SHAPE)
+    np.testing.assert_allclose(run(fold(module(before, SHAPE)), x), run(module(before, SHAPE), x), atol=1)
+
+
+def test_other_divisions_and_products_stay():
+    """What is no sum of integers, a divisor for each channel, a division by zero, and a product with a tensor."""
+    assert_stays(fold, lambda x: op.divide(op.nn.relu(x), const(0.3)), SHAPE)
+    assert_stays(fold, lambda x: op.divide(scaled(x), const(A)), SHAPE)
+    assert_stays(fold, lambda x: op.divide(scaled(x), const(0)), SHAPE)
+    assert_stays(fold, lambda x: op.multiply(scaled(x), x), SHAPE)
+    assert_stays(fold, lambda x: op.multiply(op.multiply(x, const(A)), const(B)), SHAPE)

@@ -1,0 +1,73 @@
+"""8-bit convolutions as the lowering makes them, on random codes, and what their sums have to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from tvm import te, tirx
+
+from b2nn_tvm.ops.int8_conv2d import int8_conv2d, int8_depthwise_conv2d, pack_int8_weights
+from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
+from b2nn_tvm.reference.int8 import int8_conv2d as reference
+from b2nn_tvm.workload import ConvWorkload
+
+
+def code_layout(workload: ConvWorkload, layout: VectorLayout) -> tuple[CodeLayout, int]:
+    """The layout of the codes and the lanes: with groups, single codes and a divisor of a group's outputs."""
+    if workload.groups == 1:
+        return layout.codes, layout.float_lanes
+    depthwise = workload.groups == workload.in_channels == workload.out_channels
+    outputs = workload.out_channels // (1 if depthwise else workload.groups)
+    lanes = next(lanes for lanes in (16, 8, 4, 2, 1) if lanes <= layout.float_lanes and outputs % lanes == 0)
+    return CodeLayout(layout.codes.dtype, 1), lanes
+
+
+def int8_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
+    """(x, weight, y): the sums of an 8-bit convolution."""
+    codes, lanes = code_layout(workload, layout)
+    top, left, bottom, right = workload.padding
+    channels = -(-workload.in_channels // codes.run) * codes.run
+    shape = (workload.batch, workload.in_height + top + bottom, workload.in_width + left + right, channels)
+    x = te.placeholder(shape, codes.dtype, name="x")
+    if workload.groups == workload.in_channels == workload.out_channels > 1:
+        weight = te.placeholder((*workload.kernel, channels), "int16", name="w")
+        return te.create_prim_func([x, weight, int8_depthwise_conv2d(x, weight, workload=workload, lanes=lanes)])
+    blocks, per_group = -(-workload.out_channels // lanes), channels // workload.groups
+    packed = (blocks, *workload.kernel, per_group // codes.run, lanes, codes.run)
+    weight = te.placeholder(packed, codes.weights, name="w")
+    return te.create_prim_func([x, weight, int8_conv2d(x, weight, workload=workload)])
+
+
+def check_sums(
+    workload: ConvWorkload,
+    layout: VectorLayout,
+    compiled: Callable[[tirx.PrimFunc], Callable[..., np.ndarray]],
+    *,
+    seed: int = 0,
+    extreme: bool = False,
+) -> None:
+    """The sums that ``compiled`` code makes of random codes, or of the largest ones, are those of the definition."""
+    codes, lanes = code_layout(workload, layout)
+    rng, low = np.random.default_rng(seed), -128 if codes.dtype == "int8" else 0
+    x = rng.integers(low, low + 256, (workload.batch, workload.in_channels, workload.in_height, workload.in_width))
+    weight = rng.integers(-127, 128, (workload.out_channels, workload.in_channels // workload.groups, *workload.kernel))
+    if extreme:
+        x, weight = (
+            np.full_like(x, low + 255),
+            np.where(np.arange(len(weight)) % 2, -127, 127)[:, None, None, None] + 0 * weight,
+        )
+    zero = int(rng.integers(low, low + 256)) if any(workload.padding) else low
+    x8 = x.astype("int8" if codes.dtype == "int8" else "uint8")
+    geometry = {"stride": workload.stride, "padding": workload.padding, "dilation": workload.dilation}
+    expected = reference(x8, weight.astype(np.int8), zero=zero, groups=workload.groups, **geometry)
+    top, left, bottom, right = workload.padding
+    image = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero)
+    image = np.pad(image, ((0, 0), (0, 0), (0, 0), (0, -workload.in_channels % codes.run)), constant_values=low + 3)
+    if workload.groups == workload.in_channels == workload.out_channels > 1:
+        packed = weight[:, 0].transpose(1, 2, 0).astype(np.int16)
+    else:
+        packed = pack_int8_weights(weight, lanes=lanes, run=codes.run, dtype=codes.weights)
+    sums = compiled(int8_conv(workload, layout))(image.astype(codes.dtype), packed).transpose(0, 3, 1, 2)
+    of_zero = zero * weight.reshape(len(weight), -1).sum(axis=1)[:, None, None]
+    np.testing.assert_array_equal(sums - of_zero, expected)
