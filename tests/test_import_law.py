@@ -112,7 +112,7 @@ def named(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.module or "", node.lineno
 
 
-WITHOUT_COMMAND = {"search_with_bars.py"}  # what Python calls
+WITHOUT_COMMAND = {"search_with_bars.py", "environment.py"}  # what Python calls, and what b2nn-env imports when it runs
 COMMANDS = [path for path in sorted((PACKAGE / "cli").rglob("*.py")) if path.name not in WITHOUT_COMMAND]
 
 

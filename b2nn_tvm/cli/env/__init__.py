@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.output import print_json, print_line
 from b2nn_tvm.version import __version__
 
 
@@ -19,6 +18,7 @@ def main(as_json: bool) -> None:
     that this program reads.
     """
     from b2nn_tvm.cli.env.environment import as_body, as_lines, read_environment
+    from b2nn_tvm.cli.output import print_json, print_line
 
     environment = read_environment()
     if as_json:
