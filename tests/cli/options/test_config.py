@@ -47,7 +47,7 @@ def test_an_option_that_may_be_given_again_may_be_given_once(tmp_path: Path) -> 
 
 
 def test_the_tables_are_those_of_all_commands() -> None:
-    assert COMMANDS == tuple(main.COMMANDS)
+    assert tuple(main.COMMANDS) == COMMANDS
 
 
 def test_tables_are_of_one_command(tmp_path: Path) -> None:
