@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import relax
 
+from b2nn_tvm.costs.eligibility import FEWEST_GROUP_CHANNELS
 from b2nn_tvm.relax_query import Definition, constant, dtype, ints, op_name, shape
 
 # Operators that only move values, or pick among them in an order-preserving way.
@@ -79,11 +80,6 @@ def spatial_axes(layout: str) -> tuple[int, int]:
 def oihw(weight: np.ndarray, layout: str) -> np.ndarray:
     """Convolution weights of any plain layout as [O, I, H, W]."""
     return weight.transpose([layout.index(axis) for axis in "OIHW"])
-
-
-# With fewer channels in a group, most bits of its words are unused, and there is one filter or few to share them: float
-# kernels are faster.
-FEWEST_GROUP_CHANNELS = 16
 
 
 def has_binary_groups(call: relax.Call) -> bool:
