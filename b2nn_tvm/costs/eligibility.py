@@ -28,7 +28,6 @@ class Role(StrEnum):
 # kernels are faster.
 FEWEST_GROUP_CHANNELS = 16
 NARROW_GROUPS = f"grouped convolution with fewer than {FEWEST_GROUP_CHANNELS} channels in a group"
-GROUPED_WEIGHTS = "grouped convolution: weights are stored as bits only where the input is binary, too"
 
 # What the reasons mean, for reports. The networks of the literature keep the same layers float, for the same causes.
 BECAUSE = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from b2nn_tvm.costs.eligibility import GROUPED_WEIGHTS
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.onnx_convolutions import OnnxConvolution
 from b2nn_tvm.plan import Plan, Precision
@@ -29,9 +28,8 @@ def match_plan(plan: Plan, convolutions: Sequence[OnnxConvolution]) -> dict[str,
         if not alike:
             problems.setdefault("it has no convolution", []).append(f"{layer}{_close(layer, convolutions)}")
         for conv in alike:
-            precision = Precision(plan.layers[layer])
-            obstacle = conv.obstacle or _weights_alone(precision, conv) or _difference(plan, layer, conv)
-            earlier = found.setdefault(conv.name, precision)
+            obstacle = conv.obstacle or _difference(plan, layer, conv)
+            earlier = found.setdefault(conv.name, Precision(plan.layers[layer]))
             if obstacle:
                 problems.setdefault("these cannot be made binary as the plan says:", []).append(f"{layer} ({obstacle})")
             elif earlier != plan.layers[layer]:
@@ -53,11 +51,6 @@ def _close(layer: str, convolutions: Sequence[OnnxConvolution]) -> str:
         return f" (close to it: {', '.join(close)})"
     some = [conv.names[-1] if conv.names[-1] in names else conv.name for conv in convolutions[:_LISTED]]
     return f" (its convolutions are {', '.join(some)}{' ...' if len(convolutions) > _LISTED else ''})"
-
-
-def _weights_alone(precision: Precision, conv: OnnxConvolution) -> str:
-    groups = 1 if conv.workload is None else conv.workload.groups
-    return GROUPED_WEIGHTS if precision == Precision.WEIGHT_BINARY and groups != 1 else ""
 
 
 def _difference(plan: Plan, layer: str, conv: OnnxConvolution) -> str:

@@ -163,8 +163,6 @@ def test_groups_of_enough_channels(binarizer, pad_value, tmp_path):
         ones = reference.binary_conv2d(reference.sign(x), np.ones_like(values.signs), **geometry)
         expected = expected + ones * values.offset[:, None, None]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-    with pytest.raises(InputError, match="stored as bits only where the input is binary"):
-        binarize_onnx(grouped, plan(WEIGHT_BINARY))
 
 
 def test_what_cannot_become_binary_is_refused_by_name():

@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -60,13 +59,6 @@ def test_missing_names_are_refused_with_the_close_ones():
 
 def test_layers_without_a_binary_form_are_refused():
     refused(Plan({"deep": BINARY}), "cannot be made binary as the plan says: deep (depthwise convolution)")
-
-
-def test_weights_alone_are_not_binary_in_groups():
-    grouped = (conv("wide", workload=replace(WORKLOAD, in_channels=32, groups=2)),)
-    assert match_plan(Plan({"wide": BINARY}), grouped) == {"wide": BINARY}
-    with pytest.raises(InputError, match=r"wide \(grouped convolution: weights are stored as bits only where"):
-        match_plan(Plan({"wide": WEIGHT_BINARY}), grouped)
 
 
 def test_another_convolution_is_refused_and_another_image_is_not():

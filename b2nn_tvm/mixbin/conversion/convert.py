@@ -29,7 +29,7 @@ from b2nn_tvm.mixbin.network.layers import (
     layer_nodes,
     layer_of,
     own_form,
-    weights_unsupported,
+    unsupported,
 )
 from b2nn_tvm.mixbin.tracing.prepare import prepared
 from b2nn_tvm.plan import Plan, Precision
@@ -123,7 +123,7 @@ def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_mo
             continue
         elif isinstance(module, nn.Linear):
             raise InputError(f"layer {name} is a linear layer; only convolutions can have binary weights")
-        elif reason := weights_unsupported(nodes[name], module):
+        elif reason := unsupported(nodes[name], module):
             raise InputError(f"layer {name} cannot have binary weights: {reason}")
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from b2nn_tvm.costs.eligibility import GROUPED_WEIGHTS, group_obstacle
+from b2nn_tvm.costs.eligibility import group_obstacle
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules import binarizers
 from b2nn_tvm.mixbin.modules.binarizers import TwoValues, binarize
@@ -90,7 +90,7 @@ class BinaryConv2d(nn.Module):
 
         Raises UnsupportedError for groups of few channels and for paddings other than constant ones.
         """
-        reason = unsupported(conv) if input_binary else weights_unsupported(conv)
+        reason = unsupported(conv)
         if reason:
             raise UnsupportedError(f"{conv} cannot be made binary: {reason}; leave it float")
         binary = cls(
@@ -174,11 +174,6 @@ def pair(sizes: Sequence[int]) -> tuple[int, int]:
     """``sizes``, of at least 1, of a convolution as (height, width); those of a 1-D convolution are for one row."""
     height, width = (1, *sizes) if len(sizes) == 1 else sizes
     return height, width
-
-
-def weights_unsupported(conv: nn.Conv2d | nn.Conv1d) -> str:
-    """The reason why the weights of ``conv`` alone cannot be binary, or an empty string."""
-    return GROUPED_WEIGHTS if conv.groups != 1 else unsupported(conv)
 
 
 def unsupported(conv: nn.Conv2d | nn.Conv1d) -> str:

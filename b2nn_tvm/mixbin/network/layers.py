@@ -13,7 +13,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm.costs import eligibility
-from b2nn_tvm.costs.eligibility import GROUPED_WEIGHTS, Operation, Role, group_obstacle
+from b2nn_tvm.costs.eligibility import Operation, Role, group_obstacle
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules import binary_conv
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
@@ -190,14 +190,6 @@ def unsupported(node: fx.Node, module: Convolution) -> str:
     """The reason why the convolution ``module``, called by ``node``, has no binary form, or an empty string."""
     form = own_form(node)
     return binary_conv.unsupported(module) if form is None else group_obstacle(form.groups, module.in_channels)
-
-
-def weights_unsupported(node: fx.Node, module: Convolution) -> str:
-    """The reason why the weights of ``module`` alone cannot be binary, or an empty string."""
-    form = own_form(node)
-    if form is None:
-        return binary_conv.weights_unsupported(module)
-    return GROUPED_WEIGHTS if form.groups != 1 else ""
 
 
 def own_form(node: fx.Node) -> OwnConvolution | None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, weights_unsupported
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, unsupported
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.scoring.input_error import ERRORS, InputErrorMetric
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
@@ -94,7 +94,7 @@ class Hybrid:
                 states[row.name] = Precision.BINARY
                 continue
             layer = task.model.get_submodule(row.name)
-            possible = isinstance(layer, nn.Conv1d | nn.Conv2d) and not weights_unsupported(layer)
+            possible = isinstance(layer, nn.Conv1d | nn.Conv2d) and not unsupported(layer)
             states[row.name] = Precision.WEIGHT_BINARY if possible else Precision.FLOAT
         return Plan(states, model=model, method=self.name)
 

@@ -90,10 +90,15 @@ def has_binary_groups(call: relax.Call) -> bool:
 
 
 def has_binary_weights(call: relax.Call, weight: np.ndarray | None) -> bool:
-    """Whether a float32 convolution has several weights [O, I, H, W] per filter, all -1 and +1, and no groups."""
-    if weight is None or call.attrs.groups != 1 or dtype(call) != "float32":
+    """Whether a float32 convolution, not depthwise, has several weights [O, I, H, W] per filter, all -1 and +1."""
+    if weight is None or is_depthwise(call, weight) or dtype(call) != "float32":
         return False
     return weight[0].size > 1 and all_signs(weight)
+
+
+def is_depthwise(call: relax.Call, weight: np.ndarray) -> bool:
+    """Whether each filter of the weights [O, I, H, W] reads one channel of several: such weights are few."""
+    return call.attrs.groups != 1 and weight.shape[1] == 1
 
 
 def all_signs(weight: np.ndarray) -> bool:

@@ -41,8 +41,8 @@ def test_groups_of_enough_channels():
     assert trace(network, (3, 8, 8)).eligible == ["2"]
     mixed = convert(network, ["2"])
     assert mixed[2].groups == 4 and mixed(image()).shape == network(image()).shape
-    with pytest.raises(InputError, match="layer 2 cannot have binary weights: grouped convolution"):
-        convert(network, Plan({"2": Precision.WEIGHT_BINARY}))
+    weights_alone = convert(network, Plan({"2": Precision.WEIGHT_BINARY}))
+    assert weights_alone[2].groups == 4 and not weights_alone[2].input_binary
 
 
 def binary(module):

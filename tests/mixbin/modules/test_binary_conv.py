@@ -161,11 +161,6 @@ def test_refuses_groups_that_do_not_divide_the_channels():
         BinaryConv2d(32, 6, (1, 1), groups=3)
 
 
-def test_weights_of_groups_are_binary_with_their_input_alone():
-    with pytest.raises(UnsupportedError, match="bits only where the input is binary"):
-        BinaryConv2d.from_conv(nn.Conv2d(32, 6, 3, groups=2), input_binary=False)
-
-
 def test_refuses_other_padding_values():
     with pytest.raises(InputError, match="pads with 0, 1 or -1, not with 0.5"):
         BinaryConv2d(1, 1, (1, 1), pad_value=0.5)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm import models
+from b2nn_tvm.costs.eligibility import NARROW_GROUPS
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
@@ -77,8 +78,9 @@ def test_inverted_residuals_keep_their_pointwise_convolutions_eligible():
     assert (found["1.main.0.0"], found["1.main.4.0"]) == ("", "")
 
 
-def test_grouped_convolutions_are_not_eligible():
-    assert reasons(network(conv_bn(8, 8, groups=2)))["1.0"] == "grouped convolution"
+def test_groups_of_few_channels_are_not_eligible():
+    assert reasons(network(conv_bn(8, 8, groups=2)))["1.0"] == NARROW_GROUPS
+    assert reasons(network(conv_bn(8, 64), conv_bn(64, 64, groups=4), channels=64))["2.0"] == ""
 
 
 def test_strided_projection():
