@@ -167,7 +167,10 @@ def _data_reason(data: relax.Expr, definition: Definition) -> str:
                 "sign that is +1 at 0"
             )
         if not step.exact and step.narrow:
-            return "its input has other values than two next to 0, which may be common there"
+            return (
+                "its input has other values than two next to 0, which may be common there: export it as "
+                "torch.where(x >= 0, 1, -1) if the network was trained with two"
+            )
         values = np.unique(np.concatenate([step.low, step.high, step.between[np.isfinite(step.between)]]))
         return f"its input has the values {', '.join(f'{v:g}' for v in values)}, not -1 and +1"
     if not isinstance(data, relax.Call):
