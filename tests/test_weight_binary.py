@@ -81,18 +81,19 @@ def test_a_network_of_float_binary_and_weight_binary_layers(tmp_path):
         assert parts + sizes.other_constants == sum(row.size_bytes for row in artifact.layers)
 
 
-@pytest.mark.parametrize(("form", "pad_value"), [("function", -1), ("plain", 0)])
-def test_two_values_per_filter_are_two_packed_convolutions(tmp_path, form, pad_value):
+@pytest.mark.parametrize(("form", "pad_value", "groups"), [("function", -1, 2), ("plain", 0, 1)])
+def test_two_values_per_filter_are_two_packed_convolutions(tmp_path, form, pad_value, groups):
     torch.manual_seed(0)
     options = {
         "padding": (1, 1, 1, 1),
         "pad_value": pad_value,
+        "groups": groups,
         "binarizer": "distribution-aware",
         "input_binary": False,
     }
-    conv = BinaryConv2d(20, 17, (3, 3), stride=(2, 1), **options)
+    conv = BinaryConv2d(20, 18, (3, 3), stride=(2, 1), **options)
     torch.nn.init.normal_(conv.weight, mean=0.3)
-    net = torch.nn.Sequential(conv, torch.nn.BatchNorm2d(17)).eval()
+    net = torch.nn.Sequential(conv, torch.nn.BatchNorm2d(18)).eval()
     x = torch.randn(1, 20, 9, 8)
     path = export_onnx(net, tmp_path / "m.onnx", input_shape=x.shape, form=form)
     with compile_model(path, output=tmp_path / "library") as artifact, torch.no_grad():

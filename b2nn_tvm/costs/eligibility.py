@@ -24,14 +24,19 @@ class Role(StrEnum):
     OTHER = "anything else"
 
 
+# With fewer channels in a group, most bits of its words are unused, and there is one filter or few to share them: float
+# kernels are faster.
+FEWEST_GROUP_CHANNELS = 16
+NARROW_GROUPS = f"grouped convolution with fewer than {FEWEST_GROUP_CHANNELS} channels in a group"
+
 # What the reasons mean, for reports. The networks of the literature keep the same layers float, for the same causes.
 BECAUSE = {
     "first convolution": "it reads the image, and the signs of pixels say next to nothing",
     "classifier": "its sums are the scores of the classes",
     "strided 1x1 convolution: the projection of a shortcut": "it carries the values past the block and costs little",
     "1x1 projection of a shortcut": "it carries the values past the block and costs little",
-    "depthwise convolution": "it has few products to save, and there are no binary kernels for it",
-    "grouped convolution": "there are no binary kernels for groups",
+    "depthwise convolution": "it has few products to save, and a popcount would have one channel to add",
+    NARROW_GROUPS: "a popcount adds the channels of a group, and so few of them are added faster as floats",
 }
 
 WITH_WEIGHTS = (Role.CONVOLUTION, Role.LINEAR, Role.WEIGHTED)
@@ -54,18 +59,24 @@ class Operation:
 
 
 def group_obstacle(groups: int, in_channels: int) -> str:
-    """The obstacle of a convolution in groups, for which there are no binary kernels; empty for one group."""
+    """The obstacle of a convolution in groups of too few channels; empty for one group and for wide groups.
+
+    A wide group is a binary convolution of its own. The MixBin paper leaves all grouped convolutions float; ResNeXt,
+    RegNet and ShuffleNet hold most of their products in them.
+    """
     if groups == 1:
         return ""
-    return "depthwise convolution" if groups == in_channels else "grouped convolution"
+    if groups == in_channels:
+        return "depthwise convolution"
+    return "" if in_channels // groups >= FEWEST_GROUP_CHANNELS else NARROW_GROUPS
 
 
 def ineligible(operations: Sequence[Operation]) -> dict[str, str]:
     """The reason why a convolution or linear layer stays float, by name, for each that does.
 
     ``operations`` come in an order in which each stands behind those that it reads. As in the MixBin paper, these
-    layers stay float: the first convolution, 1x1 projections of shortcuts, depthwise and other grouped convolutions,
-    and the classifier.
+    layers stay float: the first convolution, 1x1 projections of shortcuts, depthwise convolutions, and the classifier.
+    So do convolutions in groups of few channels (``group_obstacle``).
     """
     graph = _Graph(operations)
     reasons = {each.name: graph.reason(each) for each in operations if each.role in (Role.CONVOLUTION, Role.LINEAR)}

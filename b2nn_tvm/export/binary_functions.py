@@ -4,6 +4,8 @@ The plain form computes the same with standard operators on weights of +1 and -1
 values alpha and beta each becomes two convolutions of one input:
 
     y = BinaryConv2d(x, signs, (alpha - beta) / 2) + BinaryConv2d(x, a filter of ones) * (alpha + beta) / 2
+
+In groups, each group has its filter of ones. A 1-D convolution is one over images of a single row.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from torch.nn import functional as F
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binarizers import TwoValues
-from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, spread
+from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
 from b2nn_tvm.reference.onnx_functions import DOMAIN, NAME, VERSION, WEIGHT_NAME
 from b2nn_tvm.workload import ConvWorkload
 
@@ -52,21 +55,29 @@ class _DeployForm(nn.Module, ABC):
     def __init__(self, conv: BinaryConv2d, values: TwoValues, *, of_ones: bool = False):
         super().__init__()
         self.in_channels, self.out_channels, self.kernel_size = conv.in_channels, len(values.signs), conv.kernel_size
-        self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
+        self.stride, self.padding, self.dilation, self.groups = conv.stride, conv.padding, conv.dilation, conv.groups
+        self.of_rows = isinstance(conv, BinaryConv1d) and not of_ones
         self.pad_value, self.input_binary, self.of_ones = conv.pad_value, conv.input_binary, of_ones
         bias = None if conv.bias is None or of_ones else conv.bias.detach().clone()
         self.register_buffer("bias", bias)
         self.box_sum = None
         if values.offset is not None:
-            ones = TwoValues(torch.ones_like(values.signs[:1]), torch.ones_like(values.scale[:1]), None)
+            count = conv.groups
+            ones = TwoValues(torch.ones_like(values.signs[:count]), torch.ones_like(values.scale[:count]), None)
             self.box_sum = type(self)(conv, ones, of_ones=True)
             self.register_buffer("offset", values.offset[:, None, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.of_rows:  # reshapes to fixed sizes, which the compiler sees through
+            y = self._forward(x.reshape(*x.shape[:2], 1, x.shape[2]))
+            return y.reshape(*y.shape[:2], y.shape[3])
+        return self._forward(x)
+
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x if self.of_ones else self._prepare(x)
         y = self._convolve(x)
         if self.box_sum is not None:
-            y = y + self.box_sum(x) * self.offset
+            y = y + spread(self.box_sum(x), self.out_channels) * self.offset
         return y if self.bias is None else y + self.bias[:, None, None]
 
     @abstractmethod
@@ -101,6 +112,7 @@ class _FunctionForm(_DeployForm):
             self.stride,
             self.padding,
             self.dilation,
+            self.groups,
         )
         name, thresholds = (NAME, (self.threshold,)) if self.input_binary else (WEIGHT_NAME, ())
         return torch.onnx.ops.symbolic(
@@ -112,7 +124,8 @@ class _FunctionForm(_DeployForm):
                 "pads": list(self.padding),
                 "dilations": list(self.dilation),
                 "pad_value": float(self.pad_value),
-                "channels": self.in_channels,
+                "channels": self.in_channels // self.groups,
+                "group": self.groups,
             },
             dtype=x.dtype,
             shape=(batch, self.out_channels, workload.out_height, workload.out_width),
@@ -139,7 +152,7 @@ class _PlainForm(_DeployForm):
 
     def _convolve(self, x: torch.Tensor) -> torch.Tensor:
         padding = self.padding[:2] if self._pads_itself else 0
-        y = F.conv2d(x, self.weight, None, self.stride, padding, self.dilation)
+        y = F.conv2d(x, self.weight, None, self.stride, padding, self.dilation, self.groups)
         return y if self.of_ones else y * self.scale
 
     @property

@@ -45,12 +45,13 @@ def export_onnx(
 ) -> Path:
     """Write ``model``, in evaluation mode, as ONNX (opset 18) with static shapes and return the path.
 
-    ``input_shape`` is [C, H, W] (batch 1) or [N, C, H, W]. The input is called "input", the output "output" (further
-    outputs "output_1", ...). Convolutions and linear layers are nodes named like their modules. In the form "function"
-    binary convolutions are calls of b2nn.BinaryConv2d, and convolutions whose weights alone are binary are calls of
-    b2nn.WeightBinaryConv2d. They have one bit per weight, and the file defines both functions in standard operators. In
-    the form "plain" all are standard operators on weights of +1 and -1. Both forms give the same numbers. ``meaning``,
-    what the data mean, goes into the metadata of the file.
+    ``input_shape`` is [C, H, W] or [N, C, H, W], or [C, W] of a signal; the batch is 1 where it is missing. The input
+    is called "input", the output "output" (further outputs "output_1", ...). Convolutions and linear layers are nodes
+    named like their modules. In the form "function" binary convolutions are calls of b2nn.BinaryConv2d, and
+    convolutions whose weights alone are binary are calls of b2nn.WeightBinaryConv2d. They have one bit
+    per weight, and the file defines both functions in standard operators. In the form "plain" all are standard
+    operators on weights of +1 and -1. Both forms give the same numbers. ``meaning``, what the data mean, goes into the
+    metadata of the file.
 
     The file is complete in itself, passes onnx.checker and replaces an older file in one step. Raises InputError for
     an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where

@@ -2,13 +2,15 @@
 
     Conv(x, w, b)   becomes   Conv(sign(x), signs(w)) * alpha + b,  alpha = mean |w| per output channel
 
+Groups stay groups, and each has a box sum of its own where filters have two values.
+
 The signs and weights are written as in the "plain" form of this project's exporter (export/binary_functions.py), which
 every opset and every runtime has. The answers are not those of the float network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -92,6 +94,7 @@ class _Writer:
             "pads": workload.padding,
             "strides": workload.stride,
             "dilations": workload.dilation,
+            "group": workload.groups,
         }
         if signed:
             image = self._sign(image, nodes)
@@ -101,8 +104,8 @@ class _Writer:
         values = two_values(numpy_helper.to_array(self._constants[node.input[1]]), self._binarizer)
         convolve = partial(self._scaled_conv, nodes, image, geometry)
         y = convolve(node.name, values.signs, values.scale)
-        if values.offset is not None:  # one filter of ones, that all filters share
-            box_sum = convolve(f"{node.name}.box_sum", np.ones_like(values.signs[:1]), values.offset)
+        if values.offset is not None:
+            box_sum = self._box_sum(node.name, convolve, values.signs, values.offset, workload.groups, nodes)
             y = self._emit(nodes, "Add", [y, box_sum], f"{node.name}/two_values")
         if len(node.input) > 2 and node.input[2]:
             y = self._emit(nodes, "Add", [y, self._bias(node, nodes)], f"{node.name}/biased")
@@ -142,6 +145,26 @@ class _Writer:
         nodes.append(helper.make_node("Conv", inputs, [sums], name=name, **geometry))
         per_channel = self._constant(f"{name}/scale", scale[:, None, None])
         return self._emit(nodes, "Mul", [sums, per_channel], f"{name}/scaled")
+
+    def _box_sum(
+        self,
+        name: str,
+        convolve: Callable[[str, np.ndarray, np.ndarray], str],
+        signs: np.ndarray,
+        offset: np.ndarray,
+        groups: int,
+        nodes: list[onnx.NodeProto],
+    ) -> str:
+        """The convolution by one filter of ones, that all filters of a group share, times the offset of each filter."""
+        if groups == 1:
+            return convolve(f"{name}.box_sum", np.ones_like(signs[:1]), offset)
+        sums = convolve(f"{name}.box_sum", np.ones_like(signs[:groups]), np.ones(groups, np.float32))
+        group_of = self._constant(f"{name}/group_of", np.arange(len(signs)) // (len(signs) // groups))
+        spread = self._fresh(f"{name}/box_sums")
+        nodes.append(helper.make_node("Gather", [sums, group_of], [spread], name=spread, axis=1))
+        return self._emit(
+            nodes, "Mul", [spread, self._constant(f"{name}/offset", offset[:, None, None])], f"{name}/offsets"
+        )
 
     def _bias(self, node: onnx.NodeProto, nodes: list[onnx.NodeProto]) -> str:
         bias = self._constants.get(node.input[2])

@@ -51,21 +51,24 @@ def _packed_conv2d(
     strides, dilations = _ints(attrs, "strides", 2, (1, 1)), _ints(attrs, "dilations", 2, (1, 1))
     pads = _ints(attrs, "pads", 4, (0, 0, 0, 0), at_least=0)
     (channels,) = _ints({"channels": (attrs.get("channels", 0),)}, "channels", 1, None)
+    (groups,) = _ints({"group": (attrs.get("group", 1),)}, "group", 1, None)
     pad_value = float(attrs.get("pad_value", 0.0))
     sizes = [int(d) for d in x.ty.shape]
-    if str(x.ty.dtype) != "float32" or len(sizes) != 4 or sizes[1] != channels:
-        raise InputError(f"x is float32 [N, {channels}, H, W], but {x.ty.dtype} {sizes} came")
+    if str(x.ty.dtype) != "float32" or len(sizes) != 4 or sizes[1] != channels * groups:
+        raise InputError(f"x is float32 [N, {channels * groups}, H, W], but {x.ty.dtype} {sizes} came")
     expected = (*kernel, -(-channels // 8))
     if weight.dtype != np.uint8 or weight.shape[1:] != expected:
         raise InputError(
             f"weight is uint8 [O, {', '.join(map(str, expected))}], but {weight.dtype} {list(weight.shape)} came"
         )
+    if len(weight) % groups:
+        raise InputError(f"weight has the same number of filters in each of {groups} groups, but {len(weight)} came")
     if channels % 8 and (weight[..., -1] >> (channels % 8)).any():
         raise InputError(f"the unused bits of weight behind its {channels} channels are 0, but some are 1")
     if pad_value not in (0.0, 1.0, -1.0):
         raise InputError(f"pad_value is 0, 1 or -1, not {pad_value:g}")
     _check_per_channel("scale", scale, weight.shape[0])
-    x = image(x, channels)
+    x = image(x, channels * groups)
     if pad_value and any(pads):
         top, left, bottom, right = pads
         x = bb.emit(relax.op.nn.pad(x, [0, 0, 0, 0, top, bottom, left, right], "constant", pad_value))
@@ -77,6 +80,7 @@ def _packed_conv2d(
         strides,
         pads,
         dilations,
+        groups,
         data_layout="NCHW",
         kernel_layout="OIHW",
     )

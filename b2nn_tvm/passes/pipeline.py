@@ -33,7 +33,7 @@ from b2nn_tvm.passes.canonicalize.sink_sign import SinkSign
 from b2nn_tvm.passes.canonicalize.split_binary_weights import SplitBinaryWeights
 from b2nn_tvm.passes.canonicalize.unfold_stack import UnfoldStack
 from b2nn_tvm.passes.framework.compile_context import CompileContext, compile_context
-from b2nn_tvm.passes.framework.find_fault import failing_pass
+from b2nn_tvm.passes.framework.find_fault import failing_at
 from b2nn_tvm.passes.framework.forget_arrays import ForgetArrays
 from b2nn_tvm.passes.fuse.copy_outputs import CopyOutputs
 from b2nn_tvm.passes.fuse.fuse_pack import FusePack
@@ -206,7 +206,9 @@ class Kernels:
 def to_kernels(imported: ImportedModel, layout: VectorLayout, target: tvm.target.Target) -> Kernels:
     """Canonicalize, convert to NHWC, lower to our operators with their data in ``layout``, and fuse."""
     context = compile_context(imported.layers, layout=layout, target=target, nodes=imported.nodes)
-    return Kernels(run(before_scheduling(context), imported.module, context, name="before_scheduling"), context)
+    modules = [imported.module]
+    del imported  # so that its weights are freed with the first pass that replaces them
+    return Kernels(run(before_scheduling(context), modules.pop(), context, name="before_scheduling"), context)
 
 
 def finish_scheduled(module: tvm.IRModule, context: CompileContext) -> tvm.IRModule:
@@ -215,10 +217,12 @@ def finish_scheduled(module: tvm.IRModule, context: CompileContext) -> tvm.IRMod
 
 
 def run(passes: tuple[Pass, ...], module: tvm.IRModule, context: CompileContext, *, name: str) -> tvm.IRModule:
-    """Apply passes in order, for the target of the context; TVM's instruments see them inside one pass ``name``.
+    """Apply passes in order, for the target of the context; TVM's instruments see each inside a pass ``name``.
 
-    Raises ProgramFault, which names the pass and the node of the file, for what fails and is no error for users.
+    Of the modules on the way, only what the present pass was given is held here. Raises ProgramFault, which names the
+    pass and the node of the file, for what fails and is no error for users.
     """
-    where = partial(failing_pass, passes, module, context)
-    with context.target, faults_of("rewriting the network", where=where):
-        return tvm.transform.Sequential(list(passes), name=name)(module)
+    for each in passes:
+        with context.target, faults_of("rewriting the network", where=partial(failing_at, each, module, context)):
+            module = tvm.transform.Sequential([each], name=name)(module)
+    return module

@@ -10,8 +10,8 @@ class ConvClass:
     """A convolution by name; ``reason`` says why it, or its input, stays float, and is empty if the convolution is
     binary.
 
-    ``weight_binary``: its input is no sign, and its weights are -1 and +1. ``int8``: its input and its weights are
-    whole numbers of 8 bits.
+    ``weight_binary``: its input is no sign or its groups are narrow, and its weights are -1 and +1. ``int8``: its input
+    and its weights are whole numbers of 8 bits.
     """
 
     name: str

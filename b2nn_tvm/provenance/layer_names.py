@@ -99,6 +99,11 @@ def split_sign_and_scale(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
     return np.where(weight >= 0, np.float32(1), np.float32(-1)), scale.astype(np.float32)
 
 
+def has_magnitudes(weight: np.ndarray) -> bool:
+    """Whether weights [O, ...] are signs times a magnitude per channel, which ``split_sign_and_scale`` splits."""
+    return _magnitudes(weight) is not None
+
+
 def _magnitudes(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """The least and the greatest magnitude in each channel of weights [O, ...], float64; None where they differ."""
     for part in (weight[:1], weight):  # the first channel of most layers tells that the whole has another form

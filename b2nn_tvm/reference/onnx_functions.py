@@ -1,6 +1,7 @@
 """The functions BinaryConv2d and WeightBinaryConv2d (which takes no sign of its input) in ONNX: domain b2nn, version 1.
 
-They carry their weights as bits; their bodies unpack them, so that any ONNX runtime computes them.
+They carry their weights as bits; their bodies unpack them, so that any ONNX runtime computes them. ``channels`` are
+those of a filter: all channels of the input divided by ``group``, which is 1 where it is left out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SIGNS = """
 # pads are (top, left, bottom, right). The bits of ``weight`` [O, kh, kw, ceil(C/8)] lie along C, the lowest bit first.
 _BODY = """
 <opset_import: ["" : 18], domain: "b2nn">
-NAME <kernel_shape, strides, pads, dilations, pad_value, channels> (INPUTS) => (y)
+NAME <kernel_shape, strides, pads, dilations, pad_value, channels, group: int = 1> (INPUTS) => (y)
 {
     one = Constant <value_float: float = 1.0> ()
     two = Constant <value_float: float = 2.0> ()
@@ -58,8 +59,8 @@ NAME <kernel_shape, strides, pads, dilations, pad_value, channels> (INPUTS) => (
     centred = Sub (doubled, one)
     weights = Transpose <perm: ints = [0, 3, 1, 2]> (centred)
 
-    sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations>
-        (padded, weights)
+    sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations,
+        group: int = @group> (padded, weights)
     scales = Unsqueeze (scale, per_channel)
     y = Mul (sums, scales)
 }

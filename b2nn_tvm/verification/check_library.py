@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from b2nn_tvm.deploy.devices.qemu import EMULATED as EMULATED_ARCHS
 from b2nn_tvm.deploy.devices.qemu import find_emulator
-from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.deploy.library.verification import EMULATED, SAME_NETWORK, THIS_LIBRARY, Verification, not_checked
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError, TargetError, ToolchainError, VerificationError
@@ -79,7 +79,7 @@ def check_library(
     is not what the standard allows, so that neither is right.
     """
     say("verify")
-    target = load(folder).target
+    target = read_manifest(folder).target  # nobody has touched the library yet, whose digest takes time
     try:
         if build_stand_in is None:
             found = _checked(folder, source, "the compiled library", say)

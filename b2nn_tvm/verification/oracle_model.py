@@ -20,7 +20,8 @@ from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, VERSION
 from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers, has_quantizers
 
-_DEFAULTS = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "pad_value": 0.0}  # as the importer has them
+# As the importer has them.
+_DEFAULTS = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "pad_value": 0.0, "group": 1}
 
 
 def needs_rewriting(model: onnx.ModelProto, *, sign_zero: str | None) -> bool:

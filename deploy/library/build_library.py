@@ -50,6 +50,7 @@ _LINK = (
     "-Wl,--gc-sections",
     "-Wl,-z,noexecstack",
     "-Wl,--strip-debug",
+    "-Wl,--build-id=none",  # a digest of all weights, which the manifest has as well
 )
 _RUNNER = (*_LANGUAGE, "-O2", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Wl,--strip-all")
 

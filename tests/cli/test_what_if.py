@@ -118,6 +118,6 @@ def test_a_float_file_by_itself_has_no_such_note(here: Run, float_onnx: Path) ->
 def test_a_plan_that_does_not_fit(here: Run, float_onnx: Path, tmp_path: Path) -> None:
     Plan({"block.1": Precision.BINARY, "grouped": Precision.BINARY}).save(tmp_path / "other.json")
     done = here("compile", float_onnx, "--binarize", "other.json", "-o", "out")
-    assert_refused(done, "block.1 (close to it: block.0", "grouped (grouped convolution)")
+    assert_refused(done, "block.1 (close to it: block.0", "grouped (grouped convolution with fewer than 16")
     assert not (tmp_path / "out").exists()
     assert_refused(here("compile", float_onnx, "--binarize", "nowhere.json", "-o", "out"), "nowhere.json", "plan")

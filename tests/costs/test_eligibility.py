@@ -2,7 +2,15 @@
 
 import pytest
 
-from b2nn_tvm.costs.eligibility import Operation, Role, group_obstacle, ineligible, last_operations
+from b2nn_tvm.costs.eligibility import (
+    BECAUSE,
+    NARROW_GROUPS,
+    Operation,
+    Role,
+    group_obstacle,
+    ineligible,
+    last_operations,
+)
 
 
 def conv(name, *inputs, kernel=3, stride=1, obstacle=""):
@@ -36,9 +44,16 @@ def test_an_obstacle_comes_before_the_place_in_the_network():
     assert ineligible((Operation("x"), conv("stem", "x", obstacle="already binary")))["stem"] == "already binary"
 
 
-@pytest.mark.parametrize(("groups", "expected"), [(1, ""), (2, "grouped convolution"), (8, "depthwise convolution")])
-def test_groups(groups, expected):
-    assert group_obstacle(groups, 8) == expected
+@pytest.mark.parametrize(
+    ("groups", "channels", "expected"),
+    [
+        *((1, 8, ""), (4, 64, ""), (2, 96, ""), (4, 60, NARROW_GROUPS), (2, 8, NARROW_GROUPS)),
+        (64, 64, "depthwise convolution"),
+    ],
+)
+def test_groups_of_enough_channels_are_binary_convolutions_of_their_own(groups, channels, expected):
+    assert group_obstacle(groups, channels) == expected
+    assert not expected or expected in BECAUSE
 
 
 def test_weights_of_another_kind_count_as_a_layer_in_front():

@@ -51,11 +51,10 @@ class Own(nn.Module):
         return self.fc(F.dropout(x.flatten(1), training=self.training))
 
 
-ELIGIBLE = ["first.0", "second.0", "left.0", "right.0", "mix.0", "expand.0", "project.0", "last"]
+ELIGIBLE = ["first.0", "second.0", "left.0", "right.0", "grouped.0", "mix.0", "expand.0", "project.0", "last"]
 FLOAT = {
     "stem.0": "first convolution",
     "shortcut.0": "1x1 projection of a shortcut",
-    "grouped.0": "grouped convolution",
     "depthwise.0": "depthwise convolution",
     "fc": "classifier",
 }

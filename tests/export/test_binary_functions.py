@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.export.binary_functions import deploy_form
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +31,19 @@ def test_the_plain_form_computes_what_the_layer_computes(binarizer, input_binary
         torch.testing.assert_close(form(x), conv(x), rtol=1e-5, atol=1e-5)
     assert not list(form.parameters())
     assert (form.box_sum is not None) == (binarizer == "distribution-aware")
+
+
+@pytest.mark.parametrize("binarizer", ["xnor", "distribution-aware"])
+@pytest.mark.parametrize("kind", [nn.Conv1d, nn.Conv2d])
+def test_groups_and_signals(binarizer, kind):
+    make = BinaryConv1d if kind is nn.Conv1d else BinaryConv2d
+    conv = make.from_conv(kind(32, 6, 3, padding=1, groups=2), binarizer=binarizer, pad_value=1).eval()
+    x = torch.randn(2, 32, 7) if kind is nn.Conv1d else torch.randn(2, 32, 5, 7)
+    form = deploy_form(conv, name="conv", form="plain")
+    with torch.no_grad():
+        torch.testing.assert_close(form(x), conv(x), rtol=1e-5, atol=1e-5)
+    bits = deploy_form(conv, name="conv", form="function").weight
+    assert bits.shape == (6, 1 if kind is nn.Conv1d else 3, 3, 2)
 
 
 def test_the_function_carries_bits_scales_and_thresholds():

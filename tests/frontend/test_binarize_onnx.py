@@ -149,8 +149,24 @@ def test_a_network_with_odd_names_compiles_to_what_the_reference_says(opset, tmp
     }
 
 
+@pytest.mark.parametrize(("binarizer", "pad_value"), [("xnor", -1), ("distribution-aware", 0)])
+def test_groups_of_enough_channels(binarizer, pad_value, tmp_path):
+    x, weight = normal(1, 32, 6, 5), normal(6, 16, 3, 3)
+    node, inputs = '["c"] output = Conv <group = 2, pads = [1, 1, 1, 1]> (input, w)', "float[1,32,6,5] input"
+    grouped = model(node, {"w": weight}, inputs=inputs)
+    built = binarize_onnx(grouped, plan(binarizer=binarizer, pad_value=pad_value))
+    onnx.checker.check_model(built, full_check=True)
+    found = Oracle(save(tmp_path, built)).run({"input": x})["output"]
+    values, geometry = two_values(weight, binarizer), {"padding": (1, 1, 1, 1), "groups": 2, "pad_value": pad_value}
+    expected = reference.binary_conv2d(reference.sign(x), values.signs, **geometry) * values.scale[:, None, None]
+    if values.offset is not None:
+        ones = reference.binary_conv2d(reference.sign(x), np.ones_like(values.signs), **geometry)
+        expected = expected + ones * values.offset[:, None, None]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_what_cannot_become_binary_is_refused_by_name():
-    with pytest.raises(InputError, match=r"up.0.conv \(grouped convolution\)"):
+    with pytest.raises(InputError, match=r"up.0.conv \(grouped convolution with fewer than 16"):
         binarize_onnx(float_network(), Plan({"up.0.conv": BINARY}))
     nodes, inputs = '["c"] output = Conv (input, k)', "float[1,4,6,5] input, float[4,4,1,1] k"
     with pytest.raises(InputError, match=r"c \(its weights are computed at run time\)"):

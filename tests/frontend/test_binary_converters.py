@@ -96,6 +96,19 @@ def test_binary_convolutions_that_are_not_as_agreed(attributes, constants, text,
         imported(tmp_path, binary_node(**attributes), {**GOOD, **constants})
 
 
+def test_a_binary_convolution_in_groups(tmp_path):
+    x = random_input((1, 32, 6, 5))
+    signs = random_signs((6, 16, 3, 3))
+    packed = np.packbits(signs.transpose(0, 2, 3, 1) > 0, axis=-1, bitorder="little")
+    constants = {"w": packed, "s": np.full(6, 0.5, np.float32), "t": np.zeros(32, np.float32)}
+    node, inputs = binary_node(channels=16, group=2), "float[1,32,6,5] input"
+    found = imported(tmp_path, node, constants, inputs=inputs)
+    sums = reference.binary_conv2d(reference.sign(x), signs, groups=2)
+    np.testing.assert_array_equal(run(found.module, x), 0.5 * sums)
+    with pytest.raises(InputError, match="the same number of filters in each of 4 groups, but 6 came"):
+        imported(tmp_path, binary_node(channels=8, group=4), {**constants, "w": packed[..., :1]}, inputs=inputs)
+
+
 def test_a_binary_convolution_with_computed_weights_or_missing_inputs(tmp_path):
     inputs = "float[1,4,6,5] input, uint8[3,3,3,1] w"
     with pytest.raises(InputError, match="its weight is an initializer or a constant"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from b2nn_tvm.costs.eligibility import NARROW_GROUPS
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.onnx_convolutions import static_graph
 from b2nn_tvm.frontend.read_onnx import load_model
@@ -28,8 +29,8 @@ def test_names_shapes_and_reasons_of_a_network_with_odd_names():
     assert found["/up/up.0/conv/Conv"].names == ("/up/up.0/conv/Conv", "up.0.conv", "grouped")
     assert found["Conv_3"].workload.key == "conv2d_n1_c8_h9_w8_o8_k3x3_s2x2_p1x0x1x1_d1x1_g1"
     assert found["last"].workload.padding == (0, 1, 1, 0)
-    assert [conv.reason for conv in found.values()] == ["first convolution", "", "", "grouped convolution", ""]
-    assert [conv.obstacle for conv in found.values()] == ["", "", "", "grouped convolution", ""]
+    assert [conv.reason for conv in found.values()] == ["first convolution", "", "", NARROW_GROUPS, ""]
+    assert [conv.obstacle for conv in found.values()] == ["", "", "", NARROW_GROUPS, ""]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet", "squeezenet"])

@@ -147,7 +147,7 @@ def test_outputs_that_are_no_class_scores(network: nn.Module, name: str | None, 
 
 def test_layers_of_other_kinds_have_their_reasons_too() -> None:
     layers = trace(nn.Sequential(nn.ConvTranspose2d(3, 4, 2), nn.Conv2d(4, 5, 1)), (3, 8, 8))
-    assert reasons_of(layers) == "1: classifier; 0: ConvTranspose2d: only 2-D convolutions become binary"
+    assert reasons_of(layers) == "1: classifier; 0: ConvTranspose2d: only 1-D and 2-D convolutions become binary"
 
 
 class Merging(nn.Sequential):

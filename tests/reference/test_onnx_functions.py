@@ -24,7 +24,7 @@ OUT, CHANNELS = 2, 9  # a channel more than a byte holds
 GEOMETRY = {"stride": (2, 1), "padding": (1, 0, 2, 1), "dilation": (1, 2)}
 
 
-def evaluate(name: str, pad_value: int, inputs: dict[str, np.ndarray]) -> np.ndarray:
+def evaluate(name: str, pad_value: int, inputs: dict[str, np.ndarray], **attributes: int) -> np.ndarray:
     """A model of one call of the function."""
     stride, padding, dilation = GEOMETRY.values()
     node = helper.make_node(
@@ -37,7 +37,7 @@ def evaluate(name: str, pad_value: int, inputs: dict[str, np.ndarray]) -> np.nda
         pads=padding,
         dilations=dilation,
         pad_value=float(pad_value),
-        channels=CHANNELS,
+        **{"channels": CHANNELS, "group": 1, **attributes},
     )
     given = [
         helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
@@ -71,6 +71,15 @@ def test_the_binary_convolution(given, pad_value):
     found = evaluate(NAME, pad_value, {**without_signs(given), "threshold": threshold})
     signs = reference.sign(given["x"], threshold[:, None, None])
     sums = reference.binary_conv2d(signs, given["signs"], **GEOMETRY, pad_value=pad_value)
+    np.testing.assert_array_equal(found, sums * given["scale"][:, None, None])
+
+
+def test_groups(given):
+    """Two groups of nine channels with a filter each."""
+    x = np.concatenate([given["x"], -given["x"]], axis=1)
+    inputs = {**without_signs(given), "x": x, "threshold": np.zeros(2 * CHANNELS, np.float32)}
+    found = evaluate(NAME, -1, inputs, group=2)
+    sums = reference.binary_conv2d(reference.sign(x), given["signs"], **GEOMETRY, groups=2, pad_value=-1)
     np.testing.assert_array_equal(found, sums * given["scale"][:, None, None])
 
 

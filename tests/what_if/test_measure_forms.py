@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from b2nn_tvm.costs.eligibility import NARROW_GROUPS
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.what_if.measure_forms import what_if
@@ -26,7 +27,7 @@ def test_every_convolution_is_listed_with_both_times_or_the_reason(found):
     rows = {layer.name: layer for layer in found.layers}
     assert list(rows) == ["/stem/Conv", "Conv_3", "odd name", "/up/up.0/conv/Conv", "last"]
     assert rows["/stem/Conv"].reason == "first convolution" and rows["/stem/Conv"].binary_ms is None
-    assert rows["/up/up.0/conv/Conv"].reason == "grouped convolution"
+    assert rows["/up/up.0/conv/Conv"].reason == NARROW_GROUPS
     for name in ("Conv_3", "odd name", "last"):
         assert rows[name].binary_ms > 0 and rows[name].reason == ""
     assert all(layer.float_ms > 0 and layer.macs > 0 for layer in found.layers)

@@ -18,11 +18,19 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.conversion.rewire import feed_binary, undo_in_place
 from b2nn_tvm.mixbin.modules import activations, binarizers
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
 from b2nn_tvm.mixbin.network.activation_nodes import activations_before, drops_sign, is_activation, is_passing
-from b2nn_tvm.mixbin.network.capture import capture, remembered_shape
+from b2nn_tvm.mixbin.network.capture import capture, remember_shape, remembered_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, target_name
 from b2nn_tvm.mixbin.network.in_place import remove_unused
-from b2nn_tvm.mixbin.network.layers import ineligible, layer_nodes, layer_of, own_form, unsupported
+from b2nn_tvm.mixbin.network.layers import (
+    Convolution,
+    ineligible,
+    layer_nodes,
+    layer_of,
+    own_form,
+    unsupported,
+)
 from b2nn_tvm.mixbin.tracing.prepare import prepared
 from b2nn_tvm.plan import Plan, Precision
 
@@ -37,7 +45,7 @@ def convert(
     binarizer: str = "xnor",
     input_shape: Sequence[int] | None = None,
 ) -> nn.Module:
-    """A copy of ``model`` in which the chosen convolutions are BinaryConv2d under the same qualified names.
+    """A copy of ``model`` in which the chosen convolutions are BinaryConv2d or BinaryConv1d, under the same names.
 
     ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so.
     ``binarizer`` is the binary form of the weights (see binarizers), also in layers whose weights alone become binary.
@@ -53,8 +61,9 @@ def convert(
     max pooling move behind it, which is exact. In this case, and only then, the copy is a torch.fx.GraphModule, in
     which what a forward of your own does only in training is left out.
 
-    ``input_shape``, [C, H, W] or [N, C, H, W], is that of the images; None is the one that ``trace`` was last called
-    with for this model. Wrappers and parametrizations of ``model`` are not in the copy (see ``prepared``).
+    ``input_shape``, [C, H, W] or [N, C, H, W], is that of the images, or [C, W] that of signals; None is the one that
+    ``trace`` was last called with for this model. Wrappers and parametrizations of ``model`` are not in the copy
+    (see ``prepared``).
 
     Raises InputError for unknown or ineligible names, unknown activations and binarizers, UnsupportedError for
     untraceable models.
@@ -62,9 +71,10 @@ def convert(
     binarizers.check(binarizer)
     activations.check(activation)
     precisions = _precisions(choice)
-    shape = input_shape if input_shape is not None else remembered_shape(model)
     result = prepared(model)
-    graph_module = capture(result, shape)
+    if known := remembered_shape(model):  # a wrapper that is not in the copy may have it
+        remember_shape(result, known)
+    graph_module = capture(result, input_shape)
     nodes = layer_nodes(graph_module)
     _check(precisions, nodes, graph_module)
     to_do = [
@@ -76,7 +86,7 @@ def convert(
     result = _keep_signs(result, graph_module, chosen, activation)
     for name, precision in to_do:
         conv, form = _float_convolution(result, name), own_form(nodes[name])
-        make = partial(BinaryConv2d.from_conv, conv)
+        make = partial((BinaryConv1d if isinstance(conv, nn.Conv1d) else BinaryConv2d).from_conv, conv)
         if form is not None:
             make = partial(BinaryConv2d.from_conv, form.plain(conv), padding=form.padding)
         if precision == Precision.WEIGHT_BINARY:
@@ -131,7 +141,9 @@ def _keep_signs(
         if sources and all(_feeds_shortcut(source, graph_module) for source in sources):
             replacement: nn.Module = activations.SignFollows()
         elif any(drops_sign(source, graph_module) for source in sources):
-            replacement = activations.make(activation, channels=conv.in_channels).to(conv.weight.device)
+            replacement = activations.make(activation, channels=conv.in_channels, axes=len(conv.kernel_size)).to(
+                conv.weight.device
+            )
         else:
             continue
         if len(sources) == 1 and _is_private(sources[0], chosen, graph_module):
@@ -156,10 +168,10 @@ def _keep_signs(
     return result
 
 
-def _float_convolution(model: nn.Module, name: str) -> nn.Conv2d:
+def _float_convolution(model: nn.Module, name: str) -> Convolution:
     """The layer ``name`` that is to become binary, which ``_check`` has allowed."""
     module = model.get_submodule(name)
-    if not isinstance(module, nn.Conv2d):
+    if not isinstance(module, Convolution):
         raise TypeError(f"expected {name} to be a float convolution, but it is {module}")
     return module
 

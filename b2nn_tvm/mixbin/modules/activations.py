@@ -23,12 +23,15 @@ class BinReLU(nn.Module):
 
 
 class RPReLU(nn.Module):
-    """PReLU(x - shift_in) + shift_out with all three learned per channel, x [N, C, H, W] (ReActNet, equation 4)."""
+    """PReLU(x - shift_in) + shift_out with all three learned per channel, x [N, C, H, W] (ReActNet, equation 4).
 
-    def __init__(self, channels: int):
+    Of signals [N, C, W], ``axes`` is 1.
+    """
+
+    def __init__(self, channels: int, axes: int = 2):
         super().__init__()
-        self.shift_in = nn.Parameter(torch.zeros(channels, 1, 1))
-        self.shift_out = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.shift_in = nn.Parameter(torch.zeros(channels, *[1] * axes))
+        self.shift_out = nn.Parameter(torch.zeros(channels, *[1] * axes))
         self.prelu = nn.PReLU(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -49,13 +52,13 @@ class SignFollows(nn.Identity):
     """An identity in the place of an activation: the sign inside the binary convolution behind it is the activation."""
 
 
-_MAKERS: dict[str, Callable[[int], nn.Module]] = {
-    "relu": lambda channels: nn.ReLU(),
-    "prelu": nn.PReLU,
+_MAKERS: dict[str, Callable[[int, int], nn.Module]] = {
+    "relu": lambda channels, axes: nn.ReLU(),
+    "prelu": lambda channels, axes: nn.PReLU(channels),
     "rprelu": RPReLU,
-    "hardtanh": lambda channels: nn.Hardtanh(),
-    "leaky_clip": lambda channels: LeakyClip(),
-    "binrelu": lambda channels: BinReLU(),
+    "hardtanh": lambda channels, axes: nn.Hardtanh(),
+    "leaky_clip": lambda channels, axes: LeakyClip(),
+    "binrelu": lambda channels, axes: BinReLU(),
 }
 
 
@@ -70,7 +73,10 @@ def check(name: str) -> None:
         raise InputError(f"there is no activation {name!r}; choose one of {', '.join(_MAKERS)}")
 
 
-def make(name: str, *, channels: int) -> nn.Module:
-    """A new activation for tensors [N, channels, H, W]; raises InputError for an unknown name."""
+def make(name: str, *, channels: int, axes: int = 2) -> nn.Module:
+    """A new activation for tensors [N, channels, H, W], or with another number of ``axes`` behind the channels.
+
+    Raises InputError for an unknown name.
+    """
     check(name)
-    return _MAKERS[name](channels)
+    return _MAKERS[name](channels, axes)

@@ -18,7 +18,7 @@ from b2nn_tvm.errors import InputError
 
 @dataclass(frozen=True)
 class TwoValues:
-    """Weights of two values per output channel: ``signs`` [O, C, kh, kw] of +1 and -1, ``scale`` [O], ``offset`` [O].
+    """Weights of two values per output channel: ``signs`` [O, C, ...] of +1 and -1, ``scale`` [O], ``offset`` [O].
 
     Without an offset (None) the two values are +scale and -scale.
     """
@@ -29,14 +29,15 @@ class TwoValues:
 
     @property
     def dense(self) -> torch.Tensor:
-        """The two-valued weights as one tensor, [O, C, kh, kw]."""
-        weights = self.signs * self.scale[:, None, None, None]
-        return weights if self.offset is None else weights + self.offset[:, None, None, None]
+        """The two-valued weights as one tensor of the signs' shape."""
+        per_filter = (-1, *[1] * (self.signs.dim() - 1))
+        weights = self.signs * self.scale.reshape(per_filter)
+        return weights if self.offset is None else weights + self.offset.reshape(per_filter)
 
 
 def binarize(weight: torch.Tensor, binarizer: str = "xnor") -> TwoValues:
-    """The two-valued form of float weights [O, C, kh, kw], without a gradient; raises InputError for an unknown
-    name.
+    """The two-valued form of float weights [O, C, kh, kw] or [O, C, k], without a gradient; raises InputError for an
+    unknown name.
     """
     check(binarizer)
     return _BINARIZERS[binarizer](weight.detach())
@@ -56,7 +57,7 @@ def check(binarizer: str) -> None:
 def _xnor(weight: torch.Tensor) -> TwoValues:
     """The optimal scale of the signs is the mean of |w| (Rastegari et al., XNOR-Net, equation 6)."""
     signs = torch.where(weight >= 0, 1.0, -1.0).to(weight.dtype)
-    return TwoValues(signs, weight.abs().mean(dim=(1, 2, 3)), None)
+    return TwoValues(signs, weight.abs().mean(dim=tuple(range(1, weight.dim()))), None)
 
 
 def _distribution_aware(weight: torch.Tensor) -> TwoValues:

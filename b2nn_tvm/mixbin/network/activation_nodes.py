@@ -27,14 +27,21 @@ _KEEPS_SIGN_FUNCTIONS = {F.prelu, F.leaky_relu, F.elu, F.selu, F.celu, F.tanh, t
 _CLAMPS = {torch.clamp, torch.clamp_min, F.hardtanh, "clamp", "clamp_", "clamp_min"}
 
 # Operators that may stand between an activation and its convolution; some commute with monotone activations.
-MAX_POOLINGS = {F.max_pool2d, getattr(F, "_max_pool2d"), torch.max_pool2d}  # noqa: B009 - torch's types leave it out
+MAX_POOLINGS = {
+    *(F.max_pool1d, getattr(F, "_max_pool1d"), torch.max_pool1d),  # noqa: B009 - torch's types leave it out
+    *(F.max_pool2d, getattr(F, "_max_pool2d"), torch.max_pool2d),  # noqa: B009
+}
 _MOVING_MODULES = (nn.UpsamplingNearest2d, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)
 _MOVING_FUNCTIONS = {F.pixel_shuffle, F.pixel_unshuffle, F.channel_shuffle}
-_COMMUTING_MODULES = (nn.MaxPool2d, nn.Identity, *_MOVING_MODULES)
+_COMMUTING_MODULES = (nn.MaxPool1d, nn.MaxPool2d, nn.Identity, *_MOVING_MODULES)
 _COMMUTING_FUNCTIONS = MAX_POOLINGS | _MOVING_FUNCTIONS
-_PASSING_MODULES = (*_COMMUTING_MODULES, nn.AvgPool2d, nn.Upsample, nn.Dropout, nn.Dropout2d)
+_PASSING_MODULES = (
+    *_COMMUTING_MODULES,
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.Upsample, nn.Dropout, nn.Dropout1d, nn.Dropout2d),
+)
 _PASSING_FUNCTIONS = _COMMUTING_FUNCTIONS | {
-    *(F.avg_pool2d, F.interpolate, F.dropout, F.dropout2d, torch.cat, torch.concat),
+    *(F.avg_pool1d, torch.avg_pool1d, F.avg_pool2d, F.interpolate, F.dropout, F.dropout1d, F.dropout2d),
+    *(torch.cat, torch.concat),
 }
 
 

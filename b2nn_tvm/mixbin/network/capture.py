@@ -34,7 +34,7 @@ def capture(model: nn.Module, input_shape: Sequence[int] | None = None) -> fx.Gr
     """``model`` as a graph whose leaves are torch's modules, binary convolutions and this project's activations.
 
     ``model`` is ``prepared``, and the result shares its modules. It runs once in evaluation mode on an image without
-    values of ``input_shape``, [C, H, W] or [N, C, H, W]; the graph holds for every batch size, unless the batch size
+    values of ``input_shape``, [C, H, W], [N, C, H, W] or [C, W]; the graph holds for every batch size, unless that
     decides the operations. ``input_shape`` None is that of the last ``capture_shapes`` of this model, or of what this
     model was copied from; where there is none, torch.fx traces the model symbolically. Raises UnsupportedError, naming
     the module and the line, where the values of the image decide or tensors cannot be followed, InputError where the
@@ -56,14 +56,15 @@ def capture(model: nn.Module, input_shape: Sequence[int] | None = None) -> fx.Gr
 def capture_shapes(model: nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
     """A captured copy of ``model`` in evaluation mode in which every node knows its shape (``shape_of``).
 
-    ``model`` need not be ``prepared``. ``input_shape`` is [C, H, W] or [N, C, H, W]; ``model`` remembers it for later
-    captures. Nothing is computed. Raises InputError where the shape does not fit.
+    ``model`` need not be ``prepared``. ``input_shape`` is [C, H, W], [N, C, H, W] or [C, W]; ``model`` remembers it for
+    later captures. Nothing is computed. Raises InputError where the shape does not fit.
     """
     shape = batched(input_shape)
     lazily_made(model, shape)
     plain = prepared(model)
-    (model.meta if isinstance(model, CapturedNetwork) else vars(model))[_SHAPE] = shape
-    graph_module = capture(plain.eval(), shape)
+    for each in (model, plain):
+        remember_shape(each, shape)
+    graph_module = capture(plain.eval())
     if all(shape_of(node) is not None for node in graph_module.graph.nodes if node.op == "placeholder"):
         return graph_module
     try:
@@ -79,6 +80,11 @@ def remembered_shape(model: nn.Module) -> tuple[int, ...] | None:
     known = model.meta if isinstance(model, CapturedNetwork) else vars(model)
     shape: tuple[int, ...] | None = known.get(_SHAPE)
     return shape
+
+
+def remember_shape(model: nn.Module, shape: tuple[int, ...]) -> None:
+    """Let ``shape``, with the batch, be that of later captures of ``model``."""
+    (model.meta if isinstance(model, CapturedNetwork) else vars(model))[_SHAPE] = shape
 
 
 def run_without_values(model: nn.Module, input_shape: Sequence[int], *, training: bool = False) -> Any:
@@ -119,13 +125,19 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def batched(input_shape: Sequence[int]) -> tuple[int, ...]:
-    """[C, H, W] or [N, C, H, W] as (N, C, H, W), N being 1 where it is missing; raises InputError for anything else."""
+    """[C, H, W] or [N, C, H, W] as (N, C, H, W), and [C, W] as (N, C, W), N being 1 where it is missing.
+
+    Raises InputError for anything else.
+    """
     try:
         shape = tuple(index(size) for size in input_shape)
     except TypeError:
         shape = ()
-    if len(shape) not in (3, 4) or min(shape) < 1:
-        raise InputError(f"an input shape is [C, H, W] or [N, C, H, W] in positive whole numbers, not {input_shape!r}")
+    if len(shape) not in (2, 3, 4) or min(shape) < 1:
+        raise InputError(
+            "an input shape is [C, H, W] or [N, C, H, W], or [C, W] of a signal, in positive whole numbers, not"
+            f" {input_shape!r}"
+        )
     return shape if len(shape) == 4 else (1, *shape)
 
 

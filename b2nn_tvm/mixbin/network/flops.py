@@ -24,15 +24,15 @@ from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS
 
 BINARY_SAVING = 64  # multiply-accumulates of one 64-bit xnor and popcount
 
-_POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)
-_POOLING_FUNCTIONS = {*MAX_POOLINGS, F.avg_pool2d}
+_POOLINGS = (nn.MaxPool1d, nn.AvgPool1d, nn.MaxPool2d, nn.AvgPool2d)
+_POOLING_FUNCTIONS = {*MAX_POOLINGS, F.avg_pool1d, F.avg_pool2d}
 
 
 @dataclass(frozen=True)
 class LayerFlops:
     """The cost of one module or function: ``flops`` as it is; ``float_flops`` and ``binary_flops`` in either precision.
 
-    ``binary_flops`` is None for everything but 2-D convolution modules.
+    ``binary_flops`` is None for everything but 1-D and 2-D convolution modules.
     """
 
     name: str
@@ -78,7 +78,7 @@ def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterabl
 def _cost(node: fx.Node, graph_module: fx.GraphModule) -> tuple[int, int | None]:
     """Float and binary cost of one call."""
     module = module_of(node, graph_module)
-    if isinstance(module, (nn.Conv2d, BinaryConv2d)):
+    if isinstance(module, (nn.Conv1d, nn.Conv2d, BinaryConv2d)):
         macs = _elements(node) * module.weight[0].numel()
         bias = 0 if module.bias is None else _elements(node)
         return macs + bias, -(-macs // BINARY_SAVING) + bias
@@ -89,7 +89,7 @@ def _cost(node: fx.Node, graph_module: fx.GraphModule) -> tuple[int, int | None]
         return _elements(node) * module.in_features, None
     if node.op == "call_function" and node.target in MATRIX_FUNCTIONS:
         return _elements(node) * math.prod(tensor_shape(input_of(node, index=1))[1:]), None
-    if isinstance(module, nn.BatchNorm2d):
+    if isinstance(module, nn.BatchNorm2d) or (isinstance(module, nn.BatchNorm1d) and len(tensor_shape(node)) == 3):
         return 2 * _elements(input_of(node)) if module.affine else 0, None
     pools = isinstance(module, _POOLINGS) or (node.op == "call_function" and node.target in _POOLING_FUNCTIONS)
     if pools or is_activation(node, graph_module):

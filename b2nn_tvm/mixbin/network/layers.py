@@ -17,6 +17,7 @@ from b2nn_tvm.costs.eligibility import Operation, Role, group_obstacle
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules import binary_conv
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
+from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
 from b2nn_tvm.mixbin.network.activation_nodes import activations_before, is_activation
 from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
@@ -26,7 +27,8 @@ from b2nn_tvm.mixbin.tracing.own_convolutions import OwnConvolution
 from b2nn_tvm.mixbin.tracing.record import Caller
 from b2nn_tvm.workload import ConvWorkload
 
-Layer = nn.Conv2d | nn.Linear | BinaryConv2d
+Convolution = nn.Conv1d | nn.Conv2d
+Layer = Convolution | nn.Linear | BinaryConv2d
 
 _ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
@@ -37,7 +39,8 @@ class LayerInfo:
 
     ``name`` is the qualified module name, ``kind`` the module's type, ``reason`` says why a layer is not
     ``eligible``, and ``activation`` names the module (or function) whose output feeds the layer, "" where there is
-    none. A linear layer's workload is that of a 1x1 convolution over its rows.
+    none. A linear layer's workload is that of a 1x1 convolution over its rows, and that of a 1-D convolution is over
+    images of one row.
     """
 
     name: str
@@ -50,7 +53,7 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class OtherLayer:
-    """An operation with weights that is no 2-D convolution or linear module, and so stays float for this ``reason``.
+    """An operation with weights that is no convolution or linear module, and so stays float for this ``reason``.
 
     ``name`` is that of the module, or of the module that calls ``kind`` as a function.
     """
@@ -90,9 +93,10 @@ class LayerTable:
 def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     """The layers of ``model`` for an input of ``input_shape`` [C, H, W] or [N, C, H, W]; nothing is computed.
 
-    As in the MixBin paper, these layers stay float: the first convolution, 1x1 projections of shortcuts, depthwise and
-    other grouped convolutions, and the classifier. A subclass of Conv2d is a layer if what its forward does is a
-    convolution of its input. ``model`` remembers ``input_shape`` for ``convert``. Raises what ``capture`` raises.
+    The shape of a signal is [C, W]. As in the MixBin paper, these layers stay float: the first convolution, 1x1
+    projections of shortcuts, depthwise convolutions, and the classifier; so do convolutions in groups of few channels.
+    A subclass of Conv2d is a layer if what its forward does is a convolution of its input. ``model`` remembers
+    ``input_shape`` for ``convert``. Raises what ``capture`` raises.
     """
     graph_module = capture_shapes(model, input_shape)
     nodes = layer_nodes(graph_module)
@@ -151,7 +155,7 @@ def _operations(graph_module: fx.GraphModule) -> list[Operation]:
         inputs = tuple(source.name for source in node.all_input_nodes)
         module = module_of(node, graph_module)
         role, kernel, stride, obstacle = _role(node, graph_module), (0, 0), (1, 1), ""
-        if isinstance(module, nn.Conv2d | BinaryConv2d):
+        if isinstance(module, Convolution | BinaryConv2d):
             kernel, stride = pair(module.kernel_size), pair(module.stride)
             obstacle = _obstacle(node, module, calls[node.target])
         found.append(Operation(node.name, inputs, role, kernel, stride, obstacle))
@@ -160,27 +164,29 @@ def _operations(graph_module: fx.GraphModule) -> list[Operation]:
 
 def _role(node: fx.Node, graph_module: fx.GraphModule) -> Role:
     module = module_of(node, graph_module)
-    if isinstance(module, nn.Conv2d | BinaryConv2d):
+    if isinstance(module, Convolution | BinaryConv2d):
         return Role.CONVOLUTION
     if isinstance(module, nn.Linear):
         return Role.LINEAR
     if isinstance(module, nn.modules.conv._ConvNd) or (node.op == "call_function" and node.target in MATRIX_FUNCTIONS):
         return Role.WEIGHTED
-    if isinstance(module, nn.BatchNorm2d) or node.target is F.batch_norm:
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) or node.target is F.batch_norm:
         return Role.BATCH_NORM
     if node.target in _ADDS:
         return Role.ADDITION
     return Role.ACTIVATION if is_activation(node, graph_module) else Role.OTHER
 
 
-def _obstacle(node: fx.Node, module: nn.Conv2d | BinaryConv2d, calls: int) -> str:
+def _obstacle(node: fx.Node, module: Convolution | BinaryConv2d, calls: int) -> str:
     if isinstance(module, BinaryConv2d):
         return "already binary" if module.input_binary else "its weights are already binary"
+    if isinstance(module, nn.Conv1d) and module.in_channels == 1:
+        return "one input channel: a popcount adds channels"  # such as that of efficient channel attention
     shared = "called more than once: its weights are shared" if calls > 1 else ""
     return unsupported(node, module) or shared
 
 
-def unsupported(node: fx.Node, module: nn.Conv2d) -> str:
+def unsupported(node: fx.Node, module: Convolution) -> str:
     """The reason why the convolution ``module``, called by ``node``, has no binary form, or an empty string."""
     form = own_form(node)
     return binary_conv.unsupported(module) if form is None else group_obstacle(form.groups, module.in_channels)
@@ -196,12 +202,12 @@ def _others(graph_module: fx.GraphModule) -> tuple[OtherLayer, ...]:
     found = []
     for node in graph_module.graph.nodes:
         module, caller = module_of(node, graph_module), node.meta.get("caller")
-        if isinstance(module, nn.modules.conv._ConvNd) and not isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.modules.conv._ConvNd) and not isinstance(module, Convolution):
             kind = type(module).__name__
-            found.append(OtherLayer(target_name(node), kind, f"{kind}: only 2-D convolutions become binary"))
+            found.append(OtherLayer(target_name(node), kind, f"{kind}: only 1-D and 2-D convolutions become binary"))
         elif isinstance(caller, Caller) and node.target is not F.linear:
             reason = f"called as a function in {caller.kind}.forward: only modules that are convolutions become binary"
-            found.append(OtherLayer(caller.name or node.name, "conv2d", reason))
+            found.append(OtherLayer(caller.name or node.name, node.target.__name__, reason))
     return tuple(found)
 
 
@@ -218,8 +224,12 @@ def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
     shape = tensor_shape(input_of(node))
     if isinstance(module, nn.Linear):
         return ConvWorkload(shape[0], module.in_features, math.prod(shape[1:-1]), 1, module.out_features, (1, 1))
-    if len(shape) != 4:
-        raise UnsupportedError(f"the input of convolution {node.target!r} has shape {shape}; expected [N, C, H, W]")
+    one_row = isinstance(module, nn.Conv1d | BinaryConv1d)
+    if len(shape) != (3 if one_row else 4):
+        expected = "[N, C, W]" if one_row else "[N, C, H, W]"
+        raise UnsupportedError(f"the input of convolution {node.target!r} has shape {shape}; expected {expected}")
+    if one_row:
+        shape = (*shape[:2], 1, shape[2])
     batch, in_channels, in_height, in_width = shape
     if form := own_form(node):
         size, padding, stride, dilation, groups = (
@@ -238,5 +248,5 @@ def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
         stride=pair(module.stride),
         padding=module.padding if isinstance(module, BinaryConv2d) else binary_conv.explicit_padding(module),
         dilation=pair(module.dilation),
-        groups=getattr(module, "groups", 1),
+        groups=module.groups,
     )

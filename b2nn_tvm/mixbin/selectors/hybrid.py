@@ -94,7 +94,7 @@ class Hybrid:
                 states[row.name] = Precision.BINARY
                 continue
             layer = task.model.get_submodule(row.name)
-            possible = isinstance(layer, nn.Conv2d) and not unsupported(layer)
+            possible = isinstance(layer, nn.Conv1d | nn.Conv2d) and not unsupported(layer)
             states[row.name] = Precision.WEIGHT_BINARY if possible else Precision.FLOAT
         return Plan(states, model=model, method=self.name)
 
@@ -126,6 +126,8 @@ def _norm(values: Mapping[str, float]) -> dict[str, float]:
 def _adder(total: torch.Tensor, metric: InputErrorMetric) -> Callable[[BinaryConv2d, Iterable[torch.Tensor]], None]:
     def add(layer: BinaryConv2d, arguments: Iterable[torch.Tensor]) -> None:
         (x,) = arguments
-        total.add_(metric.add(x if layer.threshold is None else x - layer.threshold[:, None, None]).cpu())
+        total.add_(
+            metric.add(x if layer.threshold is None else x - layer.threshold.reshape(-1, *[1] * (x.dim() - 2))).cpu()
+        )
 
     return add

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 # Convolutions and matrix products that are called as functions on weights: they cannot become binary, but they compute.
-MATRIX_FUNCTIONS = {F.conv2d, torch.conv2d, F.linear}
+MATRIX_FUNCTIONS = {F.conv1d, torch.conv1d, F.conv2d, torch.conv2d, F.linear}
 
 
 def operation(function: Any, args: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:

@@ -10,14 +10,15 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from b2nn_tvm.costs.eligibility import FEWEST_GROUP_CHANNELS
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY, WEIGHTS_SPLIT
 from b2nn_tvm.passes.patterns.quantized_layer import QuantizedLayer, match_quantized_layer
 from b2nn_tvm.passes.patterns.sign_patterns import (
-    FEWEST_GROUP_CHANNELS,
     has_binary_groups,
     has_binary_weights,
     is_binary_conv,
+    is_depthwise,
     is_signed,
     match_pad,
     oihw,
@@ -145,8 +146,8 @@ def _groups_reason(call: relax.Call) -> str:
 
 def _float_weights_reason(call: relax.Call, weight: np.ndarray) -> str:
     """The obstacle to storing weights of ±alpha as bits where the input is no sign; empty if there is none."""
-    if call.attrs.groups != 1:
-        return f" in {int(call.attrs.groups)} groups"
+    if is_depthwise(call, weight):
+        return ", one channel to a filter"
     return "" if is_sign_times_scale(weight) or weight[0].size == 1 else " only within rounding"
 
 
@@ -166,7 +167,10 @@ def _data_reason(data: relax.Expr, definition: Definition) -> str:
                 "sign that is +1 at 0"
             )
         if not step.exact and step.narrow:
-            return "its input has other values than two next to 0, which may be common there"
+            return (
+                "its input has other values than two next to 0, which may be common there: export it as "
+                "torch.where(x >= 0, 1, -1) if the network was trained with two"
+            )
         values = np.unique(np.concatenate([step.low, step.high, step.between[np.isfinite(step.between)]]))
         return f"its input has the values {', '.join(f'{v:g}' for v in values)}, not -1 and +1"
     if not isinstance(data, relax.Call):

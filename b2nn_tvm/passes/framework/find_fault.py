@@ -24,17 +24,16 @@ Binding = tuple[relax.Var, relax.Expr]
 Work = Callable[[tvm.IRModule], object]
 
 
-def failing_pass(passes: Sequence[Pass], module: tvm.IRModule, context: CompileContext) -> str:
-    """The place in the network and the pass at which ``passes``, in this order, fail: "at node ... in the pass ...".
+def failing_at(each: Pass, module: tvm.IRModule, context: CompileContext) -> str:
+    """The place in the network at which the pass fails, and the pass: "at node ... in the pass ...".
 
-    Empty where they do not fail again.
+    Empty where it does not fail again.
     """
     with _unwatched():
-        for each in passes:
-            try:
-                module = _applied(each, module)
-            except Exception:  # noqa: BLE001 - whatever failed the first time
-                return f"{_failing_call(each, module, context)} in the pass {each.info.name}".strip()
+        try:
+            _applied(each, module)
+        except Exception:  # noqa: BLE001 - whatever failed the first time
+            return f"{_failing_call(each, module, context)} in the pass {each.info.name}".strip()
     return ""
 
 

@@ -76,8 +76,7 @@ class _Lowering:
             context.note("lowered to Winograd F(2x2, 3x3): 3x3 of stride 1")
             return self._winograd(call, context, filters, workload)
         context.note(f"lowered to a direct convolution: {obstacle}")
-        one_each = workload.groups == workload.in_channels == workload.out_channels > 1
-        depthwise = one_each and not has_binary_weights(call, filters)
+        depthwise = workload.groups == workload.in_channels == workload.out_channels > 1
         x = self._pad(call.args[0], workload.padding, context)
         lanes = self._layout.group_lanes(workload.out_channels // (1 if depthwise else workload.groups))
         if workload.groups == 1:

@@ -9,7 +9,7 @@ from tvm import relax
 from b2nn_tvm.passes.patterns.elementwise import is_elementwise
 from b2nn_tvm.passes.patterns.moving_kernel import is_moving_kernel
 from b2nn_tvm.passes.patterns.possible_values import MOVES, is_nearest
-from b2nn_tvm.provenance.layer_names import split_sign_and_scale
+from b2nn_tvm.provenance.layer_names import has_magnitudes
 from b2nn_tvm.relax_query import calls, constant, dtype, op_name, variables
 
 
@@ -21,8 +21,8 @@ def has_bits(call: relax.Call) -> bool:
     weight = constant(call.args[1])
     if weight is None or weight.ndim < 2:
         return False
-    rows = weight if name == "relax.nn.conv2d" else np.moveaxis(weight, -1, 0)
-    return rows[0].size > 1 and split_sign_and_scale(np.ascontiguousarray(rows)) is not None
+    rows = weight if name == "relax.nn.conv2d" else np.moveaxis(weight, -1, 0)  # a view: large weights are not copied
+    return rows[0].size > 1 and has_magnitudes(rows)
 
 
 def binary_inputs(module: tvm.IRModule) -> frozenset[relax.Var]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import relax
 
+from b2nn_tvm.costs.eligibility import FEWEST_GROUP_CHANNELS
 from b2nn_tvm.relax_query import Definition, constant, dtype, ints, op_name, shape
 
 # Operators that only move values, or pick among them in an order-preserving way.
@@ -81,11 +82,6 @@ def oihw(weight: np.ndarray, layout: str) -> np.ndarray:
     return weight.transpose([layout.index(axis) for axis in "OIHW"])
 
 
-# With fewer channels in a group, most bits of its words are unused, and there is one filter or few to share them: float
-# kernels are faster.
-FEWEST_GROUP_CHANNELS = 16
-
-
 def has_binary_groups(call: relax.Call) -> bool:
     """Whether a convolution has no groups, or groups of so many channels that each can be a binary convolution."""
     groups = int(call.attrs.groups)
@@ -94,10 +90,15 @@ def has_binary_groups(call: relax.Call) -> bool:
 
 
 def has_binary_weights(call: relax.Call, weight: np.ndarray | None) -> bool:
-    """Whether a float32 convolution has several weights [O, I, H, W] per filter, all -1 and +1, and no groups."""
-    if weight is None or call.attrs.groups != 1 or dtype(call) != "float32":
+    """Whether a float32 convolution, not depthwise, has several weights [O, I, H, W] per filter, all -1 and +1."""
+    if weight is None or is_depthwise(call, weight) or dtype(call) != "float32":
         return False
     return weight[0].size > 1 and all_signs(weight)
+
+
+def is_depthwise(call: relax.Call, weight: np.ndarray) -> bool:
+    """Whether each filter of the weights [O, I, H, W] reads one channel of several: such weights are few."""
+    return call.attrs.groups != 1 and weight.shape[1] == 1
 
 
 def all_signs(weight: np.ndarray) -> bool:

@@ -50,6 +50,25 @@ def test_explicit_casts_round():
     assert_same(built, widen_half, x, tolerance=0)
 
 
+def test_signs_are_decided_as_by_onnxruntime_which_rounds_nothing_between_operators(tmp_path):
+    """Next to 1000, numbers of half precision are 0.5 apart: with each result rounded, x >= 0.25 would do."""
+    built = model(
+        "a = Add (input, shift) g = GreaterOrEqual (a, limit) output = Where (g, one, minus_one)",
+        {
+            name: np.float16(value)
+            for name, value in (("shift", 1000), ("limit", 1000.5), ("one", 1), ("minus_one", -1))
+        },
+        inputs="float16[1,4,6,5] input",
+        outputs="float16 output",
+    )
+    x = halves(1, 4, 6, 5)
+    found = assert_same(built, widen_half, x, tolerance=0)
+    assert HALF not in inner_types(found)
+    expected = np.where(x.astype(np.float32) >= 0.5, 1, -1)
+    np.testing.assert_array_equal(onnxruntime_output(save(tmp_path, built), x), expected)
+    assert (np.where(x + np.float16(1000) >= np.float16(1000.5), 1, -1) != expected).any(), "it matters here"
+
+
 def test_bodies_of_branches_are_widened():
     constant = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.float16(0.5)))
     nodes = [constant, helper.make_node("Mul", ["input", "c"], ["output"])]

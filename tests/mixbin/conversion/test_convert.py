@@ -12,12 +12,37 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.activations import BinReLU, RPReLU, SignFollows
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
 
 
 def conv(inputs, outputs):
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+
+
+def test_a_network_over_signals():
+    """A ReLU in front of a pooling keeps the sign for the binary layer behind it; a wrapper changes nothing."""
+    network = nn.DataParallel(
+        nn.Sequential(
+            nn.Conv1d(2, 16, 5), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(16, 32, 3, groups=1), nn.BatchNorm1d(32)
+        )
+    ).eval()
+    assert trace(network, (2, 40)).eligible == ["3"]
+    mixed = convert(network, ["3"])
+    assert isinstance(mixed[3], BinaryConv1d) and isinstance(mixed[1], BinReLU)
+    assert mixed(torch.randn(3, 2, 40)).shape == network(torch.randn(3, 2, 40)).shape
+    weights_alone = convert(network, Plan({"3": Precision.WEIGHT_BINARY}), input_shape=(2, 40))
+    assert not weights_alone[3].input_binary and isinstance(weights_alone[1], nn.ReLU)
+
+
+def test_groups_of_enough_channels():
+    network = nn.Sequential(conv(3, 64), nn.ReLU(), nn.Conv2d(64, 64, 3, groups=4), nn.ReLU(), nn.Linear(6, 2)).eval()
+    assert trace(network, (3, 8, 8)).eligible == ["2"]
+    mixed = convert(network, ["2"])
+    assert mixed[2].groups == 4 and mixed(image()).shape == network(image()).shape
+    weights_alone = convert(network, Plan({"2": Precision.WEIGHT_BINARY}))
+    assert weights_alone[2].groups == 4 and not weights_alone[2].input_binary
 
 
 def binary(module):

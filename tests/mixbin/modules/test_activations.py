@@ -34,6 +34,13 @@ def test_all_but_relu_keep_the_sign(name):
     assert torch.equal(activation.make(name, channels=1)(X.reshape(1, 1, 1, -1)) >= 0, X.reshape(1, 1, 1, -1) >= 0)
 
 
+@pytest.mark.parametrize("name", EXPECTED)
+def test_values_of_signals(name):
+    x = X.expand(2, 4, -1)
+    y = activation.make(name, channels=4, axes=1)(x)
+    torch.testing.assert_close(y, torch.tensor(EXPECTED[name]).expand_as(x))
+
+
 def test_rprelu_shifts_per_channel():
     rprelu = activation.make("rprelu", channels=2)
     with torch.no_grad():

@@ -30,6 +30,7 @@ def expected(module: BinaryConv2d, x: torch.Tensor) -> np.ndarray:
         stride=module.stride,
         padding=module.padding,
         dilation=module.dilation,
+        groups=module.groups,
         pad_value=module.pad_value,
     )
     return reference.scale_channels(sums, module.scale.numpy())
@@ -69,6 +70,25 @@ def test_geometry_and_thresholds(kernel, stride, padding, dilation, pad_value):
         module.threshold.normal_()
         module.threshold[3] = x[0, 3, 0, 0]  # a tie is +1
     assert np.array_equal(output(module, x), expected(module, x))
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(32, 2), (96, 3), (68, 4)])
+def test_groups(channels, groups):
+    module = BinaryConv2d.from_conv(nn.Conv2d(channels, 3 * groups, 3, padding=1, groups=groups, bias=False))
+    x = inputs(channels)
+    assert np.array_equal(output(module, x), expected(module, x))
+    assert "groups=" in repr(module) and set(module.state_dict()) == {"weight"}
+
+
+def test_two_values_in_groups():
+    """Each group adds up its own channels."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(32, 6, 3, padding=1, groups=2)
+    module = BinaryConv2d.from_conv(conv, binarizer="distribution-aware")
+    x, values = torch.randn(2, 32, 5, 5), module.two_values
+    signs = torch.from_numpy(reference.sign(x.numpy())).float()
+    found = nn.functional.conv2d(signs, values.dense, conv.bias, padding=1, groups=2)
+    torch.testing.assert_close(module(x), found)
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
@@ -134,6 +154,11 @@ def test_training_reaches_weights_thresholds_and_inputs():
     module(x).square().sum().backward()
     for tensor in (x, module.weight, module.threshold):
         assert tensor.grad.abs().sum() > 0
+
+
+def test_refuses_groups_that_do_not_divide_the_channels():
+    with pytest.raises(InputError, match="3 groups do not divide 32 input and 6 output channels"):
+        BinaryConv2d(32, 6, (1, 1), groups=3)
 
 
 def test_refuses_other_padding_values():

@@ -119,7 +119,7 @@ def test_shapes_that_do_not_fit_are_refused_in_one_line(capfd):
     with pytest.raises(InputError, match=r"Sequential does not accept an input of shape \(1, 4, 8, 8\)"):
         trace(network(), (4, 8, 8))
     with pytest.raises(InputError, match=r"an input shape is \[C, H, W\] or \[N, C, H, W\]"):
-        trace(network(), (8, 8))
+        trace(network(), (8,))
     for shape in ((3, 0, 8), "3x16x16", "abc", None, 3, ((3, 16, 16),), (3, 16.5, 16)):
         with pytest.raises(InputError, match="in positive whole numbers, not "):
             trace(network(), shape)

@@ -92,6 +92,16 @@ def test_each_rule_by_hand():
     assert flops(model, (5, 3, 8, 8)) == 5 * flops(model, (3, 8, 8)) == 5 * flops(model, (1, 3, 8, 8))
 
 
+def test_signals_count_as_images_of_one_row():
+    signals = nn.Sequential(nn.Conv1d(3, 4, 5, 2), nn.BatchNorm1d(4), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(4, 4, 3))
+    images = nn.Sequential(
+        *(nn.Conv2d(3, 4, (1, 5), (1, 2)), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d((1, 2)), nn.Conv2d(4, 4, (1, 3)))
+    )
+    for binary in ((), ("4",)):
+        assert flops(signals, (3, 40), binary) == flops(images, (3, 1, 40), binary)
+    assert flops(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(8)), (8, 4)) == 8 * 4 * 4 + 2 * 8 * 4
+
+
 def test_a_binary_convolution_rounds_up():
     assert flops(nn.Sequential(nn.Conv2d(1, 1, 1, bias=False)), (1, 1, 1), ["0"]) == 1
 

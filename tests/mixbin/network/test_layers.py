@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm import models
+from b2nn_tvm.costs.eligibility import NARROW_GROUPS
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
@@ -77,8 +78,9 @@ def test_inverted_residuals_keep_their_pointwise_convolutions_eligible():
     assert (found["1.main.0.0"], found["1.main.4.0"]) == ("", "")
 
 
-def test_grouped_convolutions_are_not_eligible():
-    assert reasons(network(conv_bn(8, 8, groups=2)))["1.0"] == "grouped convolution"
+def test_groups_of_few_channels_are_not_eligible():
+    assert reasons(network(conv_bn(8, 8, groups=2)))["1.0"] == NARROW_GROUPS
+    assert reasons(network(conv_bn(8, 64), conv_bn(64, 64, groups=4), channels=64))["2.0"] == ""
 
 
 def test_strided_projection():
@@ -207,12 +209,48 @@ def test_a_convolution_called_as_a_function_is_told_and_may_be_the_first():
 
 
 def test_convolutions_of_other_dimensions_are_told():
-    model = nn.Sequential(conv(3, 8), nn.ConvTranspose2d(8, 8, 2, 2), nn.Flatten(2), nn.Conv1d(8, 4, 3))
+    model = nn.Sequential(conv(3, 8), nn.ConvTranspose2d(8, 8, 2, 2), nn.Unflatten(1, (2, 4)), nn.Conv3d(2, 4, 3))
     others = trace(model, (3, 8, 8)).others
     assert [(other.name, other.reason) for other in others] == [
-        ("1", "ConvTranspose2d: only 2-D convolutions become binary"),
-        ("3", "Conv1d: only 2-D convolutions become binary"),
+        ("1", "ConvTranspose2d: only 1-D and 2-D convolutions become binary"),
+        ("3", "Conv3d: only 1-D and 2-D convolutions become binary"),
     ]
+
+
+class Functional1(Functional2):
+    def forward(self, x):
+        return F.conv1d(x, self.filters[:, :, 0])
+
+
+def test_convolutions_of_signals_have_the_workload_of_images_of_one_row():
+    norm_act = lambda channels: (nn.BatchNorm1d(channels), nn.ReLU())
+    model = nn.Sequential(
+        nn.Conv1d(1, 8, 16, 4),
+        *norm_act(8),
+        nn.MaxPool1d(2),
+        nn.Conv1d(8, 8, 3, 2, padding="valid", dilation=2),
+        *norm_act(8),
+        nn.Conv1d(8, 1, 1),
+        nn.Conv1d(1, 8, 3, padding="same", padding_mode="zeros"),
+        Functional1(8, 8),
+        nn.Conv1d(8, 8, 3, padding=1, padding_mode="reflect"),
+        *norm_act(8),
+        nn.Conv1d(8, 4, 3),
+    )
+    table = trace(model, (1, 400))
+    few = "one input channel: a popcount adds channels"
+    assert {row.name: row.reason for row in table} == {
+        "0": few,
+        "4": "",
+        "7": "",
+        "8": few,
+        "10": "padding mode 'reflect'",
+        "13": "classifier",
+    }
+    assert table["4"].workload.key == "conv2d_n1_c8_h1_w48_o8_k1x3_s1x2_p0x0x0x0_d1x2_g1"
+    assert table["4"].activation == "2"
+    assert table["8"].workload.padding == (0, 1, 0, 1) and table.input_shape == (1, 1, 400)
+    assert [(other.name, other.kind) for other in table.others] == [("9", "conv1d")]
 
 
 class Parallel(nn.Module):

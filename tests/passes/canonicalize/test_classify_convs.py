@@ -75,7 +75,13 @@ def test_the_reason_why_a_convolution_stays_float(reason):
 FLOAT_INPUTS = {
     "signs": (SIGNS, 1, True, "is weight-binary: its weights are ±alpha, but its input is not a sign"),
     "one weight to a filter": (SIGNS[:, :1, :1, :1], 1, False, "stays float: its weights are ±alpha, but its input"),
-    "groups": (SIGNS[:, :2], 2, False, "stays float: its weights are ±alpha in 2 groups, but its input"),
+    "groups": (SIGNS[:, :2], 2, True, "is weight-binary: its weights are ±alpha, but its input is not a sign"),
+    "depthwise": (
+        SIGNS[:, :1],
+        4,
+        False,
+        "stays float: its weights are ±alpha, one channel to a filter, but its input",
+    ),
     "rounded": (
         np.nextafter(SIGNS, 2 * SIGNS[::-1]),
         1,

@@ -59,7 +59,6 @@ def test_other_convolutions_stay():
     almost = SCALED.copy()
     almost[0, 0, 0, 0] *= 1.001
     assert_stays(SplitBinaryWeights(context()), lambda x: conv(op.sign(x), almost))
-    assert_stays(SplitBinaryWeights(context()), lambda x: op.nn.conv2d(op.sign(x), const(2 * SIGNS[:2, :2]), groups=2))
 
 
 def test_on_floats_the_magnitude_must_be_exactly_one():
@@ -72,7 +71,6 @@ def test_on_floats_the_magnitude_must_be_exactly_one():
     rounded[0, 0, 0, 0] = np.nextafter(rounded[0, 0, 0, 0], np.float32(0))
     assert_stays(SplitBinaryWeights(context()), lambda x: conv(op.nn.relu(x), rounded))
     assert_stays(SplitBinaryWeights(context()), lambda x: conv(op.nn.relu(x), SIGNS))
-    assert_stays(SplitBinaryWeights(context()), lambda x: op.nn.conv2d(x, const(2 * SIGNS[:2, :2]), groups=2))
     one_weight = lambda x: op.nn.conv2d(x, const(np.full((3, 1, 1, 1), 2.0)))
     assert_stays(SplitBinaryWeights(context()), one_weight, (1, 1, 6, 5))
 
@@ -128,13 +126,17 @@ def test_weights_of_several_values_stay_where_the_input_is_no_sign():
     assert_stays(SplitBinaryWeights(context()), lambda x: conv(x, SIGNS * 0.75 + 0.25))
 
 
-def test_wide_groups_are_split_and_narrow_ones_stay():
-    wide, narrow = random_signs((4, 16, 3, 3)), random_signs((4, 8, 3, 3))
-    grouped = lambda weight, scale: lambda x: op.nn.conv2d(op.sign(x), const(scale * weight), groups=2)
-    assert_becomes(
-        SplitBinaryWeights(context()),
-        grouped(wide, 2),
-        lambda x: op.multiply(grouped(wide, 1)(x), const(np.full((1, 4, 1, 1), 2))),
-        (1, 32, 5, 5),
-    )
-    assert_stays(SplitBinaryWeights(context()), grouped(narrow, 2), (1, 16, 5, 5))
+@pytest.mark.parametrize("channels", [16, 8])
+@pytest.mark.parametrize("of_signs", [True, False])
+def test_the_weights_of_groups_are_split(channels, of_signs):
+    weight, image = random_signs((4, channels, 3, 3)), op.sign if of_signs else op.nn.relu
+    grouped = lambda scale: lambda x: op.nn.conv2d(image(x), const(scale * weight), groups=2)
+    expected = lambda x: op.multiply(grouped(1)(x), const(np.full((1, 4, 1, 1), 2)))
+    assert_becomes(SplitBinaryWeights(context()), grouped(2), expected, (1, 2 * channels, 5, 5))
+
+
+def test_depthwise_weights_and_narrow_groups_of_three_values_stay():
+    depthwise = lambda x: op.nn.conv2d(op.sign(x), const(2 * random_signs((4, 1, 3, 3))), groups=4)
+    assert_stays(SplitBinaryWeights(context()), depthwise)
+    ternary = lambda x: op.nn.conv2d(op.sign(x), const(TERNARY[:2]), groups=2)
+    assert_stays(SplitBinaryWeights(context()), ternary, (1, 8, 5, 5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import tvm
@@ -104,6 +106,41 @@ def test_what_does_not_fail_again_is_told_without_a_place():
 
     with pytest.raises(ProgramFault, match="^rewriting the network failed: ValueError: once"):
         run((Once(),), network(*OPERATORS), context(nodes=NODES), name="stage")
+
+
+class Array(np.ndarray):
+    """An array that can be referred to weakly."""
+
+
+def _with_a_weight():
+    """A list with a module that holds an array as its weight, and a function that says whether the array is freed."""
+    room = np.ones(SHAPE[-1] * 16 + 16, np.float32).view(Array)
+    values = room[-(room.ctypes.data // 4) % 16 :][: SHAPE[-1]]  # TVM takes arrays at multiples of 64 bytes
+    found = weakref.ref(values)
+    weight = relax.const(tvm.runtime.from_dlpack(values))
+    return [module(lambda x: relax.op.add(x, weight))], lambda: found() is None
+
+
+def test_what_a_pass_has_replaced_is_freed_before_the_next_one():
+    """Weights are kept neither for the caller nor for the search for faults."""
+
+    modules, freed = _with_a_weight()
+    seen = []
+
+    def replace(call, _context):
+        return relax.op.exp(call.args[0]) if op_name(call) == "relax.add" else None
+
+    def step(rule):
+        @tvm.transform.module_pass(opt_level=0, name="Step")
+        class Step:
+            def transform_module(self, module, _pass_context):
+                seen.append(freed())
+                return rewrite_calls(module, rule)
+
+        return Step()
+
+    run((step(replace), step(lambda call, _context: None)), modules.pop(), context(), name="stage")
+    assert seen == [False, True]
 
 
 def kernels() -> tvm.IRModule:

@@ -138,9 +138,10 @@ def test_a_convolution_by_weights_that_are_an_input_is_not_binary():
         (SIGNS, 1, True),
         (random_signs((1, 1, 4, 2)), 1, True),
         (2 * SIGNS, 1, False),
-        (random_signs((3, 3, 2, 4)), 2, False),
+        (random_signs((3, 3, 2, 4)), 2, True),
+        (random_signs((3, 3, 1, 4)), 4, False),
     ],
-    ids=["3x3", "1x1", "scaled", "groups"],
+    ids=["3x3", "1x1", "scaled", "groups", "depthwise"],
 )
 def test_weights_are_binary_whatever_they_are_convolved_with(weight, groups, expected):
     call, _ = last_of(lambda x: conv(x, weight, groups=groups))
