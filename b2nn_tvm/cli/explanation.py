@@ -77,9 +77,10 @@ def network_notes(artifact: Artifact) -> list[str]:
         )
     precisions = {row.precision for row in artifact.layers}
     if not notes and precisions == {"float"} and any(row.op == "conv2d" for row in artifact.layers):
+        name = artifact.manifest.build.model
         notes.append(
-            f"{artifact.manifest.build.model} has no binary layers, so all of it is computed in float: b2nn-profile"
-            f" {artifact.manifest.build.model} --what-if says what binary layers would save, and b2nn-search trains them"
+            f"{name} has no binary layers, so all of it is computed in float: b2nn-profile {name} --what-if says what"
+            " binary layers would save, and b2nn-search trains them"
         )
     return notes
 
