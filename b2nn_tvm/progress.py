@@ -55,8 +55,8 @@ class CombinedProgress:
     """The progress of parts that run side by side, shown as hundredths of one ``phase``.
 
     It is itself a Progress, whose phases are the names of the parts; ``weights`` says how large each of them is.
-    Details come with the name of their part, where there are several. Threads may call it at the same time; ``progress`` is called by one at a
-    time.
+    Details come with the name of their part, where there are several. Threads may call it at the same time;
+    ``progress`` is called by one at a time.
     """
 
     def __init__(self, progress: Progress, phase: str, weights: Mapping[str, float]) -> None:

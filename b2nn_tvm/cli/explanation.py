@@ -63,7 +63,9 @@ def print_rewrites(artifact: Artifact) -> None:
 
 
 def network_notes(artifact: Artifact) -> list[str]:
-    """What the passes say of the network as a whole: that its signs are missing, and how often a sign's 0 became 1."""
+    """What is to be said of the network as a whole: that its signs are missing, how often a sign's 0 became 1, or that
+    nothing of it is binary.
+    """
     from b2nn_tvm.provenance.rewrite_log import AT_THRESHOLD
 
     rows = [rewrite for rewrite in artifact.manifest.rewrites if rewrite.rule in ("CanonicalizeSign", "ClassifyConvs")]
@@ -72,6 +74,13 @@ def network_notes(artifact: Artifact) -> list[str]:
         notes.append(
             f"the sign in front of {count} layers is 0 at 0 in the file, and +1 here, where only rounding makes it 0; "
             "--explain names the layers"
+        )
+    precisions = {row.precision for row in artifact.layers}
+    if not notes and precisions == {"float"} and any(row.op == "conv2d" for row in artifact.layers):
+        name = artifact.manifest.build.model
+        notes.append(
+            f"{name} has no binary layers, so all of it is computed in float: b2nn-profile {name} --what-if says what"
+            " binary layers would save, and b2nn-search trains them"
         )
     return notes
 

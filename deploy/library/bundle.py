@@ -97,6 +97,8 @@ def readme(manifest: Manifest, name: str, *, picture: ExamplePicture | None = No
         requirements=requirements(manifest),
         compiler=manifest.build.compiler,
         name=name,
+        machine="machine" if manifest.target.arch == "x86_64" else "board",
+        login="user@machine" if manifest.target.arch == "x86_64" else "pi@raspberrypi",
         library=LIBRARY,
         c_example=C_EXAMPLE,
         python_example=PYTHON_EXAMPLE,
@@ -138,9 +140,9 @@ _README = """\
 It needs {requirements}; nothing is to be installed.
 Library and b2nn-run were built with {compiler}.
 
-Copy this folder to the board:
+Copy this folder to the {machine}:
 
-    scp -r {name} pi@raspberrypi:
+    scp -r {name} {login}:
 
 {pictures}
 With values that are ready for the network ({dtype}, {shape}; from Python: numpy.save("image.npy", image)):

@@ -58,3 +58,12 @@ def test_a_note_says_what_became_of_the_signs(here: Run, tmp_path: Path) -> None
         save(tmp_path, model(nodes.format(between), constants), "net.onnx")
         done = here("compile", "net.onnx", "-o", "out", "--no-verify")
         assert done.returncode == 0 and said in done.stderr, done.stderr
+
+
+def test_a_note_says_that_nothing_is_binary_and_what_to_do(here: Run, tmp_path: Path) -> None:
+    filters = np.linspace(-1, 1, 288, dtype=np.float32).reshape(8, 4, 3, 3)
+    save(tmp_path, model("output = Conv (input, f)", {"f": filters}), "net.onnx")
+    done = here("compile", "net.onnx", "-o", "out", "--no-verify")
+    assert done.returncode == 0
+    assert "note: net.onnx has no binary layers, so all of it is computed in float" in done.stderr
+    assert "b2nn-profile net.onnx --what-if says" in done.stderr

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from b2nn_tvm.loop.job import Job
+from b2nn_tvm.targets import target as targets
 from b2nn_tvm.version import __version__
 
 PACKAGES = ("torch", "apache-tvm", "onnx", "onnxruntime", "numpy")
@@ -52,13 +53,18 @@ def origin_of(job: Job, *, started: float, command: str) -> Origin:
         epochs=training.epochs,
         float_epochs=training.float_epochs or 0,
         seed=training.seed,
-        target=job.settings.deployment.target,
+        target=_target_words(job.settings.deployment.target),
         command=command,
         versions={"b2nn-tvm": __version__, "Python": platform.python_version(), **_versions()},
         seconds=seconds,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         reused=len(earlier),
     )
+
+
+def _target_words(word: str) -> str:
+    """The word for the target; "native", which says nothing elsewhere, with the CPU that it stands for here."""
+    return f"{word} ({targets.get(word).mcpu})" if word == targets.NATIVE else word
 
 
 def _versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from b2nn_tvm.costs.budget import quantile_word
@@ -40,7 +41,8 @@ def page(result: SearchResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"ms": _ms, "kib": _kib, "number": _number, "duration": _duration, "whole": _whole}
+    environment.filters |= {"ms": _ms, "kib": _kib, "number": _number, "whole": _whole}
+    environment.filters |= {"duration": _duration, "moment": _moment}
     return environment.get_template("report.html").render(
         result=result,
         colours=COLOURS,
@@ -126,6 +128,11 @@ def _number(value: float) -> str:
 def _whole(text: str) -> str:
     """A line of the terminal as a whole sentence."""
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _moment(stamp: str) -> str:
+    """A stamp of ISO 8601 in UTC as people write it."""
+    return f"{datetime.fromisoformat(stamp):%Y-%m-%d %H:%M} UTC"
 
 
 def _duration(seconds: float) -> str:

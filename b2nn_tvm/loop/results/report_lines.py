@@ -105,7 +105,8 @@ def int8_words(int8: Int8Beside) -> str:
     return (
         f"onnxruntime {int8.version} runs the float network in int8 in {int8.ms:.4g} ms, the library takes"
         f" {int8.library_ms:.4g} ms in the same turns and is {int8.ms / int8.library_ms:.2f} times as fast; the int8"
-        f" form's accuracy is {100 * int8.accuracy:.2f} %, its file has {int8.size_bytes / 1024:.0f} KiB"
+        f" form's accuracy is {100 * int8.accuracy:.2f} %, its file has {int8.size_bytes / 1024:.0f} KiB; these two"
+        " times compare with each other only"
     )
 
 
@@ -147,6 +148,8 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
         f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms{_at(result.quantile)}"
     )
     budget = limit_words(result.budgets[0])
+    if set(other.binary) == set(result.row.binary):
+        return "FLOPs in place of milliseconds would have chosen the same layers"
     if not other.keeps and other.measured_ms <= result.limit:
         return f"{head}, and the interval of this time reaches over the budget of {budget}"
     if not other.keeps:

@@ -99,6 +99,9 @@ def test_requirements_name_what_the_board_must_have(bundle_for):
     text = "a Linux system for aarch64, a CPU with asimd, asimddp, the GNU C library 2.17 or later"
     assert requirements(needed) == text
     assert text in (bundle_for("arm") / "README.txt").read_text().replace("asimd,", "asimd, asimddp,")
+    assert " pi@raspberrypi:\n" in (bundle_for("arm") / "README.txt").read_text()
+    if manifest.target.arch == "x86_64":  # this is no Raspberry Pi
+        assert "raspberry" not in (bundle_for("native") / "README.txt").read_text()
 
 
 def test_the_commands_of_the_readme_run(bundle_for, x, tmp_path):

@@ -157,6 +157,8 @@ def test_what_flops_would_have_chosen_is_measured(result: SearchResult) -> None:
     assert "1 layer would have become binary (2.50 MFLOPs): measured 2.2 ms, 10.0% over the budget of 2 ms" in line
     near = "\n".join(lines(replace(result, by_flops=replace(over, measured_ms=1.99))))
     assert "measured 1.99 ms, and the interval of this time reaches over the budget of 2 ms" in near
+    same = "\n".join(lines(replace(result, by_flops=replace(over, binary=result.row.binary))))
+    assert "FLOPs in place of milliseconds would have chosen the same layers" in same and "MFLOPs" not in same
     within = replace(over, measured_ms=1.7, keeps=True)
     text = "\n".join(lines(replace(result, by_flops=within)))
     assert "measured 1.7 ms, within the budget, with a summed harm of 0.5 in place of 0.1" in text
