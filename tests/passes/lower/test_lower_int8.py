@@ -58,7 +58,6 @@ CONVOLUTIONS = {
 CHOICES = list(itertools.product(CONVOLUTIONS, LAYOUTS, (0, 77)))
 # One choice for each convolution; together they have all layouts, and both zero points.
 FEW = [(case, list(LAYOUTS)[n % len(LAYOUTS)], (77, 0)[n % 2]) for n, case in enumerate(CONVOLUTIONS)]
-OTHERS = [choice for choice in CHOICES if choice not in FEW]
 
 
 @pytest.mark.parametrize(
