@@ -51,7 +51,7 @@ def test_convolutions_are_exact(tmp_path, run_emulated, target):
         images[f"x{index}"] = x
     built = model("\n".join(nodes), constants, inputs=", ".join(inputs), outputs=", ".join(outputs))
     artifact = compile_model(save(tmp_path, built), target=target, output=tmp_path / "net", verify=False)
-    assert [row.precision for row in artifact.layers] == ["int8"] * len(CASES)
+    assert [row.precision for row in artifact.layers if row.op == "conv2d"] == ["int8"] * len(CASES)
     artifact.close()
     results = run_emulated(tmp_path / "net", images, cpu=get(target).emulator, threads=2)
     for index, sums in enumerate(expected):
