@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 
 UNITS = ("neon", "neon_armv7")
@@ -35,3 +35,16 @@ def test_a_tile_packs_whole_words_or_all_there_are():
     assert [channels for channels in range(1, 25) if VectorLayout(4, "uint8", 64).packs_in_tiles(channels)] == [
         *(1, 2, 3, 4, 8, 16, 24)
     ]
+
+
+@pytest.mark.parametrize(("channels", "lanes"), [(32, 16), (24, 8), (12, 4), (6, 2), (7, 1)])
+def test_a_vector_of_a_group_is_the_widest_that_divides_it(channels, lanes):
+    assert VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16).group_lanes(channels) == lanes
+    assert VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64).group_lanes(channels) == min(lanes, 4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "first", "weights"), [("uint8", 0, "int8"), ("int8", -128, "int8"), ("int16", 0, "int16")]
+)
+def test_codes_begin_at_the_least_number_of_8_bits_and_weights_are_as_wide(dtype, first, weights):
+    assert (CodeLayout(dtype).first, CodeLayout(dtype).weights) == (first, weights)

@@ -29,7 +29,13 @@ _WORDS_OF_ROLES = {
     Role.POOL_BITS: Operation.POOL_BITS,
     Role.EXPAND_WEIGHTS: Operation.UNPACK_WEIGHTS,
 }
-_WORDS = {"bconv2d": "binary conv2d", "transpose": "layout change"}
+_WORDS = {
+    "bconv2d": "binary conv2d",
+    "int8_conv2d": "int8 conv2d",
+    "int8_dense": "int8 dense",
+    "int8_depthwise_conv2d": "int8 depthwise conv2d",
+    "transpose": "layout change",
+}
 _WITH_CONSTANT = {"multiply": "scale", "add": "shift", "subtract": "shift"}
 _WITH_TENSOR = {"add": "residual add"}
 
