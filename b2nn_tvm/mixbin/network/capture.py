@@ -109,7 +109,7 @@ def lazily_made(model: nn.Module, shape: tuple[int, ...]) -> None:
     """Give the lazy modules of ``model`` their parameters, in place; raises InputError where the shape does not fit."""
     try:
         initialize(model, shape)
-    except InputError:
+    except B2nnError:
         raise
     except Exception as error:
         raise _refused_shape(model, shape, error, "") from error

@@ -33,7 +33,7 @@ class OwnConvolution:
     dilation: tuple[int, int]
     groups: int
 
-    def plain(self, module: nn.Conv2d) -> nn.Conv2d:
+    def plain(self, module: nn.Conv1d | nn.Conv2d) -> nn.Conv2d:
         """A plain convolution without the padding, in the place of ``module``."""
         out_channels, channels, *kernel = self.weight.shape
         conv = nn.Conv2d(

@@ -31,7 +31,8 @@ def prepared(model: nn.Module) -> nn.Module:
     UnsupportedError for scripted modules, InputError where something in the model cannot be copied.
     """
     check_module(model)
-    _refuse_scripted(model)
+    for name, part in model.named_modules():
+        _refuse_scripted(part, name)
     result = copied(_unwrapped(model))
     for module in result.modules():  # which goes into what replaces a wrapper
         for name, child in module._modules.items():
@@ -78,8 +79,9 @@ def initialize(model: nn.Module, shape: Sequence[int]) -> None:
 
 
 def check_module(model: object) -> None:
-    """Raise InputError where ``model`` is no network that can be called."""
+    """Raise InputError where ``model`` is no network that can be called, UnsupportedError where torch.jit made it."""
     if isinstance(model, nn.Module):
+        _refuse_scripted(model, "")  # before its modules are looked at, which a traced one does not have as others do
         if "_modules" not in vars(model):
             raise InputError(f"{type(model).__name__}.__init__ does not call super().__init__()")
         return
@@ -91,14 +93,14 @@ def check_module(model: object) -> None:
     raise InputError(f"expected a network, a torch.nn.Module, but got {type(model).__name__}{hint}")
 
 
-def _refuse_scripted(model: nn.Module) -> None:
-    for name, part in model.named_modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            where = f"its module {name!r}" if name else "it"
-            raise UnsupportedError(
-                f"{type(model).__name__}: {where} is compiled by torch.jit, so its layers cannot be replaced; give the"
-                " network as it was before torch.jit.script or torch.jit.trace"
-            )
+def _refuse_scripted(part: nn.Module, name: str) -> None:
+    """Raise UnsupportedError where ``part`` of a network, called ``name``, is compiled; "" is the network itself."""
+    if isinstance(part, torch.jit.ScriptModule):
+        what = f"its module {name!r}, a {type(part).__name__}," if name else f"{type(part).__name__}: it"
+        raise UnsupportedError(
+            f"{what} is compiled by torch.jit, so its layers cannot be replaced; give the network as it was before"
+            " torch.jit.script or torch.jit.trace"
+        )
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

@@ -98,7 +98,7 @@ def has_binary_weights(call: relax.Call, weight: np.ndarray | None) -> bool:
 
 def is_depthwise(call: relax.Call, weight: np.ndarray) -> bool:
     """Whether each filter of the weights [O, I, H, W] reads one channel of several: such weights are few."""
-    return call.attrs.groups != 1 and weight.shape[1] == 1
+    return int(call.attrs.groups) != 1 and weight.shape[1] == 1
 
 
 def all_signs(weight: np.ndarray) -> bool:

@@ -115,8 +115,9 @@ def test_modes_are_kept():
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_scripted_modules_are_refused(inside):
-    scripted = old(torch.jit.script, plain())
+@pytest.mark.parametrize("compiled", [torch.jit.script, lambda net: torch.jit.trace(net, image())])
+def test_scripted_and_traced_modules_are_refused(compiled, inside):
+    scripted = old(compiled, plain().eval())
     with pytest.raises(UnsupportedError, match="compiled by torch.jit.* give the network as it was before"):
         trace(nn.Sequential(scripted) if inside else scripted, SHAPE)
 
