@@ -56,7 +56,7 @@ law: setup tree ## check the import law, which says which part of the package ma
 FAST_TESTS = $(shell sed 's/\#.*//' tests/fast_tests.txt)
 
 test-fast: setup ## run the tests that need no compiler run and no training
-	$(BIN)/python -m pytest -q -m fast $(FAST_TESTS)
+	$(BIN)/python -m pytest -q -m "fast and not sweep" $(FAST_TESTS)
 
 # The programs that some tests need. Where a program cannot be installed, its tests are skipped and say why.
 board-tools: setup

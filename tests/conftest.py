@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -53,10 +54,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     What has a timeout of its own takes longest: it starts first, so that in the end no process waits for another one.
     """
     for item in items:
-        if is_fast(item.nodeid.partition("::")[0]):
+        if is_fast(item.nodeid.partition("::")[0]) and not item.get_closest_marker("compiles"):
             item.add_marker("fast")
     mark_sweeps(items)
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector of cycles need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

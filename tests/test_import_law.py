@@ -15,6 +15,7 @@ import networkx as nx
 import pytest
 
 from tests.support.link_tree import link_tree
+from tests.support.parsed import parsed
 from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "b2nn_tvm"
@@ -118,7 +119,7 @@ COMMANDS = [path for path in sorted((PACKAGE / "cli").rglob("*.py")) if path.nam
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.name)
 def test_commands_import_at_the_top_only_the_argument_parser(path: Path) -> None:
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = parsed(path).body
     top = ast.Module(body=[node for node in body if isinstance(node, ast.Import | ast.ImportFrom)], type_ignores=[])
     for module, line in named(top):
         allowed = module in CLI_AT_THE_TOP or module.partition(".")[0] in sys.stdlib_module_names

@@ -32,6 +32,7 @@ from b2nn_tvm.relax_query import calls
 from b2nn_tvm.workload import ConvWorkload
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network, binary, binary_constants
+from tests.support.parsed import parsed
 from tests.support.passes.kernel_functions import kernels
 
 ROOT = Path(__file__).parent.parent
@@ -156,7 +157,7 @@ def names_a_function(node: ast.AST) -> bool:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_decided_by_a_part_of_a_functions_name(path):
-    lines = substring_tests(ast.parse(path.read_text(encoding="utf-8")))
+    lines = substring_tests(parsed(path))
     assert not lines, f"{path.relative_to(ROOT)}: lines {lines} tell a kernel by its name; give it a Role and read that"
 
 

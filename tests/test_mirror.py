@@ -9,14 +9,19 @@ What several test files need stands in tests/support, or is a fixture: nothing i
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.support.parsed import parsed
 from tests.support.paths import ROOT
 
 TESTS = ROOT / "tests"
+# Statements that import from the tests. Parsing all files as a whole would take seconds.
+IMPORTS = re.compile(r"^[ \t]*((?:from|import)[ \t]+tests\b[^\n(]*(?:\([^)]*\))?)", re.MULTILINE)
 PACKAGE = "b2nn_tvm"
 # Parts of the package that stand beside its folder, and b2nn-runtime, a package of its own.
 BESIDE = ("deploy", "schedules", "targets", "runtime")
@@ -44,13 +49,15 @@ WITHOUT_BEHAVIOUR = {
 }
 
 
-def sources() -> Iterator[tuple[Path, Path]]:
+@cache
+def sources() -> dict[Path, Path]:
     """Every source file with more than a docstring, and its place below the package."""
-    for folder in (PACKAGE, *BESIDE):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            body = ast.parse(path.read_text(encoding="utf-8")).body
-            if any(not isinstance(node, ast.Expr) for node in body):
-                yield path.relative_to(ROOT), path.relative_to(ROOT / PACKAGE if folder == PACKAGE else ROOT)
+    return {
+        path.relative_to(ROOT): path.relative_to(ROOT / PACKAGE if folder == PACKAGE else ROOT)
+        for folder in (PACKAGE, *BESIDE)
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if any(not isinstance(node, ast.Expr) for node in parsed(path).body)
+    }
 
 
 def home_of(place: Path) -> Path:
@@ -61,11 +68,10 @@ def home_of(place: Path) -> Path:
 
 def imported_modules(path: Path) -> Iterator[str]:
     """The modules of the tests that a file imports, at its top or later."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module.split(".")[0] == "tests")
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "tests")
+    for statement in IMPORTS.findall(path.read_text(encoding="utf-8")):
+        (node,) = ast.parse(statement).body
+        prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        yield from (f"{prefix}{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +88,13 @@ def test_the_place_of_a_test(place: str, expected: str) -> None:
 
 
 def test_every_source_file_with_behaviour_has_its_test_file() -> None:
-    asked = {str(path): place for path, place in sources() if str(path) not in WITHOUT_BEHAVIOUR}
+    asked = {str(path): place for path, place in sources().items() if str(path) not in WITHOUT_BEHAVIOUR}
     assert len(asked) > 100
     assert [path for path, place in asked.items() if not home_of(place).is_file()] == []
 
 
 def test_what_has_no_behaviour_is_there_and_has_no_test_file() -> None:
-    places = {str(path): place for path, place in sources()}
+    places = {str(path): place for path, place in sources().items()}
     assert [path for path in WITHOUT_BEHAVIOUR if path not in places or home_of(places[path]).exists()] == []
 
 

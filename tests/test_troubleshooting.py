@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.parsed import parsed
 from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
@@ -19,7 +20,7 @@ SOURCES = [path for folder in ("b2nn_tvm", "deploy", "targets") for path in sort
 def texts(path: Path) -> list[str]:
     """All strings of a source file; what a string is formatted with is …"""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.JoinedStr):
             found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):

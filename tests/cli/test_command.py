@@ -36,8 +36,9 @@ def test_help_and_version(run: Run, command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_instant(command: str) -> None:
     """It takes less than 0.3 s of the processor above the start of the interpreter, best of five."""
-    best = lambda *words: min(seconds_of([sys.executable, *words], cwd=ROOT) for _ in range(5))
-    assert best("-m", f"b2nn_tvm.cli.{command}", "--help") - best("-c", "") < 0.3
+    took = lambda *words: seconds_of([sys.executable, *words], cwd=ROOT)
+    module = f"b2nn_tvm.cli.{command}"
+    assert any(took("-m", module, "--help") - took("-c", "") < 0.3 for _ in range(5))
 
 
 @pytest.mark.parametrize(

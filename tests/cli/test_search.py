@@ -68,7 +68,6 @@ def test_typos_are_answered_without_torch(run: Run) -> None:
         (("--pad-value", "2"), ("0, 1 or -1", "2")),
         (("--floor", "0.9"), ("progressive order",)),
         (("--model", "nowhere:net"), ("nowhere",)),
-        (("--model", "./nets.py:net"), ("there is no file nets.py",)),
         (("--model", "timm:resnet1888"), ("timm",)),
         (("--checkpoint", "absent.pt"), ("absent.pt", "no such file")),
         (("--ignore-head",), ("without a checkpoint",)),

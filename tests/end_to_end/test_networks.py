@@ -157,6 +157,7 @@ def test_the_rows_name_the_chosen_layers(mixed, float_network):
     assert (artifact.manifest.sizes.packed_weights > 0) == bool(mixed.chosen)
 
 
+@pytest.mark.in_turn("target", turn=1)
 @pytest.mark.parametrize("mixed", ["two thirds"], indirect=True)
 @pytest.mark.parametrize("target", ISAS)
 def test_all_instruction_sets_give_the_same_answers(mixed, float_network, images, target):

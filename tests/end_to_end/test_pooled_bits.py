@@ -58,6 +58,7 @@ def chain(pool: str, seed: int) -> onnx.ModelProto:
     return model(nodes, constants, inputs="float[1,6,25,23] input")
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("target", ["x86", "x86-vpopcntdq"])
 @pytest.mark.parametrize("pool", POOLS)
 def test_the_outputs_are_those_of_onnxruntime(tmp_path, pool, target):

@@ -291,7 +291,8 @@ def test_the_same_limit_is_judged_by_the_time_that_it_is_about(observed, words: 
         assert again.time == observed.time and again.within_budget != (again.time.ms <= again.limit)
 
 
-@pytest.mark.parametrize("unit", ["flops", pytest.param("bytes", marks=pytest.mark.sweep)])
+@pytest.mark.sweep
+@pytest.mark.parametrize("unit", ["flops", "bytes"])
 def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
     result = b2nn_tvm.search(
         network(widths=FOUR_LAYERS),
@@ -302,6 +303,7 @@ def test_exact_budgets_are_kept_exactly(unit: str, tmp_path: Path) -> None:
         epochs=0,
         method="front",
         input_format="uint8-nhwc",
+        precision=0.2,
     )
     assert result.achieved <= result.limit and result.unit == unit
     assert result.agreeing >= result.images - 1  # the torch network sees the same pixels
@@ -372,7 +374,7 @@ def test_what_other_options_change_is_done_again_and_nothing_else(layer_by_layer
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"budget": "1us"}, BudgetError, "best|fastest|costs at most|within"),
+        pytest.param({"budget": "1us"}, BudgetError, "best|fastest|costs at most|within", marks=pytest.mark.sweep),
         ({"device": "attic"}, DeviceError, "attic"),
         ({"target": "vax"}, TargetError, "vax"),
         ({"also": ["vax"]}, TargetError, "vax"),
@@ -384,7 +386,14 @@ def test_what_other_options_change_is_done_again_and_nothing_else(layer_by_layer
     ],
 )
 def test_what_cannot_be_is_refused_before_training(options: dict, error: type, message: str, tmp_path: Path) -> None:
-    settings = {"data": "digits", "output": tmp_path / "out", "masks": 0, "float_epochs": 500, **options}
+    settings = {
+        "data": "digits",
+        "output": tmp_path / "out",
+        "masks": 0,
+        "float_epochs": 500,
+        "precision": 0.2,
+        **options,
+    }
     with pytest.raises(error, match=message):
         b2nn_tvm.search(network(), **settings)
     assert not (tmp_path / "out" / "plan.json").exists()

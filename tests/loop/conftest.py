@@ -1,11 +1,13 @@
-"""A search that found something, made up."""
+"""A search that found something, made up; and real ones that look at the machine for a moment only."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from b2nn_tvm.deploy.latency import interleave
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
@@ -38,6 +40,14 @@ LAYERS = (
     LayerOutcome("block.conv2", "Conv2d", "", "float", "not needed", 0.5, {"float": 1.2, "binary": 0.2}, {}),
 )
 LABELS = (0, 0, 0, 1, 1, 1, 2, 2)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_watch() -> Iterator[None]:
+    """The float network's time is settled in a tenth of the time: nobody asks here whether it is the true one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interleave, "WATCH_MS", interleave.WATCH_MS / 10)
+        yield
 
 
 @pytest.fixture

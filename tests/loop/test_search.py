@@ -24,7 +24,7 @@ from b2nn_tvm.targets.target import get, names
 from tests.support.mixbin import noise
 
 HALF = noise.LAYERS[2:]
-QUICK = {"epochs": 0, "masks": 0}
+QUICK = {"epochs": 0, "masks": 0, "precision": 0.1}
 
 
 def saved_plan(folder: Path, precision: Precision = Precision.BINARY) -> Path:

@@ -26,6 +26,7 @@ LIMITS = [
 ]
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize(("channels", "kernel"), LIMITS)
 def test_the_largest_sums_are_exact(channels, kernel, target):
     """All bits differ, or none, filter by filter."""

@@ -10,6 +10,7 @@ from tests.support.ops import float64
 from tests.support.ops.scheduled import compile_tensors
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize(
     ("batch", "inputs", "outputs"), [(1, 1, 1), (1, 3, 33), (1, 64, 10), (3, 31, 65), (3, 65, 31), (1, 512, 1000)]
 )

@@ -19,6 +19,7 @@ from b2nn_tvm.workload import ConvWorkload
 VARIANTS = ((1, 1, False), (3, 2, False), (3, 1, True), (1, 2, True))
 
 
+@pytest.mark.in_turn("isa", turn=1)
 @pytest.mark.parametrize("isa", ["x86", "x86-avx512", "x86-vpopcntdq"])
 @pytest.mark.parametrize("outputs", [16, 96])
 def test_equals_the_reference(isa, outputs):

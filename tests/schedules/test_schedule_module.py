@@ -29,6 +29,7 @@ SMALL = ConvWorkload(2, 40, 6, 4, 64, (3, 3), padding=(1, 1, 1, 1))
 NEON = vector_unit_named("neon")
 
 
+@pytest.mark.in_turn("target")
 @pytest.mark.parametrize("make", [binary_conv, float_conv, winograd])
 def test_every_tile_computes_the_same(make, target):
     """The default, and of all others those that are extreme in one direction."""

@@ -171,11 +171,14 @@ def test_native_on_a_foreign_machine_lists_the_targets(monkeypatch):
         get(NATIVE)
 
 
+@pytest.mark.compiles
 def test_what_is_said_to_run_here_does():
     """The code of every target that runs here is run; this process would die by an instruction that the CPU lacks."""
     running = [name for name in SHIPPED if get(name).runs_here]
     assert get(NATIVE).runs_here and running
     code = f"""
+from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
+import_tvm_alone()  # torch would take longest
 import numpy as np, tvm
 from tvm import te
 from b2nn_tvm.targets.target import get

@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 # A converter that raises leaves the importer's builder so: inside a function and a dataflow block.
 INTERRUPTED = """
 import sys
+from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
+import_tvm_alone()  # torch would take longest
 from tvm import relax
 from b2nn_tvm.tvm_internals.block_builder import end_block
 builder = relax.BlockBuilder()

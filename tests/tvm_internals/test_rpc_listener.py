@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 SERVE_AND_ASK = """
 import os, sys
 import psutil
+from b2nn_tvm.tvm_internals.import_alone import import_tvm_alone
+import_tvm_alone()  # torch would take longest
 from tvm import rpc
 from tvm_ffi import register_global_func
 from b2nn_tvm.tvm_internals.rpc_listener import RpcListener

@@ -50,8 +50,7 @@ def build_networks(job: Job, choices: Iterable[Iterable[str]]) -> dict[tuple[str
         rest = chosen[index + 1 :]
         size = processes_for(len(rest), time.monotonic() - begin, job.model)
         if size > 1 and _can_travel(build_task(job, choice, Path())):
-            artifacts |= _side_by_side(job, rest, size, done=index + 1)
-            break
+            return artifacts | _side_by_side(job, rest, size, done=index + 1)
     job.progress(BUILD, len(chosen), len(chosen))
     return artifacts
 
@@ -85,6 +84,7 @@ def _side_by_side(
     """The libraries of the ``choices``, built by ``size`` processes, after ``done`` others."""
     names, lock = {phase_of(job, choice): choice for choice in choices}, threading.Lock()
     finished, total = done, done + len(choices)
+    job.progress(BUILD, finished, total)
 
     def one(phase: str) -> Artifact:
         nonlocal finished

@@ -19,6 +19,7 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--model", "cresnet21"), ("'cresnet21' (did you mean cresnet20?)", "vgg_small, timm:NAME, or your own")),
         (("--model", "siamfc"), ("features, not class scores",)),
         (("--model", "nets.make_net"), ("did you mean nets:make_net?",)),
+        (("--model", "./nets.py:net"), ("there is no file ./nets.py",)),
         (("--mean", "0.5;0.5"), ("0.485,0.456,0.406", "0.5;0.5")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,

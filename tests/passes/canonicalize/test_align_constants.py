@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.canonicalize.align_constants import AlignConstants
@@ -35,6 +36,7 @@ def test_scalars_full_constants_and_other_operators_stay():
     assert_stays(AlignConstants(context()), lambda x: op.matmul(x, const(np.ones(5))))
 
 
+@pytest.mark.compiles
 def test_the_numbers_are_the_same():
     before = module(lambda x: op.add(op.multiply(x, const(np.arange(5))), const(VALUES.reshape(4, 1, 1))))
     np.testing.assert_array_equal(run(AlignConstants(context())(before), random_input()), run(before, random_input()))

@@ -190,6 +190,7 @@ def test_two_inputs_compared_are_no_sign():
     )
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize(
     "body",
     [

@@ -99,6 +99,7 @@ def test_what_is_no_chain_stays():
     assert_stays(FoldAffine(context()), lambda x: op.multiply(op.divide(x, const(0)), const(A)))
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("constant_shape", [(1, 4, 1, 1), (4, 1, 1)])
 def test_the_numbers_are_the_same(constant_shape):
     a, b, c = (v.reshape(constant_shape) for v in (A, B, C))

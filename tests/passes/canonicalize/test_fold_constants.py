@@ -17,6 +17,7 @@ GAMMA = np.array([1.5, -2, 0.25, 3], np.float32).reshape(4, 1, 1)
 VARIANCE = np.array([4, 1, 0.25, 16], np.float32)
 
 
+@pytest.mark.compiles
 def test_what_depends_on_constants_alone_is_computed():
     def before(x):
         deviation = op.sqrt(op.add(const(VARIANCE), const(np.float32(0))))
@@ -63,6 +64,7 @@ def test_stays(why):
     assert_stays(FoldConstants(context()), STAYS[why])
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("name", NETWORKS)
 def test_nothing_is_left_that_relax_would_fold(tmp_path, name):
     imported = relax.transform.DecomposeOpsForInference()(import_onnx(save(tmp_path, NETWORKS[name].build())).module)

@@ -55,6 +55,7 @@ def test_scales_of_anything_but_signs_stay():
     assert_stays(HoistInputScale(context()), lambda x: conv(op.multiply(op.sign(x), const(0))))
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("scale", [0.5, -1])
 def test_the_numbers_are_the_same(scale):
     before = module(lambda x: conv(pad(op.multiply(op.sign(x), const(scale)), 0.25)))

@@ -74,6 +74,7 @@ def test_what_cannot_be_merged_stays():
     assert_stays(MergePad(context()), lambda x: conv(pad(x, 0.0, channels)), (1, 3, 6, 5))
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("value", [0.0, -0.25])
 @pytest.mark.parametrize("where", ["before", "behind"])
 def test_the_numbers_are_the_same(where, value):

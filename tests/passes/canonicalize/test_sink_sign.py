@@ -78,6 +78,7 @@ def test_other_operators_stay_where_they_are():
     assert_stays(SinkSign(context()), lambda x: op.nn.avg_pool2d(op.sign(x), (2, 2)))
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("body", [lambda x: pool(sign(x)), lambda x: op.permute_dims(sign(x), AXES)])
 def test_the_numbers_are_the_same(body):
     before = module(body)

@@ -75,6 +75,7 @@ def test_on_floats_the_magnitude_must_be_exactly_one():
     assert_stays(SplitBinaryWeights(context()), one_weight, (1, 1, 6, 5))
 
 
+@pytest.mark.compiles
 def test_the_numbers_are_the_same():
     before = module(lambda x: conv(op.sign(x), SCALED))
     x = random_input()

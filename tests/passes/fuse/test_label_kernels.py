@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tvm
 from tvm import relax
 from tvm.relax import op
@@ -40,6 +41,7 @@ def test_a_function_of_which_nothing_is_noted_stays():
     tvm.ir.assert_structural_equal(after, before)
 
 
+@pytest.mark.compiles
 def test_the_numbers_are_the_same():
     before, x = kernels(), random_input()
     after = LabelKernels(context())(before.with_attr(NOTED_OPERATIONS, WORDS))

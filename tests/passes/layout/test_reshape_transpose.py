@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.layout.reshape_transpose import ReshapeTranspose
@@ -31,6 +32,7 @@ def test_a_transpose_that_moves_elements_stays():
     assert_stays(ReshapeTranspose(context()), lambda x: op.reshape(op.nn.relu(x), (3, 8)), PIXEL)
 
 
+@pytest.mark.compiles
 def test_the_numbers_are_the_same():
     before = module(lambda x: op.reshape(op.permute_dims(op.nn.relu(x), TO_NCHW), (24,)), PIXEL)
     x = random_input(PIXEL)

@@ -100,6 +100,7 @@ def test_what_does_not_commute_stays():
     assert_stays(SinkTranspose(context()), lambda x: op.nn.pad(nchw(x), [0, 0, 0, 0, 1, 1, 1, 1], "reflect"), NHWC)
 
 
+@pytest.mark.compiles
 def test_the_numbers_are_the_same():
     def body(x):
         padded = op.nn.pad(nchw(x), [0, 0, 0, 1, 1, 2, 3, 4], "constant", -1.0)
