@@ -16,9 +16,9 @@ from b2nn_tvm.provenance.once_per_array import OncePerArray
 
 @dataclass(frozen=True)
 class KernelLayer:
-    """A layer as it was lowered: ``precision`` is "binary", "weight-binary", "int8", "float", or the bits of its weights
-    and activations such as "w1a2"; ``workload`` is the key, ``weight_bytes`` are the bytes of its weights in the
-    library.
+    """A layer as it was lowered: ``precision`` is "binary", "weight-binary", "int8", "float", or the bits of its
+    weights and activations such as "w1a2"; ``workload`` is the key, ``weight_bytes`` are the bytes of its weights in
+    the library.
     """
 
     name: str

@@ -165,9 +165,7 @@ class _Rule:
         shift = relax.const(constant_part.astype(np.float32).reshape(1, 1, 1, -1))
         return relax.op.add(context.emit(result), shift)
 
-    def _rest(
-        self, first: BinaryInput, rest: int, workload: ConvWorkload, context: RewriteContext
-    ) -> relax.Expr:
+    def _rest(self, first: BinaryInput, rest: int, workload: ConvWorkload, context: RewriteContext) -> relax.Expr:
         """The rest of the weights times the sum of the planes, of which ``first`` is one, under each window."""
         step = step_of(first, workload)
         packed, window = self._lowering.pack(first, step, context), packed_workload(workload, step)
