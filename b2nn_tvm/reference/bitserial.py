@@ -94,8 +94,8 @@ def _sum_of_planes(
         for p, plane in enumerate(code_planes(codes, activation_bits))
         for coefficient, signs in terms
     ]
-    return np.sum(products, axis=0)
+    return np.asarray(np.sum(products, axis=0))
 
 
 def _with_constant(sums: np.ndarray, weight_sums: np.ndarray, activation_bits: int) -> np.ndarray:
-    return ((sums + 2 * (2**activation_bits - 1) * weight_sums) // 4).astype(np.int32)
+    return np.asarray((sums + 2 * (2**activation_bits - 1) * weight_sums) // 4, np.int32)

@@ -78,9 +78,11 @@ class _Rule:
         layer = None if context.var is None else self._layers.get(context.var)
         if layer is None or op_name(call) not in ("relax.nn.conv2d", "relax.matmul"):
             return None
+        weight = constant(call.args[1])
+        if weight is None:
+            return None
         pairs = f"{layer.levels.bits} x {len(layer.weights.planes)} planes"
         context.note(f"is {layer.word}: its input has {layer.levels.codes} levels; popcounts of {pairs}")
-        weight = constant(call.args[1])
         if op_name(call) == "relax.matmul":
             *_, inputs = shape(call.args[0])
             workload = ConvWorkload(1, inputs, 1, int(np.prod(shape(call)[:-1])), weight.shape[1], (1, 1))

@@ -53,12 +53,10 @@ def weight_planes(weight: np.ndarray) -> WeightPlanes | None:
     """The planes of weights [O, ...]; None where they are not whole numbers of at most 4 bits times a scale per
     filter.
     """
-    for part in (weight[:1], weight):  # the first filter of most layers tells that the weights have another form
-        found = _whole_numbers(part)
-        if found is None:
-            return None
-    whole, scale = found
-    return _planes_of(whole, scale, weight.shape)
+    if _whole_numbers(weight[:1]) is None:  # the first filter of most layers tells that the weights have another form
+        return None
+    found = _whole_numbers(weight)
+    return None if found is None else _planes_of(*found, weight.shape)
 
 
 def _whole_numbers(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -97,8 +95,8 @@ def _planes_of(whole: np.ndarray, scale: np.ndarray, shape: tuple[int, ...]) -> 
         bits = largest.bit_length()
         codes = (whole + 2**bits - 1) // 2
         return WeightPlanes(bits, tuple(plane(codes >> q & 1 == 1, 2**q) for q in range(bits)), 0, scale)
-    bits = next((m for m in range(2, MOST_BITS + 1) if _fits(whole, m).all()), None)
-    if bits is None:
+    bits = next((m for m in range(2, MOST_BITS + 1) if _fits(whole, m).all()), 0)
+    if not bits:
         return None
     turned = np.where(_fits(whole, bits, either=False), 1, -1)
     codes = whole * turned[:, None] + 2 ** (bits - 1)
@@ -110,4 +108,4 @@ def _fits(whole: np.ndarray, bits: int, *, either: bool = True) -> np.ndarray:
     """Whether each row, or its negative, lies in the range of two's complement of these bits."""
     low, high, half = whole.min(axis=1), whole.max(axis=1), 2 ** (bits - 1)
     fits = (low >= -half) & (high < half)
-    return fits | ((low > -half) & (high <= half)) if either else fits
+    return np.asarray(fits | ((low > -half) & (high <= half)) if either else fits)
