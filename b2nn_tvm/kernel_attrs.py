@@ -43,6 +43,7 @@ class Role(StrEnum):
     DENSE = "dense"
     PACK_SIGNS = "pack signs"
     POOL_BITS = "pool bits"
+    COUNT_BITS = "count bits"
     PAD_INPUT = "pad input"
     EXPAND_WEIGHTS = "expand weights"
 
@@ -53,6 +54,7 @@ class Operation(StrEnum):
     PACK = "pack"
     PAD = "pad"
     POOL_BITS = "pool_bits"
+    COUNT_BITS = "count_bits"
     UNPACK_WEIGHTS = "unpack weights"
 
 

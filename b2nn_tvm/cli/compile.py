@@ -239,7 +239,7 @@ def main(
         explanation.print_kernels(artifact)
         explanation.print_rewrites(artifact)
     explanation.print_sizes(artifact)
-    out.print_line(f"{folder}: {_binary_count(artifact)} of {len(artifact.layers)} layers are binary")
+    out.print_line(f"{folder}: {_counts(artifact)}")
     if checked.summary:
         out.print_line(checked.summary)
     if bundle:
@@ -263,8 +263,13 @@ def _print_bundle(artifact: Artifact, folder: Path, files: tuple[BundleFile, ...
     out.print_line(f"library and b2nn-run are built with {artifact.manifest.build.compiler}")
 
 
-def _binary_count(artifact: Artifact) -> int:
-    return sum(row.precision == "binary" for row in artifact.layers)
+def _counts(artifact: Artifact) -> str:
+    from b2nn_tvm.provenance.kernel_layers import is_in_bits
+
+    binary = sum(row.precision == "binary" for row in artifact.layers)
+    of_bits = sum(is_in_bits(row.precision) for row in artifact.layers) - binary
+    others = f", {of_bits} have a few bits" if of_bits else ""
+    return f"{binary} of {len(artifact.layers)} layers are binary{others}"
 
 
 if __name__ == "__main__":

@@ -29,20 +29,21 @@ def bconv2d(
     *,
     workload: ConvWorkload,
     table: te.Tensor | None = None,
+    plane: int = 0,
 ) -> te.Tensor:
     """int32 [N, H', W', O] dot products of packed x [N, H + pads, W + pads, words] and weight [O/lanes, kh, kw, words,
     lanes].
 
     ``constant`` is the one number of a uniform border, or a border's table with ``rows`` and ``columns``
     (ops/bit_layout.py). ``table`` is the table of the look-up form, whose weight holds nibbles (``to_nibbles``) in
-    place of words.
+    place of words. Of an x of several planes, one behind the other along its batch, ``plane`` is read.
     """
     lanes = int(weight.shape[4])
     if table is not None:
-        count = count_by_lookup(x, weight, table, workload=workload)
+        count = count_by_lookup(x, weight, table, workload=workload, plane=plane)
     else:
         short = workload.in_channels * workload.kernel[0] * workload.kernel[1] <= MAX_BITS_IN_UINT16
-        count = _count(x, weight, workload=workload, in_bytes=x.dtype == "uint8" and short)
+        count = _count(x, weight, workload=workload, in_bytes=x.dtype == "uint8" and short, plane=plane)
     shape = (workload.batch, workload.out_height, workload.out_width, int(weight.shape[0]) * lanes)
 
     def first(h: Var, w: Var, o: Var) -> Expr:
@@ -56,7 +57,7 @@ def bconv2d(
     return crop_channels(te.compute(shape, dot, name="dot"), workload.out_channels)
 
 
-def _count(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, in_bytes: bool) -> te.Tensor:
+def _count(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, in_bytes: bool, plane: int) -> te.Tensor:
     """The plain sum, in uint16 or in int32. The schedule replaces the sum ``in_bytes`` by a micro-kernel, which sums
     short runs in uint8.
     """
@@ -64,12 +65,13 @@ def _count(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, in_bytes:
     kh, kw = te.reduce_axis((0, kernel_height), "kh"), te.reduce_axis((0, kernel_width), "kw")
     c = te.reduce_axis((0, words), "c")
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
+    first = plane * workload.batch
     total, op = ("uint16", Op.BCONV2D_BYTES) if in_bytes else ("int32", Op.BCONV2D_WORDS)
     return te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
             tirx.popcount(
-                x[n, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]
+                x[n + first, h * sh + kh * dh, w * sw + kw * dw, c] ^ weight[o // lanes, kh, kw, c, o % lanes]
             ).astype(total),
             axis=[kh, kw, c],
         ),

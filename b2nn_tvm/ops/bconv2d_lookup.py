@@ -29,15 +29,18 @@ MAX_BITS_IN_UINT16 = 65535
 COLUMNS = 3  # kernel columns that are added up before the halves are taken apart: 3 * 4 bits are less than 16
 
 
-def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+def count_by_lookup(
+    x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, workload: ConvWorkload, plane: int = 0
+) -> te.Tensor:
     """popcount(x xor w) [N, H' rounded up to even, W', O] of bytes x and nibbles weight [O/lanes, kh, kw, nibbles,
-    lanes].
+    lanes]; of an x of several planes, ``plane`` is read.
     """
     blocks, kernel_height, kernel_width, nibbles, lanes = (int(extent) for extent in weight.shape)
     size, shuffle = nibbles // 2, SHUFFLES[lanes]
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
     pair_rows = -(-workload.out_height // 2)
-    pairs = _pairs(x, rows=(pair_rows - 1) * 2 * sh + (kernel_height - 1) * dh + 1, below=sh, workload=workload)
+    rows = (pair_rows - 1) * 2 * sh + (kernel_height - 1) * dh + 1
+    pairs = _pairs(x, rows=rows, below=sh, workload=workload, plane=plane)
     by_column = kernel_width % COLUMNS == 0
     taken, steps = (COLUMNS, nibbles) if by_column else (2, size)
     groups = kernel_width // COLUMNS if by_column else kernel_width
@@ -74,15 +77,17 @@ def count_by_lookup(x: te.Tensor, weight: te.Tensor, table: te.Tensor, *, worklo
     return te.compute(shape, take_apart, name="bconv2d", attrs=mark(Op.BCONV2D_LOOKUP, workload, lanes=lanes))
 
 
-def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload) -> te.Tensor:
+def _pairs(x: te.Tensor, *, rows: int, below: int, workload: ConvWorkload, plane: int) -> te.Tensor:
     """uint8 [N, rows, W, 2 * bytes]: all low, then all high nibbles of the bytes of x, with the nibbles ``below`` rows
     further down in the high half, which are 0 below the last row of x.
     """
-    batch, height, width, size = (int(extent) for extent in x.shape)
+    _, height, width, size = (int(extent) for extent in x.shape)
+    batch, first = workload.batch, plane * workload.batch
 
     def pair(n: Var, y: Var, q: Var, c: Var) -> Expr:
-        upper = x[n, y, q, c % size]
-        lower = tirx.if_then_else(y + below < height, x[n, tirx.min(y + below, height - 1), q, c % size], _byte(0))
+        upper = x[n + first, y, q, c % size]
+        below_it = x[n + first, tirx.min(y + below, height - 1), q, c % size]
+        lower = tirx.if_then_else(y + below < height, below_it, _byte(0))
         low = (upper & _byte(15)) | (lower << _byte(4))
         return tirx.Select(c < size, low, (upper >> _byte(4)) | (lower & _byte(240)))
 

@@ -1,12 +1,14 @@
 """Sign, bit-pack and pad an NHWC tensor: bit b of word c of a pixel is x[32 c + b] >= threshold[32 c + b] (or 8 c + b).
 
-x >= threshold is true for 0 and -0.0 and false for NaN. This file holds the definition; the loops that are compiled in
-its place are written by hand (schedules/templates/pack_signs.py).
+x >= threshold is true for 0 and -0.0 and false for NaN. With several thresholds per channel, x is packed as a code: the
+number of thresholds that it reaches. Each bit of the codes is a plane of its own, as one more image of the batch. This
+file holds the definition; the loops that are compiled in its place are written by hand (templates/pack_signs.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Self
 
 from tvm import te, tirx
@@ -16,7 +18,7 @@ from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import GEOMETRY, PADDING, ROLE, Op, Role, geometry_of, mark
 from b2nn_tvm.ops.bit_layout import word_bits, words_of
-from b2nn_tvm.ops.sign_words import word_of_signs
+from b2nn_tvm.ops.sign_words import reached, word_of_signs
 from b2nn_tvm.relax_query import four, pair
 
 OPAQUE = 8  # relax's OpPatternKind: never fused
@@ -25,18 +27,19 @@ OPAQUE = 8  # relax's OpPatternKind: never fused
 @dataclass(frozen=True)
 class PackGeometry:
     """The geometry of a packing: ``padding`` is (top, left, bottom, right) in pixels, ``stride`` the step in rows and
-    columns of x between packed pixels; ``ones``: padded pixels have the bit 1 in the channels that exist.
+    columns of x between packed pixels; padded pixels have the bits of ``pad_code`` in the channels that exist.
     """
 
     padding: tuple[int, int, int, int]
     stride: tuple[int, int]
-    ones: bool
+    pad_code: int = 0
+    planes: int = 1
 
     @classmethod
     def of(cls, function: tirx.PrimFunc) -> Self:
         """The geometry of a function from ``pack_signs``."""
         found = geometry_of(function.attrs)
-        return cls(four(found["padding"]), pair(found["stride"]), bool(*found["ones"]))
+        return cls(four(found["padding"]), pair(found["stride"]), *found["pad_code"], *found["planes"])
 
     def image(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the packed pixels of an image of x with this height and width."""
@@ -57,57 +60,96 @@ def pack_signs(
     exist, else 0. Tail bits are 0. With a ``stride``, only every stride[0]-th row and every stride[1]-th column of x is
     packed.
     """
+    geometry = PackGeometry(four(padding), pair(stride), int(pad_value == 1))
+    return pack_codes(shape, geometry, word=word, thresholds=1)
+
+
+def pack_codes(
+    shape: tuple[int, int, int, int], geometry: PackGeometry, *, word: str, thresholds: int
+) -> tirx.PrimFunc:
+    """The same for codes: (x, threshold float32 [thresholds, C], y word [planes * N, H + pads, W + pads, words]).
+
+    The thresholds of a channel do not fall. Plane p, bit p of the codes, is the images from p * N on. A single
+    threshold is [C], and the codes are signs.
+    """
     batch, in_height, in_width, channels = shape
-    geometry = PackGeometry(four(padding), pair(stride), pad_value == 1)
-    (height, width), (top, left, bottom, right) = geometry.image(in_height, in_width), padding
-    bits, filler = word_bits(word), tirx.const(pad_value == 1)
+    stride, (height, width) = geometry.stride, geometry.image(in_height, in_width)
+    top, left, bottom, right = geometry.padding
+    bits = word_bits(word)
     x = te.placeholder(shape, "float32", name="x")
-    limit = te.placeholder((channels,), "float32", name="limit")
+    limit = te.placeholder(_limits(thresholds, channels), "float32", name="limit")
     b = te.reduce_axis((0, bits), "b")
 
     def at(n: Var, r: Var, q: Var, c: Var) -> Expr:
         inside = tirx.all(r >= top, r < top + height, q >= left, q < left + width)
         channel = c * bits + b
-        sign = x[n, (r - top) * stride[0], (q - left) * stride[1], channel] >= limit[channel]
-        bit = tirx.if_then_else(channel < channels, tirx.if_then_else(inside, sign, filler), tirx.const(False))
+        value = x[n % batch, (r - top) * stride[0], (q - left) * stride[1], channel]
+        bit = tirx.const(False)
+        for plane in range(geometry.planes):
+            filler = tirx.const(bool(geometry.pad_code >> plane & 1))
+            own = tirx.if_then_else(inside, reached(value, limit, channel, plane), filler)
+            bit = own if geometry.planes == 1 else tirx.if_then_else(n // batch == plane, own, bit)
+        bit = tirx.if_then_else(channel < channels, bit, tirx.const(False))
         return te.sum(bit.astype(word) << b.astype(word), axis=[b])
 
     y = te.compute(
-        (batch, height + top + bottom, width + left + right, words_of(channels, word=word)),
+        (geometry.planes * batch, height + top + bottom, width + left + right, words_of(channels, word=word)),
         at,
         name="pack_signs",
         attrs=mark(Op.PACK_SIGNS, f"n{batch}_h{height}_w{width}_c{channels}"),
     )
-    whole = {PADDING: [*padding, pad_value]} if geometry.stride == (1, 1) else {}
+    whole = {PADDING: [*geometry.padding, int(geometry.pad_code > 0)]} if geometry.stride == (1, 1) else {}
     attrs = {"op_pattern": OPAQUE, ROLE: str(Role.PACK_SIGNS), GEOMETRY: asdict(geometry), **whole}
     return te.create_prim_func([x, limit, y]).without_attr("global_symbol").with_attrs(attrs)
 
 
 def pack_interior(
-    x: tirx.Var, padding: tuple[int, int, int, int], packed: tuple[int, int, int, int], *, word: str
+    x: tirx.Var,
+    padding: tuple[int, int, int, int],
+    packed: tuple[int, int, int, int],
+    *,
+    word: str,
+    thresholds: int = 1,
 ) -> tirx.PrimFunc:
-    """Loops (threshold float32 [C], y word ``packed``) that pack the buffer ``x`` of another function into the image's
-    pixels.
+    """Loops (threshold float32 [C] or [thresholds, C], y word ``packed``) that pack the buffer ``x`` of another
+    function into the image's pixels, in as many planes as ``packed`` has times the images of x.
 
     They are put into that function and scheduled with it: their one block reads the channels of a word and writes the
     word.
     """
     top, left, _, _ = padding
     batch, height, width, channels = (int(extent) for extent in x.ty.shape)
-    words = packed[3]
+    planes, words = packed[0] // batch, packed[3]
     group = channels // words
     annotations = mark(Op.PACK_INTERIOR, "", channels=group)
     i = T.int64
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("pack")
         limit_ptr, y_ptr = T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
-        limit = T.match_buffer(limit_ptr, (i(channels),), "float32")
+        limit = T.match_buffer(limit_ptr, tuple(map(i, _limits(thresholds, channels))), "float32")
         y = T.match_buffer(y_ptr, tuple(map(i, packed)), word)
-        with T.grid(i(batch), i(height), i(width), i(words)) as loops, T.sblock("pack_interior"):
-            n, h, w, c = T.axis.remap("SSSS", loops)
-            T.reads(x[n, h, w, c * group : c * group + group], limit[c * group : c * group + group])
-            T.writes(y[n, h + top, w + left, c])
+        with T.grid(i(batch), i(height), i(width), i(words), i(planes)) as loops, T.sblock("pack_interior"):
+            n, h, w, c, plane = T.axis.remap("SSSSS", loops)
+            channels_of_word = slice(c * group, c * group + group)
+            read = limit[channels_of_word] if thresholds == 1 else limit[0:thresholds, channels_of_word]
+            T.reads(x[n, h, w, channels_of_word], read)
+            image = plane * batch + n
+            T.writes(y[image, h + top, w + left, c])
             T.sblock_attr(annotations)
-            value = word_of_signs(x, limit, (n, h, w), c * group, word=word, count=group)
-            T.buffer_store(y, value, (n, h + top, w + left, c))
+            values = [
+                word_of_signs(x, limit, (n, h, w), c * group, word=word, count=group, plane=p) for p in range(planes)
+            ]
+            # The schedule unrolls the planes, so that one of the values is left in each.
+            value = reduce(lambda others, p: tirx.Select(plane == p, values[p], others), range(1, planes), values[0])
+            T.buffer_store(y, value, (image, h + top, w + left, c))
     return builder.get()
+
+
+def thresholds_of(function: tirx.PrimFunc) -> int:
+    """The thresholds per channel of a function from ``pack_signs``."""
+    shape = function.params[1].ty.shape
+    return int(shape[0]) if len(shape) > 1 else 1
+
+
+def _limits(thresholds: int, channels: int) -> tuple[int, ...]:
+    return (channels,) if thresholds == 1 else (thresholds, channels)

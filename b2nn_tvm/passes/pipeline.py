@@ -48,6 +48,7 @@ from b2nn_tvm.passes.layout.sink_transpose import SinkTranspose
 from b2nn_tvm.passes.layout.sort_norm_axes import SortNormAxes
 from b2nn_tvm.passes.lower.fold_requantize import FoldRequantize
 from b2nn_tvm.passes.lower.lower_binary_conv2d import LowerBinaryConv2d
+from b2nn_tvm.passes.lower.lower_bitserial import LowerBitserial
 from b2nn_tvm.passes.lower.lower_conv2d import LowerConv2d
 from b2nn_tvm.passes.lower.lower_extrema import LowerExtrema
 from b2nn_tvm.passes.lower.lower_int8 import LowerInt8
@@ -119,8 +120,11 @@ def convert_layout(context: CompileContext) -> tuple[Pass, ...]:
 
 
 def lower_binary(context: CompileContext) -> tuple[Pass, ...]:
-    """The operators around binary layers become thresholds of integers, and binary layers become popcounts of bits."""
+    """The operators around binary layers become thresholds of integers, and binary layers become popcounts of bits, as
+    do layers of a few bits.
+    """
     return (
+        LowerBitserial(context),  # before LowerBinaryDense, which says of all other dense layers why they stay float
         LowerBinaryDense(context),
         FoldActivation(context),  # before PoolSigns, which knows no activation between a pooling and its sign
         PoolSigns(context),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from b2nn_tvm.provenance.once_per_array import OncePerArray
 
 @dataclass(frozen=True)
 class KernelLayer:
-    """A layer as it was lowered: ``precision`` is "binary", "weight-binary", "int8" or "float", ``workload`` the key;
-    ``weight_bytes`` are the bytes of its weights in the library.
+    """A layer as it was lowered: ``precision`` is "binary", "weight-binary", "int8", "float", or the bits of its
+    weights and activations such as "w1a2"; ``workload`` is the key, ``weight_bytes`` are the bytes of its weights in
+    the library.
     """
 
     name: str
@@ -24,6 +26,11 @@ class KernelLayer:
     precision: str
     workload: str
     weight_bytes: int = 0
+
+
+def is_in_bits(precision: str) -> bool:
+    """Whether layers of this precision are computed as popcounts of packed bits."""
+    return precision == "binary" or re.fullmatch(r"w\da\d", precision) is not None
 
 
 class KernelLayerIndex:

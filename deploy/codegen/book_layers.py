@@ -10,10 +10,10 @@ from b2nn_tvm.deploy.codegen.kernel_call import KernelCall, is_bits
 from b2nn_tvm.deploy.codegen.place_tensors import PlacedCall
 from b2nn_tvm.deploy.codegen.program import LayerRow
 from b2nn_tvm.kernel_attrs import Role
-from b2nn_tvm.provenance.kernel_layers import KernelLayer
+from b2nn_tvm.provenance.kernel_layers import KernelLayer, is_in_bits
 
 # The roles of kernels that only prepare the input of a layer; these kernels are booked under that layer.
-_PROLOGUES = {Role.PACK_SIGNS, Role.PAD_INPUT, Role.POOL_BITS}
+_PROLOGUES = {Role.PACK_SIGNS, Role.PAD_INPUT, Role.POOL_BITS, Role.COUNT_BITS}
 
 
 def book_layers(calls: Sequence[KernelCall]) -> list[str]:
@@ -67,7 +67,7 @@ def layer_rows(
             name=name,
             op=layer.op,
             precision=layer.precision,
-            reason=reasons.get(name, "") if layer.precision not in ("binary", "int8") else "",
+            reason=reasons.get(name, "") if layer.precision != "int8" and not is_in_bits(layer.precision) else "",
             workload=layer.workload,
             schedule=descriptions.get(call.function, ""),
             size_bytes=sizes[name],

@@ -63,9 +63,10 @@ class Step:
 class LayerRow:
     """One layer of the network as it was compiled.
 
-    ``precision`` is "binary", "weight-binary", "int8" or "float". ``reason`` says why a convolution, or its input,
-    stayed float, else it is empty. ``workload`` is a ConvWorkload key or empty. ``size_bytes`` counts the layer's
-    constants in the library, ``weight_bytes`` the weights among them, which are packed if they are binary.
+    ``precision`` is "binary", "weight-binary", "int8", "float" or "w1a2" and the like. ``reason`` says why a
+    convolution, or its input, stayed float, else it is empty. ``workload`` is a ConvWorkload key or empty.
+    ``size_bytes`` counts the layer's constants in the library, ``weight_bytes`` the weights among them, which are
+    packed if they are binary.
     """
 
     name: str

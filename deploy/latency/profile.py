@@ -67,7 +67,7 @@ def profile(
 def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
     """The rows of a measurement in a cost table: one row per timed layer, and one row of the whole network.
 
-    A network with weight-binary layers gets no row of the whole.
+    A network with layers of other precisions than binary and float gets no row of the whole.
     """
     layers = {row.name: row for row in artifact.layers}
     times: list[CostRow | NetworkRow] = [
@@ -87,7 +87,7 @@ def rows(found: Measurement, artifact: Artifact) -> list[CostRow | NetworkRow]:
         for each in found.per_layer
     ]
     binary = tuple(row.name for row in artifact.layers if row.precision == "binary")
-    if any(row.precision == "weight-binary" for row in artifact.layers):
+    if any(row.precision not in ("binary", "float") for row in artifact.layers):
         return times  # the row of a whole network can name binary and float layers only
     network = NetworkRow(
         model=artifact.manifest.build.model,

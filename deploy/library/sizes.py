@@ -5,12 +5,13 @@ from __future__ import annotations
 from b2nn_tvm.deploy.codegen.program import LayerRow, Program
 from b2nn_tvm.deploy.library.elf import ElfFile
 from b2nn_tvm.deploy.library.manifest import Sizes
+from b2nn_tvm.provenance.kernel_layers import is_in_bits
 
 # Field of Sizes -> its words in tables, in the order of the tables.
 PARTS = {
-    "packed_weights": "packed weights of binary layers",
+    "packed_weights": "packed weights of binary and bitserial layers",
     "weight_binary_weights": "packed weights of weight-binary layers",
-    "binary_constants": "scales, thresholds and borders of binary layers",
+    "binary_constants": "scales, thresholds and borders of these layers",
     "float_weights": "weights of float and int8 layers",
     "other_constants": "other constants, and their alignment",
     "kernel_code": "code of the kernels",
@@ -25,7 +26,7 @@ def library_sizes(program: Program, library: ElfFile, *, kernel_code_bytes: int,
     """The sizes of the parts of a library of ``size_bytes``, which was linked from ``kernel_code_bytes`` of code
     of kernels and the constants of ``program``.
     """
-    binary = _rows(program, "binary")
+    binary = [row for row in program.layers if is_in_bits(row.precision)]
     packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)
     weight_binary = _weights(_rows(program, "weight-binary"))
     float_weights = _weights(_rows(program, "float") + _rows(program, "int8"))

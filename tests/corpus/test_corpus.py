@@ -21,14 +21,20 @@ EXPECTED = json.loads((HERE / "expected.json").read_text())
 FILES = sorted(path for path in HERE.iterdir() if ".onnx" in path.suffixes)
 LAYERS = ("conv2d", "dense")
 
-_TWO_BITS = "its input (is not a sign|has the values)"
+_MANY_LEVELS = "its input is not a sign"
+# The precision of the others that are not binary.
+BITS = {
+    "w1a2": "w1a2",
+    "w4a4": "int8",
+    "1w2a": "w1a2",
+    "2w2a": "w2a2",
+    "thresholds_3": "w1a2",
+    "fake_quantize_16": "w1a4",
+}
 # The layers that stay float: a part of the file's name, and a pattern of the reason.
 FLOAT = {
-    "cnv": _TWO_BITS,  # the first layer: its input has eight bits
-    "w1a2": _TWO_BITS,
-    "w4a4": _TWO_BITS,
-    "thresholds_": _TWO_BITS,
-    "fake_quantize_16": _TWO_BITS,
+    "cnv": _MANY_LEVELS,  # the first layer: its input has eight bits, and so have the weights that are not ±alpha
+    "thresholds_20": _MANY_LEVELS,
     "depthwise": "depthwise convolution",
     "dense_per_input": "one magnitude per input, not per output",
     "larq_binary_net": "its input is not a sign: it comes from reshape",  # the first layer, which reads the image
@@ -83,8 +89,9 @@ def test_a_file_of_another_tool(tmp_path, path):
     assert found.size == expected["size"]
     first = np.array(expected["first"])
     np.testing.assert_allclose(found.reshape(-1)[: first.size], first, rtol=1e-3, atol=1e-3 * np.abs(first).max())
-    reason = reason_to_stay_float(name)
+    reason, bits = reason_to_stay_float(name), next((word for part, word in BITS.items() if part in name), "binary")
     assert layers
-    assert any(row.precision != "binary" for row in layers) == bool(reason)
+    assert any(row.precision != bits for row in layers) == bool(reason)
     for row in layers:
-        assert row.precision == "binary" or re.search(reason, row.reason), f"{row.name}: {row.reason}"
+        known = row.precision == bits or (reason and row.precision == "int8") or re.search(reason, row.reason)
+        assert known, f"{row.name}: {row.precision}, {row.reason}"

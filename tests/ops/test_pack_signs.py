@@ -6,7 +6,7 @@ import pytest
 from b2nn_tvm import reference
 from b2nn_tvm.kernel_attrs import PADDING
 from b2nn_tvm.ops.bit_layout import pack_channels
-from b2nn_tvm.ops.pack_signs import pack_signs
+from b2nn_tvm.ops.pack_signs import PackGeometry, pack_codes, pack_signs
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.targets.target import get
 from tests.support.ops.activations import CHANNELS, WORDS, activations
@@ -71,3 +71,22 @@ def test_with_a_stride_only_the_pixels_that_are_read_are_packed(channels, target
         compile_function(kernel, target)(x, limits), expected_words(x[:, ::2, ::3], limits, (0, 0, 0, 0), word, 0)
     )
     assert PADDING not in kernel.attrs  # what packs a whole image only may become part of the function before
+
+
+@pytest.mark.in_turn("target")
+@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("channels", [31, 64])
+def test_codes_are_packed_in_planes(channels, count, target):
+    """A code is the number of thresholds reached, of which some are equal or infinite."""
+    word, padding = vector_unit_named(target.vector).layout.word, (1, 0, 2, 1)
+    x, _ = activations(2, 4, 5, channels)
+    choice = np.array([-np.inf, -1.25, -0.5, 0, 0.5, 0.5, 1, np.inf], np.float32)
+    limits = np.sort(np.random.default_rng(count).choice(choice, (count, channels)), axis=0)
+    planes, pad_code = count.bit_length(), count % 3
+    kernel = pack_codes(x.shape, PackGeometry(padding, (1, 1), pad_code, planes), word=word, thresholds=count)
+    packed = compile_function(kernel, target)(x, limits)
+    codes = (x[None] >= limits[:, None, None, None]).sum(axis=0)
+    codes = np.pad(codes, ((0, 0), (1, 2), (0, 1), (0, 0)), constant_values=pad_code)
+    bits = np.concatenate([2 * (codes >> p & 1) - 1 for p in range(planes)])
+    np.testing.assert_array_equal(packed, pack_channels(bits, word=word))
+    np.testing.assert_array_equal(build(kernel, get("native"))(x, limits), packed)

@@ -2,8 +2,9 @@
 
     QuantizeLinear -> MaxPool -> DequantizeLinear   becomes   Div, Round, Clip -> MaxPool -> Sub, Mul
 
-Integers between two of them are whole numbers in float32, so no kernel for integers is needed. Where something else
-reads the integers, a Cast makes them.
+Integers between two of them are whole numbers in float32, so no kernel for integers is needed. So is what a Clip makes
+of them, by which Brevitas writes codes of fewer than 8 bits. Where something else reads the integers, a Cast makes
+them.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ def expand_quantized(model: onnx.ModelProto) -> None:
     nodes: list[onnx.NodeProto] = []
     for index, node in enumerate(model.graph.node):
         expand = _expansion(node)
+        if node.op_type == "Clip" and node.input[0] in floats:
+            expand = linear.clip
         if expand is not None:
             context = QuantizedContext(node, types, taken, constants, floats)
             try:

@@ -50,6 +50,15 @@ def quantize_linear(context: QuantizedContext) -> None:
     context.round_to(ratio, zero_point, element, context.node.output[0], axis=axis, like=context.input(0))
 
 
+def clip(context: QuantizedContext) -> None:
+    """A Clip of integers that are there in float32, too: on these, with a Cast for who reads its integers."""
+    element = context.element_type(context.input(0))
+    bounds = [name and context.whole_numbers(name) for name in context.node.input[1:]]
+    clipped = context.put_before("Clip", [context.floats[context.input(0)], *bounds], "clipped")
+    context.floats[context.node.output[0]] = clipped
+    context.become("Cast", [clipped], to=element)
+
+
 def dynamic_quantize_linear(context: QuantizedContext) -> None:
     """The scale spreads the range of x, which includes 0, over 0 to 255."""
     (x,) = context.node.input

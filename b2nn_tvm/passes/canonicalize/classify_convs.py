@@ -1,5 +1,5 @@
-"""State for every 2-D convolution whether it is in the canonical binary form, or its weights alone are, and if not,
-why.
+"""State for every 2-D convolution whether it is in the canonical binary form, or of a few bits, or its weights alone
+are binary, and if not, why.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from tvm import relax
 from b2nn_tvm.costs.eligibility import FEWEST_GROUP_CHANNELS
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY, WEIGHTS_SPLIT
+from b2nn_tvm.passes.patterns.bitserial_layers import BitserialLayer, match_bitserial
+from b2nn_tvm.passes.patterns.possible_values import PossibleValues
 from b2nn_tvm.passes.patterns.quantized_layer import QuantizedLayer, match_quantized_layer
 from b2nn_tvm.passes.patterns.sign_patterns import (
     has_binary_groups,
@@ -49,7 +51,7 @@ class ClassifyConvs(CompilerPass):
     def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
         convs = classify_convs(module, layers=self.context.layers, digest=self.context.digest)
         for conv in convs:
-            self.record(conv.name, conv.verdict, applied=conv.binary or conv.weight_binary)
+            self.record(conv.name, conv.verdict, applied=conv.binary or conv.weight_binary or bool(conv.bits))
         if lost := _without_signs(convs, self.context.layers):
             self.record("", lost, applied=False)
         self.context.kernels.classify(convs)
@@ -64,7 +66,7 @@ def _without_signs(convs: Iterable[ConvClass], layers: Iterable[NamedLayer]) -> 
     marked = {layer.name for layer in layers if layer.marked}
     convs = [conv for conv in convs if conv.name not in marked]
     count = sum(conv.weight_binary for conv in convs)
-    if count < 2 or any(conv.binary for conv in convs):
+    if count < 2 or any(conv.binary or conv.bits for conv in convs):
         return ""
     return (
         f"{count} convolutions have weights of two values, but no sign is in front of any of them: if the activations "
@@ -84,6 +86,7 @@ def classify_convs(
     """
     function = module["main"]
     definition = definitions(function)
+    possible = PossibleValues(definition, module)
     namer = LayerNamer(layers, digest=digest)
     found = []
     for _, call in calls(function):
@@ -92,7 +95,11 @@ def classify_convs(
         weight = constant(call.args[1])
         weight = None if weight is None else oihw(weight, str(call.attrs.kernel_layout))
         binary = is_binary_conv(call, definition)
-        reason = "" if binary else _reason(call, weight, definition)
+        of_bits = None if binary else match_bitserial(call, definition, possible)
+        if isinstance(of_bits, BitserialLayer):
+            found.append(ConvClass(namer.name(weight), False, "", bits=of_bits.word))
+            continue
+        reason = "" if binary else of_bits.reason if of_bits else _reason(call, weight, definition)
         weight_binary = not binary and has_binary_weights(call, weight)
         int8 = not binary and isinstance(match_quantized_layer(call, weight, definition), QuantizedLayer)
         found.append(ConvClass(namer.name(weight), binary, reason, weight_binary, int8))

@@ -20,7 +20,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.s_tir import SBlock, SBlockRealize
 
 from b2nn_tvm.kernel_attrs import BORDERED, OPERATIONS, PADDING, ROLE, Role, operations_of, role_of
-from b2nn_tvm.ops.pack_signs import pack_interior
+from b2nn_tvm.ops.pack_signs import pack_interior, thresholds_of
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
@@ -97,8 +97,12 @@ def _find_pairs(module: tvm.IRModule, layout: VectorLayout, enter: Enter) -> dic
 
 
 def _layers_that_read(module: tvm.IRModule, packed: relax.Var, users: Users) -> list[relax.Call]:
-    """The calls that read packed signs, as they are or pooled."""
-    found = users.get(packed, [])
+    """The calls of layers that read packed signs, as they are or pooled."""
+    found = [
+        (var, call)
+        for var, call in users.get(packed, [])
+        if role_of(module[call.args[0]].attrs) is not Role.COUNT_BITS  # it prepares a layer that reads them, too
+    ]
     pools = [var for var, call in found if role_of(module[call.args[0]].attrs) is Role.POOL_BITS]
     return [call for var, call in found if var not in pools] + [
         call for var in pools for call in _layers_that_read(module, var, users)
@@ -168,7 +172,7 @@ def compose(producer: tirx.PrimFunc, pack: tirx.PrimFunc, packed: relax.TensorTy
     """One function (inputs of the producer, thresholds, [y], p): the producer's blocks, then the packing of y."""
     y = producer.params[-1]
     padding = four(pack.attrs[PADDING][:4])
-    tail = pack_interior(y, padding, four(packed.shape), word=str(packed.dtype))
+    tail = pack_interior(y, padding, four(packed.shape), word=str(packed.dtype), thresholds=thresholds_of(pack))
     threshold, bits = tail.params
     block = producer.body.block
     root = SBlock(

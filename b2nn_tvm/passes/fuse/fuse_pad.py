@@ -34,7 +34,8 @@ from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, LABELLED
 from b2nn_tvm.relax_query import calls, constant, four, op_name, reads
 
-BORDERLESS = (Role.PACK_SIGNS, Role.POOL_BITS)  # their loops are written for the image that they are given
+# Their loops are written for the image that they are given, or read bits, which are packed inside of their padding.
+BORDERLESS = (Role.PACK_SIGNS, Role.POOL_BITS, Role.COUNT_BITS)
 
 
 @tvm.transform.module_pass(opt_level=0, name="FusePad")

@@ -27,6 +27,7 @@ _WORDS_OF_ROLES = {
     Role.PACK_SIGNS: Operation.PACK,
     Role.PAD_INPUT: Operation.PAD,
     Role.POOL_BITS: Operation.POOL_BITS,
+    Role.COUNT_BITS: Operation.COUNT_BITS,
     Role.EXPAND_WEIGHTS: Operation.UNPACK_WEIGHTS,
 }
 _WORDS = {

@@ -17,7 +17,7 @@ from b2nn_tvm.kernel_attrs import ROLE, Role
 from b2nn_tvm.ops import bit_layout
 from b2nn_tvm.ops.bconv2d import bconv2d
 from b2nn_tvm.ops.bconv2d_lookup import lookup_table, to_nibbles
-from b2nn_tvm.ops.pack_signs import pack_signs
+from b2nn_tvm.ops.pack_signs import PackGeometry, pack_codes, pack_signs
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV, SIGN_IS_BINARY
@@ -32,8 +32,8 @@ from b2nn_tvm.workload import ConvWorkload
 
 @dataclass(frozen=True)
 class BinaryInput:
-    """The input of a binary convolution: the float tensor, its thresholds per channel, the padding of its signs, and
-    their max pooling, if any.
+    """The input of a binary convolution: the float tensor, its thresholds [C], the padding of its signs, and their max
+    pooling, if any; or a plane of codes.
     """
 
     source: relax.Expr
@@ -41,14 +41,25 @@ class BinaryInput:
     padding: tuple[int, int, int, int]
     pad_value: int
     pooled: PooledSigns | None = None
+    plane: CodePlane | None = None
+
+
+@dataclass(frozen=True)
+class CodePlane:
+    """Bit ``index`` of codes of ``planes`` bits (ops/pack_signs.py), which are padded with ``pad_code``."""
+
+    index: int
+    planes: int
+    pad_code: int
 
 
 @dataclass
-class _Group:
+class LoweredLayer:
     """The layer that several convolutions belong to; ``name`` is found with the first of them."""
 
     filters: np.ndarray
     workload: ConvWorkload
+    precision: str = "binary"
     name: str = ""
 
 
@@ -60,12 +71,12 @@ class LowerBinaryConv2d(CompilerPass):
     ensures = (NO_BINARY_CONV,)
 
     def transform_module(self, module: tvm.IRModule, _pass_context: tvm.transform.PassContext) -> tvm.IRModule:
-        lowering = _Lowering(self.context.layout, self.context.kernels)
+        lowering = BinaryLowering(self.context.layout, self.context.kernels)
         return rewrite_calls(module, lowering.rule, self.recorder("lowered to popcounts of packed bits"))
 
 
-class _Lowering:
-    """The rule for one module; it remembers the inputs that are packed already."""
+class BinaryLowering:
+    """The lowering of one module; it remembers the inputs that are packed already."""
 
     def __init__(self, layout: VectorLayout, kernels: KernelLayerIndex):
         self._layout = layout
@@ -84,10 +95,20 @@ class _Lowering:
         filters = oihw(weight, "HWIO")
         workload = conv_workload(call, found.pooled.pool if found.pooled else found.source, padding=found.padding)
         if workload.groups == 1:
-            return self._convolve(
-                found, workload, filters, self._pack(found, step_of(found, workload), context), context
-            )
+            return self.convolve(found, workload, filters, context, LoweredLayer(filters, workload))
         return self._in_groups(found, workload, filters, context)
+
+    def convolve(
+        self,
+        found: BinaryInput,
+        workload: ConvWorkload,
+        filters: np.ndarray,
+        context: RewriteContext,
+        layer: LoweredLayer,
+    ) -> relax.Expr:
+        """The convolution of an input without groups by signs [O, I, kh, kw], as a part of ``layer`` or all of it."""
+        packed = self.pack(found, step_of(found, workload), context)
+        return self._convolve(found, workload, filters, packed, context, layer)
 
     def _in_groups(
         self, found: BinaryInput, workload: ConvWorkload, filters: np.ndarray, context: RewriteContext
@@ -100,13 +121,13 @@ class _Lowering:
         channels, outputs = workload.in_channels // groups, workload.out_channels // groups
         part = replace(workload, in_channels=channels, out_channels=outputs, groups=1)
         step, bits = step_of(found, workload), bit_layout.word_bits(self._layout.word)
-        whole = self._pack(found, step, context) if channels % bits == 0 else None
-        layer, results = _Group(filters, workload), []
+        whole = self.pack(found, step, context) if channels % bits == 0 else None
+        layer, results = LoweredLayer(filters, workload), []
         for group in range(groups):
             begin, own = group * channels, found
             if whole is None:
                 own = slice_input(found, begin, begin + channels, context)
-                packed = self._pack(own, step, context)
+                packed = self.pack(own, step, context)
             else:
                 words = (begin // bits, (begin + channels) // bits)
                 packed = context.emit(relax.op.strided_slice(whole, [3], [words[0]], [words[1]]))
@@ -121,56 +142,56 @@ class _Lowering:
         filters: np.ndarray,
         packed: relax.Expr,
         context: RewriteContext,
-        group: _Group | None = None,
+        layer: LoweredLayer,
     ) -> relax.Expr:
-        """The convolution of a ``packed`` input without groups; it is all of the layer, or a ``group`` of it."""
+        """The convolution of a ``packed`` input without groups."""
         signs = np.ascontiguousarray(filters)
         lanes = self._layout.binary_lanes(workload.out_channels)
         weight = bit_layout.pack_weights(signs.astype(np.int8), word=self._layout.word, lanes=lanes)
         if self._layout.lookup:
             weight = to_nibbles(weight)
-        layer = group or _Group(filters, workload)
         layer.name = self._kernels.add(
-            weight, layer.filters, op="conv2d", precision="binary", workload=layer.workload.key, name=layer.name
+            weight, layer.filters, op="conv2d", precision=layer.precision, workload=layer.workload.key, name=layer.name
         )
         border = bit_layout.border(signs, workload, pad_value=found.pad_value, lanes=lanes)
-        if step_of(found, workload) != (1, 1):
-            workload = replace(workload, in_height=workload.out_height, in_width=workload.out_width, stride=(1, 1))
+        workload = packed_workload(workload, step_of(found, workload))
         arguments = [packed, relax.const(weight)]
         if self._layout.lookup:
             arguments.append(relax.const(lookup_table(lanes)))
         if not border.uniform:
             arguments += [relax.const(border.table), relax.const(border.rows), relax.const(border.columns)]
         single = int(border.table.flat[0])
+        plane = found.plane.index if found.plane else 0
 
         def compute(x: te.Tensor, w: te.Tensor, *others: te.Tensor) -> te.Tensor:
             table, *of_border = others if self._layout.lookup else (None, *others)
             constant, *classes = of_border or (single,)
-            return topi.cast(bconv2d(x, w, constant, *classes, workload=workload, table=table), "float32")
+            sums = bconv2d(x, w, constant, *classes, workload=workload, table=table, plane=plane)
+            return topi.cast(sums, "float32")
 
         attrs = {ROLE: str(Role.CONVOLUTION)}
         pattern = OpPattern.OUT_ELEMENTWISE_FUSABLE
         return context.call_te(compute, *arguments, name="bconv2d", pattern=pattern, attrs=attrs)
 
-    def _pack(self, found: BinaryInput, step: tuple[int, int], context: RewriteContext) -> relax.Var:
+    def pack(self, found: BinaryInput, step: tuple[int, int], context: RewriteContext) -> relax.Var:
         """The packed form of every ``step``-th row and column of an input; it is made once, however many convolutions
         read it.
         """
         pool = found.pooled and found.pooled.pool
-        key = (found.source, found.threshold.tobytes(), found.padding, found.pad_value == 1, pool, step)
+        planes, pad = (1, found.pad_value == 1) if found.plane is None else (found.plane.planes, found.plane.pad_code)
+        key = (found.source, found.threshold.tobytes(), found.padding, planes, pad, pool, step)
         if key not in self._packed:
-            batch, height, width, channels = shape(found.source)
-            top, left, bottom, right = padding = (0, 0, 0, 0) if found.pooled else found.padding
-            words = bit_layout.words_of(channels, word=self._layout.word)
-            kernel = pack_signs(
-                (batch, height, width, channels),
-                padding,
-                word=self._layout.word,
-                pad_value=found.pad_value,
-                stride=step,
-            )
+            batch, height, width, channels = form = four(shape(found.source))
+            word, padding = self._layout.word, (0, 0, 0, 0) if found.pooled else found.padding
+            if found.plane is None:
+                kernel = pack_signs(form, padding, word=word, pad_value=found.pad_value, stride=step)
+            else:
+                count = 1 if found.threshold.ndim == 1 else len(found.threshold)
+                kernel = pack_codes(form, PackGeometry(padding, step, pad, planes), word=word, thresholds=count)
+            top, left, bottom, right = padding
             rows, columns = -(-height // step[0]) + top + bottom, -(-width // step[1]) + left + right
-            out = relax.TensorType((batch, rows, columns, words), self._layout.word)
+            words = bit_layout.words_of(channels, word=word)
+            out = relax.TensorType((batch * planes, rows, columns, words), word)
             call = context.call_kernel(kernel, found.source, relax.const(found.threshold), name="pack_signs", out=out)
             self._packed[key] = context.emit(call)
             if found.pooled:
@@ -195,6 +216,13 @@ def slice_input(found: BinaryInput, begin: int, end: int, context: RewriteContex
 def step_of(found: BinaryInput, workload: ConvWorkload) -> tuple[int, int]:
     """The distance of the rows and columns that need to be packed."""
     return workload.stride if skips_pixels(workload) and not found.pooled else (1, 1)
+
+
+def packed_workload(workload: ConvWorkload, step: tuple[int, int]) -> ConvWorkload:
+    """The workload on an input of which every ``step``-th row and column is packed: those that it reads."""
+    if step == (1, 1):
+        return workload
+    return replace(workload, in_height=workload.out_height, in_width=workload.out_width, stride=(1, 1))
 
 
 def skips_pixels(workload: ConvWorkload) -> bool:

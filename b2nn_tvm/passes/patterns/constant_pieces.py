@@ -17,7 +17,7 @@ from b2nn_tvm.passes.patterns.monotone import CONSTANT, UNKNOWN, Cut, Movement, 
 
 _MOST_CUTS = 48
 _MOST_INTERVALS = 96
-_MOST_VALUES = 12
+_MOST_VALUES = 17
 _NARROW, _TINY = 1e-6, 1e-8  # of a threshold's magnitude, and around a threshold of 0
 # The operators that can make two values of many.
 _TURNING = {

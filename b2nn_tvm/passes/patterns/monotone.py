@@ -53,7 +53,6 @@ _RISING = {
     *("relax.round", "relax.floor", "relax.ceil", "relax.trunc", "relax.sign", "relax.nn.relu", "relax.clip"),
     *("relax.sqrt", "relax.nn.leakyrelu", "relax.nn.prelu", "relax.astype"),
 }
-_INTEGER = 127  # the least that an integer type can hold; larger numbers may wrap around
 _FEW = ("relax.round", "relax.floor", "relax.ceil", "relax.trunc", "relax.sign")
 _COMPARE = {"relax.greater_equal": 1, "relax.greater": 1, "relax.less_equal": -1, "relax.less": -1}
 
@@ -110,7 +109,9 @@ class _State:
             slope = self.low[operands[1]] if len(operands) > 1 else np.float64(step.call.attrs.alpha)
             return self._guarded(place, np.where(slope >= 0, moves, UNKNOWN)), alias
         if name == "relax.astype" and "int" in dtype(step.call):
-            fits = (np.abs(self.low[first]) < _INTEGER) & (np.abs(self.high[first]) < _INTEGER)
+            limits = np.iinfo(dtype(step.call))  # numbers beyond them may wrap around
+            ends = (self.low[first].astype(np.float64), self.high[first].astype(np.float64))
+            fits = (np.minimum(*ends) >= limits.min) & (np.maximum(*ends) < float(limits.max) + 1)
             return np.where(fits, moves, UNKNOWN), alias
         if name in _RISING:
             return self._guarded(place, moves), alias

@@ -107,7 +107,7 @@ class PossibleValues:
     def few(self, expr: relax.Expr) -> np.ndarray | None:
         """All values of a tensor, sorted, where there are a few; else None."""
         found = self.of(expr)
-        if found is None or found.others or found.rows.shape[1] > _FEW or np.isnan(found.rows).any():
+        if found is None or found.others or np.isnan(found.rows).any():
             return None
         return found.values if len(found.values) <= _FEW else None
 

@@ -54,7 +54,9 @@ REASONS = {
     ),
     "Sign(0) = 0: pass sign_zero='+1'": lambda x: conv(ternary(x)),
     "has the values 0, 1, not -1 and +1": lambda x: conv(op.astype(op.greater_equal(x, const(0)), "float32")),
-    "scaled per input channel": lambda x: conv(op.multiply(op.sign(x), const(np.arange(1, 5).reshape(1, 4, 1, 1)))),
+    "scaled per input channel": lambda x: conv(
+        op.multiply(op.sign(x), const(np.array([1, 2.5, 3.7, 4.1]).reshape(1, 4, 1, 1)))
+    ),
     "grouped convolution (groups=2)": lambda x: conv(op.sign(x), SIGNS[:, :2], groups=2),
     "is padded with 0.5": lambda x: conv(pad(op.sign(x), 0.5)),
     "padded twice, with -1 and with 0": lambda x: conv(pad(op.sign(x), -1.0), padding=1),
@@ -154,3 +156,12 @@ def test_a_network_of_binary_weights_without_any_sign_is_said_to_be_one():
     assert not said(conv, layers)
     marked = [NamedLayer(layer.name, layer.kind, layer.digest, marked=True) for layer in layers]
     assert not said(lost, marked)  # the file itself says that these layers are so
+
+
+def test_a_convolution_of_a_few_bits():
+    levels = lambda x: op.multiply(op.clip(op.round(x), 0, 3), const(0.5))
+    (found,) = classify_convs(module(lambda x: conv(levels(x), 2 * SIGNS, padding=1)))
+    assert found == ConvClass("unnamed1", False, "", bits="w1a2")
+    assert found.verdict == "is w1a2"
+    (found,) = classify_convs(module(lambda x: conv(levels(x), SIGNS[:, :2], groups=2)))
+    assert found.reason.startswith("its input has 2 bits and its weights 1, but its groups are narrower than 16")

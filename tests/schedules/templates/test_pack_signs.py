@@ -27,7 +27,7 @@ def test_equal_the_definition(channels, word):
 
 def test_the_geometry_is_read_as_it_was_written():
     function = pack_signs((1, 5, 7, 3), (1, 0, 2, 1), word="uint8", pad_value=1, stride=(2, 3))
-    assert PackGeometry.of(function) == PackGeometry((1, 0, 2, 1), (2, 3), ones=True)
+    assert PackGeometry.of(function) == PackGeometry((1, 0, 2, 1), (2, 3), pad_code=1)
 
 
 def test_large_images_use_threads_and_small_ones_do_not():

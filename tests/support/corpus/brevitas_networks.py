@@ -146,7 +146,16 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         )
         for name, sizes in {"tfc": [64] * 3, "sfc": [256] * 3, "lfc": [1024] * 3}.items()
     },
+    **{
+        f"{name}_{weights}w2a": (
+            lambda sizes=sizes, weights=weights: FC(10, weights, 2, 2, 1, sizes),
+            (1, 1, 28, 28),
+        )
+        for name, sizes, weights in (("tfc", [64] * 3, 1), ("tfc", [64] * 3, 2), ("lfc", [1024] * 3, 1))
+    },
     "cnv": (lambda: CNV(10, 1, 1, 8, 3), (1, 3, 32, 32)),
+    "cnv_1w2a": (lambda: CNV(10, 1, 2, 8, 3), (1, 3, 32, 32)),
+    "cnv_2w2a": (lambda: CNV(10, 2, 2, 8, 3), (1, 3, 32, 32)),
 }
 
 
@@ -156,7 +165,7 @@ onnx.IR_VERSION = 10  # QONNX computes single nodes by onnxruntime, which lags b
 def main(only: set[str]) -> None:
     for name, (make, shape) in NETWORKS.items():
         for exporter, dynamo in (("brevitas", True), ("brevitas_script", False)):
-            if (only and name not in only) or (not dynamo and name in ("lfc", "sfc", "cnv")):
+            if (only and name not in only) or (not dynamo and name.startswith(("lfc", "sfc", "cnv"))):
                 continue
             module = fill(make())
             x = torch.from_numpy(image(shape))
