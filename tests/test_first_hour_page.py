@@ -69,7 +69,7 @@ def test_the_page_from_top_to_bottom(tmp_path: Path) -> None:
     assert "whole network: undisturbed" in printed["b2nn-profile result/native"]
 
     there = {row["name"]: row["classes"] for row in rows(printed["board"])}
-    here = typed("./result/native/b2nn-run board --json", tmp_path)
+    here = typed("./result/native/b2nn-run board/photos --json", tmp_path)
     assert len(there) >= 3
     for row in rows(here):
         best = there[row["name"]]
