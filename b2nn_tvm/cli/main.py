@@ -19,7 +19,7 @@ COMMANDS = {
     "profile": "the times of a library, on this machine or a board",
     "device": "a board serves other machines",
     "study": "the methods that choose layers are compared",
-    "env": "what this machine is, and what is installed",
+    "env": "the machine, what is installed, and the settings",
 }
 
 
