@@ -89,3 +89,14 @@ def test_dynamic_quantization(x):
 def test_what_has_no_kernel_is_refused(nodes, text):
     with pytest.raises(UnsupportedError, match=f"QuantizeLinear.*{text}"):
         expand_quantized(model(nodes, {"s": np.float32(0.1)}, opset=21))
+
+
+def test_a_clip_of_integers_stays_in_floats():
+    """Codes of two bits, as Brevitas writes them; who reads the integers gets integers."""
+    nodes = """q = QuantizeLinear (input, s, z) c = Clip (q, low, high) output = DequantizeLinear (c, s, z)"""
+    constants = {"s": np.float32(0.3), "z": np.uint8(1), "low": np.uint8(0), "high": np.uint8(3)}
+    built = model(nodes, constants, inputs="float[1,8,H,W] input", outputs="float[1,8,H,W] output, uint8[1,8,H,W] c")
+    assert_same(built, expand_quantized, image((1, 8, 6, 5)), tolerance=0)
+    expand_quantized(built)
+    read = {name for node in built.graph.node for name in node.input}
+    assert not {node.output[0] for node in built.graph.node if node.op_type == "Cast"} & read
