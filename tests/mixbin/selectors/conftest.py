@@ -1,4 +1,4 @@
-"""One toy, trained once, and the losses of all its mixtures."""
+"""One toy, trained once, and the losses of its mixtures."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ def batches(data):
 
 @pytest.fixture(scope="session")
 def truth(model, batches):
-    return toy.truth(model, batches[0])
+    return toy.Truth(model, batches[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -69,35 +68,43 @@ def trained(data: DataBundle) -> Toy:
     return model.eval()
 
 
-@dataclass(frozen=True)
 class Truth:
-    """The loss of every mixture on one batch, its batch norms re-estimated on it."""
+    """The loss of any mixture on one batch, its batch norms re-estimated on it; all are walked through for a rank."""
 
-    losses: dict[Subset, float]
+    def __init__(self, model: Toy, batch: tuple[torch.Tensor, torch.Tensor]):
+        self._model, self._batch = model, batch
+        self._losses: dict[Subset, float] = {}
 
     def __getitem__(self, names) -> float:
-        return self.losses[frozenset(names)]
+        chosen = frozenset(names)
+        if chosen not in self._losses:
+            self._losses |= losses(self._model, self._batch, chosen)
+        return self._losses[chosen]
 
     def rank(self, names) -> float:
         """The share of all equally large mixtures that have less loss."""
+        if len(self._losses) < 2**LAYERS:
+            self._losses = losses(self._model, self._batch)
         chosen = frozenset(names)
         rivals = [self[rival] for rival in itertools.combinations(NAMES, len(chosen))]
         return sum(loss < self[chosen] for loss in rivals) / len(rivals)
 
 
-def truth(model: Toy, batch: tuple[torch.Tensor, torch.Tensor]) -> Truth:
-    """By walking through the network once per choice of each layer: written without the code under test."""
+def losses(model: Toy, batch: tuple[torch.Tensor, torch.Tensor], only: Subset | None = None) -> dict[Subset, float]:
+    """The losses of all mixtures, or of ``only`` this one, by walking through the network once per choice of each
+    layer: written without the code under test.
+    """
     x, labels = batch
-    losses: dict[Subset, float] = {}
+    found: dict[Subset, float] = {}
 
     def walk(depth: int, training: torch.Tensor, settled: torch.Tensor, chosen: Subset) -> None:
         if depth == LAYERS:
-            losses[chosen] = float(F.cross_entropy(model.fc(settled.mean(dim=(2, 3))), labels))
+            found[chosen] = float(F.cross_entropy(model.fc(settled.mean(dim=(2, 3))), labels))
             return
         block, name = model.blocks[depth], NAMES[depth]
         weight = block.conv.weight
         signs = torch.where(weight >= 0, 1.0, -1.0) * weight.abs().mean(dim=(1, 2, 3), keepdim=True)
-        for binary in (False, True):
+        for binary in (False, True) if only is None else (name in only,):
             read = sign if binary else block.act
             convolve = lambda value: F.conv2d(read(value), signs if binary else weight, None, 1, block.conv.padding)  # noqa: B023
             raw = convolve(training)
@@ -108,4 +115,4 @@ def truth(model: Toy, batch: tuple[torch.Tensor, torch.Tensor]) -> Truth:
 
     with torch.no_grad():
         walk(0, model.stem(x), model.stem(x), frozenset())
-    return Truth(losses)
+    return found
