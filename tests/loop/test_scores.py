@@ -53,6 +53,8 @@ def test_the_budget_counts_for_methods_that_ask_for_it_alone(tmp_path: Path) -> 
 
 def test_every_option_has_a_score(tmp_path: Path) -> None:
     job = small_job(tmp_path, precisions="1,8,32")
+    measured = made_up_cost(small_job(tmp_path / "two precisions"), Device())  # which this method does not ask for
+    scored = lambda job: score(job, exact_goal(job, parse_budget("50%bytes")), measured)
     found = scored(job)
     assert tuple(found) == job.options
     batches = job.data.calibration(seed=0)

@@ -31,6 +31,7 @@ def test_every_keyword_lands_in_its_group() -> None:
         "progressive": None,
         "epochs_per_layer": None,
         "floor": None,
+        "precisions": ("binary", "float"),
         "epochs": 5,
         "float_epochs": 6,
         "seed": 7,

@@ -34,8 +34,10 @@ def shared_rows(job: Job) -> tuple[CostRow, ...] | None:
             f"{deployment.costs}: no row holds here: {'; '.join(reasons) or 'it has no layers'}; measure on this"
             " device, or leave --costs out"
         )
-    wanted = [(layer, "float") for layer in job.choosing]
-    wanted += [(layer_of(each), precision_of(each)) for each in job.options]
+    options: dict[str, list[str]] = {layer: [] for layer in job.choosing}
+    for each in job.options:
+        options[layer_of(each)].append(precision_of(each))
+    wanted = [(layer, word) for layer, words in options.items() for word in ("float", *words)]
     rows = [_row(table, layer, job.workloads[layer], precision) for layer, precision in wanted]
     found = tuple(row for row in rows if row is not None)
     return found if len(found) == len(rows) else None
