@@ -30,6 +30,8 @@ class QuantizedForm(nn.Module):
 
     step: torch.Tensor
     zero_point: torch.Tensor
+    lowest: torch.Tensor
+    highest: torch.Tensor
     weight: torch.Tensor
     scale: torch.Tensor
     bias: torch.Tensor | None

@@ -39,7 +39,7 @@ class InputQuantizer(nn.Module):
     @property
     def levels(self) -> int:
         """The largest code."""
-        return 2**self.bits - 1
+        return (1 << self.bits) - 1
 
     @property
     def step(self) -> torch.Tensor:

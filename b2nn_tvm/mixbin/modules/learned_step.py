@@ -22,7 +22,8 @@ def quantize(
     ``gradient_scale``).
     """
     scaled = step.detach() + _gradient_of(step * slope)
-    codes = torch.clamp(v / scaled, low, high)
+    least, most = (torch.as_tensor(end, dtype=v.dtype, device=v.device) for end in (low, high))
+    codes = torch.clamp(v / scaled, least, most)
     return (codes.round().detach() + _gradient_of(codes)) * scaled
 
 

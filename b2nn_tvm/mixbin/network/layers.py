@@ -245,6 +245,8 @@ def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
     shape = tensor_shape(input_of(node))
     if isinstance(module, nn.Linear | QuantizedLinear):
         return ConvWorkload(shape[0], module.in_features, math.prod(shape[1:-1]), 1, module.out_features, (1, 1))
+    if not isinstance(module, Convolution | BinaryConv2d | QuantizedConv2d):
+        raise TypeError(f"expected a convolution, not {module}")
     one_row = isinstance(module, nn.Conv1d | BinaryConv1d | QuantizedConv1d)
     if len(shape) != (3 if one_row else 4):
         expected = "[N, C, W]" if one_row else "[N, C, H, W]"

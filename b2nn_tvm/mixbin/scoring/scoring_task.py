@@ -122,7 +122,8 @@ class ScoringTask:
         if self.precision == Precision.BINARY:
             return binarize(weight, self.conversion.binarizer).dense
         bits, _ = BITS[self.precision]
-        return WeightQuantizer(bits, weight)(weight).detach()
+        found: torch.Tensor = WeightQuantizer(bits, weight)(weight).detach()
+        return found
 
     def notes(self, digest: str) -> PartialResults:
         """Partial results beside ``path``, for methods whose layers are not finished one after the other."""

@@ -69,7 +69,7 @@ def test_int8_is_close_to_float_and_parameters_keep_their_names():
     conv, x = nn.Conv2d(8, 4, 3, padding=1), image(2, 8, 9, 9)
     layer = ready(QuantizedConv2d(conv, Precision.INT8), x)
     expected = conv(x)
-    assert float((layer(x) - expected).square().mean() / expected.square().mean()) < 1e-3
+    assert ((layer(x) - expected).square().mean() / expected.square().mean()).item() < 1e-3
     assert not layer.load_state_dict(conv.state_dict(), strict=False).unexpected_keys
 
 
