@@ -12,7 +12,8 @@ from pathlib import Path
 
 from b2nn_tvm.storage.document import read_document, write_document
 
-KIND, VERSION = "plan", 1
+KIND, VERSION = "plan", 2
+OLDER = (1,)  # has fewer precisions, and is otherwise the same
 
 
 class Precision(StrEnum):
@@ -21,6 +22,13 @@ class Precision(StrEnum):
     FLOAT = "float"
     BINARY = "binary"  # sign of the input and sign of the weights
     WEIGHT_BINARY = "weight-binary"  # float input, sign of the weights
+    INT8 = "int8"  # eight bits for the input and for the weights
+    W1A2 = "w1a2"  # two bits for the input, sign of the weights
+    W2A2 = "w2a2"  # two bits for the input and for the weights
+
+
+# The precisions whose inputs and weights are whole numbers times scales, which a calibration or a training finds.
+QUANTIZED = frozenset({Precision.INT8, Precision.W1A2, Precision.W2A2})
 
 
 SCHEMA = {
@@ -131,10 +139,10 @@ class Plan:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
-        """Read plan.json; raises InputError where the file is no plan. An edited ``layers`` list is taken as it
-        stands.
+        """Read plan.json, also of older versions; raises InputError where the file is no plan. An edited ``layers``
+        list is taken as it stands.
         """
-        document = read_document(path, KIND, VERSION, SCHEMA)
+        document = read_document(path, KIND, VERSION, SCHEMA, older=OLDER)
         proof = document.get("certificate")  # plans of older versions have none
         return cls(
             layers={row["name"]: Precision(row["precision"]) for row in document["layers"]},

@@ -10,6 +10,9 @@ LAYERS = {
     "a.conv1": Precision.BINARY,
     "a.conv2": Precision.WEIGHT_BINARY,
     "b": Precision.BINARY,
+    "c": Precision.INT8,
+    "d": Precision.W1A2,
+    "e": Precision.W2A2,
 }
 
 
@@ -44,19 +47,28 @@ def test_a_plan_may_have_no_proof(tmp_path, certificate):
 
 def test_binary_names_only_fully_binary_layers():
     assert plan().binary == ("a.conv1", "b")
-    assert plan().chosen == ("a.conv1", "a.conv2", "b")
+    assert plan().chosen == ("a.conv1", "a.conv2", "b", "c", "d", "e")
 
 
 def test_the_digest_is_of_the_layer_choice_alone():
     reversed_layers = dict(reversed(LAYERS.items()))
     assert plan(layers=reversed_layers, method="front", predicted=3.0).digest == plan().digest
     assert plan(layers=LAYERS | {"b": Precision.FLOAT}).digest != plan().digest
-    assert plan(layers={**LAYERS, "c": Precision.FLOAT}).digest != plan().digest
+    assert plan(layers={**LAYERS, "f": Precision.FLOAT}).digest != plan().digest
 
 
 def test_the_digest_does_not_change_between_versions():
     """sha256sum of [["a", "binary"]]"""
     assert Plan({"a": Precision.BINARY}).digest == "4a943ee04ab99c019ada3effb222c1e7e43d7cdfbdf96c0254cdf59be8ebd467"
+
+
+def test_plans_of_the_first_version_are_read(tmp_path):
+    layers = {"stem": Precision.FLOAT, "a": Precision.BINARY, "b": Precision.WEIGHT_BINARY}
+    path = plan(layers=layers).save(tmp_path / "plan.json")
+    document = json.loads(path.read_text())
+    assert document["format_version"] == 2
+    path.write_text(json.dumps(document | {"format_version": 1}))
+    assert Plan.load(path).layers == layers
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ def _whole(given: Mapping[str, Any]) -> WholeSearch:
     return WholeSearch(
         float_epochs=(0 if trained else FLOAT_EPOCHS) if float_epochs is None else float_epochs,
         epochs=given["epochs"],
-        masks=given["masks"],
+        masks=given["masks"] + len(given["precisions"]) - 2,  # for each precision beside float one network more
         scores=given["plan"] is None and given["progressive"] in (None, "scores"),
         compare=given["compare"] + given["front"],
     )

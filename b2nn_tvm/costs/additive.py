@@ -1,6 +1,8 @@
 """The cost that selection works with: fixed + sum over layers of (binary or float) cost, and what layers do to each
 other: costs that they share (costs/transitions.py), and what mixtures save (costs/footprint.py).
 
+Where layers have more than two precisions, a choice is of options (costs/options.py), and the cost is the sum alone.
+
 FLOPs and bytes are exact integers or fractions (costs/counted.py); milliseconds are floats measured on a device
 (costs/table.py) and fitted to whole networks (costs/fit.py).
 """
@@ -15,6 +17,7 @@ from functools import cached_property
 
 from b2nn_tvm.costs.budget import Number
 from b2nn_tvm.costs.footprint import Footprint
+from b2nn_tvm.costs.options import layer_of, option, precisions_of
 from b2nn_tvm.costs.transitions import Transition, cheapest_choice
 from b2nn_tvm.errors import InputError
 
@@ -23,12 +26,15 @@ _BISECTIONS = 20
 
 @dataclass(frozen=True)
 class AdditiveCost:
-    """A network's cost as a sum, in ``unit``: ``fixed``, the float or the binary cost of each eligible layer, and the
-    ``transitions``, less what the ``footprint`` saves.
+    """A network's cost as a sum, in ``unit``: ``fixed``, the float cost of each eligible layer or that of its chosen
+    option, and the ``transitions``, less what the ``footprint`` saves.
+
+    ``binary_cost`` has the cost of each option: of the name of a layer where it is binary, of others where layers may
+    have other precisions.
 
     ``fixed_parts`` names the largest parts of ``fixed`` (layers that always stay float), for messages only. Raises
-    InputError where a cost is missing, below zero or not finite, and where a transition or the footprint names an
-    unknown layer.
+    InputError where a cost is missing, below zero or not finite, where a transition or the footprint names an unknown
+    layer, and where there are any although layers have several options.
     """
 
     unit: str
@@ -40,8 +46,9 @@ class AdditiveCost:
     footprint: Footprint | None = None
 
     def __post_init__(self) -> None:
-        if set(self.float_cost) != set(self.binary_cost):
-            differing = sorted(set(self.float_cost) ^ set(self.binary_cost))
+        of_options = {layer_of(option) for option in self.binary_cost}
+        if set(self.float_cost) != of_options:
+            differing = sorted(set(self.float_cost) ^ of_options)
             raise InputError(f"every layer needs a float and a binary cost; one is missing for {', '.join(differing)}")
         for name, value in [("the fixed part", self.fixed), *self.float_cost.items(), *self.binary_cost.items()]:
             if not math.isfinite(value) or value < 0:
@@ -53,11 +60,34 @@ class AdditiveCost:
             self._check(shared.layers)
         if self.footprint is not None:
             self._check(self.footprint.weights)
+        if self.has_alternatives and (self.transitions or self.footprint):
+            raise InputError("layers of more than two precisions share no costs; leave out transitions and footprint")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The options, in network order: the eligible layers, where these are binary or float."""
+        place = {layer: index for index, layer in enumerate(self.float_cost)}
+        return tuple(sorted(self.binary_cost, key=lambda option: place[layer_of(option)]))
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The eligible layers, in network order."""
-        return tuple(self.float_cost)
+    def has_alternatives(self) -> bool:
+        """Whether a layer has several options, of which a choice has at most one."""
+        return len(self.binary_cost) > len(self.float_cost)
+
+    @cached_property
+    def cheapest(self) -> tuple[str, ...]:
+        """The option of each layer that costs least, where it costs less than float; shared costs do not count."""
+        best: dict[str, str] = {}
+        for name in self.names:
+            known = best.get(layer_of(name))
+            if self.saving(name) > (0 if known is None else self.saving(known)):
+                best[layer_of(name)] = name
+        return tuple(best.values())
+
+    @property
+    def fewest_bits(self) -> tuple[str, ...]:
+        """All layers in an option: the only one that each of them has, else the cheapest ones."""
+        return self.cheapest if self.has_alternatives else self.names
 
     @property
     def full(self) -> Number:
@@ -79,20 +109,27 @@ class AdditiveCost:
         choice, of the fewest layers where several are equally cheap.
         """
         self._check(binary)
+        if self.has_alternatives:
+            return tuple(option for option in self.names if option in set(binary) or self.saving(option) > 0)
         most = self.footprint.most_saved() if self.footprint else {}
         return self._cheapest(most, including=binary)
 
     def saving(self, name: str) -> Number:
-        """The layer's float cost less its binary cost, without transitions and footprint; below zero where binary is
-        dearer.
+        """The layer's float cost less the cost of this option, without transitions and footprint; below zero where the
+        option is dearer.
         """
-        return self.float_cost[name] - self.binary_cost[name]
+        return self.float_cost[layer_of(name)] - self.binary_cost[name]
 
     def total(self, binary: Collection[str]) -> Number:
-        """The cost with these layers binary; exact where all terms are integers or fractions, else rounded once."""
+        """The cost of a choice; exact where all terms are integers or fractions, else rounded once.
+
+        Raises InputError for an unknown option, and for two options of one layer.
+        """
         chosen = set(binary)
         self._check(chosen)
-        terms = [self.fixed] + [(self.binary_cost if n in chosen else self.float_cost)[n] for n in self.names]
+        taken = {layer: option(layer, precision) for layer, precision in precisions_of(chosen).items()}
+        terms = [self.fixed]
+        terms += [self.binary_cost[taken[n]] if n in taken else self.float_cost[n] for n in self.float_cost]
         terms += [shared.cost for shared in self.transitions if shared.is_paid(chosen)]
         if self.footprint is not None:
             terms.append(-self.footprint.saved(chosen))
@@ -112,6 +149,8 @@ class AdditiveCost:
         moved until the cheapest choice has it. Where no choice has it, those on the way are improved layer by layer,
         and the best of them counts.
         """
+        if self.has_alternatives:
+            return self.total(self.cheapest)
         if self.footprint is None:
             return self.total(self.worthwhile)
         low, high, share = 0.0, 1.0, 0.0
@@ -137,7 +176,7 @@ class AdditiveCost:
 
     def _cheapest(self, dearer: Mapping[str, float], *, including: Collection[str] = ()) -> tuple[str, ...]:
         """The cheapest choice with these amounts on top of the float costs, and without the footprint's saving."""
-        float_cost = {name: cost + dearer.get(name, 0) for name, cost in self.float_cost.items()}
+        float_cost = {name: self.float_cost[layer_of(name)] + dearer.get(name, 0) for name in self.names}
         return cheapest_choice(float_cost, self.binary_cost, self.transitions, including=including)
 
     def _check(self, names: Collection[str]) -> None:

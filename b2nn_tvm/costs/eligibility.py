@@ -1,15 +1,17 @@
 """Which layers of a network may become binary, and why the others may not: one rule for torch and for ONNX.
 
-Both halves turn their graph into Operations, and ask here.
+Both halves turn their graph into Operations, and ask here. What keeps a layer from becoming binary need not keep it
+from other precisions: OPEN says which ones it leaves open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
 from operator import or_
+from types import MappingProxyType
 
 
 class Role(StrEnum):
@@ -28,6 +30,8 @@ class Role(StrEnum):
 # kernels are faster.
 FEWEST_GROUP_CHANNELS = 16
 NARROW_GROUPS = f"grouped convolution with fewer than {FEWEST_GROUP_CHANNELS} channels in a group"
+ONE_CHANNEL = "one input channel: a popcount adds channels"
+LINEAR = "linear layer: only convolutions become binary"
 
 # What the reasons mean, for reports. The networks of the literature keep the same layers float, for the same causes.
 BECAUSE = {
@@ -39,6 +43,23 @@ BECAUSE = {
     NARROW_GROUPS: "a popcount adds the channels of a group, and so few of them are added faster as floats",
 }
 
+# The precisions other than float that a reason leaves open. What is no reason against binary layers is none against any
+# precision; reasons that are not listed, such as borders that are no constants, leave none open.
+#   int8           256 values carry an image, the sums of a class or a shortcut, and need no channels to pack
+#   W1A2, W2A2     four values do not, and bitserial kernels are those of binary layers, which pack channels
+OPEN: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "first convolution": frozenset({"int8"}),
+        "classifier": frozenset({"int8"}),
+        "strided 1x1 convolution: the projection of a shortcut": frozenset({"int8"}),
+        "1x1 projection of a shortcut": frozenset({"int8"}),
+        "depthwise convolution": frozenset({"int8"}),
+        NARROW_GROUPS: frozenset({"int8"}),
+        ONE_CHANNEL: frozenset({"int8"}),
+        LINEAR: frozenset({"int8", "w1a2", "w2a2"}),
+    }
+)
+
 WITH_WEIGHTS = (Role.CONVOLUTION, Role.LINEAR, Role.WEIGHTED)
 
 
@@ -47,7 +68,7 @@ class Operation:
     """One operation of a graph: ``name`` is unique, ``inputs`` are the names of the operations that it reads.
 
     ``kernel`` and ``stride`` (height, width) are those of a convolution. ``obstacle`` is a reason of its own why a
-    convolution cannot be binary, such as its groups.
+    layer cannot be binary, such as its groups.
     """
 
     name: str
@@ -83,6 +104,11 @@ def ineligible(operations: Sequence[Operation]) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
+def reason_against(reason: str, precision: str) -> str:
+    """The ``reason`` against a layer's being binary where it is one against this ``precision``, too; else empty."""
+    return "" if precision == "float" or precision in OPEN.get(reason, ()) else reason
+
+
 def last_operations(operations: Sequence[Operation]) -> frozenset[str]:
     """The operations with weights from which no other one reads, directly or not: they make the network's output."""
     return _Graph(operations).last
@@ -110,7 +136,7 @@ class _Graph:
     def reason(self, layer: Operation) -> str:
         last = layer.name in self.last
         if layer.role == Role.LINEAR:
-            return "classifier" if last else "linear layer: only convolutions become binary"
+            return layer.obstacle or ("classifier" if last else LINEAR)
         if layer.obstacle:
             return layer.obstacle
         if not self._ancestors[layer.name] & self._weighted:

@@ -26,6 +26,7 @@ import numpy as np
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.footprint import Footprint
+from b2nn_tvm.costs.options import precisions_of
 from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.costs.table import NetworkRow
 from b2nn_tvm.costs.transitions import Transition
@@ -146,10 +147,11 @@ def _solve(
     transitions: tuple[Transition, ...],
     footprint: Footprint | None,
 ) -> AdditiveCost:
-    """Unknowns: [t0, scale, float_1 .. float_n, binary_1 .. binary_n, shared_1 .. shared_m, saving], all at least 0."""
+    """Unknowns: [t0, scale, float_1 .. float_n, option_1 .. option_k, shared_1 .. shared_m, saving], all at least 0."""
     from scipy.optimize import nnls
 
-    names, count = prior.names, len(prior.names)
+    names, count = prior.names, len(prior.float_cost)
+    tables = count + len(names)
     mixing = () if footprint is None else (replace(footprint, saving=1.0),)
     layers = [*prior.float_cost.values(), *(prior.binary_cost[name] for name in names)]
     tabled = np.array([*layers, *(0.0 for _ in transitions), *(0.0 for _ in mixing)], dtype=float)
@@ -160,7 +162,7 @@ def _solve(
     for row, network in zip(measured, networks, strict=True):
         row[0] = 1.0
         paid = (shared.is_paid(set(network.binary)) for shared in transitions)
-        row[2:] = [*_states(names, network.binary), *paid, *(-each.saved(network.binary) for each in mixing)]
+        row[2:] = [*_states(prior, network.binary), *paid, *(-each.saved(network.binary) for each in mixing)]
         row /= network.ms  # so that residuals are relative errors
     # A term's freedom grows with its size, but a tiny term may still move by a thousandth of the network.
     weight = math.sqrt(ridge) / (sizes + 1e-3 * typical)
@@ -174,16 +176,14 @@ def _solve(
         [np.ones(len(networks)), np.zeros(len(tabled)), [_WEAK * float(prior.fixed) / typical, _WEAK]]
     )
     solution, _ = nnls(system, right, maxiter=100 * system.shape[1])
-    terms, end = [float(term) for term in solution[2:]], 2 * count + len(transitions)
+    terms, end = [float(term) for term in solution[2:]], tables + len(transitions)
     return AdditiveCost(
         prior.unit,
         float(solution[0]),
-        dict(zip(names, terms[:count], strict=True)),
-        dict(zip(names, terms[count : 2 * count], strict=True)),
+        dict(zip(prior.float_cost, terms[:count], strict=True)),
+        dict(zip(names, terms[count:tables], strict=True)),
         prior.fixed_parts,
-        tuple(
-            replace(shared, cost=ms) for shared, ms in zip(transitions, terms[2 * count : end], strict=True) if ms > 0
-        ),
+        tuple(replace(shared, cost=ms) for shared, ms in zip(transitions, terms[tables:end], strict=True) if ms > 0),
         replace(mixing[0], saving=terms[end]) if mixing and terms[end] > 0 else None,
     )
 
@@ -200,6 +200,8 @@ def _size(prior: AdditiveCost, shared: Transition) -> float:
     return _SHARED * sum(float(prior.float_cost[name]) for name in shared.layers) / len(shared.layers)
 
 
-def _states(names: Sequence[str], binary: Collection[str]) -> np.ndarray:
-    chosen = np.array([name in set(binary) for name in names], dtype=float)
-    return np.concatenate([1 - chosen, chosen])
+def _states(prior: AdditiveCost, choice: Collection[str]) -> np.ndarray:
+    """1 for each layer that is float, and for each option that is chosen."""
+    chosen, taken = set(choice), precisions_of(choice)
+    floats, options = (layer not in taken for layer in prior.float_cost), (name in chosen for name in prior.names)
+    return np.array([*floats, *options], dtype=float)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.counted import Layer
+from b2nn_tvm.costs.options import layer_of, precision_of
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.storage.document import read_document, write_document
 from b2nn_tvm.version import __version__
@@ -27,8 +28,7 @@ class CostRow:
     ``high_ms`` (None where it is not known) and its ``spread``.
 
     ``fingerprint`` says on what kind of device it was measured, and ``version`` with which version of this program.
-    ``workload`` is a ConvWorkload key, empty for a layer that is no convolution; ``precision`` is "float", "binary" or
-    "weight-binary".
+    ``workload`` is a ConvWorkload key, empty for a layer that is no convolution; ``precision`` is a word of plans.
     """
 
     layer: str
@@ -179,26 +179,31 @@ class CostTable:
         return cls(tuple(CostRow(**row) for row in document["layers"]), tuple(networks))
 
 
-def ms_cost(table: CostTable, layers: Sequence[Layer]) -> AdditiveCost:
+def ms_cost(table: CostTable, layers: Sequence[Layer], *, options: Sequence[str] | None = None) -> AdditiveCost:
     """The cost in milliseconds as the plain sum of the table's rows; ``table`` holds one target and thread count.
 
     The fixed part sums the float rows of all layers that are not eligible. Plain sums are off by up to 1.6 times (Yao
-    et al., HAWQ-V3, table of latencies): correct them with costs.fit.fit. Raises InputError where an eligible layer
-    lacks a row.
+    et al., HAWQ-V3, table of latencies): correct them with costs.fit.fit. ``options`` are those that there are (see
+    costs.options), None for all eligible layers as binary ones. Raises InputError where a layer with a choice lacks a
+    row.
     """
-    workloads = {layer.name: layer.workload.key for layer in layers if layer.eligible and layer.workload}
-    costs: dict[str, dict[str, float]] = {"float": {}, "binary": {}}
-    for precision, found in costs.items():
-        for layer, workload in workloads.items():
-            ms = table.ms(layer=layer, workload=workload, precision=precision)
-            if ms is None:
-                raise InputError(
-                    f"the cost table has no {precision} time of {layer} ({workload}); "
-                    "measure a network in which it is " + precision
-                )
-            found[layer] = ms
-    rest = {row.layer: row.ms for row in table.layers if row.layer not in workloads and row.precision == "float"}
-    return AdditiveCost("ms", sum(rest.values()), costs["float"], costs["binary"], rest)
+    workloads = {layer.name: layer.workload.key for layer in layers if layer.workload}
+    if options is None:
+        options = [layer.name for layer in layers if layer.eligible and layer.workload]
+
+    def ms(layer: str, precision: str) -> float:
+        found = table.ms(layer=layer, workload=workloads[layer], precision=precision)
+        if found is None:
+            raise InputError(
+                f"the cost table has no {precision} time of {layer} ({workloads[layer]}); "
+                "measure a network in which it is " + precision
+            )
+        return found
+
+    float_cost = {layer: ms(layer, "float") for layer in dict.fromkeys(map(layer_of, options))}
+    option_cost = {each: ms(layer_of(each), precision_of(each)) for each in options}
+    rest = {row.layer: row.ms for row in table.layers if row.layer not in float_cost and row.precision == "float"}
+    return AdditiveCost("ms", sum(rest.values()), float_cost, option_cost, rest)
 
 
 def _latest(rows: tuple[Row, ...]) -> tuple[Row, ...]:

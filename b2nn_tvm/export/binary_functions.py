@@ -160,5 +160,4 @@ class _PlainForm(_DeployForm):
         return self.pad_value == 0 and self.padding[:2] == self.padding[2:]
 
 
-# The types of modules whose ONNX nodes are layers of the network.
-LAYER_MODULES = (nn.modules.conv._ConvNd, nn.Linear, _DeployForm)
+DEPLOY_FORMS = _DeployForm

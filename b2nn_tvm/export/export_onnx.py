@@ -14,11 +14,13 @@ import torch
 from torch import nn
 
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.export.binary_functions import LAYER_MODULES, deploy_form
+from b2nn_tvm.export.binary_functions import DEPLOY_FORMS, deploy_form
 from b2nn_tvm.export.plain_attention import PlainAttention
+from b2nn_tvm.export.quantized_forms import QuantizedForm, write_zero_points
 from b2nn_tvm.export.translation_table import kept_translation_table
 from b2nn_tvm.faults.program_fault import first_line
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedLayer
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.network.silence import quiet
@@ -31,6 +33,8 @@ from b2nn_tvm.version import __version__
 
 FORMS = ("function", "plain")
 
+# The types of modules whose ONNX nodes are layers of the network.
+LAYER_MODULES = (nn.modules.conv._ConvNd, nn.Linear, DEPLOY_FORMS, QuantizedForm)
 _LAYER_OPERATORS = {"Conv", "ConvTranspose", "Gemm", "MatMul", *FUNCTIONS}
 
 
@@ -50,8 +54,8 @@ def export_onnx(
     named like their modules. In the form "function" binary convolutions are calls of b2nn.BinaryConv2d, and
     convolutions whose weights alone are binary are calls of b2nn.WeightBinaryConv2d. They have one bit
     per weight, and the file defines both functions in standard operators. In the form "plain" all are standard
-    operators on weights of +1 and -1. Both forms give the same numbers. ``meaning``, what the data mean, goes into the
-    metadata of the file.
+    operators on weights of +1 and -1. Both forms give the same numbers. Layers of int8, W1A2 and W2A2 are standard
+    operators in both (see quantized_forms). ``meaning``, what the data mean, goes into the metadata of the file.
 
     The file is complete in itself, passes onnx.checker and replaces an older file in one step. Raises InputError for
     an unknown form, a shape that does not fit and layers that are not trained to the end, UnsupportedError where
@@ -73,6 +77,7 @@ def export_onnx(
         proto = program.model_proto
     _name_layers(proto, before_optimization, deployed)
     _strip(proto)
+    write_zero_points(proto)
     called = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
     proto.functions.extend(definition() for name, definition in FUNCTIONS.items() if name in called)
     write_meaning(proto, meaning)
@@ -85,11 +90,16 @@ def _deployed(model: nn.Module, form: str) -> nn.Module:
     if empty := next((name for name, value in copy.state_dict().items() if value.is_meta), None):
         raise InputError(f"the weights {empty!r} have no values (device meta); load a checkpoint first")
     deployed = copy.cpu().float().eval()
-    if isinstance(deployed, BinaryConv2d):
-        return deploy_form(deployed, name=type(deployed).__name__, form=form)
     for name, module in list(deployed.named_modules(remove_duplicate=False)):
-        if isinstance(module, BinaryConv2d):
-            deployed.set_submodule(name, deploy_form(module, name=name, form=form))
+        if isinstance(module, BinaryConv2d | QuantizedLayer):
+            title = name or type(module).__name__
+            if isinstance(module, QuantizedLayer):
+                stand_in: nn.Module = QuantizedForm(module, name=title)
+            else:
+                stand_in = deploy_form(module, name=title, form=form)
+            if not name:
+                return stand_in
+            deployed.set_submodule(name, stand_in)
     return deployed
 
 

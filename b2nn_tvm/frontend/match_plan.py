@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.onnx_convolutions import OnnxConvolution
-from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.plan import QUANTIZED, Plan, Precision
 from b2nn_tvm.workload import ConvWorkload, differences
 
 _CLOSE, _LISTED = 3, 8
@@ -28,7 +28,7 @@ def match_plan(plan: Plan, convolutions: Sequence[OnnxConvolution]) -> dict[str,
         if not alike:
             problems.setdefault("it has no convolution", []).append(f"{layer}{_close(layer, convolutions)}")
         for conv in alike:
-            obstacle = conv.obstacle or _difference(plan, layer, conv)
+            obstacle = conv.obstacle or _difference(plan, layer, conv) or _needs_training(plan, layer)
             earlier = found.setdefault(conv.name, Precision(plan.layers[layer]))
             if obstacle:
                 problems.setdefault("these cannot be made binary as the plan says:", []).append(f"{layer} ({obstacle})")
@@ -51,6 +51,12 @@ def _close(layer: str, convolutions: Sequence[OnnxConvolution]) -> str:
         return f" (close to it: {', '.join(close)})"
     some = [conv.names[-1] if conv.names[-1] in names else conv.name for conv in convolutions[:_LISTED]]
     return f" (its convolutions are {', '.join(some)}{' ...' if len(convolutions) > _LISTED else ''})"
+
+
+def _needs_training(plan: Plan, layer: str) -> str:
+    """The scales of quantized layers come from data, which a file does not have."""
+    precision = plan.layers[layer]
+    return f"{precision} needs calibration: export the calibrated network" if precision in QUANTIZED else ""
 
 
 def _difference(plan: Plan, layer: str, conv: OnnxConvolution) -> str:

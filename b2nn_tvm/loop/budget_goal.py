@@ -89,7 +89,7 @@ def latency_goal(
     budget = next(budget for budget in budgets if budget.unit == "ms")
     limit = float(budget.value / 100 * measured.float_ms if budget.relative else budget.value)
     cost = measured.fitted.cost
-    everything_keeps = all(exact.total(exact.names) <= other.limit(exact) for exact, other in also)
+    everything_keeps = all(exact.total(exact.fewest_bits) <= other.limit(exact) for exact, other in also)
     if measured.binary_ms > limit or not everything_keeps:
         _refuse_impossible([(cost, Budget(limit, "ms")), *also])
     return BudgetGoal(_words(budgets), "ms", limit, None, also, budget.quantile)

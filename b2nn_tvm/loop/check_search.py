@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from b2nn_tvm.compiler import PIXELS
+from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.deploy.devices.device import MAX_THREADS
 from b2nn_tvm.deploy.devices.open_device import open_device
@@ -44,6 +45,12 @@ def check_front(front: int, selection: SelectionSettings, plan: Plan | None) -> 
         raise InputError("a front is of choices by scores, and neither a plan nor this progressive order has scores")
 
 
+def check_more_precisions(selection: SelectionSettings, *, compare: int) -> None:
+    """Raise InputError for what a search over more precisions than binary and float does not have."""
+    if compare and selection.precisions != BINARY_OR_FLOAT:
+        raise InputError("random choices to compare with are of binary layers; give the precisions 1,32, or no compare")
+
+
 def check_head(training: TrainingSettings, *, ignore_head: bool) -> None:
     """Raise InputError where a new head would not be trained."""
     if ignore_head and training.float_epochs == 0:
@@ -59,9 +66,17 @@ def check_pixels(deployment: DeploymentSettings, data: DataBundle) -> None:
         )
 
 
-def imported_plan_for(loaded_plan: Plan, layers: LayerTable, name: str) -> Plan:
-    """``loaded_plan`` transferred to the network's layers; raises InputError where it does not fit."""
+def imported_plan_for(loaded_plan: Plan, layers: LayerTable, name: str, precisions: Sequence[str]) -> Plan:
+    """``loaded_plan`` transferred to the network's layers; raises InputError where it does not fit, and where its
+    precisions are not among those of the search, whose costs are measured.
+    """
     plan = transfer(loaded_plan, layers, model=name)
+    missing = {str(each) for each in plan.layers.values()} - {*precisions, Precision.WEIGHT_BINARY.value}
+    if missing:
+        raise InputError(
+            f"the plan has layers of {', '.join(sorted(missing))}: name them among the precisions of the search, which"
+            f" are {', '.join(precisions)} now"
+        )
     if Precision.WEIGHT_BINARY in plan.layers.values():
         raise InputError(
             "expected a plan of float and binary layers, but it has some whose weights alone are binary: they save no"

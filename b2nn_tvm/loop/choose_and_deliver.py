@@ -8,7 +8,7 @@ from pathlib import Path
 
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.loop.budget_goal import BudgetGoal
-from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose
+from b2nn_tvm.loop.choose_plan import Choice, choice_of_plan, choose, options_of_plan
 from b2nn_tvm.loop.delivery import Delivery, deliver
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import label_of
@@ -46,7 +46,7 @@ def choose_and_deliver(
             choice = (
                 choose(job, goal, scores, measured, bound, excluded=[each.binary for each in tried.values()])
                 if imported_plan is None
-                else choice_of_plan(goal, measured, imported_plan.binary)
+                else choice_of_plan(goal, measured, options_of_plan(imported_plan))
             )
         except BudgetError:
             if not over:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.costs.budget import Budget
+from b2nn_tvm.costs.options import option
+from b2nn_tvm.costs.precisions import BITS
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.find_within_budget import Attempt, find_within_budget
 from b2nn_tvm.loop.job import Job
@@ -14,7 +16,7 @@ from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost
 from b2nn_tvm.loop.progressive import binarize_until_within_budget
 from b2nn_tvm.mixbin.progressive.driver import Step
 from b2nn_tvm.mixbin.selection.select import select
-from b2nn_tvm.plan import Certificate, Precision
+from b2nn_tvm.plan import Certificate, Plan, Precision
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen layers, their predicted cost in the budget's unit and in milliseconds, and all attempts.
+    """The chosen layers (or options of layers), their predicted cost in the budget's unit and in milliseconds, and all
+    attempts.
 
     ``network`` is the network that a progression has trained, in ``steps``; it is None where nothing was trained.
     ``certificate`` says what is proven of a choice by scores, and is None for any other choice.
@@ -68,6 +71,11 @@ def choose(
     how = job.settings.selection
     chosen = select(scores, goal.cost, Budget(goal.limit, goal.unit), also=goal.also, rule=how.rule, solver=how.solver)
     return replace(choice_of_plan(goal, measured, chosen.binary), certificate=chosen.certificate)
+
+
+def options_of_plan(plan: Plan) -> tuple[str, ...]:
+    """What the layers of a plan become, as options; see costs.options."""
+    return tuple(option(layer, str(word)) for layer, word in plan.layers.items() if word in BITS)
 
 
 def choice_of_plan(goal: BudgetGoal, measured: MeasuredCost, binary: tuple[str, ...]) -> Choice:

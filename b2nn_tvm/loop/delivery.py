@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ import numpy as np
 import torch
 
 from b2nn_tvm.compiler import compile_model
+from b2nn_tvm.costs.options import option
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
+from b2nn_tvm.loop.measuring.build_network import in_order
 from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside_float, measuring_machine
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.time_rows import network_time
+from b2nn_tvm.mixbin.modules.quantized_layer import quantized_layers
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.preprocess.block import block_of
 from b2nn_tvm.preprocess.onnx_metadata import Meaning
@@ -125,7 +128,9 @@ def _deliver(
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
         right, agreeing, answers = _answers(job, artifact, model)
+        quantized = [option(name, layer.precision) for name, layer in quantized_layers(model).items()]
         time = _measure(job, artifact, limit_ms)
+        time = replace(time, binary=in_order(job, (*time.binary, *quantized)))
         job.progress(PHASE, len(targets) + 2, len(targets) + 2)
         return {
             "time": asdict(time),

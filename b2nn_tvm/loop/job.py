@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.compiler import FLOATS
+from b2nn_tvm.costs.options import layer_of, option
+from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.network.shared_tensors import chains, shared_inputs
@@ -40,10 +42,26 @@ class Job:
         """Names of the layers that may be binarized, in network order."""
         return tuple(self.layers.eligible)
 
+    @cached_property
+    def options(self) -> tuple[str, ...]:
+        """What layers may become, by the settings' precisions, in network order; see costs.options."""
+        words = [word for word in self.settings.selection.precisions if word != "float"]
+        return tuple(option(row.name, word) for row in self.layers for word in words if not row.against(word))
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether layers become binary or stay float, as in the paper, and nothing else."""
+        return tuple(self.settings.selection.precisions) == BINARY_OR_FLOAT
+
+    @property
+    def choosing(self) -> tuple[str, ...]:
+        """Names of the layers that have an option, in network order."""
+        return tuple(dict.fromkeys(layer_of(each) for each in self.options))
+
     @property
     def workloads(self) -> dict[str, str]:
-        """Workload keys of the eligible layers."""
-        return {layer.name: layer.workload.key for layer in self.layers if layer.eligible}
+        """Workload keys of the layers that have an option."""
+        return {name: self.layers[name].workload.key for name in self.choosing}
 
     @cached_property
     def transitions(self) -> tuple[Transition, ...]:
@@ -51,8 +69,10 @@ class Job:
 
         The signs of a tensor are packed once for all of its binary readers. A float copy of it is kept as soon as one
         reader is float, or as soon as one of two layers in a row is. A network that is all binary may be faster than
-        its layers say.
+        its layers say. Layers of more than two precisions share no costs.
         """
+        if not self.is_binary:
+            return ()
         groups = shared_inputs(self.model, self.eligible)
         packed = [Transition(group, "binary", 0, "the signs of one tensor are packed") for group in groups]
         copied = [

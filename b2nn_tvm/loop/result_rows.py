@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+from b2nn_tvm.costs.options import precisions_of
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.choose_plan import Choice
 from b2nn_tvm.loop.compare_random import RandomChoice, random_choices
@@ -91,8 +92,11 @@ def fine_tuned_front(
 
 def plan_of(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None) -> Plan:
     """The plan of a choice."""
-    chosen = set(choice.binary)
-    layers = {layer.name: choice.precision if layer.name in chosen else Precision.FLOAT for layer in job.layers}
+    chosen: dict[str, Precision] = {
+        layer: choice.precision if word == Precision.BINARY else Precision(word)
+        for layer, word in precisions_of(choice.binary).items()
+    }
+    layers = {layer.name: chosen.get(layer.name, Precision.FLOAT) for layer in job.layers}
     workloads = {layer.name: layer.workload.key for layer in job.layers}
     settings = job.settings
     method = settings.selection.label if imported_plan is None else imported_plan.method
@@ -124,10 +128,10 @@ def ranks_of(job: Job, choice: Choice, imported_plan: Plan | None) -> dict[str, 
     A plan of other data has no ranks either: they are NaN.
     """
     if imported_plan is not None:
-        return dict.fromkeys(job.eligible, math.nan)
+        return dict.fromkeys(job.options, math.nan)
     done = [step.layer for step in choice.steps]
-    order = [*done, *(name for name in job.eligible if name not in done)]
-    return {name: float(order.index(name)) for name in job.eligible}
+    order = [*done, *(name for name in job.options if name not in done)]
+    return {name: float(order.index(name)) for name in job.options}
 
 
 def quality_of(cost: MeasuredCost) -> CostQuality:

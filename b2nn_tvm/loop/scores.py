@@ -1,4 +1,4 @@
-"""The score of every eligible layer, read from disk if it was computed before."""
+"""The score of every option of a layer, read from disk if it was computed before."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from b2nn_tvm.costs.options import PLAIN, layer_of, option, precision_of
 from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.training.digests import model_digest
-from b2nn_tvm.progress import part_of
+from b2nn_tvm.plan import Precision
+from b2nn_tvm.progress import CombinedProgress, part_of
 
 PHASE = "score the layers"
 
 
 def score(job: Job, goal: BudgetGoal, measured: MeasuredCost) -> dict[str, float]:
-    """The score of every eligible layer by the search's method: the lowest is binarized first.
+    """The score of every eligible layer (of every option) by the search's method: the lowest is binarized first.
 
     Every layer is scored on the same calibration batches; an interrupted scoring goes on where it stopped. Methods
     whose order depends on the budget get the goal's exact cost, or the milliseconds measured so far.
@@ -41,21 +43,34 @@ def score(job: Job, goal: BudgetGoal, measured: MeasuredCost) -> dict[str, float
     if method in methods.NEED_TRAINING_DATA:
         options["data"] = job.data
 
+    words = [word for word in settings.selection.precisions if word != "float"]
+    if not job.is_binary:
+        inputs["options"] = list(job.options)
+
     def compute(folder: Path) -> dict[str, Any]:
-        found = methods.score(
-            method,
-            job.model,
-            job.data.calibration(seed=seed),
-            layers=job.eligible,
-            seed=seed,
-            path=folder / "sensitivity.json",
-            progress=part_of(job.progress, PHASE),
-            **options,
-        )
+        scores: dict[str, float] = {}
+        told = CombinedProgress(job.progress, PHASE, dict.fromkeys(words, 1.0))
+        for word in words:
+            file = "sensitivity.json" if word == PLAIN else f"sensitivity-{word}.json"
+            layers = [layer_of(each) for each in job.options if precision_of(each) == word]
+            if not layers:
+                continue
+            found = methods.score(
+                method,
+                job.model,
+                job.data.calibration(seed=seed),
+                layers=layers,
+                seed=seed,
+                precision=Precision(word),
+                path=folder / file,
+                progress=part_of(job.progress, PHASE) if job.is_binary else part_of(told, word),
+                **options,
+            )
+            scores |= {option(layer, word): value for layer, value in found.scores.items()}
         shutil.rmtree(
             folder / "sensitivity.json.steps", ignore_errors=True
         )  # intermediate networks, as large as the model
-        return {"scores": dict(found.scores)}
+        return {"scores": {each: scores[each] for each in job.options}}
 
     found: dict[str, float] = job.state.run("scores", inputs, compute)["scores"]
     job.progress(PHASE, len(found), len(found))

@@ -22,6 +22,7 @@ from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    check_more_precisions,
     check_pixels,
     choose_output,
     hint_at_merging,
@@ -124,8 +125,8 @@ def search(
     set's name, a path or a factory. ``budget`` is "12ms", "40%flops", "300KiB" and the like, or a sequence of budgets
     in different units, all of which are kept; None is half-way from all binary to all float in milliseconds. The
     settings of the search are given as ``settings``, or as ``keywords``, which are the fields of the settings' groups:
-    method, rule, solver, masks, margin, progressive, epochs_per_layer and floor of SelectionSettings; epochs,
-    float_epochs, seed, batch_size and lr of TrainingSettings; target, device, threads, also and input_format of
+    method, rule, solver, masks, margin, progressive, epochs_per_layer, floor and precisions of SelectionSettings;
+    epochs, float_epochs, seed, batch_size and lr of TrainingSettings; target, device, threads, also and input_format of
     DeploymentSettings; and conversion. Milliseconds are those of one undisturbed inference, or observed ones where the
     budget is "12ms@p90" and the like.
 
@@ -185,6 +186,7 @@ def search(
     budgets = goals.parse_goal(budget, rule=selection.rule)
     check_progression(selection, budgets, compare=compare)
     check_front(front, selection, loaded_plan)
+    check_more_precisions(selection, compare=compare)
     for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
         find_toolchain(targets.get(word))
     note = foreign(note or (lambda text: None))
@@ -209,9 +211,13 @@ def search(
     hint_at_merging(network, note=note)
     choose_output(network, loaded, output_of, note=note)
     layers = trace(network, loaded.input_shape)
-    if not layers.eligible:
-        raise InputError(f"{name_of(model)} has no layer that may become binary; the layers are: {reasons_of(layers)}")
-    imported_plan = None if loaded_plan is None else imported_plan_for(loaded_plan, layers, name_of(model))
+    precisions = tuple(selection.precisions)
+    if not any(layers.eligible_for(word) for word in precisions if word != "float"):
+        fewer = " or ".join(word for word in precisions if word != "float")
+        raise InputError(f"{name_of(model)} has no layer that may become {fewer}; the layers are: {reasons_of(layers)}")
+    imported_plan = None
+    if loaded_plan is not None:
+        imported_plan = imported_plan_for(loaded_plan, layers, name_of(model), precisions)
     folder = Path(output)
     state = State(folder / "state", fresh=fresh)
     if fresh:
@@ -254,7 +260,9 @@ def search(
     choice, mixed, delivery, rounds = choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
     if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, loaded)):
         note(doubt)
-    by_flops = choose_by_flops(job, goal, scores, choice.measured) if goal.unit == "ms" and scores else None
+    by_flops = None
+    if goal.unit == "ms" and scores and job.is_binary:
+        by_flops = choose_by_flops(job, goal, scores, choice.measured)
     points = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
     rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
@@ -306,7 +314,7 @@ def search(
         labels=manifest.labels,
         layers=layer_rows,
         rest_ms=rest_ms(layer_rows, choice.measured),
-        ends=tuple(replace(each, layers=()) for each in measured.networks[:2]),
+        ends=tuple(replace(each, layers=()) for each in measured.networks[: measured.ends]),
         answers=answers,
         int8=measure_int8(job, next(iter(delivery.libraries.values()))) if int8 else None,
         origin=origin_of(job, started=started, command=command),

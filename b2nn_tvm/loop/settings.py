@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypedDict, get_type_hints
 
 from b2nn_tvm.compiler import FLOATS, INPUT_FORMATS
+from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT, parse_precisions
 from b2nn_tvm.deploy.latency.effort import Effort
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.faults.check_arguments import check_arguments
@@ -29,8 +30,10 @@ class SelectionSettings:
     in a progressive order, all of which have no other solver. ``masks`` random mixtures of layers are measured to
     correct the cost model, and candidates are selected ``margin``, a share in 0..1, below the budget. In a progressive
     order, ``epochs_per_layer`` epochs of training follow each layer (None: 2 for layer-wise priority, else 1), and
-    ``floor`` is the least validation accuracy in 0..1. Raises InputError, with the choices, for a value that is unknown
-    or out of range.
+    ``floor`` is the least validation accuracy in 0..1. ``precisions`` are those that layers may have, such as
+    "1,2,8,32" (see ``costs.precisions.parse_precisions``); more than binary and float need a method that knows them
+    (``registry.KNOW_PRECISIONS``) and the solver "exact". Raises InputError, with the choices, for a value that is
+    unknown or out of range.
     """
 
     method: str = "mixbin-loss"
@@ -41,8 +44,12 @@ class SelectionSettings:
     progressive: str | None = None
     epochs_per_layer: int | None = None
     floor: float | None = None
+    precisions: str | tuple[str, ...] = BINARY_OR_FLOAT
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "precisions", parse_precisions(self.precisions))
+        if self.precisions != BINARY_OR_FLOAT:
+            self._check_more_precisions()
         words = (("method", self.method, methods.names()), ("rule", self.rule, RULES))
         for what, word, choices in (*words, ("solver", self.solver or SOLVERS[0], SOLVERS)):
             if word not in choices:
@@ -72,6 +79,13 @@ class SelectionSettings:
             raise InputError(f"expected a progressive order, but none is chosen; choose one of {', '.join(WORDS)}")
         return named(self.progressive, scores=scores, epochs=self.epochs_per_layer, floor=self.floor)
 
+    def _check_more_precisions(self) -> None:
+        if self.progressive is not None:
+            raise InputError("in a progressive order layers become binary; give the precisions 1,32, or no order")
+        if self.solver == "sort" or self.rule != "strict":
+            raise InputError("a sort ranks layers of two precisions; more than 1,32 need the solver 'exact'")
+        methods.refuse_precisions(methods.get(self.method).name, *self.precisions)
+
     @property
     def needs_scores(self) -> bool:
         """Whether the scores by ``method`` decide the choice of layers."""
@@ -86,7 +100,9 @@ class SelectionSettings:
 
     def __str__(self) -> str:
         if self.progressive is None:
-            return f"{self.label}, rule {self.rule}, solver {self.solver}, {self.masks} masks, margin {self.margin:g}"
+            more = "" if self.precisions == BINARY_OR_FLOAT else f", precisions {', '.join(self.precisions)}"
+            how = f"rule {self.rule}, solver {self.solver}{more}"
+            return f"{self.label}, {how}, {self.masks} masks, margin {self.margin:g}"
         floor = "" if self.floor is None else f", floor {self.floor:g}"
         return f"{self.label}, {self.progression().epochs} epochs per layer{floor}, {self.masks} masks"
 
@@ -213,6 +229,7 @@ class SearchKeywords(TypedDict, total=False):
     progressive: str | None
     epochs_per_layer: int | None
     floor: float | None
+    precisions: str | tuple[str, ...] | list[str]
     epochs: int
     float_epochs: int | None
     seed: int

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.workers.worker_pool import WorkerPool
+from b2nn_tvm.mixbin.conversion.convert_choice import convert_choice
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.mixbin.training.finetune import FIRST_STAGE
 from b2nn_tvm.mixbin.training.hardware import Hardware
@@ -68,15 +70,16 @@ def train_parent(job: Job) -> Trained:
 def finetune_each(
     job: Job, choices: Mapping[str, tuple[str, ...]], *, phase: str, effort: int = 0
 ) -> dict[str, Trained]:
-    """Convert the parent to each choice of binary layers and fine-tune it by distillation from the parent, all with
-    equal effort.
+    """Convert the parent to each choice of layers and fine-tune it by distillation from the parent, all with equal
+    effort.
 
     ``effort`` epochs come on top of the search's own: as many as the network to compare with was trained for before.
     """
-    convert = job.settings.conversion.convert
     epochs = job.settings.training.epochs + effort
+    images = partial(job.data.calibration, seed=job.settings.training.seed)
     requests = {
-        name: TrainingRequest(convert(job.model, binary), job.model, epochs) for name, binary in choices.items()
+        name: TrainingRequest(convert_choice(job.model, choice, job.settings.conversion, images), job.model, epochs)
+        for name, choice in choices.items()
     }
     return _train_each(job, requests, phase)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +41,17 @@ def write_document(path: str | os.PathLike[str], kind: str, version: int, body: 
     return write_atomic(path, (json.dumps({**head, **body}, indent=2) + "\n").encode())
 
 
-def read_document(path: str | os.PathLike[str], kind: str, version: int, schema: Mapping[str, Any]) -> dict[str, Any]:
+def read_document(
+    path: str | os.PathLike[str],
+    kind: str,
+    version: int,
+    schema: Mapping[str, Any],
+    *,
+    older: Collection[int] = (),
+) -> dict[str, Any]:
     """Read a document of this ``kind`` and format ``version`` and check it against a JSON ``schema``.
+
+    Of ``older`` versions the schema holds as well.
 
     Raises InputError where the file is missing, is not JSON, is of another kind or version, or breaks the schema.
     """
@@ -56,7 +65,7 @@ def read_document(path: str | os.PathLike[str], kind: str, version: int, schema:
     found = document.get("kind") if isinstance(document, dict) else None
     if found != kind:
         raise InputError(f"{path}: expected a document of kind {kind!r}, but its kind is {found!r}")
-    if document.get("format_version") != version:
+    if document.get("format_version") not in (version, *older):
         raise InputError(
             f"{path}: expected format version {version} of {kind}, but it has {document.get('format_version')!r} "
             f"(written by version {document.get('tool_version')}); write it again with this version of the tool"

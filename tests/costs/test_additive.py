@@ -42,3 +42,37 @@ def test_wrong_costs_are_refused():
         AdditiveCost("ms", -1, {}, {})
     with pytest.raises(InputError, match="no cost is known for z; the layers are a"):
         AdditiveCost("ms", 0, {"a": 1}, {"a": 1}).total(["z"])
+
+
+def options(**changes):
+    given = {
+        "unit": "bytes",
+        "fixed": 5,
+        "float_cost": {"a": 40, "b": 20, "c": 8},
+        "binary_cost": {"b@int8": 6, "a": 2, "a@int8": 11, "c@int8": 9, "b@w1a2": 4},
+    }
+    return AdditiveCost(**(given | changes))
+
+
+def test_layers_of_several_options_cost_what_is_chosen():
+    cost = options()
+    assert cost.names == ("a", "a@int8", "b@int8", "b@w1a2", "c@int8") and cost.has_alternatives
+    assert (cost.full, cost.total(("a", "b@w1a2")), cost.total(("a@int8", "c@int8"))) == (73, 19, 45)
+    assert cost.cheapest == cost.fewest_bits == ("a", "b@w1a2") and cost.minimum() == 19
+    assert cost.worthwhile == ("a", "a@int8", "b@int8", "b@w1a2")
+    assert cost.saving("c@int8") == -1
+    with pytest.raises(InputError, match="a is to be"):
+        cost.total(("a", "a@int8"))
+    with pytest.raises(InputError, match="no cost is known for b"):
+        cost.total(("b",))
+
+
+def test_layers_of_one_option_have_no_alternatives():
+    cost = options(binary_cost={"a@int8": 11, "b@int8": 6, "c@int8": 9})
+    assert not cost.has_alternatives and cost.fewest_bits == cost.names == ("a@int8", "b@int8", "c@int8")
+    assert cost.worthwhile == cost.cheapest == ("a@int8", "b@int8") and cost.minimum() == 5 + 11 + 6 + 8
+
+
+def test_alternatives_share_no_costs():
+    with pytest.raises(InputError, match="more than two precisions share no costs"):
+        options(transitions=(Transition(("a",), "binary", 1, "packing"),))

@@ -3,6 +3,8 @@ from dataclasses import dataclass
 import pytest
 
 from b2nn_tvm.costs.counted import bytes_cost, flops_cost
+from b2nn_tvm.costs.options import precision_of
+from b2nn_tvm.costs.precisions import counted_flops
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.workload import ConvWorkload
 
@@ -57,3 +59,14 @@ def test_bytes_count_packed_taps_and_scales():
 def test_a_total_below_its_layers_is_refused():
     with pytest.raises(InputError, match="less than the sum"):
         flops_cost(ROWS, total=10)
+
+
+def test_options_count_by_their_bits():
+    workload = ConvWorkload(1, 20, 8, 8, 16, (3, 3))
+    layers = [Row("a", workload, True), Row("b", workload, False)]
+    options = ("a", "a@w2a2", "b@int8")
+    flops = flops_cost(layers, total=10**9, options=options)
+    assert flops.binary_cost == {name: counted_flops(workload.macs, precision_of(name)) for name in options}
+    assert flops.float_cost == {"a": workload.macs, "b": workload.macs} and not flops.fixed_parts
+    stored = bytes_cost(layers, total=10**9, options=options)
+    assert stored.total(("b@int8",)) == 10**9 - 3 * workload.weights + 4 * workload.out_channels

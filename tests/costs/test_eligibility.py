@@ -5,11 +5,13 @@ import pytest
 from b2nn_tvm.costs.eligibility import (
     BECAUSE,
     NARROW_GROUPS,
+    OPEN,
     Operation,
     Role,
     group_obstacle,
     ineligible,
     last_operations,
+    reason_against,
 )
 
 
@@ -80,3 +82,20 @@ def test_of_two_lone_pointwise_branches_the_one_with_an_activation_is_the_main_p
     main = (Operation("act", ("stem",), Role.ACTIVATION), conv("m", "act", kernel=1))
     found = ineligible(residual(main, (conv("s", "stem", kernel=1),)))
     assert "m" not in found and found["s"] == "1x1 projection of a shortcut"
+
+
+def test_a_reason_against_binary_layers_may_leave_other_precisions_open():
+    words = ("float", "binary", "weight-binary", "int8", "w1a2", "w2a2")
+    against = lambda reason: {word for word in words if reason_against(reason, word)}
+    assert against("") == set()
+    assert against("first convolution") == against("classifier") == {"binary", "weight-binary", "w1a2", "w2a2"}
+    assert against("depthwise convolution") == against("1x1 projection of a shortcut") == against("classifier")
+    assert against("linear layer: only convolutions become binary") == {"binary", "weight-binary"}
+    assert against("padding mode 'reflect'") == set(words) - {"float"}
+    assert reason_against("classifier", "w1a2") == "classifier"
+    assert set(BECAUSE) < set(OPEN) and NARROW_GROUPS in OPEN
+
+
+def test_a_linear_layer_may_have_an_obstacle_of_its_own():
+    graph = (*HEAD, Operation("fc", ("stem",), Role.LINEAR, obstacle="already int8"))
+    assert ineligible(graph)["fc"] == "already int8"

@@ -178,3 +178,14 @@ def test_networks_without_a_saving_of_mixtures_are_fitted_as_well_with_it():
     weights = dict.fromkeys(NAMES, 100)
     fitted = fit(prior, networks(truth, 8), weights=weights)
     assert relative_error(fitted.cost, truth) < 0.01
+
+
+def test_layers_of_several_options_are_fitted_as_one_sum():
+    true = AdditiveCost("ms", 0.5, {"a": 4.0, "b": 3.0}, {"a": 0.5, "a@int8": 1.5, "b@int8": 1.0, "b@w1a2": 0.8})
+    choices = [(), ("a",), ("a@int8", "b@int8"), ("b@w1a2",), ("a", "b@int8"), ("a@int8", "b@w1a2")]
+    found = fit(
+        AdditiveCost("ms", 0.0, true.float_cost, true.binary_cost),
+        [MeasuredNetwork(choice, float(true.total(choice))) for choice in choices],
+    )
+    assert found.cost.total(("a", "b@w1a2")) == pytest.approx(true.total(("a", "b@w1a2")), rel=0.02)
+    assert found.cost.names == true.names

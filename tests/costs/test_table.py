@@ -115,3 +115,13 @@ def test_the_sum_of_the_rows_is_a_cost():
 def test_a_missing_time_says_what_to_measure():
     with pytest.raises(InputError, match=f"no binary time of a .{WORKLOAD.key}"):
         ms_cost(CostTable((row("a"),)), (Row("a", WORKLOAD, True),))
+
+
+def test_options_have_rows_of_their_own():
+    rows = [row(layer="a", ms=4.0), row(layer="a", precision="int8", ms=1.0), row(layer="b", ms=3.0)]
+    rows += [row(layer="b", precision="w1a2", ms=0.5), row(layer="pool", workload="", ms=0.25)]
+    layers = [Row("a", WORKLOAD, False), Row("b", WORKLOAD, True)]
+    cost = ms_cost(CostTable(tuple(rows)), layers, options=("a@int8", "b@w1a2"))
+    assert (cost.full, cost.total(("a@int8", "b@w1a2"))) == (7.25, 1.75)
+    with pytest.raises(InputError, match="no binary time of b"):
+        ms_cost(CostTable(tuple(rows)), layers, options=("b",))

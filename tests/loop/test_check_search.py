@@ -10,11 +10,13 @@ import torch
 from torch import nn
 
 from b2nn_tvm import data
+from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.loop.check_search import (
     check_device,
     check_front,
     check_head,
+    check_more_precisions,
     check_pixels,
     choose_output,
     hint_at_merging,
@@ -48,9 +50,13 @@ def test_the_plans_conversion_holds_unless_another_one_is_given() -> None:
 
 def test_a_plan_is_made_to_fit_or_refused() -> None:
     layers = trace(noise.network(), (1, 8, 8))
-    assert imported_plan_for(plan(), layers, "mine").binary == noise.LAYERS
+    assert imported_plan_for(plan(), layers, "mine", BINARY_OR_FLOAT).binary == noise.LAYERS
     with pytest.raises(InputError, match="whose weights alone are binary"):
-        imported_plan_for(plan(Precision.WEIGHT_BINARY), layers, "mine")
+        imported_plan_for(plan(Precision.WEIGHT_BINARY), layers, "mine", BINARY_OR_FLOAT)
+    int8 = imported_plan_for(plan(Precision.INT8), layers, "mine", ("int8", "float"))
+    assert int8.chosen == noise.LAYERS and not int8.binary
+    with pytest.raises(InputError, match="the plan has layers of int8: name them among the precisions"):
+        imported_plan_for(plan(Precision.INT8), layers, "mine", BINARY_OR_FLOAT)
     assert reasons_of(layers).count(": ") >= len(layers)
 
 
@@ -169,3 +175,10 @@ def test_a_softmax_at_the_end_is_told(last: nn.Module | None) -> None:
     network = nn.Sequential(nn.Conv2d(3, 10, 32), nn.Flatten(), *([] if last is None else [last]))
     choose_output(network.eval(), data.digits(), None, note=notes.append)
     assert any("leave the softmax out" in note for note in notes) == (last is not None)
+
+
+def test_random_choices_are_of_binary_layers() -> None:
+    check_more_precisions(SelectionSettings(), compare=3)
+    check_more_precisions(SelectionSettings(precisions="1,8,32"), compare=0)
+    with pytest.raises(InputError, match="random choices to compare with are of binary layers"):
+        check_more_precisions(SelectionSettings(precisions="1,8,32"), compare=3)

@@ -63,3 +63,13 @@ def test_every_score_has_a_name(tmp_path: Path) -> None:
     job = small_job(tmp_path)
     assert job.meaning(3) == Meaning(None, ("a", "b", "c"))
     assert job.meaning(5).labels == ("a", "b", "c", "3", "4")  # a network for more classes than the data have
+
+
+def test_options_are_what_the_precisions_leave_open(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    assert job.options == job.eligible == job.choosing and job.is_binary and job.transitions
+    more = small_job(tmp_path, precisions="1,8,32")
+    assert set(more.options) == {*NAMES, *(f"{row.name}@int8" for row in more.layers)}
+    assert more.choosing == tuple(row.name for row in more.layers) and more.options[0] == f"{more.choosing[0]}@int8"
+    assert not more.is_binary and more.transitions == ()
+    assert set(small_job(tmp_path, precisions="2,32").options) == {f"{name}@w{n}a2" for name in NAMES for n in (1, 2)}

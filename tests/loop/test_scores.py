@@ -49,3 +49,18 @@ def test_the_budget_counts_for_methods_that_ask_for_it_alone(tmp_path: Path) -> 
         scored(same, "50%bytes")
         scored(other, "70%bytes")
         assert same.state.reused == ["scores"] and other.state.reused == reused
+
+
+def test_every_option_has_a_score(tmp_path: Path) -> None:
+    job = small_job(tmp_path, precisions="1,8,32")
+    measured = made_up_cost(small_job(tmp_path / "two precisions"), Device())  # which this method does not ask for
+    scored = lambda job: score(job, exact_goal(job, parse_budget("50%bytes")), measured)
+    found = scored(job)
+    assert tuple(found) == job.options
+    batches = job.data.calibration(seed=0)
+    binary, int8 = (registry.score("mixbin-loss", job.model, batches, precision=word) for word in ("binary", "int8"))
+    expected = {**binary.scores, **{f"{name}@int8": score for name, score in int8.scores.items()}}
+    assert found == pytest.approx(expected)
+    again = small_job(tmp_path, precisions="1,8,32")
+    assert scored(again) == found and again.state.reused == ["scores"]
+    assert scored(small_job(tmp_path)).keys() == set(NAMES)

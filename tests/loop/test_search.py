@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import b2nn_tvm
+from b2nn_tvm.costs.options import option
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError
 from b2nn_tvm.loop import delivery
@@ -171,3 +172,20 @@ def test_times_of_another_machine_are_not_measured_here(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=f"local, which cannot run code for target {other}.*native and add {other}"):
         search(tmp_path, target=other)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.sweep
+def test_layers_of_every_precision_are_measured_chosen_and_delivered(tmp_path: Path) -> None:
+    """All of it in a budget of bytes, which asks for fewer than int8 alone has: some layer is of one or two bits."""
+    found = search(tmp_path, precisions="1,2,8,32", budget="15%bytes")
+    chosen = {layer: word for layer, word in found.plan.layers.items() if word != Precision.FLOAT}
+    assert {"int8"} < set(chosen.values()) <= {"int8", "w1a2", "w2a2", "binary"} and found.within_budget
+    assert found.plan.certificate.solver == "exact" and found.plan.certificate.gap == 0
+    assert found.rounds[0].time.binary == tuple(option(layer, word) for layer, word in chosen.items())
+    assert found.library_accuracy == pytest.approx(found.accuracy, abs=1 / 8) and found.agreeing >= 7
+    precisions = {row.precision for row in CostTable.load(tmp_path / "costs.json").layers}
+    assert precisions == {"float", "binary", "int8", "w1a2", "w2a2"}
+    assert found.plan == Plan.load(tmp_path / "plan.json") and len(found.ends) == 5
+    assert any(line.startswith("layers of each precision: ") for line in lines(found))
+    page = (tmp_path / "report.html").read_text()
+    assert "int8 ms" in page and "layers in fewer bits" in page

@@ -31,6 +31,7 @@ def test_every_keyword_lands_in_its_group() -> None:
         "progressive": None,
         "epochs_per_layer": None,
         "floor": None,
+        "precisions": ("binary", "float"),
         "epochs": 5,
         "float_epochs": 6,
         "seed": 7,
@@ -167,3 +168,19 @@ def test_an_order_has_no_exact_optimum() -> None:
 
 def test_all_targets_are_named_once_and_the_measured_one_first() -> None:
     assert DeploymentSettings(target="x86", also=("arm", "x86", "arm")).targets == ("x86", "arm")
+
+
+def test_more_precisions_need_scores_of_all_of_them_and_an_exact_choice() -> None:
+    assert SelectionSettings().precisions == ("binary", "float")
+    found = SearchSettings.from_keywords(precisions="1,2,8,32", method="hawq-v2").selection
+    assert found.precisions == ("binary", "w1a2", "w2a2", "int8", "float")
+    assert "precisions binary, w1a2, w2a2, int8, float" in str(found)
+    assert SearchSettings.from_keywords(precisions=["8", "float"]).selection.precisions == ("int8", "float")
+    for keywords, message in (
+        ({"method": "front"}, "method front tells binary from float alone"),
+        ({"solver": "sort"}, "need the solver 'exact'"),
+        ({"rule": "nearest"}, "need the solver 'exact'"),
+        ({"progressive": "rear"}, "in a progressive order layers become binary"),
+    ):
+        with pytest.raises(InputError, match=message):
+            SelectionSettings(precisions="1,8,32", **keywords)

@@ -84,3 +84,10 @@ def test_a_file_may_be_read_by_others_as_the_umask_says(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_older_versions_are_read_where_their_schema_is_the_same(tmp_path: Path) -> None:
+    path = write_document(tmp_path / "old.json", "notes", 2, {"x": 1})
+    assert read_document(path, "notes", 3, {}, older=(1, 2))["x"] == 1
+    with pytest.raises(InputError, match="expected format version 3"):
+        read_document(path, "notes", 3, {}, older=(1,))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.options.word import Word
+from b2nn_tvm.cli.options.word import Precisions, Word
 from b2nn_tvm.words.choices import ACTIVATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
 
 Function = Callable[..., Any]
@@ -20,6 +20,14 @@ _OPTIONS = (
         metavar="NAME",
         type=Word("method", METHODS),
         help="Method that scores the layers.",
+    ),
+    click.option(
+        "--precisions",
+        default="1,32",
+        show_default=True,
+        metavar="LIST",
+        type=Precisions(),
+        help="Bits that layers may have: 1 binary, 2 W1A2 and W2A2, 8 int8, 32 float; with commas between.",
     ),
     click.option(
         "--rule",

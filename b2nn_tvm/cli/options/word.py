@@ -52,6 +52,21 @@ class Network(Word):
         raise click.BadParameter(text, context, parameter)
 
 
+class Precisions(click.ParamType):  # type: ignore[type-arg]
+    """Numbers of bits, or words of precisions, with commas between."""
+
+    name = "precisions"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> tuple[str, ...]:
+        from b2nn_tvm.costs.precisions import parse_precisions
+        from b2nn_tvm.errors import InputError
+
+        try:
+            return parse_precisions(value)
+        except InputError as error:
+            self.fail(str(error), parameter, context)
+
+
 class Target(click.ParamType):  # type: ignore[type-arg]
     """A word for a target, such as rpi4, aarch64 or native."""
 

@@ -9,25 +9,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.compiler import compile_model
+from b2nn_tvm.costs.options import precisions_of
 from b2nn_tvm.deploy.library.artifact import Artifact, load
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.loop.job import Job
+from b2nn_tvm.mixbin.conversion.convert_choice import convert_choice
 from b2nn_tvm.preprocess.onnx_metadata import Meaning
 from b2nn_tvm.progress import Progress, silent
 
 if TYPE_CHECKING:
     import torch
 
+    from b2nn_tvm.data.bundle import Batches
     from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 
 
 @dataclass(frozen=True)
 class BuildTask:
-    """A network to build, with all that a process needs to do so; the library goes into ``folder``/library."""
+    """A network to build, with all that a process needs to do so; the library goes into ``folder``/library.
+
+    The layers of ``binary``, or options of layers, have fewer bits; ``images`` give the inputs of quantized ones their
+    scales.
+    """
 
     model: torch.nn.Module
     binary: tuple[str, ...]
+    images: Batches
     conversion: ConversionOptions
     input_shape: tuple[int, ...]
     meaning: Meaning
@@ -38,9 +46,9 @@ class BuildTask:
     def run(self, progress: Progress) -> dict[str, Any]:
         """Convert, export and compile; returns the library's size.
 
-        Raises UnsupportedError where the compiler leaves a layer of ``binary`` float, and the errors of the compiler.
+        Raises UnsupportedError where the compiler leaves a binary layer float, and the errors of the compiler.
         """
-        network = self.conversion.convert(self.model, self.binary)
+        network = convert_choice(self.model, self.binary, self.conversion, lambda: self.images)
         model = export_onnx(
             network, self.folder / "model.onnx", input_shape=(1, *self.input_shape), meaning=self.meaning
         )
@@ -55,10 +63,13 @@ class BuildTask:
         return {"size_bytes": artifact.size_bytes}
 
 
-def build_network(job: Job, binary: Iterable[str]) -> Artifact:
-    """The library of the network with the ``binary`` layers, from disk if it was built before.
+FEW = 8  # images give scales that are good enough to measure times by
 
-    Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler.
+
+def build_network(job: Job, binary: Iterable[str]) -> Artifact:
+    """The library of the network with the ``binary`` layers (or options of layers), from disk if it was built before.
+
+    Raises UnsupportedError where the compiler leaves a binary layer float, and the errors of the compiler.
     """
     chosen = in_order(job, binary)
     phase = phase_of(job, chosen)
@@ -73,6 +84,7 @@ def build_task(job: Job, chosen: tuple[str, ...], folder: Path) -> BuildTask:
     return BuildTask(
         job.model,
         chosen,
+        () if job.is_binary else data.calibration(FEW, seed=job.settings.training.seed),
         job.settings.conversion,
         data.input_shape,
         meaning,
@@ -96,18 +108,18 @@ def network_inputs(job: Job, chosen: tuple[str, ...]) -> dict[str, Any]:
 def in_order(job: Job, binary: Iterable[str]) -> tuple[str, ...]:
     """The names of ``binary``, each once, in network order."""
     wanted = set(binary)
-    return tuple(name for name in job.eligible if name in wanted)
+    return tuple(name for name in job.options if name in wanted)
 
 
 def label_of(job: Job, binary: Collection[str]) -> str:
     """A short name for a choice of layers, such as "9-of-18-1d9854b8", which names the phases of this choice too."""
     chosen = " ".join(in_order(job, binary))
-    return f"{len(binary)}-of-{len(job.eligible)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
+    return f"{len(binary)}-of-{len(job.choosing)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
 
 
 def _check_binary(artifact: Artifact, chosen: tuple[str, ...]) -> None:
     rows = {row.name: row for row in artifact.layers}
-    for name in chosen:
-        if name not in rows or rows[name].precision != "binary":
+    for name, precision in precisions_of(chosen).items():
+        if precision == "binary" and (name not in rows or rows[name].precision != "binary"):
             reason = rows[name].reason if name in rows else "no such layer in the compiled network"
             raise UnsupportedError(f"layer {name} was to be binary, but the compiler left it float: {reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from b2nn_tvm.costs.options import layer_of, option, precision_of
 from b2nn_tvm.costs.table import CostRow, CostTable
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.errors import InputError
@@ -11,12 +12,11 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 
 REST = "(the rest)"
-PRECISIONS = ("float", "binary")
 
 
 def shared_rows(job: Job) -> tuple[CostRow, ...] | None:
-    """A row for each eligible layer in both precisions, from the settings' table; None without a table, or where one
-    is missing there.
+    """A row for each layer with a choice in each of its precisions, from the settings' table; None without a table, or
+    where one is missing there.
 
     Layers are found by their names and workloads, else by their workloads. Raises InputError, with the reasons, where
     no row of the table holds for the device.
@@ -34,22 +34,29 @@ def shared_rows(job: Job) -> tuple[CostRow, ...] | None:
             f"{deployment.costs}: no row holds here: {'; '.join(reasons) or 'it has no layers'}; measure on this"
             " device, or leave --costs out"
         )
-    rows = [
-        _row(table, layer, workload, precision) for layer, workload in job.workloads.items() for precision in PRECISIONS
-    ]
+    options: dict[str, list[str]] = {layer: [] for layer in job.choosing}
+    for each in job.options:
+        options[layer_of(each)].append(precision_of(each))
+    wanted = [(layer, word) for layer, words in options.items() for word in ("float", *words)]
+    rows = [_row(table, layer, job.workloads[layer], precision) for layer, precision in wanted]
     found = tuple(row for row in rows if row is not None)
     return found if len(found) == len(rows) else None
 
 
 def with_rows(ends: list[NetworkTime], rows: tuple[CostRow, ...]) -> list[NetworkTime]:
-    """The times of the all-float and the all-binary network with these rows of layers.
+    """The times of the all-float network and of those in which all layers have one other precision, with their rows.
 
-    What the float network needs beyond its eligible layers is a row of its own.
+    What the float network needs beyond its layers with a choice is a row of its own.
     """
-    of = {precision: tuple(row for row in rows if row.precision == precision) for precision in PRECISIONS}
-    rest = max(0.0, ends[0].ms - sum(row.ms for row in of["float"]))
-    others = replace(rows[0], layer=REST, workload="", precision="float", ms=rest, low_ms=None, high_ms=None)
-    return [replace(ends[0], layers=(*of["float"], others)), replace(ends[1], layers=of["binary"])]
+    first, *others = ends
+    floats = tuple(row for row in rows if row.precision == "float")
+    rest = max(0.0, first.ms - sum(row.ms for row in floats))
+    remaining = replace(rows[0], layer=REST, workload="", precision="float", ms=rest, low_ms=None, high_ms=None)
+    options = {option(row.layer, row.precision): row for row in rows if row.precision != "float"}
+    return [
+        replace(first, layers=(*floats, remaining)),
+        *(replace(end, layers=tuple(options[each] for each in end.binary)) for end in others),
+    ]
 
 
 def _row(table: CostTable, layer: str, workload: str, precision: str) -> CostRow | None:

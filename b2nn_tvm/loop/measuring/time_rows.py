@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from b2nn_tvm.costs.options import precisions_of
 from b2nn_tvm.costs.table import CostRow, NetworkRow
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
@@ -16,7 +17,7 @@ from b2nn_tvm.loop.measuring.network_time import NetworkTime
 def network_time(
     job: Job, choice: tuple[str, ...], artifact: Artifact, record: BurstRecord, device: Device, *, layers: bool
 ) -> NetworkTime:
-    """The time of the network ``artifact``, whose layers ``choice`` are binary; with ``layers``, also of its layers."""
+    """The time of the network ``artifact``, with the layers of ``choice``; with ``layers``, also of its layers."""
     found, runs = record.estimate(digest_of(artifact)), record.runs(digest_of(artifact))
     p10, median, p90, p99 = (float(value) for value in np.percentile(runs, (10, 50, 90, 99)))
     return NetworkTime(
@@ -27,7 +28,7 @@ def network_time(
         size_bytes=artifact.size_bytes,
         device=device.describe().label,
         isa=artifact.target.vector,
-        layers=_layer_rows(job, artifact, record, device) if layers else (),
+        layers=_layer_rows(job, choice, artifact, record, device) if layers else (),
         low_ms=found.low_ms,
         high_ms=found.high_ms,
         median_ms=median,
@@ -57,9 +58,11 @@ def network_row(job: Job, time: NetworkTime) -> NetworkRow:
     )
 
 
-def _layer_rows(job: Job, artifact: Artifact, record: BurstRecord, device: Device) -> tuple[CostRow, ...]:
+def _layer_rows(
+    job: Job, choice: tuple[str, ...], artifact: Artifact, record: BurstRecord, device: Device
+) -> tuple[CostRow, ...]:
     """A row for each layer, whose spread is the half of its interval as a share of its time."""
-    precisions = {row.name: row.precision for row in artifact.layers}
+    precisions = {row.name: row.precision for row in artifact.layers} | precisions_of(choice)
     workloads = {layer.name: layer.workload.key for layer in job.layers}
     deployment, steps = job.settings.deployment, [step.layer for step in artifact.manifest.steps]
     return tuple(

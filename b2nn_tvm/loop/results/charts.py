@@ -108,6 +108,9 @@ def _front(result: SearchResult, choices: list[MeasuredChoice]) -> Figure:
         "candidate": ("candidate", {"marker": "o", "color": COLOURS["muted"], "ms": 3.5, "mfc": "none"}),
         "float": ("all float", {"marker": "s", "color": COLOURS["plain"], "ms": 6}),
         "binary": ("all binary", {"marker": "D", "color": COLOURS["other"], "ms": 5.5}),
+        "int8": ("all int8", {"marker": "v", "color": COLOURS["other"], "ms": 5.5}),
+        "w1a2": ("all W1A2", {"marker": "<", "color": COLOURS["other"], "ms": 5.5}),
+        "w2a2": ("all W2A2", {"marker": ">", "color": COLOURS["other"], "ms": 5.5}),
         "flops": ("by FLOPs", {"marker": "^", "color": COLOURS["ink"], "ms": 10, "mfc": "none"}),
         "mixed": ("delivered", {"marker": "o", "color": COLOURS["chosen"], "ms": 7}),
     }

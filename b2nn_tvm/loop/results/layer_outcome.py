@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from b2nn_tvm.costs.eligibility import BECAUSE
+from b2nn_tvm.costs.options import layer_of, precision_of
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, exact_cost
 from b2nn_tvm.plan import Plan, Precision
@@ -17,7 +18,8 @@ class LayerOutcome:
     """One layer with its ``precision``; ``why`` says why it is float, and is empty where it is not.
 
     ``ms`` holds the measured milliseconds and ``size_bytes`` the bytes of parameters, both by precision, as far as they
-    are known. ``harm`` is the score of the layer, NaN where it has none.
+    are known. ``harm`` is the score of the layer in its precision, that of its least harmful option where it is float,
+    and NaN where it has none.
     """
 
     name: str
@@ -43,17 +45,24 @@ def layer_outcomes(
     for row in measured.table.layers:
         times.setdefault(row.layer, {})[row.precision] = row.ms
     size = exact_cost(job, "bytes")
+    of: dict[str, dict[str, str]] = {}
+    for each in job.options:
+        of.setdefault(layer_of(each), {})[precision_of(each)] = each
     found = []
     for layer in job.layers:
         precision = Precision(plan.layers.get(layer.name, Precision.FLOAT)).value
-        ms = times.get(layer.name, {})
-        if layer.eligible:
-            bits = dict.fromkeys((Precision.BINARY.value, Precision.WEIGHT_BINARY.value), size.binary_cost[layer.name])
-            sizes = {each: int(cost) for each, cost in {"float": size.float_cost[layer.name], **bits}.items()}
+        ms, options = times.get(layer.name, {}), of.get(layer.name, {})
+        if options:
+            sizes = {"float": int(size.float_cost[layer.name])}
+            sizes |= {word: int(size.binary_cost[each]) for word, each in options.items()}
+            if Precision.BINARY in options:
+                sizes[Precision.WEIGHT_BINARY.value] = sizes[Precision.BINARY.value]
         else:
             sizes = {"float": int(size.fixed_parts[layer.name])}
-        harm = scores.get(layer.name, math.nan)
-        why = "" if precision != "float" else _why(layer.reason, ms, harm, imported=imported)
+        harms = {word: scores[each] for word, each in options.items() if each in scores}
+        harm = harms.get(precision, min(harms.values(), default=math.nan))
+        reason = "" if options else layer.reason
+        why = "" if precision != "float" else _why(reason, ms, harm, tuple(options), imported=imported)
         found.append(LayerOutcome(layer.name, layer.kind, layer.workload.key, precision, why, harm, ms, sizes))
     for other in job.layers.others:
         ms = times.get(other.name, {})
@@ -67,14 +76,16 @@ def rest_ms(layers: tuple[LayerOutcome, ...], measured: MeasuredCost) -> float:
     return sum(row.ms for row in measured.table.layers if row.precision == "float" and row.layer not in known)
 
 
-def _why(reason: str, ms: Mapping[str, float], harm: float, *, imported: bool) -> str:
-    """Why a layer is float: the rule's ``reason`` with its cause, else what binary would have brought."""
+def _why(reason: str, ms: Mapping[str, float], harm: float, options: Sequence[str], *, imported: bool) -> str:
+    """Why a layer is float: the rule's ``reason`` with its cause, else what its ``options`` would have brought."""
     if reason:
         return f"{reason}: {BECAUSE[reason]}" if reason in BECAUSE else reason
     if imported:
         return "the plan leaves it float"
-    saving = ms["float"] - ms["binary"] if {"float", "binary"} <= ms.keys() else math.nan
+    known = {word: ms[word] for word in options if word in ms and "float" in ms}
+    saving = ms["float"] - min(known.values()) if known else math.nan
     if saving <= 0:
-        return f"binary is no faster on this device: {ms['float']:.4g} ms float, {ms['binary']:.4g} binary"
+        times = ", ".join(f"{value:.4g} {word}" for word, value in known.items())
+        return f"{' or '.join(known)} is no faster on this device: {ms['float']:.4g} ms float, {times}"
     saved = "" if math.isnan(saving) else f", saving {saving:.3g} ms"
     return f"the budget is kept without it: harm {harm:.3g}{saved}"

@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from b2nn_tvm.costs.options import precision_of
 from b2nn_tvm.loop.results.result import SearchResult
 
 
 @dataclass(frozen=True)
 class MeasuredChoice:
-    """One choice: its ``kind`` ("float", "binary", "candidate", "front", "flops" or "mixed", the delivered one), its
-    milliseconds with their 95 % interval, NaN where that is not known, and its summed harm.
+    """One choice: its ``kind`` ("candidate", "front", "flops", "mixed", the delivered one, or the precision of all
+    layers that may have it), its milliseconds with their 95 % interval, NaN where that is not known, and its summed
+    harm.
     """
 
     kind: str
@@ -37,8 +39,9 @@ def measured_choices(result: SearchResult) -> list[MeasuredChoice]:
         one("candidate", attempt.binary, attempt.measured_ms)
     for point in result.front:
         one("front", point.binary, point.ms, point.low_ms, point.high_ms)
-    for kind, time in zip(("float", "binary"), result.ends, strict=False):
+    for time in result.ends:
         interval = () if observed else (time.low_ms, time.high_ms)
+        kind = precision_of(time.binary[0]) if time.binary else "float"
         one(kind, time.binary, time.at(result.quantile), *interval)
     if result.by_flops is not None:
         one("flops", result.by_flops.binary, result.by_flops.measured_ms)

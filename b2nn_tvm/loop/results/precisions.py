@@ -19,9 +19,12 @@ LOOKS = {
     "float": Look("float", "#5b7fa8", "#7ea3cf"),
     "binary": Look("binary", "#c8622a", "#ea8a52"),
     "weight-binary": Look("binary weights", "#a8862b", "#d1b056"),
+    "int8": Look("int8", "#2f8577", "#5bbcab"),
+    "w1a2": Look("W1A2", "#a14d68", "#d98aa2"),
+    "w2a2": Look("W2A2", "#87609f", "#b492cc"),
 }
 # Precisions that have no look of their own, in the order in which they come.
-OTHERS = (("#2f8577", "#5bbcab"), ("#87609f", "#b492cc"), ("#6d7a3a", "#a9b96e"), ("#a14d68", "#d98aa2"))
+OTHERS = (("#6d7a3a", "#a9b96e"), ("#7a6a58", "#b8a58f"))
 
 
 def looks(precisions: Iterable[str]) -> dict[str, Look]:

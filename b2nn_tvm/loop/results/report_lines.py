@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from b2nn_tvm.costs.budget import quantile_word
+from b2nn_tvm.costs.options import precision_of
 from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import TOLERANCE, Interval
@@ -45,7 +47,7 @@ def findings(result: SearchResult) -> list[Finding]:
         for each in result.budgets
     ]
     if result.plan.certificate is not None:
-        found.append(Finding("is there a better choice?", _proof(result.plan.certificate)))
+        found.append(Finding("is there a better choice?", _proof(result.plan.certificate, result.fewer_bits)))
     if result.prediction_error is not None:
         text = (
             f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms{_at(result.quantile)}:"
@@ -64,10 +66,10 @@ def findings(result: SearchResult) -> list[Finding]:
         found.append(Finding("int8", int8_words(result.int8), shown=True))
     if result.unprofitable:
         slow = ", ".join(
-            f"{layer.name} ({layer.float_ms:.4g} ms float, {layer.binary_ms:.4g} binary)"
+            f"{layer.name} ({layer.float_ms:.4g} ms float, {layer.binary_ms:.4g} {layer.precision})"
             for layer in result.unprofitable
         )
-        text = f"layers that are no faster when they are binary on this device: {slow}"
+        text = f"layers that are no faster when they are {result.fewer_bits} on this device: {slow}"
         found.append(Finding("what does not pay", text))
     if result.front:
         found.append(Finding("front", _front(result), shown=True))
@@ -80,8 +82,12 @@ def findings(result: SearchResult) -> list[Finding]:
         found.append(Finding("the cost model", text))
     if result.steps:
         found.append(Finding("layer by layer", _progression(result)))
-    if result.row.binary:
+    if any(precision_of(each) == "binary" for each in result.row.binary):
         found.append(Finding("the binary layers", f"binary layers have {result.conversion}"))
+    if not result.is_binary:
+        counts = Counter(precision_of(each) for each in result.row.binary)
+        words = ", ".join(f"{number} {word}" for word, number in counts.items())
+        found.append(Finding("precisions", f"layers of each precision: {words or 'all float'}", shown=True))
     if result.library_accuracy is not None:
         text = (
             f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
@@ -220,8 +226,9 @@ def with_interval(interval: Interval, factor: float, digits: int) -> str:
     return f"{factor * interval.mean:.{digits}f} ± {factor * interval.half_width:.{digits}f}"
 
 
-def _proof(certificate: Certificate) -> str:
-    harm = f"the summed harm of the binary layers is {certificate.objective:.4g}"
+def _proof(certificate: Certificate, fewer_bits: str) -> str:
+    layers = "binary layers" if fewer_bits == "binary" else f"layers {fewer_bits}"
+    harm = f"the summed harm of the {layers} is {certificate.objective:.4g}"
     if certificate.bound is None or certificate.gap is None:
         return f"{harm}; the solver {certificate.solver} proves nothing of it"
     if certificate.gap <= 1e-6 * abs(certificate.objective):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from b2nn_tvm.costs.options import layer_of, precision_of
 from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
@@ -160,8 +161,23 @@ class SearchResult:
         time = "" if self.measured_ms is None else f", {self.measured_ms:.4g} ms"
         return (
             f"<SearchResult {self.model}: {self.status} {self.budget}{time}, accuracy {100 * row.accuracy:.2f} %,"
-            f" {len(row.binary)} of {len(self.scores)} layers binary, in {self.folder}>"
+            f" {len(row.binary)} of {self.choosing} layers {self.fewer_bits}, in {self.folder}>"
         )
+
+    @property
+    def choosing(self) -> int:
+        """The number of layers that have a choice."""
+        return len({layer_of(each) for each in self.scores})
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether layers become binary or stay float, and nothing else."""
+        return {precision_of(each) for each in self.scores} <= {"binary"}
+
+    @property
+    def fewer_bits(self) -> str:
+        """What layers become, in words."""
+        return "binary" if self.is_binary else "in fewer bits"
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

@@ -33,7 +33,7 @@ def networks(result: SearchResult) -> Table:
     times = ("predicted ms", "measured ms")
     if result.quantile is not None:
         times = (f"predicted {quantile_word(result.quantile)} ms", f"observed {quantile_word(result.quantile)} ms")
-    columns = ("network", "binary", "accuracy %", "budget", *times, "KiB")
+    columns = ("network", result.fewer_bits, "accuracy %", "budget", *times, "KiB")
     rows = [_cells(row, result) for row in result.rows]
     if result.random_accuracy and result.random_ms:
         rows.append(_mean_cells(result, result.random_accuracy, result.random_ms))
@@ -43,7 +43,7 @@ def networks(result: SearchResult) -> Table:
 
 def rounds(result: SearchResult) -> Table:
     """One row per round of the loop: the bound, the candidates that were measured, what was chosen and delivered."""
-    columns = ("", "bound", "candidates", "binary", "harm", "predicted", "delivered", "budget")
+    columns = ("", "bound", "candidates", result.fewer_bits, "harm", "predicted", "delivered", "budget")
     rows = tuple(_round_cells(index, each, result) for index, each in enumerate(result.rounds, 1))
     return Table("Rounds", columns, rows, frozenset({len(rows) - 1}))
 
@@ -53,7 +53,7 @@ def candidates(result: SearchResult) -> Table:
     rows = tuple(
         (
             str(index),
-            f"{len(each.binary)} of {len(result.scores)}",
+            f"{len(each.binary)} of {result.choosing}",
             _number(each.harm),
             f"{each.predicted_ms:.4f}",
             f"{each.measured_ms:.4f}",
@@ -61,13 +61,13 @@ def candidates(result: SearchResult) -> Table:
         for index, one in enumerate(result.rounds, 1)
         for each in one.attempts
     )
-    return Table("Candidates", ("round", "binary", "harm", "predicted ms", "measured ms"), rows)
+    return Table("Candidates", ("round", result.fewer_bits, "harm", "predicted ms", "measured ms"), rows)
 
 
 def front(result: SearchResult) -> Table:
     """One row per point of the front, the fastest first; what is known of no point has no column."""
-    columns = ("binary", "harm", "measured ms", "95 % interval", "accuracy %")
-    rows = [_front_cells(point, len(result.scores)) for point in result.front]
+    columns = (result.fewer_bits, "harm", "measured ms", "95 % interval", "accuracy %")
+    rows = [_front_cells(point, result.choosing) for point in result.front]
     known = [index for index in range(len(columns)) if any(row[index] != "-" for row in rows)]
     knees = frozenset(index for index, point in enumerate(result.front) if point.knee)
     return Table(
@@ -91,7 +91,7 @@ def _cells(row: ResultRow, result: SearchResult) -> tuple[str, ...]:
     name = f"{row.name} (seed {row.seed})" if row.seed is not None else row.name
     budget = limit_words(result.budgets[0]) if row.role in ("mixed", "random") else "-"
     numbers = (_ms(row.predicted_ms), _ms(row.measured_ms), f"{row.size_bytes / 1024:.0f}")
-    return (name, f"{len(row.binary)} of {len(result.scores)}", f"{100 * row.accuracy:.2f}", budget, *numbers)
+    return (name, f"{len(row.binary)} of {result.choosing}", f"{100 * row.accuracy:.2f}", budget, *numbers)
 
 
 def _mean_cells(result: SearchResult, accuracy: Interval, ms: Interval) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def _round_cells(index: int, each: Round, result: SearchResult) -> tuple[str, ..
         f"round {index}",
         amount(each.bound, result.unit),
         str(len(each.attempts)),
-        f"{len(each.binary)} of {len(result.scores)}",
+        f"{len(each.binary)} of {result.choosing}",
         _number(each.harm),
         amount(each.predicted, result.unit),
         delivered,

@@ -59,7 +59,7 @@ def next_step(result: SearchResult) -> str:
     answers, origin = result.answers, result.origin
     if answers is not None and origin is not None and answers.differs and answers.lost > answers.gained:
         return f"to try next: longer fine-tuning, such as --epochs {max(2 * origin.epochs, 8)}"
-    if not any(row.role == "random" for row in result.rows):
+    if result.is_binary and not any(row.role == "random" for row in result.rows):
         return "to try next: --compare 5, which says whether this choice of layers is better than chance"
     if not result.front:
         return "to try next: --front 6, which says what other budgets would cost"
@@ -67,7 +67,7 @@ def next_step(result: SearchResult) -> str:
 
 
 def _gained(result: SearchResult) -> str:
-    count = f"With {len(result.row.binary)} of {len(result.scores)} eligible layers binary, the network is"
+    count = f"With {len(result.row.binary)} of {result.choosing} eligible layers {result.fewer_bits}, the network is"
     smaller = f"{_times(result.float_row.size_bytes / result.row.size_bytes)} smaller"
     if not result.float_row.measured_ms or not result.measured_ms:
         return f"{count} {smaller}"

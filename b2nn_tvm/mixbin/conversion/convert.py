@@ -1,4 +1,4 @@
-"""Chosen convolutions of a network become binary, and the activations in front of them keep the sign.
+"""Chosen layers of a network become binary or quantized, and activations in front of binary ones keep the sign.
 
     relu -> conv                    becomes   binrelu -> binary conv
     x -> act -> conv -> + x         becomes   x -> binary conv -> + x          (the sign is in the convolution)
@@ -14,11 +14,13 @@ from functools import partial
 
 from torch import fx, nn
 
+from b2nn_tvm.costs.eligibility import reason_against
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.conversion.rewire import feed_binary, undo_in_place
 from b2nn_tvm.mixbin.modules import activations, binarizers
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
+from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedLayer, quantized
 from b2nn_tvm.mixbin.network.activation_nodes import activations_before, drops_sign, is_activation, is_passing
 from b2nn_tvm.mixbin.network.capture import capture, remember_shape, remembered_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, target_name
@@ -29,10 +31,12 @@ from b2nn_tvm.mixbin.network.layers import (
     layer_nodes,
     layer_of,
     own_form,
+    unquantizable,
     unsupported,
 )
+from b2nn_tvm.mixbin.tracing.own_convolutions import OwnConvolution
 from b2nn_tvm.mixbin.tracing.prepare import prepared
-from b2nn_tvm.plan import Plan, Precision
+from b2nn_tvm.plan import QUANTIZED, Plan, Precision
 
 
 def convert(
@@ -47,7 +51,9 @@ def convert(
 ) -> nn.Module:
     """A copy of ``model`` in which the chosen convolutions are BinaryConv2d or BinaryConv1d, under the same names.
 
-    ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so.
+    ``choice`` is a plan or the names of the layers to make fully binary; layers that are binary already stay so. Layers
+    that the plan makes int8, W1A2 or W2A2 become QuantizedLayer, whose inputs stay float until a calibration; nothing
+    in front of them changes.
     ``binarizer`` is the binary form of the weights (see binarizers), also in layers whose weights alone become binary.
     A state dict of ``model`` loads into the copy as long as neither thresholds nor activations with parameters were
     added.
@@ -80,11 +86,14 @@ def convert(
     to_do = [
         (name, precision)
         for name, precision in precisions.items()
-        if precision != Precision.FLOAT and not isinstance(layer_of(nodes[name], graph_module), BinaryConv2d)
+        if precision != Precision.FLOAT and isinstance(layer_of(nodes[name], graph_module), Convolution | nn.Linear)
     ]
     chosen = {nodes[name] for name, precision in to_do if precision == Precision.BINARY}
     result = _keep_signs(result, graph_module, chosen, activation)
     for name, precision in to_do:
+        if precision in QUANTIZED:
+            _replace(result, name, _quantized(result.get_submodule(name), precision, own_form(nodes[name])))
+            continue
         conv, form = _float_convolution(result, name), own_form(nodes[name])
         make = partial((BinaryConv1d if isinstance(conv, nn.Conv1d) else BinaryConv2d).from_conv, conv)
         if form is not None:
@@ -111,20 +120,41 @@ def _check(precisions: dict[str, Precision], nodes: dict[str, fx.Node], graph_mo
         raise InputError(f"the network has no layer {', '.join(unknown)}; its eligible layers are {eligible}")
     for name, precision in precisions.items():
         module = layer_of(nodes[name], graph_module)
-        if isinstance(module, BinaryConv2d):
-            now = Precision.BINARY if module.input_binary else Precision.WEIGHT_BINARY
+        if isinstance(module, BinaryConv2d | QuantizedLayer):
+            now = _precision_of(module)
             if precision != now:
                 raise InputError(
                     f"layer {name} is {now} already and cannot become {precision}; convert the float network"
                 )
         elif precision == Precision.BINARY and name in reasons:
             raise InputError(f"layer {name} cannot be binary ({reasons[name]}); the eligible layers are {eligible}")
+        elif precision in QUANTIZED:
+            reason = reason_against(reasons.get(name, ""), precision)
+            if not reason and isinstance(module, Convolution):
+                reason = unquantizable(nodes[name], module)
+            if reason:
+                raise InputError(f"layer {name} cannot be {precision} ({reason})")
         elif precision != Precision.WEIGHT_BINARY:
             continue
         elif isinstance(module, nn.Linear):
             raise InputError(f"layer {name} is a linear layer; only convolutions can have binary weights")
         elif reason := unsupported(nodes[name], module):
             raise InputError(f"layer {name} cannot have binary weights: {reason}")
+
+
+def _precision_of(module: BinaryConv2d | QuantizedLayer) -> Precision:
+    if isinstance(module, QuantizedLayer):
+        return module.precision
+    return Precision.BINARY if module.input_binary else Precision.WEIGHT_BINARY
+
+
+def _quantized(module: nn.Module, precision: Precision, form: OwnConvolution | None) -> QuantizedLayer:
+    """The quantized form of a layer that ``_check`` has allowed."""
+    if form is not None and isinstance(module, nn.Conv2d):
+        return quantized(form.plain(module), precision, padding=form.padding)
+    if not isinstance(module, Convolution | nn.Linear):
+        raise TypeError(f"expected a float layer, but it is {module}")
+    return quantized(module, precision)
 
 
 def _keep_signs(

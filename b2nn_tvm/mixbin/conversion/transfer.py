@@ -27,9 +27,9 @@ def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
     wanted = {name: precision for name, precision in plan.layers.items() if precision != Precision.FLOAT}
     missing = [name for name in wanted if name not in known]
     barred = [
-        f"{name} ({known[name].reason})"
+        f"{name} as {precision} ({reason})"
         for name, precision in wanted.items()
-        if precision == Precision.BINARY and name in known and not known[name].eligible
+        if precision != Precision.WEIGHT_BINARY and name in known and (reason := known[name].against(precision))
     ]
     differing = [
         f"{name} ({difference})"
@@ -43,7 +43,7 @@ def transfer(plan: Plan, layers: LayerTable, *, model: str = "") -> Plan:
         f"{words} {', '.join(names)}"
         for words, names in (
             ("the network has no", missing),
-            ("it cannot be binary:", barred),
+            ("these cannot have their precision:", barred),
             ("these are other convolutions than in the plan:", differing),
             ("the plan says nothing of", unnamed),
         )

@@ -178,11 +178,9 @@ def pair(sizes: Sequence[int]) -> tuple[int, int]:
 
 def unsupported(conv: nn.Conv2d | nn.Conv1d) -> str:
     """The reason why ``conv`` has no binary form, or an empty string."""
-    if obstacle := group_obstacle(conv.groups, conv.in_channels):
-        return obstacle
     if conv.padding_mode != "zeros":
         return f"padding mode {conv.padding_mode!r}"
-    return ""
+    return group_obstacle(conv.groups, conv.in_channels)
 
 
 def explicit_padding(conv: nn.Conv2d | nn.Conv1d) -> tuple[int, int, int, int]:

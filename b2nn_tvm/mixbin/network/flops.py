@@ -3,7 +3,7 @@
 A convolution or linear layer costs its multiply-accumulates (a convolution's bias one more per output element), a
 binary convolution 1/64 of them, batch norm 2 per element, an activation or pooling 1 per input element; all else is
 free, adaptive pooling and additions too. A module that is called several times counts once. The 1/64 is the paper's
-64-bit word, not a measurement.
+64-bit word, not a measurement; costs/precisions.py continues it to layers of more bits.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from torch import fx, nn
 from torch.nn import functional as F
 
+from b2nn_tvm.costs.precisions import counted_flops
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedConv2d, QuantizedLayer, QuantizedLinear
 from b2nn_tvm.mixbin.network.activation_nodes import MAX_POOLINGS, is_activation
 from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of
@@ -71,6 +73,9 @@ def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterabl
         is_binary = name in chosen or (isinstance(module, BinaryConv2d) and module.input_binary)
         kind = type(module).__name__ if module is not None else name
         cost = binary_cost if is_binary and binary_cost is not None else float_cost
+        if isinstance(module, QuantizedLayer):
+            bias = 0 if module.bias is None else _elements(last_calls[name])
+            cost = counted_flops(float_cost - bias, module.precision) + bias
         rows.append(LayerFlops(name, kind, cost, float_cost, binary_cost))
     return tuple(rows)
 
@@ -78,14 +83,14 @@ def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterabl
 def _cost(node: fx.Node, graph_module: fx.GraphModule) -> tuple[int, int | None]:
     """Float and binary cost of one call."""
     module = module_of(node, graph_module)
-    if isinstance(module, (nn.Conv1d, nn.Conv2d, BinaryConv2d)):
+    if isinstance(module, (nn.Conv1d, nn.Conv2d, BinaryConv2d, QuantizedConv2d)):
         macs = _elements(node) * module.weight[0].numel()
         bias = 0 if module.bias is None else _elements(node)
         return macs + bias, -(-macs // BINARY_SAVING) + bias
     if isinstance(module, nn.modules.conv._ConvNd):
         grid = input_of(node) if module.transposed else node
         return _elements(grid) * module.weight[0].numel() + (0 if module.bias is None else _elements(node)), None
-    if isinstance(module, nn.Linear):
+    if isinstance(module, (nn.Linear, QuantizedLinear)):
         return _elements(node) * module.in_features, None
     if node.op == "call_function" and node.target in MATRIX_FUNCTIONS:
         return _elements(node) * math.prod(tensor_shape(input_of(node, index=1))[1:]), None

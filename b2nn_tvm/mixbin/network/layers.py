@@ -13,11 +13,12 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from b2nn_tvm.costs import eligibility
-from b2nn_tvm.costs.eligibility import Operation, Role, group_obstacle
+from b2nn_tvm.costs.eligibility import ONE_CHANNEL, Operation, Role, group_obstacle, reason_against
 from b2nn_tvm.errors import InputError, UnsupportedError
-from b2nn_tvm.mixbin.modules import binary_conv
+from b2nn_tvm.mixbin.modules import binary_conv, quantized_layer
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d, pair
 from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
+from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedConv1d, QuantizedConv2d, QuantizedLayer, QuantizedLinear
 from b2nn_tvm.mixbin.network.activation_nodes import activations_before, is_activation
 from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
@@ -28,7 +29,10 @@ from b2nn_tvm.mixbin.tracing.record import Caller
 from b2nn_tvm.workload import ConvWorkload
 
 Convolution = nn.Conv1d | nn.Conv2d
-Layer = Convolution | nn.Linear | BinaryConv2d
+Layer = Convolution | nn.Linear | BinaryConv2d | QuantizedLayer
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, BinaryConv2d, QuantizedConv2d)
+_LINEARS = (nn.Linear, QuantizedLinear)
 
 _ADDS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
@@ -38,9 +42,9 @@ class LayerInfo:
     """One convolution or linear layer.
 
     ``name`` is the qualified module name, ``kind`` the module's type, ``reason`` says why a layer is not
-    ``eligible``, and ``activation`` names the module (or function) whose output feeds the layer, "" where there is
-    none. A linear layer's workload is that of a 1x1 convolution over its rows, and that of a 1-D convolution is over
-    images of one row.
+    ``eligible``, that is, may not be binary (``against`` is about the other precisions), and ``activation`` names the
+    module (or function) whose output feeds the layer, "" where there is none. A linear layer's workload is that of a
+    1x1 convolution over its rows, and that of a 1-D convolution is over images of one row.
     """
 
     name: str
@@ -49,6 +53,10 @@ class LayerInfo:
     eligible: bool
     reason: str
     activation: str
+
+    def against(self, precision: str) -> str:
+        """The reason why the layer may not have this precision, or an empty string."""
+        return reason_against(self.reason or ("" if self.eligible else "not eligible"), precision)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,11 @@ class LayerTable:
     @property
     def eligible(self) -> list[str]:
         """Names of the layers that may become binary."""
-        return [row.name for row in self.rows if row.eligible]
+        return self.eligible_for("binary")
+
+    def eligible_for(self, precision: str) -> list[str]:
+        """Names of the layers that may have this precision."""
+        return [row.name for row in self.rows if not row.against(precision)]
 
     def __iter__(self) -> Iterator[LayerInfo]:
         return iter(self.rows)
@@ -155,8 +167,9 @@ def _operations(graph_module: fx.GraphModule) -> list[Operation]:
         inputs = tuple(source.name for source in node.all_input_nodes)
         module = module_of(node, graph_module)
         role, kernel, stride, obstacle = _role(node, graph_module), (0, 0), (1, 1), ""
-        if isinstance(module, Convolution | BinaryConv2d):
+        if isinstance(module, _CONVOLUTIONS):
             kernel, stride = pair(module.kernel_size), pair(module.stride)
+        if isinstance(module, Layer):
             obstacle = _obstacle(node, module, calls[node.target])
         found.append(Operation(node.name, inputs, role, kernel, stride, obstacle))
     return found
@@ -164,9 +177,9 @@ def _operations(graph_module: fx.GraphModule) -> list[Operation]:
 
 def _role(node: fx.Node, graph_module: fx.GraphModule) -> Role:
     module = module_of(node, graph_module)
-    if isinstance(module, Convolution | BinaryConv2d):
+    if isinstance(module, _CONVOLUTIONS):
         return Role.CONVOLUTION
-    if isinstance(module, nn.Linear):
+    if isinstance(module, _LINEARS):
         return Role.LINEAR
     if isinstance(module, nn.modules.conv._ConvNd) or (node.op == "call_function" and node.target in MATRIX_FUNCTIONS):
         return Role.WEIGHTED
@@ -177,19 +190,27 @@ def _role(node: fx.Node, graph_module: fx.GraphModule) -> Role:
     return Role.ACTIVATION if is_activation(node, graph_module) else Role.OTHER
 
 
-def _obstacle(node: fx.Node, module: Convolution | BinaryConv2d, calls: int) -> str:
+def _obstacle(node: fx.Node, module: Layer, calls: int) -> str:
     if isinstance(module, BinaryConv2d):
         return "already binary" if module.input_binary else "its weights are already binary"
-    if isinstance(module, nn.Conv1d) and module.in_channels == 1:
-        return "one input channel: a popcount adds channels"  # such as that of efficient channel attention
-    shared = "called more than once: its weights are shared" if calls > 1 else ""
-    return unsupported(node, module) or shared
+    if isinstance(module, QuantizedLayer):
+        return f"already {module.precision}"
+    if calls > 1:
+        return "called more than once: its weights are shared"
+    if isinstance(module, nn.Conv1d) and module.in_channels == 1 and module.padding_mode == "zeros":
+        return ONE_CHANNEL  # such as that of efficient channel attention
+    return unsupported(node, module) if isinstance(module, Convolution) else ""
 
 
 def unsupported(node: fx.Node, module: Convolution) -> str:
     """The reason why the convolution ``module``, called by ``node``, has no binary form, or an empty string."""
     form = own_form(node)
     return binary_conv.unsupported(module) if form is None else group_obstacle(form.groups, module.in_channels)
+
+
+def unquantizable(node: fx.Node, module: Convolution) -> str:
+    """The reason why the convolution ``module``, called by ``node``, has no quantized form, or an empty string."""
+    return quantized_layer.unsupported(module) if own_form(node) is None else ""
 
 
 def own_form(node: fx.Node) -> OwnConvolution | None:
@@ -222,9 +243,11 @@ def _label(activation: fx.Node) -> str:
 def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
     module = layer_of(node, graph_module)
     shape = tensor_shape(input_of(node))
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear | QuantizedLinear):
         return ConvWorkload(shape[0], module.in_features, math.prod(shape[1:-1]), 1, module.out_features, (1, 1))
-    one_row = isinstance(module, nn.Conv1d | BinaryConv1d)
+    if not isinstance(module, Convolution | BinaryConv2d | QuantizedConv2d):
+        raise TypeError(f"expected a convolution, not {module}")
+    one_row = isinstance(module, nn.Conv1d | BinaryConv1d | QuantizedConv1d)
     if len(shape) != (3 if one_row else 4):
         expected = "[N, C, W]" if one_row else "[N, C, H, W]"
         raise UnsupportedError(f"the input of convolution {node.target!r} has shape {shape}; expected {expected}")
@@ -246,7 +269,7 @@ def _workload(node: fx.Node, graph_module: fx.GraphModule) -> ConvWorkload:
         out_channels=module.out_channels,
         kernel=pair(module.kernel_size),
         stride=pair(module.stride),
-        padding=module.padding if isinstance(module, BinaryConv2d) else binary_conv.explicit_padding(module),
+        padding=binary_conv.explicit_padding(module) if isinstance(module, Convolution) else module.padding,
         dilation=pair(module.dilation),
         groups=module.groups,
     )

@@ -45,8 +45,8 @@ class Progression:
     def __post_init__(self) -> None:
         if isinstance(self.order, str) and self.order not in ORDERS:
             raise InputError(f"unknown order {self.order!r}; choose one of {', '.join(ORDERS)}, or give scores")
-        if self.precision == Precision.FLOAT:
-            raise InputError("layers become binary or weight-binary, not float, which they are already")
+        if self.precision not in (Precision.BINARY, Precision.WEIGHT_BINARY):
+            raise InputError(f"in a progression layers become binary or weight-binary, not {self.precision}")
         if self.epochs < 0:
             raise InputError(f"the number of epochs after each layer is at least 0, not {self.epochs}")
         if self.floor is not None and not 0 <= self.floor <= 1:

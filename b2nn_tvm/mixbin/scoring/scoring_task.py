@@ -9,20 +9,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypedDict, Unpack
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import Number
+from b2nn_tvm.costs.precisions import BITS
 from b2nn_tvm.data.bundle import Batches, DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
+from b2nn_tvm.mixbin.modules.binarizers import binarize
+from b2nn_tvm.mixbin.modules.weight_quantizer import WeightQuantizer
 from b2nn_tvm.mixbin.network.capture import capture
 from b2nn_tvm.mixbin.network.layers import layer_nodes, trace
 from b2nn_tvm.mixbin.scoring.partial_results import PartialResults
 from b2nn_tvm.mixbin.training.digests import batches_digest, model_digest
 from b2nn_tvm.mixbin.training.loss import Loss
-from b2nn_tvm.plan import Plan
+from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.progress import Progress, as_progress, silent
 
 
@@ -35,12 +39,15 @@ class ScoringOptions(TypedDict, total=False):
     cost: AdditiveCost | None
     limit: Number | None
     data: DataBundle | None
+    precision: Precision
     path: str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """The network whose ``layers`` (names of eligible convolutions) are to be scored; it is left as it is.
+    """The network whose ``layers`` are to be scored for becoming ``precision``; it is left as it is.
+
+    ``layers`` are names of layers that may have this precision.
 
     ``batches`` of (images, labels) are the same for every layer; ``loss`` maps (outputs, labels) to a batch's mean.
     ``conversion`` is the form of binary layers. ``cost`` and ``limit`` are the budget, ``data`` is the training data
@@ -57,6 +64,7 @@ class ScoringTask:
     cost: AdditiveCost | None = None
     limit: Number | None = None
     data: DataBundle | None = None
+    precision: Precision = Precision.BINARY
     path: str | os.PathLike[str] | None = None
     progress: Progress = silent
 
@@ -70,7 +78,7 @@ class ScoringTask:
         progress: Progress | None = None,
         **options: Unpack[ScoringOptions],
     ) -> ScoringTask:
-        """The task with ``layers`` (default: every eligible one); ``options`` are the other fields.
+        """The task with ``layers`` (default: every one that may have the precision); ``options`` are the other fields.
 
         Raises InputError where there are no batches or no layers.
         """
@@ -78,9 +86,12 @@ class ScoringTask:
             raise InputError(
                 "sensitivity needs a list with at least one batch (images, labels), the same for every layer"
             )
-        chosen = trace(model, batches[0][0].shape[1:]).eligible if layers is None else layers
+        precision = options.get("precision", Precision.BINARY)
+        if precision not in BITS:
+            raise InputError(f"layers are scored for becoming {', '.join(BITS)}, not {precision}")
+        chosen = trace(model, batches[0][0].shape[1:]).eligible_for(precision) if layers is None else layers
         if not chosen:
-            raise InputError(f"no layer of this {type(model).__name__} can be binarized; there is nothing to score")
+            raise InputError(f"no layer of this {type(model).__name__} can be {precision}; there is nothing to score")
         return cls(model, batches, tuple(chosen), progress=as_progress(progress), **options)
 
     @property
@@ -101,6 +112,19 @@ class ScoringTask:
         """A copy of the network (or of ``model``) in which the layers of ``choice``, possibly none, are binary."""
         return self.conversion.convert(self.model if model is None else model, choice, input_shape=self._shape)
 
+    def alone(self, name: str) -> nn.Module:
+        """A copy of the network in which this layer alone has the task's precision."""
+        return self.convert((name,) if self.precision == Precision.BINARY else Plan({name: self.precision}))
+
+    def quantized_weight(self, name: str) -> torch.Tensor:
+        """The weights of this layer in the task's precision before any training, detached."""
+        weight: torch.Tensor = self.model.get_parameter(f"{name}.weight").detach()
+        if self.precision == Precision.BINARY:
+            return binarize(weight, self.conversion.binarizer).dense
+        bits, _ = BITS[self.precision]
+        found: torch.Tensor = WeightQuantizer(bits, weight)(weight).detach()
+        return found
+
     def notes(self, digest: str) -> PartialResults:
         """Partial results beside ``path``, for methods whose layers are not finished one after the other."""
         return PartialResults(None if self.path is None else f"{self.path}.notes", digest)
@@ -108,6 +132,7 @@ class ScoringTask:
     def digest(self, *settings: object) -> str:
         """A hash of everything that the scores depend on; ``settings`` are the settings of the method."""
         loss = f"{self.loss.__module__}.{getattr(self.loss, '__qualname__', repr(self.loss))}"
-        words = [*settings, asdict(self.conversion), loss]
+        precision = [] if self.precision == Precision.BINARY else [str(self.precision)]
+        words = [*settings, asdict(self.conversion), loss, *precision]
         parts = [model_digest(self.model), batches_digest(self.batches), json.dumps(words)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()

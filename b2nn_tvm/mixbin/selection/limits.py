@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import Budget, Number
+from b2nn_tvm.costs.options import layer_of, precision_of
 from b2nn_tvm.errors import BudgetError, InputError
 
 Constraint = tuple[AdditiveCost, Budget | Number]
@@ -83,13 +84,15 @@ def none_keeps(limits: Sequence[Limit]) -> BudgetError:
 
 def _impossible(limit: Limit) -> str:
     cost = limit.cost
-    stuck = {name: value for name, value in cost.float_cost.items() if name not in cost.worthwhile}
+    gaining = {layer_of(option) for option in cost.worthwhile}
+    stuck = {name: value for name, value in cost.float_cost.items() if name not in gaining}
     heavy = sorted({**cost.fixed_parts, **stuck}.items(), key=lambda item: -item[1])[:3]
     named = ", ".join(f"{name} ({_amount(value, cost.unit)})" for name, value in heavy if value > 0)
     best, full = _amount(cost.minimum(), cost.unit), _amount(cost.full, cost.unit)
+    fewer = "binary" if {precision_of(option) for option in cost.names} == {"binary"} else "in fewer bits"
     percent = math.ceil(1e4 * cost.minimum() / cost.full) / 100
     return (
-        f"no choice costs at most {limit}: with every layer binary that gains by it the "
+        f"no choice costs at most {limit}: with every layer {fewer} that gains by it the "
         f"network still costs {best} ({percent:g} % of the float network's {full}), because of layers that stay float: "
         f"{named or 'all that are no eligible convolutions'}; allow at least {best}, or change the network"
     )

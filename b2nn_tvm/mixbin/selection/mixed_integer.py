@@ -1,6 +1,7 @@
 """Selection as a mixed integer program, solved by HiGHS through scipy, with pairwise and shared terms made linear.
 
 minimize sum harm_i x_i + sum term_ij z_ij,  x binary,
+sum of x_i over the options i of a layer <= 1,  for each layer of several options,
 sum saving_i x_i - sum shared_t y_t >= cost without any saving or shared term - limit,  for each limit,
 z_ij >= x_i + x_j - 1 where the term is positive,  z_ij <= x_i and z_ij <= x_j where it is negative,
 y_t >= x_i for each layer of a term that is paid for binary layers,  y_t >= 1 - x_i where float layers cause it,
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from b2nn_tvm.costs.footprint import TANGENTS, Footprint
+from b2nn_tvm.costs.options import layer_of
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.mixbin.selection.limits import Limit
 
@@ -46,10 +48,11 @@ def mixed_integer(
     """The best choice other than ``without``, and a bound that no other choice is below; None where no choice is left.
 
     The bound is the choice's harm, up to rounding, unless the time ran out. Where it ran out without any choice, the
-    ``known`` one is taken, or else all layers, with the bound that was reached. Raises BudgetError where these do not
-    keep the limits either.
+    ``known`` one is taken, or else all layers in their cheapest option, with the bound that was reached. Raises
+    BudgetError where these do not keep the limits either.
     """
     names = list(harms)
+    most = limits[0].cost.cheapest if _options_of_layers(names) else tuple(names)
     program = _Program(harms, pairwise)
     for limit in limits:
         program.keep(limit)
@@ -64,7 +67,7 @@ def mixed_integer(
             bound = bound if reached is None else max(bound, float(reached) / program.harm_scale)
         if found.x is None:
             # The time ran out, or what keeps the limits does so by less than the rounding of its sum.
-            for choice in (known, tuple(names)):
+            for choice in (known, most):
                 if choice is not None and choice not in without and all(limit.keeps(choice) for limit in limits):
                     return choice, bound
             if found.status == TIME_OUT:
@@ -84,6 +87,14 @@ def mixed_integer(
             margin = max(2 * margin, 1e-7)
 
 
+def _options_of_layers(names: Sequence[str]) -> list[list[int]]:
+    """The places of the options of each layer that has several."""
+    places: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        places.setdefault(layer_of(name), []).append(index)
+    return [options for options in places.values() if len(options) > 1]
+
+
 class _Program:
     """The variables x (one per layer), z (one per pair) and y (one per shared term of each limit), and their rows."""
 
@@ -100,6 +111,8 @@ class _Program:
             else:
                 self._at_least({z: -1.0, i: 1.0}, 0.0)
                 self._at_least({z: -1.0, j: 1.0}, 0.0)
+        for options in _options_of_layers(self._names):
+            self._at_least(dict.fromkeys(options, -1.0), -1.0)
         self.harm_scale = SCALE / max([abs(value) for value in self._harm if value], default=SCALE)
 
     def keep(self, limit: Limit) -> None:

@@ -24,7 +24,7 @@ SOLVERS = ("exact", "sort")
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen layers, in network order, and their cost.
+    """The chosen layers (or options of layers, see costs/options.py), in network order, and their cost.
 
     ``achieved`` and ``limit`` are in ``unit``, under the first budget; ``share`` is achieved over the float network's
     cost; ``harm`` is the sum of the chosen scores and of the terms of chosen pairs; ``kept`` are the layers never
@@ -67,7 +67,8 @@ def select(
 ) -> Selection:
     """Choose the layers to binarize so that the cost meets ``budget``, and each cost in ``also`` its own budget.
 
-    A budget that is a number is in its cost's unit.
+    A budget that is a number is in its cost's unit. Where layers may have more precisions, scores, costs and choices
+    are of options (costs/options.py), of which at most one is chosen for each layer (a multiple-choice knapsack).
 
     "exact" minimizes the sum of the scores, plus ``pairwise`` terms of layers chosen together, under cost <= budget. It
     is the default under the rule "strict". "sort" binarizes by ascending score and stops at the first choice that keeps
@@ -85,7 +86,7 @@ def select(
         refuse_impossible(limits)
     names = considered([limit.cost for limit in limits])
     ranked = sorted(names, key=lambda name: (scores[name], cost.names.index(name)))
-    prefix = _stop(ranked, limits, rule)
+    prefix = None if cost.has_alternatives else _stop(ranked, limits, rule)
     if solver == "exact":
         (found,) = solve({name: float(scores[name]) for name in names}, limits, pairwise or {}, known=prefix)
         chosen, bound = found.chosen, found.bound
@@ -199,6 +200,8 @@ def _check(
         )
     if also and rule != "strict":
         raise InputError(f"the rule {rule!r} is about one budget; several budgets need the rule 'strict'")
+    if solver == "sort" and cost.has_alternatives:
+        raise InputError("a sort ranks layers, and not precisions of one layer; more than two need the solver 'exact'")
     if solver == "sort" and pairwise:
         raise InputError("pairwise terms need the solver 'exact'; the sort ranks single layers")
     missing = [name for name in cost.names if name not in scores]

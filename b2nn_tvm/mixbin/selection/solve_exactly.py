@@ -1,6 +1,9 @@
 """Exact selection: minimize the sum of harms over the chosen layers, subject to cost(chosen) <= limit for each limit.
 
-Up to 20 layers, all subsets are enumerated. With more layers, dynamic programming solves a single cost in whole numbers
+The names to choose from are layers that become binary, or options of layers (costs/options.py), of which a choice has
+at most one for each layer: a multiple-choice knapsack.
+
+Up to 20 names, all subsets are enumerated. With more, dynamic programming solves a single cost in whole numbers
 without transitions, and mixed integer programming everything else. Every answer is checked with the costs' own
 arithmetic, and comes with a bound: no choice within the limits has less harm.
 """
@@ -14,6 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from b2nn_tvm.costs.options import layer_of
 from b2nn_tvm.mixbin.selection.limits import Limit, none_keeps
 from b2nn_tvm.mixbin.selection.mixed_integer import mixed_integer
 
@@ -83,7 +87,7 @@ def _enumerate(
     for index, name in enumerate(names):  # subset number = sum of 2^index over its members
         harm = np.concatenate([harm, harm + harms[name] + _subset_sums(terms[index, :index])])
     costs = [_subset_costs(names, limit) for limit in limits]
-    possible = np.ones(len(harm), dtype=bool)
+    possible = _one_per_layer(names)
     for cost, limit in zip(costs, limits, strict=True):
         tolerance = 1e-9 * max(1.0, float(limit.cost.full))  # of the sums in doubles; what is near is added up exactly
         possible &= cost <= float(limit.value) + tolerance
@@ -97,6 +101,20 @@ def _enumerate(
     if not found:
         raise none_keeps(limits)
     return tuple(found)
+
+
+def _one_per_layer(names: Sequence[str]) -> np.ndarray:
+    """Whether a subset has at most one option of each layer, in the order of subset numbers."""
+    numbers = np.arange(1 << len(names))
+    possible = np.ones(len(numbers), dtype=bool)
+    masks: dict[str, int] = {}
+    for index, name in enumerate(names):
+        masks[layer_of(name)] = masks.get(layer_of(name), 0) | 1 << index
+    for mask in masks.values():
+        if mask.bit_count() > 1:
+            chosen = numbers & mask
+            possible &= chosen & (chosen - 1) == 0
+    return possible
 
 
 def _best_first(subsets: np.ndarray, harm: np.ndarray, cost: np.ndarray) -> Iterator[int]:
@@ -142,10 +160,10 @@ def _subset_sums(values: np.ndarray) -> np.ndarray:
 
 def _whole_savings(harms: Mapping[str, float], limit: Limit) -> tuple[dict[str, int], int] | None:
     """Savings and the needed saving as small integers; None where a cost is a float, shared or lowered by a footprint,
-    or the table is too large.
+    where layers have several options, and where the table is too large.
     """
     cost = limit.cost
-    if cost.footprint is not None or any(shared.cost for shared in cost.transitions):
+    if cost.has_alternatives or cost.footprint is not None or any(shared.cost for shared in cost.transitions):
         return None
     exact = {name: cost.saving(name) for name in harms}
     if any(isinstance(value, float) for value in (*exact.values(), cost.full)):

@@ -2,6 +2,8 @@
 
 first order    score_j = |<g_j, d_j>|
 second order   score_j = <g_j, d_j> + <d_j, H_j d_j> / 2
+
+Q is the task's precision; what it does to the input of a layer does not count.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from typing import ClassVar
 import torch
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.modules.binarizers import binarize
 from b2nn_tvm.mixbin.scoring.curvature import Curvature
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
@@ -47,7 +48,7 @@ class AdaptiveMbq:
             if name in scores:
                 continue
             weight = curvature.weights[name]
-            change = binarize(weight, task.conversion.binarizer).dense - weight.detach()
+            change = task.quantized_weight(name) - weight.detach()
             slope = _dot(gradients[name], change)
             bend = _dot(change, curvature.products({name: change})[name]) / 2 if self.order == 2 else 0.0
             scores[name] = abs(slope) if self.order == 1 else slope + bend

@@ -2,7 +2,7 @@
 
 Tr(H_j), the trace of the Hessian of the loss in the n_j weights of layer j, is Hutchinson's estimate: the mean of <v, H
 v> over vectors v of random signs. One product with the joint Hessian serves all layers: the other layers' share of
-<v_j, (H v)_j> has the mean 0.
+<v_j, (H v)_j> has the mean 0. Q is the task's precision; what it does to the input of a layer does not count.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import ClassVar
 import torch
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.mixbin.modules.binarizers import binarize
 from b2nn_tvm.mixbin.scoring.curvature import Curvature
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
@@ -57,7 +56,7 @@ class HawqV2:
         task.progress(self.name, self.most_draws, self.most_draws)
         scores = {}
         for name, weight in curvature.weights.items():
-            lost = float((binarize(weight, task.conversion.binarizer).dense - weight.detach()).double().square().sum())
+            lost = float((task.quantized_weight(name) - weight.detach()).double().square().sum())
             scores[name] = sums[name] / draws / weight.numel() * lost
         return Sensitivity(self.name, scores, subject=digest)
 

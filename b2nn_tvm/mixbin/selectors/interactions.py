@@ -15,6 +15,7 @@ from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.scoring.shared_runs import SharedRuns
 from b2nn_tvm.mixbin.selectors.mixbin_loss import MixBinLoss
+from b2nn_tvm.plan import Precision
 from b2nn_tvm.progress import silent
 
 PHASE = "measure pairs of layers"
@@ -37,8 +38,11 @@ def measure_interactions(
     """The terms of ``pairs`` (default: all); with ``reach``, only of layers at most that many places apart.
 
     Batch norms are re-estimated for every pair. Partial results lie beside the task's path, and an interrupted
-    measurement goes on from them. Raises InputError for pairs of layers that are not the task's.
+    measurement goes on from them. Raises InputError for pairs of layers that are not the task's, and for a task of
+    another precision than binary.
     """
+    if task.precision != Precision.BINARY:
+        raise InputError(f"pairs are measured of binary layers, not of {task.precision} ones")
     names = task.in_order
     wanted = list(itertools.combinations(names, 2)) if pairs is None else [_sorted(pair, names) for pair in pairs]
     if reach is not None:

@@ -1,4 +1,5 @@
-"""Score layers one by one: each alone becomes binary in the trained float network, and the losses are compared.
+"""Score layers one by one: each alone becomes binary (or int8, W1A2, W2A2) in the trained float network, and the losses
+are compared.
 
 Nothing is trained. Delta_j = L(only j binary) - L(float) is positive where binarizing harms. MixBin (algorithm 1)
 prints kappa_j = -Delta_j and "sort kappa ascending, take the first k", which would take the most harmful layers; here
@@ -7,19 +8,23 @@ the least harmful go first, and kappa is never exposed, so that the order cannot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from b2nn_tvm.mixbin.modules.clipping import Histogram
+from b2nn_tvm.mixbin.modules.quantized_layer import quantized_layers
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.scoring.shared_runs import SharedRuns, Variant
+from b2nn_tvm.mixbin.training.calibrate import CALIBRATION, input_histograms
+from b2nn_tvm.plan import QUANTIZED
 
-# Maps (delta, the re-estimated network with one binary layer, the name of this layer) to the layer's score.
+# Maps (delta, the re-estimated network with one layer converted, the name of this layer) to the layer's score.
 Scoring = Callable[[float, Variant, str], float]
 
 
 def one_by_one(task: ScoringTask, *, method: str, scoring: Scoring) -> Sensitivity:
-    """Score each layer of ``task`` by the loss with this layer alone binary.
+    """Score each layer of ``task`` by the loss with this layer alone in the task's precision.
 
     Batch norm statistics are re-estimated on the batches after binarizing, and for the float reference too, so that
     Delta comes from the binarization alone. The part of the network in front of a layer is computed once for all
@@ -32,9 +37,13 @@ def one_by_one(task: ScoringTask, *, method: str, scoring: Scoring) -> Sensitivi
         runs = SharedRuns(task.convert(()), task.batches)
         reference = runs.loss(task.loss) if found.reference_loss is None else found.reference_loss
         found = replace(found, reference_loss=reference)
+        inputs = _inputs(task, runs, missing)
         for name in missing:
             task.progress(method, len(found.scores), len(names))
-            variant = runs.reestimated(task.convert((name,)))
+            student = task.alone(name)
+            for each, layer in quantized_layers(student).items():
+                layer.input_quantizer.calibrate(inputs[each], CALIBRATION)
+            variant = runs.reestimated(student)
             delta = variant.loss(task.loss) - reference
             score = scoring(delta, variant, name)
             found = replace(found, scores={**found.scores, name: score}, deltas={**found.deltas, name: delta})
@@ -43,3 +52,11 @@ def one_by_one(task: ScoringTask, *, method: str, scoring: Scoring) -> Sensitivi
     task.progress(method, len(names), len(names))
     scores, deltas = ({name: values[name] for name in task.layers} for values in (found.scores, found.deltas))
     return replace(found, scores=scores, deltas=deltas)
+
+
+def _inputs(task: ScoringTask, runs: SharedRuns, names: Sequence[str]) -> Mapping[str, Histogram]:
+    """What the layers read in the float network, which is what each of them reads where it alone is quantized."""
+    if task.precision not in QUANTIZED:
+        return {}
+    layers = {name: runs.reference.get_submodule(name) for name in names}
+    return input_histograms(runs.reference, layers, task.batches)

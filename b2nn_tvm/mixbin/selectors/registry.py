@@ -23,6 +23,7 @@ from b2nn_tvm.mixbin.selectors.pseudo_random import PseudoRandom
 from b2nn_tvm.mixbin.selectors.random_order import RandomOrder
 from b2nn_tvm.mixbin.selectors.rear import Rear
 from b2nn_tvm.mixbin.selectors.selector import Selector
+from b2nn_tvm.plan import Precision
 from b2nn_tvm.progress import Progress
 
 _SELECTORS: tuple[Callable[[], Selector], ...] = (
@@ -59,6 +60,10 @@ ORDERS = frozenset(
 )
 
 
+# The methods that score a layer's becoming int8, W1A2 or W2A2 as well as its becoming binary.
+KNOW_PRECISIONS = frozenset({"mixbin-loss", "mixbin-grad", "mbq-first-order", "mbq-second-order", "hawq-v2"})
+
+
 def names() -> tuple[str, ...]:
     """The names of all methods."""
     return tuple(_REGISTRY)
@@ -69,6 +74,16 @@ def get(method: str) -> Selector:
     if method not in _REGISTRY:
         raise InputError(f"unknown method {method!r}; choose one of {', '.join(_REGISTRY)}")
     return _REGISTRY[method]
+
+
+def refuse_precisions(method: str, *precisions: str) -> None:
+    """Raise InputError where the method of this name does not know one of these precisions."""
+    other = [each for each in precisions if each not in ("float", "binary")]
+    if other and method not in KNOW_PRECISIONS:
+        raise InputError(
+            f"the method {method} tells binary from float alone, and not {', '.join(other)}; the methods that know more"
+            f" precisions are {', '.join(name for name in _REGISTRY if name in KNOW_PRECISIONS)}"
+        )
 
 
 def score(
@@ -82,11 +97,12 @@ def score(
 ) -> Sensitivity:
     """One score per layer (default: every eligible one) by ``method``, a name or a selector with options of its own.
 
-    ``options`` are the fields of ScoringTask: seed, cost and limit, data, path and others. With a path the scores are
-    saved there. The phase of ``progress`` is the method's name. Raises InputError for an unknown method, and the errors
-    of the methods.
+    ``options`` are the fields of ScoringTask: precision, seed, cost and limit, data, path and others. With a path the
+    scores are saved there. The phase of ``progress`` is the method's name. Raises InputError for an unknown method, for
+    a precision that the method does not know, and the errors of the methods.
     """
     selector = get(method) if isinstance(method, str) else method
+    refuse_precisions(selector.name, options.get("precision", Precision.BINARY))
     task = ScoringTask.of(model, batches, layers=layers, progress=progress, **options)
     found = selector.score(task)
     if task.path is not None:

@@ -16,6 +16,7 @@ from torch import nn
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedLayer
 from b2nn_tvm.mixbin.network.capture import batched, capture
 from b2nn_tvm.mixbin.network.layers import last_layers
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import Norm
@@ -102,8 +103,8 @@ class _Graph:
 def _graph(model: nn.Module, input_shape: Sequence[int]) -> _Graph:
     import torch_pruning
 
-    if any(isinstance(module, BinaryConv2d) for module in model.modules()):
-        raise InputError("channels are removed from float networks; this one has binary layers")
+    if any(isinstance(module, (BinaryConv2d, QuantizedLayer)) for module in model.modules()):
+        raise InputError("channels are removed from float networks; this one has binary or quantized layers")
     result = copy.deepcopy(model)
     outputs = [result.get_submodule(name) for name in last_layers(capture(result, input_shape))]
     modes = {module: module.training for module in result.modules()}

@@ -6,8 +6,9 @@ from torch import nn
 
 from b2nn_tvm.mixbin.modules.activations import BinReLU, LeakyClip, RPReLU, SignFollows
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedLayer
 
-_OURS = (BinaryConv2d, BinReLU, LeakyClip, RPReLU, SignFollows)
+_OURS = (BinaryConv2d, BinReLU, LeakyClip, QuantizedLayer, RPReLU, SignFollows)
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _BEHAVIOUR = ("forward", "_conv_forward", "__call__", "_check_input_dim")
 

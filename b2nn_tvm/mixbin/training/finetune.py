@@ -14,6 +14,7 @@ from torch import nn
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
+from b2nn_tvm.mixbin.modules.quantized_layer import STEP, refuse_uncalibrated
 from b2nn_tvm.mixbin.training.distill import distill_from
 from b2nn_tvm.mixbin.training.finish import StageProgress, finish_training
 from b2nn_tvm.mixbin.training.fit_stage import fit
@@ -46,13 +47,15 @@ def finetune(
     """Train ``student`` in place for ``epochs`` in all, then re-estimate its batch norms; 0 epochs only measure it.
 
     ``first_stage`` is the share of the epochs with float weights; a single epoch goes to the second stage, and a
-    student without binary layers has one stage only. ``distillation`` in 0..1 weighs the teacher's outputs, softened by
+    student without binary layers has one stage only. Quantized layers are quantized in all stages, and their steps have
+    no weight decay; they come calibrated. ``distillation`` in 0..1 weighs the teacher's outputs, softened by
     ``temperature``, against the labels. All else, including reproducibility and resuming, is as in ``train``. Raises
     InputError as ``train`` does.
     """
     if not 0 <= first_stage < 1:
         raise InputError(f"the first stage takes a share of the epochs from 0 to below 1, not {first_stage}")
     progress = as_progress(progress)
+    refuse_uncalibrated(student)
     if epochs == 0:
         return TrainResult(evaluate(student, data.val_loader()), ())
     home = device_of(teacher)
@@ -60,10 +63,11 @@ def finetune(
         objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation, loss=loss)
     binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
     latent = frozenset(f"{name}.weight" for name in binary)
+    steps = frozenset(name for name, _ in student.named_parameters() if name.endswith(STEP))
     history: tuple[EpochRecord, ...] = ()
     for stage, length in (_stages(epochs, first_stage) if binary else {"float": epochs}).items():
         weights_too = stage == "binary-weights"
-        recipe = Recipe(stage, length, lr, weight_decay, batch, seed, latent if weights_too else frozenset())
+        recipe = Recipe(stage, length, lr, weight_decay, batch, seed, steps | (latent if weights_too else frozenset()))
         told = StageProgress(progress, "fine-tune", first=len(history), total=epochs)
         for module in binary.values():
             module.weight_binary = weights_too

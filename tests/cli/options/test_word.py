@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from b2nn_tvm.cli.options.word import Network, Target, Word, check_budgets, check_data, check_words
+from b2nn_tvm.cli.options.word import Network, Precisions, Target, Word, check_budgets, check_data, check_words
 from b2nn_tvm.targets import target
 from b2nn_tvm.words.choices import CLASSIFIERS, METHODS
 from tests.support.paths import ROOT
@@ -86,3 +86,9 @@ def test_completion_works_as_documented(program: str, words: str, found: str) ->
         check=False,
     )
     assert f"plain,{found}" in done.stdout.splitlines(), done
+
+
+def test_precisions_are_bits_or_words() -> None:
+    assert Precisions().convert("8,1,32", None, None) == ("binary", "int8", "float")
+    with pytest.raises(click.BadParameter, match="unknown precision '4'"):
+        Precisions().convert("1,4,32", None, None)

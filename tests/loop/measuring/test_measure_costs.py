@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 import b2nn_tvm
+from b2nn_tvm.costs.options import precision_of, precisions_of
+from b2nn_tvm.costs.table import CostRow
 from b2nn_tvm.loop.measuring import measure_costs
-from b2nn_tvm.loop.measuring.measure_costs import exact_cost, measure_cost, refit
+from b2nn_tvm.loop.measuring.measure_costs import exact_cost, measure_cost, refit, unprofitable_layers
+from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from tests.support.loop.small_job import BINARY_MS, FLOAT_MS, NAMES, REST_MS, Device, made_up_cost, small_job
 
 
@@ -67,3 +70,31 @@ def test_a_mixture_corrects_the_sum_of_layers(tmp_path: Path) -> None:
     off = lambda measured: abs(float(measured.fitted.cost.total(half)) / true - 1)
     assert off(better) < 0.5 * off(plain) and better.fitted.networks == 3
     assert better.fitted.prior_error == pytest.approx((1 - 1 / 1.3) / 3, rel=1e-6)
+
+
+def test_each_precision_is_measured_in_a_network_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of layers come from the networks in which all layers that may have a precision have it."""
+    job = small_job(tmp_path, masks=4, seed=2, precisions="1,8,32")
+    costs = {"float": FLOAT_MS, "int8": 0.3, "binary": BINARY_MS}
+    asked: list[tuple[str, ...]] = []
+
+    def time_of(choice: tuple[str, ...]) -> NetworkTime:
+        asked.append(choice)
+        words = dict.fromkeys(job.choosing, "float") | precisions_of(choice)
+        row = lambda name, word: CostRow(name, job.workloads[name], word, costs[word], 9, 0.01, "native", "made up", 1)
+        rows = tuple(row(name, word) for name, word in words.items())
+        return NetworkTime(choice, REST_MS + sum(each.ms for each in rows), 0.01, 9, 1000, "made up", "none", rows)
+
+    monkeypatch.setattr(
+        measure_costs, "measure_networks", lambda _job, choices, **_: [time_of(tuple(each)) for each in choices]
+    )
+    measured = measure_cost(job)
+    int8 = tuple(f"{name}@int8" for name in job.choosing)
+    assert asked[:3] == asked[-3:] == [(), NAMES, int8] and measured.ends == 3
+    assert all(len(precisions_of(mixture)) == len(mixture) for mixture in asked[3:-3])
+    assert {precision_of(each) for mixture in asked[3:-3] for each in mixture} == {"binary", "int8"}
+    assert measured.binary_ms == pytest.approx(REST_MS + len(int8) * 0.3)  # faster than four binary layers alone
+    cost = measured.fitted.cost
+    mixed = (f"{job.choosing[0]}@int8", *NAMES)
+    assert cost.total(mixed) == pytest.approx(time_of(mixed).ms, rel=0.02) and not cost.transitions
+    assert unprofitable_layers(measured) == ()

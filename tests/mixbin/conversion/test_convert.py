@@ -13,6 +13,7 @@ from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.activations import BinReLU, RPReLU, SignFollows
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.modules.binary_conv1d import BinaryConv1d
+from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedConv2d, QuantizedLinear
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.plan import Plan, Precision
 
@@ -268,3 +269,41 @@ def test_an_untraceable_model_is_refused():
         convert(Branching(), [])
     with pytest.raises(UnsupportedError, match="Branching cannot be traced: .* decides by the values of the image"):
         convert(Branching(), [], input_shape=(3, 8, 8))
+
+
+def test_quantized_layers_stand_in_the_place_of_float_ones_and_change_nothing_in_front():
+    model = nn.Sequential(conv(3, 4), nn.ReLU(), conv(4, 4), nn.ReLU(), conv(4, 4), nn.Flatten(), nn.Linear(256, 2))
+    plan = Plan({"0": "int8", "2": "binary", "4": "w1a2", "6": "int8"})
+    mixed = convert(model.eval(), plan, input_shape=(3, 8, 8))
+    assert [type(mixed[index]) for index in (0, 2, 4, 6)] == [
+        QuantizedConv2d,
+        BinaryConv2d,
+        QuantizedConv2d,
+        QuantizedLinear,
+    ]
+    assert [type(mixed[index]) for index in (1, 3)] == [BinReLU, nn.ReLU]
+    assert not mixed.load_state_dict(model.state_dict(), strict=False).unexpected_keys
+    assert type(convert(mixed, plan)[4]) is QuantizedConv2d  # what has its precision already stays
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ({"0": "w2a2"}, r"layer 0 cannot be w2a2 \(first convolution\)"),
+        ({"2": "w1a2"}, r"layer 2 cannot be w1a2 \(grouped convolution with fewer"),
+        ({"5": "w1a2"}, r"layer 5 cannot be w1a2 \(classifier\)"),
+        ({"3": "int8"}, r"layer 3 cannot be int8 \(padding mode 'circular'\)"),
+    ],
+)
+def test_layers_that_may_not_be_quantized_are_refused(plan, message):
+    circular = nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")
+    layers = [conv(3, 4), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=2), circular, nn.Flatten(), nn.Linear(144, 2)]
+    with pytest.raises(InputError, match=message):
+        convert(nn.Sequential(*layers).eval(), Plan(plan), input_shape=(3, 8, 8))
+
+
+def test_a_quantized_layer_does_not_become_another():
+    model = nn.Sequential(conv(3, 4), nn.ReLU(), conv(4, 4), nn.BatchNorm2d(4)).eval()
+    mixed = convert(model, Plan({"2": "int8"}), input_shape=(3, 8, 8))
+    with pytest.raises(InputError, match="layer 2 is int8 already and cannot become binary"):
+        convert(mixed, ["2"])

@@ -75,7 +75,7 @@ def test_missing_barred_and_unnamed_layers_are_named() -> None:
         match=r"has no stage1\.0\.conv1, stage2\.0\.conv1, stage3\.2\.conv2; the plan says nothing of layer1\.0\.conv1",
     ):
         transfer(plan_of(layers(), BINARY), other)
-    with pytest.raises(InputError, match=r"cannot be binary: conv1 \(first convolution\)"):
+    with pytest.raises(InputError, match=r"cannot have their precision: conv1 as binary \(first convolution\)"):
         transfer(plan_of(layers(), ["conv1"]), layers())
 
 

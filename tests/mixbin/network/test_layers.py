@@ -10,8 +10,10 @@ from torch.nn import functional as F
 from b2nn_tvm import models
 from b2nn_tvm.costs.eligibility import NARROW_GROUPS
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.plan import Plan
 from b2nn_tvm.workload import ConvWorkload
 
 
@@ -284,3 +286,30 @@ def test_tracing_leaves_the_model_as_it_was():
     trace(model, (2, 3, 32, 32))
     assert all(module.training for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_each_precision_has_layers_of_its_own():
+    hidden = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    grouped = nn.Conv2d(8, 8, 3, groups=8)
+    reflected = nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect", groups=8)
+    table = trace(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), grouped, reflected, *hidden), (3, 12, 12))
+    assert table.eligible == table.eligible_for("binary") == ["1"]
+    assert table.eligible_for("int8") == ["0", "1", "2", "6", "8"]
+    assert table.eligible_for("w1a2") == table.eligible_for("w2a2") == ["1", "6"]
+    assert table["2"].against("w2a2") == "depthwise convolution"
+
+
+def test_quantized_layers_are_layers_of_the_same_shape():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding="same"), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
+    before, after = (trace(each, (3, 6, 6)) for each in (model, convert(model, Plan({"0": "int8", "3": "int8"}))))
+    assert [row.workload for row in after] == [row.workload for row in before]
+    assert [(row.kind, row.reason) for row in after] == [
+        ("QuantizedConv2d", "already int8"),
+        ("QuantizedLinear", "already int8"),
+    ]
+
+
+def test_a_linear_layer_that_is_called_twice_has_one_precision_only():
+    linear = nn.Linear(8, 8)
+    table = trace(nn.Sequential(nn.Flatten(), linear, nn.ReLU(), linear), (2, 2, 2))
+    assert table.eligible_for("int8") == []

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import parse_budget
+from b2nn_tvm.costs.options import layer_of, option
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import BudgetError, InputError
-from b2nn_tvm.mixbin.selection.select import pareto, select
+from b2nn_tvm.mixbin.selection import solve_exactly
+from b2nn_tvm.mixbin.selection.limits import considered
+from b2nn_tvm.mixbin.selection.select import pareto, runners_up, select
 from tests.support.mixbin.selections import (
     SEEDS,
     brute_force,
@@ -223,3 +228,65 @@ def test_no_choice_dominates_a_point_of_the_front(seed, kind):
         assert min(cheaper, default=math.inf) > point.harm + 1e-12
         assert min(as_cheap) > point.harm - 1e-12
     assert all(late.achieved > early.achieved and late.harm < early.harm for early, late in itertools.pairwise(front))
+
+
+def multiple_choice(layers: int, seed: int) -> tuple[dict[str, float], AdditiveCost]:
+    """Layers of up to three options with random harms, some below zero, and random costs."""
+    draw = random.Random(seed)
+    names = [f"layer{index}" for index in range(layers)]
+    options = [option(name, word) for name in names for word in ("binary", "w1a2", "int8") if draw.random() < 0.9]
+    float_cost = {name: draw.randint(20, 99) for name in names if name in set(map(layer_of, options))}
+    cost = AdditiveCost("bytes", 7, float_cost, {each: draw.randint(1, 60) for each in options})
+    return {each: draw.uniform(-0.1, 1.0) for each in options}, cost
+
+
+def all_choices(cost: AdditiveCost):
+    """Every way to give each layer one of its options or none."""
+    per_layer = [[None, *(each for each in cost.names if layer_of(each) == layer)] for layer in cost.float_cost]
+    for chosen in itertools.product(*per_layer):
+        yield tuple(each for each in chosen if each)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("solver", ["enumeration", "mixed integer program"])
+def test_several_options_of_a_layer_are_a_multiple_choice_knapsack(seed, solver, monkeypatch):
+    """Equal to trying all choices; budgets in both units are kept, with a certificate."""
+    if solver != "enumeration":
+        monkeypatch.setattr(solve_exactly, "ENUMERATED_LAYERS", 0)
+    scores, cost = multiple_choice(5, seed)
+    other = replace(cost, unit="flops", fixed=0, binary_cost={each: 70 - c for each, c in cost.binary_cost.items()})
+    budget = (cost.full + cost.minimum()) / 2
+    for also in ((), ((other, other.full * 0.9),)):
+        kept = [(cost, budget), *also]
+        worthwhile = set(considered([each for each, _ in kept]))
+        ways = [
+            choice
+            for choice in all_choices(cost)
+            if set(choice) <= worthwhile and all(each.total(choice) <= limit for each, limit in kept)
+        ]
+        ways.sort(key=lambda choice: sum(scores[each] for each in choice))
+        if not ways:
+            with pytest.raises(BudgetError):
+                select(scores, cost, budget, also=also)
+            continue
+        found = select(scores, cost, budget, also=also)
+        assert found.harm == pytest.approx(sum(scores[each] for each in ways[0]))
+        assert found.achieved == cost.total(found.binary) <= budget
+        assert found.certificate.gap == pytest.approx(0, abs=1e-6) and found.solver == "exact"
+        best = runners_up(scores, cost, budget, also=also, count=3)
+        assert [one.harm for one in best] == pytest.approx([sum(scores[each] for each in way) for way in ways[:3]])
+
+
+def test_the_front_of_several_options_is_efficient():
+    scores, cost = multiple_choice(6, 11)
+    front = pareto({name: abs(value) for name, value in scores.items()}, cost, points=8)
+    assert len(front) > 3 and front[-1].harm == 0 and front[0].achieved == cost.minimum()
+    assert all(left.achieved < right.achieved and left.harm > right.harm for left, right in itertools.pairwise(front))
+
+
+def test_a_sort_does_not_know_several_options():
+    scores, cost = multiple_choice(3, 2)
+    with pytest.raises(InputError, match="more than two need the solver 'exact'"):
+        select(scores, cost, cost.full, solver="sort")
+    with pytest.raises(BudgetError, match="with every layer in fewer bits that gains by it"):
+        select(scores, cost, cost.minimum() - 1)

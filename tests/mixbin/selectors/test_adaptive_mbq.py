@@ -6,6 +6,7 @@ import pytest
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binarizers import binarize
+from b2nn_tvm.mixbin.modules.weight_quantizer import WeightQuantizer
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.selectors.adaptive_mbq import AdaptiveMbq
 from tests.support.mixbin.explicit_hessian import LAYERS, part
@@ -28,3 +29,12 @@ def test_adaptive_mbq_is_the_taylor_expansion(tiny, tiny_batches, derivatives, o
 def test_options_out_of_range_are_refused():
     with pytest.raises(InputError, match="order 1 or 2, not 3"):
         AdaptiveMbq(3)
+
+
+def test_every_precision_changes_the_weights_in_its_own_way(tiny, tiny_batches, derivatives):
+    gradient, _ = derivatives
+    found = methods.score("mbq-first-order", tiny, tiny_batches, layers=LAYERS, precision="w2a2").scores
+    for name in LAYERS:
+        weight = tiny.get_submodule(name).weight.detach()
+        change = (WeightQuantizer(2, weight)(weight) - weight).flatten()
+        assert found[name] == pytest.approx(abs(float(gradient[part(name)] @ change)), rel=1e-6)

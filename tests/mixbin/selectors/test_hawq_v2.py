@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules.binarizers import binarize
+from b2nn_tvm.mixbin.modules.weight_quantizer import WeightQuantizer
 from b2nn_tvm.mixbin.scoring.curvature import Curvature
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.selectors.hawq_v2 import HawqV2, trace_parts
@@ -76,3 +77,19 @@ def test_curvature_tells_more_than_the_size_of_what_is_lost(model, batches, trut
     assert rank(HawqV2(most_draws=8)) < 0.3
     assert rank(HawqV2(most_draws=8)) < rank("bnas-raw")
     assert rank("mbq-second-order") < 0.5
+
+
+@pytest.mark.parametrize("precision", ["int8", "w1a2", "w2a2"])
+def test_every_precision_is_weighed_by_what_it_changes(tiny, tiny_batches, precision):
+    binary, other = (
+        methods.score(HawqV2(most_draws=3), tiny, tiny_batches, layers=LAYERS, precision=word).scores
+        for word in ("binary", precision)
+    )
+    for name in LAYERS:
+        weight = tiny.get_submodule(name).weight.detach()
+        bits = {"int8": 8, "w1a2": 1, "w2a2": 2}[precision]
+        change, most = (
+            float((form.detach() - weight).square().sum())
+            for form in (WeightQuantizer(bits, weight)(weight), binarize(weight).dense)
+        )
+        assert other[name] == pytest.approx(binary[name] * change / most)

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringTask
 from b2nn_tvm.mixbin.selection.select import runners_up, select
 from b2nn_tvm.mixbin.selectors.interactions import measure_interactions
@@ -68,3 +69,8 @@ def test_the_true_best_mixture_is_among_the_runners_up(interactions, cost, truth
     affordable = [s for n in range(11) for s in itertools.combinations(NAMES, n) if cost.total(s) <= limit]
     assert [one.harm for one in found] == sorted(one.harm for one in found)
     assert min(truth[one.binary] for one in found) == min(map(truth.__getitem__, affordable))
+
+
+def test_pairs_are_of_binary_layers(model, batches):
+    with pytest.raises(InputError, match="pairs are measured of binary layers, not of int8 ones"):
+        measure_interactions(ScoringTask.of(model, batches, layers=NAMES[:2], precision="int8"))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 
 import pytest
 import torch
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion import options as conversion
+from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.training.calibrate import calibrate
+from b2nn_tvm.mixbin.training.loss import mean_loss
+from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
+from b2nn_tvm.plan import Plan
 from tests.support.mixbin.three_layers import NAMES
 
 
@@ -83,3 +89,25 @@ def test_a_loss_that_is_not_finite_is_refused(small, small_batches):
         broken.fc.bias[0] = float("inf")
     with pytest.raises(InputError, match="not finite"):
         methods.score("mixbin-loss", broken, small_batches)
+
+
+@pytest.mark.parametrize("precision", ["int8", "w1a2", "w2a2"])
+def test_every_precision_has_a_delta_of_its_own(small, small_batches, tmp_path, precision):
+    """That of the network in which the layer alone is quantized, calibrated on the float network with its batch norms
+    re-estimated.
+    """
+    found = methods.score("mixbin-loss", small, small_batches, precision=precision, path=tmp_path / "scores.json")
+    assert list(found.scores) == (["stem", *NAMES, "fc"] if precision == "int8" else NAMES)
+    student = convert(small, Plan({"conv2": precision}), input_shape=(2, 6, 6))
+    calibrate(reestimate(student, small_batches), small_batches)
+    expected = mean_loss(reestimate(student, small_batches), small_batches)
+    assert found.deltas["conv2"] == pytest.approx(expected - found.reference_loss, abs=1e-5)
+    assert found.deltas != methods.score("mixbin-loss", small, small_batches).deltas
+    by_gradient = methods.score("mixbin-grad", small, small_batches, precision=precision)
+    assert all(math.isfinite(score) and score > 0 for score in by_gradient.scores.values())
+
+
+def test_eight_bits_harm_less_than_one(small, small_batches):
+    score = lambda word: methods.score("mixbin-loss", small, small_batches, layers=NAMES, precision=word).scores
+    binary, int8 = score("binary"), score("int8")
+    assert sum(map(abs, int8.values())) < 0.2 * sum(map(abs, binary.values()))

@@ -43,3 +43,13 @@ def test_scores_end_up_on_disk_and_a_bar_shows_the_way(model, batches, tmp_path,
     assert "mixbin-loss" in capsys.readouterr().err
     with pytest.raises(InputError, match=r"no layer blocks.77.conv; its layers are stem, blocks.0.conv"):
         methods.score("front", model, batches, layers=["blocks.77.conv"])
+
+
+def test_most_methods_know_two_precisions(model, batches):
+    assert set(methods.names()) > methods.KNOW_PRECISIONS
+    for name in set(methods.names()) - methods.KNOW_PRECISIONS:
+        with pytest.raises(InputError, match=f"method {name} tells binary from float alone, and not int8; .* hawq-v2"):
+            methods.score(name, model, batches, precision="int8")
+    methods.refuse_precisions("front", "float", "binary")
+    with pytest.raises(InputError, match="scored for becoming binary, int8, w1a2, w2a2, not float"):
+        methods.score("mixbin-loss", model, batches, precision="float")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,11 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.training import finetune as finetuning
+from b2nn_tvm.mixbin.training.calibrate import calibrate
 from b2nn_tvm.mixbin.training.finetune import finetune
 from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.loss import evaluate
+from b2nn_tvm.plan import Plan
 from tests.support.mixbin.training import StopAfter, network, same, stop_after
 
 
@@ -92,3 +95,27 @@ def test_a_gpu_trains_in_mixed_precision_and_gives_the_network_back(data, teache
 def test_a_first_stage_that_leaves_no_second_is_refused(data, teacher):
     with pytest.raises(InputError, match="first stage"):
         finetune(network(), teacher, data, epochs=1, first_stage=1.0)
+
+
+@pytest.fixture(scope="module")
+def quantized(data, teacher):
+    plan = Plan({"0": "int8", "3": "w2a2", "6": "w1a2"})
+    return calibrate(convert(teacher, plan, input_shape=data.input_shape), data.calibration(images=64, seed=0))
+
+
+def test_quantized_layers_are_trained_and_resumed(data, teacher, quantized, tmp_path):
+    run = lambda student, **options: finetune(student, teacher, data, epochs=2, batch=32, **options)
+    whole, broken, resumed = (copy.deepcopy(quantized) for _ in range(3))
+    expected = run(whole)
+    with pytest.raises(StopAfter):
+        run(broken, workdir=tmp_path, progress=stop_after(15))
+    assert run(resumed, workdir=tmp_path) == expected and same(whole, resumed)
+    for name in ("0.input_quantizer.log2_step", "3.weight_quantizer.log2_step", "6.weight"):
+        assert not torch.equal(whole.get_parameter(name), quantized.get_parameter(name))
+    assert expected.accuracy > evaluate(quantized, data.val)
+
+
+def test_inputs_without_a_scale_are_not_trained(data, teacher):
+    student = convert(teacher, Plan({"3": "w2a2"}), input_shape=data.input_shape)
+    with pytest.raises(InputError, match="the inputs of 3 have no scale yet"):
+        finetune(student, teacher, data, epochs=1)
