@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from b2nn_tvm.cli.options.word import Target
+from b2nn_tvm.cli.options.word import Precisions, Target
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets import target as targets
@@ -27,6 +27,8 @@ SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "runtime" / "README.md"])
 RUNTIME = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+# What stands for the placeholder of an option of these types.
+WORDS = {click.Choice: lambda kind: kind.choices[0], Target: lambda _: targets.NATIVE, Precisions: lambda _: "1,32"}
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +122,8 @@ def _filled(command: click.Command, words: Sequence[str]) -> Iterator[str]:
     previous = ""
     for word in words:
         option = next((each for each in command.params if previous in _spellings(each)), None)
-        if option is not None and word in (option.metavar, SAMPLE) and isinstance(option.type, click.Choice | Target):
-            word = option.type.choices[0] if isinstance(option.type, click.Choice) else targets.NATIVE
+        if option is not None and word in (option.metavar, SAMPLE) and isinstance(option.type, tuple(WORDS)):
+            word = next(find(option.type) for kind, find in WORDS.items() if isinstance(option.type, kind))
         typed = option is not None and not isinstance(option.type, click.types.StringParamType)
         yield SAMPLE if typed and word == option.metavar else word
         previous = word

@@ -206,6 +206,7 @@ def test_the_marked_layer_follows_the_format(tmp_path):
         "dilations": [1, 2],
         "pad_value": -1.0,
         "channels": 9,
+        "group": 1,
     }
     values = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
     weight, scale, threshold = (values[name] for name in node.input[1:])
@@ -317,7 +318,7 @@ def unfinished():
     [
         (nn.Conv2d(3, 4, 3), {"form": "packed"}, InputError, "no ONNX form 'packed'; choose one of function, plain"),
         (nn.Conv2d(4, 4, 3), {}, InputError, r"Conv2d does not accept an input of shape \(1, 3, 8, 8\)"),
-        (nn.Conv2d(3, 4, 3), {"input_shape": (8, 8)}, InputError, "an input shape is"),
+        (nn.Conv2d(3, 4, 3), {"input_shape": (8,)}, InputError, "an input shape is"),
         (nn.Conv2d(3, 4, 3), {"input_shape": None}, InputError, "an input shape is .* not None"),
         (nn.Conv2d(3, 4, 3, device="meta"), {}, InputError, "the weights 'weight' have no values"),
         (nn.Conv2d, {}, InputError, r"expected a network, but got the class Conv2d; make one, such as Conv2d\(\)"),

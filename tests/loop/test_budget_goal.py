@@ -27,7 +27,11 @@ TIMES = SimpleNamespace(float_ms=3.5, binary_ms=0.75, fitted=FittedCost(COST, 0,
 @pytest.fixture(scope="module")
 def job() -> SimpleNamespace:
     model = models.cresnet20(classes=100)
-    return SimpleNamespace(model=model, layers=trace(model, (3, 32, 32)), data=SimpleNamespace(input_shape=(3, 32, 32)))
+    layers = trace(model, (3, 32, 32))
+    options = tuple(layer.name for layer in layers if layer.eligible)
+    return SimpleNamespace(
+        model=model, layers=layers, options=options, data=SimpleNamespace(input_shape=(3, 32, 32)), is_binary=True
+    )
 
 
 def test_half_way_is_of_measured_times(job) -> None:

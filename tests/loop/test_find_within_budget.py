@@ -71,7 +71,15 @@ def layers() -> list:
 def job() -> SimpleNamespace:
     settings = SearchSettings()
     return SimpleNamespace(
-        name="net", settings=settings, layers=layers(), eligible=NAMES, transitions=(), progress=silent
+        name="net",
+        settings=settings,
+        layers=layers(),
+        eligible=NAMES,
+        options=NAMES,
+        choosing=NAMES,
+        is_binary=True,
+        transitions=(),
+        progress=silent,
     )
 
 

@@ -228,11 +228,11 @@ SIGN = Network(
 
 @pytest.mark.parametrize("sign_zero", [None, "+1", "-1"])
 def test_sign_is_verified_as_it_was_compiled(tmp_path, sign_zero):
-    """Behind a ReLU half the inputs of the sign are exactly 0."""
+    """Behind a ReLU half the inputs of the sign are exactly 0, a value of its own where Sign is taken as it is."""
     artifact, path = compiled(SIGN, tmp_path, sign_zero=sign_zero)
     with artifact:
         assert [row.precision for row in artifact.layers if row.op == "conv2d"] == [
-            "weight-binary" if sign_zero is None else "binary"
+            "w1a2" if sign_zero is None else "binary"
         ]
         assert verify_artifact(artifact, path, sign_zero=sign_zero).largest_difference <= TOLERANCE
         for other in {None, "+1", "-1"} - {sign_zero}:

@@ -76,7 +76,7 @@ def test_a_quantized_network_with_a_binary_layer(tmp_path):
     with compile_model(path, output=tmp_path / "library", verify=False) as artifact:
         rows = {row.name: row.precision for row in artifact.layers if row.op == "conv2d"}
         got = artifact.run({"input": x})["output"]
-    assert rows == {"stem": "float", "middle": "binary", "head": "float"}
+    assert rows == {"stem": "int8", "middle": "binary", "head": "float"}
     np.testing.assert_allclose(got, onnxruntime_output(path, x), rtol=1e-4, atol=1e-3)
 
 

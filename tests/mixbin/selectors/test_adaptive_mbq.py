@@ -36,5 +36,5 @@ def test_every_precision_changes_the_weights_in_its_own_way(tiny, tiny_batches, 
     found = methods.score("mbq-first-order", tiny, tiny_batches, layers=LAYERS, precision="w2a2").scores
     for name in LAYERS:
         weight = tiny.get_submodule(name).weight.detach()
-        change = (WeightQuantizer(2, weight)(weight) - weight).flatten()
+        change = (WeightQuantizer(2, weight)(weight) - weight).flatten().detach()
         assert found[name] == pytest.approx(abs(float(gradient[part(name)] @ change)), rel=1e-6)

@@ -94,5 +94,5 @@ def test_what_cannot_be_slimmed_is_refused():
         slim(model, (3, 16, 16), parse_budget("3ms"))
     with pytest.raises(InputError, match="no channel of this Sequential may go"):
         slim(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)), (3, 8, 8), parse_budget("50%flops"))
-    with pytest.raises(InputError, match="this one has binary layers"):
+    with pytest.raises(InputError, match="this one has binary or quantized layers"):
         slim(convert(model, ["stage1.0.conv1"]), (3, 16, 16), parse_budget("50%flops"))
