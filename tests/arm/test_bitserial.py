@@ -10,18 +10,15 @@ pytestmark = pytest.mark.emulated
 
 CPUS = {"arm": ("cortex-a53", "cortex-a72", "cortex-a76"), "armv7": ("cortex-a7",)}
 SEEDS = range(11, 13)
+COUNT = 6
 
 
-@pytest.mark.parametrize(
-    ("target", "seed", "count"),
-    [
-        ("arm", 160, 1),
-        *(pytest.param(target, seed, 6, marks=pytest.mark.sweep) for target in CPUS for seed in SEEDS),
-    ],
-)
-def test_equals_the_reference(run_emulated, tmp_path, target, seed, count):
-    cases = drawn_cases(seed, count)
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("target", CPUS)
+def test_equals_the_reference(run_emulated, tmp_path, target, seed):
+    cases = drawn_cases(seed, COUNT)
     compile_model(save(tmp_path, bitserial_model(cases)), target=target, output=tmp_path / "net", verify=False).close()
-    for cpu in CPUS[target][: None if count > 1 else 1]:
+    for cpu in CPUS[target]:
         results = run_emulated(tmp_path / "net", {f"x{i}": case.x for i, case in enumerate(cases)}, cpu=cpu)
         assert_exact(cases, results)

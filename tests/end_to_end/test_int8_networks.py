@@ -28,9 +28,9 @@ def onnxruntime_output(path, x):
     return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
-@pytest.mark.in_turn("isa")
+@pytest.mark.sweep
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("build", [residual, pytest.param(mobile, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("build", [residual, mobile])
 def test_a_network_of_codes_gives_those_of_onnxruntime(tmp_path, build, isa):
     if get(isa).missing:
         pytest.skip(f"{isa} needs {', '.join(get(isa).missing)}")

@@ -46,7 +46,7 @@ class BuildTask:
     def run(self, progress: Progress) -> dict[str, Any]:
         """Convert, export and compile; returns the library's size.
 
-        Raises UnsupportedError where the compiler leaves a binary layer float, and the errors of the compiler.
+        Raises UnsupportedError where the compiler leaves a chosen layer float, and the errors of the compiler.
         """
         network = convert_choice(self.model, self.binary, self.conversion, lambda: self.images)
         model = export_onnx(
@@ -59,7 +59,7 @@ class BuildTask:
             verify=False,
             input_format=self.input_format,
         )
-        _check_binary(artifact, self.binary)
+        _check_precisions(artifact, self.binary)
         return {"size_bytes": artifact.size_bytes}
 
 
@@ -69,7 +69,7 @@ FEW = 8  # images give scales that are good enough to measure times by
 def build_network(job: Job, binary: Iterable[str]) -> Artifact:
     """The library of the network with the ``binary`` layers (or options of layers), from disk if it was built before.
 
-    Raises UnsupportedError where the compiler leaves a binary layer float, and the errors of the compiler.
+    Raises UnsupportedError where the compiler leaves a chosen layer float, and the errors of the compiler.
     """
     chosen = in_order(job, binary)
     phase = phase_of(job, chosen)
@@ -117,9 +117,11 @@ def label_of(job: Job, binary: Collection[str]) -> str:
     return f"{len(binary)}-of-{len(job.choosing)}-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
 
 
-def _check_binary(artifact: Artifact, chosen: tuple[str, ...]) -> None:
+def _check_precisions(artifact: Artifact, chosen: tuple[str, ...]) -> None:
+    """Weights that happen to have fewer values than their precision allows are computed in fewer bits."""
     rows = {row.name: row for row in artifact.layers}
     for name, precision in precisions_of(chosen).items():
-        if precision == "binary" and (name not in rows or rows[name].precision != "binary"):
+        found = rows[name].precision if name in rows else "float"
+        if found != precision if precision == "binary" else found in ("float", "weight-binary"):
             reason = rows[name].reason if name in rows else "no such layer in the compiled network"
-            raise UnsupportedError(f"layer {name} was to be binary, but the compiler left it float: {reason}")
+            raise UnsupportedError(f"layer {name} was to be {precision}, but the compiler left it {found}: {reason}")
