@@ -47,7 +47,7 @@ def network() -> nn.Module:
     "options",
     [
         {"activation": "rprelu", "learned_threshold": True},
-        {"binarizer": "distribution-aware", "pad_value": -1},
+        pytest.param({"binarizer": "distribution-aware", "pad_value": -1}, marks=pytest.mark.sweep),
     ],
 )
 def test_a_network_over_sound(options, tmp_path):
