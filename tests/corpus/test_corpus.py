@@ -29,6 +29,7 @@ BITS = {
     "1w2a": "w1a2",
     "2w2a": "w2a2",
     "thresholds_3": "w1a2",
+    "dense_ternary": "w2a1",
     "fake_quantize_16": "w1a4",
 }
 # The layers that stay float: a part of the file's name, and a pattern of the reason.

@@ -9,17 +9,11 @@ from tests.support.networks.bitserial_networks import QUANTIZERS, assert_exact, 
 from tests.support.networks.onnx_models import save
 
 COUNT = 10
-SEEDS = range(1, 5)
+SEEDS = range(1, 7)
 
 
-@pytest.mark.in_turn("isa", turn=1)
-@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
-@pytest.mark.parametrize(
-    ("seed", "count"), [(160, 1), *(pytest.param(seed, COUNT, marks=pytest.mark.sweep) for seed in SEEDS)]
-)
-def test_equals_the_reference(seed, count, isa, tmp_path):
-    missing = get(isa).missing
-    if missing:
+def assert_compiled_cases_are_exact(isa, seed, count, tmp_path):
+    if missing := get(isa).missing:
         pytest.skip(f"{isa} needs {', '.join(missing)}")
     cases = drawn_cases(seed, count)
     path = save(tmp_path, bitserial_model(cases))
@@ -28,6 +22,19 @@ def test_equals_the_reference(seed, count, isa, tmp_path):
         results = artifact.run({f"x{i}": case.x for i, case in enumerate(cases)})
     assert found == [case.precision for case in cases]
     assert_exact(cases, results)
+
+
+@pytest.mark.in_turn("isa", turn=1)
+@pytest.mark.parametrize("isa", INSTRUCTION_SETS)
+def test_equals_the_reference(isa, tmp_path):
+    assert_compiled_cases_are_exact(isa, 160, 1, tmp_path)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("seed", SEEDS)
+def test_many_cases_equal_the_reference(seed, tmp_path):
+    """The instruction sets take turns over the seeds."""
+    assert_compiled_cases_are_exact(INSTRUCTION_SETS[seed % len(INSTRUCTION_SETS)], seed, COUNT, tmp_path)
 
 
 def test_the_cases_are_of_all_kinds():
