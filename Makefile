@@ -79,7 +79,7 @@ SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|exa
 test: board-tools ## run the tests (14 minutes on two cores); ARM tests only where there is an emulator
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not sweep" $(COVER)
 
-test-sweep: board-tools ## run the longest tests, and those of `make test` on more shapes, networks and boards (28 minutes on two cores)
+test-sweep: board-tools ## run the longest tests, and those of `make test` on more shapes, networks and boards (40 minutes on two cores)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m sweep $(COVER) $(if $(COVERAGE),--cov-append,) $(SWEEP_TESTS)
 
 hooks: setup ## let git run the quick checks before each commit
