@@ -26,6 +26,7 @@ from b2nn_tvm import data
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.errors import BudgetError, DeviceError, InputError, TargetError
 from b2nn_tvm.loop import delivery
+from b2nn_tvm.loop.results.report_lines import lines
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.preprocess.block import block_of
@@ -270,7 +271,10 @@ def test_plan_and_reports_say_which_quantile_the_budget_is_about(observed) -> No
     assert (report["budget"], report["quantile"], report["limit"]) == (plan.budget, 0.9, 1000)
     assert report["achieved"] == report["time"]["p90_ms"] == observed.time.p90_ms
     page = (observed.folder / "report.html").read_text()
-    assert "Time at p90" in page
+    told = f"budget 1000 ms at p90: achieved {observed.time.p90_ms:.4g} ms (kept"
+    assert any(line.startswith(told) for line in lines(observed))
+    shown = rf'<div class="name">Time at p90</div><div class="value[^"]*">{observed.time.p90_ms:.4g} ms</div>'
+    assert re.search(rf'{shown}\s*<div class="remark kept">of 1000 ms ', page)
     assert ">observed p90 ms</th>" in page and f">{observed.time.p90_ms:.4f}</td>" in page
 
 

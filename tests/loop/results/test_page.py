@@ -96,6 +96,8 @@ def test_observed_times_are_said_to_be(result: SearchResult) -> None:
     text = page(replace(result, quantile=0.9, budget="2.5ms@p90", limit=2.5, front=(point, replace(point, ms=3.0))))
     assert "within 2.5ms@p90" in text and ">nan<" not in text
     assert "milliseconds at p90" in text and "bars are 95 % intervals" not in text
+    shown = r'<div class="name">Time at p90</div><div class="value[^"]*">[\d.]+ ms</div>'
+    assert re.search(rf'{shown}\s*<div class="remark kept">of 2.5 ms ', text)
 
 
 def test_a_result_without_harm_or_answers_has_a_page(result: SearchResult) -> None:
