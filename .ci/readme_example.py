@@ -17,11 +17,24 @@ LIMIT_S = 600
 ROOT = Path(__file__).parent.parent.resolve()
 
 
-def main(wheel: Path) -> None:
+# What stands behind the example: it found what the README says.
+CHECKS = """
+assert result.achieved <= result.limit and result.plan.binary
+assert result.accuracy > 0.5, "the digits have ten classes, and two epochs tell most of them apart"
+assert outputs["output"].shape == (1, 10)
+"""
+
+
+def example() -> str:
+    """The README's Python."""
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    return code
+
+
+def main(wheel: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, begin, steps = Path(name), time.monotonic(), []
-        (folder / "example.py").write_text(code, encoding="utf-8")
+        (folder / "example.py").write_text(example() + CHECKS, encoding="utf-8")
         own = folder / "venv" / "bin" / "python"
         environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
         for what, command, variables in (

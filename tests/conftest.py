@@ -74,6 +74,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return scheduler(config, log)
 
 
+@pytest.fixture(scope="module")
+def short_measurements() -> Iterator[None]:
+    """Measurements end soon: nobody asks here whether a time is the true one."""
+    from tests.support.deploy.short_measurements import shorten
+
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch.setattr)
+        yield
+
+
 @pytest.fixture(scope="session")
 def ssh_server_programs(pytestconfig) -> Path:
     """Where the programs of an ssh server are. Skips the test where there are none; the reason says how to get them."""

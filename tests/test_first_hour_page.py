@@ -14,6 +14,7 @@ import pytest
 
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.errors import DeviceError
+from tests.support.deploy.short_measurements import IN_CHILDREN
 from tests.support.paths import ROOT
 
 pytestmark = [pytest.mark.sweep, pytest.mark.emulated, pytest.mark.timeout(900)]
@@ -27,7 +28,7 @@ def typed(line: str, folder: Path) -> str:
     first, rest = line.split(" ", 1)
     if first.startswith("b2nn-"):
         line = f"{shlex.quote(sys.executable)} -m b2nn_tvm.cli.{first.removeprefix('b2nn-')} {rest}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **IN_CHILDREN}
     done = subprocess.run(["sh", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     return done.stdout

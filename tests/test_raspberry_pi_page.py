@@ -27,6 +27,7 @@ from b2nn_tvm.errors import DeviceError
 from tests.support.boards.board_process import free_port
 from tests.support.boards.lifetime import die_with_parent
 from tests.support.boards.ssh_server import SshServer
+from tests.support.deploy.short_measurements import IN_CHILDREN
 from tests.support.paths import ROOT
 
 # What the commands do is tested elsewhere; that the page is right is a sweep over them.
@@ -66,7 +67,7 @@ class Desk:
         self.environment = {
             **os.environ,
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
+            **IN_CHILDREN,
             "HOME": str(self.folder / "home"),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "ZIG_GLOBAL_CACHE_DIR": os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(Path.home() / ".cache" / "zig"),

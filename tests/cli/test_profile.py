@@ -19,6 +19,9 @@ from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from tests.support.boards.board_process import BoardProcess
 from tests.support.cli.commands import Run, assert_refused
 from tests.support.cli.graphs import save_graph
+from tests.support.deploy.short_measurements import IN_CHILDREN
+
+pytestmark = pytest.mark.usefixtures("short_measurements")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def library_of_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_prints_whole_and_layers(run: Run, library: Path) -> None:
-    done = run("profile", library, "--runs", "20")
+    done = run("profile", library, "--runs", "20", env=IN_CHILDREN)
     assert done.returncode == 0, done.stderr
     whole = next(line for line in done.stdout.splitlines() if line.startswith("whole network: "))
     assert all(word in whole for word in ("undisturbed", "95 % interval", "frames per second", "1 thread"))
@@ -102,7 +105,7 @@ def test_a_checked_library_needs_no_such_note(here: Run, small_onnx: Path, tmp_p
 
 
 def test_a_table_says_what_was_measured_on(run: Run, library: Path, ssh) -> None:
-    done = run("profile", library, "--runs", "5", "--device", "ssh://raspberrypi.local")
+    done = run("profile", library, "--runs", "5", "--device", "ssh://raspberrypi.local", env=IN_CHILDREN)
     assert done.returncode == 0, done.stderr
     assert (
         f"device: ssh://raspberrypi.local ({describe('', read_facts()).cpu}, {len(os.sched_getaffinity(0))} CPUs, Linux"
@@ -131,14 +134,14 @@ def test_a_run_that_is_interrupted_goes_on(run: Run, library: Path, tmp_path: Pa
         "BurstRecord.add = interrupt"
     )
     words = ("profile", library, "--runs", "50", "--precision", "50%", "--costs", "costs.json")
-    done = run(*words, before=before)
+    done = run(*words, before=before, env=IN_CHILDREN)
     assert done.returncode == 130 and "add --resume to go on from there" in done.stderr
     kept = CostTable.load(tmp_path / "costs.json").networks[0].runs
     (samples,) = (tmp_path / "costs.json.samples").iterdir()
     before_resume = samples.read_text()
     rows = [json.loads(line) for line in before_resume.splitlines()]
     assert kept > 0 and sum(row.get("network", -1) >= 0 for row in rows) == 3
-    done = run(*words, "--resume", "--json")
+    done = run(*words, "--resume", "--json", env=IN_CHILDREN)
     assert json.loads(done.stdout)["runs"] > kept and samples.read_text().startswith(before_resume)
 
 

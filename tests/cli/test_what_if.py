@@ -11,8 +11,11 @@ from b2nn_tvm import load
 from b2nn_tvm.costs.table import CostTable
 from b2nn_tvm.plan import Plan, Precision
 from tests.support.cli.commands import Run, assert_refused
+from tests.support.deploy.short_measurements import IN_CHILDREN
 from tests.support.networks.float_network import float_network
 from tests.support.networks.onnx_models import save
+
+pytestmark = pytest.mark.usefixtures("short_measurements")
 
 LATENCY = "note: for latency only: layers of a float network were made binary without training"
 
@@ -29,7 +32,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_prints_both_forms_and_the_front(run: Run, float_onnx: Path) -> None:
-    done = run("profile", float_onnx, "--what-if", before="sys.modules['torch'] = None")
+    done = run("profile", float_onnx, "--what-if", before="sys.modules['torch'] = None", env=IN_CHILDREN)
     assert done.returncode == 0, done.stderr
     lines = [line.strip() for line in done.stdout.splitlines()]
     row = next(line for line in lines if line.startswith("Conv_3 "))

@@ -33,6 +33,7 @@ from b2nn_tvm.preprocess.block import block_of
 from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
 from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
+from tests.support.deploy.short_measurements import IN_CHILDREN
 from tests.support.loop.small_search import FOUR_LAYERS, QUICK, few_digits, network, stamps
 from tests.support.processor_time import seconds_of_children
 
@@ -459,7 +460,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
 
 @pytest.mark.sweep  # the README has one like it, which `make test` runs
 def test_the_example_runs(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **IN_CHILDREN}
     command = [sys.executable, str(ROOT / "examples" / "own_network.py")]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,15 +3,17 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from tests.support.exactness.check import INSTRUCTION_SETS
 from tests.support.exactness.kinds import BITS, BOTH, OTHERS
-from tests.support.exactness.networks import PARTS, cells, cross_product, dense, large_sums, parts, rectangles
+from tests.support.exactness.networks import PARTS, cells, chosen_cells, cross_product, dense, large_sums, rectangles
 from tests.support.networks.binary_networks import CHANNELS, KERNELS, VARIANTS
 
 CELLS = [(one, kinds) for kernel in KERNELS for part in range(PARTS) for one, kinds in cells(kernel, part)]
 
 
+@pytest.mark.sweep
 def test_there_are_5000_cases():
     """A case is one compared output tensor of one compiled network."""
     networks = [cross_product(kernel, part, 0) for kernel in KERNELS for part in range(PARTS)]
@@ -35,9 +37,7 @@ def test_every_kind_of_output_meets_every_stride_dilation_and_padding():
 
 def test_so_it_does_without_the_sweep():
     """And every number of channels is there."""
-    first = [
-        cell for kernel in KERNELS for part in parts(kernel) if not part.marks for cell in cells(kernel, *part.values)
-    ]
+    first = [cell for kernel in KERNELS for cell in chosen_cells(kernel)]
     assert variants_of_kinds(first) == {group: set(VARIANTS) for group in ("bits", "both", "others")}
     assert set(turns_of_others(first)) == set(OTHERS)
     assert {one.workload.in_channels for one, _ in first} == set(CHANNELS)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.deploy.latency import interleave
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
@@ -42,12 +40,9 @@ LAYERS = (
 LABELS = (0, 0, 0, 1, 1, 1, 2, 2)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def short_watch() -> Iterator[None]:
-    """The float network's time is settled in a tenth of the time: nobody asks here whether it is the true one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interleave, "WATCH_MS", interleave.WATCH_MS / 10)
-        yield
+@pytest.fixture(autouse=True, scope="module")
+def _short(short_measurements: None) -> None:
+    """Nobody asks here whether a time is the true one."""
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ def test_networks_side_by_side_and_again_from_disk(few_digits: DataBundle, tmp_p
     assert all(torch.equal(trained[name].model(image), repeated[name].model(image)) for name in choices)
 
 
+@pytest.mark.sweep  # tests/loop/workers has errors of other work
 def test_an_error_of_a_process_arrives_as_what_it_was(few_digits: DataBundle, tmp_path: Path) -> None:
     broken = replace(few_digits, train=TensorImages(few_digits.train.images * float("nan"), few_digits.train.labels))
     with pytest.raises(InputError, match="loss became nan"):

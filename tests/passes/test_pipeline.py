@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tvm import relax, tirx
 
-from b2nn_tvm.relax_query import calls, op_name
+from b2nn_tvm.relax_query import calls
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants
 from tests.support.passes.chain import chain
 from tests.support.passes.kernel_functions import called, kernels
 
 TARGETS = pytest.mark.parametrize("target", ["x86-vpopcntdq", "x86", "arm"])
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_nothing_but_calls_of_functions_is_left(tmp_path, name):
-    """No operator of Relax, no sign, and every function has a body of loops."""
-    found = kernels(save(tmp_path, NETWORKS[name].build()))
-    for block in found.module["main"].body.blocks:
-        for binding in block.bindings:
-            if isinstance(binding.value, relax.Call):
-                assert op_name(binding.value) == "relax.call_tir"
-                assert isinstance(found.module[binding.value.args[0]], tirx.PrimFunc)
-            else:
-                assert isinstance(binding.value, relax.Tuple | relax.TupleGetItem | relax.Var)
 
 
 @TARGETS

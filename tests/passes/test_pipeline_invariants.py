@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import tvm
+from tvm import relax, tirx
 from tvm.relax import op
 
 from b2nn_tvm.export.export_onnx import export_onnx
@@ -25,6 +26,7 @@ from b2nn_tvm.passes.pipeline import (
     run,
     to_kernels,
 )
+from b2nn_tvm.relax_query import op_name
 from b2nn_tvm.schedules.schedule_module import schedule_module, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile_records import Records
 from b2nn_tvm.targets.target import get
@@ -52,9 +54,21 @@ def compiled(path, target, instruments) -> Kernels:
     imported = import_onnx(path)
     with tvm.transform.PassContext(instruments=instruments):
         kernels = to_kernels(imported, unit.layout, get(target).tvm_target())
+    assert_nothing_but_calls(kernels.module)
     scheduled = schedule_module(kernels.module, vector_unit=unit, records=Records(unit.name))
     with tvm.transform.PassContext(instruments=instruments):
         return Kernels(finish_scheduled(scheduled.module, kernels.context), kernels.context)
+
+
+def assert_nothing_but_calls(found: tvm.IRModule) -> None:
+    """No operator of Relax, no sign, and every function has a body of loops."""
+    for block in found["main"].body.blocks:
+        for binding in block.bindings:
+            if isinstance(binding.value, relax.Call):
+                assert op_name(binding.value) == "relax.call_tir"
+                assert isinstance(found[binding.value.args[0]], tirx.PrimFunc)
+            else:
+                assert isinstance(binding.value, relax.Tuple | relax.TupleGetItem | relax.Var)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -75,11 +89,12 @@ def test_so_does_bireal18(bireal_path):
     assert {"ClassifyConvs", "FoldAffine", "FusePack", "LowerBinaryConv2d", "LowerConv2d"} <= rules <= set(OURS)
 
 
-def test_tvm_times_every_pass_by_its_name(bireal_path):
+def test_tvm_times_every_pass_by_its_name(tmp_path):
+    path = save(tmp_path, NETWORKS["outputs between binary convolutions"].build())
     timing = tvm.ir.instrument.PassTimingInstrument()
     unit = vector_unit_named(get("x86").vector)
     with tvm.transform.PassContext(instruments=[timing]):
-        kernels = to_kernels(import_onnx(bireal_path), unit.layout, get("x86").tvm_target())
+        kernels = to_kernels(import_onnx(path), unit.layout, get("x86").tvm_target())
         scheduled = schedule_module(kernels.module, vector_unit=unit, records=Records(unit.name))
         finish_scheduled(scheduled.module, kernels.context)
         lines = [line.strip().partition(":")[0] for line in timing.render().splitlines()]

@@ -11,6 +11,8 @@ from b2nn_tvm.what_if.result import ACCURACY
 from tests.support.networks.float_network import float_network
 from tests.support.networks.onnx_models import model, save
 
+pytestmark = pytest.mark.usefixtures("short_measurements")
+
 
 @pytest.fixture(scope="module")
 def phases():

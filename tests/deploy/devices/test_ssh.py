@@ -28,6 +28,8 @@ from tests.support.boards import mounted_folder
 from tests.support.deploy.burst_checks import check_rows
 from tests.support.deploy.handmade import expected
 
+pytestmark = pytest.mark.usefixtures("short_measurements")
+
 ENDLESS = MeasurementSettings(runs=1_000_000, warmup=0)
 ENDLESS_BURSTS = BurstSettings(rounds=1_000_000, burst_ms=1)
 HANGS_S = 3  # a board on a machine that is busy with something else answers sooner

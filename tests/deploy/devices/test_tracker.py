@@ -25,6 +25,8 @@ from tests.support.deploy.handmade import expected
 
 pytest.importorskip("tornado", reason="TVM's tracker needs it; pip install 'b2nn-tvm[tracker]'")
 
+pytestmark = pytest.mark.usefixtures("short_measurements")
+
 
 @pytest.fixture(scope="module")
 def address():

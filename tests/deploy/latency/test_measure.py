@@ -13,6 +13,8 @@ from b2nn_tvm.deploy.latency.interleave import digest_of
 from b2nn_tvm.deploy.latency.measure import measure, summarize
 from b2nn_tvm.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("short_measurements")
+
 DEVICE = DeviceDescription("board", "Raspberry Pi 4", "Cortex-A72", "aarch64", 4, "performance", 1500, 4000, "Linux")
 
 

@@ -23,6 +23,8 @@ from b2nn_tvm.deploy.latency.profile import profile
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from tests.support.boards.ssh_server import SshServer
 
+pytestmark = pytest.mark.usefixtures("short_measurements")
+
 
 def journal(costs: Path) -> list[dict]:
     (file,) = costs.with_name("costs.json.samples").iterdir()

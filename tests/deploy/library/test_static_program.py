@@ -17,6 +17,8 @@ from b2nn_tvm.deploy.library.toolchain import Toolchain
 from b2nn_tvm.errors import ToolchainError
 from tests.support.deploy.handmade import expected
 
+pytestmark = pytest.mark.usefixtures("short_measurements")
+
 
 def test_the_program_alone_computes(static_net, net, tmp_path, x):
     assert is_static(static_net / RUNNER) and not is_static(net / RUNNER)

@@ -47,17 +47,17 @@ def test_sums_and_operands_fit_the_registers(name, kind):
 
 
 @pytest.mark.parametrize("kind", ["float", "binary", "winograd", "int8"])
-@pytest.mark.parametrize("shape", [(56, 56, 4), (28, 28, 8), (14, 14, 16), (7, 7, 32), (9, 11, 1), (1, 1, 63)])
 @pytest.mark.parametrize("name", UNITS)
-def test_there_is_always_a_default_tile_and_it_fits(name, shape, kind):
-    height, width, blocks = shape
-    found = vector_unit_named(name).candidates(kind, height, width, blocks)
-    assert Tile(1, 1, 1) in found
-    for tile in found:
-        assert (
-            tile.accumulators <= (getattr(vector_unit_named(name), kind) or vector_unit_named(name).float).accumulators
-        )
-        assert height % tile.rows == width % tile.columns == blocks % tile.blocks == 0
+def test_there_is_always_a_default_tile_and_it_fits(name, kind):
+    unit = vector_unit_named(name)
+    most = (getattr(unit, kind) or unit.float).accumulators
+    for shape in ((56, 56, 4), (28, 28, 8), (14, 14, 16), (7, 7, 32), (9, 11, 1), (1, 1, 63)):
+        height, width, blocks = shape
+        found = unit.candidates(kind, height, width, blocks)
+        assert Tile(1, 1, 1) in found, shape
+        for tile in found:
+            assert tile.accumulators <= most, (shape, tile)
+            assert height % tile.rows == width % tile.columns == blocks % tile.blocks == 0, (shape, tile)
 
 
 def order_of(aim: RegisterTile, height: int, width: int, blocks: int) -> tuple[Tile, ...]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any
 
 import numpy as np
-import pytest
 
 from b2nn_tvm import reference
 from b2nn_tvm.workload import ConvWorkload
@@ -16,14 +14,6 @@ from tests.support.exactness.tracer import Tracer, Value
 from tests.support.networks.binary_networks import CHANNELS, KERNELS, VARIANTS, Layer, activations, input_shape, layer
 
 PARTS = 3  # networks of one kernel size, each with a third of the numbers of channels
-
-
-def parts(kernel: int) -> list[Any]:
-    """The parameters for the parts of a kernel size. All but one, another one for each size, are left to the sweep:
-    these three have every number of channels, every kind and every stride, dilation and padding value.
-    """
-    first = KERNELS.index(kernel) % PARTS
-    return [pytest.param(part, marks=() if part == first else pytest.mark.sweep) for part in range(PARTS)]
 
 
 def cells(kernel: int, part: int) -> Iterator[tuple[Layer, Mapping[str, Kind]]]:
@@ -43,14 +33,30 @@ def cells(kernel: int, part: int) -> Iterator[tuple[Layer, Mapping[str, Kind]]]:
             yield layer(channels, kernel, variant, size=size), (BITS, BOTH, {name: kind})[group]
 
 
+def chosen_cells(kernel: int) -> Iterator[tuple[Layer, Mapping[str, Kind]]]:
+    """Of one part, another one for each kernel size, those that show most: all kinds that are code of their own, and
+    BITS and BOTH behind a third of the strides, dilations and padding values, which the kernel sizes share out.
+
+    The three sizes together have every number of channels, and every kind of output with every stride, dilation and
+    padding value.
+    """
+    turn = KERNELS.index(kernel)
+    for one, kinds in cells(kernel, turn % PARTS):
+        variant = VARIANTS.index((one.workload.stride[0], one.workload.dilation[0], one.pad_value))
+        if (kinds is not BITS and kinds is not BOTH) or (variant + 2 * (variant // 3) + turn) % 3 == 0:
+            yield one, kinds
+
+
 @cache
 def cross_product(kernel: int, part: int, seed: int) -> Tracer:
-    """The network of these cells."""
-    t = Tracer(seed)
-    builder = CellBuilder(t)
-    for one, kinds in cells(kernel, part):
-        builder.add(one, kinds)
-    return t
+    """The network of the cells of a part."""
+    return _network(cells(kernel, part), seed)
+
+
+@cache
+def chosen(kernel: int, seed: int) -> Tracer:
+    """The network of the chosen cells."""
+    return _network(chosen_cells(kernel), seed)
 
 
 # Channels and kernels around the largest sums of 8 and of 16 bits: 31 bytes and 65,535 bits, and beyond them.
@@ -151,6 +157,14 @@ class CellBuilder:
             y = t.conv(t.sign(x, one.threshold), one.with_weight(weight))
             for value in kind(t, y):
                 t.output(value, f"{one.workload.key} padded with {one.pad_value}: {name}")
+
+
+def _network(of: Iterable[tuple[Layer, Mapping[str, Kind]]], seed: int) -> Tracer:
+    t = Tracer(seed)
+    builder = CellBuilder(t)
+    for one, kinds in of:
+        builder.add(one, kinds)
+    return t
 
 
 def _parameters(workload: ConvWorkload) -> tuple[np.ndarray, np.ndarray]:
