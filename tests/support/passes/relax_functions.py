@@ -13,6 +13,7 @@ from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.relax_query import dtype, op_name
 
 SHAPE = (1, 4, 6, 5)
+UNOPTIMIZED = {"kind": "llvm", "opt-level": 0}  # optimising takes many times as long as running such functions once
 
 
 def const(value, kind: str = "float32") -> relax.Expr:
@@ -59,7 +60,7 @@ def run_all(mod: tvm.IRModule, *inputs: np.ndarray) -> list[np.ndarray]:
 
 
 def _result(mod: tvm.IRModule, inputs: Sequence[np.ndarray]):
-    executable = tvm.compile(rewrite_calls(mod, _marker), target="llvm")
+    executable = tvm.compile(rewrite_calls(mod, _marker), target=tvm.target.Target(UNOPTIMIZED))
     machine = relax.VirtualMachine(executable, tvm.cpu())
     return machine["main"](*(tvm.runtime.tensor(x) for x in inputs))
 
