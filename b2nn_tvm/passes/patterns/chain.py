@@ -50,7 +50,7 @@ class Chain:
     channels: int
 
     def evaluate(self, root: np.ndarray, last: int | None = None) -> list[np.ndarray]:
-        """The values [C, K] of all steps, up to the step ``last``, where the root has the values [C, K]."""
+        """The values [..., C, K] of all steps, up to the step ``last``, where the root has the values [..., C, K]."""
         values: list[np.ndarray] = []
         for step in self.steps[: None if last is None else last + 1]:
             if step.value is not None:

@@ -27,15 +27,21 @@ def order_of(value: np.ndarray | float) -> np.ndarray:
 
 INFINITY = int(order_of(np.inf))
 LARGEST = INFINITY - 1
+_NUMBERS, _MOST_PARTS = 4096, 64  # that a search looks at in one step, and into how many parts it divides each interval
 
 
 def first_where(reached: Predicate, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """The first place in [low, high] at which ``reached(places)`` holds, or ``high`` where it holds nowhere before.
 
-    ``reached`` takes places of the shape of ``low`` and ``high``, and once it holds it holds for all places behind.
+    ``reached`` takes places [P, ...] of the shape of ``low`` and ``high`` behind P, and once it holds it holds for all
+    places behind. It is asked about many places at once where there are few searches, because a call costs more than
+    its numbers then.
     """
+    parts = max(2, min(_MOST_PARTS, _NUMBERS // max(1, low.size)))
+    share = np.arange(1, parts).reshape(-1, *(1,) * low.ndim)
     while (low < high).any():
-        middle = (low + high) >> 1
-        yes = reached(middle) | (low == high)
-        low, high = np.where(yes, low, middle + 1), np.where(yes, middle, high)
+        places = low + (high - low) * share // parts
+        yes = reached(places) | (low == high)
+        last_no = np.where(yes, low - 1, places).max(axis=0)
+        low, high = last_no + 1, np.where(yes, places, high).min(axis=0)
     return low

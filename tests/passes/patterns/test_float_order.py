@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from b2nn_tvm.passes.patterns.float_order import INFINITY, LARGEST, first_where, float_of, order_of
 
@@ -21,10 +22,19 @@ def test_neighbours_are_next_to_each_other():
     np.testing.assert_array_equal(float_of(order_of(numbers) + 1), np.nextafter(numbers, np.float32(np.inf)))
 
 
-def test_a_search_finds_the_first_place():
-    limits = np.array([-1.5, 0.3, 1e-40], np.float32)
-    low, high = np.full(3, -INFINITY - 1), np.full(3, INFINITY)
+@pytest.mark.parametrize("count", [1, 1000, 5000], ids=["one", "some", "many"])
+def test_a_search_finds_the_first_place(count):
+    """However many places it looks at in one step."""
+    limits = np.resize(np.array([-1.5, 0.3, 1e-40, 0, -3e38], np.float32), count)
+    low, high = np.full(count, -INFINITY - 1), np.full(count, INFINITY)
     found = first_where(lambda places: float_of(places) >= limits, low, high)
     np.testing.assert_array_equal(float_of(found), limits)
-    nowhere = first_where(lambda places: np.zeros(3, bool), low, high)
+    nowhere = first_where(lambda places: np.zeros(places.shape, bool), low, high)
     np.testing.assert_array_equal(nowhere, high)
+
+
+def test_intervals_may_be_of_any_length():
+    low = np.arange(60).reshape(4, 15)
+    high = low + low % 7
+    limits = np.arange(60)[::-1].reshape(4, 15)
+    np.testing.assert_array_equal(first_where(lambda places: places >= limits, low, high), np.clip(limits, low, high))
