@@ -200,6 +200,7 @@ def test_binary_layers_are_exact_and_logits_are_those_of_onnxruntime(run_emulate
         assert results["output"].argmax() == theirs["output"].argmax()
 
 
+@pytest.mark.sweep
 def test_packed_weights_take_a_32nd_of_float_weights(run_emulated, network, tmp_path):
     """b2nn-compile --bundle as a user calls it, and what it says of the bytes."""
     made, folder = network("bireal18"), tmp_path / "net"

@@ -35,7 +35,7 @@ NETWORKS = {
 # The others repeat the structures of these: shortcuts, groups, no padding, a chain with poolings. Branches that are
 # joined are in tests/end_to_end/test_own_networks.py.
 FIRST = ("cresnet20", "mobilenet", "siamfc", "vgg_small")
-FIRST_FOR_ARM = ("cresnet20", "siamfc")
+FIRST_FOR_ARM = ("cresnet20",)
 FOR_THIS_MACHINE, FOR_ARM = (
     [pytest.param(name, marks=() if name in first else pytest.mark.sweep) for name in NETWORKS]
     for first in (FIRST, FIRST_FOR_ARM)

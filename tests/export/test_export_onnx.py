@@ -110,8 +110,16 @@ def test_every_geometry_and_padding_value(tmp_path, form, pad_value, learned_thr
         np.testing.assert_allclose(y, reference_y, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("input_binary", [True, pytest.param(False, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize(
+    ("form", "input_binary"),
+    [
+        ("function", True),
+        *(
+            pytest.param(*each, marks=pytest.mark.sweep)
+            for each in (("plain", True), *((form, False) for form in FORMS))
+        ),
+    ],
+)
 def test_two_values_per_filter_are_a_convolution_and_a_box_sum(tmp_path, form, input_binary):
     torch.manual_seed(0)
     options = {"binarizer": "distribution-aware", "input_binary": input_binary, "learned_threshold": input_binary}
@@ -138,8 +146,10 @@ def test_every_activation_exports(tmp_path):
     agree(export_onnx(model, tmp_path / "m.onnx", input_shape=(4, 14, 14)), model, image(1, 4, 14, 14))
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.sweep), 2])
+@pytest.mark.parametrize(
+    ("form", "seed"),
+    [("function", 2), *(pytest.param(*each, marks=pytest.mark.sweep) for each in (("plain", 2), ("function", 1)))],
+)
 def test_random_subsets_of_a_pre_activation_network(tmp_path, form, seed):
     torch.manual_seed(seed)
     model = lived_in(models.cresnet20(classes=10, width=8, image_size=16), seed)
@@ -154,7 +164,7 @@ def test_random_subsets_of_a_pre_activation_network(tmp_path, form, seed):
     assert marked == (set(chosen) if form == "function" else set())
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["plain", pytest.param("function", marks=pytest.mark.sweep)])
 def test_a_converted_graph_keeps_module_names_where_batch_norm_is_absorbed(tmp_path, form):
     torch.manual_seed(0)
     model = lived_in(models.resnet18(classes=10, width=8))

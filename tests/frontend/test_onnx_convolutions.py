@@ -33,7 +33,9 @@ def test_names_shapes_and_reasons_of_a_network_with_odd_names():
     assert [conv.obstacle for conv in found.values()] == ["", "", "", NARROW_GROUPS, ""]
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet", "squeezenet"])
+@pytest.mark.parametrize(
+    "name", ["squeezenet", *(pytest.param(name, marks=pytest.mark.sweep) for name in ("resnet18", "mobilenet"))]
+)
 def test_the_export_of_a_torch_network_has_the_eligible_layers_of_the_network(name, tmp_path):
     pytest.importorskip("torch", reason="exports a network; torch is of the extra train")
     from b2nn_tvm.export.export_onnx import export_onnx

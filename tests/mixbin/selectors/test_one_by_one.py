@@ -91,7 +91,7 @@ def test_a_loss_that_is_not_finite_is_refused(small, small_batches):
         methods.score("mixbin-loss", broken, small_batches)
 
 
-@pytest.mark.parametrize("precision", ["int8", "w1a2", "w2a2"])
+@pytest.mark.parametrize("precision", ["int8", "w2a2", pytest.param("w1a2", marks=pytest.mark.sweep)])
 def test_every_precision_has_a_delta_of_its_own(small, small_batches, tmp_path, precision):
     """That of the network in which the layer alone is quantized, calibrated on the float network with its batch norms
     re-estimated.

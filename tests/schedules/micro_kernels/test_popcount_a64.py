@@ -6,7 +6,7 @@ import pytest
 
 from b2nn_tvm.schedules.micro_kernels.popcount_a64 import A64PopcountKernel
 from b2nn_tvm.targets.target import get
-from tests.support.schedules.compiled import AARCH64, AARCH64_CPUS, STAGES, inner_loop
+from tests.support.schedules.compiled import AARCH64, AARCH64_CPUS, ENDS, STAGES, inner_loop
 from tests.support.schedules.functions import binary_conv
 from tests.support.schedules.micro_kernels import executed, popcount_tile
 
@@ -15,7 +15,7 @@ from tests.support.schedules.micro_kernels import executed, popcount_tile
 CYCLES = {"cortex-a53": 1.25 * 96, "cortex-a72": 53, "cortex-a76": 1.25 * 48}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", ENDS)
 @pytest.mark.parametrize(
     "name", ["arm", *(pytest.param(name, marks=pytest.mark.sweep) for name in AARCH64 if name != "arm")]
 )

@@ -63,6 +63,7 @@ def test_of_a_prime_width_one_column_is_left_over_and_nothing_else_suffers(isa, 
     assert sum(map(spills, loops)) == 0
 
 
+@pytest.mark.in_turn("target")
 def test_columns_that_are_left_over_are_computed_as_well(target):
     vector_unit = vector_unit_named(target.vector)
     function = float_conv(ConvWorkload(2, 12, 2, 31, 40, (3, 3), padding=(1, 1, 1, 1)), vector_unit.layout)

@@ -7,7 +7,7 @@ from b2nn_tvm.ops.pack_signs import PackGeometry, pack_signs
 from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
 from b2nn_tvm.targets.target import get
 from tests.support.ops.activations import CHANNELS, WORDS, activations
-from tests.support.ops.scheduled import build
+from tests.support.ops.scheduled import build, build_unoptimized
 
 # padding, pad value, stride
 VARIANTS = (((0, 0, 0, 0), 0, (1, 1)), ((1, 2, 0, 3), 1, (1, 1)), ((0, 1, 1, 0), -1, (1, 1)), ((0, 0, 0, 0), 0, (2, 3)))
@@ -21,7 +21,7 @@ def test_equal_the_definition(channels, word):
     function = pack_signs(x.shape, padding, word=word, pad_value=pad_value, stride=stride)
     target = get("native")
     np.testing.assert_array_equal(
-        build(pack_signs_loops(function), target)(x, limits), build(function, target)(x, limits)
+        build(pack_signs_loops(function), target)(x, limits), build_unoptimized(function)(x, limits)
     )
 
 

@@ -100,17 +100,16 @@ RECTANGLES = (
 
 @cache
 def rectangles(seed: int) -> Tracer:
-    """Kernels that are no square, or large, and images that are a row, a column or a pixel."""
+    """Kernels that are not square, or large; images that are a row, a column or a pixel; BITS and BOTH in turn."""
     t = Tracer(seed)
     builder = CellBuilder(t)
-    kinds = {**BITS, **BOTH}
     for index, (kernel, stride, padding, dilation) in enumerate(RECTANGLES):
         channels, outputs = (24, 40, 7, 130)[index % 4], (40, 24, 64, 5)[index % 4]
         workload = ConvWorkload(1, channels, 11, 10, outputs, kernel, stride, padding, dilation)
-        builder.add(Layer(workload, index % 3 - 1, *_parameters(workload)), kinds)
-    for height, width in ((1, 13), (13, 1), (1, 1)):
+        builder.add(Layer(workload, index % 3 - 1, *_parameters(workload)), (BITS, BOTH)[index % 2])
+    for index, (height, width) in enumerate(((1, 13), (13, 1), (1, 1))):
         workload = ConvWorkload(2, 40, height, width, 72, (3, 3), (1, 1), (1, 1, 1, 1))
-        builder.add(Layer(workload, 0, *_parameters(workload)), kinds)
+        builder.add(Layer(workload, 0, *_parameters(workload)), (BITS, BOTH)[index % 2])
     return t
 
 
@@ -120,11 +119,12 @@ DENSE = ("integers", "scale", "relu", "residual", "scale; sign")
 
 @cache
 def dense(seed: int) -> Tracer:
-    """Dense layers, of which no word is full, some are, and all are."""
+    """Dense layers, of which no word is full, some are, and all are; kinds of output take turns."""
     t = Tracer(seed)
-    kinds = {**BITS, **{name: OTHERS[name] for name in DENSE}}
-    for batch, outputs in ((1, 33), (3, 64)):
-        for features in FEATURES:
+    turns = BITS, {name: OTHERS[name] for name in DENSE}
+    for turn, (batch, outputs) in enumerate(((1, 33), (3, 64))):
+        for place, features in enumerate(FEATURES):
+            kinds = turns[(turn + place) % 2]
             x = t.input(activations((batch, features), seed + features))
             for index, (name, kind) in enumerate(kinds.items()):
                 t.constants = np.random.default_rng([features, index])

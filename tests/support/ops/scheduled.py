@@ -17,9 +17,17 @@ UNWRITTEN = 77
 
 def build(function: tirx.PrimFunc, target: TargetInfo) -> Callable[..., np.ndarray]:
     """A function of the inputs that returns the last argument, which it fills with ``UNWRITTEN`` before."""
-    library = tvm.runtime.Executable(
-        tvm.tirx.build(tvm.IRModule({"main": function.with_attr("global_symbol", "main")}), target=target.tvm_target())
-    )
+    return _build(function, target.tvm_target())
+
+
+def build_unoptimized(function: tirx.PrimFunc) -> Callable[..., np.ndarray]:
+    """The same of a function that is only compared with, by code for any CPU: optimising it would take longer."""
+    return _build(function, tvm.target.Target({"kind": "llvm", "opt-level": 0}))
+
+
+def _build(function: tirx.PrimFunc, target: tvm.target.Target) -> Callable[..., np.ndarray]:
+    module = tvm.IRModule({"main": function.with_attr("global_symbol", "main")})
+    library = tvm.runtime.Executable(tvm.tirx.build(module, target=target))
     output = function.params[-1]
     shape, dtype = tuple(int(extent) for extent in output.ty.shape), str(output.dtype)
 
