@@ -71,7 +71,9 @@ def test_the_same_network_is_delivered_from_disk(folder: Path, delivery: Deliver
 def test_a_limit_inside_the_interval_is_measured_more_precisely(
     folder: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether more bursts come of it depends on the machine: a disturbed one has taken all that are allowed before."""
+    """Whether more bursts come of it depends on the machine: a disturbed one has taken all that are allowed before. There
+    the float network's time may be settled anew, once, so that the library's time is asked for again.
+    """
     asked = []
 
     def asking(*of, share: float, **how):
@@ -79,7 +81,8 @@ def test_a_limit_inside_the_interval_is_measured_more_precisely(
         return measure_beside_float(*of, share=share, **how)
 
     monkeypatch.setattr(module, "measure_beside_float", asking)
-    first = delivery.time
+    first = delivered(folder, limit_ms=delivery.time.high_ms * 4).time
+    asked.clear()
     assert delivered(folder, limit_ms=first.high_ms * 2).time == first and asked == [0.02]  # that is enough
     observed = delivered(folder, limit_ms=first.ms, quantile=0.9)  # no precision changes what was observed
     assert observed.time == first and observed.measured_ms == first.p90_ms and asked == [0.02, 0.02]
