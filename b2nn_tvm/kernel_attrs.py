@@ -89,6 +89,7 @@ def geometry_of(attrs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 _OP, _WORKLOAD = "b2nn.op", "b2nn.workload"
 _LANES, _GROUPS, _TILE_SIZE, _CHANNELS = "b2nn.lanes", "b2nn.groups", "b2nn.m", "b2nn.channels"
+_FULL_RANGE = "b2nn.full_range"
 _STRIDE, _DILATION = ("b2nn.stride_h", "b2nn.stride_w"), ("b2nn.dilation_h", "b2nn.dilation_w")
 
 
@@ -140,17 +141,21 @@ def mark(
     tile_size: int | None = None,
     channels: int | None = None,
     window: bool = False,
+    full_range: bool = False,
 ) -> dict[str, str | int]:
     """The annotations of a block: its computation, the key of its workload, and the numbers of the layout that its
     schedule needs.
 
     ``lanes`` is the vector width of its output channels, ``tile_size`` the m of Winograd's F(m x m, 3 x 3),
-    ``channels`` the number of channels in a packed word; ``window`` adds the stride and the dilation of a ConvWorkload.
+    ``channels`` the number of channels in a packed word; ``window`` adds the stride and the dilation of a ConvWorkload;
+    ``full_range`` says that some weight of 8 bits is -128.
     """
     key = workload if isinstance(workload, str) else workload.key
     numbers = {_LANES: lanes, _GROUPS: groups, _TILE_SIZE: tile_size, _CHANNELS: channels}
     if window and isinstance(workload, ConvWorkload):
         numbers |= zip((*_STRIDE, *_DILATION), (*workload.stride, *workload.dilation), strict=True)
+    if full_range:
+        numbers[_FULL_RANGE] = 1
     return {_OP: str(op), _WORKLOAD: key, **{name: value for name, value in numbers.items() if value is not None}}
 
 
@@ -173,6 +178,11 @@ def lanes_of(annotations: Mapping[str, Any]) -> int:
 def groups_of(annotations: Mapping[str, Any]) -> int:
     """The groups of a convolution; 1 where its mark names none."""
     return int(annotations.get(_GROUPS, 1))
+
+
+def full_range_of(annotations: Mapping[str, Any]) -> bool:
+    """Whether some weight of 8 bits is -128."""
+    return _FULL_RANGE in annotations
 
 
 def tile_size_of(annotations: Mapping[str, Any]) -> int:

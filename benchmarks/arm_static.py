@@ -4,8 +4,8 @@
 
 The emulator counts instructions exactly, and the same on every run. Cycles are an estimate by llvm-mca's model of the
 CPU, with each loop in its steady state and all data in the first-level cache. Neither is a time. A layer reads and
-writes floats, so the packing of the input counts for a binary layer. The script needs ``make arm-emulator`` and, for
-the cycles, ``make llvm-tools``.
+writes floats, so the packing of the input counts for a layer of bits or of whole numbers. The script needs
+``make arm-emulator`` and, for the cycles, ``make llvm-tools``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import onnx
-from conv_models import binary_conv, dense, float_conv, is_dense
+from conv_models import binary_conv, code_conv, dense, float_conv, is_dense
 from layer_engines import conv
 from rich.console import Console
 from rich.progress import track
@@ -36,6 +36,8 @@ from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.workload import ConvWorkload
 
+# Precisions of whole numbers: the codes of the input, and the largest weight.
+CODES = {"w1a2": {"codes": 4, "largest": 1}, "int8": {"codes": 256, "largest": 127}}
 TARGETS = ("arm", "rpi3", "rpi4", "rpi5", "armv7")
 CPUS = {"arm": ("cortex-a53", "cortex-a72", "cortex-a76")}  # the boards that the code for all of them runs on
 INSTRUCTIONS = "instructions executed (emulated)"
@@ -46,7 +48,7 @@ STAGES = {f"3x3 {c}ch {s}x{s}": conv(s, c) for s, c in ((56, 64), (28, 128), (14
 STRIDED = {
     f"3x3 s2 {c}-{2 * c}ch {s}x{s}": conv(s, c, out=2 * c, stride=2) for s, c in ((56, 64), (28, 128), (14, 256))
 }
-FLOAT_ONLY = {
+NEVER_BINARY = {
     "stem 7x7 s2 224x224": conv(224, 3, 7, out=64, stride=2),
     **{
         f"1x1 s2 {c}-{2 * c}ch {s}x{s}": conv(s, c, 1, out=2 * c, stride=2) for s, c in ((56, 64), (28, 128), (14, 256))
@@ -72,7 +74,9 @@ class Row:
 def layer(case: str, workload: ConvWorkload, precision: str, target: str, tools: LlvmTools | None) -> Row:
     """The figures of one layer: the sums over all kernels that it would have in a library."""
     info = targets.get(target)
-    if is_dense(workload):
+    if precision in CODES:
+        network = code_conv(workload, **CODES[precision], channels_last=True)
+    elif is_dense(workload):
         network = dense(workload)
     else:
         network = (binary_conv if precision == "binary" else float_conv)(workload, channels_last=True)
@@ -94,14 +98,15 @@ def cases(which: str) -> Iterator[tuple[str, ConvWorkload, str]]:
     """The (case, workload, precision) of each layer to compile."""
     both = STAGES if which == "stages" else STAGES | STRIDED
     for case, workload in both.items():
-        yield case, workload, "binary"
-        yield case, workload, "float"
-    for case, workload in FLOAT_ONLY.items() if which == "all" else ():
+        for precision in ("binary", "w1a2", "int8", "float"):
+            yield case, workload, precision
+    for case, workload in NEVER_BINARY.items() if which == "all" else ():
+        yield case, workload, "int8"
         yield case, workload, "float"
 
 
 def show(target: str, rows: Sequence[Row], console: Console) -> None:
-    """Print a table of one target: each layer's figures per thousand MACs, and the ratios of float to binary."""
+    """Print a table of one target: each layer's figures per thousand MACs, and the ratios of float to it."""
     info = targets.get(target)
     cpus = tuple(rows[0].cycles)
     table = Table(title=f"{target} ({info.description}), for 1,000 multiply-accumulates")
@@ -110,13 +115,13 @@ def show(target: str, rows: Sequence[Row], console: Console) -> None:
         "precision",
         INSTRUCTIONS,
         *(f"cycles, {cpu}\n(static estimate)" for cpu in cpus),
-        "float / binary",
+        "float / this",
     ):
         table.add_column(name, justify="left" if name in ("layer", "precision") else "right")
     floats = {row.case: row for row in rows if row.precision == "float"}
     for row in rows:
         ratio = ""
-        if row.precision == "binary":
+        if row.precision != "float":
             other = floats[row.case]
             ratios = [other.instructions / row.instructions, *(other.cycles[cpu] / row.cycles[cpu] for cpu in cpus)]
             ratio = " / ".join(f"{value:.1f}x" for value in ratios)

@@ -1,4 +1,4 @@
-"""ONNX files of one layer: float, and binary as the function BinaryConv2d."""
+"""ONNX files of one layer: float, binary as the function BinaryConv2d, and of whole numbers."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ def binary_conv(workload: ConvWorkload, *, channels_last: bool) -> onnx.ModelPro
     extra = {"domain": "b2nn", "pad_value": 0.0, "channels": workload.in_channels}
     node = helper.make_node("BinaryConv2d", ["x", *constants], ["y"], name="conv", **extra, **_geometry(workload))
     return _model([node], constants, workload, channels_last=channels_last)
+
+
+def code_conv(workload: ConvWorkload, *, codes: int, largest: int, channels_last: bool) -> onnx.ModelProto:
+    """A convolution, or a dense layer, of rounded inputs from 0 to ``codes`` - 1 by random whole numbers of both signs,
+    from 1 to ``largest``.
+    """
+    plain = dense(workload) if is_dense(workload) else float_conv(workload, channels_last=channels_last)
+    node = next(node for node in plain.graph.node if node.name in ("conv", "fc"))
+    weight = next(tensor for tensor in plain.graph.initializer if tensor.name == node.input[1])
+    rng, shape = np.random.default_rng(0), tuple(weight.dims)
+    whole = (rng.integers(1, largest + 1, shape) * rng.choice((-1, 1), shape)).astype(np.float32)
+    weight.CopyFrom(numpy_helper.from_array(whole, weight.name))
+    bounds = {"low": np.float32(0), "high": np.float32(codes - 1)}
+    plain.graph.initializer.extend(numpy_helper.from_array(np.array(value), name) for name, value in bounds.items())
+    rounded = helper.make_node("Round", [node.input[0]], ["rounded"])
+    clipped = helper.make_node("Clip", ["rounded", *bounds], ["codes"])
+    place = list(plain.graph.node).index(node)
+    node.input[0] = "codes"
+    plain.graph.node.insert(place, clipped)
+    plain.graph.node.insert(place, rounded)
+    return plain
 
 
 def dense(workload: ConvWorkload) -> onnx.ModelProto:

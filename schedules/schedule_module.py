@@ -18,6 +18,7 @@ from b2nn_tvm.kernel_attrs import (
     BINARY_SUMS,
     Op,
     Role,
+    full_range_of,
     groups_of,
     lanes_of,
     op_of,
@@ -80,6 +81,7 @@ class Anchor:
     word_channels: int = 1
     groups: int = 1
     run: int = 1  # the codes of a word of an 8-bit convolution
+    full_range: bool = False  # some weight of an 8-bit convolution is -128
 
     @property
     def kind(self) -> str:
@@ -230,7 +232,7 @@ def _micro_kernel(anchor: Anchor, vector_unit: VectorUnit) -> type[MicroKernel] 
     if anchor.op is Op.BCONV2D_BYTES:
         return vector_unit.popcount
     if anchor.kind == "int8":
-        return vector_unit.dot
+        return (anchor.full_range and vector_unit.dot_full_range) or vector_unit.dot
     if (
         anchor.op not in (Op.CONV2D, Op.WINOGRAD_CONV2D)
         or anchor.groups > 1
@@ -267,6 +269,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             word_channels_of(sch),
             groups_of(annotations),
             run,
+            full_range_of(annotations),
         )
     return None
 

@@ -16,6 +16,7 @@ from b2nn_tvm.kernel_attrs import (
     Op,
     Role,
     Window,
+    full_range_of,
     groups_of,
     lanes_of,
     mark,
@@ -61,6 +62,11 @@ def test_what_is_marked_is_read_from_the_block():
 def test_a_block_without_a_mark_has_no_op_and_one_without_groups_has_one():
     assert op_of({}) is None
     assert groups_of(block_annotations(lanes=16)) == 1
+
+
+def test_only_weights_of_minus_128_are_marked():
+    assert full_range_of(block_annotations(full_range=True))
+    assert not full_range_of(block_annotations(lanes=4))
 
 
 def test_role_and_operations_are_read_from_a_function():

@@ -18,12 +18,13 @@ from b2nn_tvm.ops.conv2d import crop_channels
 from b2nn_tvm.workload import ConvWorkload
 
 
-def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full_range: bool = False) -> te.Tensor:
     """int32 [N, H', W', O] of codes x [N, H + pads, W + pads, C] and weight from ``pack_int8_weights``; O is cut to the
     workload's outputs.
 
     C is a multiple of ``run``, of which channels behind the workload's have weights of 0. With groups, ``run`` is 1
-    and ``lanes`` divides the outputs of a group.
+    and ``lanes`` divides the outputs of a group. ``full_range`` has to be True where a weight is -128: two products of
+    -128 by -128 do not fit 16 bits.
     """
     blocks, kernel_height, kernel_width, words, lanes, run = (int(extent) for extent in weight.shape)
     kh = te.reduce_axis((0, kernel_height), "kh")
@@ -43,7 +44,7 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> t
             axis=[kh, kw, c, r],
         ),
         name="int8_conv2d",
-        attrs=mark(Op.INT8_CONV2D, workload, lanes=lanes, groups=workload.groups, window=True),
+        attrs=mark(Op.INT8_CONV2D, workload, lanes=lanes, groups=workload.groups, window=True, full_range=full_range),
     )
     return crop_channels(y, workload.out_channels)
 

@@ -14,7 +14,8 @@ class CodeLayout:
 
     - uint8, 4: four codes by four signed weights (VNNI ``vpdpbusd``)
     - int16, 2: two codes by two weights, widened to 16 bits each, so that no sum saturates (``vpmaddwd``)
-    - int16, 1: a code by a weight (NEON ``smlal``)
+    - int8, 4: four signed codes by four weights (NEON ``sdot``; ``smull`` and ``sadalp``)
+    - int16, 1: a code by a weight
     """
 
     dtype: str = "int16"

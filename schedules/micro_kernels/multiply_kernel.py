@@ -25,6 +25,7 @@ class MultiplyKernel(MicroKernel):
     result = "float32"
     most_pixels: int  # the most pixels whose sums for ``most_blocks`` blocks fit the registers
     most_blocks: int
+    most_left = 1  # how many floats ``multiply`` takes of those of a run that do not make up four
     pixel_pointers: Sequence[str]
     weight_pointers: Sequence[str]
 
@@ -46,7 +47,9 @@ class MultiplyKernel(MicroKernel):
 
     @abstractmethod
     def multiply(self, sums: Sequence[Sequence[str]], count: int) -> None:
-        """Add the products of ``count`` (1 or 4) floats of each pixel to the sums, and advance the pointers."""
+        """Add the products of ``count`` (4, 1 or ``most_left``) floats of each pixel to the sums, and advance the
+        pointers.
+        """
 
     @abstractmethod
     def store(self, register: str, place: int) -> None:
@@ -94,7 +97,8 @@ class MultiplyKernel(MicroKernel):
         for run in self.tile.runs:
             self.start_run(run, position)
             self.repeat(1, fours // 2, multiply_two_fours)
-            for count in (FLOATS,) * (fours % 2) + (1,) * rest:
+            left = (self.most_left,) * (rest // self.most_left) + (1,) * (rest % self.most_left)
+            for count in (FLOATS,) * (fours % 2) + left:
                 self.multiply(sums, count)
             position = run + self.tile.run_bytes
         self.next_row(position)

@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-from b2nn_tvm.ops.vector_layout import CodeLayout
 from b2nn_tvm.schedules.micro_kernels.dot_a64 import A64DotKernel
 from b2nn_tvm.schedules.units import neon
 
 UNIT = replace(
     neon.UNIT,
     name="neon_dotprod",
-    layout=replace(neon.UNIT.layout, codes=CodeLayout("int8", 4)),
-    int8=neon.UNIT.float,
     dot=A64DotKernel,
+    dot_full_range=None,
 )

@@ -84,7 +84,9 @@ class _Lowering:
             attrs, run, name = {ROLE: str(Role.DEPTHWISE_CONVOLUTION)}, 1, "int8_depthwise_conv2d"
         else:
             packed, run = self._pack(layer.weight, workload)
-            compute, name = lambda x, w: int8_conv2d(x, w, workload=workload), "int8_conv2d"
+            full_range = bool((packed == -128).any())
+            compute = lambda x, w: int8_conv2d(x, w, workload=workload, full_range=full_range)
+            name = "int8_conv2d"
         weight = self._enter(packed, layer, "conv2d", workload.key)
         x = self._pad(codes, workload.padding, zero, run, context)
         return context.call_te(compute, x, weight, name=name, pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE, attrs=attrs)
@@ -100,7 +102,7 @@ class _Lowering:
         x = self._pad(row, (0, 0, 0, 0), 0, run, context)
 
         def compute(x: te.Tensor, w: te.Tensor) -> te.Tensor:
-            sums = int8_conv2d(x, w, workload=workload)
+            sums = int8_conv2d(x, w, workload=workload, full_range=bool((packed == -128).any()))
             return te.compute((rows, outputs), lambda n, o: sums[0, 0, n, o], name="rows")
 
         attrs, pattern = {ROLE: str(Role.DENSE)}, OpPattern.OUT_ELEMENTWISE_FUSABLE

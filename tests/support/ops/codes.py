@@ -23,7 +23,7 @@ def code_layout(workload: ConvWorkload, layout: VectorLayout) -> tuple[CodeLayou
     return CodeLayout(layout.codes.dtype, 1), lanes
 
 
-def int8_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
+def int8_conv(workload: ConvWorkload, layout: VectorLayout, *, full_range: bool = False) -> tirx.PrimFunc:
     """(x, weight, y): the sums of an 8-bit convolution."""
     codes, lanes = code_layout(workload, layout)
     top, left, bottom, right = workload.padding
@@ -36,7 +36,12 @@ def int8_conv(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
     blocks, per_group = -(-workload.out_channels // lanes), channels // workload.groups
     packed = (blocks, *workload.kernel, per_group // codes.run, lanes, codes.run)
     weight = te.placeholder(packed, codes.weights, name="w")
-    return te.create_prim_func([x, weight, int8_conv2d(x, weight, workload=workload)])
+    return te.create_prim_func([x, weight, int8_conv2d(x, weight, workload=workload, full_range=full_range)])
+
+
+def int8_conv_of_any_weights(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
+    """The sums where a weight is -128."""
+    return int8_conv(workload, layout, full_range=True)
 
 
 def check_sums(

@@ -26,6 +26,13 @@ def multiply_tile(channels: int, *, pixels: int, blocks: int, kernel: int = 3, d
     return window_tile(image, (kernel, kernel), stride=(1, 1), dilation=(dilation, dilation), tile=tile, lanes=FLOATS)
 
 
+def word_tile(channels: int, *, pixels: int, blocks: int, kernel: int = 3, dilation: int = 1) -> WindowTile:
+    """Pixels of so many 8-bit codes beside one another, of an image of 9x30."""
+    image = (1, 9, 30, channels)
+    tile = Tile(1, pixels, blocks)
+    return window_tile(image, (kernel, kernel), stride=(1, 1), dilation=(dilation, dilation), tile=tile, lanes=FLOATS)
+
+
 def unrolled(text: str) -> str:
     """The text with its loops written out, the inner ones first."""
     while _REPEATED.search(text):
