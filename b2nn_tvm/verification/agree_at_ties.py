@@ -83,8 +83,8 @@ class _Search:
 
     def follow(self, shown: Mapping[str, np.ndarray]) -> None:
         """Decide what is open as the values ``shown`` were decided, in the order of computation, if that helps."""
-        computed, forced = self.best, {}
-        margin = _margins(self._oracle, self._inputs, computed)
+        computed, forced = self.best, dict[str, dict[int, np.ndarray]]()
+        margin = _margins(self._oracle, self._inputs, computed, forced)
         for decision in self._oracle.decisions:
             others = _open_choices(decision, computed, margin[decision.result])
             value = shown.get(decision.shown)
@@ -99,7 +99,7 @@ class _Search:
             if chosen := {place: other for place, other in others.items() if nearer.flat[place]}:
                 forced[decision.result] = chosen
                 computed = self._oracle.run(self._inputs, forced, self._shapes)
-                margin = _margins(self._oracle, self._inputs, computed)
+                margin = _margins(self._oracle, self._inputs, computed, forced)
         if forced:
             self._try(forced)
 
@@ -108,7 +108,7 @@ class _Search:
         improved = True
         while improved and excess(self._got, self.best.outputs, half=self._half) > 1:
             decisions, computed, forced = self._oracle.decisions, self.best, self._forced
-            margin = _margins(self._oracle, self._inputs, computed)
+            margin = _margins(self._oracle, self._inputs, computed, forced)
             improved = self._any_helps(_moves_together(decisions, computed, margin)) or self._any_helps(
                 _moves_one_by_one(decisions, computed, margin, forced)
             )
@@ -140,7 +140,7 @@ class _Search:
         outputs = self.best.outputs
         if excess(self._got, outputs, half=self._half) <= 1:
             return True
-        noise = self._oracle.noise(self._inputs, self.best).outputs
+        noise = self._oracle.noise(self._inputs, self.best, self._forced).outputs
         for name, value in outputs.items():
             mine = self._got[name]
             if mine.shape != value.shape or mine.dtype != value.dtype:
@@ -164,9 +164,11 @@ def _merged(forced: Choices, choices: Choices) -> Choices:
     return {name: {**forced.get(name, {}), **choices.get(name, {})} for name in {**forced, **choices}}
 
 
-def _margins(oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], computed: Computed) -> dict[str, float]:
+def _margins(
+    oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], computed: Computed, forced: Choices
+) -> dict[str, float]:
     """How far off the input of each decision may be, by the name of its result."""
-    noise = oracle.noise(inputs, computed).values if oracle.decisions else {}
+    noise = oracle.noise(inputs, computed, forced).values if oracle.decisions else {}
     found = {}
     for decision in oracle.decisions:
         x, threshold = computed.at(decision)
