@@ -21,10 +21,10 @@ def suggest_cut(graph: onnx.GraphProto, refused: Sequence[onnx.NodeProto]) -> st
     cut = _frontier(graph, inputs, {name for node in refused for name in node.output if name})
     if not cut or len(cut) > _MOST or not _is_weighted(graph, cut):
         return ""
-    names = ", ".join(map(repr, cut))
+    several = "s" if len(cut) > 1 else ""
     return (
-        f"end the network at the tensor{'s' if len(cut) > 1 else ''} {names}, compile that part, and compute the rest on "
-        f"its output{'s' if len(cut) > 1 else ''}; this cuts it: {_EXAMPLE.format(inputs=inputs, outputs=cut)}"
+        f"end the network at the tensor{several} {', '.join(map(repr, cut))}, compile that part, and compute the rest "
+        f"on its output{several}; this cuts it: {_EXAMPLE.format(inputs=inputs, outputs=cut)}"
     )
 
 
