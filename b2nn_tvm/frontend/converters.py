@@ -32,19 +32,6 @@ from b2nn_tvm.frontend.operators.roi_align import roi_align
 from b2nn_tvm.tvm_internals.block_builder import end_block
 from b2nn_tvm.tvm_internals.converter_table import ConverterTable, OnnxConverter, replaced_converters, stock_converters
 
-# The operators that TVM computes by calls into its own runtime, or by loops that no schedule fits.
-_WITHOUT_KERNEL = (
-    "AllClassNMS",
-    "CumSum",
-    "MaxUnpool",
-    "NonMaxSuppression",
-    "Scatter",
-    "ScatterElements",
-    "ScatterND",
-    "SplitToSequence",
-    "TopK",
-)
-
 _TYPES = {"bool"} | {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
 _TYPES |= {f"float{bits}" for bits in (16, 32, 64)}
 
@@ -91,7 +78,6 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "SpaceToDepth": space_to_depth,
         "Sum": pairwise(relax.op.add),
         "WeightBinaryConv2d": weight_binary_conv2d,
-        **dict.fromkeys(_WITHOUT_KERNEL, _refuse),
     }
     interrupted: list[relax.BlockBuilder] = []
 

@@ -13,18 +13,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import onnx
+
 from b2nn_tvm.deploy.devices.qemu import EMULATED as EMULATED_ARCHS
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.deploy.library.verification import EMULATED, SAME_NETWORK, THIS_LIBRARY, Verification, not_checked
-from b2nn_tvm.errors import DeviceError, DeviceLost, InputError, TargetError, ToolchainError, VerificationError
+from b2nn_tvm.errors import (
+    B2nnError,
+    DeviceError,
+    DeviceLost,
+    InputError,
+    TargetError,
+    ToolchainError,
+    VerificationError,
+)
+from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.verification.check_worker import Request
+from b2nn_tvm.verification.decisions import DECIDING
 from b2nn_tvm.verification.find_layer import Layer, find_layer
 from b2nn_tvm.verification.mismatch_file import read_arrays, write_arrays
 from b2nn_tvm.verification.oracle import NoReference, invalid
 from b2nn_tvm.verification.run_check import Disagrees, differences, run_check
+from b2nn_tvm.verification.show_sides import showing
 from b2nn_tvm.verification.verify_artifact import Comparison, Undecided
 
 if TYPE_CHECKING:
@@ -93,7 +106,7 @@ def check_library(
         if reason := _no_emulator(target):
             return replace(checked, reason=reason)
         say("verify: the library under the emulator")
-        return _check_emulated(folder, target, checked, source)
+        return _check_emulated(folder, target, checked, source, say)
     except NoReference as error:
         if fault := invalid(source.path):
             raise InputError(f"{source.path}: the file is no valid ONNX: {fault}; export it again") from None
@@ -108,11 +121,30 @@ def _checked(folder: Path, source: Source, what: str, say: Callable[[str], None]
         arrays = Path(name) / "mismatch.npz"
         request = Request(str(folder), str(source.path), source.sign_zero, str(arrays), what=what)
         try:
-            return run_check(request)
+            return _compared(source, request, say)
         except Disagrees as error:
             say("verify: the library disagrees, looking for the layer")
             layer = _layer(source, request)
             raise VerificationError(_report(error, source, arrays, layer)) from None
+
+
+def _compared(source: Source, request: Request, say: Callable[[str], None]) -> Comparison:
+    """The comparison; where rounding decides too much, with a library beside it that shows its sides.
+
+    Raises Undecided where the network cannot be compiled with the outputs for that, or where they do not help.
+    """
+    try:
+        return run_check(request)
+    except Undecided as undecided:
+        say("verify: rounding decides much, so the network is compiled with its sides as outputs")
+        with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
+            path, folder = Path(name) / "shown.onnx", Path(name) / "shown"
+            try:
+                onnx.save(showing(load_model(source.path), DECIDING), path)
+                source.compile_here(path, folder)
+            except B2nnError:  # what is right with few outputs may be refused with more
+                raise undecided from None
+            return run_check(replace(request, shows=str(folder)))
 
 
 def _layer(source: Source, request: Request) -> Layer | None:
@@ -155,7 +187,9 @@ def _no_emulator(target: TargetInfo) -> str:
     return ""
 
 
-def _check_emulated(folder: Path, target: TargetInfo, checked: Verification, source: Source) -> Verification:
+def _check_emulated(
+    folder: Path, target: TargetInfo, checked: Verification, source: Source, say: Callable[[str], None]
+) -> Verification:
     """The verification ``checked`` with the emulator's result, or with the reason why the emulator gave no decisive
     answer.
     """
@@ -173,7 +207,7 @@ def _check_emulated(folder: Path, target: TargetInfo, checked: Verification, sou
             limit_s=EMULATION_LIMIT_S,
         )
         try:
-            found = run_check(request)
+            found = _compared(source, request, say)
         except (DeviceLost, Undecided) as error:
             return replace(checked, reason=str(error).partition("; ")[0])
         except Disagrees as error:

@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class Request:
 
     The fields are those of verify_artifact. ``emulator`` is the CPU as which the library is emulated, or "" where this
     machine runs it; ``limit_s`` is the time that an emulator has. With ``same_inputs`` the inputs in ``arrays`` are
-    run, in place of drawn ones, and each output is compared.
+    run, in place of drawn ones, and each output is compared. ``shows`` is the folder of a library for this machine that
+    shows its sides (show_sides), or "".
     """
 
     folder: str
@@ -44,12 +46,13 @@ class Request:
     emulator: str = ""
     limit_s: float = 0.0
     same_inputs: bool = False
+    shows: str = ""
 
 
 def answer(request: Request) -> dict[str, Any]:
     """The answer to a request: the fields of a Comparison, the differences of outputs, or an error's kind and text."""
     try:
-        with load(request.folder) as artifact:
+        with load(request.folder) as artifact, _shown(request) as show:
             if request.same_inputs:
                 return {"differences": _differences(artifact, request)}
             compared = verify_artifact(
@@ -59,6 +62,7 @@ def answer(request: Request) -> dict[str, Any]:
                 run=_emulated(artifact, request) if request.emulator else None,
                 what=request.what,
                 needed=request.needed,
+                show=show,
             )
             return {"comparison": asdict(compared)}
     except Mismatch as error:
@@ -68,6 +72,15 @@ def answer(request: Request) -> dict[str, Any]:
         return {"error": "NoReference", "text": str(error), "reason": error.reason}
     except B2nnError as error:
         return {"error": type(error).__name__, "text": str(error)}
+
+
+@contextmanager
+def _shown(request: Request) -> Iterator[Run | None]:
+    if not request.shows:
+        yield None
+        return
+    with load(request.shows) as artifact:
+        yield artifact.run
 
 
 def _emulated(artifact: Artifact, request: Request) -> Run:

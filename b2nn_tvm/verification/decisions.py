@@ -12,13 +12,14 @@ In a copy of the network each of them can be forced:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from b2nn_tvm.verification.exact_values import ROUNDED, Exactness, Level
+from b2nn_tvm.verification.show_sides import shown_by
 
 COMPARISONS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "GreaterOrEqual": np.greater_equal,
@@ -36,6 +37,7 @@ ROUNDINGS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 LARGEST = {"ArgMax": 1, "ArgMin": -1}  # the side of the numbers whose first index is the result
 QUANTIZE = "QuantizeLinear"
+DECIDING = frozenset((*COMPARISONS, *ROUNDINGS, *LARGEST, QUANTIZE))
 # Inside of these something is rounded or chosen as well, which cannot be forced.
 OPAQUE = frozenset(("DynamicQuantizeLinear", "TopK", "Hardmax", "NonMaxSuppression", "QLinearConv", "QLinearMatMul"))
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
@@ -45,7 +47,8 @@ _FORCED = (*_FLOATS, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)  # 
 @dataclass(frozen=True)
 class Decision:
     """One deciding node: the names of its input, of its threshold ("" for a rounding) and of its own result, the type
-    of the result, and whether its side of 0, or of any threshold, is exact.
+    of the result, and whether its side of 0, or of any threshold, is exact. ``shown`` is the value that shows the
+    result (show_sides).
     """
 
     op: str
@@ -56,6 +59,7 @@ class Decision:
     exact: bool
     exact_at_zero: bool
     axis: int = 0
+    shown: str = ""
 
     @property
     def free(self) -> str:
@@ -68,7 +72,7 @@ class Decision:
     @property
     def outputs(self) -> tuple[str, ...]:
         """What a run has to compute to see how close the decision was."""
-        return tuple(filter(None, (self.x, self.threshold, self.result)))
+        return tuple(filter(None, (self.x, self.threshold, self.result, self.shown)))
 
     def uncertain(
         self, x: np.ndarray, threshold: np.ndarray | None, result: np.ndarray, margin: float
@@ -132,11 +136,13 @@ def make_forceable(
     """
     found: list[Decision] = []
     nodes: list[onnx.NodeProto] = []
+    shown = shown_by(model.graph, DECIDING)
     for node in model.graph.node:
         nodes.append(node)
         decision = _decision(node, types, exactness)
         if decision is None:
             continue
+        decision = replace(decision, shown=shown[node.output[0]])
         found.append(decision)
         output = node.output[0]
         if decision.op == QUANTIZE:

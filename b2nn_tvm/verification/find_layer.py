@@ -15,6 +15,7 @@ import onnx
 
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.frontend.read_onnx import load_model
+from b2nn_tvm.verification.show_sides import with_outputs
 
 AT_ONCE = 12  # values that are outputs of one library; more of them would take its kernels apart
 
@@ -63,13 +64,9 @@ def find_layer(onnx_path: Path, *, compile_here: Compile, compare: Compare) -> L
 
 
 def _wrong(model: onnx.ModelProto, values: list[str], compile_here: Compile, compare: Compare) -> dict[str, float]:
-    tapped = onnx.ModelProto()
-    tapped.CopyFrom(model)
-    outputs = {output.name for output in model.graph.output}
-    tapped.graph.output.extend(onnx.ValueInfoProto(name=name) for name in values if name not in outputs)
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
         path, folder = Path(name) / "tapped.onnx", Path(name) / "library"
-        onnx.save(tapped, path)
+        onnx.save(with_outputs(model, values), path)
         compile_here(path, folder)
         return compare(folder, path)
 

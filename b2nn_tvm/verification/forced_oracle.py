@@ -81,15 +81,19 @@ class ForcedOracle:
             fed[decision.free], fed[decision.forced] = free, value
         return self._run(self._forced[0], fed)
 
-    def noise(self, inputs: Mapping[str, np.ndarray], decided: Computed) -> Computed:
-        """How far rounding may move each output and each value at a decision, where all is ``decided`` as it was.
+    def noise(self, inputs: Mapping[str, np.ndarray], decided: Computed, forced: Choices) -> Computed:
+        """How far rounding may move each output and each value at a decision, where all is ``decided`` as it was in a
+        run with the results ``forced``.
 
         The network is computed with random numbers within ROUNDING added behind every node, RUNS times (Monte Carlo
         arithmetic; Parker, 1997).
         """
         fed = dict(inputs)
         for decision in self.decisions:
-            fed[decision.free], fed[decision.forced] = np.zeros((), bool), decided.values[decision.result]
+            value = decided.values[decision.result].copy()
+            for place, other in forced.get(decision.result, {}).items():
+                value.flat[place] = other
+            fed[decision.free], fed[decision.forced] = np.zeros((), bool), value
         runs = [self._run(self._rounded, fed) for _ in range(RUNS)]
         return Computed(
             {name: _largest(value, [run.outputs[name] for run in runs]) for name, value in decided.outputs.items()},

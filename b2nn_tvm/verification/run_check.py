@@ -120,7 +120,8 @@ class _Worker:
 
 def _absolute(request: Request) -> Request:
     """The request with paths that do not depend on the folder in which a process was started."""
-    paths = {name: str(Path(getattr(request, name)).absolute()) for name in ("folder", "onnx_path", "arrays")}
+    given = (name for name in ("folder", "onnx_path", "arrays", "shows") if getattr(request, name))
+    paths = {name: str(Path(getattr(request, name)).absolute()) for name in given}
     return replace(request, **paths)  # type: ignore[arg-type]
 
 

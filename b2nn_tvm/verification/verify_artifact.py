@@ -29,7 +29,7 @@ from b2nn_tvm.verification.relative_difference import (
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
-ATTEMPTS = 12
+ATTEMPTS, ATTEMPTS_ALONE = 12, 6  # inputs that are drawn; without values that show sides, because each takes long
 OVERFLOWS = 1e15  # products of two numbers of this size, summed in any order, may leave float32
 DRAWS = (Draw.NORMAL, Draw.BORDERS, Draw.NORMAL)
 INPUTS = len(DRAWS)
@@ -75,17 +75,20 @@ def verify_artifact(
     run: Run | None = None,
     what: str = "the compiled library",
     needed: int = INPUTS,
+    show: Run | None = None,
 ) -> Comparison:
     """Run the library and onnxruntime on drawn inputs and compare their outputs.
 
     ``sign_zero`` is the compiled value of the operator Sign at 0, "+1" or "-1"; None stands for 0. ``run`` computes the
     library's outputs elsewhere than in this process, ``what`` names the library in errors, and ``needed`` is the number
-    of inputs on which both must agree. Raises Mismatch where they disagree by more than rounding, Undecided where
+    of inputs on which both must agree. ``show`` computes values by which the sides may be known that the library takes
+    where rounding decides (show_sides). Raises Mismatch where they disagree by more than rounding, Undecided where
     rounding decides too much, and NoReference where onnxruntime cannot run the file.
     """
-    compared = _Compared(artifact, Oracle(onnx_path, sign_zero=sign_zero), run or artifact.run)
+    compared = _Compared(artifact, Oracle(onnx_path, sign_zero=sign_zero), run or artifact.run, show)
     agreed, worst = 0, 0.0
-    for _ in range(ATTEMPTS):
+    attempts = ATTEMPTS if show else ATTEMPTS_ALONE
+    for _ in range(attempts):
         difference = compared.difference(DRAWS[agreed] if needed > 1 else Draw.NORMAL)
         if difference is None:
             continue
@@ -97,7 +100,7 @@ def verify_artifact(
             return Comparison(float(worst), agreed, remark)
     decides = "overflow or rounding alone decides" if compared.overflowed else "rounding alone decides"
     raise Undecided(
-        f"{what} could not be checked: of {ATTEMPTS} random inputs only {agreed} of the {needed} needed were free of "
+        f"{what} could not be checked: of {attempts} random inputs only {agreed} of the {needed} needed were free of "
         f"values on which {decides} the outputs; check it on your data, and compile it with --no-verify"
     )
 
@@ -123,8 +126,8 @@ class _Wrong:
 class _Compared:
     """A library beside its reference, and the random numbers from which their inputs are drawn."""
 
-    def __init__(self, artifact: Artifact, oracle: Oracle, run: Run) -> None:
-        self._artifact, self._oracle, self._run = artifact, oracle, run
+    def __init__(self, artifact: Artifact, oracle: Oracle, run: Run, show: Run | None) -> None:
+        self._artifact, self._oracle, self._run, self._show = artifact, oracle, run, show
         self._rng = np.random.default_rng(0)
         self._timid = False
         self.overflowed = False  # on some input, so that the order of sums decided
@@ -142,7 +145,8 @@ class _Compared:
             if not (_finite(expected) and _finite(got)) and self._oracle.forced.largest(inputs) >= OVERFLOWS:
                 self.overflowed = True
                 return None
-            verdict = agrees(self._oracle.forced, inputs, got, half=half)
+            shown = self._show(inputs) if self._show else None
+            verdict = agrees(self._oracle.forced, inputs, got, half=half, shown=shown)
         except NoReference:  # onnxruntime cannot force the decisions of this network
             verdict = None
         if verdict is False:

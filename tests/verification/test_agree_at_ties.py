@@ -78,3 +78,31 @@ def test_where_more_is_open_than_can_be_tried_nothing_is_said(oracle, monkeypatc
     monkeypatch.setattr(agree_at_ties, "RUNS", 3)
     x = inputs(10)
     assert agrees(oracle, x, {name: value + 1 for name, value in decided(oracle, x, []).items()}) is None
+
+
+def test_ties_of_one_node_that_are_turned_alike_are_one_choice(oracle, monkeypatch):
+    """A sum that is 0 but for rounding is 0 at all places in a library that computes the scale apart."""
+    monkeypatch.setattr(agree_at_ties, "RUNS", 8)
+    x, every = inputs(15), list(range(0, 100, 7))
+    assert not np.array_equal(decided(oracle, x, every)["output"], decided(oracle, x, [])["output"])
+    assert agrees(oracle, x, decided(oracle, x, every)) is True
+
+
+def test_a_choice_that_was_turned_with_others_may_turn_back(oracle):
+    x, most = inputs(15), [place for place in range(0, 100, 7) if place != 49]
+    assert agrees(oracle, x, decided(oracle, x, most)) is True
+
+
+def test_sides_that_are_shown_are_tried_and_not_believed(oracle, monkeypatch):
+    """More ties than can be tried, turned at random; of what is no tie, what is shown says nothing."""
+    monkeypatch.setattr(agree_at_ties, "RUNS", 4)
+    x, turned = inputs(15), [0, 14, 21, 35, 56, 70, 84]
+    got = decided(oracle, x, turned)
+    signs = np.where(x["input"] > 1, 1, -1).astype(np.float32)
+    signs.flat[turned] *= -1
+    assert agrees(oracle, x, got) is None
+    assert oracle.decisions[0].shown == "s"
+    assert agrees(oracle, x, got, shown={"s": signs}) is True
+    far = [place for place in range(20) if place % 7]
+    signs.flat[far] *= -1
+    assert agrees(oracle, inputs(0), decided(oracle, inputs(0), far), shown={"s": signs}) is False

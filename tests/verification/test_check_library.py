@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 
+import numpy as np
 import pytest
 
 from b2nn_tvm.compiler import compile_model
@@ -72,3 +73,30 @@ def test_without_a_compiler_for_this_machine_a_library_for_another_is_not_checke
 def test_only_a_library_of_another_machine_needs_a_stand_in():
     assert find_stand_in(get(NATIVE)) is None
     assert find_stand_in(get("arm")).name == NATIVE
+
+
+NOISE = Network(
+    # Two sums of the same products in another order: what they differ by is rounding alone.
+    "a = Conv (input, v) b = Gather <axis = 1> (input, order) c = Conv (b, w) d = Sub (a, c)"
+    " p = GreaterOrEqual (d, zero) s = Where (p, one, minus) output = Conv (s, signs)",
+    {
+        "v": (v := constant("v", (40, 4, 3, 3))),
+        "w": np.ascontiguousarray(v[:, ::-1]),
+        "order": np.array([3, 2, 1, 0]),
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "minus": np.float32(-1),
+        "signs": np.where(constant("signs", (3, 40, 1, 1)) > 0, np.float32(1), np.float32(-1)),
+    },
+)
+
+
+@pytest.mark.sweep
+def test_where_rounding_decides_every_sign_they_are_seen_in_further_outputs(tmp_path):
+    """No input is free of ties, and there are more of them than can be tried."""
+    said = []
+    path = save(tmp_path, NOISE.build())
+    with compile_model(path, output=tmp_path / "library", progress=lambda phase, *_: said.append(phase)) as artifact:
+        found = artifact.manifest.verification
+    assert (found.method, found.inputs) == (THIS_LIBRARY, INPUTS)
+    assert said[-1].endswith("its sides as outputs")

@@ -55,12 +55,18 @@ def test_one_place_of_one_decision_is_forced(forced):
 def test_rounding_at_random_changes_what_is_rounded_and_nothing_else(forced):
     oracle = forced(TWO_SIGNS)
     computed = oracle.run(X, {}, {})
-    noise = oracle.noise(X, computed)
+    noise = oracle.noise(X, computed, {})
     assert noise.outputs["output"].max() < 1e-5  # the signs are those of before
     sums = oracle.decisions[1].x
     scale = np.abs(computed.values[sums]).max()
     assert 1e-8 * scale < noise.values[sums].max() < 1e-5 * scale
     assert not noise.values["input"].any()
+    first = oracle.decisions[0]
+    was = computed.values[first.result]
+    turned = {first.result: dict(enumerate(~was.flat[:50]))}
+    other = oracle.run(X, turned, {first.result: was.shape})
+    assert np.abs(other.outputs["output"] - computed.outputs["output"]).max() > 0.1
+    assert oracle.noise(X, other, turned).outputs["output"].max() < 1e-5  # no turned sign turns back
 
 
 def test_the_noise_of_a_difference_is_that_of_its_operands(forced):
@@ -68,7 +74,7 @@ def test_the_noise_of_a_difference_is_that_of_its_operands(forced):
         Network("a = Mul (input, c) b = Add (a, d) output = Sub (b, d)", {"c": np.float32(1e-4), "d": (4, 1, 1)})
     )
     computed = oracle.run(X, {}, {})
-    relative = oracle.noise(X, computed).outputs["output"].max() / np.abs(computed.outputs["output"]).max()
+    relative = oracle.noise(X, computed, {}).outputs["output"].max() / np.abs(computed.outputs["output"]).max()
     assert relative > 1e-4
     assert oracle.decisions == []
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import onnx
 
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.checks.check_names import printable
+from b2nn_tvm.frontend.checks.suggest_cut import suggest_cut
 
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn")
 _RECURRENT = frozenset({"GRU", "LSTM", "RNN", "Scan"})
@@ -18,14 +17,22 @@ _RANDOM = frozenset(
     }
 )
 _REPLACE = "replace them by standard ONNX operators and export again"
-_EXAMPLE = 'onnx.utils.extract_model("network.onnx", "part.onnx", {inputs}, {outputs})'
+# The operators that TVM computes by calls into its own runtime, or by loops that no schedule fits.
+_WITHOUT_KERNEL = frozenset(
+    {
+        *("AllClassNMS", "CumSum", "MaxUnpool", "NonMaxSuppression", "Scatter", "ScatterElements", "ScatterND"),
+        *("SplitToSequence", "TopK"),
+    }
+)
+_SPECIAL = _RECURRENT | _CONTROL | _RANDOM | _WITHOUT_KERNEL
+_CLASSICAL = "ai.onnx.ml"
 
 
 def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
     """Raise UnsupportedError naming the nodes whose operators cannot be imported, and how to go on without them."""
     unknown: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
-        special = node.op_type in _RECURRENT | _CONTROL | _RANDOM and node.domain in ("", "ai.onnx")
+        special = node.op_type in _SPECIAL and node.domain in ("", "ai.onnx")
         if special or node.op_type not in known or node.domain not in _DOMAINS:
             op = printable(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
             unknown.setdefault(op, []).append(node)
@@ -54,38 +61,12 @@ def _remedy(graph: onnx.GraphProto, unknown: dict[str, list[onnx.NodeProto]]) ->
             "a branch or loop can be compiled only if its condition and count are known when it is compiled: export "
             "the network by tracing (torch.onnx.export of a module that is not scripted) with fixed input shapes"
         )
+    cut = suggest_cut(graph, [node for nodes in unknown.values() for node in nodes])
     if ops & _RECURRENT:
-        return (
-            f"recurrent layers have no kernels here: {_cut(graph, [n for op in ops & _RECURRENT for n in unknown[op]])}"
-        )
-    return _REPLACE
-
-
-def _cut(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> str:
-    """Where to end the network in front of the first of ``nodes``, as a call of onnx."""
-    producers = {output: node for node in graph.node for output in node.output}
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [value.name for value in graph.input if value.name not in constants]
-    weighted = ("BinaryConv2d", "Conv", "Gemm", "MatMul", "WeightBinaryConv2d")
-    first = min(nodes, key=list(graph.node).index)
-    if not _reaches(first.input[0], producers, weighted):
-        return "and there is no convolution in front of them that could be compiled alone"
-    call = _EXAMPLE.format(inputs=inputs, outputs=[first.input[0]])
-    return (
-        f"end the network at the tensor {first.input[0]!r}, compile that part, and compute the rest on its output; "
-        f"this cuts it: {call}"
-    )
-
-
-def _reaches(value: str, producers: dict[str, onnx.NodeProto], ops: tuple[str, ...]) -> bool:
-    """Whether a node of ``ops`` stands somewhere in front of ``value``."""
-    waiting, seen = [value], {value}
-    while waiting:
-        node = producers.get(waiting.pop())
-        if node is None:
-            continue
-        if node.op_type in ops:
-            return True
-        waiting += [name for name in node.input if name not in seen]
-        seen.update(node.input)
-    return False
+        nothing = "and there is no convolution in front of them that could be compiled alone"
+        return f"recurrent layers have no kernels here: {cut or nothing}"
+    if ops <= _WITHOUT_KERNEL:
+        return f"no library has kernels for them: {cut or 'compute them outside of the network'}"
+    if not cut and all(op.startswith(f"{_CLASSICAL}::") for op in ops):
+        return "classical machine learning is not compiled, only networks of convolutions and dense layers are"
+    return f"{_REPLACE}, or {cut}" if cut else _REPLACE

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import tvm
-from tvm import relax, te, topi
+from tvm import relax, te, tirx, topi
 from tvm.ir import GenericConst
+from tvm.s_tir.schedule import Schedule, ScheduleError
 
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.kernel_invariants import KERNELS_ONLY, OUTPUTS_WRITTEN
@@ -60,13 +61,23 @@ def _root(expr: relax.Expr, bound: Mapping[relax.Var, relax.Expr], module: tvm.I
     """The tensor in whose memory ``expr`` is: reshapes inside a dataflow block are views."""
     expr = _aliased(expr, bound)
     call = bound.get(expr) if isinstance(expr, relax.DataflowVar) else None
-    if (
-        call is not None
-        and op_name(call) == "relax.call_tir"
-        and relax.analysis.has_reshape_pattern(module[call.args[0]])
-    ):
+    if call is not None and op_name(call) == "relax.call_tir" and _is_reshape(module[call.args[0]]):
         return _root(call.args[1].fields[0], bound, module)
     return expr
+
+
+def _is_reshape(kernel: tirx.PrimFunc) -> bool:
+    """Whether Relax takes the kernel for a reshape, now or once its schedule has inlined its blocks into the last."""
+    if relax.analysis.has_reshape_pattern(kernel):
+        return True
+    schedule = Schedule(kernel)
+    *others, _ = schedule.get_child_blocks(schedule.get_sblock("root"))
+    try:
+        for block in others:
+            schedule.compute_inline(block)
+    except ScheduleError:
+        return False
+    return bool(others) and bool(relax.analysis.has_reshape_pattern(schedule.mod["main"]))
 
 
 def _copy(value: relax.Expr, builder: relax.BlockBuilder) -> relax.Call:

@@ -48,3 +48,15 @@ def test_a_recurrent_network_without_convolutions_has_no_part_to_compile():
 def test_branches_on_data_name_tracing():
     text = refused("k = Reshape (input, s) output = If (k)")
     assert "condition and count are known" in text
+
+
+@pytest.mark.parametrize("op", ["TopK", "NonMaxSuppression", "mmdeploy.Decode", "ai.onnx.ml.Scaler"])
+def test_what_stands_behind_the_layers_can_be_cut_off(op):
+    text = refused(f"c = Conv (input, w) f = Reshape (c, s) output = {op} (f, k)")
+    assert "end the network at the tensor 'f'" in text
+    assert ("no library has kernels" in text) == ("." not in op)
+
+
+def test_operators_without_kernels_and_without_layers_in_front():
+    assert "compute them outside of the network" in refused("output = TopK (input, k)")
+    assert "classical machine learning is not compiled" in refused("output = ai.onnx.ml.Scaler (input)")

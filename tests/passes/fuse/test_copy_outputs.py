@@ -40,6 +40,11 @@ def input_reshaped(builder, x, y):
     return builder.emit(op.reshape(x, (4, 6)))
 
 
+def input_reshaped_and_back(builder, x, y):
+    """Two blocks of one kernel, of which a schedule makes one."""
+    return builder.emit_te(lambda t: tvm.topi.reshape(tvm.topi.reshape(t, (4, 6)), SHAPE), x)
+
+
 def relu_reshaped(builder, x, y):
     return builder.emit(op.reshape(y, (24,)))
 
@@ -88,6 +93,7 @@ CASES = {
     "a constant twice": ((table, table), 2),
     "a computed tensor twice": ((relu, relu, negated), 1),
     "a view of an input": ((relu, input_reshaped), 1),
+    "a view of an input in two steps": ((relu, input_reshaped_and_back), 1),
     "a view of another output": ((relu, relu_reshaped), 1),
     "two views of one tensor": ((relu_reshaped, relu_reshaped), 1),
     "all at once": ((input_reshaped, table, relu, negated, relu_reshaped, input_itself), 4),
