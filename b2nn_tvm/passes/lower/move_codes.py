@@ -147,7 +147,7 @@ def _quantized(steps: CodeSteps, context: RewriteContext) -> relax.Expr:
             per_channel = iter(given)
             values = [next(per_channel)[at[-1]] if row.size > 1 else tirx.const(row[0], "float32") for row in rows]
             reached = [(x(*at) >= value).astype("int32") for value in values]
-            return reduce(tirx.add, reached).astype("uint8")
+            return reduce(lambda a, b: a + b, reached).astype("uint8")
 
         return te.compute(x.shape, code, name="quantize")
 
