@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
+from qonnx.transformation.infer_shapes import InferShapes
 
 from tests.support.corpus.write_file import store
 
@@ -51,11 +52,11 @@ def write(
         [helper.make_tensor_value_info("x", floats, shape)],
         [helper.make_tensor_value_info("y", floats, None)],
         [numpy_helper.from_array(np.asarray(value, np.float32), key) for key, value in constants.items()],
+        value_info=[helper.make_tensor_value_info("a", floats, shape)],  # the codes of x
     )
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
-    model = onnx.shape_inference.infer_shapes(helper.make_model(graph, opset_imports=opsets, ir_version=8))
-    wrapper = ModelWrapper(model)
-    store(f"finn_{name}", model, lambda array: execute_onnx(wrapper, {"x": array})["y"])
+    wrapper = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=8)).transform(InferShapes())
+    store(f"finn_{name}", wrapper.model, lambda array: execute_onnx(wrapper, {"x": array})["y"])
 
 
 def convolution(weights: str, source: str, result: str) -> onnx.NodeProto:
