@@ -1,4 +1,4 @@
-"""ONNX files of one layer: float, binary as the function BinaryConv2d, and of whole numbers."""
+"""ONNX files of one layer: float, binary as the function BinaryConv2d, and of codes by whole numbers."""
 
 from __future__ import annotations
 
@@ -51,6 +51,29 @@ def code_conv(workload: ConvWorkload, *, codes: int, largest: int, channels_last
     plain.graph.node.insert(place, clipped)
     plain.graph.node.insert(place, rounded)
     return plain
+
+
+def bitserial_conv(workload: ConvWorkload, *, weight_bits: int, activation_bits: int) -> onnx.ModelProto:
+    """A convolution of activations from 0 to 2^b - 1 halves by weights of whole numbers, two's complement or +-1, times
+    random scales; inputs and outputs are NHWC.
+    """
+    rng = np.random.default_rng(0)
+    shape = (workload.out_channels, workload.in_channels, *workload.kernel)
+    half = 2 ** (weight_bits - 1)
+    whole = rng.integers(-half, half, shape) if weight_bits > 1 else rng.choice((-1, 1), shape)
+    scale = rng.uniform(0.5, 1.5, (workload.out_channels, 1, 1, 1))
+    most = 2**activation_bits - 1
+    numbers = {"low": 0, "high": most / 2, "two": 2, "half": 0.5}
+    constants = {name: np.array(value, np.float32) for name, value in numbers.items()}
+    nodes = [
+        helper.make_node("Clip", ["x", "low", "high"], ["clipped"]),
+        helper.make_node("Mul", ["clipped", "two"], ["scaled"]),
+        helper.make_node("Round", ["scaled"], ["codes"]),
+        helper.make_node("Mul", ["codes", "half"], ["values"]),
+        helper.make_node("Conv", ["values", "weight"], ["y"], name="conv", **_geometry(workload)),
+    ]
+    constants["weight"] = (whole * scale).astype(np.float32)
+    return _model(nodes, constants, workload, channels_last=True)
 
 
 def dense(workload: ConvWorkload) -> onnx.ModelProto:

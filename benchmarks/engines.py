@@ -17,7 +17,7 @@ from rounds import Engine, Unavailable
 from b2nn_tvm.targets import target as targets
 
 ENGINES = ("onnxruntime", "openvino", "ncnn", "larq-compute-engine", "b2nn")  # in the order of the tables
-PRECISIONS = ("fp32", "int8", "binary")
+PRECISIONS = ("fp32", "int8", "w2a2", "w1a2", "binary")
 INSTALL = "pip install 'b2nn-tvm[bench]'"
 # What oneDNN, which OpenVINO computes with, calls the instruction sets; beyond these nothing needs to be held back.
 ONEDNN_ISA = {"avx2": "AVX2", "avx512": "AVX512_CORE"}

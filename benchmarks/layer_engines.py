@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 from agreement import drop_disagreeing
-from conv_models import binary_conv, binary_dense, dense, float_conv, is_dense
+from conv_models import binary_conv, binary_dense, bitserial_conv, dense, float_conv, is_dense
 from engines import Name, Network, ours, peers
 from onnxruntime_int8 import quantize
 from rounds import Engine, Timing, Unavailable, Workers
@@ -36,7 +36,8 @@ def time_layer(
 ) -> dict[Name, Timing | Unavailable]:
     """The time of each engine on the layer, or why there is none.
 
-    The layer is also timed with 8 bits, and as a binary layer, unless it has groups or reads an image.
+    The layer is also timed with 8 bits, and as a binary layer, unless it has groups or reads an image. Our engine also
+    gets the layers of 2 bits of activation of a binary convolution.
     """
     binary = workload.groups == 1 and workload.in_channels > 3
     save = lambda model, name: (onnx.save(model, folder / name), folder / name)[1]
@@ -51,6 +52,8 @@ def time_layer(
         mine = {"fp32": float_conv(workload, channels_last=True)} | (
             {"binary": binary_conv(workload, channels_last=True)} if binary else {}
         )
+        for weights in (1, 2) if binary else ():
+            mine[f"w{weights}a2"] = bitserial_conv(workload, weight_bits=weights, activation_bits=2)
     mine["int8"] = mine["fp32"]
     theirs = save(binary_conv(workload, channels_last=False), "binary-peer.onnx") if binary else None
     network = Network(save(plain, "float-peer.onnx"), folder, shape, theirs)
@@ -61,8 +64,9 @@ def time_layer(
         library = folder / precision
         path = save(model, f"{precision}.onnx")
         path = quantize(path, folder / f"{precision}-quantized.onnx") if precision == "int8" else path
-        # A node BinaryConv2d has no body here that onnxruntime could verify it with: agreement.py does.
-        b2nn_tvm.compile_model(path, target=target, output=library, verify=False)
+        # A node BinaryConv2d has no body here that onnxruntime could verify it with: agreement.py does. Nothing else
+        # computes the layers of 2 bits.
+        b2nn_tvm.compile_model(path, target=target, output=library, verify=precision.startswith("w"))
         for threads in our_threads:
             engines |= ours(
                 library, precision=precision, target=target, threads=threads, channels_last=not is_dense(workload)

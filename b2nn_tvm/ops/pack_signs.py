@@ -65,9 +65,10 @@ def pack_signs(
 
 
 def pack_codes(
-    shape: tuple[int, int, int, int], geometry: PackGeometry, *, word: str, thresholds: int
+    shape: tuple[int, int, int, int], geometry: PackGeometry, *, word: str, thresholds: int, dtype: str = "float32"
 ) -> tirx.PrimFunc:
-    """The same for codes: (x, threshold float32 [thresholds, C], y word [planes * N, H + pads, W + pads, words]).
+    """The same for codes: (x, threshold [thresholds, C], y word [planes * N, H + pads, W + pads, words]), x and the
+    thresholds of the type ``dtype``.
 
     The thresholds of a channel do not fall. Plane p, bit p of the codes, is the images from p * N on. A single
     threshold is [C], and the codes are signs.
@@ -76,8 +77,8 @@ def pack_codes(
     stride, (height, width) = geometry.stride, geometry.image(in_height, in_width)
     top, left, bottom, right = geometry.padding
     bits = word_bits(word)
-    x = te.placeholder(shape, "float32", name="x")
-    limit = te.placeholder(_limits(thresholds, channels), "float32", name="limit")
+    x = te.placeholder(shape, dtype, name="x")
+    limit = te.placeholder(_limits(thresholds, channels), dtype, name="limit")
     b = te.reduce_axis((0, bits), "b")
 
     def at(n: Var, r: Var, q: Var, c: Var) -> Expr:

@@ -26,7 +26,7 @@ def pack_signs_loops(function: tirx.PrimFunc) -> tirx.PrimFunc:
     """The loop nest of a function from ``ops.pack_signs``, with the same parameters and attributes."""
     geometry = PackGeometry.of(function)
     shape, limits, packed = (tuple(map(int, parameter.ty.shape)) for parameter in function.params)
-    word = str(function.params[2].ty.dtype)
+    kind, word = str(function.params[0].ty.dtype), str(function.params[2].ty.dtype)
     batch, in_height, in_width, channels = shape
     _, rows, columns, words = packed
     planes = geometry.planes
@@ -51,8 +51,8 @@ def pack_signs_loops(function: tirx.PrimFunc) -> tirx.PrimFunc:
         T.func_name("pack")
         x_ptr, limit_ptr, y_ptr = T.arg("x_ptr", T.handle()), T.arg("limit_ptr", T.handle()), T.arg("y_ptr", T.handle())
         T.func_attr(dict(function.attrs))
-        x = T.match_buffer(x_ptr, shape, "float32")
-        limit = T.match_buffer(limit_ptr, limits, "float32")
+        x = T.match_buffer(x_ptr, shape, kind)
+        limit = T.match_buffer(limit_ptr, limits, kind)
         y = T.match_buffer(y_ptr, packed, word)
         with loop(batch * rows) as nr, T.serial(columns) as q, T.sblock("pack_signs"):
             n = T.axis.spatial(batch, nr // rows)

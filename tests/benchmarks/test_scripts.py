@@ -86,14 +86,23 @@ def test_layers_beside_every_engine(tmp_path: Path) -> None:
     document, tables = checked(path), result.stdout
     measured = {(row["engine"], row["precision"]) for row in document["rows"]}
     missing = {(row["engine"], row["precision"]): row["reason"] for row in document["missing"]}
-    assert {("b2nn", "fp32"), ("b2nn", "binary"), ("onnxruntime", "fp32"), ("onnxruntime", "int8")} <= measured
+    assert {
+        ("b2nn", "fp32"),
+        ("b2nn", "w1a2"),
+        ("b2nn", "w2a2"),
+        ("b2nn", "binary"),
+        ("onnxruntime", "fp32"),
+        ("onnxruntime", "int8"),
+    } <= measured
     assert measured | set(missing) == {
         *(
             (engine, precision)
             for engine in ("onnxruntime", "openvino", "ncnn", "b2nn")
             for precision in ("fp32", "int8", "binary")
         )
-    } - {("onnxruntime", "binary"), ("ncnn", "binary")} | {("larq-compute-engine", "binary")}
+    } - {("onnxruntime", "binary"), ("ncnn", "binary")} | {
+        *(("larq-compute-engine", "binary"), ("b2nn", "w1a2"), ("b2nn", "w2a2"))
+    }
     assert "make larq" in missing["larq-compute-engine", "binary"]
     assert not [reason for reason in missing.values() if "installed" not in reason], "an engine that is here failed"
     assert document["macs"] == {"3x3 32ch 8x8": 8 * 8 * 32 * 32 * 9}

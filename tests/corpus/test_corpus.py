@@ -26,6 +26,8 @@ _MANY_LEVELS = "its input is not a sign"
 BITS = {
     "w1a2": "w1a2",
     "w4a4": "int8",
+    "4w4a": "int8",
+    "4w8a": "int8",
     "1w2a": "w1a2",
     "2w2a": "w2a2",
     "thresholds_3": "w1a2",
@@ -44,6 +46,7 @@ FLOAT = {
 # `make test` takes a file of each kind; the sweep takes all.
 SAMPLE = (
     *("brevitas_tfc", "brevitas_residual", "brevitas_script_pooled", "qonnx_two_convs_channels_last", "own_trunc"),
+    "finn_moved_1w2a",
     *("own_bipolar_brevitas_domain_11", "own_quant_1_bit", "own_threshold_nhwc", "own_groups_2_of_40"),
     *(
         "larq_residual",

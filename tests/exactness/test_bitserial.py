@@ -5,7 +5,7 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.targets.target import get
 from tests.support.exactness.check import INSTRUCTION_SETS
-from tests.support.networks.bitserial_networks import QUANTIZERS, assert_exact, bitserial_model, drawn_cases
+from tests.support.networks.bitserial_networks import MOVES, QUANTIZERS, assert_exact, bitserial_model, drawn_cases
 from tests.support.networks.onnx_models import save
 
 COUNT = 10
@@ -41,4 +41,5 @@ def test_the_cases_are_of_all_kinds():
     cases = [case for seed in SEEDS for case in drawn_cases(seed, COUNT)]
     assert {case.name.split()[0] for case in cases} >= {name.split()[0] for name in QUANTIZERS}
     assert {case.precision for case in cases} >= {"w1a2", "w2a2", "w1a3", "w2a3", "w3a2", "w1a4", "w2a4", "w4a2"}
+    assert {move for case in cases for move in MOVES if case.name.endswith(move)} == set(MOVES)
     assert {case.name.split(" w")[0].split()[-1] for case in cases} == {"conv", "dense"}

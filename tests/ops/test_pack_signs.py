@@ -90,3 +90,15 @@ def test_codes_are_packed_in_planes(channels, count, target):
     bits = np.concatenate([2 * (codes >> p & 1) - 1 for p in range(planes)])
     np.testing.assert_array_equal(packed, pack_channels(bits, word=word))
     np.testing.assert_array_equal(build(kernel, get("native"))(x, limits), packed)
+
+
+@pytest.mark.in_turn("target")
+def test_codes_that_are_bytes_are_packed_in_planes(target):
+    word = vector_unit_named(target.vector).layout.word
+    x = np.random.default_rng(0).integers(0, 8, (2, 3, 5, 65)).astype(np.uint8)
+    limits = np.repeat(np.arange(1, 8, dtype=np.uint8)[:, None], 65, axis=1)
+    geometry = PackGeometry((1, 0, 0, 1), (1, 1), 5, 3)
+    kernel = pack_codes(x.shape, geometry, word=word, thresholds=7, dtype="uint8")
+    codes = np.pad(x, ((0, 0), (1, 0), (0, 1), (0, 0)), constant_values=5)
+    bits = np.concatenate([2 * (codes >> p & 1).astype(int) - 1 for p in range(3)])
+    np.testing.assert_array_equal(compile_function(kernel, target)(x, limits), pack_channels(bits, word=word))

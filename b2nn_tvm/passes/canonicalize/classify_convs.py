@@ -15,7 +15,7 @@ from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import SIGN_IS_BINARY, WEIGHTS_SPLIT
 from b2nn_tvm.passes.patterns.bitserial_layers import BitserialLayer, match_bitserial
 from b2nn_tvm.passes.patterns.possible_values import PossibleValues
-from b2nn_tvm.passes.patterns.quantized_layer import QuantizedLayer, match_quantized_layer
+from b2nn_tvm.passes.patterns.quantized_layer import QuantizedLayer, match_quantized_input, match_quantized_layer
 from b2nn_tvm.passes.patterns.sign_patterns import (
     has_binary_groups,
     has_binary_weights,
@@ -183,7 +183,8 @@ def _data_reason(data: relax.Expr, definition: Definition) -> str:
     if not isinstance(data, relax.Call):
         return "its input is not a sign: it is the input of the network"
     source = op_name(data).removeprefix("relax.").removeprefix("nn.") or "another kernel"
-    return f"its input is not a sign: it comes from {source}"
+    codes = ", with codes of 8 bits" if match_quantized_input(data, definition) is not None else ""
+    return f"its input is not a sign: it comes from {source}{codes}"
 
 
 def _padding_reason(call: relax.Call, data: relax.Expr, definition: Definition) -> str:

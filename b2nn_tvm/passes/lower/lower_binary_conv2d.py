@@ -26,14 +26,14 @@ from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_pooled_signs import lower_pooled_signs
 from b2nn_tvm.passes.patterns.sign_patterns import PooledSigns, all_signs, has_binary_groups, match_pooled_signs, oihw
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
-from b2nn_tvm.relax_query import constant, four, ints, op_name, pair, shape
+from b2nn_tvm.relax_query import constant, dtype, four, ints, op_name, pair, shape
 from b2nn_tvm.workload import ConvWorkload
 
 
 @dataclass(frozen=True)
 class BinaryInput:
     """The input of a binary convolution: the float tensor, its thresholds [C], the padding of its signs, and their max
-    pooling, if any; or a plane of codes.
+    pooling, if any; or a plane of codes, of which the tensor may hold bytes.
     """
 
     source: relax.Expr
@@ -187,7 +187,8 @@ class BinaryLowering:
                 kernel = pack_signs(form, padding, word=word, pad_value=found.pad_value, stride=step)
             else:
                 count = 1 if found.threshold.ndim == 1 else len(found.threshold)
-                kernel = pack_codes(form, PackGeometry(padding, step, pad, planes), word=word, thresholds=count)
+                geometry, kind = PackGeometry(padding, step, pad, planes), dtype(found.source)
+                kernel = pack_codes(form, geometry, word=word, thresholds=count, dtype=kind)
             top, left, bottom, right = padding
             rows, columns = -(-height // step[0]) + top + bottom, -(-width // step[1]) + left + right
             words = bit_layout.words_of(channels, word=word)

@@ -12,7 +12,6 @@ convolution over an image of one row.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -34,14 +33,12 @@ from b2nn_tvm.passes.lower.lower_binary_conv2d import (
     packed_workload,
     step_of,
 )
+from b2nn_tvm.passes.lower.move_codes import MovedCodes
 from b2nn_tvm.passes.patterns.bitserial_layers import BitserialLayer, match_bitserial
-from b2nn_tvm.passes.patterns.code_steps import code_steps
 from b2nn_tvm.passes.patterns.possible_values import PossibleValues
 from b2nn_tvm.passes.patterns.sign_patterns import match_pad, oihw
-from b2nn_tvm.relax_query import calls, constant, definitions, ints, op_name, reads, shape, variables
+from b2nn_tvm.relax_query import calls, constant, definitions, op_name, shape
 from b2nn_tvm.workload import ConvWorkload
-
-_READERS = {"relax.nn.conv2d", "relax.matmul", "relax.nn.pad"}
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerBitserial")
@@ -68,11 +65,7 @@ class _Rule:
         possible = PossibleValues(definition, module)
         found = ((var, match_bitserial(call, definition, possible)) for var, call in calls(function))
         self._layers = {var: layer for var, layer in found if isinstance(layer, BitserialLayer)}
-        self._count = reads(function)
-        self._readers: dict[relax.Var, set[str]] = defaultdict(set)
-        for _, call in calls(function) if self._layers else ():
-            for var in variables(call):
-                self._readers[var].add(op_name(call))
+        self._codes = MovedCodes(function, self._layers)
 
     def apply(self, call: relax.Call, context: RewriteContext) -> relax.Expr | None:
         layer = None if context.var is None else self._layers.get(context.var)
@@ -122,21 +115,10 @@ class _Rule:
         self, image: relax.Expr, layer: BitserialLayer, workload: ConvWorkload, context: RewriteContext
     ) -> tuple[relax.Expr, np.ndarray]:
         """The tensor of the workload's shape whose codes the layer reads, and their thresholds [codes - 1, C]."""
-        moved = context.definition(image)
-        axes = ints(moved.attrs.axes or ()) if op_name(moved) == "relax.permute_dims" and self._skips(image) else ()
-        inner = moved.args[0] if axes else image
-        axis = axes[-1] if axes else len(shape(image)) - 1
-        steps = code_steps(inner, layer.levels, context.definition, self._skips, axis=axis)
-        source = context.emit(relax.op.permute_dims(steps.source, axes)) if axes else steps.source
+        steps = self._codes.steps(image, layer.levels, context)
         form = (workload.batch, workload.in_height, workload.in_width, workload.in_channels)
-        source = source if shape(source) == form else context.emit(relax.op.reshape(source, form))
+        source = steps.source if shape(steps.source) == form else context.emit(relax.op.reshape(steps.source, form))
         return source, np.broadcast_to(steps.thresholds, (len(steps.thresholds), workload.in_channels))
-
-    def _skips(self, var: relax.Expr) -> bool:
-        """Whether nothing but a layer needs the value of ``var``, or one call behind it; so it is of all that the rule
-        has made.
-        """
-        return isinstance(var, relax.Var) and (self._count[var] <= 1 or self._readers[var] <= _READERS)
 
     def _sum_of_planes(
         self,

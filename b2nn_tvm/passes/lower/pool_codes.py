@@ -15,7 +15,7 @@ from b2nn_tvm.passes.framework.invariants import NHWC
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.store_codes import stored_codes
 from b2nn_tvm.passes.patterns.quantized_layer import affine_step
-from b2nn_tvm.relax_query import op_name
+from b2nn_tvm.relax_query import dtype, op_name
 
 _LONGEST = 8  # operators between codes and their pooling
 
@@ -31,7 +31,7 @@ class PoolCodes(CompilerPass):
         layout = self.context.layout.codes
 
         def pool(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
-            if op_name(call) != "relax.nn.max_pool2d":
+            if op_name(call) != "relax.nn.max_pool2d" or dtype(call) != "float32":
                 return None
             between: list[tuple[relax.Call, int]] = []
             numbers = call.args[0]

@@ -58,7 +58,7 @@ def _codes(function: relax.Function, layout: CodeLayout) -> dict[relax.Var, Rang
         if op_name(call) in ("relax.nn.conv2d", "relax.matmul"):
             layer = match_quantized_layer(call, layer_weight(call), definition)
             found += [layer.input] if isinstance(layer, QuantizedLayer) else []
-        elif op_name(call) == "relax.nn.max_pool2d":
+        elif op_name(call) == "relax.nn.max_pool2d" and dtype(call) == "float32":
             data = match_quantized_input(call.args[0], definition)
             pooled += [data] if data is not None and not data.moves else []
     inputs = [*found, *pooled] if found else []

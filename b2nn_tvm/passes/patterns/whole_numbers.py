@@ -3,6 +3,7 @@ output channel.
 
     clip(round(x / s) + 3, 0, 255)      whole numbers from 0 to 255
     round(clip(x / s, -8, 7))           whole numbers from -8 to 7
+    sum(astype(x >= t[255]))            whole numbers from 0 to 255
     w = q * s[o], q in -128 .. 127      the integers q and the scales s, whichever way the file spelled them
 
 Exporters write quantizers in several ways, and batch norms and biases are folded into what stands around; the values
@@ -13,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, prod
 
 import numpy as np
 from tvm import relax
 
-from b2nn_tvm.relax_query import Definition, dtype, op_name, uniform
+from b2nn_tvm.relax_query import Definition, dtype, op_name, shape, uniform
 
 _DEEPEST = 24  # operators behind one another
 _ROUNDS: dict[str, Callable[[float], float]] = {
@@ -54,32 +55,64 @@ _ANY = Range(-inf, inf, False)
 
 def codes_range(expr: relax.Expr, definition: Definition, *, most: int = 256) -> Range | None:
     """The range of a tensor of at most so many whole numbers; None where that is not known of it."""
-    found = _range(expr, definition, _DEEPEST)
+    found = _Ranges(definition).of(expr, _DEEPEST)
     codes = found.whole and isfinite(found.high - found.low) and found.high - found.low < most
     return found if codes else None
 
 
-def _range(expr: relax.Expr, definition: Definition, deepest: int) -> Range:
-    call = definition(expr)
-    name = op_name(call)
-    if not name or not deepest:
-        return _of_type(dtype(call))
-    inner = _range(call.args[0], definition, deepest - 1) if call.args else _ANY
-    if name in _ROUNDS:
-        return inner.map(_ROUNDS[name], whole=True)
-    if name == "relax.clip":
-        low, high = (float(bound.value) for bound in call.args[1:3])
-        whole = inner.whole and low.is_integer() and high.is_integer()
-        return inner.map(lambda value: min(max(value, low), high), whole=whole)
-    if name == "relax.nn.relu":
-        return inner.map(lambda value: max(value, 0.0), whole=inner.whole)
-    if name == "relax.astype":
-        return _cast(inner, dtype(call))
-    if name in _PICKS:
-        return inner
-    if name in ("relax.add", "relax.subtract", "relax.maximum", "relax.minimum"):
-        return _with_number(call, name, definition, deepest)
-    return _of_type(dtype(call))
+class _Ranges:
+    """The ranges of the tensors of a function, each found once."""
+
+    def __init__(self, definition: Definition):
+        self._definition = definition
+        self._found: dict[tuple[relax.Expr, int], Range] = {}
+
+    def of(self, expr: relax.Expr, deepest: int) -> Range:
+        key = self._definition(expr), deepest
+        if key not in self._found:
+            self._found[key] = self._range(*key)
+        return self._found[key]
+
+    def _range(self, call: relax.Expr, deepest: int) -> Range:
+        name = op_name(call)
+        if not name or not deepest:
+            return _of_type(dtype(call))
+        if name in ("relax.add", "relax.subtract", "relax.maximum", "relax.minimum"):
+            return self._of_pair(call, name, deepest - 1)
+        inner = self.of(call.args[0], deepest - 1) if call.args else _ANY
+        if name in _ROUNDS:
+            return inner.map(_ROUNDS[name], whole=True)
+        if name == "relax.clip":
+            low, high = (float(bound.value) for bound in call.args[1:3])
+            whole = inner.whole and low.is_integer() and high.is_integer()
+            return inner.map(lambda value: min(max(value, low), high), whole=whole)
+        if name == "relax.nn.relu":
+            return inner.map(lambda value: max(value, 0.0), whole=inner.whole)
+        if name == "relax.astype":
+            return _cast(inner, dtype(call))
+        if name == "relax.sum" and shape(call) and inner.high < inf:
+            terms = prod(shape(call.args[0])) // max(prod(shape(call)), 1)
+            return inner.map(lambda value: value * terms, whole=inner.whole)
+        return inner if name in _PICKS else _of_type(dtype(call))
+
+    def _of_pair(self, call: relax.Call, name: str, deepest: int) -> Range:
+        """The range of a tensor and one number, or of a sum of two tensors."""
+        numbers = [uniform(self._definition(arg)) for arg in call.args]
+        if name == "relax.add" and numbers == [None, None]:
+            one, other = (self.of(arg, deepest) for arg in call.args)
+            return Range(one.low + other.low, one.high + other.high, one.whole and other.whole)
+        if (numbers[0] is None) == (numbers[1] is None) or (name == "relax.subtract" and numbers[1] is None):
+            return _ANY
+        place = 0 if numbers[1] is not None else 1
+        number = float(numbers[1 - place])  # type: ignore[arg-type]
+        inner = self.of(call.args[place], deepest)
+        functions: dict[str, Callable[[float], float]] = {
+            "relax.add": lambda value: value + number,
+            "relax.subtract": lambda value: value - number,
+            "relax.maximum": lambda value: max(value, number),
+            "relax.minimum": lambda value: min(value, number),
+        }
+        return inner.map(functions[name], whole=inner.whole and number.is_integer())
 
 
 def _cast(inner: Range, kind: str) -> Range:
@@ -95,24 +128,7 @@ def _of_type(kind: str) -> Range:
     if kind in ("uint8", "int8"):
         limits = np.iinfo(kind)
         return Range(float(limits.min), float(limits.max), True)
-    return _ANY
-
-
-def _with_number(call: relax.Call, name: str, definition: Definition, deepest: int) -> Range:
-    """The range of a sum, difference, maximum or minimum of a tensor and one number."""
-    numbers = [uniform(definition(arg)) for arg in call.args]
-    if (numbers[0] is None) == (numbers[1] is None) or (name == "relax.subtract" and numbers[1] is None):
-        return _ANY
-    place = 0 if numbers[1] is not None else 1
-    number = float(numbers[1 - place])  # type: ignore[arg-type]
-    inner = _range(call.args[place], definition, deepest - 1)
-    functions: dict[str, Callable[[float], float]] = {
-        "relax.add": lambda value: value + number,
-        "relax.subtract": lambda value: value - number,
-        "relax.maximum": lambda value: max(value, number),
-        "relax.minimum": lambda value: min(value, number),
-    }
-    return inner.map(functions[name], whole=inner.whole and number.is_integer())
+    return Range(0.0, 1.0, True) if kind == "bool" else _ANY
 
 
 def split_whole_weights(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -48,6 +48,9 @@ REASONS = {
     "it is the input of the network": conv,
     "it comes from max_pool2d": lambda x: conv(op.nn.max_pool2d(x, (2, 2)), FLOATS),
     "it comes from relu": lambda x: conv(op.permute_dims(op.nn.relu(x), [0, 1, 3, 2]), FLOATS),
+    "it comes from multiply, with codes of 8 bits": lambda x: conv(
+        op.multiply(op.clip(op.round(x), 0, 255), const(0.5))
+    ),
     "its weights are ±alpha, but its input is not a sign": lambda x: conv(x, 2 * SIGNS),
     "its input is a sign, but its weights are not ±alpha: in output channel 0 they go from 1 to 36 in magnitude": (
         lambda x: conv(op.sign(x), FLOATS)

@@ -43,3 +43,4 @@ def test_what_falls_or_is_no_code_stays():
     assert_stays(pool_codes, lambda x: pool(op.multiply(op.astype(stored(x), "float32"), const(-1))), SHAPE)
     assert_stays(pool_codes, lambda x: pool(numbers(codes(x))), SHAPE)
     assert_stays(pool_codes, lambda x: pool(op.nn.relu(number(stored(x)))), SHAPE)
+    assert_stays(pool_codes, lambda x: pool(op.astype(stored(x), "uint8")), SHAPE)

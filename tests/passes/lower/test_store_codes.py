@@ -66,6 +66,14 @@ def test_codes_that_are_bytes_already_stay():
     assert_stays(store, lambda x: conv(numbers(stored(codes(x))), WEIGHT), SHAPE)
 
 
+def test_bytes_that_are_pooled_stay():
+    def net(x):
+        pooled = op.nn.max_pool2d(op.astype(op.greater_equal(x, const(0)), "uint8"), (2, 2), (2, 2), layout="NHWC")
+        return op.add(op.mean(conv(numbers(stored(codes(x))), WEIGHT)), op.mean(op.astype(pooled, "float32")))
+
+    assert_stays(store, net, SHAPE)
+
+
 def test_codes_that_no_8_bit_layer_reads_stay():
     weight = np.random.default_rng(0).standard_normal((3, 3, 4, 5)).astype(np.float32)
     assert_stays(store, lambda x: conv(numbers(codes(x)), weight), SHAPE)

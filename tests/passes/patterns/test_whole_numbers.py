@@ -23,6 +23,16 @@ RANGES = {
     "bytes": (lambda x: op.astype(op.astype(x, "uint8"), "float32"), (0, 255)),
     "few codes as bytes": (lambda x: op.astype(op.clip(op.round(x), 0, 3), "uint8"), (0, 3)),
     "codes that bytes do not hold": (lambda x: op.astype(op.clip(op.round(x), -1, 3), "uint8"), (0, 255)),
+    "counted along an axis": (
+        lambda x: op.sum(op.astype(op.greater_equal(op.expand_dims(x, 4), const(np.arange(255))), "float32"), axis=4),
+        (0, 255),
+    ),
+    "counted one by one": (
+        lambda x: op.add(
+            op.astype(op.greater_equal(x, const(0)), "float32"), op.astype(op.less(x, const(3)), "float32")
+        ),
+        (0, 2),
+    ),
     "rounded and activated": (lambda x: op.nn.relu(op.clip(op.round(x), -128, 127)), (0, 127)),
 }
 UNKNOWN = {
@@ -35,6 +45,7 @@ UNKNOWN = {
     "a number less codes": lambda x: op.subtract(const(3), op.clip(op.round(x), 0, 255)),
     "scaled": lambda x: op.multiply(op.clip(op.round(x), 0, 255), const(0.1)),
     "shifts of its channels": lambda x: op.add(op.clip(op.round(x), 0, 9), const(np.arange(4).reshape(1, 4, 1, 1))),
+    "codes more an input": lambda x: op.add(op.clip(op.round(x), 0, 9), x),
     "an input": lambda x: x,
 }
 

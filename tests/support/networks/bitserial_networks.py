@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm.reference.bitserial import bitserial_conv2d, bitserial_dense
 
+MOVES = ("max pool", "shuffle", "halves", "no move")  # between the quantizer and a convolution
 QUANTIZERS = ("qdq", "narrow", "signed", "round", "thresholds", "batch norm", "relu")
 _CHANNELS = (3, 8, 16, 31, 32, 33, 64, 65)
 _QONNX = "qonnx.custom_op.general"
@@ -90,6 +91,8 @@ def _case(rng: np.random.Generator, index: int, quantizer: str) -> Case:
         sums = bitserial_dense(codes, weight, **bits) - zero * weight.sum(axis=1)
         name = f"{quantizer} dense w{weight_bits}a{activation_bits} {shape}x{outputs}"
     else:
+        move = MOVES[index % len(MOVES)]
+        moved, codes = builder.moved(move, codes)
         window = {
             "stride": tuple(map(int, rng.integers(1, 3, 2))),
             "padding": tuple(map(int, rng.integers(0, 3, 4))),
@@ -98,7 +101,7 @@ def _case(rng: np.random.Generator, index: int, quantizer: str) -> Case:
         builder.weights(weight, scale, axis=0)
         builder.add(
             "Conv",
-            ["values", "weight"],
+            [moved, "weight"],
             "y",
             strides=window["stride"],
             pads=window["padding"],
@@ -109,7 +112,7 @@ def _case(rng: np.random.Generator, index: int, quantizer: str) -> Case:
         sums = bitserial_conv2d(codes, weight, groups=groups, pad_code=zero, **window, **bits)
         sums = sums - zero * weight.reshape(outputs, -1).sum(axis=1)[:, None, None]
         unit = unit[:, None, None]
-        name = f"{quantizer} conv w{weight_bits}a{activation_bits} {shape}x{outputs} {kernel} {groups} {window}"
+        name = f"{quantizer} conv w{weight_bits}a{activation_bits} {shape}x{outputs} {kernel} {groups} {window} {move}"
     return Case(name, f"w{weight_bits}a{activation_bits}", tuple(builder.nodes), builder.constants, x, sums, unit)
 
 
@@ -187,3 +190,26 @@ class _Builder:
         self.add("Clip", ["q", *limits], "clipped")
         self.add("DequantizeLinear", ["clipped", "step", point], "values")
         return x, np.clip(np.clip(np.rint(y / step) + zero, 0, 255), low, high).astype(int)
+
+    def moved(self, move: str, codes: np.ndarray) -> tuple[str, np.ndarray]:
+        """The name of ``values`` that an operator has moved, and their codes [N, C, H, W]."""
+        channels = codes.shape[1]
+        if move == "max pool":
+            self.add("MaxPool", ["values"], "moved", kernel_shape=(2, 2), pads=(1, 1, 0, 0))
+            padded = np.pad(codes, ((0, 0), (0, 0), (1, 0), (1, 0)))
+            return "moved", np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3)).max(axis=(4, 5))
+        if move == "shuffle":
+            groups = next(count for count in range(2, channels + 1) if channels % count == 0)
+            apart = (len(codes), groups, channels // groups, *codes.shape[2:])
+            self.add("Reshape", ["values", self.constant("apart", np.array(apart))], "groups")
+            self.add("Transpose", ["groups"], "turned", perm=(0, 2, 1, 3, 4))
+            self.add("Reshape", ["turned", self.constant("whole_shape", np.array(codes.shape))], "moved")
+            return "moved", codes.reshape(apart).swapaxes(1, 2).reshape(codes.shape)
+        if move == "halves":
+            sizes = np.array([channels - channels // 2, channels // 2])
+            names = ["values", self.constant("sizes", sizes)]
+            inputs, outputs = ([f"{name}{self._index}" for name in part] for part in (names, ("first", "second")))
+            self.nodes.append(helper.make_node("Split", inputs, outputs, axis=1))
+            self.add("Concat", ["second", "first"], "moved", axis=1)
+            return "moved", np.concatenate([codes[:, sizes[0] :], codes[:, : sizes[0]]], axis=1)
+        return "values", codes
