@@ -80,3 +80,12 @@ def test_each_class_has_a_weight_above_zero(bundle):
     for weights in ((1.0,) * 9, (0.0,) * 10, (float("nan"),) * 10):
         with pytest.raises(InputError, match="digits: expected a finite weight above zero for each of its 10 classes"):
             replace(bundle, class_weights=weights)
+
+
+def test_splits_in_memory_move_to_a_device_and_others_stay(bundle):
+    mixed = replace(bundle, val=subset(bundle.val, 5), class_weights=(2.0,) * 10)
+    moved = mixed.on(torch.device("meta"))
+    assert moved.train.images.device.type == "meta" and moved.test.labels.device.type == "meta"
+    assert moved.val is mixed.val and moved.class_weights == mixed.class_weights
+    images, labels = next(iter(moved.train_loader(8)))
+    assert (images.device.type, labels.device.type) == ("meta", "meta") and images.shape == (8, 3, 32, 32)

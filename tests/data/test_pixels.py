@@ -51,7 +51,15 @@ def test_statistics_are_those_of_the_floats(split):
     assert statistics(torch.full((2, 1, 3, 3), 51, dtype=torch.uint8)) == ((0.2,), (1e-6,))
 
 
-def test_a_split_moves_to_a_device_as_a_whole(split):
-    """There is no other device than the CPU where no CUDA is; what it makes there is the same."""
-    moved = split.on(torch.device("cpu"))
-    assert torch.equal(moved[BatchIndex((0, 3), 5)][0], split[BatchIndex((0, 3), 5)][0])
+@pytest.mark.parametrize(
+    "augment",
+    [Augmentation(), Augmentation(shift=1), Augmentation(least_area=0.5), Augmentation(shift=1, operations=3)],
+    ids=["none", "shift", "crop", "operations"],
+)
+def test_batches_are_made_where_the_pixels_are(augment: Augmentation):
+    """On torch's device without values, where tensors of two devices cannot be mixed: no batch comes from the CPU."""
+    pixels = torch.zeros(40, 3, 8, 8, dtype=torch.uint8)
+    moved = PixelImages(pixels, torch.zeros(40, dtype=torch.int64), (0.5,) * 3, (0.5,) * 3, augment)
+    images, labels = moved.on(torch.device("meta"))[BatchIndex(tuple(range(40)), 3)]
+    assert (images.device.type, labels.device.type) == ("meta", "meta")
+    assert images.shape == (40, 3, 8, 8) and images.dtype == torch.float32
