@@ -140,7 +140,8 @@ class DataBundle:
         """The data set with the images that are in memory on ``device``, where their batches are then made."""
         if device.type == "cpu":
             return self
-        return replace(self, **{split: _on(getattr(self, split), device) for split in ("train", "val", "test")})
+        train, val, test = (_on(images, device) for images in (self.train, self.val, self.test))
+        return replace(self, train=train, val=val, test=test)
 
     def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader[Batch]:
         """Shuffled batches in an order fixed by ``seed`` and epoch; process ``rank`` of ``replicas`` gets its share."""

@@ -32,7 +32,7 @@ class KeptPixels:
     def rows(self, rows: Sequence[int], decode: Callable[[int], np.ndarray]) -> torch.Tensor:
         """The images ``rows``; ``decode`` gives the pixels [H, W, C] of one that is not known yet."""
         wanted = torch.tensor(rows)
-        for row in wanted[~self.known[wanted]].unique().tolist():
+        for row in sorted(set(wanted[~self.known[wanted]].tolist())):
             self.pixels[row] = torch.from_numpy(decode(row).transpose(2, 0, 1).copy())
             self.known[row] = True
         return self.pixels[wanted]

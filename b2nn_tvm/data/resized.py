@@ -27,8 +27,8 @@ def resized(data: DataBundle, size: int) -> DataBundle:
         return data
     shape = (data.input_shape[0], size, size)
     preprocess = data.preprocess and Preprocess.covering(shape, data.mean, data.std)
-    split = {name: _split(getattr(data, name), data, shape) for name in ("train", "val", "test")}
-    return replace(data, **split, input_shape=shape, preprocess=preprocess)
+    train, val, test = (_split(images, data, shape) for images in (data.train, data.val, data.test))
+    return replace(data, train=train, val=val, test=test, input_shape=shape, preprocess=preprocess)
 
 
 def _split(images: Images, data: DataBundle, shape: tuple[int, int, int]) -> Images:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def read_idx(path: Path) -> np.ndarray:
         raise InputError(f"{path}: expected an IDX file, but it cannot be read ({error}); get it anew") from None
 
 
-def _array(path: Path, file: IO[bytes]) -> np.ndarray:
+def _array(path: Path, file: io.BufferedIOBase) -> np.ndarray:
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or not 1 <= head[3] <= MOST_AXES:
         raise InputError(f"{path}: expected an IDX file, which begins with 0 0 8 and its number of axes; it is none")

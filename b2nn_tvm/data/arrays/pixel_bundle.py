@@ -21,7 +21,7 @@ def pixel_bundle(name: str, parts: Mapping[str, Arrays], *, class_names: Sequenc
     Without val, a tenth of the training images is held out.
     """
     splits = {
-        split: (torch.from_numpy(np.require(images, requirements="CW")), torch.from_numpy(labels))
+        split: (torch.from_numpy(np.require(images, requirements=["C", "W"])), torch.from_numpy(labels))
         for split, (images, labels) in with_validation(parts).items()
     }
     pixels = splits["train"][0]

@@ -25,4 +25,5 @@ def shift_and_flip(images: torch.Tensor, shift: int, source: np.random.Generator
 def _mirrored(places: np.ndarray, length: int) -> np.ndarray:
     """Places before the first and behind the last pixel are mirrored at it: -1 is 1, ``length`` is ``length - 2``."""
     last = length - 1
-    return np.clip(last - np.abs(last - np.abs(places)), 0, last)
+    mirrored: np.ndarray = last - np.abs(last - np.abs(places))
+    return mirrored.clip(0, last)
