@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-quick examples check lint format types law test-fast test test-sweep board-tools hooks docs tree bench arm-emulator arm-board \
-    llvm-tools ssh-server browser larq larq-oracle surveys timm fuzz screenshots wheel runtime-wheel pythons clean
+    llvm-tools ssh-server browser fashion-mnist larq larq-oracle surveys timm fuzz screenshots wheel runtime-wheel pythons clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,7 @@ board-tools: setup
 	$(MAKE) llvm-tools || echo 'no llvm-mca 19: the tests that estimate cycles will be skipped'
 	$(MAKE) ssh-server || echo 'no ssh server: its tests will be skipped'
 	$(MAKE) browser || echo 'no Chromium: the tests that open reports will be skipped'
+	$(MAKE) fashion-mnist || echo 'no Fashion-MNIST: the test that reads it will be skipped'
 	$(MAKE) larq-oracle || echo 'no Larq Compute Engine: the test that asks it will be skipped'
 
 # `make test COVERAGE=1` measures coverage as well, and fails below the floor of pyproject.toml; the sweep adds what it covers.
@@ -129,6 +130,9 @@ ssh-server: setup ## get an ssh server for tests, into build/ssh-server (no root
 
 browser: setup ## get a headless Chromium, in which tests open reports, into build/browser (no root, Debian's packages)
 	$(BIN)/python -m tests.support.browser.setup_browser
+
+fashion-mnist: setup ## get Fashion-MNIST, which a test reads, into build/fashion-mnist (no root, Debian's package)
+	$(BIN)/python -m tests.support.data.setup_fashion_mnist
 
 screenshots: browser ## take the screenshots of a report for the documentation, into docs/images
 	$(BIN)/python -m tests.support.browser.take_screenshots

@@ -9,15 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from b2nn_tvm.data.arrays.cifar import cifar, is_cifar
+from b2nn_tvm.data.arrays.idx import idx, is_idx
+from b2nn_tvm.data.arrays.npz import npz
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
-from b2nn_tvm.data.cifar import cifar, is_cifar
 from b2nn_tvm.data.digits import digits
 from b2nn_tvm.data.flat_folder import flat_folder, is_flat_folder
 from b2nn_tvm.data.folder import folder
 from b2nn_tvm.data.image_files.split_folders import is_folder
-from b2nn_tvm.data.npz import npz
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.procedural import shapes
+from b2nn_tvm.data.resized import resized
 from b2nn_tvm.data.sketches import is_sketches, sketches
 from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
@@ -32,6 +34,7 @@ __all__ = [
     "flat_folder",
     "folder",
     "get",
+    "idx",
     "names",
     "npz",
     "shapes",
@@ -49,6 +52,7 @@ _BUILT_IN: dict[str, Callable[..., DataBundle]] = {
 _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] = (
     (lambda path: path.suffix == ".npz", npz),
     (is_cifar, cifar),
+    (is_idx, idx),
     (is_tiny_imagenet, tiny_imagenet),
     (is_folder, folder),
     (is_sketches, sketches),
@@ -64,29 +68,31 @@ def names() -> tuple[str, ...]:
 def get(word: str, *, size: int | None = None, skip_bad: int = 0, progress: Progress = silent) -> DataBundle:
     """The built-in data set that is named ``word``, else the data set at the path ``word``, recognized by its layout.
 
-    ``size`` is the side of the images in pixels, for data sets that let it be chosen. ``skip_bad`` > 0 decodes all
+    ``size`` is the side of the images in pixels; those that are no files are resized. ``skip_bad`` > 0 decodes all
     images of a folder first, which ``progress`` is told of, and leaves out up to that many files that cannot be
     decoded. Raises InputError, with the choices, where ``word`` is neither a name nor the path of a known layout, or
-    where ``size`` cannot be chosen or no file be skipped.
+    where no file can be skipped.
     """
     path = Path(word).expanduser()
     load = _BUILT_IN.get(word)
-    if load is None and os.path.exists(path):
+    if load is None and (os.path.exists(path) or is_idx(path)):
         load = next((partial(load, path) for fits, load in _LAYOUTS if fits(path)), None)
     if load is None:
         raise InputError(
             f"data {word[:200]!r}: expected one of {', '.join(_BUILT_IN)}; a folder with train/<class>/ and "
             "val/<class>/; CIFAR-100 or CIFAR-10 for Python, as a folder or .tar.gz; Tiny-ImageNet-200's folder with "
-            f"wnids.txt; a folder of photos or sketches with <class>/*.png; or an .npz file; {_what(path)}"
+            "wnids.txt; a folder of IDX files, as MNIST's; a folder of photos or sketches with <class>/*.png; or an"
+            f" .npz file; {_what(path)}"
         )
     options: dict[str, Any] = {"size": size} if size is not None else {}
     if skip_bad:
         options |= {"skip_bad": skip_bad, "progress": progress}
     taken = inspect.signature(load).parameters
-    if "size" in options and "size" not in taken:
-        raise InputError(f"data {word!r}: its images have a size of their own; leave out size {size}")
     if "skip_bad" in options and "skip_bad" not in taken:
         raise InputError(f"data {word!r}: its images are not files of their own; leave out the number of bad files")
+    if size is not None and "size" not in taken:
+        del options["size"]
+        return resized(load(**options), size)
     return load(**options)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from b2nn_tvm.data.augment.augmentation import AS_THEY_ARE, Augmentation
 from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.preprocess import Preprocess
@@ -37,15 +39,11 @@ class Images(Protocol):
 
 @dataclass(frozen=True, repr=False)
 class TensorImages:
-    """A split in memory: ``images`` float32 [N, C, H, W], ``labels`` int64 [N].
-
-    ``shift`` > 0 augments: each image moves by up to ``shift`` pixels, mirrored at the border, and half of the images
-    are flipped.
-    """
+    """A split in memory: ``images`` float32 [N, C, H, W], ``labels`` int64 [N]; batches with a seed are augmented."""
 
     images: torch.Tensor
     labels: torch.Tensor
-    shift: int = 0
+    augment: Augmentation = AS_THEY_ARE
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
@@ -61,19 +59,23 @@ class TensorImages:
         return f"<TensorImages: {len(self):,} of {'x'.join(map(str, self.images.shape[1:]))}>"
 
     def __getitem__(self, index: BatchIndex) -> Batch:
-        rows = torch.tensor(index.images)
+        rows = torch.tensor(index.images, device=self.images.device)
         images = self.images[rows]
-        if self.augmented and index.seed is not None:
-            images = _shift_and_flip(images, self.shift, np.random.default_rng(index.seed))
+        if index.seed is not None:
+            images = self.augment(images, np.random.default_rng(index.seed))
         return images, self.labels[rows]
+
+    def on(self, device: torch.device) -> TensorImages:
+        """The same split with its images on ``device``, where its batches are then made."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     @property
     def augmented(self) -> bool:
-        return self.shift > 0
+        return bool(self.augment)
 
     @property
     def digest(self) -> str:
-        parts = (self.images.numpy().tobytes(), self.labels.numpy().tobytes(), str(self.shift).encode())
+        parts = (self.images.numpy().tobytes(), self.labels.numpy().tobytes(), str(self.augment).encode())
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
@@ -84,7 +86,8 @@ class DataBundle:
     Images were normalized as (pixel in 0..1 - ``mean``) / ``std`` per channel. ``workers`` is the number of processes
     that load images; it is 0 where the images are in memory. ``notes`` are remarks for the user, such as on files that
     were left out. ``preprocess`` is how a picture becomes an input in evaluation, which goes with the network to the
-    board; None where that is not known, as with values that were no pixels.
+    board; None where that is not known, as with values that were no pixels. ``class_weights`` say how much an image of
+    each class counts in the loss of a training; None is once each.
     """
 
     name: str
@@ -98,6 +101,7 @@ class DataBundle:
     workers: int = 0
     notes: tuple[str, ...] = ()
     preprocess: Preprocess | None = None
+    class_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.preprocess is not None and self.preprocess.shape[1:] != tuple(self.input_shape):
@@ -108,6 +112,12 @@ class DataBundle:
         for split in ("train", "val", "test"):
             if len(getattr(self, split)) == 0:
                 raise InputError(f"the data set {self.name} has no images in its {split} split")
+        weights = self.class_weights
+        if weights is not None and (len(weights) != self.classes or not _all_weigh(weights)):
+            raise InputError(
+                f"the data set {self.name}: expected a finite weight above zero for each of its {self.classes} classes,"
+                f" but got {', '.join(f'{weight:g}' for weight in weights[:8]) or 'none'}"
+            )
 
     def __repr__(self) -> str:
         counts = " + ".join(f"{len(split):,}" for split in (self.train, self.val, self.test))
@@ -121,9 +131,17 @@ class DataBundle:
 
     @property
     def digest(self) -> str:
-        """A hash of all three splits."""
-        parts = (split.digest for split in (self.train, self.val, self.test))
+        """A hash of all three splits, and of the weights of the classes."""
+        parts = [split.digest for split in (self.train, self.val, self.test)]
+        parts += [] if self.class_weights is None else [str(self.class_weights)]
         return hashlib.sha256(" ".join((self.name, *map(str, self.input_shape), *parts)).encode()).hexdigest()
+
+    def on(self, device: torch.device) -> DataBundle:
+        """The data set with the images that are in memory on ``device``, where their batches are then made."""
+        if device.type == "cpu":
+            return self
+        train, val, test = (_on(images, device) for images in (self.train, self.val, self.test))
+        return replace(self, train=train, val=val, test=test)
 
     def train_loader(self, batch: int = 64, *, seed: int = 0, replicas: int = 1, rank: int = 0) -> DataLoader[Batch]:
         """Shuffled batches in an order fixed by ``seed`` and epoch; process ``rank`` of ``replicas`` gets its share."""
@@ -181,17 +199,17 @@ class _Loader(DataLoader[Batch]):
             raise InputError(f"your data set fails with {told(error)}") from error
 
 
+def _on(images: Images, device: torch.device) -> Images:
+    """A split on ``device`` where it is in memory; one of files or of a user's own kind as it is."""
+    move = getattr(images, "on", None)
+    return images if move is None else cast(Images, move(device))
+
+
+def _all_weigh(weights: Sequence[float]) -> bool:
+    return all(math.isfinite(weight) and weight > 0 for weight in weights)
+
+
 def _positive(count: int) -> int:
     if count < 1:
         raise InputError(f"expected a number of images above zero, not {count}")
     return count
-
-
-def _shift_and_flip(images: torch.Tensor, shift: int, source: np.random.Generator) -> torch.Tensor:
-    height, width = images.shape[2:]
-    padded = torch.nn.functional.pad(images, (shift,) * 4, mode="reflect")
-    down, right = source.integers(0, 2 * shift + 1, size=(2, len(images)))
-    moved = [image[:, y : y + height, x : x + width] for image, y, x in zip(padded, down, right, strict=True)]
-    flips = torch.from_numpy(source.random(len(images)) < 0.5)[:, None, None, None]
-    result = torch.stack(moved)
-    return torch.where(flips, result.flip(3), result)

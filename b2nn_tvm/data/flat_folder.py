@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.folder import view_of
-from b2nn_tvm.data.folder_images import Listing, bundle_of
+from b2nn_tvm.data.folder import shown
+from b2nn_tvm.data.folder_images import Listing
 from b2nn_tvm.data.image_files.class_samples import has_class_images as is_flat_folder
 from b2nn_tvm.data.image_files.scan_classes import refuse_one_class, scan
 from b2nn_tvm.data.skip_bad import skip_bad_files
@@ -66,8 +66,7 @@ def flat_folder(
     for split, part in listed.items():
         if lacking := part.lacks(tuple(classes)):
             notes.append(f"{root}: among the {len(part.labels)} images of {split} are none of {', '.join(lacking[:8])}")
-    view = view_of(listed, size, notes.append)
-    return bundle_of(root, listed, class_names=tuple(classes), view=view, workers=workers, notes=notes)
+    return shown(root, listed, size=size, class_names=tuple(classes), workers=workers, notes=notes)
 
 
 def _share(listing: Listing, share: int) -> int:

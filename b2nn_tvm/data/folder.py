@@ -8,8 +8,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from b2nn_tvm.data.augment.augmentation import Augmentation
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.folder_images import Listing, View, bundle_of
+from b2nn_tvm.data.folder_images import CROPPED, Listing, View, bundle_of
 from b2nn_tvm.data.image_files.scan_classes import refuse_one_class, scan
 from b2nn_tvm.data.image_files.split_folders import root_of, split_folders
 from b2nn_tvm.data.image_files.uniform_size import uniform_size
@@ -18,6 +19,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Note, Progress, silent
 
 USUAL_SIZE = 224
+SMALL = 64  # pixels; a crop of a third of such an image leaves little to see
 
 
 def folder(
@@ -54,8 +56,7 @@ def folder(
     classes = {split: scan(place, note=notes.append) for split, place in found.items()}
     names = _class_names(found, classes, notes.append)
     listed = skip_bad_files(_listings(classes, names), skip_bad, note=notes.append, progress=progress)
-    view = view_of(listed, size, notes.append)
-    return bundle_of(given, listed, class_names=names, view=view, workers=workers, notes=notes)
+    return shown(given, listed, size=size, class_names=names, workers=workers, notes=notes)
 
 
 def _class_names(
@@ -88,14 +89,40 @@ def _listings(classes: Mapping[str, Mapping[str, Sequence[Path]]], names: Sequen
     }
 
 
-def view_of(listed: Mapping[str, Listing], size: int | None, note: Note) -> View:
-    """How the files become inputs: ``size`` pixels wide and high, else their own size where they all have one, else
+def shown(
+    root: Path,
+    listed: Mapping[str, Listing],
+    *,
+    size: int | None,
+    class_names: Sequence[str],
+    workers: int | None,
+    notes: list[str],
+) -> DataBundle:
+    """The data set of the files, ``size`` pixels wide and high, else in their own size where they all have one, else
     224.
+
+    Images that are all of one size, and not larger than ``size``, are shown whole. They stay in memory where they are
+    shown in their own size; those of up to 64 pixels move by some pixels in training, as CIFAR's do.
     """
-    if size is not None:
-        return View(size)
     own = uniform_size(itertools.chain.from_iterable(listing.files for listing in listed.values()))
-    if own is None:
-        return View(USUAL_SIZE)
-    note(f"all images are {own[1]}x{own[0]}, and are taken in this size")
-    return View(own[0], width=own[1], center=1.0)
+    as_they_are = own is not None and (size is None or own == (size, size))
+    augment = CROPPED
+    if own is not None and as_they_are:
+        if size is None:
+            notes.append(f"all images are {own[1]}x{own[0]}, and are taken in this size")
+        view = View(own[0], width=own[1], center=1.0)
+        augment = Augmentation.moving(*own) if max(own) <= SMALL else CROPPED
+    elif own is not None and size is not None and max(own) <= size:
+        view = View(size, center=1.0)
+    else:
+        view = View(USUAL_SIZE if size is None else size)
+    return bundle_of(
+        root,
+        listed,
+        class_names=class_names,
+        view=view,
+        workers=workers,
+        notes=notes,
+        augment=augment,
+        keep=as_they_are,
+    )

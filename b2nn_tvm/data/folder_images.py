@@ -12,14 +12,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from b2nn_tvm.data.augment.augmentation import AS_THEY_ARE, LEAST_AREA, Augmentation
+from b2nn_tvm.data.augment.random_resized import random_crop
 from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.bundle import Batch, DataBundle
 from b2nn_tvm.data.image_files.decode_image import decode
+from b2nn_tvm.data.kept_pixels import KeptPixels
+from b2nn_tvm.data.pixels import normalized
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.preprocess import Preprocess
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision publishes them
+CROPPED = Augmentation(least_area=LEAST_AREA)
 
 
 @dataclass(frozen=True)
@@ -27,15 +32,13 @@ class View:
     """How a file becomes an input [C, size, width]: in color, or in gray where ``mean`` and ``std`` have one channel.
 
     The width is ``size`` unless given. Evaluation resizes the image, which keeps its ratio, so that it covers the input
-    divided by ``center``, and shows its center (``preprocess``). Training shows a random crop of at least the share
-    ``least_area`` of the image, in a random aspect ratio.
+    divided by ``center``, and shows its center (``preprocess``).
     """
 
     size: int
     mean: tuple[float, ...] = MEAN
     std: tuple[float, ...] = STD
     center: float = 224 / 256
-    least_area: float = 0.35  # the usual 0.08 is for far longer trainings
     width: int | None = None
 
     @property
@@ -81,12 +84,17 @@ class Listing(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class FolderImages:
-    """A split on disk; with ``augment``, the images of a batch that has a seed are cropped and flipped at random."""
+    """A split on disk, whose batches are augmented where they have a seed.
+
+    Files are decoded for each batch, and random crops are made of the files themselves; ``kept`` holds the pixels of
+    small images once they are decoded, and crops are made of these.
+    """
 
     files: tuple[Path, ...]
     labels: tuple[int, ...]
     view: View
-    augment: bool = False
+    augment: Augmentation = AS_THEY_ARE
+    kept: KeptPixels | None = None
 
     def __len__(self) -> int:
         return len(self.files)
@@ -95,37 +103,46 @@ class FolderImages:
         return f"<FolderImages: {len(self):,} files>"
 
     def __getitem__(self, index: BatchIndex) -> Batch:
-        augment = self.augment and index.seed is not None
-        source = np.random.default_rng(index.seed) if augment else None
-        preprocess = self.view.preprocess
-        images = np.stack([self._pixels(self.files[row], preprocess, source) for row in index.images])
+        source = None if index.seed is None else np.random.default_rng(index.seed)
         labels = torch.tensor([self.labels[row] for row in index.images])
-        return torch.from_numpy(preprocess.normalized(images)), labels
+        preprocess = self.view.preprocess
+        if self.kept is not None:
+            pixels = self.kept.rows(index.images, lambda row: self._pixels(self.files[row], preprocess, None))
+        else:
+            images = [self._pixels(self.files[row], preprocess, source) for row in index.images]
+            pixels = torch.from_numpy(np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)))
+        if source is not None:
+            pixels = self.augment(pixels, source, cropped=self.kept is None and self._crops)
+        return normalized(pixels, self.view.mean, self.view.std), labels
 
     @property
     def augmented(self) -> bool:
-        return self.augment
+        return bool(self.augment)
 
     @property
     def digest(self) -> str:
         named = "\n".join(f"{file} {label}" for file, label in zip(self.files, self.labels, strict=True))
         return hashlib.sha256(f"{self.view} {self.view.preprocess} {self.augment}\n{named}".encode()).hexdigest()
 
+    @property
+    def _crops(self) -> bool:
+        return self.augment.least_area < 1
+
     def _pixels(self, path: Path, preprocess: Preprocess, source: np.random.Generator | None) -> np.ndarray:
-        """The pixels of an input, uint8 [H, W, C]."""
+        """The pixels of an input, uint8 [H, W, C]; a random crop of the file where a ``source`` draws one."""
         from PIL.Image import Resampling
 
         try:
             image = decode(path, preprocess.mode)
         except InputError as error:
             raise InputError(f"{error}, or leave such files out with --skip-bad 1") from None
-        if source is None:
+        if source is None or not self._crops:
             return preprocess.pixels(image)
         channels, high, wide = self.view.shape
-        box = _random_box(*image.size, wide / high, self.view.least_area, source)
+        box, flipped = random_crop(*image.size, wide / high, self.augment.least_area, source)
         image = image.resize((wide, high), Resampling.BILINEAR, box=box)
         pixels = np.asarray(image).reshape(high, wide, channels)
-        return pixels[:, ::-1] if source.random() < 0.5 else pixels
+        return pixels[:, ::-1] if flipped else pixels
 
 
 def bundle_of(
@@ -136,11 +153,14 @@ def bundle_of(
     view: View,
     workers: int | None,
     notes: Sequence[str] = (),
+    augment: Augmentation = CROPPED,
+    keep: bool = False,
 ) -> DataBundle:
     """The data set of the splits train, val and test in ``listed``, named after the folder ``root``.
 
     Where only one of val and test is there, it is the test split, and a tenth of train is held out as val. ``workers``
-    None means one process per CPU that loads images, at most 8. ``notes`` say what was left out.
+    None means one process per CPU that loads images, at most 8. ``notes`` say what was left out. ``augment`` is done to
+    training images. ``keep`` keeps the pixels in memory, where they have room, and needs no processes.
     """
     listed, notes = dict(listed), list(notes)
     if "test" not in listed:
@@ -152,27 +172,18 @@ def bundle_of(
         room = len(listed["val"].labels) >= len(class_names)  # else it cannot hold all classes, in a toy set
         if room and (lacking := listed["val"].lacks(class_names)):
             notes.append(f"{root}: among the images held out for validation are none of {', '.join(lacking[:8])}")
+    keep = keep and KeptPixels.have_room(sum(len(each.files) for each in listed.values()), view.shape)
+    kept = {split: KeptPixels.of(len(each.files), view.shape) if keep else None for split, each in listed.items()}
     return DataBundle(
         name=root.resolve().name,
-        train=FolderImages(*listed["train"], view, augment=True),
-        val=FolderImages(*listed["val"], view),
-        test=FolderImages(*listed["test"], view),
+        train=FolderImages(*listed["train"], view, augment, kept["train"]),
+        val=FolderImages(*listed["val"], view, kept=kept["val"]),
+        test=FolderImages(*listed["test"], view, kept=kept["test"]),
         class_names=tuple(class_names),
         input_shape=view.shape,
         mean=view.mean,
         std=view.std,
-        workers=min(8, os.cpu_count() or 1) if workers is None else workers,
+        workers=(0 if keep else min(8, os.cpu_count() or 1)) if workers is None else workers,
         notes=tuple(notes),
         preprocess=view.preprocess,
     )
-
-
-def _random_box(
-    width: int, height: int, ratio: float, least_area: float, source: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """A crop of random area and aspect ratio (Szegedy et al., Going Deeper with Convolutions, section 6)."""
-    area = width * height * source.uniform(least_area, 1)
-    ratio *= np.exp(source.uniform(np.log(3 / 4), np.log(4 / 3)))
-    wide, high = min(width, (area * ratio) ** 0.5), min(height, (area / ratio) ** 0.5)
-    left, top = source.uniform(0, width - wide), source.uniform(0, height - high)
-    return (left, top, left + wide, top + high)

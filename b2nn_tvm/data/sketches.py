@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from b2nn_tvm.data.augment.augmentation import Augmentation
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.data.folder_images import Listing, View, bundle_of
 from b2nn_tvm.data.image_files.class_samples import class_samples
@@ -24,7 +25,8 @@ from b2nn_tvm.progress import Progress, silent
 FOLDS = 3  # two folds to train on and one to test, as Eitz et al. and Yu et al. (Sketch-a-Net, BMVC 2015) have it
 MEAN, STD = (1.0,), (-1.0,)  # this normalization swaps black and white
 PAPER = 240  # and lighter: of a scan, and of a lossy file
-LEAST_AREA = (225 / 256) ** 2  # crops for training as in Sketch-a-Net, section 3.1: 225 of 256 pixels
+# Crops for training as in Sketch-a-Net, section 3.1: 225 of 256 pixels.
+CROPPED = Augmentation(least_area=(225 / 256) ** 2)
 
 
 def is_sketches(path: Path) -> bool:
@@ -72,8 +74,8 @@ def sketches(
     rest = listing.part(np.setdiff1d(np.arange(len(listing.files)), test))
     held, train = stratified_split(np.array(rest.labels), (max(1, len(rest.labels) // 10),))
     listed = {"train": rest.part(train), "val": rest.part(held), "test": listing.part(test)}
-    view = View(size, MEAN, STD, center=1.0, least_area=LEAST_AREA)
-    return bundle_of(root, listed, class_names=tuple(classes), view=view, workers=workers, notes=notes)
+    view, names = View(size, MEAN, STD, center=1.0), tuple(classes)
+    return bundle_of(root, listed, class_names=names, view=view, workers=workers, notes=notes, augment=CROPPED)
 
 
 def _refuse_colors(path: Path) -> None:

@@ -63,6 +63,7 @@ from b2nn_tvm.loop.training import train_parent
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.plan import Plan
+from b2nn_tvm.preprocess.labels import read_labels
 from b2nn_tvm.progress import as_progress
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.targets import target as targets
@@ -83,6 +84,8 @@ _HINTS = {
     "output_of": str | None,
     "image_size": int | None,
     "skip_bad": int,
+    "class_weights": str | None,
+    "labels": PATH | None,
     "compare": int,
     "front": int,
     "budget": str | Budget | Sequence | None,
@@ -106,6 +109,8 @@ def search(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     augment: str | None = None,
+    class_weights: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
     plan: str | os.PathLike[str] | None = None,
     compare: int = 0,
     front: int = 0,
@@ -134,8 +139,9 @@ def search(
     builds the network for that number, and ``ignore_head`` leaves the checkpoint's head and trains a new one in the
     float epochs. ``output_of`` names the class scores of a network that gives several tensors: a key of its dict, a
     field, or the place in its tuple; None is the first tensor. ``image_size`` and ``skip_bad`` are the ``size`` and
-    ``skip_bad`` of ``data.get``; ``mean``, ``std`` and ``augment`` are those of ``data.adjust.adjusted``. ``note`` is
-    told what was left of the checkpoint and of the data, which output is used, and what is doubtful.
+    ``skip_bad`` of ``data.get``; ``mean``, ``std``, ``augment`` and ``class_weights`` are those of
+    ``data.adjust.adjusted``, and ``labels`` is a file with the name of a class in each line. ``note`` is told what was
+    left of the checkpoint and of the data, which output is used, and what is doubtful.
 
     Without ``float_epochs`` a network given by name or factory is trained for 12 epochs before the selection, and a
     torch module, or a network with a checkpoint whose head is kept, for none. Data, network, device and disk are tried
@@ -170,6 +176,8 @@ def search(
             "output_of": output_of,
             "image_size": image_size,
             "skip_bad": skip_bad,
+            "class_weights": class_weights,
+            "labels": labels,
             "compare": compare,
             "front": front,
             "budget": budget,
@@ -195,7 +203,14 @@ def search(
         check_int8(deployment.device)
     check_head(settings.training, ignore_head=ignore_head)
     loaded = load_data(data, image_size=image_size, skip_bad=skip_bad, progress=as_progress(progress))
-    loaded = adjusted(loaded, mean=mean, std=std, augment=augment)
+    loaded = adjusted(
+        loaded,
+        mean=mean,
+        std=std,
+        augment=augment,
+        class_names=None if labels is None else read_labels(labels),
+        class_weights=class_weights,
+    )
     for text in loaded.notes:
         note(text)
     check_pixels(deployment, loaded)

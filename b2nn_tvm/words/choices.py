@@ -19,7 +19,7 @@ SOLVERS = ("exact", "sort")
 ORDERS = ("front", "rear", "greedy", "scores", "layer-wise-priority")
 BINARIZERS = ("xnor", "distribution-aware")
 ACTIVATIONS = ("relu", "prelu", "rprelu", "hardtanh", "leaky_clip", "binrelu")
-AUGMENTATIONS = ("none", "flip-crop")
+AUGMENTATIONS = ("none", "flip-crop", "random-resized", "randaugment")
 DATA_SETS = ("digits", "shapes", "shapes64")
 PRESETS = ("small", "full")
 

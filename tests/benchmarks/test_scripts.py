@@ -189,6 +189,22 @@ def test_the_time_of_a_search_and_of_a_second_one(tmp_path: Path) -> None:
         assert sum(phases) < seconds[search, "in all"]
 
 
+@pytest.mark.sweep
+def test_the_share_of_a_training_step_outside_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rows.json"
+    words = ["--augment", "none", "randaugment", "--batch", "8", "--steps", "3", "--json", str(path)]
+    monkeypatch.setattr(sys, "argv", ["training.py", *words])
+    importlib.import_module("training").main()
+    found = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert [row["augment"] for row in found] == ["none", "randaugment"]
+    for row in found:
+        assert 0 < row["outside"] < 1 and 0 < row["outside_ms"] < row["step_ms"]
+        assert row["images_per_s"] > 0 and row["bare_images_per_s"] > 0
+    assert "share outside" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(
     targets.get("arm").runs_here, reason="this machine runs the target that must be refused; run it on x86"
 )

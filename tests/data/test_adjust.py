@@ -12,9 +12,11 @@ from PIL import Image
 
 from b2nn_tvm import data
 from b2nn_tvm.data.adjust import adjusted
+from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.subset import subset
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.preprocess import Preprocess
 
 MEAN, STD = (0.5, 0.25, 0.125), (0.5, 0.25, 0.125)
 
@@ -59,12 +61,44 @@ def test_training_images_alone_are_augmented(bundle: data.DataBundle) -> None:
     assert torch.equal(first(crops.test_loader()), first(bundle.test_loader()))
 
 
+def test_each_way_to_augment_is_another(bundle: data.DataBundle) -> None:
+    """RandAugment's operations come on top of the set's own way; floats become bytes for it."""
+    words = ("none", "flip-crop", "random-resized", "randaugment")
+    pictures = replace(bundle, preprocess=Preprocess.covering(bundle.input_shape, bundle.mean, bundle.std))
+    made = [adjusted(pictures, augment=word).train for word in words]
+    batches = [split[BatchIndex((0, 3, 5), 1)][0] for split in made]
+    assert len({batch.numpy().tobytes() for batch in batches}) == len(words)
+    assert all(batch.shape == (3, 3, 16, 24) and bool(batch.isfinite().all()) for batch in batches)
+    assert [split.augment.operations for split in made] == [0, 0, 0, 2]
+    assert made[1].augment.shift == 2 and made[2].augment.least_area == 0.35
+    own = adjusted(adjusted(pictures, augment="random-resized"), augment="randaugment").train.augment
+    assert (own.least_area, own.operations) == (0.35, 2)
+
+
+def test_randaugment_needs_to_know_what_is_white(bundle: data.DataBundle) -> None:
+    if isinstance(bundle.train, data.TensorImages):
+        with pytest.raises(InputError, match="not known what is white"):
+            adjusted(bundle, augment="randaugment")
+
+
+def test_classes_get_other_names_and_weights(bundle: data.DataBundle, tmp_path: Path) -> None:
+    named = adjusted(bundle, class_names=["ant", "bee"], class_weights="balanced")
+    assert named.class_names == ("ant", "bee") and named.class_weights == (1.0, 1.0)
+    (tmp_path / "weights.json").write_text('{"bee": 3, "ant": 0.5}')
+    assert adjusted(named, class_weights=str(tmp_path / "weights.json")).class_weights == (0.5, 3.0)
+    with pytest.raises(InputError, match="a name for each of the 2 classes, but got 1"):
+        adjusted(bundle, class_names=["ant"])
+
+
 def test_numbers_that_do_not_fit_are_refused(bundle: data.DataBundle) -> None:
     for options, message in (
         ({"mean": (0.5, 0.5)}, "mean: expected 3 numbers with commas between, one per channel, .* but got 0.5,0.5"),
         ({"std": (0.5, 0.5, 0)}, "std: expected numbers above zero, but got 0.5,0.5,0"),
         ({"mean": [float("nan")]}, "mean: expected 3 numbers"),
-        ({"augment": "mixup"}, "unknown augmentation 'mixup'; choose one of none, flip-crop"),
+        (
+            {"augment": "mixup"},
+            "unknown augmentation 'mixup'; choose one of none, flip-crop, random-resized, randaugment",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             adjusted(bundle, **options)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from b2nn_tvm import data
+from b2nn_tvm.data.augment.augmentation import Augmentation
 from b2nn_tvm.data.subset import subset
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.preprocess import Preprocess
@@ -44,7 +47,7 @@ def test_calibration_is_a_fixed_part_of_the_training_images(bundle):
 
 
 def test_augmentation_moves_and_flips_but_only_while_training(bundle):
-    moving = data.TensorImages(bundle.train.images[:64], bundle.train.labels[:64], shift=2)
+    moving = data.TensorImages(bundle.train.images[:64], bundle.train.labels[:64], Augmentation(shift=2))
     assert moving.augmented and not bundle.train.augmented
     few = data.DataBundle("few", moving, moving, moving, bundle.class_names, bundle.input_shape, (0.0,), (1.0,))
     first, second = few.train_loader(64), few.train_loader(64)
@@ -69,3 +72,20 @@ def test_images_and_labels_must_fit():
     larger = Preprocess.covering((1, 4, 4), (0.0,), (1.0,))
     with pytest.raises(InputError, match=r"has images \[1, 2, 2\], but its preprocess makes \[1, 4, 4\] of a picture"):
         data.DataBundle("few", some, some, some, ("a",), (1, 2, 2), (0.0,), (1.0,), preprocess=larger)
+
+
+def test_each_class_has_a_weight_above_zero(bundle):
+    weighted = replace(bundle, class_weights=(2.0,) * 10)
+    assert weighted.digest != bundle.digest and weighted.on(torch.device("cpu")) is weighted
+    for weights in ((1.0,) * 9, (0.0,) * 10, (float("nan"),) * 10):
+        with pytest.raises(InputError, match="digits: expected a finite weight above zero for each of its 10 classes"):
+            replace(bundle, class_weights=weights)
+
+
+def test_splits_in_memory_move_to_a_device_and_others_stay(bundle):
+    mixed = replace(bundle, val=subset(bundle.val, 5), class_weights=(2.0,) * 10)
+    moved = mixed.on(torch.device("meta"))
+    assert moved.train.images.device.type == "meta" and moved.test.labels.device.type == "meta"
+    assert moved.val is mixed.val and moved.class_weights == mixed.class_weights
+    images, labels = next(iter(moved.train_loader(8)))
+    assert (images.device.type, labels.device.type) == ("meta", "meta") and images.shape == (8, 3, 32, 32)

@@ -51,14 +51,14 @@ def test_what_is_none_lists_the_choices(word: str, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
         data.get(word)
-    for choice in (*data.names(), "train/<class>/", "CIFAR-100", "Tiny-ImageNet-200", "sketches", ".npz"):
+    for choice in (*data.names(), "train/<class>/", "CIFAR-100", "Tiny-ImageNet-200", "IDX", "sketches", ".npz"):
         assert choice in str(error.value)
     assert len(str(error.value)) < 700
 
 
-def test_a_size_is_refused_where_it_is_fixed() -> None:
-    with pytest.raises(InputError, match="'digits': its images have a size of their own; leave out size 64"):
-        data.get("digits", size=64)
+def test_images_in_memory_are_resized() -> None:
+    bundle = data.get("digits", size=24)
+    assert bundle.input_shape == (3, 24, 24) == tuple(bundle.train.images.shape[1:])
 
 
 def test_an_unknown_name_lists_the_choices() -> None:

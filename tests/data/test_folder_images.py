@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from b2nn_tvm.data.augment.augmentation import AS_THEY_ARE, Augmentation
 from b2nn_tvm.data.batches import BatchIndex
-from b2nn_tvm.data.folder_images import MEAN, STD, FolderImages, Listing, View, bundle_of
+from b2nn_tvm.data.folder_images import CROPPED, MEAN, STD, FolderImages, Listing, View, bundle_of
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.preprocess.preprocess import Preprocess, Resize
 from b2nn_tvm.reference.resample import resample
@@ -57,11 +58,35 @@ def test_evaluation_resizes_first_and_crops_then(tmp_path):
 
 def test_only_augmented_splits_crop_and_only_with_a_seed(tmp_path):
     file = png(tmp_path / "a.png", np.arange(400).reshape(20, 20) % 256)
-    calm, moving = (FolderImages((file,), (0,), GRAY, augment=augment) for augment in (False, True))
+    calm, moving = (FolderImages((file,), (0,), GRAY, augment) for augment in (AS_THEY_ARE, CROPPED))
     look = lambda split, seed: split[BatchIndex((0,), seed)][0]
     assert torch.equal(look(calm, 1), look(moving, None))
     assert torch.equal(look(moving, 1), look(moving, 1)) and not torch.equal(look(moving, 1), look(moving, 2))
     assert (moving.augmented, calm.augmented) == (True, False) and moving.digest != calm.digest
+
+
+def test_pixels_that_are_kept_are_those_of_the_files(tmp_path):
+    """Also after the files are gone; batches with a seed are augmented as pixels in memory are."""
+    files = tuple(
+        png(tmp_path / f"{n}.png", np.random.default_rng(n).integers(0, 256, (6, 8, 3), np.uint8)) for n in range(4)
+    )
+    view = View(6, center=1.0, width=8)
+    listed = {split: Listing(files, (0, 1, 0, 1)) for split in ("train", "val", "test")}
+    moving = Augmentation(shift=1)
+    make = lambda keep: bundle_of(
+        tmp_path, listed, class_names="ab", view=view, workers=None, augment=moving, keep=keep
+    )
+    kept, read = make(True), make(False)
+    assert kept.workers == 0 and read.workers > 0 and kept.digest == read.digest
+    expected = [read.train[BatchIndex((2, 0, 2), seed)][0] for seed in (None, 1)]
+    for _ in range(2):
+        assert torch.equal(kept.train[BatchIndex((2, 0, 2))][0], expected[0])
+        assert torch.equal(kept.train[BatchIndex((2, 0, 2), 1)][0], expected[1])
+        for file in (files[0], files[2]):
+            file.unlink(missing_ok=True)
+    assert not torch.equal(*expected)
+    with pytest.raises(InputError, match="0.png: not a readable image"):
+        read.train[BatchIndex((0,))]
 
 
 def test_a_listing_has_the_labels_of_its_names():
@@ -94,7 +119,7 @@ def test_a_wide_view_shows_images_of_its_size_as_they_are_and_others_without_dis
     images, _ = FolderImages((same, tall), (0, 0), wide)[BatchIndex((0, 1))]
     assert wide.shape == (1, 12, 20) and np.allclose(images[0, 0], pixels)
     assert np.allclose(images[1, 0], np.repeat(pixels, 4, 0)[18:30])
-    crop, _ = FolderImages((same,), (0,), wide, augment=True)[BatchIndex((0,), 3)]
+    crop, _ = FolderImages((same,), (0,), wide, CROPPED)[BatchIndex((0,), 3)]
     assert crop.shape == (1, 1, 12, 20) and not torch.equal(crop[0], images[0])
 
 

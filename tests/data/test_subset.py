@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from b2nn_tvm.data import TensorImages
+from b2nn_tvm.data.augment.augmentation import Augmentation
 from b2nn_tvm.data.batches import BatchIndex
 from b2nn_tvm.data.subset import subset
 
-IMAGES = TensorImages(torch.randn(20, 1, 6, 6), torch.arange(20), shift=1)
+IMAGES = TensorImages(torch.randn(20, 1, 6, 6), torch.arange(20), Augmentation(shift=1))
 
 
 def test_a_subset_is_drawn_once_and_in_order() -> None:

@@ -76,7 +76,17 @@ _OPTIONS = (
         "--augment",
         metavar="NAME",
         type=Word("augmentation", AUGMENTATIONS),
-        help="What is done to training images: none, or flip-crop at random.  [default: the data set's way]",
+        help="What is done to training images at random: none, flip-crop, random-resized, randaugment.  [default: the"
+        " data set's way]",
+    ),
+    click.option(
+        "--class-weights",
+        metavar="WEIGHTS",
+        help="How much an image of each class counts in training: balanced, or a JSON file with a weight by the name of"
+        " each class.  [default: all alike]",
+    ),
+    click.option(
+        "--labels", metavar="FILE", help="Names of the classes, one in each line.  [default: those of the data]"
     ),
 )
 

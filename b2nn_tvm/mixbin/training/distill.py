@@ -97,7 +97,8 @@ def distill_from(
     The logits are computed once where images look the same in each epoch; for augmented images the teacher runs in each
     step.
     """
-    objective = Distillation(temperature, weight, model_digest(teacher), teacher.eval(), loss or CrossEntropy())
+    labels = loss or CrossEntropy(class_weights=data.class_weights)
+    objective = Distillation(temperature, weight, model_digest(teacher), teacher.eval(), labels)
     if data.train.augmented:
         return objective, data
     answered = AnsweredImages(data.train, logits(teacher, data.fit_loader()))

@@ -20,12 +20,16 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """The cross entropy of the labels, smoothed by ``smoothing`` (Szegedy et al., Rethinking Inception, section 7)."""
+    """The cross entropy of the labels, smoothed by ``smoothing`` (Szegedy et al., Rethinking Inception, section 7), in
+    which an image counts as much as the weight of its class.
+    """
 
     smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
 
     def __call__(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(outputs, labels, label_smoothing=self.smoothing)
+        weights = None if self.class_weights is None else outputs.new_tensor(self.class_weights)
+        return F.cross_entropy(outputs, labels, weight=weights, label_smoothing=self.smoothing)
 
 
 def mean_loss(model: nn.Module, batches: BatchesOrSplit, *, loss: Loss = F.cross_entropy) -> float:

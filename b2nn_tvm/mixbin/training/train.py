@@ -57,6 +57,6 @@ def train(
     if epochs == 0:
         return TrainResult(evaluate(model, data.val_loader()), ())
     recipe = Recipe("float", epochs, lr, weight_decay, batch, seed)
-    objective = Supervised(CrossEntropy(label_smoothing) if loss is None else loss)
+    objective = Supervised(CrossEntropy(label_smoothing, data.class_weights) if loss is None else loss)
     history = fit(model, data, objective, recipe=recipe, hardware=hardware, told=told, workdir=workdir)
     return TrainResult(finish_training(model, data, recipe, hardware), history)

@@ -42,11 +42,11 @@ class TrainingModule(L.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         share = {"replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
-        return self.data.train_loader(self.recipe.batch, seed=self.recipe.seed, **share)
+        return self.data.on(self.device).train_loader(self.recipe.batch, seed=self.recipe.seed, **share)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         share = {"replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
-        return in_order(self.data.val, workers=self.data.workers, **share)
+        return in_order(self.data.on(self.device).val, workers=self.data.workers, **share)
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)

@@ -15,7 +15,7 @@ WORDS = ("--model", "cresnet20", "-o", "out")
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (("--augment", "mixup"), ("mixup", "none, flip-crop")),
+        (("--augment", "mixup"), ("mixup", "none, flip-crop, random-resized, randaugment")),
         (("--model", "cresnet21"), ("'cresnet21' (did you mean cresnet20?)", "vgg_small, timm:NAME, or your own")),
         (("--model", "siamfc"), ("features, not class scores",)),
         (("--model", "nets.make_net"), ("did you mean nets:make_net?",)),

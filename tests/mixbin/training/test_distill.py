@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from b2nn_tvm.data.augment.augmentation import Augmentation
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.training.distill import Distillation, distill_from, distillation_loss
 from b2nn_tvm.mixbin.training.finetune import finetune
-from b2nn_tvm.mixbin.training.loss import logits
+from b2nn_tvm.mixbin.training.loss import CrossEntropy, logits
 
 
 def test_the_distillation_loss_is_the_formula():
@@ -33,8 +34,11 @@ def test_answers_computed_ahead_equal_those_of_the_running_teacher(data, teacher
     assert len(batch) == 3
     outputs = torch.randn(16, 10)
     assert objective(outputs, batch).item() == pytest.approx(objective(outputs, batch[:2]).item(), rel=1e-5)
-    moving = replace(data, train=replace(data.train, shift=1))
+    moving = replace(data, train=replace(data.train, augment=Augmentation(shift=1)))
     assert distill_from(teacher, moving, temperature=2.0, weight=0.5)[1] is moving
+    weights = (1.0,) * 9 + (2.0,)
+    weighted, _ = distill_from(teacher, replace(moving, class_weights=weights), temperature=2.0, weight=0.5)
+    assert weighted.loss == CrossEntropy(class_weights=weights) and objective.loss == CrossEntropy()
 
 
 def test_distillation_brings_the_student_nearer_to_the_teacher(data, teacher):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from b2nn_tvm.data.augment.augmentation import Augmentation
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
@@ -85,7 +86,7 @@ def test_mixed_precision_fine_tunes_binary_layers(data, teacher):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 def test_a_gpu_trains_in_mixed_precision_and_gives_the_network_back(data, teacher):
-    moving = replace(data, train=replace(data.train, shift=1))  # the teacher runs along
+    moving = replace(data, train=replace(data.train, augment=Augmentation(shift=1)))  # the teacher runs along
     student = convert(teacher, ["3", "6"])
     result = finetune(student, teacher, moving, epochs=4, batch=32, hardware=Hardware(accelerator="gpu"))
     assert result.accuracy > evaluate(teacher, data.val) - 0.2

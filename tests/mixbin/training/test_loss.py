@@ -66,7 +66,15 @@ def test_smoothed_cross_entropy_is_named_by_its_repr():
     others = F.cross_entropy(IMAGES, 1 - LABELS)
     expected = 0.95 * F.cross_entropy(IMAGES, LABELS) + 0.05 * others
     assert smoothed(IMAGES, LABELS).item() == pytest.approx(expected.item(), rel=1e-6)
-    assert repr(smoothed) == "CrossEntropy(smoothing=0.1)"
+    assert repr(smoothed) == "CrossEntropy(smoothing=0.1, class_weights=None)"
+
+
+def test_an_image_counts_as_much_as_its_class():
+    weighted = CrossEntropy(class_weights=(1.0, 3.0))
+    each = F.cross_entropy(IMAGES, LABELS, reduction="none")
+    weights = torch.tensor((1.0, 3.0))[LABELS]
+    assert weighted(IMAGES, LABELS).item() == pytest.approx(((each * weights).sum() / weights.sum()).item(), rel=1e-6)
+    assert repr(weighted) != repr(CrossEntropy())
 
 
 def test_the_device_is_that_of_the_first_tensor():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
 from b2nn_tvm.mixbin.training.finetune import finetune
 from b2nn_tvm.mixbin.training.hardware import Hardware
-from b2nn_tvm.mixbin.training.train import evaluate, train
+from b2nn_tvm.mixbin.training.train import evaluate, logits, train
 from tests.support.mixbin.training import network, same
 from tests.support.mixbin.training_script import TORCHRUN, run_script
 
@@ -35,6 +36,14 @@ def test_the_same_seed_gives_the_same_weights(data):
     train(other, data, epochs=2, seed=6)
     assert same(first, second) and results[0] == results[1]
     assert not same(first, other)
+
+
+def test_a_class_that_weighs_more_is_answered_more_often(data):
+    plain, weighted = network(), network()
+    train(plain, data, epochs=1, batch=32)
+    train(weighted, replace(data, class_weights=(1.0,) * 9 + (30.0,)), epochs=1, batch=32)
+    nines = lambda model: int((logits(model, data.val).argmax(1) == 9).sum())
+    assert nines(weighted) > nines(plain)
 
 
 def test_torchs_own_random_state_is_left_alone(data):

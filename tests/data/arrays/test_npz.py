@@ -57,10 +57,17 @@ def test_a_missing_split_is_held_out_of_training(tmp_path, given):
 def test_floats_and_column_labels_are_taken_as_they_are(tmp_path):
     content = arrays(dtype=np.float32)
     content["y_train"] = content["y_train"][:, None]
-    bundle = data.npz(write(tmp_path, content), shift=1)
+    bundle = data.npz(write(tmp_path, content))
     assert torch.allclose(bundle.train.images.mean(), torch.tensor(0.0), atol=1e-5)
     assert bundle.preprocess is None  # which value is white is not known
-    assert bundle.train.augmented and not bundle.val.augmented
+    assert not bundle.train.augmented
+
+
+def test_the_file_may_name_the_classes(tmp_path):
+    names = np.array(["ant", "bee", "cow", "dog", "eel"])
+    bundle = data.npz(write(tmp_path, arrays() | {"class_names": names}))
+    assert bundle.class_names == ("ant", "bee", "cow", "dog", "eel")
+    assert data.npz(write(tmp_path, arrays())).class_names == ("0", "1", "2", "3")
 
 
 def edit(**changes):
@@ -80,6 +87,9 @@ def edit(**changes):
         (edit(x_val=np.zeros((40, 9, 9, 3), np.uint8)), "differ in shape"),
         (edit(x_val=np.full((40, 8, 8, 3), np.nan)), "not finite"),
         (edit(x_val=np.array([{}] * 40)), "cannot be read.*allow_pickle"),
+        (edit(x_val=np.zeros((40, 8, 8, 3), np.float32)), "differ in type: float32, uint8"),
+        (edit(class_names=np.array(["a", "b", "c"])), "text for each of the 4 classes"),
+        (edit(class_names=np.arange(4)), "text for each of the 4 classes.*int64"),
     ],
 )
 def test_wrong_arrays_are_refused(tmp_path, content, message):

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 
+from b2nn_tvm.data.arrays.cifar_pickle import load
+from b2nn_tvm.data.augment.augmentation import AS_THEY_ARE, Augmentation
 from b2nn_tvm.data.bundle import DataBundle
-from b2nn_tvm.data.cifar_pickle import load
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
@@ -24,7 +25,8 @@ from b2nn_tvm.preprocess import Preprocess
 
 ARCHIVES = (".tar.gz", ".tgz")
 SHAPE = (3, 32, 32)
-SHIFT = 4  # pixels that training images move by (He et al., Deep Residual Learning, section 4.2)
+# He et al., Deep Residual Learning, section 4.2
+MOVING = Augmentation(shift=4)
 LARGEST = 1 << 28  # bytes of a file in an archive; the real files have at most 155 million
 
 
@@ -102,12 +104,12 @@ def cifar(path: str | os.PathLike[str]) -> DataBundle:
     images, labels = (np.concatenate(arrays) for arrays in zip(*map(part, form.train), strict=True))
     val, train = stratified_split(labels, (max(1, len(labels) // 10),))
 
-    def split(images: np.ndarray, labels: np.ndarray, shift: int = 0) -> PixelImages:
-        return PixelImages(torch.from_numpy(images), torch.from_numpy(labels), form.mean, form.std, shift)
+    def split(images: np.ndarray, labels: np.ndarray, augment: Augmentation = AS_THEY_ARE) -> PixelImages:
+        return PixelImages(torch.from_numpy(images), torch.from_numpy(labels), form.mean, form.std, augment)
 
     return DataBundle(
         name=form.name,
-        train=split(images[train], labels[train], SHIFT),
+        train=split(images[train], labels[train], MOVING),
         val=split(images[val], labels[val]),
         test=split(*part(form.test)),
         class_names=names,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm import data
-from b2nn_tvm.data import cifar_pickle
+from b2nn_tvm.data.arrays import cifar_pickle
 from b2nn_tvm.errors import InputError
 from tests.support.data.cifar_files import cifar100, python2_pickle, write
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from b2nn_tvm import data
+from b2nn_tvm.data.augment.augmentation import Augmentation
 from b2nn_tvm.errors import InputError
 from tests.support.data.cifar_files import cifar10, cifar100, python2_pickle, write
 
@@ -47,11 +48,11 @@ def test_validation_is_held_out_of_training(root: Path) -> None:
 
 def test_training_images_move_by_up_to_4_pixels(root: Path) -> None:
     bundle = data.cifar(root)
-    assert (bundle.train.shift, bundle.val.augmented, bundle.test.augmented) == (4, False, False)
+    assert (bundle.train.augment.shift, bundle.val.augmented, bundle.test.augmented) == (4, False, False)
     loader = bundle.train_loader(16, seed=1)
     (index, *_), (images, labels) = loader.sampler, next(iter(loader))
     rows = torch.tensor(index.images)
-    still = data.TensorImages(bundle.train.images[rows], bundle.train.labels[rows], shift=4)
+    still = data.TensorImages(bundle.train.images[rows], bundle.train.labels[rows], Augmentation(shift=4))
     again = still[type(index)(tuple(range(16)), index.seed)]
     assert torch.equal(images, again[0]) and torch.equal(labels, again[1])
     assert not torch.equal(images, still.images)
@@ -106,8 +107,6 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
         data.get(str(root))
     with pytest.raises(InputError, match="no such file or folder"):
         data.get(str(tmp_path / "cifar-100-python.tar.gz"))
-    with pytest.raises(InputError, match="size of their own"):
-        data.get(str(root), size=64)
 
 
 @pytest.mark.parametrize(

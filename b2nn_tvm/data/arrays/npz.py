@@ -1,4 +1,7 @@
-"""A data set in one .npz file: x_train, y_train, and x_val, y_val and/or x_test, y_test, as Keras stores them."""
+"""A data set in one .npz file: x_train, y_train, and x_val, y_val and/or x_test, y_test, as Keras stores them.
+
+It may hold the names of the classes, too: class_names, an array of text.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from b2nn_tvm.data.arrays.pixel_bundle import pixel_bundle, with_validation
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
-from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.preprocess import Preprocess
 
 _SPLITS = ("train", "val", "test")
 
 
-def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
+def npz(path: str | os.PathLike[str]) -> DataBundle:
     """Read images uint8 (0..255) or float (as they are), [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3.
 
     Labels are integers from 0, [N] or [N, 1]. Where the file has only one of val and test, this split is the test
-    split, and a tenth of the training images is held out for validation. ``shift`` > 0 moves and flips the training
-    images at random. Raises InputError where the file or an array is not of this form.
+    split, and a tenth of the training images is held out for validation. Classes have the names in class_names, else
+    their numbers. Raises InputError where the file or an array is not of this form.
     """
     path = Path(path)
     arrays = _read(path)
@@ -33,36 +35,35 @@ def npz(path: str | os.PathLike[str], *, shift: int = 0) -> DataBundle:
         raise InputError(
             f"{path}: expected x_train, y_train, and x_test, y_test or x_val, y_val; it has {', '.join(arrays)}"
         )
-    pixels = all(arrays[f"x_{split}"].dtype == np.uint8 for split in parts)  # else it is not known what white is
-    shape = tuple(parts["train"][0].shape[1:])
     shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
     if len(set(shapes.values())) > 1:
         raise InputError(
             f"{path}: the splits' images differ in shape: {', '.join(f'{k} {v}' for k, v in shapes.items())}"
         )
-    if "val" not in parts:
-        images, labels = parts["train"]
-        val, rest = stratified_split(labels, (max(1, len(labels) // 10),))
-        parts["val"], parts["train"] = (images[val], labels[val]), (images[rest], labels[rest])
-    mean, std = parts["train"][0].mean(axis=(0, 2, 3)), np.maximum(parts["train"][0].std(axis=(0, 2, 3)), 1e-6)
-    classes = 1 + int(max(labels.max() for _, labels in parts.values()))
+    if len(kinds := {str(images.dtype) for images, _ in parts.values()}) > 1:
+        raise InputError(f"{path}: the splits' images differ in type: {', '.join(sorted(kinds))}; store all alike")
+    names = _class_names(path, arrays, classes=1 + int(max(labels.max() for _, labels in parts.values())))
+    if parts["train"][0].dtype == np.uint8:
+        return pixel_bundle(path.stem, parts, class_names=names)
+    parts = with_validation(parts)
+    images = parts["train"][0]
+    mean, std = images.mean(axis=(0, 2, 3)), np.maximum(images.std(axis=(0, 2, 3)), 1e-6)
 
     def tensors(split: str) -> TensorImages:
         images, labels = parts[split]
         normalized = ((images - mean[:, None, None]) / std[:, None, None]).astype(np.float32)
-        return TensorImages(torch.from_numpy(normalized), torch.from_numpy(labels), shift if split == "train" else 0)
+        return TensorImages(torch.from_numpy(normalized), torch.from_numpy(labels))
 
     return DataBundle(
         name=path.stem,
         train=tensors("train"),
         val=tensors("val"),
         test=tensors("test"),
-        class_names=tuple(map(str, range(classes))),
-        input_shape=shape,
+        class_names=names,
+        input_shape=tuple(images.shape[1:]),
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
-        preprocess=Preprocess.covering(shape, mean, std) if pixels else None,
-    )
+    )  # without a preprocess: it is not known what white is
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -86,8 +87,7 @@ def _images(path: Path, arrays: dict[str, np.ndarray], split: str) -> tuple[np.n
         )
     if images.dtype.kind not in "uf" or (images.dtype.kind == "u" and images.dtype != np.uint8):
         raise InputError(f"{path}: x_{split} should be uint8 or floating point, but it is {images.dtype}")
-    whole = images.dtype == np.uint8
-    images = images.astype(np.float32) / (255 if whole else 1)
+    images = images if images.dtype == np.uint8 else images.astype(np.float32)
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[3] in (1, 3):
@@ -100,3 +100,16 @@ def _images(path: Path, arrays: dict[str, np.ndarray], split: str) -> tuple[np.n
     if not np.isfinite(images).all():
         raise InputError(f"{path}: x_{split} holds values that are not finite numbers")
     return images, labels.astype(np.int64)
+
+
+def _class_names(path: Path, arrays: dict[str, np.ndarray], *, classes: int) -> tuple[str, ...]:
+    """The text in class_names, else the numbers of the classes."""
+    names = arrays.get("class_names")
+    if names is None:
+        return tuple(map(str, range(classes)))
+    if names.dtype.kind not in "US" or names.ndim != 1 or len(names) < classes:
+        raise InputError(
+            f"{path}: class_names should be text for each of the {classes} classes of the labels, but it is"
+            f" {names.dtype} {list(names.shape)}"
+        )
+    return tuple(names.astype(str).tolist())

@@ -1,0 +1,1 @@
+"""Data sets whose files hold arrays of pixels, not image files."""

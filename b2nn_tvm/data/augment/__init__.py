@@ -1,0 +1,1 @@
+"""Random changes of training images, made on whole batches of them."""
