@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results.measured_choices import MeasuredChoice, measured_choices, undominated
 from b2nn_tvm.loop.results.result import SearchResult
 
@@ -26,6 +26,17 @@ def test_both_ends_the_choice_by_flops_and_the_delivered_network_are_points(resu
     }
     mixed = found[-1]
     assert (mixed.low_ms, mixed.high_ms) == (1.88, 1.92)
+
+
+def test_a_point_of_several_fronts_is_one_choice(beside: SearchResult) -> None:
+    points = [each for each in measured_choices(beside) if each.kind == "front"]
+    assert sorted((each.ms, each.harm) for each in points) == [
+        (1.1, 0.6),
+        (1.6, 0.12),
+        (1.9, 0.1),
+        (2.1, 0.03),
+        (3.1, 0),
+    ]
 
 
 def test_observed_times_have_no_interval(result: SearchResult) -> None:
