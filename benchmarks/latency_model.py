@@ -1,13 +1,15 @@
 """How well milliseconds are predicted: networks with random layers binary, predicted and then measured.
 
-    python benchmarks/latency_model.py [--networks cresnet20 bireal18-64 ...] [--masks N] [--threads N]
-        [--disturb SHARE] [--json FILE] [--plot FILE]
+    python benchmarks/latency_model.py [--networks cresnet20 bireal18-64 ...] [--precisions 1,2,8,32] [--masks N]
+        [--threads N] [--disturb SHARE] [--json FILE] [--plot FILE]
 
 For each network the all-float and the all-binary network and a few mixtures are measured, and a cost model is fitted to
 them, as a search does. Then ``--masks`` other choices of layers are built, predicted and measured. Four models are
 compared: "fitted" is the search's; "sum" adds up the layers; "flops" scales FLOPs between the two ends; "medians" is
-the search's fit to medians of networks that were measured one after the other, which it predicts, too. With
-``--disturb`` a process keeps one core busy for this share of the time, while networks are measured.
+the search's fit to medians of networks that were measured one after the other, which it predicts, too. With more
+``--precisions`` than binary and float, layers have one of them at random, and "apart", the same fit without anything
+that layers share, stands in place of the last two. With ``--disturb`` a process keeps one core busy for this share of
+the time, while networks are measured.
 
 The rows are {network, model, median_error, p95_error, disturb}; errors are shares of the measured time.
 """
@@ -28,6 +30,9 @@ from latency_baselines import medians_one_by_one
 from network_models import network
 
 from b2nn_tvm import __version__
+from b2nn_tvm.costs.fit import fit
+from b2nn_tvm.costs.options import layer_of
+from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT, parse_precisions
 from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.costs.table import ms_cost
 from b2nn_tvm.data import DataBundle, TensorImages
@@ -50,10 +55,11 @@ NETWORKS = {
     "bireal18-224": ("bireal18", 224),
     "mobilenet-128": ("mobilenet", 128),
     "squeezenet-128": ("squeezenet", 128),
+    "digits": ("digits", 32),
     "tiny": ("tiny", 8),
 }
 BENCH = ("cresnet20", "bireal18-64", "bireal18-224", "mobilenet-128")
-MODELS = ("fitted", "sum", "flops", "medians")
+MODELS = ("fitted", "apart", "sum", "flops", "medians")
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,14 @@ def main() -> None:
             folder = (arguments.state or Path(scratch)) / key
             fit_to, threads = arguments.mixtures, arguments.threads
             predicted, measured = predict(
-                make_job(key, folder, masks=fit_to, precision=arguments.precision, threads=threads),
+                make_job(
+                    key,
+                    folder,
+                    masks=fit_to,
+                    precision=arguments.precision,
+                    threads=threads,
+                    precisions=arguments.precisions,
+                ),
                 masks=arguments.masks,
                 disturb=arguments.disturb,
                 alone="medians" in arguments.models and threads == 1,  # they are measured with one thread
@@ -91,6 +104,7 @@ def main() -> None:
     machine = asdict(LocalDevice().describe())
     body = {"version": __version__, "machine": machine, "masks": arguments.masks, "mixtures": arguments.mixtures}
     if arguments.json:
+        body["precisions"] = list(arguments.precisions)
         found = {"threads": arguments.threads, "rows": list(map(asdict, rows)), "points": points}
         write_document(arguments.json, "latency-model", 1, {**body, **found})
     if arguments.plot:
@@ -98,13 +112,22 @@ def main() -> None:
         plot(points, arguments.plot, title)
 
 
-def make_job(key: str, folder: Path, *, masks: int, precision: float, threads: int = 1) -> Job:
-    """A search's job for a network of NETWORKS with random weights; only the shape of its images matters."""
+def make_job(
+    key: str,
+    folder: Path,
+    *,
+    masks: int,
+    precision: float,
+    threads: int = 1,
+    precisions: tuple[str, ...] = BINARY_OR_FLOAT,
+) -> Job:
+    """A search's job for a network of NETWORKS with random weights, and images of noise."""
     name, size, *options = NETWORKS[key]
     model, shape = network(name, **dict(*options)), (3, size, size)
-    split = TensorImages(torch.zeros(1, *shape), torch.zeros(1, dtype=torch.long))
-    data = DataBundle("zeros", split, split, split, tuple(map(str, range(1000))), shape, (0.0,) * 3, (1.0,) * 3)
-    settings = SearchSettings.from_keywords(masks=masks, precision=precision, threads=threads)
+    noise = torch.randn(8, *shape, generator=torch.Generator().manual_seed(1))
+    split = TensorImages(noise, torch.zeros(len(noise), dtype=torch.long))
+    data = DataBundle("noise", split, split, split, tuple(map(str, range(1000))), shape, (0.0,) * 3, (1.0,) * 3)
+    settings = SearchSettings.from_keywords(masks=masks, precision=precision, threads=threads, precisions=precisions)
     return Job(key, model, trace(model, shape), data, settings, State(folder / "state"), silent)
 
 
@@ -118,15 +141,15 @@ def predict(
     with neighbour(disturb):
         cost = measure_cost(job)
         times = [time.ms for time in measure_networks(job, held_out)]
-    layers = tuple(job.layers)
-    models = {
-        "fitted": cost.fitted.cost,
-        "sum": ms_cost(cost.table, layers),
-        "flops": flops_between(exact_cost(job, "flops"), cost.float_ms, cost.binary_ms),
-    }
+    summed = ms_cost(cost.table, tuple(job.layers), options=job.options)
+    models = {"fitted": cost.fitted.cost, "sum": summed}
+    if job.is_binary:
+        models["flops"] = flops_between(exact_cost(job, "flops"), cost.float_ms, cost.binary_ms)
+    else:
+        models["apart"] = fit(summed, [time.network() for time in cost.networks]).cost
     predicted = {name: [float(model.total(choice)) for choice in held_out] for name, model in models.items() if model}
     measured = dict.fromkeys(predicted, times)
-    if alone:
+    if alone and job.is_binary:
         with neighbour(disturb):
             fitted, medians = medians_one_by_one(job, [time.binary for time in cost.networks], held_out)
         predicted["medians"] = [float(fitted.total(choice)) for choice in held_out]
@@ -135,14 +158,15 @@ def predict(
 
 
 def random_masks(job: Job, count: int) -> list[tuple[str, ...]]:
-    """Choices of layers: each takes a random share of them, so that all shares occur."""
+    """Choices of layers: each takes a random share of them, so that all shares occur, in a random precision each."""
     draw = random.Random(20)
     found: dict[tuple[str, ...], None] = {}
-    while len(found) < min(count, 2 ** len(job.eligible) - 2):
+    of = {layer: [each for each in job.options if layer_of(each) == layer] for layer in job.choosing}
+    while len(found) < min(count, 2 ** len(of) - 2):
         share = draw.random()
-        choice = tuple(name for name in job.eligible if draw.random() < share)
-        if 0 < len(choice) < len(job.eligible):
-            found[choice] = None
+        layers = [layer for layer in of if draw.random() < share]
+        if 0 < len(layers) < len(of):
+            found[tuple(of[each][0] if job.is_binary else draw.choice(of[each]) for each in layers)] = None
     return list(found)
 
 
@@ -166,6 +190,9 @@ def _arguments() -> argparse.Namespace:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("--networks", nargs="+", choices=NETWORKS, default=BENCH)
     made.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    made.add_argument(
+        "--precisions", type=parse_precisions, default=BINARY_OR_FLOAT, help="those of layers, such as 1,2,8,32"
+    )
     made.add_argument("--masks", type=int, default=40, help="choices that are predicted and then measured")
     made.add_argument("--mixtures", type=int, default=6, help="choices that the cost model is fitted to")
     made.add_argument("--threads", type=int, default=1, help="threads of one inference")

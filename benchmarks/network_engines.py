@@ -30,7 +30,8 @@ def time_network(
     seconds: float,
     folder: Path,
 ) -> dict[Name, Timing | Unavailable]:
-    """The time of each engine on a network of SHAPES with these layers binary, or why there is none.
+    """The time of each engine on a network of SHAPES with these layers (or options of layers) binary, or why there is
+    none.
 
     All forms of the network are kept in ``folder``. Further calls use the forms of the float network again; ``key``
     names the other forms.

@@ -5,20 +5,31 @@ layers binary.
 from __future__ import annotations
 
 import random
+import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from b2nn_tvm import models
+from b2nn_tvm.costs.options import option
 from b2nn_tvm.export.export_onnx import export_onnx
-from b2nn_tvm.mixbin.conversion.convert import convert
+from b2nn_tvm.mixbin.conversion.convert_choice import convert_choice
+from b2nn_tvm.mixbin.conversion.options import DEFAULT
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.models.bireal import BiRealNet
 
 SHAPE = (1, 3, 224, 224)
-SHAPES = {"resnet18": SHAPE, "bireal18": SHAPE, "cresnet20": (1, 3, 32, 32), "tiny": (1, 3, 8, 8)}
+CALIBRATION_IMAGES = 8
+SHAPES = {
+    "resnet18": SHAPE,
+    "bireal18": SHAPE,
+    "cresnet20": (1, 3, 32, 32),
+    "digits": (1, 3, 32, 32),
+    "tiny": (1, 3, 8, 8),
+}
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "own_network.py"
 
 
 def network(name: str, **options: object) -> torch.nn.Module:
@@ -27,12 +38,19 @@ def network(name: str, **options: object) -> torch.nn.Module:
     ``options`` are those of the network's function.
     """
     torch.manual_seed(0)
-    model = _tiny() if name == "tiny" else models.get(name)(**options)
+    own = {"tiny": _tiny, "digits": _of_digits}
+    model = (own.get(name) or models.get(name))(**options)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     return model.eval()
+
+
+def _of_digits() -> torch.nn.Module:
+    """The network of the example, four equal layers in a row."""
+    net: type[torch.nn.Module] = runpy.run_path(str(EXAMPLE))["Net"]
+    return net(classes=10)
 
 
 def _tiny() -> torch.nn.Module:
@@ -63,6 +81,17 @@ def share_of_flops(
     return tuple(order)
 
 
-def save(model: torch.nn.Module, path: Path, binary: Sequence[str] = (), *, shape: Sequence[int] = SHAPE) -> Path:
-    """Export the network with the layers ``binary`` made binary; return the path."""
-    return export_onnx(convert(model, binary) if binary else model, path, input_shape=shape)
+def int8_rest(model: torch.nn.Module, binary: Sequence[str], *, shape: Sequence[int] = SHAPE) -> tuple[str, ...]:
+    """The layers ``binary`` and, as options, all others that may be int8."""
+    rest = [row.name for row in trace(model, shape[1:]) if row.name not in binary and not row.against("int8")]
+    return (*binary, *(option(name, "int8") for name in rest))
+
+
+def save(model: torch.nn.Module, path: Path, choice: Sequence[str] = (), *, shape: Sequence[int] = SHAPE) -> Path:
+    """Export the network with the layers of ``choice`` binary, or in the precisions of its options; return the path.
+
+    Quantized layers are calibrated on noise.
+    """
+    noise = torch.randn((CALIBRATION_IMAGES, *shape[1:]), generator=torch.Generator().manual_seed(1))
+    network = convert_choice(model, choice, DEFAULT, lambda: [(noise, torch.zeros(len(noise), dtype=torch.long))])
+    return export_onnx(network, path, input_shape=shape)

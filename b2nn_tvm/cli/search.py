@@ -223,6 +223,9 @@ def main(
         return
     table = tables.networks(result)
     out.print_table(table.title, table.columns, table.rows)
+    if result.fronts:
+        beside = tables.fronts(result)
+        out.print_table(beside.title, beside.columns, beside.rows)
     for line in lines(result):
         out.print_line(line)
 

@@ -1,7 +1,7 @@
 """The cost that selection works with: fixed + sum over layers of (binary or float) cost, and what layers do to each
 other: costs that they share (costs/transitions.py), and what mixtures save (costs/footprint.py).
 
-Where layers have more than two precisions, a choice is of options (costs/options.py), and the cost is the sum alone.
+Where layers have more than two precisions, a choice is of options (costs/options.py).
 
 FLOPs and bytes are exact integers or fractions (costs/counted.py); milliseconds are floats measured on a device
 (costs/table.py) and fitted to whole networks (costs/fit.py).
@@ -17,7 +17,7 @@ from functools import cached_property
 
 from b2nn_tvm.costs.budget import Number
 from b2nn_tvm.costs.footprint import Footprint
-from b2nn_tvm.costs.options import layer_of, option, precisions_of
+from b2nn_tvm.costs.options import layer_of, option, precision_of, precisions_of
 from b2nn_tvm.costs.transitions import Transition, cheapest_choice
 from b2nn_tvm.errors import InputError
 
@@ -33,8 +33,8 @@ class AdditiveCost:
     have other precisions.
 
     ``fixed_parts`` names the largest parts of ``fixed`` (layers that always stay float), for messages only. Raises
-    InputError where a cost is missing, below zero or not finite, where a transition or the footprint names an unknown
-    layer, and where there are any although layers have several options.
+    InputError where a cost is missing, below zero or not finite, and where a transition or the footprint names an
+    unknown layer.
     """
 
     unit: str
@@ -57,11 +57,9 @@ class AdditiveCost:
                 )
         object.__setattr__(self, "transitions", tuple(self.transitions))
         for shared in self.transitions:
-            self._check(shared.layers)
+            self._check(shared.layers, self.float_cost)
         if self.footprint is not None:
-            self._check(self.footprint.weights)
-        if self.has_alternatives and (self.transitions or self.footprint):
-            raise InputError("layers of more than two precisions share no costs; leave out transitions and footprint")
+            self._check(self.footprint.weights, self.float_cost)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -106,13 +104,20 @@ class AdditiveCost:
         """These binary layers and those that may be worth binarizing beside them, in network order.
 
         Each layer counts with the most that its becoming binary can save; under these costs the answer is the cheapest
-        choice, of the fewest layers where several are equally cheap.
+        choice, of the fewest layers where several are equally cheap. Where layers have several options, these are all
+        that may save anything, with the most that is shared.
         """
-        self._check(binary)
-        if self.has_alternatives:
-            return tuple(option for option in self.names if option in set(binary) or self.saving(option) > 0)
-        most = self.footprint.most_saved() if self.footprint else {}
-        return self._cheapest(most, including=binary)
+        self._check(binary, self.names)
+        most = self.footprint.most_saved(self.names) if self.footprint else {}
+        if not self.has_alternatives:
+            dearer = {layer_of(name): saved for name, saved in most.items()}
+            return self._cheapest(dearer, {}, including=binary)
+        given, spared = set(binary), dict.fromkeys(self.float_cost, Fraction(0))
+        for shared in self.transitions:
+            for layer in set(shared.layers) if shared.when == "float" else ():
+                spared[layer] += Fraction(shared.cost)
+        may = {name: self.saving(name) + most.get(name, 0) + spared[layer_of(name)] for name in self.names}
+        return tuple(name for name in self.names if name in given or may[name] > 0)
 
     def saving(self, name: str) -> Number:
         """The layer's float cost less the cost of this option, without transitions and footprint; below zero where the
@@ -126,11 +131,12 @@ class AdditiveCost:
         Raises InputError for an unknown option, and for two options of one layer.
         """
         chosen = set(binary)
-        self._check(chosen)
-        taken = {layer: option(layer, precision) for layer, precision in precisions_of(chosen).items()}
+        self._check(chosen, self.names)
+        precisions = precisions_of(chosen)
+        taken = {layer: option(layer, precision) for layer, precision in precisions.items()}
         terms = [self.fixed]
         terms += [self.binary_cost[taken[n]] if n in taken else self.float_cost[n] for n in self.float_cost]
-        terms += [shared.cost for shared in self.transitions if shared.is_paid(chosen)]
+        terms += [shared.cost for shared in self.transitions if shared.is_paid(precisions)]
         if self.footprint is not None:
             terms.append(-self.footprint.saved(chosen))
         exact = [term for term in terms if not isinstance(term, float)]
@@ -149,37 +155,51 @@ class AdditiveCost:
         moved until the cheapest choice has it. Where no choice has it, those on the way are improved layer by layer,
         and the best of them counts.
         """
-        if self.has_alternatives:
-            return self.total(self.cheapest)
         if self.footprint is None:
-            return self.total(self.worthwhile)
+            return self.total(self._cheapest({}, {}))
         low, high, share = 0.0, 1.0, 0.0
-        least: list[Number] = []
+        least: dict[tuple[str, ...], Number] = {}
         for _ in range(_BISECTIONS):
-            chosen = self._cheapest(self.footprint.slopes(share))
-            found = self.footprint.float_share(chosen)
+            layers = {layer: self.footprint.slope(layer, "float", share) for layer in self.float_cost}
+            options = {n: self.footprint.slope(layer_of(n), precision_of(n), share) for n in self.names}
+            chosen = self._cheapest(layers, options)
+            found = self.footprint.filled(chosen)
             if found == share:
                 return self.total(chosen)
-            least.append(self._descend(chosen))
+            if chosen not in least:
+                least[chosen] = self._descend(chosen)
             low, high = (share, high) if found > share else (low, share)
             share = (low + high) / 2
-        return min(least)
+        return min(least.values())
 
     def _descend(self, binary: Collection[str]) -> Number:
         """The cost where changing any one layer makes the choice no cheaper, from these binary layers on."""
         chosen, least = set(binary), self.total(binary)
         while True:
-            changed = min((chosen ^ {name} for name in self.names), key=self.total)
+            changed = min((self._changed(chosen, name) for name in self.names), key=self.total)
             if self.total(changed) >= least:
                 return least
             chosen, least = changed, self.total(changed)
 
-    def _cheapest(self, dearer: Mapping[str, float], *, including: Collection[str] = ()) -> tuple[str, ...]:
-        """The cheapest choice with these amounts on top of the float costs, and without the footprint's saving."""
-        float_cost = {name: self.float_cost[layer_of(name)] + dearer.get(name, 0) for name in self.names}
-        return cheapest_choice(float_cost, self.binary_cost, self.transitions, including=including)
+    @staticmethod
+    def _changed(chosen: set[str], name: str) -> set[str]:
+        """The choice with the layer of this option float where it has it, else in this option."""
+        if name in chosen:
+            return chosen - {name}
+        return {each for each in chosen if layer_of(each) != layer_of(name)} | {name}
 
-    def _check(self, names: Collection[str]) -> None:
-        unknown = sorted(set(names) - set(self.names))
+    def _cheapest(
+        self, layers: Mapping[str, float], options: Mapping[str, float], *, including: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """The cheapest choice with these amounts on top of the costs of float layers and of options, and without the
+        footprint's saving.
+        """
+        float_cost = {name: cost + layers.get(name, 0) for name, cost in self.float_cost.items()}
+        option_cost = {name: self.binary_cost[name] + options.get(name, 0) for name in self.names}
+        return cheapest_choice(float_cost, option_cost, self.transitions, including=including)
+
+    @staticmethod
+    def _check(names: Collection[str], known: Collection[str]) -> None:
+        unknown = sorted(set(names) - set(known))
         if unknown:
-            raise InputError(f"no cost is known for {', '.join(unknown)}; the layers are {', '.join(self.names)}")
+            raise InputError(f"no cost is known for {', '.join(unknown)}; the layers are {', '.join(known)}")

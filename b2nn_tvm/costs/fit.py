@@ -2,6 +2,9 @@
 
     T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] + sum_t shared_t [x triggers t] - saving s (1 - s)
 
+Where layers have more precisions, each option of a layer has a term in place of binary_i, and s (1 - s) is the variance
+of the room that weights fill (costs/footprint.py).
+
 The per-layer table is the prior: all terms start as its values times one common scale, and the measurements move them.
 A ridge of strength lambda holds the terms to the scaled prior. It is the strongest one whose leave-one-out error is not
 clearly above the least. With few networks the fit is an offset and a scale on top of the table; with many, each layer
@@ -88,7 +91,7 @@ def fit(
         prior.total(network.binary)  # refuses unknown layers
     replace(prior, transitions=candidates)  # refuses them, too
     plain = [abs(prediction_error(float(prior.total(network.binary)), network.ms)) for network in networks]
-    everything = any(set(network.binary) == set(prior.names) for network in networks)
+    everything = any(_has_no_float(prior, network) for network in networks)
     candidates = tuple(shared for shared in candidates if everything or not _is_of_all(prior, shared))
     shared = tuple(each for each in candidates if _is_of_all(prior, each))
     footprint = Footprint(weights, 0.0) if weights else None
@@ -132,7 +135,7 @@ def _leave_one_out(
     errors = []
     apart = any(_is_of_all(prior, shared) for shared in transitions)
     for left_out, network in enumerate(networks):
-        if apart and set(network.binary) == set(prior.names):
+        if apart and _has_no_float(prior, network):
             continue
         others = [other for index, other in enumerate(networks) if index != left_out]
         predicted = _solve(prior, others, ridge, transitions, footprint).total(network.binary)
@@ -161,7 +164,8 @@ def _solve(
     measured = np.zeros((len(networks), 2 + len(tabled)))
     for row, network in zip(measured, networks, strict=True):
         row[0] = 1.0
-        paid = (shared.is_paid(set(network.binary)) for shared in transitions)
+        precisions = precisions_of(network.binary)
+        paid = (shared.is_paid(precisions) for shared in transitions)
         row[2:] = [*_states(prior, network.binary), *paid, *(-each.saved(network.binary) for each in mixing)]
         row /= network.ms  # so that residuals are relative errors
     # A term's freedom grows with its size, but a tiny term may still move by a thousandth of the network.
@@ -190,7 +194,12 @@ def _solve(
 
 def _is_of_all(prior: AdditiveCost, shared: Transition) -> bool:
     """Whether a cost is paid as soon as any layer of the network is float."""
-    return shared.when == "float" and set(shared.layers) == set(prior.names)
+    return shared.when == "float" and set(shared.layers) == set(prior.float_cost)
+
+
+def _has_no_float(prior: AdditiveCost, network: MeasuredNetwork | NetworkRow) -> bool:
+    """Whether all layers that have a choice are in fewer bits."""
+    return len(precisions_of(network.binary)) == len(prior.float_cost)
 
 
 def _size(prior: AdditiveCost, shared: Transition) -> float:

@@ -20,6 +20,7 @@ BITS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"binary": (1, 1), "int8": (8, 8), "w1a2": (1, 2), "w2a2": (2, 2)}
 )
 LANES = 8  # of int8 in a word
+FLOAT_BITS = 32
 
 # The precisions of each number of bits that a user may give; the words of precisions themselves are understood, too.
 WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -57,8 +58,19 @@ def counted_flops(macs: int, precision: str) -> int:
     return -(-macs // at_once)
 
 
-def stored_bytes(weights_per_tap: int, taps: int, out_channels: int, precision: str) -> int:
-    """The bytes of a layer's weights in one of BITS: whole bytes per tap and plane, and a 4-byte scale per filter."""
+def room(precision: str) -> float:
+    """The share that weights in this precision, or in "float", fill of the room that float weights need beyond that of
+    single bits: from 0 to 1.
+    """
+    bits = FLOAT_BITS if precision == "float" else BITS[precision][0]
+    return (bits - 1) / (FLOAT_BITS - 1)
+
+
+def stored_bytes(weights_per_tap: int, taps: int, out_channels: int, precision: str, *, int8_weight: int = 1) -> int:
+    """The bytes of a layer's weights in one of BITS: whole bytes per tap and plane, and a 4-byte scale per filter.
+
+    An int8 weight takes ``int8_weight`` bytes: 2 where a device multiplies numbers of 16 bits.
+    """
     bits, _ = BITS[precision]
-    per_tap = weights_per_tap if precision == "int8" else bits * -(-weights_per_tap // 8)
+    per_tap = int8_weight * weights_per_tap if precision == "int8" else bits * -(-weights_per_tap // 8)
     return out_channels * (taps * per_tap + 4)

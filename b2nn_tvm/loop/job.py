@@ -67,19 +67,23 @@ class Job:
     def transitions(self) -> tuple[Transition, ...]:
         """Costs that layers may share, for the fit to measurements to decide on; their amounts are not known here.
 
-        The signs of a tensor are packed once for all of its binary readers. A float copy of it is kept as soon as one
-        reader is float, or as soon as one of two layers in a row is. A network that is all binary may be faster than
-        its layers say. Layers of more than two precisions share no costs.
+        The signs of a tensor are packed once for all of its binary readers, and so are its codes for quantized ones. A
+        float copy of it is kept as soon as one reader is float, or as soon as one of two layers in a row is. A network
+        without float layers may be faster than its layers say.
         """
-        if not self.is_binary:
-            return ()
-        groups = shared_inputs(self.model, self.eligible)
-        packed = [Transition(group, "binary", 0, "the signs of one tensor are packed") for group in groups]
+        groups, have = shared_inputs(self.model, self.choosing), set(self.options)
+        words = [word for word in self.settings.selection.precisions if word != "float"]
+        packed = [
+            Transition(readers, word, 0, f"the {word} codes of one tensor are packed")
+            for group in groups
+            for word in words
+            if len(readers := tuple(name for name in group if option(name, word) in have)) > 1
+        ]
         copied = [
             Transition(group, "float", 0, "a float copy of a tensor is kept")
-            for group in (*groups, *chains(self.model, self.eligible))
+            for group in (*groups, *chains(self.model, self.choosing))
         ]
-        whole = Transition(self.eligible, "float", 0, "the network is not all binary")
+        whole = Transition(self.choosing, "float", 0, "some layer is float")
         return (whole, *packed, *copied)
 
     def meaning(self, classes: int) -> Meaning:

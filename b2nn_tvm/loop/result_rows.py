@@ -12,7 +12,8 @@ from b2nn_tvm.loop.budget_goal import BudgetGoal
 from b2nn_tvm.loop.choose_plan import Choice
 from b2nn_tvm.loop.compare_random import RandomChoice, random_choices
 from b2nn_tvm.loop.delivery import Delivery
-from b2nn_tvm.loop.front import FrontPoint, measure_front
+from b2nn_tvm.loop.front.by_precision import BUDGETS, PrecisionFront, fronts_by_precision, sets_of_precisions
+from b2nn_tvm.loop.front.measure_front import FrontPoint, measure_front
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import label_of
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost
@@ -77,17 +78,26 @@ def result_rows(
 
 def fine_tuned_front(
     job: Job, scores: Mapping[str, float], measured: MeasuredCost, count: int, *, accuracy: bool
-) -> tuple[FrontPoint, ...]:
-    """The front over ``count`` budgets, if there are any, each point fine-tuned where its ``accuracy`` is asked for."""
-    if not count:
-        return ()
-    points, _ = measure_front(job, scores, measured, count)
+) -> tuple[tuple[FrontPoint, ...], tuple[PrecisionFront, ...], MeasuredCost]:
+    """(The front over ``count`` budgets, if there are any; the fronts of single precisions beside that of all, where
+    there are more than two; the cost model fitted to all that was measured.)
+
+    Each point is fine-tuned where its ``accuracy`` is asked for.
+    """
+    sets = sets_of_precisions(tuple(job.settings.selection.precisions)) if scores else ()
+    if not count and not sets:
+        return (), (), measured
+    points, measured = measure_front(job, scores, measured, count or BUDGETS, also=sets[1:])
+    front = points if count else ()
+    fronts = fronts_by_precision(scores, measured.networks, sets, measured.quantile)
     if not accuracy:
-        return points
-    choices = {f"front-{label_of(job, point.binary)}": point.binary for point in points if point.binary}
+        return front, fronts, measured
+    everything = [point.binary for each in (front, *(one.points for one in fronts)) for point in each]
+    choices = {f"front-{label_of(job, binary)}": binary for binary in everything if binary}
     trained = finetune_each(job, choices, phase="fine-tune the front")
     accuracies = {binary: trained[name].accuracy for name, binary in choices.items()}
-    return tuple(replace(point, accuracy=accuracies.get(point.binary)) for point in points)
+    known = lambda of: tuple(replace(point, accuracy=accuracies.get(point.binary)) for point in of)
+    return known(front), tuple(replace(each, points=known(each.points)) for each in fronts), measured
 
 
 def plan_of(job: Job, choice: Choice, goal: BudgetGoal, imported_plan: Plan | None) -> Plan:

@@ -278,14 +278,14 @@ def search(
     by_flops = None
     if goal.unit == "ms" and scores and job.is_binary:
         by_flops = choose_by_flops(job, goal, scores, choice.measured)
-    points = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
+    points, fronts, known = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
     rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
 
     manifest = read_manifest(next(iter(delivery.libraries.values())))
     answers = compare_answers(job, delivery.answers)
     found_plan = plan_of(job, choice, goal, imported_plan)
     found_plan.save(folder / "plan.json")
-    choice.measured.table.save(folder / "costs.json")
+    known.table.save(folder / "costs.json")
     known_scores = dict(scores) or ranks_of(job, choice, imported_plan)
     layer_rows = layer_outcomes(job, found_plan, scores, choice.measured, imported=imported_plan is not None)
     if bundle:
@@ -323,6 +323,7 @@ def search(
         ),
         by_flops=by_flops,
         front=points,
+        fronts=fronts,
         unprofitable=unprofitable_layers(choice.measured),
         quantile=goal.quantile,
         preprocess=manifest.preprocess,

@@ -112,13 +112,15 @@ def test_layers_beside_every_engine(tmp_path: Path) -> None:
 @pytest.mark.sweep
 def test_networks_and_walks(benchmark) -> None:
     walk = ("monotone", "--network", "tiny", "--orders", "back-to-front", "--layers", "1")
-    document, tables = benchmark("network", "--engines", "b2nn", "onnxruntime", "--cases", "tiny-binary", *walk)
+    cases = ("tiny-binary", "tiny-binary-int8")
+    document, tables = benchmark("network", "--engines", "b2nn", "onnxruntime", "--cases", *cases, *walk)
     found = [(row["engine"], row["precision"], row["case"]) for row in document["rows"]]
-    assert found[:3] == [
-        (engine, precision, "one block, all binary")
+    assert found[:6] == [
+        (engine, precision, f"one block, all binary{rest}")
+        for rest in ("", ", the rest int8")
         for engine, precision in (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("b2nn", "binary"))
     ]
-    assert found[3:] == [
+    assert found[6:] == [
         ("b2nn", "fp32", "tiny, back-to-front, step 00: nothing"),
         ("b2nn", "binary", "tiny, back-to-front, step 01: stage1.0.conv2"),
     ]
@@ -163,6 +165,15 @@ def test_the_latency_model_beside_a_neighbour(script, tmp_path: Path) -> None:
     assert not [
         each for each in psutil.process_iter(["cmdline"]) if "disturb.py" in " ".join(each.info["cmdline"] or ())
     ]
+
+
+@pytest.mark.sweep
+def test_the_latency_model_of_more_precisions(script) -> None:
+    few = ("--networks", "tiny", "--precisions", "1,8,32", "--masks", "2", "--mixtures", "1")
+    document, _ = script("latency_model", *few)
+    assert document["precisions"] == ["binary", "int8", "float"]
+    assert [row["model"] for row in document["rows"]] == ["fitted", "apart", "sum"]
+    assert all(0 <= row["median_error"] <= row["p95_error"] < 10 for row in document["rows"])
 
 
 @pytest.mark.sweep

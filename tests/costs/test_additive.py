@@ -73,6 +73,10 @@ def test_layers_of_one_option_have_no_alternatives():
     assert cost.worthwhile == cost.cheapest == ("a@int8", "b@int8") and cost.minimum() == 5 + 11 + 6 + 8
 
 
-def test_alternatives_share_no_costs():
-    with pytest.raises(InputError, match="more than two precisions share no costs"):
-        options(transitions=(Transition(("a",), "binary", 1, "packing"),))
+def test_alternatives_share_costs_by_their_precision():
+    shared = (Transition(("a", "b"), "float", 10, "a float copy"), Transition(("a", "c"), "int8", 3, "codes"))
+    cost = options(transitions=shared)
+    assert [cost.total(choice) for choice in ((), ("a", "b@w1a2"), ("a@int8", "c@int8"))] == [83, 19, 45 + 10 + 3]
+    assert cost.minimum() == 19 and set(cost.worthwhile) == {"a", "a@int8", "b@int8", "b@w1a2"}
+    with pytest.raises(InputError, match="no cost is known for z"):
+        options(transitions=(Transition(("z",), "binary", 1, "packing"),))

@@ -1,5 +1,6 @@
 """The fit against networks whose true cost is known."""
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -178,6 +179,21 @@ def test_networks_without_a_saving_of_mixtures_are_fitted_as_well_with_it():
     weights = dict.fromkeys(NAMES, 100)
     fitted = fit(prior, networks(truth, 8), weights=weights)
     assert relative_error(fitted.cost, truth) < 0.01
+
+
+def test_a_quantized_layer_behind_a_float_one_costs_what_the_measurements_say():
+    """Each float layer of a chain makes a float tensor be kept, whatever precision the other ones have."""
+    names = [f"layer{index}" for index in range(4)]
+    options = {each: 1.0 for name in names for each in (name, f"{name}@int8")}
+    copies = [Transition(pair, "float", 0, "a float copy") for pair in itertools.pairwise(names)]
+    prior = AdditiveCost("ms", 0.5, dict.fromkeys(names, 3.0), options)
+    truth = replace(prior, transitions=tuple(replace(each, cost=1.0) for each in copies))
+    draw = random.Random(3)
+    ways = [tuple(draw.choice((name, f"{name}@int8")) for name in names if draw.random() < 0.6) for _ in range(30)]
+    measured = [MeasuredNetwork(way, float(truth.total(way))) for way in dict.fromkeys(ways)]
+    error = lambda found: max(abs(float(found.cost.total(one.binary)) / one.ms - 1) for one in measured)
+    apart, together = fit(prior, measured), fit(prior, measured, transitions=copies)
+    assert together.cost.transitions and error(together) < 0.01 < error(apart)
 
 
 def test_layers_of_several_options_are_fitted_as_one_sum():

@@ -16,7 +16,7 @@ from tests.support.mixbin.selections import SEEDS, crowded_instance, instance, s
 
 def test_both_ends_save_nothing_and_the_middle_most() -> None:
     footprint = Footprint({"a": 300, "b": 100}, saving=8.0)
-    assert footprint.float_share(["a"]) == 0.25 and footprint.saved(["a"]) == 8 * 0.25 * 0.75
+    assert footprint.filled(["a"]) == 0.25 and footprint.saved(["a"]) == 8 * 0.25 * 0.75
     assert footprint.saved([]) == footprint.saved(["a", "b"]) == 0
     cost = AdditiveCost("ms", 1.0, {"a": 6.0, "b": 2.0}, {"a": 1.0, "b": 1.0}, footprint=footprint)
     assert [cost.total(chosen) for chosen in ((), ("a",), ("b",), ("a", "b"))] == [9, 4 - 1.5, 8 - 1.5, 3]
@@ -47,6 +47,19 @@ def test_a_layer_that_is_no_faster_may_pay_by_the_room_that_it_leaves() -> None:
     assert cost.minimum() == cost.total(["a"]) == cost.total(["b"]) < cost.full
 
 
+def test_weights_of_more_bits_fill_more_room() -> None:
+    """A network of one precision is what was measured; eight bits are between one and 32 by seven of 31 bits."""
+    footprint = Footprint({"a": 300, "b": 100}, saving=8.0)
+    assert footprint.saved(["a@int8", "b@int8"]) == pytest.approx(0) == footprint.saved(["a@w1a2", "b"])
+    assert footprint.filled(["a@int8", "b@int8"]) == pytest.approx(7 / 31)
+    mean = 0.75 * 7 / 31 + 0.25
+    assert footprint.saved(["a@int8"]) == pytest.approx(8 * (0.75 * (7 / 31 - mean) ** 2 + 0.25 * (1 - mean) ** 2))
+    slopes = footprint.slope("a", "int8", mean) + footprint.slope("b", "float", mean)
+    assert slopes - 8 * mean * mean == pytest.approx(-footprint.saved(["a@int8"]))
+    most = footprint.most_saved(["a", "a@int8", "b"])
+    assert most["a"] == footprint.saved(["a"]) and most["a@int8"] == pytest.approx(footprint.saved(["a@int8"]))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -70,9 +83,9 @@ def test_tangents_never_save_less() -> None:
     draw = random.Random(3)
     footprint = Footprint({name: draw.randint(1, 9) for name in "abcdef"}, saving=2.0)
     for chosen in subsets("abcdef"):
-        share = footprint.float_share(chosen)
+        share = footprint.filled(chosen)
         for at in (0.0, 0.3, share, 1.0):
-            slopes = footprint.slopes(at)
-            tangent = sum(slope for name, slope in slopes.items() if name not in chosen) - footprint.saving * at * at
+            slopes = [footprint.slope(name, "binary" if name in chosen else "float", at) for name in "abcdef"]
+            tangent = sum(slopes) - footprint.saving * at * at
             assert tangent <= -footprint.saved(chosen) + 1e-12
             assert at != share or tangent == pytest.approx(-footprint.saved(chosen), abs=1e-12)

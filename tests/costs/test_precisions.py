@@ -2,7 +2,7 @@
 
 import pytest
 
-from b2nn_tvm.costs.precisions import BITS, counted_flops, parse_precisions, stored_bytes
+from b2nn_tvm.costs.precisions import BITS, counted_flops, parse_precisions, room, stored_bytes
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.plan import QUANTIZED, Precision
 
@@ -19,6 +19,12 @@ def test_operations_are_those_of_a_word_and_rounded_up():
 def test_bytes_are_whole_bytes_per_tap_and_plane_and_a_scale_per_filter():
     found = {word: stored_bytes(9, 4, 10, word) for word in BITS}
     assert found == {"binary": 10 * (4 * 2 + 4), "int8": 10 * (4 * 9 + 4), "w1a2": 120, "w2a2": 10 * (4 * 4 + 4)}
+
+
+def test_weights_fill_room_by_their_bits():
+    assert {word: 31 * room(word) for word in ("float", *BITS)} == pytest.approx(
+        {"float": 31, "binary": 0, "int8": 7, "w1a2": 0, "w2a2": 1}
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost
+from b2nn_tvm.costs.options import precisions_of
 from b2nn_tvm.costs.transitions import Transition, cheapest_choice
 from b2nn_tvm.errors import InputError
 from tests.support.mixbin.selections import SEEDS, shared_instance, subsets
@@ -14,15 +15,18 @@ COPY = Transition(("a", "b"), "float", 2, "the float copy of x")
 
 
 def test_a_shared_cost_is_paid_once_and_by_whoever_causes_it() -> None:
-    assert [PACK.is_paid(chosen) for chosen in ((), ("a",), ("b",), ("a", "b"), ("c",))] == [0, 1, 1, 1, 0]
-    assert [COPY.is_paid(chosen) for chosen in ((), ("a",), ("b",), ("a", "b"), ("c",))] == [1, 1, 1, 0, 1]
+    choices = [precisions_of(chosen) for chosen in ((), ("a",), ("b",), ("a", "b"), ("c",), ("a", "b@int8"))]
+    assert [PACK.is_paid(chosen) for chosen in choices] == [0, 1, 1, 1, 0, 1]
+    assert [COPY.is_paid(chosen) for chosen in choices] == [1, 1, 1, 0, 1, 0]
+    codes = Transition(("a", "b"), "int8", 3, "the codes of x")
+    assert [codes.is_paid(chosen) for chosen in choices] == [0, 0, 0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"layers": ()}, "'signs' names no layer"),
-        ({"when": "ternary"}, "is 'ternary'; expected binary or float"),
+        ({"when": "ternary"}, "is 'ternary'; expected float, binary, int8"),
         ({"cost": -1}, "is -1; expected a finite number"),
         ({"cost": float("nan")}, "is nan; expected a finite number"),
     ],
@@ -64,5 +68,8 @@ def test_a_pack_pays_only_for_enough_readers() -> None:
     """Each layer saves 2, and the signs that both read cost 3: neither pays alone, but both together do."""
     float_cost, binary_cost = {"a": 3, "b": 3}, {"a": 1, "b": 1}
     assert cheapest_choice(float_cost, binary_cost, [PACK]) == ("a", "b")
+    assert cheapest_choice(float_cost, {**binary_cost, "b@int8": 1}, [PACK, COPY]) == ("a", "b")
+    dear = Transition(("a", "b"), "binary", 4, "dear signs")
+    assert cheapest_choice(float_cost, {"a@int8": 2, **binary_cost, "b@int8": 2}, [dear]) == ("a@int8", "b@int8")
     cost = AdditiveCost("ms", 0, float_cost, binary_cost, transitions=(PACK,))
     assert [cost.total(chosen) for chosen in ((), ("a",), ("b",), ("a", "b"))] == [6, 7, 7, 5]

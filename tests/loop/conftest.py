@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
+from b2nn_tvm.loop.front.by_precision import PrecisionFront
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results.answers import answers_of
 from b2nn_tvm.loop.results.layer_outcome import LayerOutcome
@@ -100,3 +103,20 @@ def result(tmp_path: Path) -> SearchResult:
             reused=1,
         ),
     )
+
+
+@pytest.fixture
+def beside(result: SearchResult) -> SearchResult:
+    """The result of a search over binary and int8 layers, with the fronts of its precisions beside one another."""
+    one, two = "block.conv1", "block.conv2"
+    scores = {one: 0.1, f"{one}@int8": 0.01, two: 0.5, f"{two}@int8": 0.02}
+    point = lambda ms, *choice: FrontPoint(choice, sum(scores[each] for each in choice), ms, ms - 0.01, ms + 0.01)
+    binary = (point(1.1, one, two), point(1.9, one), point(3.1))
+    int8 = (point(2.1, f"{one}@int8", f"{two}@int8"), point(3.1))
+    every = (point(1.1, one, two), point(1.6, one, f"{two}@int8"), point(2.1, *int8[0].binary), point(3.1))
+    fronts = (
+        PrecisionFront(("binary", "int8", "float"), every),
+        PrecisionFront(("binary", "float"), binary),
+        PrecisionFront(("int8", "float"), int8),
+    )
+    return replace(result, scores=scores, fronts=fronts)

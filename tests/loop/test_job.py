@@ -71,5 +71,8 @@ def test_options_are_what_the_precisions_leave_open(tmp_path: Path) -> None:
     more = small_job(tmp_path, precisions="1,8,32")
     assert set(more.options) == {*NAMES, *(f"{row.name}@int8" for row in more.layers)}
     assert more.choosing == tuple(row.name for row in more.layers) and more.options[0] == f"{more.choosing[0]}@int8"
-    assert not more.is_binary and more.transitions == ()
+    assert not more.is_binary
+    assert {shared.when for shared in more.transitions} == {"float", "int8"}  # no tensor has two readers in bits
+    assert more.transitions[0].layers == more.choosing
+    assert (more.choosing[0], more.choosing[1]) in [shared.layers for shared in more.transitions]
     assert set(small_job(tmp_path, precisions="2,32").options) == {f"{name}@w{n}a2" for name in NAMES for n in (1, 2)}

@@ -53,4 +53,5 @@ def test_how_layers_were_chosen_in_words(selection: SelectionSettings, plan: Pla
 
 def test_no_front_is_measured_unless_it_is_asked_for(tmp_path: Path) -> None:
     job = small_job(tmp_path)
-    assert fine_tuned_front(job, SCORES, made_up_cost(job, Device()), 0, accuracy=True) == ()
+    measured = made_up_cost(job, Device())
+    assert fine_tuned_front(job, SCORES, measured, 0, accuracy=True) == ((), (), measured)

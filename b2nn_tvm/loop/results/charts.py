@@ -91,6 +91,8 @@ def _figures(result: SearchResult) -> dict[str, Figure]:
     choices = measured_choices(result)
     if len(choices) > 1:
         figures["front"] = _front(result, choices)
+    if result.fronts:
+        figures["fronts"] = _fronts(result)
     if predictions(result):
         figures["predictions"] = _predictions(result)
     if result.answers is not None and len(result.answers.classes) <= MOST_CLASSES:
@@ -125,6 +127,23 @@ def _front(result: SearchResult, choices: list[MeasuredChoice]) -> Figure:
             harms = [each.harm for each in own]
             axes.errorbar(ms, harms, xerr=sides, fmt="none", ecolor=look["color"], elinewidth=1.2)
             axes.plot(ms, harms, linestyle="none", label=label, **look)
+    _budget_line(result, axes, vertical=True)
+    axes.set_xlabel(_times(result))
+    axes.set_ylabel("harm")
+    _legend(axes)
+    return figure
+
+
+def _fronts(result: SearchResult) -> Figure:
+    """The fronts of all precisions and of single ones: each a step down to less harm for more milliseconds."""
+    figure, axes = _axes(4.8, 3.2)
+    slowest = max(point.ms for each in result.fronts for point in each.points)
+    dashes: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1, 1.5)))
+    for each, role, dash in zip(result.fronts, ("chosen", "plain", "other"), dashes, strict=False):
+        ms, harm = ([getattr(point, name) for point in each.points] for name in ("ms", "harm"))
+        style: dict[str, Any] = {"where": "post", "color": COLOURS[role], "linestyle": dash, "lw": 1.6}
+        axes.step([*ms, slowest], [*harm, harm[-1]], label=each.title, **style)
+        axes.plot(ms, harm, linestyle="none", marker="o", markersize=3.5, color=COLOURS[role])
     _budget_line(result, axes, vertical=True)
     axes.set_xlabel(_times(result))
     axes.set_ylabel("harm")

@@ -37,7 +37,8 @@ def measured_choices(result: SearchResult) -> list[MeasuredChoice]:
     observed = result.quantile is not None  # which has no interval
     for attempt in result.attempts:
         one("candidate", attempt.binary, attempt.measured_ms)
-    for point in result.front:
+    beside = [point for each in result.fronts for point in each.points]
+    for point in {point.binary: point for point in (*beside, *result.front)}.values():
         one("front", point.binary, point.ms, point.low_ms, point.high_ms)
     for time in result.ends:
         interval = () if observed else (time.low_ms, time.high_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -73,6 +73,8 @@ def findings(result: SearchResult) -> list[Finding]:
         found.append(Finding("what does not pay", text))
     if result.front:
         found.append(Finding("front", _front(result), shown=True))
+    if result.fronts:
+        found.append(Finding("fronts", _fronts(result), shown=True))
     if result.quality:
         quality = result.quality
         text = (
@@ -85,9 +87,8 @@ def findings(result: SearchResult) -> list[Finding]:
     if any(precision_of(each) == "binary" for each in result.row.binary):
         found.append(Finding("the binary layers", f"binary layers have {result.conversion}"))
     if not result.is_binary:
-        counts = Counter(precision_of(each) for each in result.row.binary)
-        words = ", ".join(f"{number} {word}" for word, number in counts.items())
-        found.append(Finding("precisions", f"layers of each precision: {words or 'all float'}", shown=True))
+        words = counted(result.row.binary)
+        found.append(Finding("precisions", f"layers of each precision: {words}", shown=True))
     if result.library_accuracy is not None:
         text = (
             f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
@@ -184,6 +185,23 @@ def _front(result: SearchResult) -> str:
         for point in result.front
     )
     return f"front of {len(result.front)} measured choices{_at(result.quantile)}: {points}"
+
+
+def _fronts(result: SearchResult) -> str:
+    """The least harm of each front within the budget, or within the delivered library's time."""
+    within = result.limit if result.unit == "ms" or result.measured_ms is None else result.measured_ms
+    harms = []
+    for each in result.fronts:
+        best = each.best_within(within)
+        words = "no choice as fast" if best is None else f"{best.harm:.4g} ({counted(best.binary)})"
+        harms.append(f"{each.title} {words}")
+    return f"the least harm measured within {within:.4g} ms{_at(result.quantile)}: {'; '.join(harms)}"
+
+
+def counted(choice: Iterable[str]) -> str:
+    """How many layers of a choice have each precision, such as "3 binary, 5 int8"."""
+    counts = Counter(precision_of(each) for each in choice)
+    return ", ".join(f"{number} {word}" for word, number in counts.items()) or "all float"
 
 
 def _progression(result: SearchResult) -> str:

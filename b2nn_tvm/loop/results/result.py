@@ -12,7 +12,8 @@ from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.find_within_budget import Attempt
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.by_precision import PrecisionFront
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.measuring.int8_beside import Int8Beside
 from b2nn_tvm.loop.measuring.measure_costs import UnprofitableLayer
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
@@ -112,7 +113,8 @@ class SearchResult:
     steps of a progression, in the order in which layers became binary. ``preprocess`` and ``labels`` are those of the
     delivered libraries' manifests. ``rounds`` are all rounds of the loop; the last one delivered the network.
     ``rest_ms`` is the measured time of all that is none of the ``layers``; ``ends`` are the times of the all-float and
-    the all-binary network. ``int8`` is onnxruntime's int8 form of the float network, where it was measured.
+    the all-binary network. ``fronts`` are those of all precisions and of single ones, where layers may have more than
+    two. ``int8`` is onnxruntime's int8 form of the float network, where it was measured.
     """
 
     folder: Path
@@ -144,6 +146,7 @@ class SearchResult:
     further: tuple[AchievedBudget, ...] = ()
     by_flops: FlopsChoice | None = None
     front: tuple[FrontPoint, ...] = ()
+    fronts: tuple[PrecisionFront, ...] = ()
     unprofitable: tuple[UnprofitableLayer, ...] = ()
     quantile: float | None = None
     preprocess: Preprocess | None = None

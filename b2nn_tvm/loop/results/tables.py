@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.front import FrontPoint
-from b2nn_tvm.loop.results.report_lines import amount, limit_words, with_interval
+from b2nn_tvm.loop.front.measure_front import FrontPoint
+from b2nn_tvm.loop.results.report_lines import amount, counted, limit_words, with_interval
 from b2nn_tvm.loop.results.result import ResultRow, Round, SearchResult
 
 
@@ -78,6 +78,23 @@ def front(result: SearchResult) -> Table:
     )
 
 
+def fronts(result: SearchResult) -> Table:
+    """One row per time at which a front has a point, the fastest first: the least harm of each front within this time,
+    and the layers of the first front's choice.
+    """
+    columns = (
+        f"within {_times(result)}",
+        *(f"harm, {each.title}" for each in result.fronts),
+        f"layers, {result.fronts[0].title}",
+    )
+    rows = []
+    for ms in sorted({point.ms for each in result.fronts for point in each.points}):
+        best = [each.best_within(ms) for each in result.fronts]
+        harms = ("-" if point is None else _number(point.harm) for point in best)
+        rows.append((f"{ms:.4f}", *harms, "-" if best[0] is None else counted(best[0].binary)))
+    return Table("Fronts", columns, tuple(rows))
+
+
 def threads_words(result: SearchResult) -> str:
     """The number of threads in words."""
     return f"{result.threads} thread" + "s" * (result.threads != 1)
@@ -133,6 +150,10 @@ def _front_cells(point: FrontPoint, count: int) -> tuple[str, ...]:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+def _times(result: SearchResult) -> str:
+    return "ms" if result.quantile is None else f"{quantile_word(result.quantile)} ms"
 
 
 def _ms(value: float | None) -> str:

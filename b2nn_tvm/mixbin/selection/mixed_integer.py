@@ -4,11 +4,12 @@ minimize sum harm_i x_i + sum term_ij z_ij,  x binary,
 sum of x_i over the options i of a layer <= 1,  for each layer of several options,
 sum saving_i x_i - sum shared_t y_t >= cost without any saving or shared term - limit,  for each limit,
 z_ij >= x_i + x_j - 1 where the term is positive,  z_ij <= x_i and z_ij <= x_j where it is negative,
-y_t >= x_i for each layer of a term that is paid for binary layers,  y_t >= 1 - x_i where float layers cause it,
+y_t >= x_i for each option i that causes a term,  y_t >= 1 - sum of x_i over a layer's options where float layers do,
 
-and where mixtures save by their footprint: each limit is given saving * (s - q) more, with the share s = 1 - sum
-share_i x_i of float weights and q >= s^2 as q >= 2 a s - a^2 for some tangents a. What they leave of s^2 is so little
-that a choice seldom exceeds a limit by it; where one does, it is cut off like those of the solver's tolerance.
+and where mixtures save by their footprint: each limit is given saving * (u - q) more, with u = 1 - sum share_i (1 -
+r_i^2) x_i, the room s = 1 - sum share_i (1 - r_i) x_i that weights fill where r_i is that of option i, and q >= s^2 as
+q >= 2 a s - a^2 for some tangents a. What they leave of s^2 is so little that a choice seldom exceeds a limit by it;
+where one does, it is cut off like those of the solver's tolerance.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from b2nn_tvm.costs.footprint import TANGENTS, Footprint
-from b2nn_tvm.costs.options import layer_of
+from b2nn_tvm.costs.options import layer_of, precision_of
+from b2nn_tvm.costs.precisions import room
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.mixbin.selection.limits import Limit
 
@@ -52,7 +54,8 @@ def mixed_integer(
     BudgetError where these do not keep the limits either.
     """
     names = list(harms)
-    most = limits[0].cost.cheapest if _options_of_layers(names) else tuple(names)
+    cheapest = limits[0].cost.cheapest if _options_of_layers(names) else names
+    most = tuple(name for name in cheapest if name in harms)
     program = _Program(harms, pairwise)
     for limit in limits:
         program.keep(limit)
@@ -121,18 +124,23 @@ class _Program:
         row = {index: float(cost.saving(name)) for index, name in enumerate(self._names)}
         all_float = [Fraction(value) for value in (cost.fixed, *cost.float_cost.values())]
         need = sum(all_float, -Fraction(limit.value))
+        of: dict[str, list[int]] = {layer_of(name): [] for name in self._names}
+        for index, name in enumerate(self._names):
+            of[layer_of(name)].append(index)
         for shared in cost.transitions:
-            members = [self._names.index(name) for name in shared.layers if name in self._names]
-            if shared.when == "float" and len(members) < len(shared.layers):
+            members = [of.get(layer, []) for layer in shared.layers]
+            if shared.when == "float" and not all(members):
                 need += Fraction(shared.cost)  # a layer that stays float causes it in every choice
                 continue
             y = self._variable(0.0)
             row[y] = -float(shared.cost)
-            for x in members:
-                if shared.when == "binary":
-                    self._at_least({y: 1.0, x: -1.0}, 0.0)
+            for options in members:
+                if shared.when == "float":
+                    self._at_least({y: 1.0, **dict.fromkeys(options, 1.0)}, 1.0)
                 else:
-                    self._at_least({y: 1.0, x: 1.0}, 1.0)
+                    for x in options:
+                        if precision_of(self._names[x]) == shared.when:
+                            self._at_least({y: 1.0, x: -1.0}, 0.0)
         if cost.footprint is not None:
             need -= Fraction(self._add_footprint(cost.footprint, row))
         scale = SCALE / max([abs(value) for value in row.values() if value], default=SCALE)
@@ -142,13 +150,15 @@ class _Program:
     def _add_footprint(self, footprint: Footprint, row: dict[int, float]) -> float:
         """Add what the footprint saves to a limit's row; returns the part that is the same for every choice."""
         shares = footprint.shares
-        members = {index: shares[name] for index, name in enumerate(self._names) if shares.get(name)}
+        rooms = [room(precision_of(name)) for name in self._names]
+        mine = [shares.get(layer_of(name), 0.0) for name in self._names]
         q = self._variable(0.0)
         row[q] = -footprint.saving
-        for x, share in members.items():
-            row[x] -= footprint.saving * share
+        for x, (share, filled) in enumerate(zip(mine, rooms, strict=True)):
+            row[x] -= footprint.saving * share * (1 - filled**2)
+        left = {x: share * (1 - filled) for x, (share, filled) in enumerate(zip(mine, rooms, strict=True)) if share}
         for at in np.linspace(0, 1, TANGENTS):
-            self._at_least({q: 1.0, **{x: 2 * at * share for x, share in members.items()}}, 2 * at - at * at)
+            self._at_least({q: 1.0, **{x: 2 * at * share for x, share in left.items()}}, 2 * at - at * at)
         return footprint.saving
 
     def exclude(self, chosen: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ Scores are the harm of binarizing each layer alone (Delta, the rise of the loss)
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -64,11 +64,13 @@ def select(
     rule: str = "strict",
     solver: str | None = None,
     pairwise: Mapping[tuple[str, str], float] | None = None,
+    only: Collection[str] | None = None,
 ) -> Selection:
     """Choose the layers to binarize so that the cost meets ``budget``, and each cost in ``also`` its own budget.
 
     A budget that is a number is in its cost's unit. Where layers may have more precisions, scores, costs and choices
     are of options (costs/options.py), of which at most one is chosen for each layer (a multiple-choice knapsack).
+    ``only`` names the layers or options that may be chosen, None for all of them.
 
     "exact" minimizes the sum of the scores, plus ``pairwise`` terms of layers chosen together, under cost <= budget. It
     is the default under the rule "strict". "sort" binarizes by ascending score and stops at the first choice that keeps
@@ -85,6 +87,8 @@ def select(
     if rule != "at_least":
         refuse_impossible(limits)
     names = considered([limit.cost for limit in limits])
+    if only is not None:
+        names = tuple(name for name in names if name in only)
     ranked = sorted(names, key=lambda name: (scores[name], cost.names.index(name)))
     prefix = None if cost.has_alternatives else _stop(ranked, limits, rule)
     if solver == "exact":

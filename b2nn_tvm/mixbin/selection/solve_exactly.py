@@ -17,7 +17,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from b2nn_tvm.costs.options import layer_of
+from b2nn_tvm.costs.options import layer_of, precision_of
+from b2nn_tvm.costs.precisions import room
 from b2nn_tvm.mixbin.selection.limits import Limit, none_keeps
 from b2nn_tvm.mixbin.selection.mixed_integer import mixed_integer
 
@@ -137,16 +138,20 @@ def _subset_costs(names: Sequence[str], limit: Limit) -> np.ndarray:
     found = all_float - _subset_sums(np.array([float(cost.saving(name)) for name in names]))
     numbers = np.arange(len(found))
     for shared in cost.transitions:
-        mask = sum(1 << names.index(name) for name in set(shared.layers) & set(names))
-        if shared.when == "binary":
-            paid = numbers & mask != 0
-        else:  # a layer that is not in question is float
-            paid = (numbers & mask != mask) | (not set(shared.layers) <= set(names))
+        paid = np.zeros(len(found), dtype=bool)
+        for layer in set(shared.layers):
+            options = [index for index, name in enumerate(names) if layer_of(name) == layer]
+            if shared.when == "float":  # a layer that is not in question is float
+                paid |= numbers & sum(1 << index for index in options) == 0
+            else:
+                paid |= numbers & sum(1 << index for index in options if precision_of(names[index]) == shared.when) != 0
         found += float(shared.cost) * paid
     if cost.footprint is not None:
         shares = cost.footprint.shares
-        share = math.fsum(shares.values()) - _subset_sums(np.array([shares.get(name, 0.0) for name in names]))
-        found -= cost.footprint.saving * share * (1 - share)
+        mine = np.array([shares.get(layer_of(name), 0.0) for name in names])
+        rooms = np.array([room(precision_of(name)) for name in names])
+        filled = 1 - _subset_sums(mine * (1 - rooms))
+        found -= cost.footprint.saving * (1 - _subset_sums(mine * (1 - rooms**2)) - filled**2)
     return found
 
 

@@ -6,13 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import b2nn_tvm
-from b2nn_tvm.costs.options import precision_of, precisions_of
+from b2nn_tvm.costs.options import layer_of, option, precision_of, precisions_of
 from b2nn_tvm.costs.table import CostRow
+from b2nn_tvm.data import DataBundle, TensorImages
+from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring import measure_costs
+from b2nn_tvm.loop.measuring.build_network import build_network
 from b2nn_tvm.loop.measuring.measure_costs import exact_cost, measure_cost, refit, unprofitable_layers
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.settings import SearchSettings
+from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.progress import silent
+from b2nn_tvm.storage.phase_cache import State
 from tests.support.loop.small_job import BINARY_MS, FLOAT_MS, NAMES, REST_MS, Device, made_up_cost, small_job
 
 
@@ -98,3 +106,24 @@ def test_each_precision_is_measured_in_a_network_of_its_own(tmp_path: Path, monk
     mixed = (f"{job.choosing[0]}@int8", *NAMES)
     assert cost.total(mixed) == pytest.approx(time_of(mixed).ms, rel=0.02) and not cost.transitions
     assert unprofitable_layers(measured) == ()
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("target", ["x86", "x86-vpopcntdq"])
+def test_bytes_are_those_of_the_compiled_layers(tmp_path: Path, target: str) -> None:
+    """In every precision; 32 filters are whole vectors, and 64 channels are whole words of all of them."""
+    layers = [torch.nn.Conv2d(64, 32, 3, padding=1) for _ in range(5)]
+    blocks = [(layer, torch.nn.BatchNorm2d(32), torch.nn.ReLU(), torch.nn.Conv2d(32, 64, 1)) for layer in layers]
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 3), *(part for block in blocks for part in block)).eval()
+    split = TensorImages(torch.randn(8, 3, 8, 8), torch.zeros(8, dtype=torch.long))
+    data = DataBundle("noise", split, split, split, ("a",), (3, 8, 8), (0.0,) * 3, (1.0,) * 3)
+    settings = SearchSettings.from_keywords(precisions="1,2,8,32", target=target)
+    job = Job("net", model, trace(model, (3, 8, 8)), data, settings, State(tmp_path), silent)
+    names = [name for name, module in model.named_modules() if module in layers]
+    choice = [option(name, word) for name, word in zip(names, ("binary", "w1a2", "w2a2", "int8"), strict=False)]
+    cost, rows = exact_cost(job, "bytes"), {row.name: row for row in build_network(job, choice).layers}
+    assert rows[names[-1]].weight_bytes == cost.float_cost[names[-1]] == 4 * 64 * 32 * 9
+    for each in choice:
+        row = rows[layer_of(each)]
+        assert row.precision == precision_of(each)
+        assert row.weight_bytes + 4 * 32 == cost.binary_cost[each]

@@ -26,6 +26,12 @@ def test_a_page_gets_elements_whose_texts_are_texts(result: SearchResult) -> Non
     assert all(f">{name}</text>" in charts["confusion"] for name in result.answers.classes)
 
 
+def test_fronts_of_precisions_are_lines_of_one_chart(beside: SearchResult) -> None:
+    charts = inline_charts(beside)
+    assert list(charts) == ["front", "fronts", "predictions", "confusion"]
+    assert all(f">{each.title}</text>" in charts["fronts"] for each in beside.fronts)
+
+
 def test_what_has_no_harm_or_prediction_has_no_such_chart(result: SearchResult) -> None:
     (last,) = result.rounds
     planned = replace(

@@ -11,7 +11,7 @@ import pytest
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results import report
 from b2nn_tvm.loop.results.load_result import load_result
 from b2nn_tvm.loop.results.page import page
@@ -39,6 +39,14 @@ def test_what_json_cannot_say_is_there_again(written: SearchResult) -> None:
     found = load_result(written.folder)
     assert math.isnan(found.front[0].low_ms) and found.front[0].ms == 2.4
     assert found.further[0].limit == written.limit
+
+
+def test_fronts_of_precisions_are_there_again(written: SearchResult, beside: SearchResult) -> None:
+    _, page_file = report.write(beside)
+    found = load_result(written.folder)
+    assert found.fronts == beside.fronts and found.scores == beside.scores
+    text = page_file.read_text()
+    assert "Fronts of precisions" in text and "layers, all precisions" in text and 'class="fronts"' in text
 
 
 def test_what_the_data_mean_is_there_again(written: SearchResult) -> None:

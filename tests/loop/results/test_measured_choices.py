@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
+
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results.measured_choices import MeasuredChoice, measured_choices, undominated
 from b2nn_tvm.loop.results.result import SearchResult
 
@@ -26,6 +28,12 @@ def test_both_ends_the_choice_by_flops_and_the_delivered_network_are_points(resu
     }
     mixed = found[-1]
     assert (mixed.low_ms, mixed.high_ms) == (1.88, 1.92)
+
+
+def test_a_point_of_several_fronts_is_one_choice(beside: SearchResult) -> None:
+    points = sorted((each.ms, each.harm) for each in measured_choices(beside) if each.kind == "front")
+    assert [ms for ms, _ in points] == [1.1, 1.6, 1.9, 2.1, 3.1]
+    assert [harm for _, harm in points] == pytest.approx([0.6, 0.12, 0.1, 0.03, 0])
 
 
 def test_observed_times_have_no_interval(result: SearchResult) -> None:

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results.page import page
 from b2nn_tvm.loop.results.report_lines import findings
 from b2nn_tvm.loop.results.result import SearchResult

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from b2nn_tvm.loop.compare_random import Interval
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results import report
 from b2nn_tvm.loop.results.result import SearchResult
 

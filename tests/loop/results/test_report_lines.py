@@ -55,6 +55,16 @@ def test_int8_beside_the_library_is_said_where_it_was_measured(result: SearchRes
     assert "takes 0.2 ms in the same turns and is 1.50 times as fast" in text and "95.50 %, its file has 2 KiB" in text
 
 
+def test_the_fronts_are_compared_within_the_budget(beside: SearchResult) -> None:
+    (line,) = (line for line in lines(beside) if line.startswith("the least harm measured"))
+    assert line == (
+        "the least harm measured within 2 ms: all precisions 0.12 (1 binary, 1 int8); binary alone 0.1 (1 binary);"
+        " int8 alone no choice as fast"
+    )
+    in_bytes = replace(beside, unit="bytes", limit=1000.0)
+    assert any("measured within 1.9 ms: all precisions 0.12" in line for line in lines(in_bytes))
+
+
 def test_rounds_before_the_last_one_are_told(result: SearchResult) -> None:
     assert "did not keep the budget for certain came first" not in "\n".join(lines(result))
     (last,) = result.rounds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results import tables
 from b2nn_tvm.loop.results.result import SearchResult
 
@@ -63,6 +63,25 @@ def test_the_front_names_its_knee_and_leaves_open_what_is_not_known(result: Sear
     assert table.rows[1] == ("0 of 2", "0", "3.1000", "-", "-") and table.marked == {0}
     bare = tables.front(replace(result, front=(points[1],)))
     assert bare.columns == ("binary", "harm", "measured ms") and bare.rows == (("0 of 2", "0", "3.1000"),)
+
+
+def test_fronts_of_precisions_stand_beside_one_another(beside: SearchResult) -> None:
+    table = tables.fronts(beside)
+    assert table.columns == (
+        "within ms",
+        "harm, all precisions",
+        "harm, binary alone",
+        "harm, int8 alone",
+        "layers, all precisions",
+    )
+    assert table.rows == (
+        ("1.1000", "0.6", "0.6", "-", "2 binary"),
+        ("1.6000", "0.12", "0.6", "-", "1 binary, 1 int8"),
+        ("1.9000", "0.12", "0.1", "-", "1 binary, 1 int8"),
+        ("2.1000", "0.03", "0.1", "0.03", "2 int8"),
+        ("3.1000", "0", "0", "0", "all float"),
+    )
+    assert tables.fronts(replace(beside, quantile=0.9)).columns[0] == "within p90 ms"
 
 
 def test_columns_of_numbers_are_known() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from b2nn_tvm.loop.front import FrontPoint
+from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.loop.results.tiles import next_step, sentence, tiles
 

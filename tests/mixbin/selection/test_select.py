@@ -12,7 +12,8 @@ import pytest
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.budget import parse_budget
-from b2nn_tvm.costs.options import layer_of, option
+from b2nn_tvm.costs.footprint import Footprint
+from b2nn_tvm.costs.options import layer_of, option, precision_of
 from b2nn_tvm.costs.transitions import Transition
 from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.mixbin.selection import solve_exactly
@@ -230,13 +231,21 @@ def test_no_choice_dominates_a_point_of_the_front(seed, kind):
     assert all(late.achieved > early.achieved and late.harm < early.harm for early, late in itertools.pairwise(front))
 
 
-def multiple_choice(layers: int, seed: int) -> tuple[dict[str, float], AdditiveCost]:
-    """Layers of up to three options with random harms, some below zero, and random costs."""
+def multiple_choice(layers: int, seed: int, *, shared: bool = False) -> tuple[dict[str, float], AdditiveCost]:
+    """Layers of up to three options with random harms, some below zero, and random costs; where ``shared``, some that
+    layers share in each precision, and what mixtures save by their footprint.
+    """
     draw = random.Random(seed)
     names = [f"layer{index}" for index in range(layers)]
     options = [option(name, word) for name in names for word in ("binary", "w1a2", "int8") if draw.random() < 0.9]
     float_cost = {name: draw.randint(20, 99) for name in names if name in set(map(layer_of, options))}
     cost = AdditiveCost("bytes", 7, float_cost, {each: draw.randint(1, 60) for each in options})
+    if shared:
+        words = ("float", "float", "binary", "w1a2", "int8")
+        groups = [tuple(draw.sample(list(float_cost), min(3, len(float_cost)))) for _ in words]
+        transitions = [Transition(*each, draw.randint(0, 30), "shared") for each in zip(groups, words, strict=True)]
+        weights = {name: draw.randint(1, 9) for name in float_cost}
+        cost = replace(cost, transitions=transitions, footprint=Footprint(weights, 0.3 * cost.full))
     return {each: draw.uniform(-0.1, 1.0) for each in options}, cost
 
 
@@ -249,11 +258,12 @@ def all_choices(cost: AdditiveCost):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("solver", ["enumeration", "mixed integer program"])
-def test_several_options_of_a_layer_are_a_multiple_choice_knapsack(seed, solver, monkeypatch):
+@pytest.mark.parametrize("shared", [False, True])
+def test_several_options_of_a_layer_are_a_multiple_choice_knapsack(seed, solver, shared, monkeypatch):
     """Equal to trying all choices; budgets in both units are kept, with a certificate."""
     if solver != "enumeration":
         monkeypatch.setattr(solve_exactly, "ENUMERATED_LAYERS", 0)
-    scores, cost = multiple_choice(5, seed)
+    scores, cost = multiple_choice(5 - shared, seed, shared=shared)
     other = replace(cost, unit="flops", fixed=0, binary_cost={each: 70 - c for each, c in cost.binary_cost.items()})
     budget = (cost.full + cost.minimum()) / 2
     for also in ((), ((other, other.full * 0.9),)):
@@ -275,6 +285,37 @@ def test_several_options_of_a_layer_are_a_multiple_choice_knapsack(seed, solver,
         assert found.certificate.gap == pytest.approx(0, abs=1e-6) and found.solver == "exact"
         best = runners_up(scores, cost, budget, also=also, count=3)
         assert [one.harm for one in best] == pytest.approx([sum(scores[each] for each in way) for way in ways[:3]])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_no_cost_rises_without_the_options_that_save_nothing(shared):
+    for seed in range(6):
+        _, cost = multiple_choice(4, seed, shared=shared)
+        everything = {choice: cost.total(choice) for choice in all_choices(cost)}
+        worthwhile = set(cost.worthwhile)
+        for choice, total in everything.items():
+            assert everything[tuple(each for each in choice if each in worthwhile)] <= total * (1 + 1e-12)
+        assert min(everything.values()) * (1 - 1e-12) <= cost.minimum() <= min(everything.values()) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_more_precisions_are_never_worse_than_one_of_them_alone(shared):
+    """Within every budget: all precisions have the choices of each, and of binary layers and int8 some gain by both."""
+    better = 0
+    for seed in range(3):
+        scores, cost = multiple_choice(4, seed, shared=shared)
+        for step in range(1, 8):
+            budget = cost.minimum() + (cost.full - cost.minimum()) * step / 8
+            both = select(scores, cost, budget).harm
+            for word in ("binary", "int8"):
+                only = [each for each in cost.names if precision_of(each) == word]
+                try:
+                    alone = select(scores, cost, budget, only=only)
+                except BudgetError:
+                    continue
+                assert set(alone.binary) <= set(only) and alone.achieved <= budget and both <= alone.harm + 1e-12
+                better += both < alone.harm - 1e-12
+    assert better
 
 
 def test_the_front_of_several_options_is_efficient():

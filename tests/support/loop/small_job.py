@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from b2nn_tvm.costs.options import precision_of, precisions_of
 from b2nn_tvm.costs.table import CostRow
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit
@@ -17,6 +18,7 @@ from tests.support.mixbin import noise
 
 NAMES = noise.LAYERS
 REST_MS, FLOAT_MS, BINARY_MS = 0.5, 1.0, 0.1
+MS = {"float": FLOAT_MS, "binary": BINARY_MS, "int8": 0.3}
 
 
 def small_job(folder: Path, **keywords) -> Job:
@@ -36,13 +38,12 @@ class Device:
 
     def __call__(self, job: Job, binary: tuple[str, ...]) -> NetworkTime:
         self.asked.append(tuple(binary))
-        mine = {name: BINARY_MS if name in binary else FLOAT_MS for name in NAMES}
-        ms = (REST_MS + sum(mine.values())) * (self.factor if 0 < len(binary) < len(NAMES) else 1)
-        row = lambda name, key, ms: CostRow(
-            name, key, "binary" if name in binary else "float", ms, 9, 0.01, "native", "made up", 1
-        )
+        words = {name: precisions_of(binary).get(name, "float") for name in job.choosing}
+        mine = {name: MS[word] for name, word in words.items()}
+        ms = (REST_MS + sum(mine.values())) * (self.factor if 0 < len(binary) < len(job.choosing) else 1)
+        row = lambda name, key, ms: CostRow(name, key, words.get(name, "float"), ms, 9, 0.01, "native", "made up", 1)
         rows = [row(name, key, mine[name]) for name, key in job.workloads.items()]
-        return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("conv1", "", REST_MS)))
+        return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("the rest" if "conv1" in words else "conv1", "", REST_MS)))
 
     def measure_networks(
         self, job: Job, choices: Iterable[Iterable[str]], *, layers: bool = False, finer: bool = False
@@ -52,5 +53,7 @@ class Device:
 
 
 def made_up_cost(job: Job, device: Device) -> MeasuredCost:
-    """What measuring the all-float and the all-binary network comes to."""
-    return refit(job, [device(job, ()), device(job, NAMES)])
+    """What measuring the all-float network and the all-binary one, or those of each other precision, comes to."""
+    words = [word for word in job.settings.selection.precisions if word != "float"]
+    ends = [tuple(each for each in job.options if precision_of(each) == word) for word in words]
+    return refit(job, [device(job, ()), *(device(job, end) for end in ends)])

@@ -5,13 +5,14 @@ them, built and measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from b2nn_tvm.costs.budget import Budget
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.costs.options import precision_of
+from b2nn_tvm.errors import BudgetError, InputError
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, refit
 from b2nn_tvm.loop.measuring.measure_network import measure_networks
@@ -42,23 +43,35 @@ class FrontPoint:
 
 
 def measure_front(
-    job: Job, scores: Mapping[str, float], measured: MeasuredCost, points: int
+    job: Job,
+    scores: Mapping[str, float],
+    measured: MeasuredCost,
+    points: int,
+    *,
+    also: Sequence[Collection[str]] = (),
 ) -> tuple[tuple[FrontPoint, ...], MeasuredCost]:
     """(The front over ``points`` budgets from the fastest network's time to the float network's, the fastest first; the
     cost model fitted to all that was measured.)
 
-    Raises InputError for fewer than two points.
+    For each set of precisions in ``also``, the least harmful choices of these precisions alone are measured within as
+    many budgets. Raises InputError for fewer than two points.
     """
     if points < 2:
         raise InputError(f"a front needs at least 2 points, but got {points}")
     known = {time.binary: time for time in measured.networks}
     for _ in range(PASSES):
-        proposed = _propose(scores, measured, known, points)
+        proposed = dict.fromkeys(_propose(scores, measured, known, points))
+        for words in also:
+            own = {
+                choice: time for choice, time in known.items() if {precision_of(each) for each in choice} <= {*words}
+            }
+            only = [each for each in scores if precision_of(each) in words]
+            proposed |= dict.fromkeys(_propose(scores, measured, own, points, only=only))
         new = [choice for choice in proposed if choice not in known]
         known |= {time.binary: time for time in measure_networks(job, new)}
         measured = refit(job, tuple(known.values()), quantile=measured.quantile)
     harms = {choice: sum(scores[name] for name in choice) for choice in known}
-    return _mark_knee(_least_harm(known, harms, _budgets(measured, known, points), measured.quantile)), measured
+    return mark_knee(_least_harm(known, harms, _budgets(measured, known, points), measured.quantile)), measured
 
 
 def _budgets(measured: MeasuredCost, known: Mapping[tuple[str, ...], NetworkTime], points: int) -> list[float]:
@@ -71,13 +84,24 @@ def _propose(
     measured: MeasuredCost,
     known: Mapping[tuple[str, ...], NetworkTime],
     points: int,
+    *,
+    only: Collection[str] | None = None,
 ) -> list[tuple[str, ...]]:
-    """The least harmful choices that the cost model expects within each budget, or little above it, each once."""
+    """The least harmful choices that the cost model expects within each budget, or little above it, each once.
+
+    The fastest choice of several precisions comes first: no network was measured that has more than one of them in all
+    layers, so that the budgets may begin above it.
+    """
     cost = measured.fitted.cost
     found: dict[tuple[str, ...], None] = {}
+    if only is None and cost.has_alternatives:
+        found[cost.cheapest] = None
     for bound in _budgets(measured, known, points):
-        within = [Budget(ms, "ms") for ms in (bound, bound * (1 + REACH)) if ms >= cost.minimum()]
-        found |= dict.fromkeys(select(scores, cost, budget, solver="exact").binary for budget in within)
+        for budget in (Budget(bound, "ms"), Budget(bound * (1 + REACH), "ms")):
+            try:
+                found[select(scores, cost, budget, solver="exact", only=only).binary] = None
+            except BudgetError:  # the fastest network was measured faster than the model predicts any
+                continue
     return list(found)
 
 
@@ -98,7 +122,7 @@ def _least_harm(
     return list(found.values())
 
 
-def _mark_knee(front: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
+def mark_knee(front: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
     """The front with its knee marked, if it has more than its two ends (Satopaa et al., "Finding a 'Kneedle' in a
     haystack", 2011).
     """

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.loop import front as fronts
-from b2nn_tvm.loop.front import measure_front
+from b2nn_tvm.loop.front import measure_front as fronts
+from b2nn_tvm.loop.front.measure_front import measure_front
 from b2nn_tvm.loop.measuring.measure_costs import refit
 from tests.support.loop.small_job import NAMES, Device, made_up_cost, small_job
 
