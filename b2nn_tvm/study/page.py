@@ -122,7 +122,9 @@ def _means(found: Sequence[Group], title: str, rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(name for group in found for name in group.methods))
     head = ["test accuracy, %", *(group.budget for group in found)]
     body = [[name, *(_mean(row.test for row in group.of(name)) for group in found)] for name in names]
-    text = f"Mean over the seeds ± half of the 95 % interval (Student's t), by {title}.\n\n" + _table(head, body)
+    text = f"Mean over the seeds ± half of the 95 % interval (Student's t), by {title}.\n\n" + markdown_table(
+        head, body
+    )
     references = [
         f"{name} ({100 * share:.2f} % of the FLOPs)"
         f" {_mean(row.test for row in rows if row.part == 'reference' and row.method == name)} %"
@@ -189,7 +191,9 @@ def _verdict(group: Group, reference: str) -> str:
         [each.method, _difference(each), f"{each.p:.3f}", f"{each.holm:.3f}", str(each.alike), each.verdict]
         for each in (*better, *worse, *tied)
     ]
-    return text + "\n\n" + _table(["method", "difference", "p", "p after Holm", "same network, seeds", ""], rows)
+    return (
+        text + "\n\n" + markdown_table(["method", "difference", "p", "p after Holm", "same network, seeds", ""], rows)
+    )
 
 
 def _before(found: Sequence[Group]) -> str:
@@ -199,7 +203,7 @@ def _before(found: Sequence[Group]) -> str:
         "The same networks with batch-norm statistics re-estimated and nothing trained: what the scores of the methods"
         " look at.\n\n"
     )
-    return text + _table(["test accuracy, %", *(group.budget for group in found)], body)
+    return text + markdown_table(["test accuracy, %", *(group.budget for group in found)], body)
 
 
 def _acting_setting(found: Sequence[Group]) -> str:
@@ -229,6 +233,7 @@ def _difference(each: Difference) -> str:
     )
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
