@@ -37,6 +37,7 @@ def test_every_keyword_lands_in_its_group() -> None:
         "seed": 7,
         "batch_size": 32,
         "lr": 0.01,
+        "recipe": "standard",
         "target": "arm",
         "device": "ssh://board",
         "threads": 2,
@@ -49,7 +50,7 @@ def test_every_keyword_lands_in_its_group() -> None:
     assert set(given) == KEYWORDS == set(get_type_hints(SearchKeywords))
     assert SearchSettings.from_keywords(**given) == SearchSettings(
         selection=SelectionSettings(method="front", rule="nearest", masks=3, margin=0.1),
-        training=TrainingSettings(epochs=5, float_epochs=6, seed=7, batch_size=32, lr=0.01),
+        training=TrainingSettings(epochs=5, float_epochs=6, seed=7, batch_size=32, lr=0.01, recipe="standard"),
         deployment=DeploymentSettings(
             target="arm",
             device="ssh://board",
