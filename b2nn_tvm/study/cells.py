@@ -67,7 +67,7 @@ class Network:
 class Cell:
     """One row of the table to come: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead.
 
-    A cell that is not ``tuned`` is the float parent as it is.
+    A cell that is not ``tuned`` is the float parent as it is. ``recipe`` is "" where it is the study's.
     """
 
     part: str
@@ -79,6 +79,7 @@ class Cell:
     limit: int = 0
     draw: int = 0
     tuned: bool = True
+    recipe: str = ""
 
     @property
     def training(self) -> str:
@@ -89,7 +90,8 @@ class Cell:
         if not self.tuned:
             return ""
         digest = Plan(dict.fromkeys(self.choice.binary, Precision.BINARY)).digest
-        return f"networks/{place}/{len(self.choice.binary)}-layers-{digest[:12]}"
+        other = f"-{self.recipe.replace(' ', '-')}" if self.recipe else ""
+        return f"networks/{place}/{len(self.choice.binary)}-layers-{digest[:12]}{other}"
 
 
 def method_cells(settings: StudySettings, network: Network, scores: Scores) -> Iterator[Cell]:
@@ -101,7 +103,10 @@ def method_cells(settings: StudySettings, network: Network, scores: Scores) -> I
         yield Cell("reference", "all float", "100", seed, network, network.with_binary(()), tuned=False)
         if settings.longer_float:
             yield Cell("reference", LONGER, "100", seed, network, network.with_binary(()))
-        yield Cell("reference", "all binary", "least", seed, network, network.with_binary(network.cost.worthwhile))
+        binary = network.with_binary(network.cost.worthwhile)
+        yield Cell("reference", "all binary", "least", seed, network, binary)
+        for recipe in settings.ablations:
+            yield Cell("recipes", recipe, "least", seed, network, binary, recipe=recipe)
     for index, percent in enumerate(settings.budgets):
         limit = most = network.limit(percent)
         given = {key: each[index] for key, each in scores.items()}

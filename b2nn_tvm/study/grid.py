@@ -17,11 +17,11 @@ from b2nn_tvm.progress import CombinedProgress, Note, Progress
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells
 from b2nn_tvm.study.clock import Clock
+from b2nn_tvm.study.effort import scoring_s, training_s
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
 from b2nn_tvm.study.table import Row
 from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source
 
-OVERHEAD = 1.3  # a training takes this many times its bare steps: Lightning, Adam, the teacher
 RANDOM = "random"
 SLOWEST = ("greedy-trained", "hawq-v2")  # these scorings begin first
 
@@ -62,7 +62,7 @@ class Grid:
         self._source = Source(data, settings.images, settings.validation, settings.augment)
         self._bundle = self._source.load()
         self._data = self._bundle.digest
-        main = [Net(settings.model, settings.width, "binrelu")] if settings.methods else []
+        main = [Net(settings.model, settings.width, "binrelu")] if settings.methods or settings.ablations else []
         acting = [Net(settings.activation_model, settings.activation_width, name) for name in settings.activations]
         self._main, self._acting = ([Network.of(net, self._bundle) for net in nets] for nets in (main, acting))
         self._limits = {network.label: self._budgets(network) for network in (*self._main, *self._acting)}
@@ -146,10 +146,10 @@ class Grid:
         items = dict(self._parent_items()) | dict(self._scoring_items(planned=True))
         self._clock.plan({name: item.seconds for name, item in items.items()})
         choices = len(self._draws()) + (SLIMMING in settings.methods)
-        references = 1 + settings.longer_float
+        references = 1 + settings.longer_float + len(settings.ablations)
         counts = [(network, settings.seeds * (references + choices * len(settings.budgets))) for network in self._main]
         counts += [(network, 2 * settings.seeds) for network in self._acting]
-        self._clock.later = sum(count * self._training_s(network, settings.epochs) for network, count in counts)
+        self._clock.later = sum(count * training_s(network, self._bundle, settings.epochs) for network, count in counts)
         self._clock.tell(
             f"{len(items)} float trainings and scorings, at most {sum(count for _, count in counts)} fine-tunings"
         )
@@ -171,7 +171,10 @@ class Grid:
                 make = lambda folder, network=network, seed=seed, sparse=sparse: Parent(
                     **self._work(network, seed, folder), epochs=epochs, sparse=sparse
                 )
-                yield _parent(network, seed, sparse=sparse), Item(inputs, make, self._training_s(network, epochs))
+                yield (
+                    _parent(network, seed, sparse=sparse),
+                    Item(inputs, make, training_s(network, self._bundle, epochs)),
+                )
 
     def _scoring_items(self, *, planned: bool = False) -> Iterable[tuple[str, Item]]:
         """The scorings of all parents that were trained, or of all parents if the scorings are only ``planned``."""
@@ -194,7 +197,10 @@ class Grid:
                     limits=limits,
                     draw=draw,
                 )
-                yield _scoring(network, method, seed, draw), Item(inputs, make, self._scoring_s(network, method))
+                yield (
+                    _scoring(network, method, seed, draw),
+                    Item(inputs, make, scoring_s(network, self._bundle, method, settings.calibration)),
+                )
 
     def _cells(self, scores: Mapping[str, dict[str, Any]]) -> Iterable[Cell]:
         """The cells whose parents could be trained."""
@@ -222,7 +228,7 @@ class Grid:
             "data": self._data,
             "seed": seed,
             "epochs": epochs,
-            "recipe": self.settings.recipe,
+            "recipe": cell.recipe or self.settings.recipe,
         }
         inputs |= {"calibration": self.settings.calibration}
         choice = cell.choice
@@ -233,11 +239,12 @@ class Grid:
 
         def make(folder: Path) -> Task:
             known = self._work(network, seed, folder) | {"weights": self._weights(network, seed), "epochs": epochs}
+            known["recipe"] = inputs["recipe"]
             if choice is not None:
                 return FineTuning(**known, binary=choice.binary)
             return Slimming(**known, sparse=self._weights(network, seed, sparse=True), limit=cell.limit)
 
-        return Item(inputs, make, self._training_s(network, epochs))
+        return Item(inputs, make, training_s(network, self._bundle, epochs))
 
     def _row(self, cell: Cell, found: Mapping[str, dict[str, Any]]) -> Row:
         settings, network = self.settings, cell.network
@@ -268,7 +275,7 @@ class Grid:
             images=len(self._bundle.train),
             tested=len(self._bundle.test),
             float_epochs=settings.float_epochs,
-            recipe=settings.recipe,
+            recipe=cell.recipe or settings.recipe,
             draw=cell.draw,
         )
 
@@ -290,29 +297,6 @@ class Grid:
 
     def _weights(self, network: Network, seed: int, *, sparse: bool = False) -> Path:
         return self._state.files(_parent(network, seed, sparse=sparse)) / "weights.pt"
-
-    def _training_s(self, network: Network, epochs: int) -> float:
-        """The seconds of a training, with a validation after each epoch and tests before and after it.
-
-        A forward pass is taken for a third of a step.
-        """
-        bundle = self._bundle
-        checked = (epochs + 2) * len(bundle.val) + 2 * len(bundle.test)
-        return network.seconds * (OVERHEAD * epochs * len(bundle.train) + checked / 3)
-
-    def _scoring_s(self, network: Network, method: str) -> float:
-        """The rough seconds of a scoring: steps on the calibration images, and an epoch per layer if the method
-        trains.
-        """
-        layers = len(network.cost.names)
-        steps = {
-            "hawq-v2": 200,
-            "greedy": layers * layers / 4,
-            "greedy-trained": layers * layers / 4,
-            "mbq-second-order": 2 * layers,
-        }
-        trained = len(self._bundle.train) * layers * OVERHEAD if method == "greedy-trained" else 0
-        return network.seconds * (steps.get(method, layers / 2) * self.settings.calibration + trained)
 
 
 def _parent(network: Network, seed: int, *, sparse: bool = False) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.training.recipes.presets import ABLATIONS
 from b2nn_tvm.study.cells import LONGER
 from b2nn_tvm.study.settings import LEVELS, SLIMMING, StudySettings
 
@@ -21,6 +22,8 @@ class Of:
     budget: str
 
     def __str__(self) -> str:
+        if self.part == "recipes":
+            return f"all binary, {self.method}"
         return self.method if self.part == "reference" else f"{self.method} at {_level(self.budget)}"
 
 
@@ -115,6 +118,12 @@ HYPOTHESES = (
             for level in LEVELS
             for other in ACTIVATIONS[1:]
         ),
+    ),
+    Hypothesis(
+        8,
+        "Each part of the fine-tuning of the recipe `standard` raises the accuracy of the all-binary network.",
+        replace(EFFORT, methods=(), seeds=2, ablations=tuple(ABLATIONS)),
+        tuple(Comparison(_BINARY, Of("recipes", name, "least")) for name in ABLATIONS),
     ),
 )
 

@@ -9,6 +9,7 @@ from b2nn_tvm.data.adjust import AUGMENTATIONS
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules import activations as activation
 from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.training.recipes.presets import ABLATIONS
 from b2nn_tvm.mixbin.training.recipes.presets import PRESETS as RECIPES
 
 SLIMMING = "network-slimming"
@@ -35,7 +36,7 @@ class StudySettings:
 
     Trainings follow ``recipe``, with training images augmented by ``augment`` (None: as the data say). The method
     "random" takes ``draws`` choices per seed. With ``longer_float`` there is one reference more: the float parent,
-    trained on as the compared networks are.
+    trained on as the compared networks are. The all-binary network is also tuned by each of the recipes ``ablations``.
 
     Raises InputError, with the choices, for unknown names and numbers out of range.
     """
@@ -60,6 +61,7 @@ class StudySettings:
     augment: str | None = None
     draws: int = 1
     longer_float: bool = False
+    ablations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, words, choices in (
@@ -67,6 +69,7 @@ class StudySettings:
             ("activation", self.activations, activation.names()),
             ("network", (self.model, self.activation_model), models.names()),
             ("recipe", (self.recipe,), tuple(RECIPES)),
+            ("ablation", self.ablations, tuple(ABLATIONS)),
             ("augmentation", (self.augment or "none",), AUGMENTATIONS),
         ):
             for word in words:
@@ -95,7 +98,7 @@ class StudySettings:
         ):
             if value < least:
                 raise InputError(f"{what}: expected at least {least}, but got {value}")
-        if not ((self.methods and self.budgets) or self.activations):
+        if not ((self.methods and self.budgets) or self.activations or self.ablations):
             raise InputError("there is nothing to compare: name methods and budgets, or activations")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -58,6 +59,14 @@ class Row:
     def binary(self) -> tuple[str, ...]:
         """The binary layers, in network order."""
         return tuple(self.layers.split())
+
+
+def seed_means(rows: Iterable[Row]) -> dict[int, float]:
+    """The test accuracy in percent of each seed, the mean over its draws."""
+    accuracies: dict[int, list[float]] = {}
+    for row in rows:
+        accuracies.setdefault(row.seed, []).append(100 * row.test)
+    return {seed: statistics.fmean(values) for seed, values in accuracies.items()}
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

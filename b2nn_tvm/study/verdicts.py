@@ -6,12 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.study.hypotheses import Comparison, Hypothesis, Of
 from b2nn_tvm.study.paired import paired
-from b2nn_tvm.study.table import Row
+from b2nn_tvm.study.table import Row, seed_means
 
 HOLDS, REFUTED, OPEN, UNKNOWN = "holds", "does not hold", "is not decided", "has not been tested"
 
@@ -82,11 +80,7 @@ def judge(hypothesis: Hypothesis, rows: Sequence[Row]) -> Judgement:
 
 def by_seed(rows: Sequence[Row], of: Of) -> dict[int, float]:
     """The mean test accuracy in percent over the draws of each seed."""
-    accuracies: dict[int, list[float]] = {}
-    for row in rows:
-        if (row.part, row.method, row.budget) == (of.part, of.method, of.budget):
-            accuracies.setdefault(row.seed, []).append(100 * row.test)
-    return {seed: float(np.mean(values)) for seed, values in accuracies.items()}
+    return seed_means(row for row in rows if (row.part, row.method, row.budget) == (of.part, of.method, of.budget))
 
 
 def points(found: Interval) -> str:

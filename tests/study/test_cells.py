@@ -53,7 +53,11 @@ def test_the_draws_of_a_random_order_are_cells_of_their_own_and_the_float_networ
         (1, ("d",)),
     ]
     (longer,) = [cell for cell in cells if cell.method == LONGER]
-    assert longer.choice.binary == () and longer.training.startswith("networks/net-8-relu/seed-0/0-layers")
+    assert (
+        longer.choice.binary == ()
+        and longer.tuned
+        and longer.training.startswith("networks/net-8-relu/seed-0/0-layers")
+    )
 
 
 def test_activations_are_compared_at_three_levels() -> None:
@@ -63,3 +67,11 @@ def test_activations_are_compared_at_three_levels() -> None:
         ("relu", "partial", ("a", "b", "c")),  # 55 is half-way from 10 to 100
         ("relu", "full", ("a", "b", "c", "d")),
     ]
+
+
+def test_the_all_binary_network_is_tuned_by_each_ablation() -> None:
+    recipe = "standard without warm-up"
+    settings = StudySettings(methods=(), activations=(), ablations=(recipe,), seeds=1)
+    cells = {cell.method: cell for cell in method_cells(settings, NETWORK, {})}
+    own, other = cells["all binary"], cells[recipe]
+    assert own.choice == other.choice and other.training == f"{own.training}-standard-without-warm-up"

@@ -1,4 +1,4 @@
-"""Tasks on a real local cluster of dask: results, progress, errors, and a worker that is killed in the middle of one."""
+"""Tasks on a real local cluster of dask: results, progress, errors, and a worker that is killed in the middle."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Smoothing Help?, NeurIPS 2019).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -59,8 +59,32 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 )
 
 
+def _without(**changes: Any) -> Preset:
+    """The standard recipe with another fine-tuning; ``changes`` of its Optimization are named as its fields."""
+    how: Optimization = TUNING["optimization"]
+    own = {name: value for name, value in changes.items() if not hasattr(how, name)}
+    moves = {name: value for name, value in changes.items() if name not in own}
+    tuned = {**TUNING, **own, "optimization": replace(how, **moves)}
+    return replace(PRESETS["standard"], finetuning=MappingProxyType(tuned))
+
+
+# The standard recipe without one of the parts of its fine-tuning, to learn what the part is worth.
+ABLATIONS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "standard without warm-up": _without(warmup=0.0),
+        "standard without the cosine": _without(schedule="linear"),
+        "standard without the average": _without(average=0.0),
+        "standard without distillation": _without(distillation=0.0),
+        "standard without smoothed labels": _without(label_smoothing=0.0),
+        "standard without the first stage": _without(first_stage=0.0),
+    }
+)
+
+
 def preset(name: str) -> Preset:
-    """The recipe of this name; raises InputError, with the choices, for an unknown one."""
+    """The recipe of this name, also an ablation; raises InputError, with the choices, for an unknown one."""
+    if name in ABLATIONS:
+        return ABLATIONS[name]
     if name not in PRESETS:
         raise InputError(f"unknown recipe {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
