@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-EXTRAS := train,study,verify,cross,tracker,test,lint,docs,bench
+EXTRAS := train,study,cluster,verify,cross,tracker,test,lint,docs,bench
 # More arguments for pip, e.g. PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' for torch without CUDA.
 PIP_ARGS ?=
 # The threads of torch sleep while they wait: spinning threads slow one another down where there are more than cores.

@@ -10,11 +10,12 @@ import click
 from b2nn_tvm.cli.command import Command, input_option, share
 from b2nn_tvm.cli.options.search_layers import layer_options
 from b2nn_tvm.cli.options.search_network import network_options
-from b2nn_tvm.cli.options.word import Target, check_budgets, check_data
+from b2nn_tvm.cli.options.word import Target, Word, check_budgets, check_data
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.choices import RECIPES
 
-FLOAT_EPOCHS, MASKS = 12, 6  # the defaults of the settings of a search, which are not imported for a help text
+MASKS = 6  # the default of the settings of a search, which are not imported for a help text
 RESUME = "finished phases are kept; run the same command again to go on from there"
 
 
@@ -62,12 +63,18 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 )
 @layer_options
 @click.option(
-    "--epochs",
-    default=8,
+    "--recipe",
+    default=RECIPES[0],
     show_default=True,
+    metavar="NAME",
+    type=Word("recipe", RECIPES),
+    help=f"How networks are trained, and for how long: {', '.join(RECIPES)}.",
+)
+@click.option(
+    "--epochs",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Epochs of fine-tuning, both stages together.",
+    help="Epochs of fine-tuning, both stages together.  [default: the recipe's]",
 )
 @click.option(
     "--batch-size",
@@ -81,13 +88,13 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     "--lr",
     metavar="RATE",
     type=click.FloatRange(min=0, min_open=True),
-    help="Learning rate at the start of each training.  [default: 0.003 in float, 0.005 in fine-tuning]",
+    help="Learning rate at the start of each training.  [default: the recipe's]",
 )
 @click.option(
     "--float-epochs",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Epochs of float training before the selection.  [default: 12; 0 with --checkpoint unless --ignore-head]",
+    help="Epochs of float training at first.  [default: the recipe's; 0 with --checkpoint unless --ignore-head]",
 )
 @click.option(
     "--compare",
@@ -189,6 +196,8 @@ def main(
         raise click.UsageError(f"FOLDER and --data both name the data: {folder} and {data}; give one of them", context)
     check_data(folder or data or "digits", option="FOLDER" if folder else "--data")
     check_budgets(budgets)
+    if given["epochs"] is None:
+        del given["epochs"]
     import b2nn_tvm
     from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
@@ -232,11 +241,14 @@ def main(
 
 def _whole(given: Mapping[str, Any]) -> WholeSearch:
     """How far a search with these options is."""
+    from b2nn_tvm.mixbin.training.recipes.presets import preset
+
+    recipe = preset(given["recipe"])
     trained = given["checkpoint"] and not given["ignore_head"]
     float_epochs = given["float_epochs"]
     return WholeSearch(
-        float_epochs=(0 if trained else FLOAT_EPOCHS) if float_epochs is None else float_epochs,
-        epochs=given["epochs"],
+        float_epochs=(0 if trained else recipe.float_epochs) if float_epochs is None else float_epochs,
+        epochs=given.get("epochs", recipe.epochs),
         masks=given["masks"] + len(given["precisions"]) - 2,  # for each precision beside float one network more
         scores=given["plan"] is None and given["progressive"] in (None, "scores"),
         compare=given["compare"] + given["front"],

@@ -9,7 +9,7 @@ import click
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.cli.options.word import Word, check_data, check_words
 from b2nn_tvm.version import __version__
-from b2nn_tvm.words.choices import ACTIVATIONS, CLASSIFIERS, METHODS, PRESETS
+from b2nn_tvm.words.choices import ACTIVATIONS, AUGMENTATIONS, CLASSIFIERS, METHODS, PRESETS, RECIPES
 
 RESUME = "finished trainings are kept; run the same command again to go on from there"
 SEVERAL = "LIST"
@@ -59,7 +59,21 @@ POSITIVE = click.IntRange(min=1)
     default=None,
     help="Spend what a choice leaves of the budget, or compare choices as they are.",
 )
+@click.option("--recipe", metavar="NAME", type=Word("recipe", RECIPES), help="How networks are trained.")
+@click.option(
+    "--augment", metavar="NAME", type=Word("augmentation", AUGMENTATIONS), help="What is done to training images."
+)
+@click.option("--draws", metavar="N", type=POSITIVE, help="Choices per seed that the method random takes.")
+@click.option("--hypothesis", metavar="N", type=POSITIVE, help="Run the grid of this hypothesis, in place of a preset.")
 @click.option("--jobs", metavar="N", type=POSITIVE, help="Processes side by side.  [default: one per core]")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Give the work to the workers of this dask scheduler, such as tcp://10.0.0.1:8786.",
+)
+@click.option(
+    "--threads", metavar="N", type=POSITIVE, help="Threads of each process.  [default: its share of the cores]"
+)
 @click.option(
     "--resume/--fresh", default=True, show_default=True, help="Go on where an earlier run stopped, or start anew."
 )
@@ -68,7 +82,17 @@ POSITIVE = click.IntRange(min=1)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.version_option(__version__)
-def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool, **given: Any) -> None:
+def main(
+    preset: str,
+    hypothesis: int | None,
+    jobs: int | None,
+    threads: int | None,
+    scheduler: str | None,
+    resume: bool,
+    output: str,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Compare the methods that choose binary layers, at equal cost and with equal effort, and say which of them can be
     told apart.
 
@@ -83,13 +107,24 @@ def main(preset: str, jobs: int | None, resume: bool, output: str, as_json: bool
 
     from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
-    from b2nn_tvm.study import settings
+    from b2nn_tvm.study import hypotheses, settings
     from b2nn_tvm.study.run import study
 
     given["budgets"] = _percents(given["budgets"])
-    chosen = replace(settings.preset(preset), **{name: value for name, value in given.items() if value is not None})
+    base = hypotheses.hypothesis(hypothesis).settings if hypothesis else settings.preset(preset)
+    chosen = replace(base, **{name: value for name, value in given.items() if value is not None})
     with draw_progress.progress() as progress:
-        found = study(chosen, output=output, jobs=jobs, fresh=not resume, progress=progress, note=out.print_note)
+        found = study(
+            chosen,
+            output=output,
+            jobs=jobs,
+            threads=threads,
+            scheduler=scheduler,
+            hypothesis=hypothesis or 0,
+            fresh=not resume,
+            progress=progress,
+            note=out.print_note,
+        )
     if as_json:
         out.print_json({"files": found.files, "failed": found.failed, "rows": [asdict(row) for row in found.rows]})
         found.check()

@@ -40,6 +40,7 @@ from b2nn_tvm.loop.measuring.measure_costs import measure_cost, unprofitable_lay
 from b2nn_tvm.loop.measuring.measure_network import SAMPLES
 from b2nn_tvm.loop.preflight.before_measuring import before_measuring
 from b2nn_tvm.loop.preflight.near_chance import near_chance
+from b2nn_tvm.loop.preflight.training_time import training_words
 from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.result_rows import (
     fine_tuned_front,
@@ -131,9 +132,9 @@ def search(
     in different units, all of which are kept; None is half-way from all binary to all float in milliseconds. The
     settings of the search are given as ``settings``, or as ``keywords``, which are the fields of the settings' groups:
     method, rule, solver, masks, margin, progressive, epochs_per_layer, floor and precisions of SelectionSettings;
-    epochs, float_epochs, seed, batch_size and lr of TrainingSettings; target, device, threads, also and input_format of
-    DeploymentSettings; and conversion. Milliseconds are those of one undisturbed inference, or observed ones where the
-    budget is "12ms@p90" and the like.
+    epochs, float_epochs, seed, batch_size, lr and recipe of TrainingSettings; target, device, threads, also and
+    input_format of DeploymentSettings; and conversion. Milliseconds are those of one undisturbed inference, or observed
+    ones where the budget is "12ms@p90" and the like.
 
     ``checkpoint`` holds the trained float weights. Where it is for another number of classes than the data, ``classes``
     builds the network for that number, and ``ignore_head`` leaves the checkpoint's head and trains a new one in the
@@ -261,6 +262,8 @@ def search(
         progress=job.progress,
         note=note,
     )
+    if words := training_words(network, loaded, settings.training, tuned=networks - 1):
+        note(words)
     quantile = next((each.quantile for each in budgets if each.unit == "ms"), None)
     measured = measure_cost(job, quantile=quantile)
     goal = goal or goals.latency_goal(budgets, measured, also=exact)

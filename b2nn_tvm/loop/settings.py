@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, TypedDict, get_type_hints
+from typing import Any, TypedDict, cast, get_type_hints
 
 from b2nn_tvm.compiler import FLOATS, INPUT_FORMATS
 from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT, parse_precisions
@@ -17,8 +17,7 @@ from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
 from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
 from b2nn_tvm.mixbin.selectors import registry as methods
-
-FLOAT_EPOCHS = 12  # of a network that does not come trained
+from b2nn_tvm.mixbin.training.recipes.presets import preset
 
 
 @dataclass(frozen=True)
@@ -110,36 +109,42 @@ class SelectionSettings:
 @dataclass(frozen=True)
 class TrainingSettings:
     """The training of networks: ``float_epochs`` epochs before the selection (0: the model is trained already),
-    ``epochs`` epochs of fine-tuning after it; all random numbers come from ``seed``.
+    ``epochs`` epochs of fine-tuning after it, by ``recipe`` (see recipes.presets), which has a number of both; all
+    random numbers come from ``seed``.
 
     ``float_epochs`` None is for a search to decide: see ``decided``. Batches have ``batch_size`` images, and the
     learning rate begins at ``lr``, which None leaves to the recipes. Raises InputError for a value that is out of
     range.
     """
 
-    epochs: int = 8
+    epochs: int = cast(int, None)
     float_epochs: int | None = None
     seed: int = 0
     batch_size: int = 64
     lr: float | None = None
+    recipe: str = "quick"
 
     def __post_init__(self) -> None:
+        if self.epochs is None:
+            object.__setattr__(self, "epochs", preset(self.recipe).epochs)
+        preset(self.recipe)
         for what, least in (("epochs", 0), ("float_epochs", 0), ("seed", 0), ("batch_size", 1)):
             _check_least(what, getattr(self, what) or 0, least)
         if self.lr is not None and not (isfinite(self.lr) and self.lr > 0):
             raise InputError(f"lr: expected a learning rate above zero, but got {self.lr}")
 
     def decided(self, *, trained: bool) -> TrainingSettings:
-        """The settings with a number of float epochs: where none was given, 0 for a ``trained`` network, else 12."""
+        """The settings with a number of float epochs: if none was given, 0 of a ``trained`` network or the recipe's."""
         if self.float_epochs is not None:
             return self
-        return replace(self, float_epochs=0 if trained else FLOAT_EPOCHS)
+        return replace(self, float_epochs=0 if trained else preset(self.recipe).float_epochs)
 
     def __str__(self) -> str:
         epochs = "undecided" if self.float_epochs is None else self.float_epochs
         rate = "" if self.lr is None else f", learning rate {self.lr:g}"
         batches = "" if self.batch_size == 64 else f", batches of {self.batch_size}"
-        return f"{epochs} float epochs, {self.epochs} of fine-tuning{batches}{rate}, seed {self.seed}"
+        recipe = "" if self.recipe == "quick" else f", recipe {self.recipe}"
+        return f"{epochs} float epochs, {self.epochs} of fine-tuning{recipe}{batches}{rate}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -235,6 +240,7 @@ class SearchKeywords(TypedDict, total=False):
     seed: int
     batch_size: int
     lr: float | None
+    recipe: str
     target: str
     device: str
     threads: int

@@ -20,6 +20,7 @@ from b2nn_tvm.mixbin.conversion.convert_choice import convert_choice
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.mixbin.training.finetune import FIRST_STAGE
 from b2nn_tvm.mixbin.training.hardware import Hardware
+from b2nn_tvm.mixbin.training.recipes.presets import preset
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
 from b2nn_tvm.progress import CombinedProgress, Progress, part_of
 from b2nn_tvm.storage.document import write_atomic
@@ -46,6 +47,7 @@ class TrainingTask:
     folder: Path
     batch_size: int = 64
     lr: float | None = None
+    recipe: str = "quick"
 
     def run(self, progress: Progress) -> dict[str, float]:
         """Train the network and write ``weights.pt``; returns the accuracies in [0, 1]."""
@@ -94,7 +96,7 @@ def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
     """Train as the task says and write ``weights.pt`` into its folder; returns the accuracies in [0, 1]."""
     request, checkpoints = task.request, task.folder / "checkpoints"
     rate: dict[str, Any] = {} if task.lr is None else {"lr": task.lr}
-    hardware = Hardware(threads=task.threads)
+    hardware, recipe = Hardware(threads=task.threads), preset(task.recipe)
     if request.teacher is None:
         train(
             request.model,
@@ -105,7 +107,7 @@ def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
             hardware=hardware,
             progress=progress,
             batch=task.batch_size,
-            **rate,
+            **{**recipe.float_training, **rate},
         )
     else:
         finetune(
@@ -119,7 +121,7 @@ def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
             hardware=hardware,
             progress=progress,
             batch=task.batch_size,
-            **rate,
+            **{**recipe.finetuning, **rate},
         )
     buffer = io.BytesIO()
     torch.save(request.model.state_dict(), buffer)
@@ -148,10 +150,12 @@ def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -
             "seed": seed,
             "batch_size": settings.batch_size,
             "lr": settings.lr,
+            "recipe": settings.recipe,
         }
 
         def compute(folder: Path) -> dict[str, float]:
-            task = TrainingTask(request, job.data, seed, pool.threads, folder, settings.batch_size, settings.lr)
+            how = (settings.batch_size, settings.lr, settings.recipe)
+            task = TrainingTask(request, job.data, seed, pool.threads, folder, *how)
             # A network that is only evaluated needs no process of its own.
             return pool.run(name, task, progress) if request.epochs else task.run(part_of(progress, name))
 

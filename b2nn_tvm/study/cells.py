@@ -12,14 +12,16 @@ from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.network.layers import trace
+from b2nn_tvm.mixbin.training.recipes.step_time import seconds_per_image
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.study.choice import Choice, choose, equalize
-from b2nn_tvm.study.clock import seconds_per_image
 from b2nn_tvm.study.settings import LEVELS, SLIMMING, StudySettings
 from b2nn_tvm.study.tasks import Net
 
-# The scores of one network's layers, by method and seed and then one mapping per budget.
-Scores = Mapping[tuple[str, int], Sequence[Mapping[str, float]]]
+# The scores of one network's layers, by method, seed and draw, and then one mapping per budget.
+Scores = Mapping[tuple[str, int, int], Sequence[Mapping[str, float]]]
+
+LONGER = "all float, trained on"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the table to come: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead."""
+    """One row of the table to come: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead.
+
+    A cell that is not ``tuned`` is the float parent as it is. ``recipe`` is "" where it is the study's.
+    """
 
     part: str
     method: str
@@ -72,6 +77,9 @@ class Cell:
     network: Network
     choice: Choice | None
     limit: int = 0
+    draw: int = 0
+    tuned: bool = True
+    recipe: str = ""
 
     @property
     def training(self) -> str:
@@ -79,10 +87,11 @@ class Cell:
         place = f"{self.network.label}/seed-{self.seed}"
         if self.choice is None:
             return f"slimmed/{place}/{self.limit}"
-        if not self.choice.binary:
+        if not self.tuned:
             return ""
         digest = Plan(dict.fromkeys(self.choice.binary, Precision.BINARY)).digest
-        return f"networks/{place}/{len(self.choice.binary)}-layers-{digest[:12]}"
+        other = f"-{self.recipe.replace(' ', '-')}" if self.recipe else ""
+        return f"networks/{place}/{len(self.choice.binary)}-layers-{digest[:12]}{other}"
 
 
 def method_cells(settings: StudySettings, network: Network, scores: Scores) -> Iterator[Cell]:
@@ -91,8 +100,13 @@ def method_cells(settings: StudySettings, network: Network, scores: Scores) -> I
     Slimming gets the FLOPs that the costliest of the other methods' choices keep.
     """
     for seed in range(settings.seeds):
-        yield Cell("reference", "all float", "100", seed, network, network.with_binary(()))
-        yield Cell("reference", "all binary", "least", seed, network, network.with_binary(network.cost.worthwhile))
+        yield Cell("reference", "all float", "100", seed, network, network.with_binary(()), tuned=False)
+        if settings.longer_float:
+            yield Cell("reference", LONGER, "100", seed, network, network.with_binary(()))
+        binary = network.with_binary(network.cost.worthwhile)
+        yield Cell("reference", "all binary", "least", seed, network, binary)
+        for recipe in settings.ablations:
+            yield Cell("recipes", recipe, "least", seed, network, binary, recipe=recipe)
     for index, percent in enumerate(settings.budgets):
         limit = most = network.limit(percent)
         given = {key: each[index] for key, each in scores.items()}
@@ -101,8 +115,8 @@ def method_cells(settings: StudySettings, network: Network, scores: Scores) -> I
             choices = equalize(choices, list(given.values()), network.cost, limit, tolerance=settings.tolerance / 100)
         if choices:
             most = max(choice.flops for choice in choices)
-        for (method, seed), choice in zip(given, choices, strict=True):
-            yield Cell("methods", method, f"{percent:g}", seed, network, choice)
+        for (method, seed, draw), choice in zip(given, choices, strict=True):
+            yield Cell("methods", method, f"{percent:g}", seed, network, choice, draw=draw)
         for seed in range(settings.seeds) if SLIMMING in settings.methods else ():
             yield Cell("methods", SLIMMING, f"{percent:g}", seed, network, None, most)
 
@@ -112,9 +126,10 @@ def activation_cells(network: Network, scores: Scores) -> Iterator[Cell]:
     zero, partial, full = LEVELS
 
     def cell(level: str, seed: int, choice: Choice) -> Cell:
-        return Cell("activations", network.net.activation, level, seed, network, choice)
+        tuned = bool(choice.binary)
+        return Cell("activations", network.net.activation, level, seed, network, choice, tuned=tuned)
 
-    for (_, seed), (given,) in scores.items():
+    for (_, seed, _draw), (given,) in scores.items():
         yield cell(zero, seed, network.with_binary(()))
         yield cell(partial, seed, choose(given, network.cost, network.halfway))
         yield cell(full, seed, network.with_binary(network.cost.worthwhile))

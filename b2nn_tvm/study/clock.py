@@ -6,15 +6,9 @@ import threading
 import time
 from collections.abc import Mapping
 
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-from b2nn_tvm.data import DataBundle
-from b2nn_tvm.mixbin.training.memory_format import laid_out, training_layout
+from b2nn_tvm.mixbin.training.recipes.step_time import duration
 from b2nn_tvm.progress import Note
 
-BATCH = 64
 EVERY_S = 180.0  # seconds between two notes on the time left
 
 
@@ -64,31 +58,5 @@ class Clock:
         """Tell ``note``, if there is one, ``words`` and the time left."""
         if self._note is None:
             return
-        seconds = self.left()
-        amount = (
-            f"{seconds / 3600:.1f} hours"
-            if seconds > 5400
-            else f"{seconds / 60:.0f} minutes"
-            if seconds > 90
-            else f"{seconds:.0f} seconds"
-        )
+        amount = duration(self.left())
         self._note(f"{words}; about {amount} left with {self._size} process{'es' * (self._size > 1)}")
-
-
-def seconds_per_image(model: nn.Module, bundle: DataBundle) -> float:
-    """The seconds that one training image takes on one thread: the quicker of two steps, forward and backward."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        layout = training_layout(model)
-        model = laid_out(model.train(), layout)
-        images = torch.zeros(BATCH, *bundle.input_shape).contiguous(memory_format=layout)
-        labels = torch.zeros(BATCH, dtype=torch.long)
-        times = []
-        for _ in range(3):  # the first step makes kernels, so it does not count
-            begun = time.perf_counter()
-            torch.autograd.backward(F.cross_entropy(model(images), labels))
-            times.append(time.perf_counter() - begun)
-        return min(times[1:]) / BATCH
-    finally:
-        torch.set_num_threads(threads)

@@ -15,7 +15,7 @@ from b2nn_tvm.loop.compare_random import interval
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.study.page import groups
 from b2nn_tvm.study.settings import SLIMMING
-from b2nn_tvm.study.table import Row
+from b2nn_tvm.study.table import Row, seed_means
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def accuracy(rows: Sequence[Row]) -> Figure:
                 own = group.of(name)
                 if own:
                     points.append(
-                        (100 * float(np.mean([row.share for row in own])), interval([100 * row.test for row in own]))
+                        (100 * float(np.mean([row.share for row in own])), interval(list(seed_means(own).values())))
                     )
             points.sort(key=lambda point: point[0])
             x, means = [share for share, _ in points], np.array([each.mean for _, each in points])

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.errors import B2nnError
+from b2nn_tvm.loop.workers.dask_pool import DaskPool
 from b2nn_tvm.loop.workers.worker_pool import Task, WorkerPool
 from b2nn_tvm.progress import CombinedProgress, Note, Progress
 from b2nn_tvm.storage.phase_cache import State
 from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells
 from b2nn_tvm.study.clock import Clock
+from b2nn_tvm.study.effort import scoring_s, training_s
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
 from b2nn_tvm.study.table import Row
 from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source
 
-OVERHEAD = 1.3  # a training takes this many times its bare steps: Lightning, Adam, the teacher
+RANDOM = "random"
 SLOWEST = ("greedy-trained", "hawq-v2")  # these scorings begin first
 
 
@@ -36,7 +39,8 @@ class Grid:
     """The trainings of one study below ``folder``/state; ``failed`` maps pieces of work that failed to the reasons.
 
     Raises InputError for data that cannot be read, BudgetError for a budget that no choice keeps, both before any work.
-    ``progress`` counts hundredths of a phase; ``note`` is told the time left now and then.
+    ``progress`` counts hundredths of a phase; ``note`` is told the time left now and then. ``keep`` is given all rows
+    that are known, whenever there is one more. ``pool`` does the work.
     """
 
     def __init__(
@@ -44,46 +48,69 @@ class Grid:
         settings: StudySettings,
         folder: Path,
         *,
-        jobs: int,
+        pool: WorkerPool | DaskPool,
         fresh: bool,
         progress: Progress,
         note: Note | None,
+        keep: Callable[[Sequence[Row]], object] = lambda rows: None,
     ) -> None:
-        self.settings = settings
+        self.settings, self._keep = settings, keep
         self.failed: dict[str, str] = {}
-        self._progress, self._jobs, self._clock = progress, jobs, Clock(jobs, note)
-        self._source = Source(settings.data, settings.images, settings.validation)
+        self._progress, self._clock = progress, Clock(pool.size, note)
+        self._pool = pool
+        data = os.path.abspath(settings.data) if os.path.exists(settings.data) else settings.data
+        self._source = Source(data, settings.images, settings.validation, settings.augment)
         self._bundle = self._source.load()
         self._data = self._bundle.digest
-        main = [Net(settings.model, settings.width, "binrelu")] if settings.methods else []
+        main = [Net(settings.model, settings.width, "binrelu")] if settings.methods or settings.ablations else []
         acting = [Net(settings.activation_model, settings.activation_width, name) for name in settings.activations]
         self._main, self._acting = ([Network.of(net, self._bundle) for net in nets] for nets in (main, acting))
         self._limits = {network.label: self._budgets(network) for network in (*self._main, *self._acting)}
         self._state = State(folder / "state", fresh=fresh)
+        self._parents: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
 
     def run(self) -> list[Row]:
         """All rows, in the order of the grid, without the rows of failed work."""
-        threads = max(1, (os.cpu_count() or 1) // self._jobs)
-        with WorkerPool(self._jobs, threads=threads) as self._pool:
-            self._forecast()
-            self._parents = self._phase("train the float networks", dict(self._parent_items()))
-            scores = self._phase("score the layers", dict(self._scoring_items()))
-            cells = list(self._cells(scores))
-            by_seed = sorted(cells, key=lambda cell: cell.seed)  # a study that is stopped early has complete seeds
-            items = {cell.training: self._finetuning_item(cell) for cell in by_seed if cell.training}
-            self._clock.later = 0.0
-            self._clock.plan({name: item.seconds for name, item in items.items()})
-            shared = sum(bool(cell.training) for cell in cells) - len(items)
-            self._clock.tell(
-                f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one"
-            )
-            found = self._phase("fine-tune", items)
+        self._forecast()
+        self._phase("train the float networks", dict(self._parent_items()), self._parents, self._references)
+        scores = self._phase("score the layers", dict(self._scoring_items()), {})
+        cells = list(self._cells(scores))
+        # A study that is stopped early has its references, and then complete seeds.
+        by_seed = sorted(cells, key=lambda cell: (cell.part != "reference", cell.seed))
+        items = {cell.training: self._finetuning_item(cell) for cell in by_seed if cell.training}
+        self._clock.later = 0.0
+        self._clock.plan({name: item.seconds for name, item in items.items()})
+        shared = sum(bool(cell.training) for cell in cells) - len(items)
+        self._clock.tell(
+            f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one"
+        )
+        found: dict[str, dict[str, Any]] = {}
+        known = lambda: self._rows(cells, found)
+        self._phase("fine-tune", items, found, known)
+        return known()
+
+    def _rows(self, cells: Iterable[Cell], found: Mapping[str, dict[str, Any]]) -> list[Row]:
+        """The rows of the cells that are computed."""
         return [self._row(cell, found) for cell in cells if not cell.training or cell.training in found]
 
-    def _phase(self, title: str, items: Mapping[str, Item]) -> dict[str, dict[str, Any]]:
-        """The results of ``items`` by name; an item that fails is noted in ``failed``, and the others go on."""
+    def _references(self) -> list[Row]:
+        """The rows of the float parents that are trained."""
+        return self._rows(self._cells({}), {})
+
+    def _phase(
+        self,
+        title: str,
+        items: Mapping[str, Item],
+        results: dict[str, dict[str, Any]],
+        known: Callable[[], Sequence[Row]] = list,
+    ) -> dict[str, dict[str, Any]]:
+        """Add the results of ``items`` by name to ``results``, which is returned; the rows ``known`` then are kept.
+
+        An item that fails is noted in ``failed``, and the others go on.
+        """
         if not items:
-            return {}
+            return results
         seconds = {name: item.seconds for name, item in items.items()}
         progress = CombinedProgress(self._progress, title, seconds)
         self._clock.plan(seconds)
@@ -97,7 +124,12 @@ class Grid:
                 return self._pool.run(name, items[name].make(folder), progress)
 
             try:
-                return self._state.run(name, items[name].inputs, compute)
+                result = self._state.run(name, items[name].inputs, compute)
+                with self._lock:
+                    results[name] = result
+                    if rows := known():
+                        self._keep(rows)
+                return result
             except (B2nnError, RuntimeError) as error:  # RuntimeError: its process died
                 self.failed[name] = str(error)
                 return None
@@ -105,18 +137,19 @@ class Grid:
                 progress(name, 1, 1)
                 (self._clock.done if computed else self._clock.drop)(name)
 
-        return {name: result for name, result in self._pool.map(items, one).items() if result is not None}
+        self._pool.map(items, one)
+        return results
 
     def _forecast(self) -> None:
         """Plan all work, the fine-tunings by their largest possible number."""
         settings = self.settings
         items = dict(self._parent_items()) | dict(self._scoring_items(planned=True))
         self._clock.plan({name: item.seconds for name, item in items.items()})
-        counts = [
-            (network, settings.seeds * (1 + len(settings.methods) * len(settings.budgets))) for network in self._main
-        ]
+        choices = len(self._draws()) + (SLIMMING in settings.methods)
+        references = 1 + settings.longer_float + len(settings.ablations)
+        counts = [(network, settings.seeds * (references + choices * len(settings.budgets))) for network in self._main]
         counts += [(network, 2 * settings.seeds) for network in self._acting]
-        self._clock.later = sum(count * self._training_s(network, settings.epochs) for network, count in counts)
+        self._clock.later = sum(count * training_s(network, self._bundle, settings.epochs) for network, count in counts)
         self._clock.tell(
             f"{len(items)} float trainings and scorings, at most {sum(count for _, count in counts)} fine-tunings"
         )
@@ -132,19 +165,23 @@ class Grid:
                     "data": self._data,
                     "seed": seed,
                     "epochs": epochs,
+                    "recipe": self.settings.recipe,
                     "sparse": sparse,
                 }
                 make = lambda folder, network=network, seed=seed, sparse=sparse: Parent(
                     **self._work(network, seed, folder), epochs=epochs, sparse=sparse
                 )
-                yield _parent(network, seed, sparse=sparse), Item(inputs, make, self._training_s(network, epochs))
+                yield (
+                    _parent(network, seed, sparse=sparse),
+                    Item(inputs, make, training_s(network, self._bundle, epochs)),
+                )
 
     def _scoring_items(self, *, planned: bool = False) -> Iterable[tuple[str, Item]]:
         """The scorings of all parents that were trained, or of all parents if the scorings are only ``planned``."""
         settings = self.settings
-        asked = [(network, method) for network in self._main for method in settings.methods if method != SLIMMING]
-        asked += [(network, "mixbin-loss") for network in self._acting]
-        for network, method in sorted(asked, key=lambda each: each[1] not in SLOWEST):
+        asked = [(network, method, draw) for network in self._main for method, draw in self._draws()]
+        asked += [(network, "mixbin-loss", 0) for network in self._acting]
+        for network, method, draw in sorted(asked, key=lambda each: each[1] not in SLOWEST):
             for seed in self._seeds:
                 parent = _parent(network, seed)
                 if not planned and parent not in self._parents:
@@ -152,24 +189,32 @@ class Grid:
                 limits = self._limits[network.label]
                 weights = "" if planned else self._parents[parent]["weights"]
                 inputs = {"parent": weights, "data": self._data, "method": method, "seed": seed, "limits": list(limits)}
-                inputs |= {"calibration": settings.calibration}
-                make = lambda folder, network=network, seed=seed, method=method, limits=limits: Scoring(
+                inputs |= {"calibration": settings.calibration, "draw": draw}
+                make = lambda folder, network=network, seed=seed, method=method, draw=draw, limits=limits: Scoring(
                     **self._work(network, seed, folder),
                     weights=self._weights(network, seed),
                     method=method,
                     limits=limits,
+                    draw=draw,
                 )
-                yield _scoring(network, method, seed), Item(inputs, make, self._scoring_s(network, method))
+                yield (
+                    _scoring(network, method, seed, draw),
+                    Item(inputs, make, scoring_s(network, self._bundle, method, settings.calibration)),
+                )
 
     def _cells(self, scores: Mapping[str, dict[str, Any]]) -> Iterable[Cell]:
         """The cells whose parents could be trained."""
         of_methods = partial(method_cells, self.settings)
         for networks, methods, cells_of in (
-            (self._main, self.settings.methods, of_methods),
-            (self._acting, ("mixbin-loss",), activation_cells),
+            (self._main, self._draws(), of_methods),
+            (self._acting, (("mixbin-loss", 0),), activation_cells),
         ):
             for network in networks:
-                names = {(method, seed): _scoring(network, method, seed) for method in methods for seed in self._seeds}
+                names = {
+                    (method, seed, draw): _scoring(network, method, seed, draw)
+                    for method, draw in methods
+                    for seed in self._seeds
+                }
                 given = {key: scores[name]["scores"] for key, name in names.items() if name in scores}
                 for cell in cells_of(network, given):
                     needed = {_parent(network, cell.seed), _parent(network, cell.seed, sparse=cell.choice is None)}
@@ -183,6 +228,7 @@ class Grid:
             "data": self._data,
             "seed": seed,
             "epochs": epochs,
+            "recipe": cell.recipe or self.settings.recipe,
         }
         inputs |= {"calibration": self.settings.calibration}
         choice = cell.choice
@@ -193,11 +239,12 @@ class Grid:
 
         def make(folder: Path) -> Task:
             known = self._work(network, seed, folder) | {"weights": self._weights(network, seed), "epochs": epochs}
+            known["recipe"] = inputs["recipe"]
             if choice is not None:
                 return FineTuning(**known, binary=choice.binary)
             return Slimming(**known, sparse=self._weights(network, seed, sparse=True), limit=cell.limit)
 
-        return Item(inputs, make, self._training_s(network, epochs))
+        return Item(inputs, make, training_s(network, self._bundle, epochs))
 
     def _row(self, cell: Cell, found: Mapping[str, dict[str, Any]]) -> Row:
         settings, network = self.settings, cell.network
@@ -228,6 +275,8 @@ class Grid:
             images=len(self._bundle.train),
             tested=len(self._bundle.test),
             float_epochs=settings.float_epochs,
+            recipe=cell.recipe or settings.recipe,
+            draw=cell.draw,
         )
 
     @property
@@ -238,39 +287,21 @@ class Grid:
         return tuple(map(network.limit, self.settings.budgets)) if network in self._main else (network.halfway,)
 
     def _work(self, network: Network, seed: int, folder: Path) -> dict[str, Any]:
-        calibration = self.settings.calibration
-        return {"net": network.net, "source": self._source, "seed": seed, "calibration": calibration, "folder": folder}
+        same = {"source": self._source, "calibration": self.settings.calibration, "recipe": self.settings.recipe}
+        return {"net": network.net, "seed": seed, "folder": folder, **same}
+
+    def _draws(self) -> list[tuple[str, int]]:
+        """The methods that choose layers, each with its draws: one, and of a random order as many as asked for."""
+        chosen = [method for method in self.settings.methods if method != SLIMMING]
+        return [(each, draw) for each in chosen for draw in range(self.settings.draws if each == RANDOM else 1)]
 
     def _weights(self, network: Network, seed: int, *, sparse: bool = False) -> Path:
         return self._state.files(_parent(network, seed, sparse=sparse)) / "weights.pt"
-
-    def _training_s(self, network: Network, epochs: int) -> float:
-        """The seconds of a training, with a validation after each epoch and tests before and after it.
-
-        A forward pass is taken for a third of a step.
-        """
-        bundle = self._bundle
-        checked = (epochs + 2) * len(bundle.val) + 2 * len(bundle.test)
-        return network.seconds * (OVERHEAD * epochs * len(bundle.train) + checked / 3)
-
-    def _scoring_s(self, network: Network, method: str) -> float:
-        """The rough seconds of a scoring: steps on the calibration images, and an epoch per layer if the method
-        trains.
-        """
-        layers = len(network.cost.names)
-        steps = {
-            "hawq-v2": 200,
-            "greedy": layers * layers / 4,
-            "greedy-trained": layers * layers / 4,
-            "mbq-second-order": 2 * layers,
-        }
-        trained = len(self._bundle.train) * layers * OVERHEAD if method == "greedy-trained" else 0
-        return network.seconds * (steps.get(method, layers / 2) * self.settings.calibration + trained)
 
 
 def _parent(network: Network, seed: int, *, sparse: bool = False) -> str:
     return f"parents/{network.label}/seed-{seed}{'-sparse' if sparse else ''}"
 
 
-def _scoring(network: Network, method: str, seed: int) -> str:
-    return f"scores/{network.label}/seed-{seed}/{method}"
+def _scoring(network: Network, method: str, seed: int, draw: int) -> str:
+    return f"scores/{network.label}/seed-{seed}/{method}{f'-{draw}' if draw else ''}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from b2nn_tvm.loop.compare_random import interval
 from b2nn_tvm.study.paired import Difference, compare
 from b2nn_tvm.study.settings import LEVELS
-from b2nn_tvm.study.table import Row
+from b2nn_tvm.study.table import Row, seed_means
 
 REFERENCES = {"methods": ("mixbin-loss", "random"), "activations": ("binrelu",)}  # fixed before any result is known
 
@@ -31,7 +31,7 @@ class Group:
 
     def differences(self, reference: str) -> list[Difference]:
         """Every method against ``reference`` by accuracy on the test set, in percent points."""
-        accuracies = {name: {row.seed: 100 * row.test for row in self.of(name)} for name in self.methods}
+        accuracies = {name: seed_means(self.of(name)) for name in self.methods}
         trainings = {name: {row.seed: row.training for row in self.of(name)} for name in self.methods}
         return compare(accuracies, reference, trainings=trainings)
 
@@ -71,7 +71,7 @@ def summary(rows: Sequence[Row]) -> list[tuple[str, tuple[str, ...], list[tuple[
     for part in ("methods", "activations"):
         by_budget = groups(rows, part)
         names = dict.fromkeys(name for group in by_budget for name in group.methods)
-        body = [(name, *(_mean(row.test for row in group.of(name)) for group in by_budget)) for name in names]
+        body = [(name, *(_mean(seed_means(group.of(name)).values()) for group in by_budget)) for name in names]
         if body:
             found.append(
                 (
@@ -121,11 +121,13 @@ def _means(found: Sequence[Group], title: str, rows: Sequence[Row]) -> str:
     """A row per method, a column per budget: mean accuracy with its 95 % interval."""
     names = list(dict.fromkeys(name for group in found for name in group.methods))
     head = ["test accuracy, %", *(group.budget for group in found)]
-    body = [[name, *(_mean(row.test for row in group.of(name)) for group in found)] for name in names]
-    text = f"Mean over the seeds ± half of the 95 % interval (Student's t), by {title}.\n\n" + _table(head, body)
+    body = [[name, *(_mean(seed_means(group.of(name)).values()) for group in found)] for name in names]
+    text = f"Mean over the seeds ± half of the 95 % interval (Student's t), by {title}.\n\n" + markdown_table(
+        head, body
+    )
     references = [
         f"{name} ({100 * share:.2f} % of the FLOPs)"
-        f" {_mean(row.test for row in rows if row.part == 'reference' and row.method == name)} %"
+        f" {_mean(seed_means(row for row in rows if row.part == 'reference' and row.method == name).values())} %"
         for name, share in {row.method: row.share for row in rows if row.part == "reference"}.items()
     ]
     return text + (f"\n\nFor reference: {'; '.join(references)}." if references else "")
@@ -189,17 +191,19 @@ def _verdict(group: Group, reference: str) -> str:
         [each.method, _difference(each), f"{each.p:.3f}", f"{each.holm:.3f}", str(each.alike), each.verdict]
         for each in (*better, *worse, *tied)
     ]
-    return text + "\n\n" + _table(["method", "difference", "p", "p after Holm", "same network, seeds", ""], rows)
+    return (
+        text + "\n\n" + markdown_table(["method", "difference", "p", "p after Holm", "same network, seeds", ""], rows)
+    )
 
 
 def _before(found: Sequence[Group]) -> str:
     names = list(dict.fromkeys(name for group in found for name in group.methods))
-    body = [[name, *(_mean(row.test_before for row in group.of(name)) for group in found)] for name in names]
+    body = [[name, *(_mean(100 * row.test_before for row in group.of(name)) for group in found)] for name in names]
     text = (
         "The same networks with batch-norm statistics re-estimated and nothing trained: what the scores of the methods"
         " look at.\n\n"
     )
-    return text + _table(["test accuracy, %", *(group.budget for group in found)], body)
+    return text + markdown_table(["test accuracy, %", *(group.budget for group in found)], body)
 
 
 def _acting_setting(found: Sequence[Group]) -> str:
@@ -213,7 +217,7 @@ def _acting_setting(found: Sequence[Group]) -> str:
 
 
 def _mean(values: Iterable[float]) -> str:
-    found = [100 * value for value in values]
+    found = list(values)
     if not found:
         return "-"
     mean = interval(found)
@@ -229,6 +233,7 @@ def _difference(each: Difference) -> str:
     )
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from b2nn_tvm.errors import B2nnError, InputError
+from b2nn_tvm.loop.workers.dask_pool import DaskPool
+from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.progress import Note, Progress, as_progress
 from b2nn_tvm.storage.document import write_atomic
 from b2nn_tvm.study import figures, table
 from b2nn_tvm.study.grid import Grid
+from b2nn_tvm.study.hypotheses_page import hypotheses_page
 from b2nn_tvm.study.page import page
 from b2nn_tvm.study.settings import StudySettings
 from b2nn_tvm.study.table import Row
@@ -41,21 +45,37 @@ def study(
     output: str | os.PathLike[str],
     jobs: int | None = None,
     fresh: bool = False,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    hypothesis: int = 0,
     progress: Progress | None = None,
     note: Note | None = None,
 ) -> StudyResult:
     """Compare what ``settings`` name, with ``jobs`` processes (default: one per core), and write all into ``output``.
 
+    Each process has ``threads`` threads (default: its share of the cores). With a ``scheduler``, the address of one of
+    dask.distributed, the work goes to its workers, which see ``output`` and the data at the same paths; that of a lost
+    worker is begun again. results.csv has every row as soon as it is known. The rows of a ``hypothesis``, by its
+    number, stand beside those of the others there.
+
     Every finished training stays in ``output``/state and is used again where nothing it depends on has changed, unless
     ``fresh``. ``note`` is told the time left and which files could not be written. Raises InputError and BudgetError
     for settings that cannot be used; a single training that fails is left out and named in the result.
     """
-    folder, jobs = Path(output), jobs or os.cpu_count() or 1
-    grid = Grid(settings, folder, jobs=jobs, fresh=fresh, progress=as_progress(progress), note=note)
-    rows = grid.run()
+    cores = os.cpu_count() or 1
+    folder, jobs = Path(output), jobs or cores
+    threads = threads or max(1, cores // jobs)
+    word = str(hypothesis) if hypothesis else ""
+
+    def keep(rows: Sequence[Row]) -> None:
+        table.replace_rows(folder / "results.csv", word, [replace(row, hypothesis=word) for row in rows])
+
+    with DaskPool(scheduler) if scheduler else WorkerPool(jobs, threads=threads) as pool:
+        grid = Grid(settings, folder, pool=pool, fresh=fresh, progress=as_progress(progress), note=note, keep=keep)
+        rows = grid.run()
     if not rows:
         raise InputError(f"nothing could be trained; the first failure: {next(iter(grid.failed.values()))}")
-    table.write(folder / "results.csv", rows)
+    keep(rows)
     return StudyResult(folder, tuple(rows), tuple(write_page(folder, note)), grid.failed)
 
 
@@ -70,5 +90,6 @@ def write_page(folder: Path, note: Note | None) -> list[str]:
         if note:
             note(str(error))
         drawn = []
-    write_atomic(folder / "README.md", page(rows, figures=drawn).encode())
+    told = hypotheses_page if any(row.hypothesis for row in rows) else page
+    write_atomic(folder / "README.md", told(rows, figures=drawn).encode())
     return ["README.md", "results.csv", *drawn]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from b2nn_tvm import models
+from b2nn_tvm.data.adjust import AUGMENTATIONS
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules import activations as activation
 from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.training.recipes.presets import ABLATIONS
+from b2nn_tvm.mixbin.training.recipes.presets import PRESETS as RECIPES
 
 SLIMMING = "network-slimming"
 LEVELS = ("zero", "partial", "full")  # how much of a network is binary where activations are compared
@@ -31,6 +34,10 @@ class StudySettings:
     ``activations`` are compared in ``activation_model``, whose blocks are ReLU -> conv: in the Bi-Real layout a binary
     layer has no activation but its sign. "Partial" is MixBin's choice half-way from all binary to all float in FLOPs.
 
+    Trainings follow ``recipe``, with training images augmented by ``augment`` (None: as the data say). The method
+    "random" takes ``draws`` choices per seed. With ``longer_float`` there is one reference more: the float parent,
+    trained on as the compared networks are. The all-binary network is also tuned by each of the recipes ``ablations``.
+
     Raises InputError, with the choices, for unknown names and numbers out of range.
     """
 
@@ -50,12 +57,20 @@ class StudySettings:
     activations: tuple[str, ...] = activation.names()
     activation_model: str = "resnet18"
     activation_width: int = 16
+    recipe: str = "quick"
+    augment: str | None = None
+    draws: int = 1
+    longer_float: bool = False
+    ablations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, words, choices in (
             ("method", self.methods, method_names()),
             ("activation", self.activations, activation.names()),
             ("network", (self.model, self.activation_model), models.names()),
+            ("recipe", (self.recipe,), tuple(RECIPES)),
+            ("ablation", self.ablations, tuple(ABLATIONS)),
+            ("augmentation", (self.augment or "none",), AUGMENTATIONS),
         ):
             for word in words:
                 if word not in choices:
@@ -79,10 +94,11 @@ class StudySettings:
             ("float_epochs", self.float_epochs, 1),
             ("epochs", self.epochs, 1),
             ("tolerance", self.tolerance, 0),
+            ("draws", self.draws, 1),
         ):
             if value < least:
                 raise InputError(f"{what}: expected at least {least}, but got {value}")
-        if not ((self.methods and self.budgets) or self.activations):
+        if not ((self.methods and self.budgets) or self.activations or self.ablations):
             raise InputError("there is nothing to compare: name methods and budgets, or activations")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -23,7 +24,8 @@ class Row:
     names the binary layers, with spaces between; ``flops`` of ``float_flops`` are left, and ``share`` is their ratio;
     ``topped_up`` is 1 where the choice was changed to spend what the budget left. Accuracies are shares in [0, 1],
     before and after fine-tuning; ``seconds`` is the time of the fine-tuning. Rows with the same ``training`` share one
-    fine-tuning.
+    fine-tuning. ``draw`` counts the choices of a random method for one seed; ``hypothesis`` is the number of the one
+    whose grid the row belongs to.
     """
 
     part: str
@@ -49,11 +51,22 @@ class Row:
     images: int
     tested: int
     float_epochs: int
+    recipe: str = "quick"
+    draw: int = 0
+    hypothesis: str = ""
 
     @property
     def binary(self) -> tuple[str, ...]:
         """The binary layers, in network order."""
         return tuple(self.layers.split())
+
+
+def seed_means(rows: Iterable[Row]) -> dict[int, float]:
+    """The test accuracy in percent of each seed, the mean over its draws."""
+    accuracies: dict[int, list[float]] = {}
+    for row in rows:
+        accuracies.setdefault(row.seed, []).append(100 * row.test)
+    return {seed: statistics.fmean(values) for seed, values in accuracies.items()}
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -71,14 +84,25 @@ def write(path: Path, rows: Iterable[Row]) -> Path:
     return write_atomic(path, text.getvalue().encode())
 
 
+def replace_rows(path: Path, hypothesis: str, rows: Iterable[Row]) -> Path:
+    """Write the rows of one hypothesis into the CSV, in the order of hypotheses; the rows of others stay."""
+    kept = [row for row in read(path) if row.hypothesis != hypothesis] if path.exists() else []
+    return write(path, sorted((*kept, *rows), key=lambda row: row.hypothesis))
+
+
 def read(path: Path) -> tuple[Row, ...]:
     """The rows of a CSV; raises InputError where it is not the table of a study."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             found = list(csv.DictReader(file))
         types = {field.name: _TYPES[str(field.type)] for field in fields(Row)}
-        return tuple(Row(**{name: kind(row[name]) for name, kind in types.items()}) for row in found)
+        return tuple(Row(**{name: kind(row[name]) for name, kind in types.items() if _has(row, name)}) for row in found)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: expected the results.csv of a study, with columns {', '.join(COLUMNS)}; {error!r}"
         ) from None
+
+
+def _has(row: Mapping[str, str], name: str) -> bool:
+    """Whether the table has this column; one that came with a later version may be missing."""
+    return name in row or name not in ("recipe", "draw", "hypothesis")

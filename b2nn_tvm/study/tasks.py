@@ -17,6 +17,7 @@ from b2nn_tvm import models
 from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.costs.counted import flops_cost
 from b2nn_tvm.data import DataBundle
+from b2nn_tvm.data.adjust import adjusted
 from b2nn_tvm.data.subset import subset
 from b2nn_tvm.loop.sources import factory_arguments, load_data
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
@@ -28,19 +29,25 @@ from b2nn_tvm.mixbin.slimming.slim import slim
 from b2nn_tvm.mixbin.slimming.train_sparse import slim_train
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.mixbin.training.hardware import Hardware
+from b2nn_tvm.mixbin.training.recipes.presets import preset
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
 from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.document import write_atomic
 
+DRAW = 1_000_003  # between the seeds of the draws of one method and seed
+
 
 @dataclass(frozen=True)
 class Source:
-    """A data set by name or path, and how many of its training and validation images to use (0: all)."""
+    """A data set by name or path, how many of its training and validation images to use (0: all), and the augmentation
+    of the former (None: as the data say).
+    """
 
     data: str
     images: int
     validation: int
+    augment: str | None = None
 
     def load(self) -> DataBundle:
         """The data set; a process loads it once."""
@@ -49,7 +56,7 @@ class Source:
 
 @lru_cache(maxsize=1)
 def _load(source: Source) -> DataBundle:
-    bundle = load_data(source.data)
+    bundle = adjusted(load_data(source.data), augment=source.augment)
     return replace(bundle, train=subset(bundle.train, source.images), val=subset(bundle.val, source.validation))
 
 
@@ -81,12 +88,15 @@ class Net:
 
 @dataclass(frozen=True)
 class Work:
-    """The fields of all tasks: the parent's architecture, the data, the seed, the calibration, the folder for files."""
+    """The fields of all tasks: the parent's architecture, the data, the seed, the calibration, the recipe of trainings,
+    the folder for files.
+    """
 
     net: Net
     source: Source
     seed: int
     calibration: int
+    recipe: str
     folder: Path
 
     @property
@@ -106,7 +116,8 @@ class Parent(Work):
         """Write weights.pt; the result has the weights' hash, the accuracies and the seconds."""
         bundle, begun = self.source.load(), time.perf_counter()
         model = self.net.build(bundle, seed=self.seed)
-        (slim_train if self.sparse else train)(model, bundle, epochs=self.epochs, progress=progress, **self.training)
+        how = {**preset(self.recipe).float_training, **self.training}
+        (slim_train if self.sparse else train)(model, bundle, epochs=self.epochs, progress=progress, **how)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         buffer = io.BytesIO()
         torch.save(model.state_dict(), buffer)
@@ -116,11 +127,14 @@ class Parent(Work):
 
 @dataclass(frozen=True)
 class Scoring(Work):
-    """Score the layers of a parent by one method, once per budget (in FLOPs) where its scores depend on it."""
+    """Score the layers of a parent by one method, once per budget (in FLOPs) where its scores depend on it; ``draw``
+    tells the draws of a random method apart.
+    """
 
     weights: Path
     method: str
     limits: tuple[int, ...]
+    draw: int = 0
 
     def run(self, progress: Progress) -> dict[str, Any]:
         """The scores per limit, in the order of the limits."""
@@ -129,7 +143,8 @@ class Scoring(Work):
         found: dict[int, dict[str, float]] = {}
         for limit in self._asked():
             path = self.folder / f"{limit}.json"
-            options: ScoringOptions = {"seed": self.seed, "conversion": self.net.conversion, "path": path}
+            seed = self.seed + DRAW * self.draw
+            options: ScoringOptions = {"seed": seed, "conversion": self.net.conversion, "path": path}
             if self.method in methods.NEED_TRAINING_DATA:
                 options["data"] = bundle
             if self.method in methods.NEED_BUDGET:
@@ -190,7 +205,8 @@ def _finetune(
     begun = time.perf_counter()
     reestimate(student, bundle.calibration(work.calibration, seed=work.seed))
     before = _accuracies(student, bundle)
-    finetune(student, teacher, bundle, epochs=work.epochs, progress=progress, **work.training)
+    how = {**preset(work.recipe).finetuning, **work.training}
+    finetune(student, teacher, bundle, epochs=work.epochs, progress=progress, **how)
     shutil.rmtree(work.folder / "checkpoints", ignore_errors=True)
     return {"before": before, "after": _accuracies(student, bundle), "seconds": time.perf_counter() - begun}
 

@@ -22,6 +22,7 @@ ACTIVATIONS = ("relu", "prelu", "rprelu", "hardtanh", "leaky_clip", "binrelu")
 AUGMENTATIONS = ("none", "flip-crop", "random-resized", "randaugment")
 DATA_SETS = ("digits", "shapes", "shapes64")
 PRESETS = ("small", "full")
+RECIPES = ("quick", "standard", "long")
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

@@ -224,3 +224,18 @@ def test_a_target_that_this_machine_cannot_run_is_refused_before_any_work(benchm
         SystemExit, match="error: the benchmarks run here, and target arm needs a CPU of architecture aarch64"
     ):
         benchmark("conv", "--cases", "tiny", "--target", "arm")
+
+
+@pytest.mark.sweep
+def test_the_study_for_a_gpu_plans_its_epochs_and_goes_on_by_its_plan(tmp_path: Path) -> None:
+    """At toy size, on what there is."""
+    words = ["tests.support.study.few_digits:few_digits", str(tmp_path), "--hypotheses", "1", "--width", "4"]
+    command = [sys.executable, "benchmarks/study_gpu.py", *words, "--minutes", "0.001", "--images", "64"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = lambda: (
+        subprocess.run(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, check=True).stdout
+    )
+    assert "planned: 2 epochs in float, 2 of fine-tuning" in run()
+    assert "| 1 |" in (tmp_path / "README.md").read_text() and "fine-tunings" in run()
+    lines = (tmp_path / "results.csv").read_text().splitlines()
+    assert len(lines) == 5  # the header, float, float trained on, all binary, MixBin's choice at 60 %

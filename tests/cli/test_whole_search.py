@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from b2nn_tvm.cli import whole_search
-from b2nn_tvm.cli.search import FLOAT_EPOCHS, MASKS
+from b2nn_tvm.cli.search import MASKS
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.loop import settings
 from tests.support.paths import ROOT
@@ -79,4 +79,4 @@ def test_the_reports_are_those_of_the_search() -> None:
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
     assert {*whole_search.REPORTS, *whole_search.MEASURING} <= told
-    assert (settings.FLOAT_EPOCHS, settings.SelectionSettings().masks) == (FLOAT_EPOCHS, MASKS)
+    assert settings.SelectionSettings().masks == MASKS

@@ -37,6 +37,7 @@ def test_every_keyword_lands_in_its_group() -> None:
         "seed": 7,
         "batch_size": 32,
         "lr": 0.01,
+        "recipe": "standard",
         "target": "arm",
         "device": "ssh://board",
         "threads": 2,
@@ -49,7 +50,7 @@ def test_every_keyword_lands_in_its_group() -> None:
     assert set(given) == KEYWORDS == set(get_type_hints(SearchKeywords))
     assert SearchSettings.from_keywords(**given) == SearchSettings(
         selection=SelectionSettings(method="front", rule="nearest", masks=3, margin=0.1),
-        training=TrainingSettings(epochs=5, float_epochs=6, seed=7, batch_size=32, lr=0.01),
+        training=TrainingSettings(epochs=5, float_epochs=6, seed=7, batch_size=32, lr=0.01, recipe="standard"),
         deployment=DeploymentSettings(
             target="arm",
             device="ssh://board",
@@ -86,6 +87,7 @@ def test_nothing_given_is_the_defaults() -> None:
         ({"epochs": -1}, "epochs: expected at least 0, but got -1"),
         ({"float_epochs": -2}, "float_epochs: expected at least 0, but got -2"),
         ({"batch_size": 0}, "batch_size: expected at least 1, but got 0"),
+        ({"recipe": "slow"}, "unknown recipe 'slow'; choose one of quick, standard, long"),
         ({"lr": 0.0}, "lr: expected a learning rate above zero, but got 0.0"),
         ({"lr": float("nan")}, "lr: expected a learning rate above zero"),
         ({"seed": -3}, "seed: expected at least 0, but got -3"),
@@ -104,9 +106,15 @@ def test_what_is_out_of_range_is_refused(keywords: dict, message: str) -> None:
 def test_float_epochs_that_are_not_given_depend_on_the_network() -> None:
     assert TrainingSettings().float_epochs is None
     assert [TrainingSettings().decided(trained=trained).float_epochs for trained in (True, False)] == [0, 12]
+    assert TrainingSettings(recipe="standard").decided(trained=False).float_epochs == 60
     for epochs in (0, 3):
         given = TrainingSettings(float_epochs=epochs)
         assert given.decided(trained=True) == given.decided(trained=False) == given
+
+
+def test_the_recipe_has_the_epochs_that_are_not_given() -> None:
+    assert [TrainingSettings(recipe=name).epochs for name in ("quick", "standard", "long")] == [8, 30, 120]
+    assert TrainingSettings(recipe="long", epochs=0).epochs == 0
 
 
 def test_a_setting_cannot_be_given_twice(tmp_path: Path) -> None:

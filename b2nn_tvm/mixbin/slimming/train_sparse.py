@@ -19,6 +19,7 @@ from b2nn_tvm.mixbin.training.finish import StageProgress, finish_training
 from b2nn_tvm.mixbin.training.fit_stage import fit
 from b2nn_tvm.mixbin.training.hardware import HERE, Hardware
 from b2nn_tvm.mixbin.training.recipe import Recipe, TrainResult
+from b2nn_tvm.mixbin.training.recipes.optimization import PLAIN, Optimization
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import Norm
 from b2nn_tvm.progress import Progress, as_progress
 
@@ -43,6 +44,7 @@ def slim_train(
     strength: float = 1e-4,
     lr: float = 3e-3,
     weight_decay: float = 1e-4,
+    optimization: Optimization = PLAIN,
     batch: int = 64,
     seed: int = 0,
     workdir: str | os.PathLike[str] | None = None,
@@ -59,7 +61,7 @@ def slim_train(
             f"slimming needs batch norms with scales and a strength above zero; there are {len(scales)}, and it is"
             f" {strength}"
         )
-    recipe = Recipe("sparse", epochs, lr, weight_decay, batch, seed)
+    recipe = Recipe("sparse", epochs, lr, weight_decay, batch, seed, optimization=optimization)
     told = StageProgress(as_progress(progress), "train for slimming", first=0, total=epochs)
     objective = SparseScales(strength, scales)
     history = fit(model, data, objective, recipe=recipe, hardware=hardware, told=told, workdir=workdir)

@@ -19,8 +19,9 @@ from b2nn_tvm.mixbin.training.distill import distill_from
 from b2nn_tvm.mixbin.training.finish import StageProgress, finish_training
 from b2nn_tvm.mixbin.training.fit_stage import fit
 from b2nn_tvm.mixbin.training.hardware import HERE, Hardware
-from b2nn_tvm.mixbin.training.loss import Loss, device_of, evaluate
+from b2nn_tvm.mixbin.training.loss import CrossEntropy, Loss, device_of, evaluate
 from b2nn_tvm.mixbin.training.recipe import EpochRecord, Recipe, TrainResult
+from b2nn_tvm.mixbin.training.recipes.optimization import PLAIN, Optimization
 from b2nn_tvm.progress import Progress, as_progress
 
 FIRST_STAGE = 0.4  # share of the epochs
@@ -36,7 +37,9 @@ def finetune(
     weight_decay: float = 1e-5,
     temperature: float = 2.0,
     distillation: float = 0.7,
+    label_smoothing: float = 0.0,
     loss: Loss | None = None,
+    optimization: Optimization = PLAIN,
     first_stage: float = FIRST_STAGE,
     batch: int = 64,
     seed: int = 0,
@@ -49,8 +52,9 @@ def finetune(
     ``first_stage`` is the share of the epochs with float weights; a single epoch goes to the second stage, and a
     student without binary layers has one stage only. Quantized layers are quantized in all stages, and their steps have
     no weight decay; they come calibrated. ``distillation`` in 0..1 weighs the teacher's outputs, softened by
-    ``temperature``, against the labels. All else, including reproducibility and resuming, is as in ``train``. Raises
-    InputError as ``train`` does.
+    ``temperature``, against the labels, which ``label_smoothing`` smooths unless there is another ``loss``. Each stage
+    has the course of ``optimization`` for itself. All else, including reproducibility and resuming, is as in ``train``.
+    Raises InputError as ``train`` does.
     """
     if not 0 <= first_stage < 1:
         raise InputError(f"the first stage takes a share of the epochs from 0 to below 1, not {first_stage}")
@@ -60,14 +64,16 @@ def finetune(
         return TrainResult(evaluate(student, data.val_loader()), ())
     home = device_of(teacher)
     with hardware.computing(teacher):
-        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation, loss=loss)
+        labels = loss or CrossEntropy(label_smoothing, data.class_weights)
+        objective, answered = distill_from(teacher, data, temperature=temperature, weight=distillation, loss=labels)
     binary = {name: module for name, module in student.named_modules() if isinstance(module, BinaryConv2d)}
     latent = frozenset(f"{name}.weight" for name in binary)
     steps = frozenset(name for name, _ in student.named_parameters() if name.endswith(STEP))
     history: tuple[EpochRecord, ...] = ()
     for stage, length in (_stages(epochs, first_stage) if binary else {"float": epochs}).items():
         weights_too = stage == "binary-weights"
-        recipe = Recipe(stage, length, lr, weight_decay, batch, seed, steps | (latent if weights_too else frozenset()))
+        undecayed = steps | (latent if weights_too else frozenset())
+        recipe = Recipe(stage, length, lr, weight_decay, batch, seed, undecayed, optimization)
         told = StageProgress(progress, "fine-tune", first=len(history), total=epochs)
         for module in binary.values():
             module.weight_binary = weights_too

@@ -50,6 +50,7 @@ def fit(
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.callbacks import ModelCheckpoint
 
+    from b2nn_tvm.mixbin.training.recipes.weight_average import WeightAverage
     from b2nn_tvm.mixbin.training.training_module import TrainingModule
 
     home = device_of(model)
@@ -67,6 +68,8 @@ def fit(
         for context in (quiet_lightning(), torch.random.fork_rng(), hardware.cpu_threads()):
             stack.enter_context(context)
         watching = stack.enter_context(told.callbacks(hardware))
+        if recipe.optimization.average:
+            watching = [*watching, WeightAverage(model, recipe.optimization)]
         try:
             trainer = L.Trainer(
                 **hardware.trainer_settings(),

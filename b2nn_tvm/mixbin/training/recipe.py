@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.mixbin.training.recipes.optimization import PLAIN, Optimization
 
 # Maps (the network's outputs, the batch: images, labels and more tensors of the data) to a loss. Its repr names it.
 Objective = Callable[[torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor]
@@ -16,7 +17,7 @@ Objective = Callable[[torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one stage trains: Adam, whose learning rate falls linearly over all steps from ``lr`` to ``lr / steps``.
+    """How one stage trains: ``optimization`` says by which optimizer, and how its learning rate ``lr`` changes.
 
     ``decay`` is the weight decay; parameters named in ``undecayed`` have none. Raises InputError for numbers that are
     not above zero.
@@ -29,6 +30,7 @@ class Recipe:
     batch: int
     seed: int
     undecayed: frozenset[str] = field(default=frozenset())
+    optimization: Optimization = PLAIN
 
     def __post_init__(self) -> None:
         for what, value in (("learning rate", self.lr), ("batch size", self.batch), ("number of epochs", self.epochs)):

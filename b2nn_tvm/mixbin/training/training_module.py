@@ -75,14 +75,12 @@ class TrainingModule(L.LightningModule):
             buffer.copy_(self.trainer.strategy.broadcast(buffer))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        kept = [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
-        groups = [
-            {"params": [p for name, p in kept if name not in self.recipe.undecayed], "weight_decay": self.recipe.decay},
-            {"params": [p for name, p in kept if name in self.recipe.undecayed], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.Adam([group for group in groups if group["params"]], lr=self.recipe.lr)
-        steps = self.trainer.estimated_stepping_batches
-        falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(1, steps - step) / steps)
+        recipe, how = self.recipe, self.recipe.optimization
+        optimizer = how.make(
+            self.model.named_parameters(), lr=recipe.lr, decay=recipe.decay, undecayed=recipe.undecayed
+        )
+        steps = int(self.trainer.estimated_stepping_batches)
+        falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: how.rate(step, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
 
     def _outputs(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:

@@ -43,7 +43,16 @@ class Device:
         ms = (REST_MS + sum(mine.values())) * (self.factor if 0 < len(binary) < len(job.choosing) else 1)
         row = lambda name, key, ms: CostRow(name, key, words.get(name, "float"), ms, 9, 0.01, "native", "made up", 1)
         rows = [row(name, key, mine[name]) for name, key in job.workloads.items()]
-        return NetworkTime(tuple(binary), ms, 0.01, 9, 1000, "made up", "none", (*rows, row("the rest" if "conv1" in words else "conv1", "", REST_MS)))
+        return NetworkTime(
+            tuple(binary),
+            ms,
+            0.01,
+            9,
+            1000,
+            "made up",
+            "none",
+            (*rows, row("the rest" if "conv1" in words else "conv1", "", REST_MS)),
+        )
 
     def measure_networks(
         self, job: Job, choices: Iterable[Iterable[str]], *, layers: bool = False, finer: bool = False

@@ -1,0 +1,90 @@
+"""What the rows say of a hypothesis: each comparison with its interval, and one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.study.hypotheses import Comparison, Hypothesis, Of
+from b2nn_tvm.study.paired import paired
+from b2nn_tvm.study.table import Row, seed_means
+
+HOLDS, REFUTED, OPEN, UNKNOWN = "holds", "does not hold", "is not decided", "has not been tested"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The difference of one comparison in percent points, paired by seed, with its 95 % interval.
+
+    ``interval`` is None where no seed has both networks.
+    """
+
+    comparison: Comparison
+    interval: Interval | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether the whole interval is above the bound, all of it below, or neither."""
+        if self.interval is None:
+            return UNKNOWN
+        mean, width = self.interval.mean, self.interval.half_width
+        if not math.isfinite(width):
+            return OPEN
+        bound = self.comparison.above
+        return HOLDS if mean - width > bound else REFUTED if mean + width < bound else OPEN
+
+    def __str__(self) -> str:
+        words = f"{self.comparison.first} less {self.comparison.second}"
+        return words if self.interval is None else f"{words}: {points(self.interval)}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The findings of all comparisons of a hypothesis."""
+
+    hypothesis: Hypothesis
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """A claim holds if every comparison does, and does not hold if one of them is refuted."""
+        found = {each.verdict for each in self.findings}
+        if found == {UNKNOWN}:
+            return UNKNOWN
+        return REFUTED if REFUTED in found else HOLDS if found == {HOLDS} else OPEN
+
+    @property
+    def sentence(self) -> str:
+        """The verdict with the differences that decide it, as one sentence."""
+        if self.verdict == UNKNOWN:
+            return "The claim has not been tested yet."
+        deciding = [each for each in self.findings if each.verdict == self.verdict]
+        missing = sum(each.interval is None for each in self.findings)
+        rest = f"; {missing} of {len(self.findings)} comparisons are not there yet" if missing else ""
+        return f"The claim {self.verdict}: {'; '.join(map(str, deciding or self.findings))}{rest}."
+
+
+def judge(hypothesis: Hypothesis, rows: Sequence[Row]) -> Judgement:
+    """Compare what the rows of this hypothesis have, by accuracy on the test set."""
+    own = [row for row in rows if row.hypothesis == str(hypothesis.number)]
+
+    def finding(comparison: Comparison) -> Finding:
+        first, second = by_seed(own, comparison.first), by_seed(own, comparison.second)
+        both = set(first) & set(second)
+        return Finding(comparison, paired(first, second)[0] if both else None)
+
+    return Judgement(hypothesis, tuple(map(finding, hypothesis.comparisons)))
+
+
+def by_seed(rows: Sequence[Row], of: Of) -> dict[int, float]:
+    """The mean test accuracy in percent over the draws of each seed."""
+    return seed_means(row for row in rows if (row.part, row.method, row.budget) == (of.part, of.method, of.budget))
+
+
+def points(found: Interval) -> str:
+    """A difference in percent points with its interval."""
+    if not math.isfinite(found.half_width):
+        return f"{found.mean:+.1f} points (one seed, no interval)"
+    return f"{found.mean:+.1f} points ({found.mean - found.half_width:+.1f} to {found.mean + found.half_width:+.1f})"
