@@ -71,8 +71,8 @@ def test_the_same_network_is_delivered_from_disk(folder: Path, delivery: Deliver
 def test_a_limit_inside_the_interval_is_measured_more_precisely(
     folder: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether more bursts come of it depends on the machine: a disturbed one has taken all that are allowed before. There
-    the float network's time may be settled anew, once, so that the library's time is asked for again.
+    """Whether more bursts come of it depends on the machine: a disturbed one has taken all that are allowed before.
+    There the float network's time may be settled anew, once, so that the library's time is asked for again.
     """
     asked = []
 
