@@ -20,7 +20,8 @@ class A64MultiplyKernel(A64Kernel, MultiplyKernel):
 
     clobbers = (*PIXELS, *WEIGHTS, *COUNTERS, SCRATCH, INDEX, *VECTORS)
     registers = VECTORS[:16]
-    pixel_pointers, weight_pointers = PIXELS, WEIGHTS
+    pixel_pointers: Sequence[str] = PIXELS
+    weight_pointers: Sequence[str] = WEIGHTS
     most_pixels, most_blocks = 8, 2
 
     def clear(self, sums: Sequence[Sequence[str]]) -> None:
