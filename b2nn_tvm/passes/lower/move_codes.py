@@ -92,7 +92,10 @@ class MovedCodes:
 
     def _move(self, call: relax.Expr, levels: Levels, context: RewriteContext, deepest: int) -> relax.Expr | None:
         """The call of an operator that moves values, of codes; None for a padding with no level."""
-        codes = lambda expr: self._codes(expr, levels, context, deepest)
+
+        def codes(expr: relax.Expr) -> relax.Var:
+            return self._codes(expr, levels, context, deepest)
+
         if isinstance(call, relax.TupleGetItem):
             parts = context.definition(call.tuple_value)
             key = call.tuple_value, levels
