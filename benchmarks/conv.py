@@ -6,8 +6,8 @@
 
 A binary convolution reads and writes floats: its time has the sign, the packing, the convolution and the scale. Our
 kernels read and write channels-last, as they do inside a network, and so does Larq; the others read and write NCHW. All
-get the same numbers, and an engine that computes something else gets no time. With a target by name, OpenVINO is held to
-the instruction set of that target, too (for example to VNNI by x86-vpopcntdq on a CPU with AMX); native holds nothing back.
+get the same numbers, and an engine that computes something else gets no time. With a target by name, OpenVINO is held
+to the instruction set of that target, too (to VNNI by x86-vpopcntdq, on a CPU with AMX); native holds nothing back.
 """
 
 from __future__ import annotations

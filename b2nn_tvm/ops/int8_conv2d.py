@@ -55,8 +55,8 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full
 
 
 def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
-    """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight from ``pack_depthwise_weights``; C is cut to
-    the workload's channels.
+    """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight from ``pack_depthwise_weights``; C is cut
+    to the workload's channels.
     """
     blocks, kernel_width, _, lanes, taps = (int(extent) for extent in weight.shape)
     kh = te.reduce_axis((0, workload.kernel[0]), "kh")
@@ -78,8 +78,8 @@ def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWork
 
 
 def pack_depthwise_weights(weight: np.ndarray, *, lanes: int, taps: int, multiple: int, dtype: str) -> np.ndarray:
-    """[channels / lanes, kw, ceil(kh / taps), lanes, taps] of ``dtype`` of whole numbers [C, 1, kh, kw]; there are as many
-    channels as make a multiple of ``multiple``, and absent channels and taps are 0.
+    """[channels / lanes, kw, ceil(kh / taps), lanes, taps] of ``dtype`` of whole numbers [C, 1, kh, kw]; there are as
+    many channels as make a multiple of ``multiple``, and absent channels and taps are 0.
     """
     channels, _, kernel_height, kernel_width = weight.shape
     groups, all_channels = -(-kernel_height // taps), -(-channels // multiple) * multiple

@@ -19,8 +19,8 @@ class CodeLayout:
     - int8, 4: four signed codes by four weights (NEON ``sdot``; ``smull`` and ``sadalp``)
     - int16, 1: a code by a weight
 
-    ``taps`` is the number of taps of a column of a depthwise filter that a micro-kernel brings side by side, so that the
-    same instruction adds up their products; 1 where there is no such micro-kernel.
+    ``taps`` is the number of taps of a column of a depthwise filter that a micro-kernel brings side by side, so that
+    the same instruction adds up their products; 1 where there is no such micro-kernel.
     """
 
     dtype: str = "int16"
@@ -88,8 +88,8 @@ class VectorLayout:
         )
 
     def depthwise_lanes(self, channels: int) -> int:
-        """Channels per vector of a depthwise layer of codes: whole vectors, with absent channels behind the last, where a
-        micro-kernel sums it.
+        """Channels per vector of a depthwise layer of codes: whole vectors, with absent channels behind the last, where
+        a micro-kernel sums it.
         """
         return self.group_lanes(channels) if self.codes.taps == 1 else self.float_lanes
 

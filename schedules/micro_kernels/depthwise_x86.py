@@ -60,8 +60,8 @@ class X86DepthwiseKernel(X86Kernel):
 
     @abstractmethod
     def interleave(self, places: Sequence[str], width: int) -> Sequence[str]:
-        """Emit loads of the rows at these places, at least one and at most ``taps``, and bring the codes of a channel side
-        by side, 0 for absent rows; the registers of ``width`` bytes that hold the words, by rising channels.
+        """Emit loads of the rows at these places, at least one and at most ``taps``, and bring the codes of a channel
+        side by side, 0 for absent rows; the registers of ``width`` bytes that hold the words, by rising channels.
         """
 
     @abstractmethod

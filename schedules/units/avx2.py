@@ -13,7 +13,7 @@ UNIT = VectorUnit(
     float=RegisterTile(accumulators=12, pixels=6, rows=2),
     binary=RegisterTile(accumulators=8, pixels=2, rows=2),
     winograd=RegisterTile(accumulators=12, pixels=6, rows=4),
-    int8=RegisterTile(accumulators=12, pixels=6, rows=2, latency=10),
+    int8=RegisterTile(accumulators=12, pixels=6, rows=2, latency=4),  # only the addition waits for the one before
     dot=Avx2DotKernel,
     depthwise=Avx2DepthwiseKernel,
 )

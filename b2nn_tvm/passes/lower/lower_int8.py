@@ -139,8 +139,8 @@ class _Lowering:
         return constant
 
     def _pad(self, x: relax.Expr, padding: Padding, zero: int, multiple: int, context: RewriteContext) -> relax.Expr:
-        """The input with a border of the code ``zero`` and a ``multiple`` of channels, of which those behind the last have
-        weights of 0; it is made once, however many layers read it.
+        """The input with a border of the code ``zero`` and a ``multiple`` of channels, of which those behind the last
+        have weights of 0; it is made once, however many layers read it.
         """
         more = -shape(x)[3] % multiple
         key = (x, padding, zero, more)

@@ -1,5 +1,5 @@
-"""The depthwise micro-kernels for x86-64: their instructions, the scratch memory, and what they refuse. Whether the sums
-are right is asked of compiled layers (tests/ops/test_int8_conv2d.py).
+"""The depthwise micro-kernels for x86-64: their instructions, the scratch memory, and what they refuse. Whether the
+sums are right is asked of compiled layers (tests/ops/test_int8_conv2d.py).
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def is_depthwise(workload: ConvWorkload) -> bool:
 
 
 def code_layout(workload: ConvWorkload, layout: VectorLayout) -> tuple[CodeLayout, int, int]:
-    """The layout of the codes, the lanes, and of which number the channels are a multiple: groups have to fill vectors and
-    words, or they are computed by single codes and a divisor of a group's outputs.
+    """The layout of the codes, the lanes, and of which number the channels are a multiple: groups have to fill vectors
+    and words, or they are computed by single codes and a divisor of a group's outputs.
     """
     codes, lanes = layout.codes, layout.float_lanes
     if is_depthwise(workload):
