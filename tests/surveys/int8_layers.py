@@ -11,11 +11,11 @@ LAYERS = 20
 NETWORKS = 5
 ABOUT = f"""
 Quantized convolutions and dense layers, {LAYERS} side by side in a network: plain, with groups, depthwise, dense, of
-any stride, dilation, padding and zero point, with weights from -128 to 127 or at the ends of this range. In each network
-one dense layer has the most weights of the largest magnitude whose sums fit int32. Each network is compiled for each x86
-target that this machine runs, and computes six images: two of any codes, one each of the highest codes, of the lowest,
-of both, and of those around the zero point. A case is a layer with an image. "exact": all layers became int8, and all
-their sums are those of the definition.
+any stride, dilation, padding and zero point, with weights from -128 to 127 or at the ends of this range. In each
+network one dense layer has the most weights of the largest magnitude whose sums fit int32. Each network is compiled for
+each x86 target that this machine runs, and computes six images: two of any codes, one each of the highest codes, of the
+lowest, of both, and of those around the zero point. A case is a layer with an image. "exact": all layers became int8,
+and all their sums are those of the definition.
 """
 COLUMNS = ("network", "outcome", "reason", "layers", "cases")
 EXACT, WRONG, REFUSED, CRASHED = OUTCOMES = ("exact", "wrong", "refused", "crashed")

@@ -21,8 +21,8 @@ IMAGES = ("any", "any other", "highest", "lowest", "either", "near the zero poin
 
 @dataclass(frozen=True)
 class Int8Layer:
-    """Weights [O, C / groups, kh, kw] of a convolution, or of a dense layer, and the ``shape`` [N, C, H, W] of the image
-    that it reads: codes of the type of ``zero``, their zero point.
+    """Weights [O, C / groups, kh, kw] of a convolution, or of a dense layer, and the ``shape`` [N, C, H, W] of the
+    image that it reads: codes of the type of ``zero``, their zero point.
     """
 
     weight: np.ndarray
