@@ -89,7 +89,7 @@ def geometry_of(attrs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 _OP, _WORKLOAD = "b2nn.op", "b2nn.workload"
 _LANES, _GROUPS, _TILE_SIZE, _CHANNELS = "b2nn.lanes", "b2nn.groups", "b2nn.m", "b2nn.channels"
-_FULL_RANGE = "b2nn.full_range"
+_FULL_RANGE, _TAPS = "b2nn.full_range", "b2nn.taps"
 _STRIDE, _DILATION = ("b2nn.stride_h", "b2nn.stride_w"), ("b2nn.dilation_h", "b2nn.dilation_w")
 
 
@@ -140,6 +140,7 @@ def mark(
     groups: int | None = None,
     tile_size: int | None = None,
     channels: int | None = None,
+    taps: int | None = None,
     window: bool = False,
     full_range: bool = False,
 ) -> dict[str, str | int]:
@@ -147,11 +148,12 @@ def mark(
     schedule needs.
 
     ``lanes`` is the vector width of its output channels, ``tile_size`` the m of Winograd's F(m x m, 3 x 3),
-    ``channels`` the number of channels in a packed word; ``window`` adds the stride and the dilation of a ConvWorkload;
+    ``channels`` the number of channels in a packed word, ``taps`` the taps of a depthwise filter that lie side by side;
+    ``window`` adds the stride and the dilation of a ConvWorkload;
     ``full_range`` says that some weight of 8 bits is -128.
     """
     key = workload if isinstance(workload, str) else workload.key
-    numbers = {_LANES: lanes, _GROUPS: groups, _TILE_SIZE: tile_size, _CHANNELS: channels}
+    numbers = {_LANES: lanes, _GROUPS: groups, _TILE_SIZE: tile_size, _CHANNELS: channels, _TAPS: taps}
     if window and isinstance(workload, ConvWorkload):
         numbers |= zip((*_STRIDE, *_DILATION), (*workload.stride, *workload.dilation), strict=True)
     if full_range:
@@ -183,6 +185,11 @@ def groups_of(annotations: Mapping[str, Any]) -> int:
 def full_range_of(annotations: Mapping[str, Any]) -> bool:
     """Whether some weight of 8 bits is -128."""
     return _FULL_RANGE in annotations
+
+
+def taps_of(annotations: Mapping[str, Any]) -> int:
+    """The taps of a depthwise filter that lie side by side; 1 where the mark of a block names none."""
+    return int(annotations.get(_TAPS, 1))
 
 
 def tile_size_of(annotations: Mapping[str, Any]) -> int:

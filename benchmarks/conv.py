@@ -6,8 +6,8 @@
 
 A binary convolution reads and writes floats: its time has the sign, the packing, the convolution and the scale. Our
 kernels read and write channels-last, as they do inside a network, and so does Larq; the others read and write NCHW. All
-get the same numbers, and an engine that computes something else gets no time. With a target below this machine's
-instruction set, OpenVINO is held to that of the target, too.
+get the same numbers, and an engine that computes something else gets no time. With a target by name, OpenVINO is held
+to the instruction set of that target, too (to VNNI by x86-vpopcntdq, on a CPU with AMX); native holds nothing back.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from b2nn_tvm.targets import target as targets
 # Group -> case -> workload.
 CASES = {
     "stages": {f"{c}ch {s}x{s}": conv(s, c) for s, c in ((56, 64), (28, 128), (14, 256), (7, 512))},
-    "1x1": {f"1x1 {c}ch {s}x{s}": conv(s, c, 1) for s, c in ((28, 128), (14, 256), (7, 512))},
+    "1x1": {f"1x1 {c}ch {s}x{s}": conv(s, c, 1) for s, c in ((56, 64), (28, 128), (14, 256), (7, 512))},
     "strided": {
         f"3x3 s2 {c}-{2 * c} {s}x{s}": conv(s, c, out=2 * c, stride=2) for s, c in ((56, 64), (28, 128), (14, 256))
     },

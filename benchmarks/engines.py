@@ -19,8 +19,13 @@ from b2nn_tvm.targets import target as targets
 ENGINES = ("onnxruntime", "openvino", "ncnn", "larq-compute-engine", "b2nn")  # in the order of the tables
 PRECISIONS = ("fp32", "int8", "w2a2", "w1a2", "binary")
 INSTALL = "pip install 'b2nn-tvm[bench]'"
-# What oneDNN, which OpenVINO computes with, calls the instruction sets; beyond these nothing needs to be held back.
-ONEDNN_ISA = {"avx2": "AVX2", "avx512": "AVX512_CORE"}
+# What oneDNN, which OpenVINO computes with, calls the instruction sets of the targets.
+ONEDNN_ISA = {
+    "avx2": "AVX2",
+    "avxvnni": "AVX2_VNNI",
+    "avx512": "AVX512_CORE",
+    "avx512vpopcntdq": "AVX512_CORE_VNNI",
+}
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ class Network:
 def peers(
     network: Network, *, target: str, threads: int, wanted: Collection[str] = ENGINES
 ) -> dict[Name, Engine | Unavailable]:
-    """Every other engine with ``network``: in float, in int8, and in binary if the engine can compute that."""
-    limit = targets.get(target).vector
+    """Every other engine with ``network``: in float, in int8, and in binary if the engine can compute that.
+
+    OpenVINO alone can be held to an instruction set, which is that of ``target``; with "native" it is not held back.
+    """
+    limit = "" if target == targets.NATIVE else targets.get(target).vector
     native = machine_isa()
     found: dict[Name, Engine | Unavailable] = {}
     for (engine, precision), make in PEERS.items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from math import prod
+from typing import Any
 
 import tvm
 from tvm import tirx
@@ -23,11 +24,14 @@ from b2nn_tvm.kernel_attrs import (
     lanes_of,
     op_of,
     role_of,
+    taps_of,
     tile_size_of,
+    window_of,
     workload_of,
 )
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import VECTOR
+from b2nn_tvm.schedules.templates.depthwise import DepthwiseWindow, depthwise_tiles, schedule_depthwise
 from b2nn_tvm.schedules.templates.direct import schedule_direct
 from b2nn_tvm.schedules.templates.epilogue import inline_epilogue, word_channels_of
 from b2nn_tvm.schedules.templates.expand import schedule_expand
@@ -49,7 +53,7 @@ PARALLEL_UPDATES, PARALLEL_FLOAT_UPDATES = 1 << 14, 1 << 15
 PARALLEL_PARTS_UPDATES = 1 << 17
 # The functions that are not scheduled step by step, but replaced by loops that were written by hand.
 _WRITTEN = {Role.PACK_SIGNS: pack_signs_loops, Role.POOL_BITS: pool_bits_loops}
-UNITS = ("neon", "neon_dotprod", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
+UNITS = ("neon", "neon_dotprod", "neon_armv7", "avx2", "avxvnni", "avx512", "avx512vpopcntdq")
 
 
 def vector_unit_named(name: str) -> VectorUnit:
@@ -80,8 +84,9 @@ class Anchor:
     weights: int
     word_channels: int = 1
     groups: int = 1
-    run: int = 1  # the codes of a word of an 8-bit convolution
+    run: int = 1  # the codes of a word of an 8-bit convolution, or the taps of one of a depthwise one
     full_range: bool = False  # some weight of an 8-bit convolution is -128
+    depthwise: DepthwiseWindow | None = None  # of an 8-bit depthwise convolution that a micro-kernel may sum
 
     @property
     def kind(self) -> str:
@@ -165,6 +170,8 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """The tiles worth measuring for this anchor, the default first; where packing follows, only tiles that make whole
     words.
     """
+    if found := _depthwise_tiles(anchor, vector_unit):
+        return found
     # schedule_direct, which sums float tiles without a micro-kernel, can cut off a leftover column
     allow_leftover_column = anchor.kind == "float" and _micro_kernel(anchor, vector_unit) is None
     found = vector_unit.candidates(
@@ -180,6 +187,8 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     )
     if anchor.kind == "winograd":
         return found
+    if anchor.kind == "int8" and anchor.groups > 1:  # a tile reads the channels of one group
+        found = tuple(tile for tile in found if anchor.blocks // anchor.groups % tile.blocks == 0)
     multiple = 2 if anchor.op is Op.BCONV2D_LOOKUP else 1  # rows are looked up in pairs
     found = tuple(
         tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0 and tile.rows % multiple == 0
@@ -210,6 +219,10 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
             parallel=anchor.parallel,
             parallel_parts=anchor.updates >= PARALLEL_PARTS_UPDATES,
         )
+    elif vector_unit.depthwise is not None and tile in _depthwise_tiles(anchor, vector_unit):
+        schedule_depthwise(
+            sch, anchor.block, vector_unit.depthwise, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops
+        )
     elif kernel is not None:
         float_lanes = vector_unit.layout.float_lanes
         schedule_kernel_tiles(
@@ -217,6 +230,15 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
         )
     else:
         schedule_direct(sch, anchor.block, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops)
+
+
+def _depthwise_tiles(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
+    """The tiles that a micro-kernel for depthwise layers sums; none where loops sum the anchor."""
+    if anchor.depthwise is None or vector_unit.depthwise is None:
+        return ()
+    codes = vector_unit.layout.codes
+    found = depthwise_tiles(anchor.depthwise, anchor.width, anchor.blocks, lanes=anchor.lanes, codes=codes)
+    return tuple(tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0)
 
 
 def _summed_by(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[MicroKernel] | None:
@@ -252,7 +274,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
         lanes = lanes_of(annotations)
         extents = _extents(sch, block)
         counted = marked.get(Op.BCONV2D_LOOKUPS, block)  # the block of the innermost loop
-        run = extents[-1] if op is Op.INT8_CONV2D else 1
+        run = extents[-1] if op is Op.INT8_CONV2D else taps_of(annotations)
         updates = prod(_extents(sch, counted)) // (VECTOR if op is Op.BCONV2D_BYTES else lanes * run)
         weights = _weights(sch, counted)
         outputs = extents[5 if op is Op.WINOGRAD_CONV2D else 3]
@@ -270,8 +292,14 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             groups_of(annotations),
             run,
             full_range_of(annotations),
+            _depthwise_window(extents, annotations) if op is Op.INT8_DEPTHWISE_CONV2D and run > 1 else None,
         )
     return None
+
+
+def _depthwise_window(extents: list[int], annotations: Mapping[str, Any]) -> DepthwiseWindow:
+    height, width = extents[4:]
+    return DepthwiseWindow((height, width), window_of(annotations))
 
 
 def _weights(sch: Schedule, block: SBlockRV) -> int:

@@ -17,7 +17,7 @@ from b2nn_tvm.errors import TargetError
 if TYPE_CHECKING:
     from tvm.target import Target
 
-VECTORS = ("neon", "neon_dotprod", "neon_armv7", "avx2", "avx512", "avx512vpopcntdq")
+VECTORS = ("neon", "neon_dotprod", "neon_armv7", "avx2", "avxvnni", "avx512", "avx512vpopcntdq")
 NATIVE = "native"
 FOLDER = Path(__file__).parent  # the folder of the TOML files
 

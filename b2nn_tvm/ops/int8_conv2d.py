@@ -4,7 +4,11 @@ of ``lanes``, and ``run`` neighbouring input channels side by side, as instructi
 y[n, h, w, o] = sum over kh, kw, c, r of
     x[n, h*s + kh*d, w*s + kw*d, c*run + r] * weight[o / lanes, kh, kw, c, o % lanes, r]
 
-A depthwise convolution has a filter of its own for each channel; its products of 8 by 8 bits fit 16.
+A depthwise convolution has a filter of its own for each channel. ``taps`` neighbouring taps of a column of its filter
+lie side by side; products of 8 by 8 bits fit 16.
+
+y[n, h, w, c] = sum over kh, kw of
+    x[n, h*s + kh*d, w*s + kw*d, c] * weight[c / lanes, kw, kh / taps, c % lanes, kh % taps]
 """
 
 from __future__ import annotations
@@ -22,9 +26,9 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full
     """int32 [N, H', W', O] of codes x [N, H + pads, W + pads, C] and weight from ``pack_int8_weights``; O is cut to the
     workload's outputs.
 
-    C is a multiple of ``run``, of which channels behind the workload's have weights of 0. With groups, ``run`` is 1
-    and ``lanes`` divides the outputs of a group. ``full_range`` has to be True where a weight is -128: two products of
-    -128 by -128 do not fit 16 bits.
+    C is a multiple of ``run``, of which channels behind the workload's have weights of 0. With groups, ``lanes``
+    divides the outputs of a group, and ``run`` its channels. ``full_range`` has to be True where a weight is -128: two
+    products of -128 by -128 do not fit 16 bits.
     """
     blocks, kernel_height, kernel_width, words, lanes, run = (int(extent) for extent in weight.shape)
     kh = te.reduce_axis((0, kernel_height), "kh")
@@ -34,7 +38,8 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full
     outputs_per_group = workload.out_channels // workload.groups
 
     def channel(o: Var) -> Expr:
-        return c * run + r if workload.groups == 1 else o // outputs_per_group * words + c
+        first = o // outputs_per_group * words * run if workload.groups > 1 else 0
+        return first + c * run + r
 
     y = te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
@@ -49,25 +54,39 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full
     return crop_channels(y, workload.out_channels)
 
 
-def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, lanes: int) -> te.Tensor:
-    """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight int16 [kh, kw, C]; ``lanes`` divides
-    C.
+def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+    """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight from ``pack_depthwise_weights``; C is cut
+    to the workload's channels.
     """
-    kernel_height, kernel_width, channels = (int(extent) for extent in weight.shape)
-    kh = te.reduce_axis((0, kernel_height), "kh")
+    blocks, kernel_width, _, lanes, taps = (int(extent) for extent in weight.shape)
+    kh = te.reduce_axis((0, workload.kernel[0]), "kh")
     kw = te.reduce_axis((0, kernel_width), "kw")
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
 
     def product(n: Var, h: Var, w: Var, c: Var) -> Expr:
         code = x[n, h * sh + kh * dh, w * sw + kw * dw, c].astype("int16")
-        return (code * weight[kh, kw, c]).astype("int32")
+        tap = weight[c // lanes, kw, kh // taps, c % lanes, kh % taps].astype("int16")
+        return (code * tap).astype("int32")
 
-    return te.compute(
-        (workload.batch, workload.out_height, workload.out_width, channels),
+    y = te.compute(
+        (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, c: te.sum(product(n, h, w, c), axis=[kh, kw]),
         name="int8_depthwise_conv2d",
-        attrs=mark(Op.INT8_DEPTHWISE_CONV2D, workload, lanes=lanes),
+        attrs=mark(Op.INT8_DEPTHWISE_CONV2D, workload, lanes=lanes, taps=taps, window=True),
     )
+    return crop_channels(y, workload.out_channels)
+
+
+def pack_depthwise_weights(weight: np.ndarray, *, lanes: int, taps: int, multiple: int, dtype: str) -> np.ndarray:
+    """[channels / lanes, kw, ceil(kh / taps), lanes, taps] of ``dtype`` of whole numbers [C, 1, kh, kw]; there are as
+    many channels as make a multiple of ``multiple``, and absent channels and taps are 0.
+    """
+    channels, _, kernel_height, kernel_width = weight.shape
+    groups, all_channels = -(-kernel_height // taps), -(-channels // multiple) * multiple
+    full = np.zeros((all_channels, groups * taps, kernel_width), dtype)
+    full[:channels, :kernel_height] = weight[:, 0]
+    tiled = full.reshape(all_channels // lanes, lanes, groups, taps, kernel_width)
+    return np.ascontiguousarray(tiled.transpose(0, 4, 2, 1, 3))
 
 
 def pack_int8_weights(weight: np.ndarray, *, lanes: int, run: int, dtype: str) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from b2nn_tvm.ops.bit_layout import word_bits
 
+LEAST_LOAD = 16  # bytes of codes of a pixel that a micro-kernel for depthwise layers loads
+
 
 @dataclass(frozen=True)
 class CodeLayout:
@@ -16,10 +18,19 @@ class CodeLayout:
     - int16, 2: two codes by two weights, widened to 16 bits each, so that no sum saturates (``vpmaddwd``)
     - int8, 4: four signed codes by four weights (NEON ``sdot``; ``smull`` and ``sadalp``)
     - int16, 1: a code by a weight
+
+    ``taps`` is the number of taps of a column of a depthwise filter that a micro-kernel brings side by side, so that
+    the same instruction adds up their products; 1 where there is no such micro-kernel.
     """
 
     dtype: str = "int16"
     run: int = 1
+    taps: int = 1
+
+    @property
+    def size(self) -> int:
+        """The bytes of a code in memory."""
+        return 2 if self.dtype == "int16" else 1
 
     @property
     def first(self) -> int:
@@ -75,6 +86,19 @@ class VectorLayout:
         return next(
             lanes for lanes in (self.float_lanes, 8, 4, 2, 1) if lanes <= self.float_lanes and channels % lanes == 0
         )
+
+    def depthwise_lanes(self, channels: int) -> int:
+        """Channels per vector of a depthwise layer of codes: whole vectors, with absent channels behind the last, where
+        a micro-kernel sums it.
+        """
+        return self.group_lanes(channels) if self.codes.taps == 1 else self.float_lanes
+
+    @property
+    def depthwise_channels(self) -> int:
+        """The number of which the channels of a depthwise layer of codes have to be a multiple: those of a vector of
+        sums, and of the 16 bytes of codes that the least load takes.
+        """
+        return 1 if self.codes.taps == 1 else max(self.float_lanes, LEAST_LOAD // self.codes.size)
 
     def packs_in_tiles(self, channels: int) -> bool:
         """Whether a tile of one or two vectors of ``channels`` float results makes whole words."""

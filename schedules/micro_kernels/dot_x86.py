@@ -14,47 +14,25 @@ register are read from memory with each word.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 
-from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
+from b2nn_tvm.schedules.micro_kernels.x86 import YMM, ZMM, W, X, X86Kernel, Y
 
 IMAGE, WEIGHTS, COUNTERS = "%r8", "%r9", ("%r10", "%r11")
-X, W, Y = "%rdi", "%rsi", "%rdx"
 WORD = 4  # bytes
 UNROLLED = 2  # words of a turn of the innermost loop
 
 
-class X86DotKernel(MicroKernel):
+class X86DotKernel(X86Kernel):
     """Sums of a tile in x86-64's assembly; each subclass knows an instruction set."""
 
     name = "dot"
     result = "int32"
-    arguments = ("rdi", "rsi", "rdx", "rcx")
-    registers: tuple[str, ...]
-    move: str  # the instruction that moves a vector
-    clear: str  # the instruction that is exclusive or
+    general, counters = (IMAGE, WEIGHTS, *COUNTERS), COUNTERS
     products = 0  # registers that a product needs before it is added
-
-    @property
-    def clobbers(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("r8", "r9", "r10", "r11", "flags", *(register.removeprefix("%") for register in self.registers))
 
     @abstractmethod
     def multiply(self, total: str, weights: str, word: str) -> None:
         """Emit total += weights * word; ``weights`` is a register or a place in memory."""
-
-    def repeat(self, counter: int, times: int, body: Callable[[], None]) -> None:
-        if times < 2:
-            return body() if times else None
-        label = self.label()
-        self.emit(f"mov $${times}, {COUNTERS[counter]}", f"{label}:")
-        body()
-        self.emit(f"dec {COUNTERS[counter]}", f"jnz {label}")
-        return None
-
-    def add(self, to: str, register: str, number: int) -> None:
-        if number or to != register:
-            self.emit(f"lea {number}({register}), {to}")
 
     def sum_tile(self) -> None:
         pixels, blocks = len(self.tile.pixels), self.tile.blocks
@@ -66,10 +44,11 @@ class X86DotKernel(MicroKernel):
         self._sums = [sums[first : first + blocks] for first in range(0, len(sums), blocks)]
         self.add(IMAGE, X, 0)
         self.add(WEIGHTS, W, 0)
-        self.emit(*(f"{self.clear} {register}, {register}, {register}" for register in sums))
+        for register in sums:
+            self.clear(register)
         self.repeat(0, self.tile.rows, self._row)
-        size = WORD * self.tile.lanes
-        self.emit(*(f"{self.move} {register}, {size * place}({Y})" for place, register in enumerate(sums)))
+        for place, register in enumerate(sums):
+            self.move(register, f"{WORD * self.tile.lanes * place}({Y})")
 
     def _row(self) -> None:
         words, position = self.tile.run_bytes // WORD, 0
@@ -87,7 +66,8 @@ class X86DotKernel(MicroKernel):
             places = [
                 f"{block * self.tile.block_bytes + number * size}({WEIGHTS})" for block in range(self.tile.blocks)
             ]
-            self.emit(*(f"{self.move} {place}, {register}" for place, register in zip(places, self._held)))
+            for place, register in zip(places, self._held):
+                self.move(place, register)
             places[: len(self._held)] = self._held
             for offset, sums in zip(self.tile.pixels, self._sums, strict=True):
                 self.emit(f"vpbroadcastd {offset + WORD * number}({IMAGE}), {self._word}")
@@ -101,11 +81,19 @@ class X86DotKernel(MicroKernel):
 class VnniDotKernel(X86DotKernel):
     """Four codes at a time, with AVX-512 VNNI."""
 
-    registers = tuple(f"%zmm{number}" for number in range(32))
-    move, clear = "vmovdqu32", "vpxord"
+    registers = ZMM
 
     def multiply(self, total: str, weights: str, word: str) -> None:
         self.emit(f"vpdpbusd {weights}, {word}, {total}")
+
+
+class AvxVnniDotKernel(X86DotKernel):
+    """Four codes at a time, with AVX-VNNI."""
+
+    registers = YMM
+
+    def multiply(self, total: str, weights: str, word: str) -> None:
+        self.emit(f"{{vex}} vpdpbusd {weights}, {word}, {total}")
 
 
 class PairDotKernel(X86DotKernel):
@@ -121,12 +109,10 @@ class PairDotKernel(X86DotKernel):
 class Avx512DotKernel(PairDotKernel):
     """With AVX-512 BW."""
 
-    registers = tuple(f"%zmm{number}" for number in range(32))
-    move, clear = "vmovdqu32", "vpxord"
+    registers = ZMM
 
 
 class Avx2DotKernel(PairDotKernel):
     """With AVX2."""
 
-    registers = tuple(f"%ymm{number}" for number in range(16))
-    move, clear = "vmovdqu", "vpxor"
+    registers = YMM

@@ -56,16 +56,18 @@ def word_channels_of(sch: Schedule) -> int:
     return packed_channels_of(annotations) if op_of(annotations) is Op.PACK_INTERIOR else 1
 
 
-def attach_epilogue(sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int, lanes: int) -> None:
+def attach_epilogue(
+    sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int, lanes: int, unroll_pixels: bool = True
+) -> None:
     """Compute the output block at loop ``at`` (the ``depth``-th), its channels in vectors of ``lanes``, the other loops
-    unrolled; then pack its result.
+    unrolled, those over pixels if ``unroll_pixels`` says so; then pack its result.
     """
     sch.reverse_compute_at(epilogue.output, at, preserve_unit_loops=True)
     attach_pack(sch, epilogue, at, depth=depth)
     *pixels, channels = sch.get_loops(epilogue.output)[depth:]
     outer, lane = sch.split(channels, [None, lanes])
     sch.vectorize(lane)
-    for loop in (*pixels, outer):
+    for loop in (*pixels, outer) if unroll_pixels else (outer,):
         sch.unroll(loop)
 
 

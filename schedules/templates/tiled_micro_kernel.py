@@ -11,7 +11,7 @@ import tvm
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
-from b2nn_tvm.kernel_attrs import window_of
+from b2nn_tvm.kernel_attrs import groups_of, window_of
 from b2nn_tvm.relax_query import pair
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, put_kernel
 from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
@@ -31,7 +31,8 @@ def schedule_kernel_tiles(
     outer_loops: OuterLoops,
 ) -> None:
     """Schedule the block ``conv2d`` or ``bconv2d`` (bytes) and all blocks that were fused behind it."""
-    window = window_of(sch.get(anchor).annotations)
+    annotations = sch.get(anchor).annotations
+    window, groups = window_of(annotations), groups_of(annotations)
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])
@@ -53,5 +54,6 @@ def schedule_kernel_tiles(
         dilation=window.dilation,
         tile=tile,
         lanes=lanes,
+        channel_bytes=pixel_bytes // groups if groups > 1 else 0,
     )
     put_kernel(sch, block, kernel(geometry))

@@ -40,14 +40,18 @@ def window_tile(
     dilation: tuple[int, int],
     tile: Tile,
     lanes: int,
+    channel_bytes: int = 0,
 ) -> WindowTile:
-    """The tile of a convolution of ``kernel`` (height, width) over a padded ``image`` [N, H, W, bytes of a pixel]."""
+    """The tile of a convolution of ``kernel`` (height, width) over a padded ``image`` [N, H, W, bytes of a pixel].
+
+    A window reads ``channel_bytes`` neighbouring bytes of each pixel, those of a group, or all of them (0).
+    """
     size, row = image[3], image[2] * image[3]
-    neighbours = dilation[1] == 1 or kernel[1] == 1
+    neighbours = not channel_bytes and (dilation[1] == 1 or kernel[1] == 1)
     return WindowTile(
         pixels=tuple(r * stride[0] * row + q * stride[1] * size for r in range(tile.rows) for q in range(tile.columns)),
         runs=(0,) if neighbours else tuple(tap * dilation[1] * size for tap in range(kernel[1])),
-        run_bytes=kernel[1] * size if neighbours else size,
+        run_bytes=kernel[1] * size if neighbours else channel_bytes or size,
         rows=kernel[0],
         row_stride=dilation[0] * row,
         blocks=tile.blocks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import X86DepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import PopcountKernel
 from b2nn_tvm.schedules.tiles.tile import Tile, tiles
@@ -35,9 +36,9 @@ class RegisterTile:
 class VectorUnit:
     """An instruction set: the ``layout`` of its data, its register budgets by kind of kernel, and, where it has them,
     the assembly that sums tiles of binary convolutions in bytes (``popcount``), of float convolutions (``multiply``)
-    and of 8-bit convolutions (``dot``, with the budget ``int8``; loops take the budget of floats). Where a weight is
-    -128, ``dot_full_range`` sums them, if ``dot`` cannot. ``loop_sums`` are the most vectors of sums of a tile that a
-    loop nest sums, whose operands need more registers than assembly.
+    and of 8-bit convolutions (``dot``, with the budget ``int8``, and ``depthwise``; loops take the budget of floats).
+    Where a weight is -128, ``dot_full_range`` sums them, if ``dot`` cannot. ``loop_sums`` are the most vectors of sums
+    of a tile that a loop nest sums, whose operands need more registers than assembly.
     ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on x86 a part of a core's
     own second-level cache, on ARM half of the first-level one, as the second is far and shared and an in-order core
     waits for it.
@@ -53,6 +54,7 @@ class VectorUnit:
     int8: RegisterTile | None = None
     dot: type[MicroKernel] | None = None
     dot_full_range: type[MicroKernel] | None = None
+    depthwise: type[X86DepthwiseKernel] | None = None
     loop_sums: int = 32
     near_weights: int = 1 << 17
 

@@ -99,3 +99,20 @@ def test_a_table_is_aligned_and_says_why_a_cell_is_empty() -> None:
     assert len({len(line) for line in table.splitlines() if line.startswith("|")}) == 1
     with pytest.raises(SystemExit, match="our binary library cannot be measured: broken"):
         report.add("Group", "three", 1, {mine: Unavailable("broken")})
+
+
+@pytest.mark.parametrize(
+    ("target", "isa"), [("x86", "AVX2"), ("x86-avxvnni", "AVX2_VNNI"), ("x86-vpopcntdq", "AVX512_CORE_VNNI")]
+)
+def test_openvino_is_held_to_a_target_by_name_and_native_holds_nothing_back(tmp_path, monkeypatch, target, isa) -> None:
+    import engines
+
+    monkeypatch.setattr(engines, "_installed", lambda module: None)
+    network = engines.Network(tmp_path / "layer.onnx", tmp_path, (1, 3, 8, 8))
+    environment = lambda word: {
+        (name.precision, name.isa): engine.environment
+        for name, engine in engines.peers(network, target=word, threads=1, wanted=("openvino",)).items()
+        if name.precision == "fp32"
+    }
+    assert environment(target) == {("fp32", engines.targets.get(target).vector): {"ONEDNN_MAX_CPU_ISA": isa}}
+    assert environment("native") == {("fp32", engines.machine_isa()): {}}

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from b2nn_tvm.ops.int8_conv2d import pack_int8_weights
+from b2nn_tvm.ops.int8_conv2d import pack_depthwise_weights, pack_int8_weights
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
 from tests.support.ops.codes import check_sums
@@ -25,8 +25,11 @@ WORKLOADS = {
     "many tiles": (1, 64, 14, 14, 128, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
     "groups": (1, 6, 9, 8, 32, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 2),
     "groups of odd sizes": (3, 33, 8, 8, 33, (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 3),
+    "groups of whole vectors": (1, 32, 7, 8, 64, (3, 3), (1, 2), (1, 1, 1, 1), (1, 1), 2),
     "depthwise": (1, 48, 9, 8, 48, (3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 48),
     "depthwise of odd sizes": (2, 31, 7, 9, 31, (5, 3), (1, 1), (2, 0, 2, 1), (1, 2), 31),
+    "depthwise of all widths": (1, 112, 4, 18, 112, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 112),
+    "depthwise with far taps": (1, 16, 70, 9, 16, (9, 2), (1, 3), (0, 0, 0, 0), (8, 5), 16),
 }
 
 
@@ -35,6 +38,7 @@ def check(workload, target, **kwargs):
 
 
 SWEPT = {"a batch", "strides", "one row", "dense", "groups of odd sizes", "depthwise of odd sizes"}
+SWEPT |= {"groups of whole vectors", "depthwise with far taps"}
 
 
 @pytest.mark.in_turn("target")
@@ -80,3 +84,12 @@ def test_absent_filters_and_channels_are_zero():
     by_channel = packed[0].transpose(3, 2, 4, 0, 1).reshape(4, 4, 1, 2)
     np.testing.assert_array_equal(by_channel[:3, :3], weight)
     assert not by_channel[3].any() and not by_channel[:, 3].any()
+
+
+def test_taps_of_a_column_lie_side_by_side_and_absent_ones_are_zero():
+    weight = np.arange(1, 3 * 5 * 2 + 1).reshape(3, 1, 5, 2)
+    packed = pack_depthwise_weights(weight, lanes=2, taps=4, multiple=4, dtype="int8")
+    assert packed.shape == (2, 2, 2, 2, 4) and packed.dtype == np.int8
+    by_channel = packed.transpose(0, 3, 2, 4, 1).reshape(4, 8, 2)
+    np.testing.assert_array_equal(by_channel[:3, :5], weight[:, 0])
+    assert not by_channel[3].any() and not by_channel[:, 5:].any()

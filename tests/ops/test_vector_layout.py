@@ -48,3 +48,13 @@ def test_a_vector_of_a_group_is_the_widest_that_divides_it(channels, lanes):
 )
 def test_codes_begin_at_the_least_number_of_8_bits_and_weights_are_as_wide(dtype, first, weights):
     assert (CodeLayout(dtype).first, CodeLayout(dtype).weights) == (first, weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "lanes"),
+    [("avx512vpopcntdq", 16, 16), ("avx512", 16, 16), ("avxvnni", 16, 8), ("avx2", 8, 8), ("neon", 1, 4)],
+)
+def test_channels_of_depthwise_codes_fill_vectors_of_sums_and_the_least_load(name, channels, lanes):
+    layout = vector_unit_named(name).layout
+    assert (layout.depthwise_channels, layout.depthwise_lanes(24)) == (channels, lanes)
+    assert channels == 1 or channels * layout.codes.size >= 16

@@ -21,13 +21,16 @@ FEATURES = {
     "neon_dotprod": "dotprod",
     "neon_armv7": "neon",
     "avx2": "avx2",
+    "avxvnni": "avxvnni",
     "avx512": "avx512bw",
     "avx512vpopcntdq": "avx512vpopcntdq",
 }
 
 
 def test_the_shipped_targets():
-    assert names() == ("arm", "armv7", "rpi3", "rpi4", "rpi5", "x86", "x86-avx512", "x86-vpopcntdq", "native")
+    assert names() == (
+        *("arm", "armv7", "rpi3", "rpi4", "rpi5", "x86", "x86-avx512", "x86-avxvnni", "x86-vpopcntdq", "native"),
+    )
     assert len(set(names())) == len(names())
 
 
@@ -57,7 +60,7 @@ def test_tvm_knows_the_target(name):
     assert (str(target.attrs["mcpu"]), int(target.attrs["num-cores"])) == (info.mcpu, info.cores)
     assert llvm_cpu_has_features(FEATURES[info.vector], target)
     if info.arch == "x86_64":  # NEON is part of every AArch64
-        assert not llvm_cpu_has_features(FEATURES[info.vector], replace(info, mcpu="x86-64").tvm_target())
+        assert not llvm_cpu_has_features(FEATURES[info.vector], replace(info, mcpu="x86-64", mattr=()).tvm_target())
 
 
 def test_attributes_and_the_float_abi_reach_tvm():
@@ -105,6 +108,7 @@ def test_an_unknown_word_is_answered_with_the_closest_one(word, meant):
         ("rpi5", ("pi5", "raspberrypi5", "raspberry-pi-5", "cortex-a76")),
         ("x86", ("x86_64", "x86-64", "amd64", "x64", "avx2")),
         ("x86-avx512", ("x86_avx512", "avx512")),
+        ("x86-avxvnni", ("x86_avxvnni", "AVX-VNNI", "alderlake")),
     ],
 )
 def test_the_words_that_people_use(name, words):

@@ -12,13 +12,19 @@ elementwise operators behind it, and become its epilogue.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import tvm
 from tvm import relax, te, topi
 
 from b2nn_tvm.kernel_attrs import PAD, PAD_VALUE, ROLE, Role
-from b2nn_tvm.ops.int8_conv2d import int8_conv2d, int8_depthwise_conv2d, pack_int8_weights
+from b2nn_tvm.ops.int8_conv2d import (
+    int8_conv2d,
+    int8_depthwise_conv2d,
+    pack_depthwise_weights,
+    pack_int8_weights,
+)
 from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV
@@ -26,6 +32,7 @@ from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.recorder import layer_weight
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
+from b2nn_tvm.passes.lower.merge_groups import merge_groups
 from b2nn_tvm.passes.lower.store_codes import stored_codes
 from b2nn_tvm.passes.patterns.quantized_layer import QuantizedLayer, match_quantized_layer
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
@@ -76,27 +83,26 @@ class _Lowering:
         self, call: relax.Call, codes: relax.Expr, layer: QuantizedLayer, context: RewriteContext
     ) -> relax.Expr:
         workload, zero = conv_workload(call, codes, padding=four(call.attrs.padding)), int(layer.input.zero)
-        attrs = {ROLE: str(Role.CONVOLUTION)}
         if workload.groups == workload.in_channels == workload.out_channels > 1:
-            lanes = self._layout.group_lanes(workload.out_channels)
-            packed = np.ascontiguousarray(layer.weight[:, 0].transpose(1, 2, 0).astype(np.int16))
-            compute = lambda x, w: int8_depthwise_conv2d(x, w, workload=workload, lanes=lanes)
-            attrs, run, name = {ROLE: str(Role.DEPTHWISE_CONVOLUTION)}, 1, "int8_depthwise_conv2d"
+            packed, multiple = self._pack_depthwise(layer.weight)
+            compute = lambda x, w: int8_depthwise_conv2d(x, w, workload=workload)
+            role, name = Role.DEPTHWISE_CONVOLUTION, "int8_depthwise_conv2d"
         else:
-            packed, run = self._pack(layer.weight, workload)
-            full_range = bool((packed == -128).any())
-            compute = lambda x, w: int8_conv2d(x, w, workload=workload, full_range=full_range)
-            name = "int8_conv2d"
+            packed, multiple, groups = self._pack(layer.weight, workload.groups)
+            computed, full_range = replace(workload, groups=groups), bool((packed == -128).any())
+            compute = lambda x, w: int8_conv2d(x, w, workload=computed, full_range=full_range)
+            role, name = Role.CONVOLUTION, "int8_conv2d"
         weight = self._enter(packed, layer, "conv2d", workload.key)
-        x = self._pad(codes, workload.padding, zero, run, context)
-        return context.call_te(compute, x, weight, name=name, pattern=OpPattern.OUT_ELEMENTWISE_FUSABLE, attrs=attrs)
+        x = self._pad(codes, workload.padding, zero, multiple, context)
+        attrs, pattern = {ROLE: str(role)}, OpPattern.OUT_ELEMENTWISE_FUSABLE
+        return context.call_te(compute, x, weight, name=name, pattern=pattern, attrs=attrs)
 
     def _dense(self, call: relax.Call, codes: relax.Expr, layer: QuantizedLayer, context: RewriteContext) -> relax.Expr:
         """A dense layer is a 1x1 convolution over an image of one row."""
         (*outer, inputs), outputs = shape(codes), len(layer.weight)
         rows = math.prod(outer)
         workload = ConvWorkload(1, inputs, 1, rows, outputs, (1, 1))
-        packed, run = self._pack(layer.weight[:, :, None, None], workload)
+        packed, run, _ = self._pack(layer.weight[:, :, None, None], 1)
         weight = self._enter(packed, layer, "dense", f"dense_n{rows}_k{inputs}_o{outputs}")
         row = context.emit(relax.op.reshape(codes, (1, 1, rows, inputs)))
         x = self._pad(row, (0, 0, 0, 0), 0, run, context)
@@ -109,12 +115,22 @@ class _Lowering:
         sums = context.call_te(compute, x, weight, name="int8_dense", pattern=pattern, attrs=attrs)
         return sums if len(outer) == 1 else relax.op.reshape(context.emit(sums), (*outer, outputs))
 
-    def _pack(self, weight: np.ndarray, workload: ConvWorkload) -> tuple[np.ndarray, int]:
-        """The packed weights, and how many channels fill a word of them."""
+    def _pack(self, weight: np.ndarray, groups: int) -> tuple[np.ndarray, int, int]:
+        """The packed weights, how many channels fill a word of them, and of how many groups they are now."""
         codes, lanes, run = self._layout.codes, self._layout.float_lanes, self._layout.codes.run
-        if workload.groups > 1:
-            lanes, run = self._layout.group_lanes(workload.out_channels // workload.groups), 1
-        return pack_int8_weights(weight, lanes=lanes, run=run, dtype=codes.weights), run
+        merged = merge_groups(weight, groups, lanes=lanes, run=run) if run > 1 else None
+        if merged is not None:
+            weight, groups = merged
+        if groups > 1 and merged is None:
+            lanes, run = self._layout.group_lanes(len(weight) // groups), 1
+        return pack_int8_weights(weight, lanes=lanes, run=run, dtype=codes.weights), run if groups == 1 else 1, groups
+
+    def _pack_depthwise(self, weight: np.ndarray) -> tuple[np.ndarray, int]:
+        """The packed weights, and of which number the channels of the input have to be a multiple."""
+        codes, multiple = self._layout.codes, self._layout.depthwise_channels
+        lanes, dtype = self._layout.depthwise_lanes(len(weight)), "int16" if codes.taps == 1 else codes.weights
+        packed = pack_depthwise_weights(weight, lanes=lanes, taps=codes.taps, multiple=multiple, dtype=dtype)
+        return packed, multiple
 
     def _enter(self, packed: np.ndarray, layer: QuantizedLayer, op: str, workload: str) -> relax.Expr:
         """The packed weights as a constant, of which the index of kernels knows the layer."""
@@ -122,11 +138,11 @@ class _Lowering:
         self._kernels.add(packed, layer.original, op=op, precision="int8", workload=workload)
         return constant
 
-    def _pad(self, x: relax.Expr, padding: Padding, zero: int, run: int, context: RewriteContext) -> relax.Expr:
-        """The input with a border of the code ``zero`` and with whole words of channels, of which those behind the last
+    def _pad(self, x: relax.Expr, padding: Padding, zero: int, multiple: int, context: RewriteContext) -> relax.Expr:
+        """The input with a border of the code ``zero`` and a ``multiple`` of channels, of which those behind the last
         have weights of 0; it is made once, however many layers read it.
         """
-        more = -shape(x)[3] % run
+        more = -shape(x)[3] % multiple
         key = (x, padding, zero, more)
         if not any(padding) and not more:
             return x

@@ -245,7 +245,7 @@ def test_a_library_that_does_not_fit_is_refused_before_it_is_sent(ssh, artifact)
     with open_device(ssh.address) as device:
         text = refusal(target=targets.get("arm"))
         assert "compiled for target arm" in text and "this device runs x86_64" in text
-        assert "compile it with --target x86 or x86-avx512 or x86-vpopcntdq" in text
+        assert "compile it with --target x86 or x86-avx512 or x86-avxvnni or x86-vpopcntdq" in text
         text = refusal(target=replace(artifact.target, requires=("sse2", "tbm8")))
         assert "lacks tbm8; compile it for a target that asks for less" in text
         text = refusal(library=replace(artifact.manifest.library, glibc="9.9"))

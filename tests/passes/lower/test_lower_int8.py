@@ -26,8 +26,8 @@ from tests.support.passes.relax_functions import assert_becomes, const, module, 
 
 WORDS = replace(BYTES, codes=CodeLayout("uint8", 4))
 LAYOUTS = {
-    "vnni": VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16, codes=CodeLayout("uint8", 4)),
-    "pairs": replace(BYTES, codes=CodeLayout("int16", 2)),
+    "vnni": VectorLayout(float_lanes=16, word="uint32", max_binary_lanes=16, codes=CodeLayout("uint8", 4, taps=4)),
+    "pairs": replace(BYTES, codes=CodeLayout("int16", 2, taps=2)),
     "sdot": VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64, codes=CodeLayout("int8", 4)),
     "plain": VectorLayout(float_lanes=4, word="uint8", max_binary_lanes=64),
 }
@@ -51,7 +51,9 @@ CONVOLUTIONS = {
     ),
     "an image": ((1, 9, 9, 3), (7, 7, 3, 4), {"padding": 3, "strides": 2}, "int8_conv2d", True),
     "groups": ((1, 9, 7, 6), (3, 3, 3, 8), {"groups": 2, "padding": 1}, "int8_conv2d", True),
+    "groups that are merged": ((1, 5, 7, 24), (1, 3, 3, 32), {"groups": 8}, "int8_conv2d", False),
     "depthwise": ((1, 9, 7, 6), (3, 3, 1, 6), {"groups": 6, "padding": 1}, "int8_depthwise_conv2d", True),
+    "depthwise of one row": ((1, 3, 7, 20), (3, 3, 1, 20), {"groups": 20}, "int8_depthwise_conv2d", False),
 }
 
 
@@ -71,7 +73,8 @@ def test_convolutions_are_those_of_the_definition(case, layout, zero):
         module(lambda x: conv(numbers(codes(x, zero=zero), zero=zero), weight, **attrs), shape), LAYOUTS[layout]
     )
     found = [kernel for kernel in kernels(after) if not kernel.startswith("relax.")]
-    words = shape[3] % LAYOUTS[layout].codes.run and "groups" not in attrs
+    depthwise = attrs.get("groups") == shape[3]
+    words = shape[3] % (LAYOUTS[layout].depthwise_channels if depthwise else LAYOUTS[layout].codes.run)
     assert found == (["pad_input"] if padded or words else []) + [name]
     x = random_input(shape) * 20
     square = lambda value: value if isinstance(value, tuple) else (value, value)

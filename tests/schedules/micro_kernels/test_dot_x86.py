@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx2DotKernel, Avx512DotKernel, VnniDotKernel
+from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx2DotKernel, Avx512DotKernel, AvxVnniDotKernel, VnniDotKernel
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.window_tile import window_tile
 from b2nn_tvm.workload import ConvWorkload
@@ -13,7 +13,12 @@ from tests.support.schedules.assembly import innermost_loop
 from tests.support.schedules.compiled import STAGES, assembly
 
 # The products of a whole register.
-PRODUCTS = {"x86": r"vpmaddwd .*%ymm", "x86-avx512": r"vpmaddwd .*%zmm", "x86-vpopcntdq": r"vpdpbusd .*%zmm"}
+PRODUCTS = {
+    "x86": r"vpmaddwd .*%ymm",
+    "x86-avxvnni": r"(\{vex\}\s)?vpdpbusd .*%ymm",
+    "x86-avx512": r"vpmaddwd .*%zmm",
+    "x86-vpopcntdq": r"vpdpbusd .*%zmm",
+}
 POINTWISE = ConvWorkload(1, 256, 14, 14, 256, (1, 1))
 
 
@@ -44,6 +49,11 @@ def test_without_vnni_pairs_are_added_to_the_sums():
         assert f"vpaddd %{register}1, %{register}0, %{register}0" in lines
 
 
+def test_a_product_of_avx_vnni_is_encoded_without_avx512():
+    lines = AvxVnniDotKernel(tile(4, lanes=8)).assembly().splitlines()
+    assert "{vex} vpdpbusd %ymm2, %ymm1, %ymm0" in lines
+
+
 def test_weights_without_a_register_are_read_from_memory():
     lines = VnniDotKernel(tile(4, pixels=7, blocks=4)).assembly().splitlines()
     products = [line.split()[1].rstrip(",") for line in lines if line.startswith("vpdpbusd")]
@@ -72,5 +82,5 @@ def test_layers_are_sums_of_products_of_whole_registers(workload, isa):
     loop = innermost_loop(assembly(isa, int8_conv, workload), PRODUCTS[isa])
     count, broadcasts, loads = (loop.count(name) for name in (PRODUCTS[isa], "vpbroadcastd", "vmovdqu"))
     assert count >= 16 and broadcasts <= count / 2 and loads < count
-    assert len(loop.instructions) <= count * (2 if isa != "x86-vpopcntdq" else 1) + broadcasts + loads + 8
+    assert len(loop.instructions) <= count * (2 if "vpmaddwd" in PRODUCTS[isa] else 1) + broadcasts + loads + 8
     assert loop.count(r"vpmulld|vpmovzx|vpmovsx|vpunpck") == 0

@@ -31,3 +31,12 @@ def test_taps_with_gaps_are_runs_of_their_own():
 def test_a_kernel_of_one_column_has_no_gaps():
     tile = window_tile((1, 10, 12, 8), (3, 1), stride=(1, 1), dilation=(1, 3), tile=Tile(1, 1, 1), lanes=16)
     assert (tile.runs, tile.run_bytes) == ((0,), 8)
+
+
+def test_a_window_of_a_group_reads_its_channels_of_each_pixel():
+    """4 of the 8 bytes of a pixel: taps beside one another do not lie beside one another in memory."""
+    tile = window_tile(
+        (1, 10, 12, 8), (3, 2), stride=(1, 1), dilation=(1, 1), tile=Tile(1, 2, 2), lanes=16, channel_bytes=4
+    )
+    assert (tile.pixels, tile.runs, tile.run_bytes, tile.row_stride) == ((0, 8), (0, 8), 4, 12 * 8)
+    assert tile.block_bytes == 3 * 2 * 4 * 16

@@ -13,6 +13,7 @@ REGISTERS = {
     "neon_dotprod": 32,
     "neon_armv7": 16,
     "avx2": 16,
+    "avxvnni": 16,
     "avx512": 32,
     "avx512vpopcntdq": 32,
 }
@@ -29,7 +30,7 @@ def test_the_unit_has_the_name_of_its_file(name):
 
 def test_an_unknown_unit_lists_the_choices():
     with pytest.raises(
-        TargetError, match=r"'sve'; there are neon, neon_dotprod, neon_armv7, avx2, avx512, avx512vpopcntdq"
+        TargetError, match=r"'sve'; there are neon, neon_dotprod, neon_armv7, avx2, avxvnni, avx512, avx512vpopcntdq"
     ):
         vector_unit_named("sve")
 

@@ -7,32 +7,46 @@ from collections.abc import Callable
 import numpy as np
 from tvm import te, tirx
 
-from b2nn_tvm.ops.int8_conv2d import int8_conv2d, int8_depthwise_conv2d, pack_int8_weights
+from b2nn_tvm.ops.int8_conv2d import (
+    int8_conv2d,
+    int8_depthwise_conv2d,
+    pack_depthwise_weights,
+    pack_int8_weights,
+)
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.reference.int8 import int8_conv2d as reference
 from b2nn_tvm.workload import ConvWorkload
 
 
-def code_layout(workload: ConvWorkload, layout: VectorLayout) -> tuple[CodeLayout, int]:
-    """The layout of the codes and the lanes: with groups, single codes and a divisor of a group's outputs."""
-    if workload.groups == 1:
-        return layout.codes, layout.float_lanes
-    depthwise = workload.groups == workload.in_channels == workload.out_channels
-    outputs = workload.out_channels // (1 if depthwise else workload.groups)
-    lanes = next(lanes for lanes in (16, 8, 4, 2, 1) if lanes <= layout.float_lanes and outputs % lanes == 0)
-    return CodeLayout(layout.codes.dtype, 1), lanes
+def is_depthwise(workload: ConvWorkload) -> bool:
+    return workload.groups == workload.in_channels == workload.out_channels > 1
+
+
+def code_layout(workload: ConvWorkload, layout: VectorLayout) -> tuple[CodeLayout, int, int]:
+    """The layout of the codes, the lanes, and of which number the channels are a multiple: groups have to fill vectors
+    and words, or they are computed by single codes and a divisor of a group's outputs.
+    """
+    codes, lanes = layout.codes, layout.float_lanes
+    if is_depthwise(workload):
+        return codes, layout.depthwise_lanes(workload.out_channels), layout.depthwise_channels
+    outputs, channels = workload.out_channels // workload.groups, workload.in_channels // workload.groups
+    if workload.groups == 1 or (outputs % lanes == 0 and channels % codes.run == 0):
+        return codes, lanes, codes.run
+    return CodeLayout(codes.dtype, 1), layout.group_lanes(outputs), 1
 
 
 def int8_conv(workload: ConvWorkload, layout: VectorLayout, *, full_range: bool = False) -> tirx.PrimFunc:
     """(x, weight, y): the sums of an 8-bit convolution."""
-    codes, lanes = code_layout(workload, layout)
+    codes, lanes, multiple = code_layout(workload, layout)
     top, left, bottom, right = workload.padding
-    channels = -(-workload.in_channels // codes.run) * codes.run
+    channels = -(-workload.in_channels // multiple) * multiple
     shape = (workload.batch, workload.in_height + top + bottom, workload.in_width + left + right, channels)
     x = te.placeholder(shape, codes.dtype, name="x")
-    if workload.groups == workload.in_channels == workload.out_channels > 1:
-        weight = te.placeholder((*workload.kernel, channels), "int16", name="w")
-        return te.create_prim_func([x, weight, int8_depthwise_conv2d(x, weight, workload=workload, lanes=lanes)])
+    if is_depthwise(workload):
+        heights = -(-workload.kernel[0] // codes.taps)
+        packed = (channels // lanes, workload.kernel[1], heights, lanes, codes.taps)
+        weight = te.placeholder(packed, "int16" if codes.taps == 1 else codes.weights, name="w")
+        return te.create_prim_func([x, weight, int8_depthwise_conv2d(x, weight, workload=workload)])
     blocks, per_group = -(-workload.out_channels // lanes), channels // workload.groups
     packed = (blocks, *workload.kernel, per_group // codes.run, lanes, codes.run)
     weight = te.placeholder(packed, codes.weights, name="w")
@@ -53,7 +67,7 @@ def check_sums(
     extreme: bool = False,
 ) -> None:
     """The sums that ``compiled`` code makes of random codes, or of the largest ones, are those of the definition."""
-    codes, lanes = code_layout(workload, layout)
+    codes, lanes, multiple = code_layout(workload, layout)
     rng, low = np.random.default_rng(seed), -128 if codes.dtype == "int8" else 0
     x = rng.integers(low, low + 256, (workload.batch, workload.in_channels, workload.in_height, workload.in_width))
     weight = rng.integers(-127, 128, (workload.out_channels, workload.in_channels // workload.groups, *workload.kernel))
@@ -68,9 +82,10 @@ def check_sums(
     expected = reference(x8, weight.astype(np.int8), zero=zero, groups=workload.groups, **geometry)
     top, left, bottom, right = workload.padding
     image = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero)
-    image = np.pad(image, ((0, 0), (0, 0), (0, 0), (0, -workload.in_channels % codes.run)), constant_values=low + 3)
-    if workload.groups == workload.in_channels == workload.out_channels > 1:
-        packed = weight[:, 0].transpose(1, 2, 0).astype(np.int16)
+    image = np.pad(image, ((0, 0), (0, 0), (0, 0), (0, -workload.in_channels % multiple)), constant_values=low + 3)
+    if is_depthwise(workload):
+        dtype = "int16" if codes.taps == 1 else codes.weights
+        packed = pack_depthwise_weights(weight, lanes=lanes, taps=codes.taps, multiple=multiple, dtype=dtype)
     else:
         packed = pack_int8_weights(weight, lanes=lanes, run=codes.run, dtype=codes.weights)
     sums = compiled(int8_conv(workload, layout))(image.astype(codes.dtype), packed).transpose(0, 3, 1, 2)

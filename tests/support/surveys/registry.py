@@ -27,7 +27,7 @@ from types import ModuleType
 
 NAMES = (
     *("onnx_files", "onnx_nodes", "random_graphs", "damaged_files", "injected_faults", "timm_models", "checkpoints"),
-    *("image_folders", "compile_cost"),
+    *("image_folders", "compile_cost", "int8_layers"),
 )
 
 OUTCOME, REASON = "outcome", "reason"
