@@ -40,8 +40,8 @@ def pytest_configure() -> None:
 
     Where several processes run tests side by side, each of them computes with one thread, and so do its children.
 
-    What is compiled to collect the tests is kept, whatever the environment says: pytest rewrites their assertions, which
-    takes a third of the collection. What tests import is not.
+    What is compiled to collect the tests is kept, whatever the environment says: pytest rewrites their assertions,
+    which takes a third of the collection.
     """
     sys.dont_write_bytecode = False
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What was imported and collected stays: the collector of cycles need not look at it again and again."""
-    sys.dont_write_bytecode = True
+    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
     gc.collect()
     gc.freeze()
 
