@@ -33,9 +33,9 @@ demo-quick: setup ## the same with a smaller network, few epochs and nothing to 
 examples: setup ## run every example as a new user does, and say how long each took (three minutes)
 	$(BIN)/python .ci/time_examples.py
 
-# The parts of the check run side by side: the type checker keeps one core busy, the tests keep the other busy.
+# The parts of the check run side by side; the type checker and the tests come first, as each keeps a core busy longest.
 check: setup tree ## check what every change must pass: style, format, types, import law, fast tests (a minute)
-	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 types lint law test-fast
+	@$(MAKE) --no-print-directory --output-sync=target --jobs 2 types test-fast lint law
 
 lint: setup ## check style, obvious mistakes and the format of files
 	$(BIN)/python -m ruff check .
@@ -75,7 +75,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=,)
 # cores have works while another one waits for a board.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 # Pytest gets these as paths, too, so that it does not import the others.
-SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|exactness' tests)
+SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|support\.sweep' tests)
 
 test: board-tools ## run the tests (15 minutes on two cores); ARM tests only where there is an emulator
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not sweep" $(COVER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -38,7 +39,11 @@ def pytest_configure() -> None:
     interrupt.
 
     Where several processes run tests side by side, each of them computes with one thread, and so do its children.
+
+    What is compiled to collect the tests is kept, whatever the environment says: pytest rewrites their assertions,
+    which takes a third of the collection.
     """
+    sys.dont_write_bytecode = False
     if "PYTEST_XDIST_WORKER" in os.environ:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
@@ -62,6 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What was imported and collected stays: the collector of cycles need not look at it again and again."""
+    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
     gc.collect()
     gc.freeze()
 

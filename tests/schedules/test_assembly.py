@@ -11,13 +11,14 @@ from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
 from b2nn_tvm.targets.target import get
 from tests.support.schedules.assembly import innermost_loop, innermost_loops, spills
-from tests.support.schedules.compiled import ENDS, FMA, STAGES, assembly, emit
+from tests.support.schedules.compiled import FMA, STAGES, assembly, emit
 from tests.support.schedules.functions import float_conv, winograd
+from tests.support.sweep import few
 
 
 @pytest.mark.parametrize("make", [float_conv, winograd])
 @pytest.mark.parametrize("isa", FMA)
-@pytest.mark.parametrize("stage", ENDS)
+@pytest.mark.parametrize("stage", few(STAGES, (64, 512)))
 def test_float_convolutions_are_fused_multiply_adds_of_whole_registers(stage, isa, make):
     loop = innermost_loop(assembly(isa, make, STAGES[stage]), FMA[isa])
     updates = loop.count(FMA[isa])

@@ -1,12 +1,18 @@
-"""Which of the tests that assert the same for several targets `make test` runs, and which `make test-sweep`."""
+"""Which of the tests that assert the same for several targets or values `make test` runs; the others are a sweep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from typing import Any
 
 import pytest
 
 from b2nn_tvm.targets.target import get
+
+
+def few(values: Iterable[Any], here: Container[Any]) -> list[Any]:
+    """Values of a parameter, such as seeds: `make test` takes those that are ``here`` too, the others are a sweep."""
+    return [pytest.param(value, marks=() if value in here else pytest.mark.sweep) for value in values]
 
 
 def mark_sweeps(items: Iterable[pytest.Item]) -> None:

@@ -71,7 +71,10 @@ def test_boards_are_lent_and_given_back(address, boards, artifact, family, x):
     assert [board.left_behind() for board in boards] == [[], []]
 
 
-@pytest.mark.parametrize(("number", "timeout_s"), [(signal.SIGKILL, 120), (signal.SIGSTOP, 4)], ids=["dead", "hung"])
+@pytest.mark.parametrize(
+    ("number", "timeout_s"),
+    [pytest.param(signal.SIGKILL, 120, id="dead", marks=pytest.mark.sweep), pytest.param(signal.SIGSTOP, 4, id="hung")],
+)
 def test_another_board_takes_over(address, boards, artifact, x, number, timeout_s):
     with open_device(f"tracker://{address}/pair", timeout_s=timeout_s) as device:
         device.run(artifact, {"input": x})

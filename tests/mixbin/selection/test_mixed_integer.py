@@ -23,6 +23,7 @@ from tests.support.mixbin.selections import (
     shared_instance,
     subsets,
 )
+from tests.support.sweep import few
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -37,7 +38,7 @@ def test_mixed_integer_programming_finds_the_optimum(seed, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["int", "fraction", "float"])
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", few(range(10), range(4)))
 def test_shared_costs_and_limits_that_are_met_exactly(seed, kind, monkeypatch):
     monkeypatch.setattr(exact, "ENUMERATED_LAYERS", 0)
     scores, cost = shared_instance(seed, 8, kind=kind)
@@ -61,7 +62,7 @@ def test_what_mixtures_save(seed, monkeypatch):
         assert table.harm == pytest.approx(found.harm, abs=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", few(range(10), range(4)))
 def test_several_limits_and_choices_left_out(seed, monkeypatch):
     scores, cost = shared_instance(seed, 8)
     _, other = shared_instance(seed + 50, 8, kind="float")

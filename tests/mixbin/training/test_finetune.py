@@ -19,6 +19,7 @@ from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.loss import evaluate
 from b2nn_tvm.plan import Plan
 from tests.support.mixbin.training import StopAfter, network, same, stop_after
+from tests.support.sweep import few
 
 
 def test_fine_tuning_recovers_accuracy(data, teacher):
@@ -64,7 +65,7 @@ def test_a_student_without_binary_layers_has_one_stage(data, teacher):
     assert [record.stage for record in result.history] == ["float", "float"]
 
 
-@pytest.mark.parametrize("steps", [5, 15, 35])
+@pytest.mark.parametrize("steps", few([5, 15, 35], [15]))
 def test_resumed_fine_tuning_equals_an_uninterrupted_one(data, teacher, tmp_path, steps):
     """Stopped in the first epoch, in the first stage, and in the second; each stage has two epochs of 10 steps."""
     run = lambda student, **options: finetune(student, teacher, data, epochs=4, first_stage=0.5, batch=32, **options)

@@ -6,16 +6,17 @@ import pytest
 
 from b2nn_tvm.schedules.micro_kernels.popcount_a64 import A64PopcountKernel
 from b2nn_tvm.targets.target import get
-from tests.support.schedules.compiled import AARCH64, AARCH64_CPUS, ENDS, STAGES, inner_loop
+from tests.support.schedules.compiled import AARCH64, AARCH64_CPUS, STAGES, inner_loop
 from tests.support.schedules.functions import binary_conv
 from tests.support.schedules.micro_kernels import executed, popcount_tile
+from tests.support.sweep import few
 
 # Cycles for 4,096 binary MACs: three operations of 128 bits at one (A53) or two a cycle, and a quarter more; of the A72
 # less.
 CYCLES = {"cortex-a53": 1.25 * 96, "cortex-a72": 53, "cortex-a76": 1.25 * 48}
 
 
-@pytest.mark.parametrize("stage", ENDS)
+@pytest.mark.parametrize("stage", few(STAGES, (64, 512)))
 @pytest.mark.parametrize(
     "name", ["arm", *(pytest.param(name, marks=pytest.mark.sweep) for name in AARCH64 if name != "arm")]
 )

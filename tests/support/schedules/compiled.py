@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-import pytest
 import tvm
 from tvm import tirx
 
@@ -20,8 +19,6 @@ STAGES = {
     channels: ConvWorkload(1, channels, size, size, channels, (3, 3), padding=(1, 1, 1, 1))
     for channels, size in ((64, 56), (128, 28), (256, 14), (512, 7))
 }
-# The first and the last stage; of what is asked of all of them, those between are a sweep.
-ENDS = [pytest.param(channels, marks=() if channels in (64, 512) else pytest.mark.sweep) for channels in STAGES]
 # A multiply-add of a whole register of floats.
 FMA = {
     "x86": r"vfmadd\d+ps .*%ymm",
