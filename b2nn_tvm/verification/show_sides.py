@@ -65,7 +65,7 @@ class _Chains:
             (node,) = readers
             others = {each for each in node.input if each and each != name}
             if node.op_type == _LAST and node.input[0] == name:
-                return node.output[0]
+                return str(node.output[0])
             if node.op_type not in _LOGIC and not (node.op_type in _STEPS and others <= self._constants):
                 return name
             name = node.output[0]
