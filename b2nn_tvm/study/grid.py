@@ -86,9 +86,8 @@ class Grid:
             f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one"
         )
         found: dict[str, dict[str, Any]] = {}
-        known = lambda: self._rows(cells, found)
-        self._phase("fine-tune", items, found, known)
-        return known()
+        self._phase("fine-tune", items, found, partial(self._rows, cells, found))
+        return self._rows(cells, found)
 
     def _rows(self, cells: Iterable[Cell], found: Mapping[str, dict[str, Any]]) -> list[Row]:
         """The rows of the cells that are computed."""

@@ -32,7 +32,8 @@ class WeightAverage(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         steps = int(trainer.estimated_stepping_batches)
-        self._average.multi_avg_fn = get_ema_multi_avg_fn(self._optimization.decay_of_average(steps))
+        decay = self._optimization.decay_of_average(steps)
+        self._average.multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch's
         self._average.to(pl_module.device)
 
     def on_train_batch_end(self, *_: Any) -> None:
