@@ -77,7 +77,8 @@ def cheapest_choice(
     for index, layer in enumerate(layers):
         touched = [number for number, shared in enumerate(transitions) if layer in shared.layers]
         wanted = [each for each in of[layer] if each in including]
-        forms = [] if wanted else [("float", Fraction(float_cost[layer]), ())]
+        forms: list[tuple[str, Fraction, tuple[str, ...]]] = []
+        forms += [] if wanted else [("float", Fraction(float_cost[layer]), ())]
         forms += [(precision_of(each), Fraction(option_cost[each]), (each,)) for each in wanted or of[layer]]
         reached: dict[frozenset[int], tuple[Fraction, int, tuple[str, ...]]] = {}
         for paid, (total, count, chosen) in best.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from b2nn_tvm.costs.options import precisions_of
@@ -96,7 +96,10 @@ def fine_tuned_front(
     choices = {f"front-{label_of(job, binary)}": binary for binary in everything if binary}
     trained = finetune_each(job, choices, phase="fine-tune the front")
     accuracies = {binary: trained[name].accuracy for name, binary in choices.items()}
-    known = lambda of: tuple(replace(point, accuracy=accuracies.get(point.binary)) for point in of)
+
+    def known(points: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
+        return tuple(replace(point, accuracy=accuracies.get(point.binary)) for point in points)
+
     return known(front), tuple(replace(each, points=known(each.points)) for each in fronts), measured
 
 

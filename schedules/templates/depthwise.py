@@ -44,17 +44,20 @@ def depthwise_tiles(
     pixel need too much scratch memory.
     """
     words = -(-window.kernel[0] // codes.taps)
-    loads = lambda count: _loads(count * lanes * codes.size)
-    pixel_bytes = lambda count: count * lanes * 4
+    pixel = lanes * 4  # bytes, of a vector of channels
     found = [
         Tile(1, columns, count)
         for columns in divisors(width)
         for count in divisors(blocks)
         if count * lanes * codes.size % LEAST_LOAD == 0
         and count <= MOST_VECTORS
-        and window.columns(columns) * words * pixel_bytes(count) + columns * pixel_bytes(count) <= MOST_BYTES
+        and (window.columns(columns) * words + columns) * count * pixel <= MOST_BYTES
     ]
-    work = lambda tile: window.columns(tile.columns) / tile.columns * loads(tile.blocks) / tile.blocks
+
+    def work(tile: Tile) -> float:
+        loads = _loads(tile.blocks * lanes * codes.size)
+        return window.columns(tile.columns) / tile.columns * loads / tile.blocks
+
     return tuple(sorted(found, key=lambda tile: (work(tile), -tile.accumulators)))
 
 

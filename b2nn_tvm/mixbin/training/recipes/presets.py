@@ -33,14 +33,14 @@ class Preset:
     finetuning: Mapping[str, Any]
 
 
-FLOAT = MappingProxyType(
+FLOAT: Mapping[str, Any] = MappingProxyType(
     {
         "lr": 0.05,
         "weight_decay": 5e-4,
         "optimization": Optimization("sgd", "cosine", warmup=0.05, average=0.02, decay_vectors=False),
     }
 )
-TUNING = MappingProxyType(
+TUNING: Mapping[str, Any] = MappingProxyType(
     {
         "lr": 2.5e-3,
         "weight_decay": 1e-5,
