@@ -29,9 +29,10 @@ def class_weights_of(word: str, data: DataBundle) -> tuple[float, ...]:
     try:
         weights = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise InputError(
             f"class weights {word!r}: expected balanced, or a JSON file with a weight by the name of each class:"
-            f" {error}"
+            f" {reason}"
         ) from None
     if not isinstance(weights, dict) or set(weights) != set(data.class_names):
         strange = sorted(set(weights) ^ set(data.class_names)) if isinstance(weights, dict) else []

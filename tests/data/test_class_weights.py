@@ -52,5 +52,5 @@ def test_a_file_has_a_weight_by_each_name(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(InputError, match=message):
             class_weights_of(str(file), BUNDLE)
-    with pytest.raises(InputError, match="class weights 'balance': expected balanced"):
+    with pytest.raises(InputError, match="class weights 'balance': expected balanced, .*: No such file or directory$"):
         class_weights_of("balance", BUNDLE)

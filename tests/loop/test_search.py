@@ -169,6 +169,20 @@ def test_a_plan_of_binary_weights_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "state").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_weights": "even"}, "class weights 'even': expected balanced, or a JSON file"),
+        ({"augment": "mixup"}, "unknown augmentation 'mixup'"),
+        ({"labels": "nowhere.txt"}, "nowhere.txt: expected a file with the name of a class in each line"),
+    ],
+)
+def test_what_is_asked_of_the_data_is_tried_first(tmp_path: Path, options: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        search("cresnet20", data="digits", output=tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_network_of_float_layers_alone_is_refused_with_the_reasons(tmp_path: Path) -> None:
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 3))
     with pytest.raises(InputError, match=r"Sequential has no layer that may become binary; the layers are: 0: .*; 2: "):
