@@ -179,7 +179,7 @@ def test_a_plan_of_binary_weights_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_asked_of_the_data_is_tried_first(tmp_path: Path, options: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        search("cresnet20", data="digits", output=tmp_path / "out", **options)
+        search(tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
