@@ -245,7 +245,7 @@ def _summed_by(anchor: Anchor, tile: Tile, vector_unit: VectorUnit) -> type[Micr
     """The assembly that sums a tile of the anchor; None where loops sum it: for single float pixels, loops are as
     good.
     """
-    loops = anchor.kind in ("float", "winograd") and tile.pixels == 1
+    loops = anchor.op in (Op.CONV2D, Op.WINOGRAD_CONV2D) and tile.pixels == 1
     return None if loops else _micro_kernel(anchor, vector_unit)
 
 
@@ -253,6 +253,8 @@ def _micro_kernel(anchor: Anchor, vector_unit: VectorUnit) -> type[MicroKernel] 
     """The assembly that sums tiles of the anchor; None where the vector unit has none."""
     if anchor.op is Op.BCONV2D_BYTES:
         return vector_unit.popcount
+    if anchor.op is Op.INT8_DEPTHWISE_CONV2D and anchor.lanes == vector_unit.layout.codes.depthwise:
+        return (anchor.full_range and vector_unit.widen_each) or vector_unit.widen
     if anchor.kind == "int8":
         return (anchor.full_range and vector_unit.dot_full_range) or vector_unit.dot
     if (

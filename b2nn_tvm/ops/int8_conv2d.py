@@ -54,9 +54,11 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full
     return crop_channels(y, workload.out_channels)
 
 
-def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+def int8_depthwise_conv2d(
+    x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full_range: bool = False
+) -> te.Tensor:
     """int32 [N, H', W', C] of codes x [N, H + pads, W + pads, C] and weight from ``pack_depthwise_weights``; C is cut
-    to the workload's channels.
+    to the workload's channels. ``full_range`` as in ``int8_conv2d``.
     """
     blocks, kernel_width, _, lanes, taps = (int(extent) for extent in weight.shape)
     kh = te.reduce_axis((0, workload.kernel[0]), "kh")
@@ -72,7 +74,7 @@ def int8_depthwise_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWork
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, c: te.sum(product(n, h, w, c), axis=[kh, kw]),
         name="int8_depthwise_conv2d",
-        attrs=mark(Op.INT8_DEPTHWISE_CONV2D, workload, lanes=lanes, taps=taps, window=True),
+        attrs=mark(Op.INT8_DEPTHWISE_CONV2D, workload, lanes=lanes, taps=taps, window=True, full_range=full_range),
     )
     return crop_channels(y, workload.out_channels)
 

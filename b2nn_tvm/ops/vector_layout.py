@@ -20,12 +20,15 @@ class CodeLayout:
     - int16, 1: a code by a weight
 
     ``taps`` is the number of taps of a column of a depthwise filter that a micro-kernel brings side by side, so that
-    the same instruction adds up their products; 1 where there is no such micro-kernel.
+    the same instruction adds up their products; 1 where there is no such micro-kernel. ``depthwise`` is the number of
+    channels of a depthwise layer that a micro-kernel takes side by side, tap by tap, with weights of 8 bits; 0 where
+    there is none.
     """
 
     dtype: str = "int16"
     run: int = 1
     taps: int = 1
+    depthwise: int = 0
 
     @property
     def size(self) -> int:
@@ -91,7 +94,14 @@ class VectorLayout:
         """Channels per vector of a depthwise layer of codes: whole vectors, with absent channels behind the last, where
         a micro-kernel sums it.
         """
+        if self.codes.depthwise and channels % self.codes.depthwise == 0:
+            return self.codes.depthwise
         return self.group_lanes(channels) if self.codes.taps == 1 else self.float_lanes
+
+    def depthwise_weights(self, channels: int) -> str:
+        """The type of the weights of a depthwise layer of codes: 16 bits where loops sum it."""
+        loops = self.codes.taps == 1 and self.depthwise_lanes(channels) != self.codes.depthwise
+        return "int16" if loops else self.codes.weights
 
     @property
     def depthwise_channels(self) -> int:

@@ -11,7 +11,7 @@ import tvm
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
-from b2nn_tvm.kernel_attrs import groups_of, window_of
+from b2nn_tvm.kernel_attrs import Op, groups_of, op_of, window_of
 from b2nn_tvm.relax_query import pair
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel, put_kernel
 from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
@@ -33,6 +33,7 @@ def schedule_kernel_tiles(
     """Schedule the block ``conv2d`` or ``bconv2d`` (bytes) and all blocks that were fused behind it."""
     annotations = sch.get(anchor).annotations
     window, groups = window_of(annotations), groups_of(annotations)
+    depthwise = op_of(annotations) is Op.INT8_DEPTHWISE_CONV2D
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])
@@ -47,6 +48,10 @@ def schedule_kernel_tiles(
     batch, height, width, channels = (int(extent) for extent in image.shape)
     pixel_bytes = channels * tvm.runtime.DataType(str(image.dtype)).bits // 8
     taps = pair(weights.shape[1:3])
+    if depthwise:
+        taps, pixel_part = taps[::-1], 1
+    else:
+        pixel_part = pixel_bytes // groups if groups > 1 else 0
     geometry = window_tile(
         (batch, height, width, pixel_bytes),
         taps,
@@ -54,6 +59,6 @@ def schedule_kernel_tiles(
         dilation=window.dilation,
         tile=tile,
         lanes=lanes,
-        channel_bytes=pixel_bytes // groups if groups > 1 else 0,
+        channel_bytes=pixel_part,
     )
     put_kernel(sch, block, kernel(geometry))

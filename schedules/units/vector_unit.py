@@ -37,7 +37,8 @@ class VectorUnit:
     """An instruction set: the ``layout`` of its data, its register budgets by kind of kernel, and, where it has them,
     the assembly that sums tiles of binary convolutions in bytes (``popcount``), of float convolutions (``multiply``)
     and of 8-bit convolutions (``dot``, with the budget ``int8``, and ``depthwise``; loops take the budget of floats).
-    Where a weight is -128, ``dot_full_range`` sums them, if ``dot`` cannot. ``loop_sums`` are the most vectors of sums
+    Where a weight is -128, ``dot_full_range`` sums them, if ``dot`` cannot. ``widen`` sums tiles of depthwise 8-bit
+    convolutions tap by tap, and ``widen_each`` those of any weights. ``loop_sums`` are the most vectors of sums
     of a tile that a loop nest sums, whose operands need more registers than assembly.
     ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on x86 a part of a core's
     own second-level cache, on ARM half of the first-level one, as the second is far and shared and an in-order core
@@ -54,6 +55,8 @@ class VectorUnit:
     int8: RegisterTile | None = None
     dot: type[MicroKernel] | None = None
     dot_full_range: type[MicroKernel] | None = None
+    widen: type[MicroKernel] | None = None
+    widen_each: type[MicroKernel] | None = None
     depthwise: type[X86DepthwiseKernel] | None = None
     loop_sums: int = 32
     near_weights: int = 1 << 17

@@ -85,11 +85,12 @@ class _Lowering:
         workload, zero = conv_workload(call, codes, padding=four(call.attrs.padding)), int(layer.input.zero)
         if workload.groups == workload.in_channels == workload.out_channels > 1:
             packed, multiple = self._pack_depthwise(layer.weight)
-            compute = lambda x, w: int8_depthwise_conv2d(x, w, workload=workload)
+            full_range = bool((packed == -128).any())
+            compute = lambda x, w: int8_depthwise_conv2d(x, w, workload=workload, full_range=full_range)
             role, name = Role.DEPTHWISE_CONVOLUTION, "int8_depthwise_conv2d"
         else:
             packed, multiple, groups = self._pack(layer.weight, workload.groups)
-            computed, full_range = replace(workload, groups=groups), bool((packed == -128).any())
+            full_range, computed = bool((packed == -128).any()), replace(workload, groups=groups)
             compute = lambda x, w: int8_conv2d(x, w, workload=computed, full_range=full_range)
             role, name = Role.CONVOLUTION, "int8_conv2d"
         weight = self._enter(packed, layer, "conv2d", workload.key)
@@ -128,7 +129,7 @@ class _Lowering:
     def _pack_depthwise(self, weight: np.ndarray) -> tuple[np.ndarray, int]:
         """The packed weights, and of which number the channels of the input have to be a multiple."""
         codes, multiple = self._layout.codes, self._layout.depthwise_channels
-        lanes, dtype = self._layout.depthwise_lanes(len(weight)), "int16" if codes.taps == 1 else codes.weights
+        lanes, dtype = self._layout.depthwise_lanes(len(weight)), self._layout.depthwise_weights(len(weight))
         packed = pack_depthwise_weights(weight, lanes=lanes, taps=codes.taps, multiple=multiple, dtype=dtype)
         return packed, multiple
 

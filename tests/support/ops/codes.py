@@ -45,8 +45,10 @@ def int8_conv(workload: ConvWorkload, layout: VectorLayout, *, full_range: bool 
     if is_depthwise(workload):
         heights = -(-workload.kernel[0] // codes.taps)
         packed = (channels // lanes, workload.kernel[1], heights, lanes, codes.taps)
-        weight = te.placeholder(packed, "int16" if codes.taps == 1 else codes.weights, name="w")
-        return te.create_prim_func([x, weight, int8_depthwise_conv2d(x, weight, workload=workload)])
+        weight = te.placeholder(packed, layout.depthwise_weights(workload.out_channels), name="w")
+        return te.create_prim_func(
+            [x, weight, int8_depthwise_conv2d(x, weight, workload=workload, full_range=full_range)]
+        )
     blocks, per_group = -(-workload.out_channels // lanes), channels // workload.groups
     packed = (blocks, *workload.kernel, per_group // codes.run, lanes, codes.run)
     weight = te.placeholder(packed, codes.weights, name="w")
@@ -84,7 +86,7 @@ def check_sums(
     image = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero)
     image = np.pad(image, ((0, 0), (0, 0), (0, 0), (0, -workload.in_channels % multiple)), constant_values=low + 3)
     if is_depthwise(workload):
-        dtype = "int16" if codes.taps == 1 else codes.weights
+        dtype = layout.depthwise_weights(workload.out_channels)
         packed = pack_depthwise_weights(weight, lanes=lanes, taps=codes.taps, multiple=multiple, dtype=dtype)
     else:
         packed = pack_int8_weights(weight, lanes=lanes, run=codes.run, dtype=codes.weights)

@@ -132,6 +132,12 @@ class _Machine:
         products = left.astype(np.int16) * right
         to[:] = products if "mull" in name else to + products
 
+    def widen(self, name: str, high: str, to: str, *numbers: str) -> None:
+        """``sshll`` by no bit, and ``saddw``, which adds to its first operand."""
+        half = slice(4, 8) if high else slice(0, 4)
+        wide = self.vector("v", numbers[-1], "h")[half].astype(np.int32)
+        self.vector("v", to, "s")[:] = wide + (self.vector("v", numbers[0], "s") if name == "saddw" else 0)
+
     def add_neighbours_to(self, to: str, number: str) -> None:
         self.vector("v", to, "s")[:] += self.vector("v", number, "h").astype(np.int32).reshape(-1, 2).sum(1, np.int32)
 
@@ -159,6 +165,8 @@ _INSTRUCTIONS = [
     (r"dup v(\d+)\.4s, v(\d+)\.s\[(\d)\]", _Machine.broadcast),
     (r"(smull|smlal)(2?) v(\d+)\.8h, v(\d+)\.(?:8|16)b, v(\d+)\.(?:8|16)b", _Machine.multiply),
     (r"(vmull|vmlal)\.s8 q(\d+), d(\d+), d(\d+)", _Machine.multiply_doubles),
+    (r"(sshll)(2?) v(\d+)\.4s, v(\d+)\.[48]h, #0", _Machine.widen),
+    (r"(saddw)(2?) v(\d+)\.4s, v(\d+)\.4s, v(\d+)\.[48]h", _Machine.widen),
     (r"sadalp v(\d+)\.4s, v(\d+)\.8h", _Machine.add_neighbours_to),
     (r"vpadal\.s16 q(\d+), q(\d+)", _Machine.add_neighbours_to),
     (r"addp (v)(\d+)\.4s, v(\d+)\.4s, v(\d+)\.4s", lambda m, kind, *names: m.add_neighbours(kind, *names)),
