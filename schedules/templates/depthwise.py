@@ -22,6 +22,7 @@ from b2nn_tvm.schedules.tiles.tile import Tile, divisors
 from b2nn_tvm.schedules.tiles.window_tile import window_tile
 
 MOST_BYTES = 24 << 10  # of words of columns, and of sums: together they stay in a first-level cache of 32 KiB or more
+WORD = 4  # bytes of a word, and of a sum
 MOST_VECTORS = 16  # of channels, whose loads and epilogue are unrolled
 
 
@@ -44,14 +45,13 @@ def depthwise_tiles(
     pixel need too much scratch memory.
     """
     words = -(-window.kernel[0] // codes.taps)
-    pixel = lanes * 4  # bytes, of a vector of channels
     found = [
         Tile(1, columns, count)
         for columns in divisors(width)
         for count in divisors(blocks)
         if count * lanes * codes.size % LEAST_LOAD == 0
         and count <= MOST_VECTORS
-        and (window.columns(columns) * words + columns) * count * pixel <= MOST_BYTES
+        and (window.columns(columns) * words + columns) * count * lanes * WORD <= MOST_BYTES
     ]
 
     def work(tile: Tile) -> float:
@@ -90,7 +90,7 @@ def schedule_depthwise(
     block = sch.blockize(w1)
     image, _ = (read.source.ty for read in sch.get(block).reads)
     batch, height, width, pixel_codes = (int(extent) for extent in image.shape)
-    size = 4 // kernel.taps  # bytes of a code
+    size = WORD // kernel.taps  # bytes of a code
     geometry = window_tile(
         (batch, height, width, pixel_codes * size),
         (kernel_height, kernel_width),

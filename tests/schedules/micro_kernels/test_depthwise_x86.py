@@ -8,7 +8,6 @@ import pytest
 
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import (
     Avx2DepthwiseKernel,
-    Avx512DepthwiseKernel,
     AvxVnniDepthwiseKernel,
     VnniDepthwiseKernel,
 )
@@ -19,7 +18,6 @@ from b2nn_tvm.schedules.tiles.window_tile import window_tile
 KERNELS = {
     VnniDepthwiseKernel: (16, 1, 4),
     AvxVnniDepthwiseKernel: (8, 1, 4),
-    Avx512DepthwiseKernel: (16, 2, 2),
     Avx2DepthwiseKernel: (8, 2, 2),
 }
 
