@@ -73,4 +73,6 @@ def test_options_count_by_their_bits():
     twice = bytes_cost(layers, total=10**9, options=options, int8_weight=2)
     assert twice.binary_cost == {**stored.binary_cost, "b@int8": stored.binary_cost["b@int8"] + workload.weights}
     depthwise = Row("c", ConvWorkload(1, 20, 8, 8, 20, (3, 3), groups=20), False)
-    assert bytes_cost([depthwise], total=720, options=["c@int8"]).binary_cost == {"c@int8": 2 * 9 * 20 + 4 * 20}
+    assert bytes_cost([depthwise], total=720, options=["c@int8"], depthwise_weight=2).binary_cost == {
+        "c@int8": 2 * 9 * 20 + 4 * 20
+    }

@@ -82,7 +82,9 @@ def exact_cost(job: Job, unit: str) -> AdditiveCost:
         return flops_cost(rows, total=flops(job.model, (1, *job.data.input_shape)), options=job.options)
     total = sum(4 * parameter.numel() for parameter in job.model.parameters())
     codes = vector_unit_named(targets.get(job.settings.deployment.target).vector).layout.codes
-    return bytes_cost(rows, total=total, options=job.options, int8_weight=np.dtype(codes.weights).itemsize)
+    width = np.dtype(codes.weights).itemsize
+    single = 2 if codes.taps == 1 else width  # without an instruction that adds up products, they are of 16 bits
+    return bytes_cost(rows, total=total, options=job.options, int8_weight=width, depthwise_weight=single)
 
 
 def measure_cost(job: Job, *, quantile: float | None = None) -> MeasuredCost:
