@@ -21,8 +21,6 @@ from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.shared_costs import shared_rows, with_rows
 from b2nn_tvm.loop.measuring.time_rows import network_row
 from b2nn_tvm.mixbin.network.flops import flops
-from b2nn_tvm.schedules.schedule_module import vector_unit_named
-from b2nn_tvm.targets import target as targets
 
 
 @dataclass(frozen=True)
@@ -73,18 +71,12 @@ def unprofitable_layers(measured: MeasuredCost) -> tuple[UnprofitableLayer, ...]
 
 
 def exact_cost(job: Job, unit: str) -> AdditiveCost:
-    """The cost model in "flops" or "bytes", which is computed without any device.
-
-    Bytes are those of the target's libraries, but for filters and channels that are filled up to whole vectors.
-    """
+    """The cost model in "flops" or "bytes", which is computed without any device."""
     rows = tuple(job.layers)
     if unit == "flops":
         return flops_cost(rows, total=flops(job.model, (1, *job.data.input_shape)), options=job.options)
     total = sum(4 * parameter.numel() for parameter in job.model.parameters())
-    codes = vector_unit_named(targets.get(job.settings.deployment.target).vector).layout.codes
-    width = np.dtype(codes.weights).itemsize
-    single = 2 if codes.taps == 1 else width  # without an instruction that adds up products, they are of 16 bits
-    return bytes_cost(rows, total=total, options=job.options, int8_weight=width, depthwise_weight=single)
+    return bytes_cost(rows, total=total, options=job.options)
 
 
 def measure_cost(job: Job, *, quantile: float | None = None) -> MeasuredCost:
