@@ -106,7 +106,7 @@ def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None =
         rows += time.layers if job.is_binary else [row for row in time.layers if row.precision != "float"]
     table = CostTable().add([*rows, *(network_row(job, time) for time in networks)])
     prior = ms_cost(table, tuple(job.layers), options=job.options)
-    weights = {name: job.layers[name].workload.weights for name in job.choosing}
+    weights = {layer.name: layer.workload.weights for layer in job.layers if layer.name in job.choosing}
     times = [time.network(quantile) for time in networks]
     fitted = fit(prior, times, transitions=job.transitions, weights=weights)
     return MeasuredCost(table, tuple(networks), fitted, quantile, ends)
