@@ -38,20 +38,15 @@ def flops_cost(layers: Sequence[Layer], *, total: int, options: Sequence[str] | 
     return _exact("flops", total, macs, costs)
 
 
-def bytes_cost(
-    layers: Sequence[Layer], *, total: int, options: Sequence[str] | None = None, int8_weight: int = 1
-) -> AdditiveCost:
+def bytes_cost(layers: Sequence[Layer], *, total: int, options: Sequence[str] | None = None) -> AdditiveCost:
     """The cost in bytes of stored parameters, where ``total`` is the float network's number.
 
     A float weight takes 4 bytes. A convolution of binary weights takes ceil(channels/8) bytes per tap and filter, and a
-    4-byte scale per output channel, whether its input is binary or float. ``options`` are as in ``flops_cost``. An int8
-    weight takes ``int8_weight`` bytes; that of a depthwise convolution takes 2 on every device.
+    4-byte scale per output channel, whether its input is binary or float. ``options`` are as in ``flops_cost``.
     """
     workloads = {layer.name: layer.workload for layer in layers if layer.workload}
     float_cost = {name: 4 * workload.weights for name, workload in workloads.items()}
-    costs = {
-        each: _bytes(workloads[layer_of(each)], precision_of(each), int8_weight) for each in _options(layers, options)
-    }
+    costs = {each: _bytes(workloads[layer_of(each)], precision_of(each)) for each in _options(layers, options)}
     return _exact("bytes", total, float_cost, costs)
 
 
@@ -59,11 +54,9 @@ def _options(layers: Sequence[Layer], options: Sequence[str] | None) -> Sequence
     return [layer.name for layer in layers if layer.eligible] if options is None else options
 
 
-def _bytes(workload: ConvWorkload, precision: str, int8_weight: int) -> int:
+def _bytes(workload: ConvWorkload, precision: str) -> int:
     per_tap = workload.in_channels // workload.groups
-    if workload.groups == workload.in_channels == workload.out_channels > 1:
-        int8_weight = 2  # its products are of single numbers of 16 bits
-    return stored_bytes(per_tap, math.prod(workload.kernel), workload.out_channels, precision, int8_weight=int8_weight)
+    return stored_bytes(per_tap, math.prod(workload.kernel), workload.out_channels, precision)
 
 
 def _exact(unit: str, total: int, float_cost: Mapping[str, int], option_cost: Mapping[str, Number]) -> AdditiveCost:

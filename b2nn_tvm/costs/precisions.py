@@ -66,11 +66,8 @@ def room(precision: str) -> float:
     return (bits - 1) / (FLOAT_BITS - 1)
 
 
-def stored_bytes(weights_per_tap: int, taps: int, out_channels: int, precision: str, *, int8_weight: int = 1) -> int:
-    """The bytes of a layer's weights in one of BITS: whole bytes per tap and plane, and a 4-byte scale per filter.
-
-    An int8 weight takes ``int8_weight`` bytes: 2 where a device multiplies numbers of 16 bits.
-    """
+def stored_bytes(weights_per_tap: int, taps: int, out_channels: int, precision: str) -> int:
+    """The bytes of a layer's weights in one of BITS: whole bytes per tap and plane, and a 4-byte scale per filter."""
     bits, _ = BITS[precision]
-    per_tap = int8_weight * weights_per_tap if precision == "int8" else bits * -(-weights_per_tap // 8)
+    per_tap = weights_per_tap if precision == "int8" else bits * -(-weights_per_tap // 8)
     return out_channels * (taps * per_tap + 4)

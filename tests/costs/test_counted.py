@@ -70,7 +70,3 @@ def test_options_count_by_their_bits():
     assert flops.float_cost == {"a": workload.macs, "b": workload.macs} and not flops.fixed_parts
     stored = bytes_cost(layers, total=10**9, options=options)
     assert stored.total(("b@int8",)) == 10**9 - 3 * workload.weights + 4 * workload.out_channels
-    twice = bytes_cost(layers, total=10**9, options=options, int8_weight=2)
-    assert twice.binary_cost == {**stored.binary_cost, "b@int8": stored.binary_cost["b@int8"] + workload.weights}
-    depthwise = Row("c", ConvWorkload(1, 20, 8, 8, 20, (3, 3), groups=20), False)
-    assert bytes_cost([depthwise], total=720, options=["c@int8"]).binary_cost == {"c@int8": 2 * 9 * 20 + 4 * 20}

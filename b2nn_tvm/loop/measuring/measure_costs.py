@@ -21,8 +21,6 @@ from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.measuring.shared_costs import shared_rows, with_rows
 from b2nn_tvm.loop.measuring.time_rows import network_row
 from b2nn_tvm.mixbin.network.flops import flops
-from b2nn_tvm.schedules.schedule_module import vector_unit_named
-from b2nn_tvm.targets import target as targets
 
 
 @dataclass(frozen=True)
@@ -73,16 +71,12 @@ def unprofitable_layers(measured: MeasuredCost) -> tuple[UnprofitableLayer, ...]
 
 
 def exact_cost(job: Job, unit: str) -> AdditiveCost:
-    """The cost model in "flops" or "bytes", which is computed without any device.
-
-    Bytes are those of the target's libraries, but for filters and channels that are filled up to whole vectors.
-    """
+    """The cost model in "flops" or "bytes", which is computed without any device."""
     rows = tuple(job.layers)
     if unit == "flops":
         return flops_cost(rows, total=flops(job.model, (1, *job.data.input_shape)), options=job.options)
     total = sum(4 * parameter.numel() for parameter in job.model.parameters())
-    codes = vector_unit_named(targets.get(job.settings.deployment.target).vector).layout.codes
-    return bytes_cost(rows, total=total, options=job.options, int8_weight=np.dtype(codes.weights).itemsize)
+    return bytes_cost(rows, total=total, options=job.options)
 
 
 def measure_cost(job: Job, *, quantile: float | None = None) -> MeasuredCost:
@@ -112,7 +106,7 @@ def refit(job: Job, networks: Sequence[NetworkTime], *, quantile: float | None =
         rows += time.layers if job.is_binary else [row for row in time.layers if row.precision != "float"]
     table = CostTable().add([*rows, *(network_row(job, time) for time in networks)])
     prior = ms_cost(table, tuple(job.layers), options=job.options)
-    weights = {name: job.layers[name].workload.weights for name in job.choosing}
+    weights = {layer.name: layer.workload.weights for layer in job.layers if layer.name in job.choosing}
     times = [time.network(quantile) for time in networks]
     fitted = fit(prior, times, transitions=job.transitions, weights=weights)
     return MeasuredCost(table, tuple(networks), fitted, quantile, ends)
