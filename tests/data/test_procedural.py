@@ -56,6 +56,7 @@ def test_the_pixels_are_those_of_every_machine(bundle: data.DataBundle) -> None:
     assert digest(few.train.pixels) == "a5a28e17c2bf3600"
 
 
+@pytest.mark.sweep
 def test_the_larger_size_shows_the_same_scenes(bundle: data.DataBundle) -> None:
     large = data.get("shapes64")
     assert large.input_shape == (3, 64, 64) and large.name == "shapes64" and large.classes == 20

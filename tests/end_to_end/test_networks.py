@@ -181,7 +181,7 @@ def test_all_instruction_sets_give_the_same_answers(mixed, float_network, images
     ("name", "share", "seed"),
     [
         pytest.param("bireal18", 0.5, 1, id="bireal18-half", marks=pytest.mark.sweep),
-        pytest.param("resnet18", 0.5, 1, id="resnet18-half"),
+        pytest.param("resnet18", 0.5, 1, id="resnet18-half", marks=pytest.mark.sweep),
         pytest.param("bireal18", 1.1, 2, id="bireal18-all", marks=pytest.mark.sweep),
         pytest.param("resnet18", 1.1, 2, id="resnet18-all", marks=pytest.mark.sweep),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.onnx._internal.exporter import _registration
 
@@ -17,6 +18,7 @@ def relu():
     return [(node.op_type, node.domain, list(node.input), list(node.output)) for node in graph.node]
 
 
+@pytest.mark.sweep
 def test_torch_makes_a_table_for_each_export_but_none_within_the_context(monkeypatch):
     made = []
     ask = _registration.onnxscript_apis.get_torchlib_ops

@@ -51,6 +51,7 @@ def test_the_budget_counts_for_methods_that_ask_for_it_alone(tmp_path: Path) -> 
         assert same.state.reused == ["scores"] and other.state.reused == reused
 
 
+@pytest.mark.sweep
 def test_every_option_has_a_score(tmp_path: Path) -> None:
     job = small_job(tmp_path, precisions="1,8,32")
     measured = made_up_cost(small_job(tmp_path / "two precisions"), Device())  # which this method does not ask for

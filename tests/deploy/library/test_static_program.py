@@ -37,7 +37,9 @@ def test_it_is_measured_as_others_are(static_net):
     assert measure(load(static_net), runs=3, precision=0.5).runs >= 3
 
 
-@pytest.mark.parametrize(("target", "cpu"), [("arm", "cortex-a53"), ("armv7", "cortex-a7")])
+@pytest.mark.parametrize(
+    ("target", "cpu"), [("arm", "cortex-a53"), pytest.param("armv7", "cortex-a7", marks=pytest.mark.sweep)]
+)
 def test_it_runs_on_arm(workshop, arm_board, x, target, cpu):
     try:
         folder = workshop.build("shift_one", "shift_seven_tasks", name=f"static-{target}", target=target, static=True)

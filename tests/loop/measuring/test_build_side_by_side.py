@@ -47,12 +47,12 @@ def test_large_weights_leave_room_for_fewer(monkeypatch: pytest.MonkeyPatch) -> 
     assert processes_for(9, 30.0, nn.Linear(2**12, 2**12)) == 3  # of 64 MiB
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.sweep)])
+@pytest.mark.sweep
 def test_processes_build_the_same_libraries_and_are_over_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first one is built here, each of the others by a process of its own."""
-    choices = CHOICES[:count]
+    choices = CHOICES
     heard: list[tuple[str, int, int]] = []
     monkeypatch.setattr(build_side_by_side, "processes_for", lambda count, seconds, model: 2)
     listen = lambda phase, done, total, detail="": heard.append((phase, done, total))
@@ -60,7 +60,7 @@ def test_processes_build_the_same_libraries_and_are_over_at_the_end(
     before = set(psutil.Process().children())
     artifacts = build_networks(job, [*choices, choices[1][::-1]])
     assert list(artifacts) == list(choices) and set(psutil.Process().children()) <= before
-    assert heard == [(BUILD, done, count) for done in range(count + 1)]
+    assert heard == [(BUILD, done, 3) for done in range(4)]
     for choice, artifact in artifacts.items():
         assert {row.name for row in artifact.layers if row.precision == "binary"} == set(choice)
     alone = build_network(small_job(tmp_path / "here"), choices[-1])
