@@ -29,7 +29,7 @@ from b2nn_tvm.verification.relative_difference import (
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
-ATTEMPTS, ATTEMPTS_ALONE = 12, 6  # inputs that are drawn; without values that show sides, because each takes long
+ATTEMPTS, ATTEMPTS_ALONE = 12, 6  # inputs, with values that show sides and without, where a search for them takes long
 OVERFLOWS = 1e15  # products of two numbers of this size, summed in any order, may leave float32
 DRAWS = (Draw.NORMAL, Draw.BORDERS, Draw.NORMAL)
 INPUTS = len(DRAWS)
