@@ -26,7 +26,8 @@ def hypotheses_page(rows: Sequence[Row], *, figures: Sequence[str] = ()) -> str:
 
 def _setting(rows: Sequence[Row]) -> list[str]:
     lines = []
-    for some in {(row.data, row.images, row.recipe, row.float_epochs): row for row in rows}.values():
+    usual = [row for row in rows if row.part != "recipes"]
+    for some in {(row.data, row.images, row.recipe, row.float_epochs): row for row in usual}.values():
         epochs = max((row.epochs for row in rows if row.data == some.data), default=0)
         lines.append(
             f"Data: {some.data}, {some.images:,} training images, tested on {some.tested:,} images that nothing was"
