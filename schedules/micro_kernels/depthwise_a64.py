@@ -17,6 +17,7 @@ SUM = 4 * LANES  # bytes of the sums of a block
 HELD = 12  # registers of weights
 MOST_PIXELS = 4
 REACH = 32760  # the furthest byte that a load reaches
+FURTHER = PIXELS[-1]  # a pointer for loads from further on
 
 
 class A64DepthwiseKernel(A64Kernel):
@@ -35,12 +36,17 @@ class A64DepthwiseKernel(A64Kernel):
             self.add(pointer, self._pointers[at], REACH)
         for block in range(self.tile.blocks):
             held = len(taps) if len(taps) <= HELD else HELD - self.chain
-            self.emit(*(self._load_weight(n, block, VECTORS[n]) for n in range(held)))
+            for tap, register in enumerate(VECTORS[:held]):
+                self._load_weight(register, tap, block)
             for pixels in split_evenly(len(self.tile.pixels), MOST_PIXELS):
                 self._sum(pixels, block, taps, held)
 
-    def _load_weight(self, tap: int, block: int, register: str) -> str:
-        return f"ldr d{register[1:]}, [{W}, #{block * self.tile.block_bytes + LANES * tap}]"
+    def _load_weight(self, register: str, tap: int, block: int) -> None:
+        pointer, offset = W, block * self.tile.block_bytes + LANES * tap
+        if offset > REACH:
+            self.add(FURTHER, W, offset)
+            pointer, offset = FURTHER, 0
+        self.emit(f"ldr d{register[1:]}, [{pointer}, #{offset}]")
 
     def _sum(self, pixels: range, block: int, taps: Sequence[int], held: int) -> None:
         count = len(pixels)
@@ -50,7 +56,9 @@ class A64DepthwiseKernel(A64Kernel):
         for first in range(0, len(taps), self.chain):
             chosen = range(first, min(first + self.chain, len(taps)))
             weights = [VECTORS[tap if tap < held else HELD - self.chain + tap - first] for tap in chosen]
-            self.emit(*(self._load_weight(tap, block, to) for tap, to in zip(chosen, weights) if tap >= held))
+            for tap, register in zip(chosen, weights):
+                if tap >= held:
+                    self._load_weight(register, tap, block)
             for place, tap in enumerate(chosen):
                 for n, pixel in enumerate(pixels):
                     offset = self.tile.pixels[pixel] + taps[tap] + LANES * block
@@ -72,7 +80,7 @@ class A64DepthwiseKernel(A64Kernel):
         if number < len(self._pointers):
             pointer = self._pointers[number]
         else:
-            pointer = PIXELS[-1]
+            pointer = FURTHER
             self.add(pointer, X, number * REACH)
         self.emit(f"ldr d{register[1:]}, [{pointer}, #{offset}]")
 

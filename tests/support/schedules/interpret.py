@@ -89,6 +89,9 @@ class _Machine:
         first, *second = (self.value(word) for word in words)
         self.numbers[to] = first + sum(second) * (-1 if name == "sub" else 1)
 
+    def set_upper(self, to: str, number: str) -> None:
+        self.numbers[to] = self.numbers[to] % 2**16 + int(number) * 2**16
+
     def load(self, kind: str, number: str, pointer: str, offset: str) -> None:
         """``ldr``: the rest of the register becomes zero."""
         size, at = {"s": 4, "d": 8, "q": 16}[kind], self.numbers[pointer] + self.value(offset)
@@ -153,6 +156,7 @@ class _Machine:
 _INSTRUCTIONS = [
     (r"(add|sub) (\w+), (\w+), (\S+)", _Machine.set_number),
     (r"(mov) (\w+), (\S+)", _Machine.set_number),
+    (r"movk (\w+), #(\d+), lsl #16", _Machine.set_upper),
     (r"movi v(\d+)\.2d, #0", _Machine.clear),
     (r"vmov\.i32 q(\d+), #0", _Machine.clear),
     (r"ldr ([sdq])(\d+), \[(\w+), (\S+)\]", _Machine.load),
