@@ -55,7 +55,7 @@ def test_the_gains_of_a_cpu_are_computed_from_the_results(machine: str, place: i
 
 def test_estimates_are_called_estimates() -> None:
     table = rows(PRECISIONS, "| CPU | `--target` |")
-    assert len(table) == 7 and all(len(row) == 6 for row in table)
+    assert len(table) == 8 and all(len(row) == 6 for row in table)
     before = PRECISIONS[: PRECISIONS.index("| CPU | `--target` |")]
     assert "**static estimates**" in before and "No figure in it is\na measured time" in before
 

@@ -120,7 +120,7 @@ def test_every_table_belongs_to_a_survey_and_is_complete_in_itself() -> None:
     assert {path.stem for path in FOLDER.glob("*.csv")} == set(NAMES)
     for name in NAMES:
         survey = find_survey(name)
-        assert re.fullmatch(r"[a-z_]+", name)
+        assert re.fullmatch(r"[a-z0-9_]+", name)
         assert (ROOT / "tests" / "surveys" / f"{name}.py").is_file()
         rows = read_rows(survey, FOLDER / f"{name}.csv")
         assert rows
