@@ -74,7 +74,7 @@ def test_typos_are_answered_without_torch(run: Run) -> None:
         (("--ignore-head", "--checkpoint", "a.pt", "--float-epochs", "0"), ("needs training",)),
         (("--classes", "9"), ("at least the 10 classes", "digits")),
         (("--skip-bad", "3"), ("digits", "not files")),
-        (("--image-size", "64"), ("digits", "size of their own")),
+        (("--data", "shapes", "--image-size", "48"), ("sizes 32, 64", "not 48")),
         (("--mean", "0.5,0.5"), ("mean: expected 3 numbers", "0.5,0.5")),
         (("--plan", "absent.json"), ("absent.json", "no such file")),
     ],
