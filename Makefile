@@ -77,7 +77,7 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 # Pytest gets these as paths, too, so that it does not import the others.
 SWEEP_TESTS = $(shell grep -rlE --include='test_*.py' 'mark\.(sweep|in_turn)|support\.sweep' tests)
 
-test: board-tools ## run the tests (15 minutes on two cores); ARM tests only where there is an emulator
+test: board-tools ## run the tests (10 minutes on two cores); ARM tests only where there is an emulator
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not sweep" $(COVER)
 
 test-sweep: board-tools ## run the longest tests, and those of `make test` on more shapes, networks and boards (40 minutes on two cores)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINES = ["onnxruntime", "openvino", "ncnn", "larq-compute-engine", "b2nn"]
 NAMED = {
     "engine": {"enum": ENGINES},
-    "precision": {"enum": ["fp32", "int8", "binary"]},
+    "precision": {"enum": ["fp32", "int8", "w2a2", "w1a2", "binary"]},
     "isa": {"enum": list(targets.VECTORS)},
     "case": {"type": "string", "minLength": 1},
     "threads": {"type": "integer", "minimum": 1},
