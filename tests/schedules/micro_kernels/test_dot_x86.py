@@ -81,7 +81,7 @@ def test_runs_and_rows_move_the_image_on():
 def test_layers_are_sums_of_products_of_whole_registers(workload, isa):
     loop = innermost_loop(assembly(isa, int8_conv, workload), PRODUCTS[isa])
     count, broadcasts, loads = (loop.count(name) for name in (PRODUCTS[isa], "vpbroadcastd", "vmovdqu"))
-    # Weights beyond the second-level cache are read once for each row of seven pixels; else what is loaded is used often.
+    # Weights beyond the second-level cache are read once for each row of seven pixels; all else loaded is used often.
     rows = isa == "x86" and workload.in_channels == 512
     assert count >= 14 and (loads == count / 7 if rows else broadcasts <= count / 2 and loads < count)
     assert len(loop.instructions) <= count * (2 if "vpmaddwd" in PRODUCTS[isa] else 1) + broadcasts + loads + 8

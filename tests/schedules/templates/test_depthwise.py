@@ -43,7 +43,9 @@ def test_windows_beyond_the_first_level_cache_are_summed_by_loops():
     assert depthwise_tiles(window(31, dilation=9), 8, 4, lanes=16, codes=CodeLayout("int16", 2, taps=2)) == ()
 
 
-@pytest.mark.parametrize(("name", "calls"), [("avx2", 1), ("avxvnni", 1), ("avx512vpopcntdq", 1), ("avx512", 0), ("neon", 1)])
+@pytest.mark.parametrize(
+    ("name", "calls"), [("avx2", 1), ("avxvnni", 1), ("avx512vpopcntdq", 1), ("avx512", 0), ("neon", 1)]
+)
 def test_the_call_stands_in_place_of_the_loops(name, calls):
     vector_unit = vector_unit_named(name)
     sch = Schedule(int8_conv(SMALL, vector_unit.layout))
