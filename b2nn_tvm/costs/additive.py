@@ -1,5 +1,5 @@
 """The cost that selection works with: fixed + sum over layers of (binary or float) cost, and what layers do to each
-other: costs that they share (costs/transitions.py), and what mixtures save (costs/footprint.py).
+other: costs that they share (costs/transitions.py), and what their weights take of the caches (costs/footprint.py).
 
 Where layers have more than two precisions, a choice is of options (costs/options.py).
 
@@ -27,7 +27,7 @@ _BISECTIONS = 20
 @dataclass(frozen=True)
 class AdditiveCost:
     """A network's cost as a sum, in ``unit``: ``fixed``, the float cost of each eligible layer or that of its chosen
-    option, and the ``transitions``, less what the ``footprint`` saves.
+    option, the ``transitions``, and what is paid for the ``footprint``.
 
     ``binary_cost`` has the cost of each option: of the name of a layer where it is binary, of others where layers may
     have other precisions.
@@ -108,7 +108,7 @@ class AdditiveCost:
         that may save anything, with the most that is shared.
         """
         self._check(binary, self.names)
-        most = self.footprint.most_saved(self.names) if self.footprint else {}
+        most = self.footprint.most_spared(self.names) if self.footprint else {}
         if not self.has_alternatives:
             dearer = {layer_of(name): saved for name, saved in most.items()}
             return self._cheapest(dearer, {}, including=binary)
@@ -138,7 +138,7 @@ class AdditiveCost:
         terms += [self.binary_cost[taken[n]] if n in taken else self.float_cost[n] for n in self.float_cost]
         terms += [shared.cost for shared in self.transitions if shared.is_paid(precisions)]
         if self.footprint is not None:
-            terms.append(-self.footprint.saved(chosen))
+            terms.append(self.footprint.paid(chosen))
         exact = [term for term in terms if not isinstance(term, float)]
         if len(exact) < len(terms):
             return math.fsum(terms)
@@ -151,7 +151,7 @@ class AdditiveCost:
 
     @cached_property
     def _minimum(self) -> Number:
-        """The footprint's saving is replaced by its tangent at a share, which never saves less, and the share is
+        """What the footprint costs is replaced by its tangent at a share, which is never above it, and the share is
         moved until the cheapest choice has it. Where no choice has it, those on the way are improved layer by layer,
         and the best of them counts.
         """
@@ -192,7 +192,7 @@ class AdditiveCost:
         self, layers: Mapping[str, float], options: Mapping[str, float], *, including: Collection[str] = ()
     ) -> tuple[str, ...]:
         """The cheapest choice with these amounts on top of the costs of float layers and of options, and without the
-        footprint's saving.
+        footprint.
         """
         float_cost = {name: cost + layers.get(name, 0) for name, cost in self.float_cost.items()}
         option_cost = {name: self.binary_cost[name] + options.get(name, 0) for name in self.names}

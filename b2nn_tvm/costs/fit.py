@@ -1,17 +1,18 @@
 """Fit the time of a network with the binary layers x to whole measured networks:
 
-    T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] + sum_t shared_t [x triggers t] - saving s (1 - s)
+    T(x) = t0 + sum_i [float_i (1 - x_i) + binary_i x_i] + sum_t shared_t [x triggers t] + reload refill(s)
 
-Where layers have more precisions, each option of a layer has a term in place of binary_i, and s (1 - s) is the variance
-of the room that weights fill (costs/footprint.py).
+Where layers have more precisions, each option of a layer has a term in place of binary_i, and s is the room that
+weights fill (costs/footprint.py).
 
 The per-layer table is the prior: all terms start as its values times one common scale, and the measurements move them.
 A ridge of strength lambda holds the terms to the scaled prior. It is the strongest one whose leave-one-out error is not
 clearly above the least. With few networks the fit is an offset and a scale on top of the table; with many, each layer
 finds its own cost.
 
-What mixtures save by the share s of their weights that are float (costs/footprint.py) is one term for all layers, so
-that no ridge holds it. Without it C-ResNet-20's mixtures are up to 7 % faster than predicted on a Xeon with AVX-512.
+What is paid for weights that push one another out of the caches, by the room s that they fill (costs/footprint.py), is
+one term for all layers, so that no ridge holds it. Without it C-ResNet-20's mixtures are up to 7 % faster than
+predicted on a Xeon with AVX-512.
 
 Shared terms (costs/transitions.py) are candidates: the same ridge holds them to zero, and they are left out altogether
 unless the measurements are predicted better with them. One of them is apart: a cost that is paid as soon as any layer
@@ -78,7 +79,7 @@ def fit(
     were. The fitted cost has those whose estimate is above zero, and none unless they clearly lower the leave-one-out
     error. A cost that is paid when any layer at all is float is always estimated where the all-binary network is among
     the measured ones, which then has no leave-one-out error, because nothing else tells this cost. With ``weights``,
-    the numbers of weights of the layers, the saving of mixtures is estimated, too.
+    the numbers of weights of the layers, what is paid for the caches is estimated, too.
 
     Raises InputError where there is no measurement, or where a measurement is not positive or names an unknown layer.
     """
@@ -150,12 +151,12 @@ def _solve(
     transitions: tuple[Transition, ...],
     footprint: Footprint | None,
 ) -> AdditiveCost:
-    """Unknowns: [t0, scale, float_1 .. float_n, option_1 .. option_k, shared_1 .. shared_m, saving], all at least 0."""
+    """Unknowns: [t0, scale, float_1 .. float_n, option_1 .. option_k, shared_1 .. shared_m, reload], all at least 0."""
     from scipy.optimize import nnls
 
     names, count = prior.names, len(prior.float_cost)
     tables = count + len(names)
-    mixing = () if footprint is None else (replace(footprint, saving=1.0),)
+    mixing = () if footprint is None else (replace(footprint, reload=1.0),)
     layers = [*prior.float_cost.values(), *(prior.binary_cost[name] for name in names)]
     tabled = np.array([*layers, *(0.0 for _ in transitions), *(0.0 for _ in mixing)], dtype=float)
     expected = [*(_size(prior, shared) for shared in transitions), *(_FREE * float(prior.full) for _ in mixing)]
@@ -166,7 +167,7 @@ def _solve(
         row[0] = 1.0
         precisions = precisions_of(network.binary)
         paid = (shared.is_paid(precisions) for shared in transitions)
-        row[2:] = [*_states(prior, network.binary), *paid, *(-each.saved(network.binary) for each in mixing)]
+        row[2:] = [*_states(prior, network.binary), *paid, *(each.paid(network.binary) for each in mixing)]
         row /= network.ms  # so that residuals are relative errors
     # A term's freedom grows with its size, but a tiny term may still move by a thousandth of the network.
     weight = math.sqrt(ridge) / (sizes + 1e-3 * typical)
@@ -188,7 +189,7 @@ def _solve(
         dict(zip(names, terms[count:tables], strict=True)),
         prior.fixed_parts,
         tuple(replace(shared, cost=ms) for shared, ms in zip(transitions, terms[tables:end], strict=True) if ms > 0),
-        replace(mixing[0], saving=terms[end]) if mixing and terms[end] > 0 else None,
+        replace(mixing[0], reload=terms[end]) if mixing and terms[end] > 0 else None,
     )
 
 

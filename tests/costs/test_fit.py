@@ -171,7 +171,7 @@ def test_what_mixtures_save_is_found(noise):
     without, fitted = fit(prior, measured), fit(prior, measured, weights=weights)
     assert relative_error(without.cost, truth) > 0.02
     assert relative_error(fitted.cost, truth) < 0.008 and fitted.cost.footprint is not None
-    assert fitted.cost.footprint.saving == pytest.approx(truth.footprint.saving, rel=0.1 + 20 * noise)
+    assert fitted.cost.footprint.reload == pytest.approx(truth.footprint.reload, rel=0.1 + 20 * noise)
 
 
 def test_networks_without_a_saving_of_mixtures_are_fitted_as_well_with_it():

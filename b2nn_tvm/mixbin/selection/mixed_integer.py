@@ -6,10 +6,8 @@ sum saving_i x_i - sum shared_t y_t >= cost without any saving or shared term - 
 z_ij >= x_i + x_j - 1 where the term is positive,  z_ij <= x_i and z_ij <= x_j where it is negative,
 y_t >= x_i for each option i that causes a term,  y_t >= 1 - sum of x_i over a layer's options where float layers do,
 
-and where mixtures save by their footprint: each limit is given saving * (u - q) more, with u = 1 - sum share_i (1 -
-r_i^2) x_i, the room s = 1 - sum share_i (1 - r_i) x_i that weights fill where r_i is that of option i, and q >= s^2 as
-q >= 2 a s - a^2 for some tangents a. What they leave of s^2 is so little that a choice seldom exceeds a limit by it;
-where one does, it is cut off like those of the solver's tolerance.
+and where weights push one another out of the caches: each limit is given reload * q less, with q >= 0 and q >=
+(s - knee) / (1 - knee), s = 1 - sum share_i (1 - r_i) x_i, the room that weights fill where r_i is that of option i.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from b2nn_tvm.costs.footprint import TANGENTS, Footprint
+from b2nn_tvm.costs.footprint import KNEE, Footprint
 from b2nn_tvm.costs.options import layer_of, precision_of
 from b2nn_tvm.costs.precisions import room
 from b2nn_tvm.errors import BudgetError
@@ -142,24 +140,18 @@ class _Program:
                         if precision_of(self._names[x]) == shared.when:
                             self._at_least({y: 1.0, x: -1.0}, 0.0)
         if cost.footprint is not None:
-            need -= Fraction(self._add_footprint(cost.footprint, row))
+            self._add_footprint(cost.footprint, row)
         scale = SCALE / max([abs(value) for value in row.values() if value], default=SCALE)
         self._limits.append(len(self._rows))
         self._at_least({column: scale * value for column, value in row.items()}, scale * float(need))
 
-    def _add_footprint(self, footprint: Footprint, row: dict[int, float]) -> float:
-        """Add what the footprint saves to a limit's row; returns the part that is the same for every choice."""
+    def _add_footprint(self, footprint: Footprint, row: dict[int, float]) -> None:
+        """Add what is paid for the footprint to a limit's row."""
         shares = footprint.shares
-        rooms = [room(precision_of(name)) for name in self._names]
-        mine = [shares.get(layer_of(name), 0.0) for name in self._names]
+        freed = [shares.get(layer_of(name), 0.0) * (1 - room(precision_of(name))) for name in self._names]
         q = self._variable(0.0)
-        row[q] = -footprint.saving
-        for x, (share, filled) in enumerate(zip(mine, rooms, strict=True)):
-            row[x] -= footprint.saving * share * (1 - filled**2)
-        left = {x: share * (1 - filled) for x, (share, filled) in enumerate(zip(mine, rooms, strict=True)) if share}
-        for at in np.linspace(0, 1, TANGENTS):
-            self._at_least({q: 1.0, **{x: 2 * at * share for x, share in left.items()}}, 2 * at - at * at)
-        return footprint.saving
+        row[q] = -footprint.reload
+        self._at_least({q: 1 - KNEE, **{x: share for x, share in enumerate(freed) if share}}, 1 - KNEE)
 
     def exclude(self, chosen: Sequence[str]) -> None:
         """Any other choice differs in at least one layer."""

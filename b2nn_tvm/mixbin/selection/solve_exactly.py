@@ -17,6 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from b2nn_tvm.costs.footprint import refill
 from b2nn_tvm.costs.options import layer_of, precision_of
 from b2nn_tvm.costs.precisions import room
 from b2nn_tvm.mixbin.selection.limits import Limit, none_keeps
@@ -148,10 +149,8 @@ def _subset_costs(names: Sequence[str], limit: Limit) -> np.ndarray:
         found += float(shared.cost) * paid
     if cost.footprint is not None:
         shares = cost.footprint.shares
-        mine = np.array([shares.get(layer_of(name), 0.0) for name in names])
-        rooms = np.array([room(precision_of(name)) for name in names])
-        filled = 1 - _subset_sums(mine * (1 - rooms))
-        found -= cost.footprint.saving * (1 - _subset_sums(mine * (1 - rooms**2)) - filled**2)
+        freed = [shares.get(layer_of(name), 0.0) * (1 - room(precision_of(name))) for name in names]
+        found += cost.footprint.reload * refill(1 - _subset_sums(np.array(freed)))
     return found
 
 
@@ -164,7 +163,7 @@ def _subset_sums(values: np.ndarray) -> np.ndarray:
 
 
 def _whole_savings(harms: Mapping[str, float], limit: Limit) -> tuple[dict[str, int], int] | None:
-    """Savings and the needed saving as small integers; None where a cost is a float, shared or lowered by a footprint,
+    """Savings and the needed saving as small integers; None where a cost is a float, shared or raised by a footprint,
     where layers have several options, and where the table is too large.
     """
     cost = limit.cost

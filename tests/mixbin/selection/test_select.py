@@ -233,7 +233,7 @@ def test_no_choice_dominates_a_point_of_the_front(seed, kind):
 
 def multiple_choice(layers: int, seed: int, *, shared: bool = False) -> tuple[dict[str, float], AdditiveCost]:
     """Layers of up to three options with random harms, some below zero, and random costs; where ``shared``, some that
-    layers share in each precision, and what mixtures save by their footprint.
+    layers share in each precision, and what their weights take of the caches.
     """
     draw = random.Random(seed)
     names = [f"layer{index}" for index in range(layers)]

@@ -37,7 +37,7 @@ def shared_instance(seed: int, layers: int = 8, *, kind: str = "int"):
 
 
 def crowded_instance(seed: int, layers: int = 8):
-    """A random instance with shared costs in which mixtures save by their footprint, as much as some layers cost."""
+    """A random instance with shared costs in which weights take as much of the caches as some layers cost."""
     scores, cost = shared_instance(seed, layers, kind="float")
     draw = random.Random(300 + seed)
     weights = {name: draw.randint(1, 100) for name in cost.names}
