@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 import pytest
-from distributed.cli.dask_worker import main as dask_worker
 
 from b2nn_tvm.cli.options.word import Precisions, Target
 from b2nn_tvm.errors import InputError
@@ -140,7 +139,8 @@ def _spellings(parameter: click.Parameter) -> tuple[str, ...]:
 
 def test_what_the_code_prints_can_be_typed(commands) -> None:
     """An option alone may be one of dask's workers as well."""
-    commands = {**commands, "dask-worker": _quiet(dask_worker)}
+    dask = pytest.importorskip("distributed.cli.dask_worker", reason="prints its options; it is of the extra cluster")
+    commands = {**commands, "dask-worker": _quiet(dask.main)}
     printed = [each for path in SOURCES for each in in_python(path.relative_to(ROOT), path.read_text(encoding="utf-8"))]
     assert [text for each in printed if (text := complaint(each, commands))] == []
     assert len(printed) > 50
