@@ -9,7 +9,15 @@ import click
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.cli.options.word import Word, check_data, check_words
 from b2nn_tvm.version import __version__
-from b2nn_tvm.words.choices import ACTIVATIONS, AUGMENTATIONS, CLASSIFIERS, METHODS, PRESETS, RECIPES
+from b2nn_tvm.words.choices import (
+    ACTIVATIONS,
+    AUGMENTATIONS,
+    CLASSIFIERS,
+    METHODS,
+    PRESETS,
+    RECIPES,
+    TRAINING_PRECISIONS,
+)
 
 RESUME = "finished trainings are kept; run the same command again to go on from there"
 SEVERAL = "LIST"
@@ -60,6 +68,12 @@ POSITIVE = click.IntRange(min=1)
     help="Spend what a choice leaves of the budget, or compare choices as they are.",
 )
 @click.option("--recipe", metavar="NAME", type=Word("recipe", RECIPES), help="How networks are trained.")
+@click.option(
+    "--training-precision",
+    metavar="NAME",
+    type=Word("training precision", TRAINING_PRECISIONS),
+    help="What trainings compute in: auto (32 on CPUs), 32, bf16-mixed (faster on CPUs with AMX) or 16-mixed.",
+)
 @click.option(
     "--augment", metavar="NAME", type=Word("augmentation", AUGMENTATIONS), help="What is done to training images."
 )

@@ -165,6 +165,7 @@ class Grid:
                     "seed": seed,
                     "epochs": epochs,
                     "recipe": self.settings.recipe,
+                    "precision": self.settings.training_precision,
                     "sparse": sparse,
                 }
                 make = lambda folder, network=network, seed=seed, sparse=sparse: Parent(
@@ -229,7 +230,7 @@ class Grid:
             "epochs": epochs,
             "recipe": cell.recipe or self.settings.recipe,
         }
-        inputs |= {"calibration": self.settings.calibration}
+        inputs |= {"calibration": self.settings.calibration, "precision": self.settings.training_precision}
         choice = cell.choice
         if choice is not None:
             inputs |= {"binary": list(choice.binary)}
@@ -276,6 +277,7 @@ class Grid:
             float_epochs=settings.float_epochs,
             recipe=cell.recipe or settings.recipe,
             draw=cell.draw,
+            training_precision=settings.training_precision,
         )
 
     @property
@@ -287,6 +289,7 @@ class Grid:
 
     def _work(self, network: Network, seed: int, folder: Path) -> dict[str, Any]:
         same = {"source": self._source, "calibration": self.settings.calibration, "recipe": self.settings.recipe}
+        same["training_precision"] = self.settings.training_precision
         return {"net": network.net, "seed": seed, "folder": folder, **same}
 
     def _draws(self) -> list[tuple[str, int]]:

@@ -9,6 +9,7 @@ from b2nn_tvm.data.adjust import AUGMENTATIONS
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.modules import activations as activation
 from b2nn_tvm.mixbin.selectors import registry as methods
+from b2nn_tvm.mixbin.training.hardware import PRECISIONS
 from b2nn_tvm.mixbin.training.recipes.presets import ABLATIONS
 from b2nn_tvm.mixbin.training.recipes.presets import PRESETS as RECIPES
 
@@ -34,7 +35,8 @@ class StudySettings:
     ``activations`` are compared in ``activation_model``, whose blocks are ReLU -> conv: in the Bi-Real layout a binary
     layer has no activation but its sign. "Partial" is MixBin's choice half-way from all binary to all float in FLOPs.
 
-    Trainings follow ``recipe``, with training images augmented by ``augment`` (None: as the data say). The method
+    Trainings follow ``recipe`` and compute in ``training_precision``, with training images augmented by ``augment``
+    (None: as the data say). Accuracies are always measured in float32. The method
     "random" takes ``draws`` choices per seed. With ``longer_float`` there is one reference more: the float parent,
     trained on as the compared networks are. The all-binary network is also tuned by each of the recipes ``ablations``.
 
@@ -58,6 +60,7 @@ class StudySettings:
     activation_model: str = "resnet18"
     activation_width: int = 16
     recipe: str = "quick"
+    training_precision: str = "auto"
     augment: str | None = None
     draws: int = 1
     longer_float: bool = False
@@ -69,6 +72,7 @@ class StudySettings:
             ("activation", self.activations, activation.names()),
             ("network", (self.model, self.activation_model), models.names()),
             ("recipe", (self.recipe,), tuple(RECIPES)),
+            ("training precision", (self.training_precision,), PRECISIONS),
             ("ablation", self.ablations, tuple(ABLATIONS)),
             ("augmentation", (self.augment or "none",), AUGMENTATIONS),
         ):

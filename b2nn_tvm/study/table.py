@@ -25,7 +25,7 @@ class Row:
     ``topped_up`` is 1 where the choice was changed to spend what the budget left. Accuracies are shares in [0, 1],
     before and after fine-tuning; ``seconds`` is the time of the fine-tuning. Rows with the same ``training`` share one
     fine-tuning. ``draw`` counts the choices of a random method for one seed; ``hypothesis`` is the number of the one
-    whose grid the row belongs to.
+    whose grid the row belongs to. Trainings computed in ``training_precision``.
     """
 
     part: str
@@ -54,6 +54,7 @@ class Row:
     recipe: str = "quick"
     draw: int = 0
     hypothesis: str = ""
+    training_precision: str = "auto"
 
     @property
     def binary(self) -> tuple[str, ...]:
@@ -105,4 +106,4 @@ def read(path: Path) -> tuple[Row, ...]:
 
 def _has(row: Mapping[str, str], name: str) -> bool:
     """Whether the table has this column; one that came with a later version may be missing."""
-    return name in row or name not in ("recipe", "draw", "hypothesis")
+    return name in row or name not in ("recipe", "draw", "hypothesis", "training_precision")

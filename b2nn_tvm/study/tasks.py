@@ -89,7 +89,7 @@ class Net:
 @dataclass(frozen=True)
 class Work:
     """The fields of all tasks: the parent's architecture, the data, the seed, the calibration, the recipe of trainings,
-    the folder for files.
+    the folder for files, the precision that trainings compute in.
     """
 
     net: Net
@@ -98,10 +98,11 @@ class Work:
     calibration: int
     recipe: str
     folder: Path
+    training_precision: str
 
     @property
     def training(self) -> dict[str, Any]:
-        hardware = Hardware(threads=torch.get_num_threads())
+        hardware = Hardware(threads=torch.get_num_threads(), precision=self.training_precision)
         return {"seed": self.seed, "hardware": hardware, "workdir": self.folder / "checkpoints"}
 
 

@@ -23,6 +23,7 @@ AUGMENTATIONS = ("none", "flip-crop", "random-resized", "randaugment")
 DATA_SETS = ("digits", "shapes", "shapes64")
 PRESETS = ("small", "full")
 RECIPES = ("quick", "standard", "long")
+TRAINING_PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

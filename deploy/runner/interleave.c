@@ -7,6 +7,7 @@
 #include "runner.h"
 
 enum { REFERENCE = -1 };
+static const double WARM = 2.5; /* the caches are warmed for so many times the length of a burst, at most */
 static const struct timespec until_workers_sleep = {0, 300000}; /* they poll for 0.2 ms after a run (runtime/threads.c) */
 
 /* A network that takes turns, with room for the times of one burst: a column for the whole run, or one for each step. */
@@ -15,6 +16,7 @@ typedef struct turn {
     instance instance;
     int profiled;
     samples times;
+    double warm_ms; /* the time of a run when it last had its turn */
 } turn;
 
 /* The generator splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014. */
@@ -44,12 +46,13 @@ static void prepare(turn *made, const char *library, const interleave_options *o
     made->net = load_library(library);
     made->instance = make_instance(&made->net, options->threads, NULL);
     made->profiled = profiled;
+    made->warm_ms = 0;
     made->times.width = profiled ? made->net.b2nn_step_count_() : 1;
 }
 
 /* The row is a sign of life for a reader who waits for the first burst. */
-static void warm_up(const instance *made, long network, long runs) {
-    for (long run = 0; run < runs; run++) run_timed(made);
+static void warm_up(turn *of, long network, long runs) {
+    for (long run = 0; run < runs; run++) of->warm_ms = run_timed(&of->instance);
     printf("{\"row\": \"warm\", \"network\": %ld", network);
     end_row();
 }
@@ -71,6 +74,8 @@ static double least_ms_of(const turn *of) {
 static void burst(turn *of, long round, long network, double least_ms) {
     const instance *made = &of->instance;
     if (made->net->b2nn_model_threads_(made->model) > 1) nanosleep(&until_workers_sleep, NULL);
+    double warm_ms = warm_caches(made, of->warm_ms, WARM * least_ms);
+    if (warm_ms) of->warm_ms = warm_ms;
     of->times.count = 0;
     long switches = switches_now();
     /* The wall clock is read first here and last below, so that it is never behind the CPU time. */
@@ -134,7 +139,7 @@ void interleave(const char *const *libraries, long count, const interleave_optio
     prepare(reference, options->reference, options, 0);
     if (is_emulated()) fputs("note: this CPU is emulated: the times are no latencies of a board\n", stderr);
     print_start(reference, turns, count, options);
-    for (long i = 0; i <= count; i++) warm_up(&turns[i].instance, i < count ? i : REFERENCE, options->warmup);
+    for (long i = 0; i <= count; i++) warm_up(&turns[i], i < count ? i : REFERENCE, options->warmup);
     places = start_quiet(options, (int)reference->net.b2nn_model_threads_(reference->instance.model));
     for (long round = 0; round < options->rounds; round++) {
         find_quiet(&places, &reference->instance);

@@ -7,7 +7,7 @@
 #include "runner.h"
 
 enum { MOST_CPUS = sizeof((quiet *)0)->cpus / sizeof(int) }; /* so many are tried, spread over all that may be used */
-static const double NEAR = 1.08, PROBE_MS = 3.0;             /* of the undisturbed time; and at least one run */
+static const double NEAR = 1.08, PROBE_MS = 3.0, WARM_MS = 30.0; /* of the undisturbed time; and at least one run */
 static const struct timespec between_probes = {0, 20000000};
 
 quiet start_quiet(const interleave_options *options, int threads) {
@@ -32,7 +32,7 @@ static int move_to(int cpu) {
 }
 
 static double probe(const instance *reference) {
-    double start_ms = now_ms(CLOCK_MONOTONIC), least_ms = run_timed(reference);
+    double start_ms = now_ms(CLOCK_MONOTONIC), least_ms = warm_caches(reference, 0, WARM_MS);
     while (now_ms(CLOCK_MONOTONIC) - start_ms < PROBE_MS) {
         double ms = run_timed(reference);
         if (ms < least_ms) least_ms = ms;

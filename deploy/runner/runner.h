@@ -65,6 +65,10 @@ void free_instance(instance *made);
 /* Compute the outputs, with the time of the whole in milliseconds or of each step; exits where a kernel fails. */
 double run_timed(const instance *made);
 void run_profiled(const instance *made, double *step_ms);
+/* Run until the time falls no more, or until another run of `expected_ms`, later of the last time, would end after
+ * `limit_ms`. While another network ran, its weights took the place of this one's in the caches: where they are tens of
+ * megabytes, it takes some ten runs until a run is as fast as it was. Returns the least time, 0 without a run. */
+double warm_caches(const instance *made, double expected_ms, double limit_ms);
 
 /* classes.c: the best classes of a network. Print the `top` best of the first output of scores, with names if there is a
  * file `labels`. */
@@ -102,7 +106,7 @@ void profile(const instance *made, const profile_options *options);
 typedef struct interleave_options {
     const char *reference;
     long rounds, warmup, threads;
-    double burst_ms; /* a burst takes at least as long, and makes at least one run */
+    double burst_ms; /* a burst takes at least as long, and makes at least one run, after untimed ones */
     uint64_t seed;   /* of the order of the networks in each round */
     double quiet_ms, patience_ms; /* the reference's undisturbed time, 0 if unknown, and how long to wait for it in all */
     int profiled;    /* time each step apart in the bursts of the networks, but not in those of the reference */

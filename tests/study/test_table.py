@@ -21,7 +21,7 @@ def test_a_table_without_later_columns_has_their_defaults(tmp_path: Path) -> Non
     rows = made_up({"front": [0.25]})
     path = table.write(tmp_path / "results.csv", rows)
     lines = path.read_text().splitlines()
-    assert lines[0].endswith(",recipe,draw,hypothesis")
+    assert lines[0].endswith(",recipe,draw,hypothesis,training_precision")
     path.write_text("\n".join(line.rsplit(",", 3)[0] for line in lines))
     assert table.read(path) == tuple(rows)
 

@@ -42,6 +42,7 @@ def test_the_weights_of_a_file_are_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("method", "asked"), [("pseudo-random", (600, 400)), ("greedy-trained", (400,))])
 def test_a_greedy_choice_serves_all_larger_budgets(tmp_path: Path, method: str, asked: tuple[int, ...]) -> None:
     work = {"net": NET, "source": SOURCE, "seed": 0, "calibration": 8, "recipe": "quick", "folder": tmp_path}
+    work["training_precision"] = "auto"
     scoring = Scoring(**work, weights=tmp_path / "weights.pt", method=method, limits=(600, 400))
     assert scoring._asked() == asked
 
@@ -50,6 +51,7 @@ def test_scores_come_in_the_order_of_the_limits(tmp_path: Path) -> None:
     bundle = SOURCE.load()
     torch.save(NET.build(bundle).state_dict(), tmp_path / "weights.pt")
     work = {"net": NET, "source": SOURCE, "seed": 0, "calibration": 8, "recipe": "quick", "folder": tmp_path}
+    work["training_precision"] = "auto"
     scoring = Scoring(**work, weights=tmp_path / "weights.pt", method="front", limits=(10**9, 10**8))
     one, two = scoring.run(lambda *_: None)["scores"]
     assert one == two and sorted(one.values()) == [float(place) for place in range(18)]

@@ -12,6 +12,7 @@ from b2nn_tvm.mixbin.modules import activations, binarizers
 from b2nn_tvm.mixbin.progressive import settings as progressive
 from b2nn_tvm.mixbin.selection import select
 from b2nn_tvm.mixbin.selectors import registry
+from b2nn_tvm.mixbin.training.hardware import PRECISIONS
 from b2nn_tvm.mixbin.training.recipes.presets import PRESETS as RECIPES
 from b2nn_tvm.study import settings as study
 from b2nn_tvm.words import choices as words
@@ -26,6 +27,7 @@ def test_the_words_are_the_names_in_the_code() -> None:
     assert (adjust.AUGMENTATIONS, data.names()) == (words.AUGMENTATIONS, words.DATA_SETS)
     assert all(study.preset(name) for name in words.PRESETS)
     assert tuple(RECIPES) == words.RECIPES
+    assert PRECISIONS == words.TRAINING_PRECISIONS
 
 
 @pytest.mark.parametrize(
