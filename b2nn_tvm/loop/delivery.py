@@ -34,20 +34,34 @@ PHASE = "export, compile and check the chosen network"
 
 
 @dataclass(frozen=True)
+class OtherAnswer:
+    """A test image, by its place in the test set, on which the library and the torch model name different classes.
+
+    ``gap`` is how far the scores of these two classes are apart in torch, as a share of its largest score: where it is
+    tiny, rounding decides between them.
+    """
+
+    index: int
+    torch: int
+    library: int
+    gap: float
+
+
+@dataclass(frozen=True)
 class Delivery:
     """The libraries of the chosen network, and the time and the answers of the measured one.
 
     ``time`` is the measured time, with the names of the layers that are binary; the budget is about its ``quantile``.
     ``accuracy`` is the library's share of right answers on the ``images`` images of the test set, in [0, 1]; on
-    ``agreeing`` of them its answer is the torch model's; ``answers`` are the classes that it says, in the order of the
-    test set. ``libraries`` maps targets to folders, the measured target first.
+    all but ``other_answers`` its answer is the torch model's; ``answers`` are the classes that it says, in the order
+    of the test set. ``libraries`` maps targets to folders, the measured target first.
     """
 
     libraries: dict[str, Path]
     time: NetworkTime
     size_bytes: int
     accuracy: float
-    agreeing: int
+    other_answers: tuple[OtherAnswer, ...]
     images: int
     device: str
     isa: str
@@ -90,7 +104,7 @@ def deliver(
         "machine": measuring_machine(job),
         "limit": limit_ms,
         "precision": job.settings.deployment.precision,
-        "kept": "answers",
+        "kept": "answers and others",
     }
     inputs |= {"targets": targets, "plan": plan_digest, "conversion": asdict(job.settings.conversion)}
     meaning = job.meaning(_classes(model, job))
@@ -102,6 +116,7 @@ def deliver(
     _publish(job.state.files(phase), output, [*targets, "model.onnx"])
     found["time"] = NetworkTime.from_json(found["time"])
     found["answers"] = tuple(found["answers"])
+    found["other_answers"] = tuple(OtherAnswer(**each) for each in found["other_answers"])
     return Delivery(libraries={name: output / name for name in targets}, quantile=quantile, **found)
 
 
@@ -127,7 +142,7 @@ def _deliver(
         )
     job.progress(PHASE, len(targets) + 1, len(targets) + 2)
     with artifacts[0] as artifact:
-        right, agreeing, answers = _answers(job, artifact, model)
+        right, others, answers = _answers(job, artifact, model)
         quantized = [option(name, layer.precision) for name, layer in quantized_layers(model).items()]
         time = _measure(job, artifact, limit_ms)
         time = replace(time, binary=in_order(job, (*time.binary, *quantized)))
@@ -136,7 +151,7 @@ def _deliver(
             "time": asdict(time),
             "size_bytes": artifact.size_bytes,
             "accuracy": right / len(answers),
-            "agreeing": agreeing,
+            "other_answers": list(map(asdict, others)),
             "images": len(answers),
             "device": time.device,
             "isa": time.isa,
@@ -158,11 +173,12 @@ def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTim
     return time
 
 
-def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, int, list[int]]:
-    """(right answers, answers equal to the torch model's, all answers) over the test set, one image at a time on the
+def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int, list[OtherAnswer], list[int]]:
+    """(right answers, answers other than the torch model's, all answers) over the test set, one image at a time on the
     device.
     """
-    right = agreeing = 0
+    right = 0
+    others: list[OtherAnswer] = []
     answers: list[int] = []
     model.eval()
     deployment = job.settings.deployment
@@ -171,15 +187,17 @@ def _answers(job: Job, artifact: Artifact, model: torch.nn.Module) -> tuple[int,
         for batch, labels in job.data.test_loader():
             seen, given = _as_given(artifact, batch.numpy())
             with torch.inference_mode():
-                expected = model(torch.from_numpy(seen)).argmax(1).numpy()
-            for image, label, answer in zip(given, labels.numpy(), expected, strict=True):
+                expected = model(torch.from_numpy(seen)).numpy()
+            for image, label, scores in zip(given, labels.numpy(), expected, strict=True):
                 inputs = {name: np.ascontiguousarray(image[None])}
                 outputs = device.run(artifact, inputs, threads=deployment.threads)
                 found = int(outputs["output"].argmax())
                 right += found == int(label)
-                agreeing += found == int(answer)
+                if found != (best := int(scores.argmax())):
+                    gap = float((scores[best] - scores[found]) / max(np.abs(scores).max(), np.finfo(np.float32).tiny))
+                    others.append(OtherAnswer(len(answers), best, found, gap))
                 answers.append(found)
-    return right, agreeing, answers
+    return right, others, answers
 
 
 def _as_given(artifact: Artifact, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -43,12 +43,38 @@ def delivery(folder: Path) -> Delivery:
 def test_the_library_answers_as_the_network_on_the_test_set(folder: Path, delivery: Delivery) -> None:
     job = small_job(folder / "state")
     model = job.settings.conversion.convert(job.model, NAMES[2:])
-    assert delivery.images == delivery.agreeing == len(job.data.test) == 8
+    assert delivery.images == len(job.data.test) == 8 and delivery.other_answers == ()
     assert delivery.accuracy == evaluate(model, job.data.test_loader())
     assert (
         0 < delivery.time.low_ms <= delivery.measured_ms <= delivery.time.high_ms and delivery.time.binary == NAMES[2:]
     )
     assert delivery.size_bytes > 0
+
+
+def test_answers_other_than_torchs_are_listed_with_how_close_the_two_classes_are(
+    folder: Path, delivery: Delivery
+) -> None:
+    """A torch model whose scores are those of the network moved by one class names the next class."""
+    job = small_job(folder / "state")
+    own = job.settings.conversion.convert(job.model, NAMES[2:])
+    exchanged = torch.nn.Sequential(own, Exchanged()).eval()
+    with load(delivery.libraries["native"]) as artifact:
+        right, others, answers = module._answers(job, artifact, exchanged)
+    scores = torch.cat([own(images) for images, _ in job.data.test_loader()]).detach()
+    assert answers == scores.argmax(1).tolist() and right == round(delivery.accuracy * delivery.images)
+    assert [(each.index, each.library) for each in others] == list(enumerate(answers))
+    assert [each.torch for each in others] == [(answer + 1) % 3 for answer in answers]
+    for each, row in zip(others, scores, strict=True):
+        turned = row.roll(1)
+        gap = (turned.max() - turned[each.library]) / turned.abs().max()
+        assert each.gap == pytest.approx(float(gap), rel=1e-4)
+
+
+class Exchanged(torch.nn.Module):
+    """Each class has the score of the one before."""
+
+    def forward(self, scores: torch.Tensor) -> torch.Tensor:
+        return scores.roll(1, dims=1)
 
 
 def test_the_files_are_there_and_those_of_an_earlier_search_are_not(folder: Path, delivery: Delivery) -> None:
@@ -99,7 +125,7 @@ def test_a_library_of_pixels_answers_on_the_pixels_of_the_test_set(tmp_path: Pat
     preprocess = Preprocess.covering((1, 8, 8), (0.4,), (0.3,))
     job = replace(job, data=replace(job.data, train=split, val=split, test=split, preprocess=preprocess))
     found = deliver(job, job.model, tmp_path / "out", phase=PHASE, limit_ms=None, plan_digest="")
-    assert found.agreeing == found.images == 8
+    assert found.images == 8 and found.other_answers == ()
     assert found.accuracy == evaluate(job.model, job.data.test_loader())
     with load(found.libraries["native"]) as artifact:
         assert [(spec.shape, spec.dtype) for spec in artifact.inputs] == [((1, 8, 8, 1), "uint8")]

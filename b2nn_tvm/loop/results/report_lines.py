@@ -18,6 +18,8 @@ from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.plan import Certificate
 
+OTHERS = 3  # images that are named
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -92,7 +94,7 @@ def findings(result: SearchResult) -> list[Finding]:
     if result.library_accuracy is not None:
         text = (
             f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
-            f"the torch model's answer on {result.agreeing} of them"
+            f"the torch model's answer on {result.agreeing} of them{_others(result)}"
         )
         found.append(Finding("the library and torch", text))
     if result.random_accuracy and result.random_ms:
@@ -105,6 +107,18 @@ def findings(result: SearchResult) -> list[Finding]:
     )
     found.append(Finding("files", text, shown=True))
     return found
+
+
+def _others(result: SearchResult) -> str:
+    """The images on which the library and torch name different classes, with how close the two classes are."""
+    name = lambda index: result.labels[index] if result.labels else f"class {index}"
+    words = [
+        f"image {each.index} ({name(each.library)}, in torch {name(each.torch)}, scores {each.gap:.2%} apart)"
+        for each in result.other_answers[:OTHERS]
+    ]
+    more = len(result.other_answers) - len(words)
+    end = f" and {more} more, in report.json" if more else ""
+    return f"; the others, where rounding decided: {', '.join(words)}{end}" if words else ""
 
 
 def int8_words(int8: Int8Beside) -> str:

@@ -11,6 +11,7 @@ from b2nn_tvm.costs.options import layer_of, precision_of
 from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.delivery import OtherAnswer
 from b2nn_tvm.loop.find_within_budget import Attempt
 from b2nn_tvm.loop.front.by_precision import PrecisionFront
 from b2nn_tvm.loop.front.measure_front import FrontPoint
@@ -109,12 +110,12 @@ class SearchResult:
     the same unit. ``further`` are the other budgets. ``measured_ms`` is the delivered library's undisturbed time, or
     its observed one at the ``quantile`` that a budget in milliseconds is about: so are all times of the search.
     ``library_accuracy`` is the library's share of right answers on the ``images`` images of the test set; on
-    ``agreeing`` of them its answer is the torch model's. ``conversion`` is the form of binary layers; ``steps`` are the
-    steps of a progression, in the order in which layers became binary. ``preprocess`` and ``labels`` are those of the
-    delivered libraries' manifests. ``rounds`` are all rounds of the loop; the last one delivered the network.
-    ``rest_ms`` is the measured time of all that is none of the ``layers``; ``ends`` are the times of the all-float and
-    the all-binary network. ``fronts`` are those of all precisions and of single ones, where layers may have more than
-    two. ``int8`` is onnxruntime's int8 form of the float network, where it was measured.
+    ``agreeing`` of them its answer is the torch model's, and ``other_answers`` are the rest. ``conversion`` is the form
+    of binary layers; ``steps`` are the steps of a progression, in the order in which layers became binary.
+    ``preprocess`` and ``labels`` are those of the delivered libraries' manifests. ``rounds`` are all rounds of the
+    loop; the last one delivered the network. ``rest_ms`` is the measured time of all that is none of the ``layers``;
+    ``ends`` are the times of the all-float and the all-binary network. ``fronts`` are those of all precisions and of
+    single ones, where layers may have more than two. ``int8`` is onnxruntime's int8 form of the float network, where it was measured.
     """
 
     folder: Path
@@ -157,6 +158,7 @@ class SearchResult:
     answers: Answers | None = None
     origin: Origin | None = None
     int8: Int8Beside | None = None
+    other_answers: tuple[OtherAnswer, ...] = ()
 
     def __repr__(self) -> str:
         """The outcome in a line; ``report.lines`` and report.html have the rest."""

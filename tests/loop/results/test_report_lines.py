@@ -9,6 +9,7 @@ import pytest
 
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import Interval
+from b2nn_tvm.loop.delivery import OtherAnswer
 from b2nn_tvm.loop.measuring.int8_beside import Int8Beside
 from b2nn_tvm.loop.measuring.measure_costs import UnprofitableLayer
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
@@ -28,6 +29,14 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
     assert "359 of them" in text and "seeds 7, 9" in text
     assert "mixed 95.00 % is not told apart from the mean 91.00 ± 12.70 %" in text
     assert "exceeded by 5.0%" in "\n".join(lines(replace(result, achieved=2.1)))
+
+
+def test_images_on_which_the_library_names_another_class_than_torch_are_named(result: SearchResult) -> None:
+    others = tuple(OtherAnswer(index, 1, 2, 0.0004) for index in (3, 17, 40, 41))
+    text = "\n".join(lines(replace(result, labels=("cat", "dog", "hen"), agreeing=356, other_answers=others)))
+    assert "356 of them; the others, where rounding decided: image 3 (hen, in torch dog, scores 0.04% apart)" in text
+    assert text.count("in torch dog") == 3 and "and 1 more, in report.json" in text
+    assert "in torch class 1" in "\n".join(lines(replace(result, labels=None, other_answers=others[:1])))
 
 
 def test_a_prediction_that_is_right_is_neither_high_nor_low(result: SearchResult) -> None:
