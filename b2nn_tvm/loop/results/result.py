@@ -115,7 +115,8 @@ class SearchResult:
     ``preprocess`` and ``labels`` are those of the delivered libraries' manifests. ``rounds`` are all rounds of the
     loop; the last one delivered the network. ``rest_ms`` is the measured time of all that is none of the ``layers``;
     ``ends`` are the times of the all-float and the all-binary network. ``fronts`` are those of all precisions and of
-    single ones, where layers may have more than two. ``int8`` is onnxruntime's int8 form of the float network, where it was measured.
+    single ones, where layers may have more than two. ``int8`` is onnxruntime's int8 form of the float network, where it
+    was measured.
     """
 
     folder: Path
