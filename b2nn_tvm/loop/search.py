@@ -11,63 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from b2nn_tvm.costs.budget import Budget
-from b2nn_tvm.data.adjust import adjusted
-from b2nn_tvm.deploy.library.manifest import read_manifest
-from b2nn_tvm.deploy.library.toolchain import find_toolchain
-from b2nn_tvm.errors import InputError
 from b2nn_tvm.faults.check_arguments import PATH, check_arguments
 from b2nn_tvm.faults.program_fault import foreign
 from b2nn_tvm.loop import budget_goal as goals
-from b2nn_tvm.loop.check_search import (
-    check_device,
-    check_front,
-    check_head,
-    check_more_precisions,
-    check_pixels,
-    choose_output,
-    hint_at_merging,
-    imported_plan_for,
-    reasons_of,
-    settings_for_plan,
-)
 from b2nn_tvm.loop.choose_and_deliver import choose_and_deliver
 from b2nn_tvm.loop.choose_by_flops import choose_by_flops
-from b2nn_tvm.loop.compare_random import interval
+from b2nn_tvm.loop.describe_result import Findings, describe_result
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.busy import busy_words
-from b2nn_tvm.loop.measuring.int8_beside import check_int8, measure_int8
-from b2nn_tvm.loop.measuring.measure_costs import measure_cost, unprofitable_layers
+from b2nn_tvm.loop.measuring.int8_beside import measure_int8
+from b2nn_tvm.loop.measuring.measure_costs import measure_cost
 from b2nn_tvm.loop.measuring.measure_network import SAMPLES
 from b2nn_tvm.loop.preflight.before_measuring import before_measuring
+from b2nn_tvm.loop.preflight.check_search import check_settings, imported_plan_for, settings_for_plan
+from b2nn_tvm.loop.preflight.load_inputs import data_for, network_for
 from b2nn_tvm.loop.preflight.near_chance import near_chance
 from b2nn_tvm.loop.preflight.training_time import training_words
-from b2nn_tvm.loop.progressive import check_progression
-from b2nn_tvm.loop.result_rows import (
-    fine_tuned_front,
-    method_label,
-    plan_of,
-    quality_of,
-    ranks_of,
-    result_rows,
-)
-from b2nn_tvm.loop.results import report
-from b2nn_tvm.loop.results.answers import compare_answers
+from b2nn_tvm.loop.result_rows import fine_tuned_front, result_rows
 from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.results.described_result import DescribedResult
-from b2nn_tvm.loop.results.layer_outcome import layer_outcomes, rest_ms
-from b2nn_tvm.loop.results.origin import origin_of
-from b2nn_tvm.loop.results.result import AchievedBudget
-from b2nn_tvm.loop.scores import score
+from b2nn_tvm.loop.scoring.scores import score
 from b2nn_tvm.loop.settings import SearchSettings
-from b2nn_tvm.loop.sources import load_data, load_model, name_of
+from b2nn_tvm.loop.sources import name_of
 from b2nn_tvm.loop.training import train_parent
-from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.plan import Plan
-from b2nn_tvm.preprocess.labels import read_labels
 from b2nn_tvm.progress import as_progress
 from b2nn_tvm.storage.phase_cache import State
-from b2nn_tvm.targets import target as targets
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +59,7 @@ _HINTS = {
     "labels": PATH | None,
     "compare": int,
     "front": int,
+    "scheduler": str | None,
     "budget": str | Budget | Sequence | None,
 }
 
@@ -119,6 +90,7 @@ def search(
     bundle: bool = False,
     int8: bool = False,
     fresh: bool = False,
+    scheduler: str | None = None,
     command: str = "",
     progress: Progress | None = None,
     note: Note | None = None,
@@ -155,8 +127,9 @@ def search(
     ``front`` > 0 also measures the least harmful choices for that many budgets between the all-binary and the all-float
     network, and ``front_accuracy`` fine-tunes each of them. ``compare`` > 0 also fine-tunes the all-binary network and
     that many random choices of the same measured time. ``bundle`` makes the folders of the delivered libraries ready to
-    be copied to a board. ``int8`` measures onnxruntime's int8 form of the float network beside the library. ``command``
-    is told in the report as what was typed.
+    be copied to a board. ``int8`` measures onnxruntime's int8 form of the float network beside the library. With
+    ``scheduler``, the address of one of dask.distributed, its workers score the layers; they see ``output`` and what
+    the network is imported from at the same paths. ``command`` is told in the report as what was typed.
 
     Finished phases stay in ``output``/state and are used again where nothing they depend on has changed, and measured
     bursts stay in ``output``/costs.json.samples, unless ``fresh``.
@@ -181,6 +154,7 @@ def search(
             "labels": labels,
             "compare": compare,
             "front": front,
+            "scheduler": scheduler,
             "budget": budget,
         },
         budget="such as 12ms, 40%flops or 300KiB",
@@ -191,79 +165,54 @@ def search(
     loaded_plan = None if plan is None else Plan.load(plan)
     if loaded_plan is not None:
         settings = settings_for_plan(settings, loaded_plan)
-    selection, deployment = settings.selection, settings.deployment
-    budgets = goals.parse_goal(budget, rule=selection.rule)
-    check_progression(selection, budgets, compare=compare)
-    check_front(front, selection, loaded_plan)
-    check_more_precisions(selection, compare=compare)
-    for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
-        find_toolchain(targets.get(word))
-    note = foreign(note or (lambda text: None))
-    check_device(deployment, note=note)
-    if int8:
-        check_int8(deployment.device)
-    check_head(settings.training, ignore_head=ignore_head)
-    loaded = load_data(data, image_size=image_size, skip_bad=skip_bad, progress=as_progress(progress))
-    loaded = adjusted(
-        loaded,
+    budgets = goals.parse_goal(budget, rule=settings.selection.rule)
+    note, told = foreign(note or (lambda text: None)), as_progress(progress)
+    check_settings(
+        settings,
+        budgets,
+        loaded_plan,
+        compare=compare,
+        front=front,
+        int8=int8,
+        ignore_head=ignore_head,
+        scheduler=scheduler,
+        note=note,
+    )
+    bundled = data_for(
+        data,
+        settings,
+        image_size=image_size,
+        skip_bad=skip_bad,
         mean=mean,
         std=std,
         augment=augment,
-        class_names=None if labels is None else read_labels(labels),
         class_weights=class_weights,
+        labels=labels,
+        progress=told,
+        note=note,
     )
-    for text in loaded.notes:
-        note(text)
-    check_pixels(deployment, loaded)
-    network = load_model(
+    network, layers = network_for(
         model,
-        loaded,
+        bundled,
+        settings,
         checkpoint=checkpoint,
-        seed=settings.training.seed,
         classes=classes,
         ignore_head=ignore_head,
+        output_of=output_of,
         note=note,
-    ).eval()
-    hint_at_merging(network, note=note)
-    choose_output(network, loaded, output_of, note=note)
-    layers = trace(network, loaded.input_shape)
-    precisions = tuple(selection.precisions)
-    if not any(layers.eligible_for(word) for word in precisions if word != "float"):
-        fewer = " or ".join(word for word in precisions if word != "float")
-        raise InputError(f"{name_of(model)} has no layer that may become {fewer}; the layers are: {reasons_of(layers)}")
+    )
+    name, folder = name_of(model), Path(output)
     imported_plan = None
     if loaded_plan is not None:
-        imported_plan = imported_plan_for(loaded_plan, layers, name_of(model), precisions)
-    folder = Path(output)
+        imported_plan = imported_plan_for(loaded_plan, layers, name, tuple(settings.selection.precisions))
     state = State(folder / "state", fresh=fresh)
     if fresh:
         shutil.rmtree(folder / SAMPLES, ignore_errors=True)  # else the old bursts would count as measured
-    job = Job(
-        name=name_of(model),
-        model=network,
-        layers=layers,
-        data=loaded,
-        settings=settings,
-        state=state,
-        progress=foreign(as_progress(progress)),
-    )
+    job = Job(name, network, layers, bundled, settings, state, foreign(told))
 
     goal = goals.exact_goal(job, budgets)
     exact = () if goal else goals.exact_limits(job, budgets)  # refused before anything is measured
-    networks = 2 + (compare + 1 if compare else 0) + (front if front_accuracy else 0)
-    before_measuring(
-        network,
-        loaded,
-        folder,
-        state,
-        trained=networks,
-        built=networks + selection.masks + 2 * front,
-        trains=bool(settings.training.float_epochs or settings.training.epochs),
-        progress=job.progress,
-        note=note,
-    )
-    if words := training_words(network, loaded, settings.training, tuned=networks - 1):
-        note(words)
+    _try_everything(job, folder, compare=compare, front=front, front_accuracy=front_accuracy, note=note)
     quantile = next((each.quantile for each in budgets if each.unit == "ms"), None)
     measured = measure_cost(job, quantile=quantile)
     goal = goal or goals.latency_goal(budgets, measured, also=exact)
@@ -272,72 +221,54 @@ def search(
     if busy := busy_words(measured.networks):
         note(busy)
     parent = train_parent(job)
-    if doubt := near_chance("the float network", parent.validation_accuracy, loaded):
+    if doubt := near_chance("the float network", parent.validation_accuracy, bundled):
         note(doubt)
-    scores = score(job, goal, measured) if imported_plan is None and selection.needs_scores else {}
+    scores: dict[str, float] = {}
+    if imported_plan is None and settings.selection.needs_scores:
+        scores = score(job, goal, measured, scheduler=scheduler)
     choice, mixed, delivery, rounds = choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
-    if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, loaded)):
+    if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, bundled)):
         note(doubt)
     by_flops = None
     if goal.unit == "ms" and scores and job.is_binary:
         by_flops = choose_by_flops(job, goal, scores, choice.measured)
     points, fronts, known = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
     rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
-
-    manifest = read_manifest(next(iter(delivery.libraries.values())))
-    answers = compare_answers(job, delivery.answers)
-    found_plan = plan_of(job, choice, goal, imported_plan)
-    found_plan.save(folder / "plan.json")
-    known.table.save(folder / "costs.json")
-    known_scores = dict(scores) or ranks_of(job, choice, imported_plan)
-    layer_rows = layer_outcomes(job, found_plan, scores, choice.measured, imported=imported_plan is not None)
     if bundle:
-        bundle_libraries(delivery.libraries.values(), loaded)
-    found = DescribedResult(
-        folder=folder,
-        model=job.name,
-        method=method_label(selection, imported_plan, plan),
-        plan=found_plan,
-        budget=goal.words,
-        unit=goal.unit,
-        limit=goal.limit,
-        predicted=choice.predicted,
-        achieved=delivery.measured_ms if goal.unit == "ms" else choice.predicted,
-        measured_ms=delivery.measured_ms,
-        time=delivery.time,
-        library_accuracy=delivery.accuracy,
-        agreeing=delivery.images - len(delivery.other_answers),
-        other_answers=delivery.other_answers,
-        images=delivery.images,
-        rows=rows,
-        random_accuracy=interval([row.accuracy for row in rows if row.role == "random"]) if drawn else None,
-        random_ms=interval([one.ms for one in drawn]) if drawn else None,
+        bundle_libraries(delivery.libraries.values(), bundled)
+    found = Findings(
+        measured=measured,
+        known=known,
+        scores=scores,
+        choice=choice,
+        delivery=delivery,
         rounds=rounds,
-        quality=quality_of(choice.measured),
-        scores=known_scores,
-        libraries=delivery.libraries,
-        device=delivery.device,
-        isa=delivery.isa,
-        threads=deployment.threads,
-        conversion=settings.conversion,
-        steps=choice.steps,
-        further=tuple(
-            AchievedBudget(cost.unit, float(limit.limit(cost)), float(cost.total(choice.binary)))
-            for cost, limit in goal.also
-        ),
+        rows=rows,
+        drawn=drawn,
         by_flops=by_flops,
         front=points,
         fronts=fronts,
-        unprofitable=unprofitable_layers(choice.measured),
-        quantile=goal.quantile,
-        preprocess=manifest.preprocess,
-        labels=manifest.labels,
-        layers=layer_rows,
-        rest_ms=rest_ms(layer_rows, choice.measured),
-        ends=tuple(replace(each, layers=()) for each in measured.networks[: measured.ends]),
-        answers=answers,
         int8=measure_int8(job, next(iter(delivery.libraries.values()))) if int8 else None,
-        origin=origin_of(job, started=started, command=command),
     )
-    report.write(found)
-    return found
+    return describe_result(
+        job, goal, found, folder, imported_plan=imported_plan, plan_file=plan, started=started, command=command
+    )
+
+
+def _try_everything(job: Job, folder: Path, *, compare: int, front: int, front_accuracy: bool, note: Note) -> None:
+    """Try what the search would fail at later, and tell ``note`` how long its trainings take."""
+    training = job.settings.training
+    networks = 2 + (compare + 1 if compare else 0) + (front if front_accuracy else 0)
+    before_measuring(
+        job.model,
+        job.data,
+        folder,
+        job.state,
+        trained=networks,
+        built=networks + job.settings.selection.masks + 2 * front,
+        trains=bool(training.float_epochs or training.epochs),
+        progress=job.progress,
+        note=note,
+    )
+    if words := training_words(job.model, job.data, training, tuned=networks - 1):
+        note(words)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 import b2nn_tvm
 from b2nn_tvm.costs.options import option
@@ -181,12 +180,6 @@ def test_what_is_asked_of_the_data_is_tried_first(tmp_path: Path, options: dict[
     with pytest.raises(InputError, match=message):
         search(tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
-
-
-def test_a_network_of_float_layers_alone_is_refused_with_the_reasons(tmp_path: Path) -> None:
-    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 3))
-    with pytest.raises(InputError, match=r"Sequential has no layer that may become binary; the layers are: 0: .*; 2: "):
-        search(tmp_path, model=model)
 
 
 def test_times_of_another_machine_are_not_measured_here(tmp_path: Path) -> None:

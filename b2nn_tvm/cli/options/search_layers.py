@@ -22,6 +22,11 @@ _OPTIONS = (
         help="Method that scores the layers.",
     ),
     click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Score the layers on the workers of this dask scheduler, such as tcp://10.0.0.1:8786.",
+    ),
+    click.option(
         "--precisions",
         default="1,32",
         show_default=True,

@@ -43,10 +43,9 @@ class AdaptiveMbq:
         curvature = Curvature(task.model, task.layers, task.batches, task.loss)
         gradients = curvature.gradients()
         scores = dict(found.scores)
-        for name in task.layers:
-            task.progress(self.name, len(scores), len(task.layers))
-            if name in scores:
-                continue
+        missing = [name for name in task.layers if name not in scores]
+        for done, name in enumerate(missing, len(task.layers) - len(missing)):
+            task.progress(self.name, done, len(task.layers))
             weight = curvature.weights[name]
             change = task.quantized_weight(name) - weight.detach()
             slope = _dot(gradients[name], change)
@@ -55,7 +54,7 @@ class AdaptiveMbq:
             found = Sensitivity(self.name, scores, subject=found.subject)
             if task.path is not None:
                 found.save(task.path)
-        task.progress(self.name, len(scores), len(task.layers))
+        task.progress(self.name, len(task.layers), len(task.layers))
         return Sensitivity(self.name, {name: scores[name] for name in task.layers}, subject=found.subject)
 
 

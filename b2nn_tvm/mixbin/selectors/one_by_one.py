@@ -38,8 +38,8 @@ def one_by_one(task: ScoringTask, *, method: str, scoring: Scoring) -> Sensitivi
         reference = runs.loss(task.loss) if found.reference_loss is None else found.reference_loss
         found = replace(found, reference_loss=reference)
         inputs = _inputs(task, runs, missing)
-        for name in missing:
-            task.progress(method, len(found.scores), len(names))
+        for done, name in enumerate(missing, len(names) - len(missing)):
+            task.progress(method, done, len(names))
             student = task.alone(name)
             for each, layer in quantized_layers(student).items():
                 layer.input_quantizer.calibrate(inputs[each], CALIBRATION)

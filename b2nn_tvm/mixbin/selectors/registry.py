@@ -59,6 +59,13 @@ ORDERS = frozenset(
     }
 )
 
+# The methods whose score of a layer does not depend on which others are scored: some of them can be scored elsewhere.
+IN_PARTS = frozenset(
+    {
+        *("mixbin-loss", "mixbin-grad", "mixbin-loss-printed-order", "mixbin-grad-printed-order"),
+        *("mbq-first-order", "mbq-second-order"),
+    }
+)
 
 # The methods that score a layer's becoming int8, W1A2 or W2A2 as well as its becoming binary.
 KNOW_PRECISIONS = frozenset({"mixbin-loss", "mixbin-grad", "mbq-first-order", "mbq-second-order", "hawq-v2"})

@@ -9,12 +9,17 @@ from typing import Any
 from torch import nn
 
 from b2nn_tvm.compiler import PIXELS
+from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.deploy.devices.device import MAX_THREADS
 from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.loop.measuring.int8_beside import check_int8
+from b2nn_tvm.loop.progressive import check_progression
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings, TrainingSettings
+from b2nn_tvm.loop.workers.dask_pool import DaskPool
 from b2nn_tvm.mixbin.conversion.options import DEFAULT, ConversionOptions
 from b2nn_tvm.mixbin.conversion.transfer import transfer
 from b2nn_tvm.mixbin.network.layers import LayerTable
@@ -37,6 +42,32 @@ def settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
     return settings
 
 
+def check_settings(
+    settings: SearchSettings,
+    budgets: Sequence[Budget],
+    plan: Plan | None,
+    *,
+    compare: int,
+    front: int,
+    int8: bool,
+    ignore_head: bool,
+    scheduler: str | None,
+    note: Note,
+) -> None:
+    """Refuse what can be refused without the data and the network, with the error of the check that fails first."""
+    selection, deployment = settings.selection, settings.deployment
+    check_progression(selection, budgets, compare=compare)
+    check_front(front, selection, plan)
+    check_more_precisions(selection, compare=compare)
+    check_scheduler(scheduler, selection, plan)
+    for word in deployment.targets:  # an unknown target or a missing compiler is refused before any work
+        find_toolchain(targets.get(word))
+    check_device(deployment, note=note)
+    if int8:
+        check_int8(deployment.device)
+    check_head(settings.training, ignore_head=ignore_head)
+
+
 def check_front(front: int, selection: SelectionSettings, plan: Plan | None) -> None:
     """Raise InputError for a front of one point, or for one of choices that have no scores."""
     if front == 1 or front < 0:
@@ -49,6 +80,16 @@ def check_more_precisions(selection: SelectionSettings, *, compare: int) -> None
     """Raise InputError for what a search over more precisions than binary and float does not have."""
     if compare and selection.precisions != BINARY_OR_FLOAT:
         raise InputError("random choices to compare with are of binary layers; give the precisions 1,32, or no compare")
+
+
+def check_scheduler(scheduler: str | None, selection: SelectionSettings, plan: Plan | None) -> None:
+    """Raise InputError for a scheduler that does not answer or has no workers, and where nothing is scored."""
+    if scheduler is None:
+        return
+    if plan is not None or not selection.needs_scores:
+        raise InputError("a scheduler is for scoring layers, and neither a plan nor this progressive order has scores")
+    with DaskPool(scheduler):
+        pass
 
 
 def check_head(training: TrainingSettings, *, ignore_head: bool) -> None:

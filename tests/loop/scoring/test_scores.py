@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import torch
 from b2nn_tvm.costs.budget import parse_budget
 from b2nn_tvm.loop.budget_goal import exact_goal
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.scores import PHASE, score
+from b2nn_tvm.loop.scoring.scores import PHASE, score
+from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.selectors import registry
 from tests.support.loop.small_job import NAMES, Device, made_up_cost, small_job
 
@@ -65,3 +67,41 @@ def test_every_option_has_a_score(tmp_path: Path) -> None:
     again = small_job(tmp_path, precisions="1,8,32")
     assert scored(again) == found and again.state.reused == ["scores"]
     assert scored(small_job(tmp_path)).keys() == set(NAMES)
+
+
+def test_it_goes_on_from_the_parts_that_a_scheduler_left(tmp_path: Path) -> None:
+    """The parts of an interrupted scoring on other machines, made up here: their scores are taken as they are."""
+    begun, known = small_job(tmp_path, method="mixbin-loss"), NAMES[1:]
+    expected = scored(begun)
+    begun.state.forget("scores")
+    (begun.state.files("scores") / "sensitivity.json").unlink()
+    path = begun.state.files("scores") / "parts" / "binary-1" / "sensitivity.json"
+    Sensitivity("mixbin-loss", {name: expected[name] + 1 for name in known}).save(path)
+    found = scored(small_job(tmp_path, method="mixbin-loss"))
+    assert found == {name: expected[name] + (name in known) for name in NAMES}
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Workers of dask have one thread, and derivatives that several threads add up differ in their last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.sweep
+def test_the_workers_of_a_scheduler_find_the_same(one_thread: None, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is of the extra cluster")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        for method, precisions in (("mixbin-loss", "1,8,32"), ("hawq-v2", "1,32")):
+            here, there = (
+                small_job(tmp_path / method / where, method=method, precisions=precisions) for where in ("a", "b")
+            )
+            goal = exact_goal(here, parse_budget("50%bytes"))
+            measured = made_up_cost(small_job(tmp_path / "two precisions"), Device())
+            expected = score(here, goal, measured)
+            assert score(there, goal, measured, scheduler=cluster.scheduler_address) == expected
+            assert not list(tmp_path.rglob("*.here")) and not list(tmp_path.rglob("*.pickle"))
+    again = small_job(tmp_path / method / "b", method=method, precisions=precisions)
+    assert score(again, goal, measured, scheduler="nobody asks it") == expected and again.state.reused == ["scores"]

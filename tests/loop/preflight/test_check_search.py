@@ -12,12 +12,13 @@ from torch import nn
 from b2nn_tvm import data
 from b2nn_tvm.costs.precisions import BINARY_OR_FLOAT
 from b2nn_tvm.errors import DeviceError, InputError
-from b2nn_tvm.loop.check_search import (
+from b2nn_tvm.loop.preflight.check_search import (
     check_device,
     check_front,
     check_head,
     check_more_precisions,
     check_pixels,
+    check_scheduler,
     choose_output,
     hint_at_merging,
     imported_plan_for,
@@ -182,3 +183,14 @@ def test_random_choices_are_of_binary_layers() -> None:
     check_more_precisions(SelectionSettings(precisions="1,8,32"), compare=0)
     with pytest.raises(InputError, match="random choices to compare with are of binary layers"):
         check_more_precisions(SelectionSettings(precisions="1,8,32"), compare=3)
+
+
+def test_a_scheduler_is_for_searches_that_score_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_scheduler(None, SelectionSettings(), plan())
+    for selection, given in ((SelectionSettings(), plan()), (SelectionSettings(progressive="rear"), None)):
+        with pytest.raises(InputError, match="a scheduler is for scoring layers"):
+            check_scheduler("tcp://127.0.0.1:9", selection, given)
+    pytest.importorskip("distributed", reason="dask.distributed is of the extra cluster")
+    monkeypatch.setattr("b2nn_tvm.loop.workers.dask_pool.TIMEOUT_S", 0.2)
+    with pytest.raises(InputError, match="no dask scheduler answers at 'tcp://127.0.0.1:9'"):
+        check_scheduler("tcp://127.0.0.1:9", SelectionSettings(), None)
