@@ -221,7 +221,8 @@ def main(
             **given,
         )
     from b2nn_tvm.loop.results import charts, report, tables
-    from b2nn_tvm.loop.results.report_lines import broken_budgets, lines
+    from b2nn_tvm.loop.results.budget_words import broken_budgets
+    from b2nn_tvm.loop.results.report_lines import lines
 
     if plots is not None:
         charts.write_charts(result, Path(plots))

@@ -39,7 +39,10 @@ class Images(Protocol):
 
 @dataclass(frozen=True, repr=False)
 class TensorImages:
-    """A split in memory: ``images`` float32 [N, C, H, W], ``labels`` int64 [N]; batches with a seed are augmented."""
+    """A split in memory: ``images`` float32 [N, C, H, W], ``labels`` int64 [N]; batches with a seed are augmented.
+
+    Raises InputError for other shapes.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -88,6 +91,9 @@ class DataBundle:
     were left out. ``preprocess`` is how a picture becomes an input in evaluation, which goes with the network to the
     board; None where that is not known, as with values that were no pixels. ``class_weights`` say how much an image of
     each class counts in the loss of a training; None is once each.
+
+    Raises InputError for an empty split, a preprocess that makes inputs of another size, and weights that are not one
+    positive number for each class.
     """
 
     name: str

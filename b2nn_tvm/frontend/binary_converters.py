@@ -18,7 +18,10 @@ Converter = Callable[[relax.BlockBuilder, Inputs, Attrs], relax.Expr | None]
 
 
 def binary_conv2d(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """b2nn::BinaryConv2d(x, packed weights, scale, threshold): the canonical form itself."""
+    """b2nn::BinaryConv2d(x, packed weights, scale, threshold): the canonical form itself.
+
+    Raises InputError for inputs and attributes that are not those of the operator.
+    """
     if len(inputs) != 4:
         raise InputError(f"it has the inputs x, weight, scale and threshold, but {len(inputs)} came")
     threshold = _required(inputs[3], "threshold")
@@ -33,7 +36,10 @@ def binary_conv2d(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax
 
 
 def weight_binary_conv2d(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """b2nn::WeightBinaryConv2d(x, packed weights, scale): a convolution by weights of -1 and +1, and the scale."""
+    """b2nn::WeightBinaryConv2d(x, packed weights, scale): a convolution by weights of -1 and +1, and the scale.
+
+    Raises InputError for inputs and attributes that are not those of the operator.
+    """
     if len(inputs) != 3:
         raise InputError(f"it has the inputs x, weight and scale, but {len(inputs)} came")
     return _packed_conv2d(bb, inputs, attrs, lambda x, channels: x)

@@ -139,26 +139,7 @@ def search(
     Binarization of Neural Networks, algorithm 1).
     """
     started = time.monotonic()
-    check_arguments(
-        _HINTS,
-        {
-            "output": output,
-            "settings": settings,
-            "checkpoint": checkpoint,
-            "classes": classes,
-            "plan": plan,
-            "output_of": output_of,
-            "image_size": image_size,
-            "skip_bad": skip_bad,
-            "class_weights": class_weights,
-            "labels": labels,
-            "compare": compare,
-            "front": front,
-            "scheduler": scheduler,
-            "budget": budget,
-        },
-        budget="such as 12ms, 40%flops or 300KiB",
-    )
+    check_arguments(_HINTS, locals(), budget="such as 12ms, 40%flops or 300KiB")
     settings = SearchSettings.from_keywords(settings, **keywords)
     trained = not isinstance(model, str) or (checkpoint is not None and not ignore_head)
     settings = replace(settings, training=settings.training.decided(trained=trained))

@@ -65,6 +65,9 @@ def load_model(
     classes are the data's, unless more ``classes`` are asked for; labels then use the first of them. With
     ``ignore_head`` the checkpoint's head is left. ``note`` is told what else of the checkpoint was left. The network
     is in float32, without wrappers and parametrizations (see ``prepared``).
+
+    Raises InputError for an unknown name, a factory that fails or gives no module, a number of classes that is not the
+    model's to choose, and a checkpoint that does not fit.
     """
     _check_classes(model, data, checkpoint=checkpoint, classes=classes, ignore_head=ignore_head)
     if isinstance(model, torch.nn.Module):

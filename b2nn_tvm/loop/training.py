@@ -94,35 +94,21 @@ def finetune_on(job: Job, name: str, network: torch.nn.Module, *, phase: str) ->
 
 def run_task(task: TrainingTask, progress: Progress) -> dict[str, float]:
     """Train as the task says and write ``weights.pt`` into its folder; returns the accuracies in [0, 1]."""
-    request, checkpoints = task.request, task.folder / "checkpoints"
+    request, checkpoints, recipe = task.request, task.folder / "checkpoints", preset(task.recipe)
     rate: dict[str, Any] = {} if task.lr is None else {"lr": task.lr}
-    hardware, recipe = Hardware(threads=task.threads), preset(task.recipe)
+    how: dict[str, Any] = {
+        "epochs": request.epochs,
+        "seed": task.seed,
+        "workdir": checkpoints,
+        "hardware": Hardware(threads=task.threads),
+        "progress": progress,
+        "batch": task.batch_size,
+    }
     if request.teacher is None:
-        train(
-            request.model,
-            task.data,
-            epochs=request.epochs,
-            seed=task.seed,
-            workdir=checkpoints,
-            hardware=hardware,
-            progress=progress,
-            batch=task.batch_size,
-            **{**recipe.float_training, **rate},
-        )
+        train(request.model, task.data, **how, **{**recipe.float_training, **rate})
     else:
-        finetune(
-            request.model,
-            request.teacher,
-            task.data,
-            epochs=request.epochs,
-            first_stage=request.first_stage,
-            seed=task.seed,
-            workdir=checkpoints,
-            hardware=hardware,
-            progress=progress,
-            batch=task.batch_size,
-            **{**recipe.finetuning, **rate},
-        )
+        how["first_stage"] = request.first_stage
+        finetune(request.model, request.teacher, task.data, **how, **{**recipe.finetuning, **rate})
     buffer = io.BytesIO()
     torch.save(request.model.state_dict(), buffer)
     write_atomic(task.folder / "weights.pt", buffer.getvalue())

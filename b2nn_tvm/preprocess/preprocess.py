@@ -39,7 +39,10 @@ class Resize:
     width: int
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width that a picture of ``height`` x ``width`` is resized to."""
+        """Height and width that a picture of ``height`` x ``width`` is resized to.
+
+        Raises InputError where it has to have another size already (mode "none").
+        """
         if self.mode == "none" and (height, width) != (self.height, self.width):
             raise InputError(f"expected a picture of {self.width}x{self.height} pixels, but it has {width}x{height}")
         if self.mode != "shorter":

@@ -51,7 +51,8 @@ def binary_conv2d(
 ) -> np.ndarray:
     """int32 [N, O, H', W'] convolution of signs x [N, C, H, W] with signs weight [O, C/groups, kh, kw].
 
-    ``padding`` is (top, left, bottom, right); ``pad_value`` is 0 (a padded tap contributes nothing), +1 or -1.
+    ``padding`` is (top, left, bottom, right); ``pad_value`` is 0 (a padded tap contributes nothing), +1 or -1. Raises
+    ValueError for another one.
     """
     if pad_value not in (0, 1, -1):
         raise ValueError(f"pad_value is 0, 1 or -1, not {pad_value}")
@@ -91,7 +92,7 @@ def weight_binary_conv2d(
     """float32 [N, O, H', W'] convolution of floats x [N, C, H, W] with scale [O] * signs weight [O, C, kh, kw].
 
     ``padding`` is (top, left, bottom, right) pixels of ``pad_value`` 0, +1 or -1 around x. Sums are float64, rounded
-    once.
+    once. Raises ValueError for another ``pad_value``.
     """
     if pad_value not in (0, 1, -1):
         raise ValueError(f"pad_value is 0, 1 or -1, not {pad_value}")

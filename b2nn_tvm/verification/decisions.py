@@ -41,7 +41,6 @@ DECIDING = frozenset((*COMPARISONS, *ROUNDINGS, *LARGEST, QUANTIZE))
 # Inside of these something is rounded or chosen as well, which cannot be forced.
 OPAQUE = frozenset(("DynamicQuantizeLinear", "TopK", "Hardmax", "NonMaxSuppression", "QLinearConv", "QLinearMatMul"))
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
-_FORCED = (*_FLOATS, TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)  # onnxruntime's Where has these
 
 
 @dataclass(frozen=True)

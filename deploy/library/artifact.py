@@ -73,7 +73,10 @@ class Artifact:
         return {spec.name: array for spec, array in zip(self.outputs, outputs)}
 
     def instance(self, *, threads: int) -> Instance:
-        """The instance of the network with this number of threads, made at the first call."""
+        """The instance of the network with this number of threads, made at the first call.
+
+        Raises DeviceError where this machine cannot run the library, or after ``close``.
+        """
         with self._lock:
             if self._closed:
                 raise DeviceError(f"{self.folder}: this compiled network has been closed; load it again")

@@ -63,7 +63,10 @@ class Library:
 
 
 class Instance:
-    """One ``b2nn_model``. Runs from several threads wait for one another."""
+    """One ``b2nn_model``. Runs from several threads wait for one another.
+
+    Raises DeviceError where the library cannot make it, for lack of memory or of threads.
+    """
 
     def __init__(self, functions: ctypes.CDLL, threads: int) -> None:
         self._functions = functions

@@ -86,6 +86,6 @@ class A64DepthwiseKernel(A64Kernel):
 
 
 class A64DepthwiseEachKernel(A64DepthwiseKernel):
-    """The same for any weights."""
+    """The sums for weights of which some are -128: no two products are added up in 16 bits."""
 
     chain = 1

@@ -178,7 +178,7 @@ class BytesDepthwiseKernel(X86DepthwiseKernel):
 
 
 class VnniDepthwiseKernel(BytesDepthwiseKernel):
-    """With AVX-512 VNNI."""
+    """Four taps in registers of 512 bits, with AVX-512 VNNI."""
 
     registers, widths = ZMM, (64, 32, 16)
 
@@ -188,7 +188,7 @@ class VnniDepthwiseKernel(BytesDepthwiseKernel):
 
 
 class AvxVnniDepthwiseKernel(BytesDepthwiseKernel):
-    """With AVX-VNNI."""
+    """Four taps in registers of 256 bits, with AVX-VNNI."""
 
     registers, widths = YMM, (32, 16)
 

@@ -107,12 +107,12 @@ class PairDotKernel(X86DotKernel):
 
 
 class Avx512DotKernel(PairDotKernel):
-    """With AVX-512 BW."""
+    """Pairs of codes in registers of 512 bits, with AVX-512 BW."""
 
     registers = ZMM
 
 
 class Avx2DotKernel(PairDotKernel):
-    """With AVX2."""
+    """Pairs of codes in registers of 256 bits, with AVX2."""
 
     registers = YMM

@@ -52,6 +52,6 @@ class A32WidenKernel(A32MultiplyKernel):
 
 
 class A32WidenEachKernel(A32WidenKernel):
-    """The same for any weights."""
+    """The sums for weights of which some are -128: no two products are added up in 16 bits."""
 
     chain = 1

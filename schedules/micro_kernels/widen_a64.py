@@ -108,7 +108,7 @@ class A64WidenKernel(A64MultiplyKernel):
 
 
 class A64WidenEachKernel(A64WidenKernel):
-    """The same for any weights."""
+    """The sums for weights of which some are -128: no two products are added up in 16 bits."""
 
     chain = 1
 

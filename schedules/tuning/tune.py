@@ -109,7 +109,10 @@ def measure_tiles(
     measured: Callable[[float | None], None],
     bench: Bench | None = None,
 ) -> dict[Tile, float]:
-    """The seconds of one call of the function on one thread with each of ``tiles`` that could be built."""
+    """The seconds of one call of the function on one thread with each of ``tiles`` that could be built.
+
+    Raises ValueError for a function without an anchor, which has no tiles.
+    """
     parts = bench_parts(bench or HereBench(repeats=REPEATS, seconds=SECONDS), measured=measured)
     meta_schedule = parts.meta_schedule
     order = iter(range(len(tiles)))

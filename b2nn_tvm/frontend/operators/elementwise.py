@@ -71,7 +71,7 @@ def is_inf(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
 
 
 def cast(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
-    """Refuse the types that nothing here can compute with; the other ones are left to TVM."""
+    """Raise UnsupportedError for the types that nothing here can compute with; the other ones are left to TVM."""
     to = attrs.get("to")
     name = TensorProto.DataType.Name(to) if isinstance(to, int) else str(to).upper()
     if name in _NO_TYPES or "FLOAT8" in name or "FLOAT4" in name or "INT4" in name or "INT2" in name:
@@ -79,7 +79,10 @@ def cast(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
 
 
 def expand(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """The input broadcast with a constant shape, which may be the smaller one of both; the others are left to TVM."""
+    """The input broadcast with a constant shape, which may be the smaller one of both; the others are left to TVM.
+
+    Raises InputError where the two do not fit.
+    """
     shape = constant(inputs[1])
     if shape is None:
         return None
@@ -91,7 +94,10 @@ def expand(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr |
 
 
 def dropout(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """Dropout does nothing in inference: it gives the input, and a mask of ones where the node has a second output."""
+    """Dropout does nothing in inference: it gives the input, and a mask of ones where the node has a second output.
+
+    Raises UnsupportedError in training mode.
+    """
     mode = given(inputs, 2)
     training = np.zeros(1) if mode is None else constant(mode)
     if training is None or training.any():

@@ -11,7 +11,9 @@ from b2nn_tvm.relax_query import constant
 
 
 def batch_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """Batch norm with constant statistics as one multiplication and one addition, computed in float64."""
+    """Batch norm with constant statistics as one multiplication and one addition, whose factors are computed in
+    float64; other statistics and types are left to TVM. Raises UnsupportedError in training mode.
+    """
     if attrs.get("training_mode", 0):
         raise UnsupportedError("batch norm in training mode; export the model in inference mode (model.eval())")
     constants = [c for expr in inputs[1:5] if (c := constant(expr)) is not None]

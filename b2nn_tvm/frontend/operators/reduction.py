@@ -12,7 +12,10 @@ from b2nn_tvm.relax_query import constant
 
 
 def reduce_bools(operator: Callable[..., relax.Expr]) -> Converter:
-    """A converter for bool, which TVM cannot reduce; numbers are left to TVM."""
+    """A converter for bool, which TVM cannot reduce; numbers are left to TVM.
+
+    The converter raises UnsupportedError for axes that are computed at run time.
+    """
 
     def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
         if dtype_of(inputs[0]) != "bool":

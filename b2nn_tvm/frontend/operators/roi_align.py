@@ -9,6 +9,6 @@ from b2nn_tvm.frontend.operators.node import Attrs, Inputs, word
 
 
 def roi_align(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
-    """Refuse the mode max."""
+    """Raise UnsupportedError for the mode max."""
     if word(attrs, "mode", "avg") != "avg":
         raise UnsupportedError("its mode max has no kernel; use the mode avg, or end the network before it")

@@ -23,7 +23,10 @@ _INTEGERS = frozenset(
 
 
 def dequantize_linear(context: QuantizedContext) -> None:
-    """(Cast(q) - z) * s; what has scales for blocks is left alone, and must be a constant."""
+    """(Cast(q) - z) * s; what has scales for blocks is left alone, and must be a constant.
+
+    Raises UnsupportedError where it is none, and for codes that are no integers, such as float8.
+    """
     q, scale, zero_point = (context.input(position) for position in range(3))
     if context.get("block_size", 0):
         if context.value(q) is None:
@@ -38,7 +41,10 @@ def dequantize_linear(context: QuantizedContext) -> None:
 
 
 def quantize_linear(context: QuantizedContext) -> None:
-    """Cast(Clip(Round(x / s) + z, low, high)); uint8 where neither a zero point nor an attribute says the type."""
+    """Cast(Clip(Round(x / s) + z, low, high)); uint8 where neither a zero point nor an attribute says the type.
+
+    Raises UnsupportedError for scales of blocks, and for other types than integers of 8 or 16 bits.
+    """
     x, scale, zero_point = (context.input(position) for position in range(3))
     if context.get("block_size", 0):
         raise UnsupportedError("it has scales for blocks, which cannot be compiled; quantize per tensor or per axis")

@@ -18,7 +18,8 @@ _PARAMETERS = {"HardSigmoid": ("alpha", "beta"), "LeakyRelu": ("alpha",)}
 def unary(op_type: str, *names: str) -> Callable[[QuantizedContext], None]:
     """The expansion of an operator (x, scale, zero point, scale of y, zero point of y), computed on real numbers.
 
-    ``names`` are the attributes that it shares with ONNX's operator.
+    ``names`` are the attributes that it shares with ONNX's operator. The expansion raises UnsupportedError where the
+    node's channels stand last.
     """
 
     def expand(context: QuantizedContext) -> None:
@@ -42,7 +43,10 @@ def binary(op_type: str) -> Callable[[QuantizedContext], None]:
 
 
 def softmax(context: QuantizedContext) -> None:
-    """QLinearSoftmax of opset 13 and later, or over the last axis, where older opsets mean the same."""
+    """QLinearSoftmax of opset 13 and later, or over the last axis, where older opsets mean the same.
+
+    Raises UnsupportedError for an older one over several axes.
+    """
     axis, rank = context.get("axis", -1), context.rank(context.input(0))
     if context.get("opset", 0) < 13 and axis != -1 and (rank is None or axis % rank != rank - 1):
         raise UnsupportedError("it goes over several axes, as before opset 13; quantize the network with a newer opset")

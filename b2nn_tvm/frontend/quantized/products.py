@@ -17,7 +17,10 @@ _CONV = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
 
 
 def qlinear_conv(context: QuantizedContext) -> None:
-    """The form above; scales and zero points of the weights are one number, or one for each output channel."""
+    """The form above; scales and zero points of the weights are one number, or one for each output channel.
+
+    Raises UnsupportedError for other scales and zero points, and for weights whose shape is not known.
+    """
     x, xs, xz, w, ws, wz, ys, yz, bias = (context.input(position) for position in range(9))
     weight_rank = context.rank(w)
     if weight_rank is None:
@@ -44,7 +47,10 @@ def qlinear_matmul(context: QuantizedContext) -> None:
 
 
 def q_gemm(context: QuantizedContext) -> None:
-    """QGemm of com.microsoft: alpha * (a - za) @ (b - zb) + c, quantized where it has a scale."""
+    """QGemm of com.microsoft: (a - za) @ (b - zb) + c, quantized where it has a scale.
+
+    Raises UnsupportedError for an alpha other than 1, by which the operator multiplies the product.
+    """
     a, scale_a, zero_a, b, scale_b, zero_b, c, ys, yz = (context.input(position) for position in range(9))
     for name, what in ((scale_a, "scale of a"), (zero_a, "zero point of a")):
         context.one_number(name, what)

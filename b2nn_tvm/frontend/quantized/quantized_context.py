@@ -97,7 +97,10 @@ class QuantizedContext(NodeContext):
         return self.put_before("Unsqueeze", [value, axes], "spread")
 
     def round_to(self, ratio: str, zero_point: str, element: int, output: str, *, axis: int | None, like: str) -> None:
-        """Make the node ``saturate(round(ratio) + zero point)`` in the integer type ``element``."""
+        """Make the node ``saturate(round(ratio) + zero point)`` in the integer type ``element``.
+
+        Raises UnsupportedError for types other than integers of 8 or 16 bits.
+        """
         if element not in _LIMITS:
             name = TensorProto.DataType.Name(element).lower()
             raise UnsupportedError(f"it quantizes to {name}; integers of 8 or 16 bits can be compiled")

@@ -33,7 +33,10 @@ _MERGING = ("reparameterize", "switch_to_deploy", "fuse", "merge_bn")
 
 
 def settings_for_plan(settings: SearchSettings, plan: Plan) -> SearchSettings:
-    """The settings with the plan's conversion, unless they have a conversion of their own."""
+    """The settings with the plan's conversion, unless they have a conversion of their own.
+
+    Raises InputError where they have a progressive order, which chooses layers as the plan does.
+    """
     if settings.selection.progressive:
         raise InputError("a plan says which layers become binary, and so does a progressive order: give one of them")
     if plan.conversion and settings.conversion == DEFAULT:

@@ -8,8 +8,8 @@ from html import escape
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.results import tables
+from b2nn_tvm.loop.results.budget_words import heading
 from b2nn_tvm.loop.results.layer_outcome import LayerOutcome
-from b2nn_tvm.loop.results.report_lines import heading
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.loop.results.tiles import sentence, tiles
 

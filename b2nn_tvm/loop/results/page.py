@@ -10,9 +10,10 @@ from pathlib import Path
 
 from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.results import tables
+from b2nn_tvm.loop.results.budget_words import heading
 from b2nn_tvm.loop.results.charts import COLOURS, inline_charts
 from b2nn_tvm.loop.results.precisions import looks
-from b2nn_tvm.loop.results.report_lines import findings, heading, int8_words, prediction_words
+from b2nn_tvm.loop.results.report_lines import findings, int8_words, prediction_words
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.loop.results.tiles import sentence, tiles
 from b2nn_tvm.version import __version__

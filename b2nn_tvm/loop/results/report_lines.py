@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.costs.options import precision_of
 from b2nn_tvm.costs.prediction_error import prediction_error
 from b2nn_tvm.loop.choose_by_flops import FlopsChoice
 from b2nn_tvm.loop.compare_random import TOLERANCE, Interval
 from b2nn_tvm.loop.measuring.int8_beside import Int8Beside
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
-from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
+from b2nn_tvm.loop.results.budget_words import achieved_words, at_words, limit_words
+from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.plan import Certificate
 
 OTHERS = 3  # images that are named
@@ -43,7 +43,7 @@ def findings(result: SearchResult) -> list[Finding]:
     found = [
         Finding(
             "budget",
-            f"budget {limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})",
+            f"budget {achieved_words(each)}",
             shown=True,
         )
         for each in result.budgets
@@ -52,7 +52,7 @@ def findings(result: SearchResult) -> list[Finding]:
         found.append(Finding("is there a better choice?", _proof(result.plan.certificate, result.fewer_bits)))
     if result.prediction_error is not None:
         text = (
-            f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms{_at(result.quantile)}:"
+            f"predicted {result.predicted:.4g} ms, measured {result.measured_ms:.4g} ms{at_words(result.quantile)}:"
             f" {_error(result.prediction_error)}"
         )
         found.append(Finding("its prediction", text))
@@ -166,7 +166,7 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
     """What FLOPs in place of milliseconds would have come to."""
     head = (
         f"with FLOPs in place of milliseconds, {_layers(other.binary, '')} would have become binary"
-        f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms{_at(result.quantile)}"
+        f" ({other.flops / 1e6:.2f} MFLOPs): measured {other.measured_ms:.4g} ms{at_words(result.quantile)}"
     )
     budget = limit_words(result.budgets[0])
     if set(other.binary) == set(result.row.binary):
@@ -198,7 +198,7 @@ def _front(result: SearchResult) -> str:
         f"{point.ms:.4g} ms with harm {point.harm:.4g}" + (" (the knee)" if point.knee else "")
         for point in result.front
     )
-    return f"front of {len(result.front)} measured choices{_at(result.quantile)}: {points}"
+    return f"front of {len(result.front)} measured choices{at_words(result.quantile)}: {points}"
 
 
 def _fronts(result: SearchResult) -> str:
@@ -209,7 +209,7 @@ def _fronts(result: SearchResult) -> str:
         best = each.best_within(within)
         words = "no choice as fast" if best is None else f"{best.harm:.4g} ({counted(best.binary)})"
         harms.append(f"{each.title} {words}")
-    return f"the least harm measured within {within:.4g} ms{_at(result.quantile)}: {'; '.join(harms)}"
+    return f"the least harm measured within {within:.4g} ms{at_words(result.quantile)}: {'; '.join(harms)}"
 
 
 def counted(choice: Iterable[str]) -> str:
@@ -271,54 +271,7 @@ def _proof(certificate: Certificate, fewer_bits: str) -> str:
     )
 
 
-def _verdict(budget: AchievedBudget) -> str:
-    share = budget.achieved / budget.limit - 1
-    if budget.status == "over":
-        return f"exceeded by {share:.1%}"
-    spare = f"{-share:.1%} to spare"
-    if budget.status == "not told apart":
-        return f"{spare}, but its 95 % interval reaches to {amount(budget.upper, budget.unit)}, over the budget"
-    return f"kept, {spare}"
-
-
-def heading(result: SearchResult) -> str:
-    """The network and its budget, and whether it is kept, in a few words."""
-    words = {"kept": "within", "not told apart": "not told apart from", "over": "over the budget of"}
-    return f"{result.model} {words[result.status]} {result.budget}"
-
-
-def broken_budgets(result: SearchResult) -> str | None:
-    """A sentence on the budgets that the network does not keep for certain, None where it keeps all of them."""
-    broken = [each for each in result.budgets if each.status != "kept"]
-    if not broken:
-        return None
-    found = "; ".join(
-        f"{limit_words(each)}: achieved {amount(each.achieved, each.unit)} ({_verdict(each)})" for each in broken
-    )
-    return f"the network does not keep the budget for certain: {found}"
-
-
 def _error(error: float) -> str:
     if abs(error) < 0.0005:
         return "the prediction was right to 0.1%"
     return f"the prediction was {abs(error):.1%} too {'high' if error > 0 else 'low'}"
-
-
-def limit_words(budget: AchievedBudget) -> str:
-    """A budget as an amount, with the quantile of the observed times that it is about, if it is about one.
-
-    Bytes are those of the parameters; a library also holds its code.
-    """
-    parameters = " of parameters" if budget.unit == "bytes" else ""
-    return f"{amount(budget.limit, budget.unit)}{_at(budget.quantile)}{parameters}"
-
-
-def _at(quantile: float | None) -> str:
-    return "" if quantile is None else f" at {quantile_word(quantile)}"
-
-
-def amount(value: float, unit: str) -> str:
-    """An amount of milliseconds, FLOPs or bytes with its unit."""
-    if unit == "ms":
-        return f"{value:.4g} ms"
-    return f"{value / 1024:.1f} KiB" if unit == "bytes" else f"{value / 1e6:.2f} MFLOPs"

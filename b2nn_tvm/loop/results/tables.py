@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.compare_random import Interval
 from b2nn_tvm.loop.front.measure_front import FrontPoint
-from b2nn_tvm.loop.results.report_lines import amount, counted, limit_words, with_interval
+from b2nn_tvm.loop.results.budget_words import amount, limit_words
+from b2nn_tvm.loop.results.report_lines import counted, with_interval
 from b2nn_tvm.loop.results.result import ResultRow, Round, SearchResult
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from b2nn_tvm.costs.budget import quantile_word
-from b2nn_tvm.loop.results.report_lines import amount
+from b2nn_tvm.loop.results.budget_words import amount
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.loop.results.tables import threads_words
 

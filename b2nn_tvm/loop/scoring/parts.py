@@ -19,8 +19,7 @@ from torch import nn
 from b2nn_tvm.costs.options import PLAIN
 from b2nn_tvm.data.bundle import Batches
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.loop.workers.dask_pool import DaskPool
-from b2nn_tvm.loop.workers.worker_pool import WorkerPool
+from b2nn_tvm.loop.workers.worker_pool import Pool
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringOptions
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
 from b2nn_tvm.mixbin.selectors import registry as methods
@@ -93,7 +92,7 @@ def known_scores(folder: Path, method: str, precision: str) -> dict[str, float]:
 
 
 def score_in_parts(
-    pool: WorkerPool | DaskPool,
+    pool: Pool,
     subject: Subject,
     layers: Mapping[str, Sequence[str]],
     folder: Path,

@@ -30,6 +30,15 @@ class Task(Protocol):
     def run(self, progress: Progress) -> dict[str, Any]: ...
 
 
+class Pool(Protocol):
+    """Where up to ``size`` tasks run side by side: in processes of this machine, or on the workers of a scheduler."""
+
+    size: int
+
+    def map(self, names: Iterable[str], one: Callable[[str], Result]) -> dict[str, Result]: ...
+    def run(self, name: str, task: Task, progress: Progress) -> dict[str, Any]: ...
+
+
 class WorkerPool:
     """A context with up to ``size`` processes of ``threads`` threads each, which start when needed and end with it.
 

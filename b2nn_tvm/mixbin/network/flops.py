@@ -53,7 +53,10 @@ def flops(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = 
 
 
 def flops_by_layer(model: nn.Module, input_shape: Sequence[int], binary: Iterable[str] = ()) -> tuple[LayerFlops, ...]:
-    """The costs that ``flops`` adds up, one row per module or function that costs anything, in their order."""
+    """The costs that ``flops`` adds up, one row per module or function that costs anything, in their order.
+
+    Raises InputError for a name that is not a convolution of the model.
+    """
     graph_module = capture_shapes(model, input_shape)
     # A later call of the same module replaces the earlier one, as in torchstat.
     last_calls = {(node.target if node.op == "call_module" else node.name): node for node in graph_module.graph.nodes}

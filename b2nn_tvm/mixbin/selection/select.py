@@ -137,7 +137,8 @@ def pareto(
 ) -> tuple[Selection, ...]:
     """The efficient choices over a grid of ``points`` budgets from the least possible cost to the float network's.
 
-    They are sorted by ascending cost, without duplicates and without choices that another one dominates.
+    They are sorted by ascending cost, without duplicates and without choices that another one dominates. Raises
+    InputError for less than 2 points.
     """
     if points < 2:
         raise InputError(f"a front needs at least 2 points, not {points}")

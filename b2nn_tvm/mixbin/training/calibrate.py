@@ -45,7 +45,10 @@ def calibrate(model: nn.Module, batches: Batches, *, method: str = CALIBRATION) 
 
 
 def input_histograms(model: nn.Module, layers: Mapping[str, nn.Module], batches: Batches) -> dict[str, Histogram]:
-    """The values of the inputs of ``layers``, modules of ``model``, over ``batches``; 0 is in the range of each."""
+    """The values of the inputs of ``layers``, modules of ``model``, over ``batches``; 0 is in the range of each.
+
+    Raises InputError where a value is not finite.
+    """
     ranges = dict.fromkeys(layers, (0.0, 0.0))
     counts = {name: torch.zeros(clipping.BINS, dtype=torch.float64) for name in layers}
 

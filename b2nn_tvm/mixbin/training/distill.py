@@ -40,7 +40,11 @@ def distillation_loss(
 
 @dataclass(frozen=True)
 class Distillation:
-    """The objective; ``teacher`` computes the logits of batches that lack them, and ``source`` is its digest."""
+    """The objective; ``teacher`` computes the logits of batches that lack them, and ``source`` is its digest.
+
+    Raises InputError where ``temperature`` is not above 0, or ``weight``, the teacher's share of the loss, is not in
+    [0, 1].
+    """
 
     temperature: float
     weight: float

@@ -23,7 +23,8 @@ class TrainingModule(L.LightningModule):
 
     All random numbers are drawn from the recipe's seed and the epoch, so that a resumed run equals an uninterrupted
     one. The model's weights should lie as ``training_layout`` says. ``start`` describes the state that training starts
-    from, in words that must be the same in all processes.
+    from, in words that must be the same in all processes: InputError is raised where they are not, and where the loss
+    of an epoch is not finite.
     """
 
     def __init__(self, model: nn.Module, data: DataBundle, objective: Objective, recipe: Recipe, start: str):

@@ -16,7 +16,10 @@ from b2nn_tvm.reference.quantizers.node_builder import NodeBuilder
 
 
 def channels_last(op: str) -> Callable[[NodeBuilder], None]:
-    """The definition of a channels-last operator by the standard one called ``op``."""
+    """The definition of a channels-last operator by the standard one called ``op``.
+
+    It raises UnsupportedError where neither the kernel nor the input says how many axes there are.
+    """
 
     def define(build: NodeBuilder) -> None:
         attributes = {a.name: helper.get_attribute_value(a) for a in build.node.attribute}

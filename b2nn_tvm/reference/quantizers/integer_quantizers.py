@@ -24,7 +24,10 @@ _MOST_BITS = 24  # the whole numbers that float32 has exactly
 
 
 def quant(build: NodeBuilder) -> None:
-    """A uniform quantizer of a fixed number of bits."""
+    """A uniform quantizer of a fixed number of bits.
+
+    Raises InputError for other inputs or an unknown rounding mode, UnsupportedError for more bits than float32 holds.
+    """
     if len(build.node.input) != 4:
         raise InputError(f"it has the inputs x, scale, zero point and bit width, but {len(build.node.input)} came")
     bits = build.whole(3, "bit width")
@@ -61,7 +64,10 @@ def _two_levels(build: NodeBuilder, scale: np.ndarray, zero: np.ndarray, mode: s
 
 
 def trunc(build: NodeBuilder) -> None:
-    """The upper bits of integers, which QONNX writes behind average pooling."""
+    """The upper bits of integers, which QONNX writes behind average pooling.
+
+    Raises InputError for another number of inputs, UnsupportedError for more bits than float32 holds.
+    """
     count = len(build.node.input)
     if count not in (5, 6):
         raise InputError(f"it has 5 inputs, or 6 in version 2, but {count} came")
@@ -93,7 +99,7 @@ def _clamped(build: NodeBuilder, y: str, low: int, high: int) -> str:
 
 
 def put_rounded(build: NodeBuilder, y: str, mode: str) -> str:
-    """``y`` rounded in one of QONNX's modes."""
+    """``y`` rounded in one of QONNX's modes; raises InputError, with the modes, for another one."""
     half = 0.5
     if mode in ("ROUND", "HALF_EVEN"):
         return build.round(y)

@@ -19,7 +19,8 @@ OLDEST_OPSET = 9  # the first with Where
 class NodeBuilder:
     """Collects ``nodes``; their names begin with that of the first output of ``node``, so none is in the file yet.
 
-    All is computed in the element type of the node's first input, in float32 where that is no float type.
+    All is computed in the element type of the node's first input, in float32 where that is no float type. Raises
+    UnsupportedError for a file of an opset older than OLDEST_OPSET.
     """
 
     def __init__(self, node: onnx.NodeProto, values: KnownValues, *, opset: int):

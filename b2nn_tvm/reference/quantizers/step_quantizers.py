@@ -42,7 +42,10 @@ def _scalar(value: np.ndarray) -> np.ndarray:
 
 
 def multi_threshold(build: NodeBuilder) -> None:
-    """One threshold gives two values; more of them give a staircase of floats."""
+    """One threshold gives two values; more of them give a staircase of floats.
+
+    Raises InputError for thresholds that are not [channels or 1, steps].
+    """
     thresholds = build.required(1, "thresholds")
     if thresholds.ndim != 2 or not thresholds.size:
         raise InputError(f"thresholds is [channels or 1, steps], but {list(thresholds.shape)} came")
@@ -85,7 +88,10 @@ def _spread(build: NodeBuilder, channels: int) -> tuple[int, ...]:
 
 
 def fake_quantize(build: NodeBuilder) -> None:
-    """Two levels are a step; more levels are rounded, in floats."""
+    """Two levels are a step; more levels are rounded, in floats.
+
+    Raises InputError for other inputs or less than two levels, UnsupportedError for an empty range.
+    """
     names = ("input_low", "input_high", "output_low", "output_high")
     if len(build.node.input) != 5:
         raise InputError(f"it has the inputs x, {', '.join(names)}, but {len(build.node.input)} came")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import shlex
 import shutil
@@ -21,6 +20,8 @@ from typing import IO, NoReturn
 
 from b2nn_tvm.deploy.devices.login.destination import Destination
 from b2nn_tvm.deploy.devices.login.framed_script import FramedScript
+from b2nn_tvm.deploy.devices.login.private_folder import keeper
+from b2nn_tvm.deploy.devices.login.remedies import complaint_in, last_line, remedy
 from b2nn_tvm.deploy.devices.runner import reason
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
@@ -36,51 +37,6 @@ OPTIONS = {
 }
 _FAREWELL_S = 2  # seconds to end the login; a slower board sees the connection close, and cleans up when it can
 _LOGIN_S = 60  # some boards look up names, or read much, before they let anybody in
-_KEEPER = """
-umask 077
-base={base}
-other={other}
-folder=$(mktemp -d "$base/b2nn-XXXXXX" 2>&1) ||
-  {{ echo "error: nothing can be written to $base there (${{folder##*: }}); $other" >&2; exit 1; }}
-end() {{
-    for pid in "$folder"/*/pid; do [ -f "$pid" ] && kill -9 "$(cat "$pid")"; done 2>/dev/null
-    rm -rf "$folder"
-    exit ${{1:-0}}
-}}
-trap end HUP INT TERM PIPE
-{{ printf '#!/bin/sh\\nexit 0\\n' >"$folder/start" && chmod 700 "$folder/start"; }} 2>/dev/null ||
-  {{ echo "error: no file can be written to $base there: is its disk full? (df -h $base); $other" >&2; end 1; }}
-"$folder/start" 2>/dev/null ||
-  {{ echo "error: no program can be started from $base there (its file system is mounted noexec); $other" >&2; end 1; }}
-rm -f "$folder/start"
-echo "$folder"
-cat >/dev/null
-end
-"""
-_REMEDIES = {
-    "Host key verification failed": (
-        'log in once with "{login}" to see and accept its key, or mend known_hosts if it changed'
-    ),
-    "Permission denied": 'a key is needed, as nobody is asked for passwords: "ssh-copy-id{options} {destination}"',
-    "Too many authentication failures": "name the key to use in ~/.ssh/config (IdentityFile, IdentitiesOnly)",
-    "Could not resolve": "check the name, or use the board's address",
-    "Connection refused": "switch the board's ssh server on (raspi-config, Interface Options), or check the port",
-    "Connection timed out": "check that the board is switched on, in this network, and that the address is right",
-    "No route to host": "check that the board is switched on, in this network, and that the address is right",
-    "no matching": "its ssh server is old: allow what it offers for this host in ~/.ssh/config, or update it",
-}
-
-
-def _keeper(destination: Destination) -> str:
-    """The script of the first session: it makes the folder, sees whether programs start there, and waits."""
-    folder = destination.folder
-    if folder.startswith("~"):
-        base = f'"$HOME"{shlex.quote(folder.removeprefix("~"))}'
-    else:
-        base = shlex.quote(folder) if folder else '"${TMPDIR:-/tmp}"'
-    words = " or ".join(map(destination.in_folder, ("~", "/var/tmp")))
-    other = f"name another folder of the board, as in {words}"
-    return _KEEPER.format(base=base, other=shlex.quote(other))
 
 
 class CommandFailed(DeviceError):
@@ -106,7 +62,7 @@ class SshLink:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
         self.folder = ""
         self._keeper: _Session | None = None
-        script = FramedScript(_keeper(self._destination))
+        script = FramedScript(keeper(self._destination))
         try:
             self._keeper = self._start(script, self._errors, master=True)
             self._keeper.send(script.sent)
@@ -218,7 +174,7 @@ class SshLink:
         process.kill()
         process.wait()
         self.close()
-        if said := _last_line(script.chatter):
+        if said := last_line(script.chatter):
             raise DeviceLost(
                 f"{self.address}: the login printed {said!r}, and did nothing for {seconds:.0f} s; a script that it"
                 " runs may wait for somebody to answer: log in by hand and look, and let it wait in terminals only"
@@ -237,11 +193,11 @@ class SshLink:
         complaints = script.complaints(_bytes(errors))
         if script.status is None and (script.began or status == 255 or status < 0):
             kind = DeviceLost if self.folder else DeviceError  # a first login that fails will fail again
-            what = self._complaint(complaints) or "the connection was lost"
+            what = complaint_in(complaints) or "the connection was lost"
             self.close()
-            raise kind(f"{self.address}: {what.rstrip('.')}; {self._remedy(what)}")
+            raise kind(f"{self.address}: {what.rstrip('.')}; {remedy(what, self._destination)}")
         if not script.began:
-            said = _last_line(complaints) or _last_line(script.chatter) or f"it ended with status {status}"
+            said = last_line(complaints) or last_line(script.chatter) or f"it ended with status {status}"
             raise DeviceError(
                 f"{self.address}: the login starts no commands: {said}; a Linux system is needed, and a user whose"
                 " shell is sh, bash, csh or fish (chsh), without a forced command"
@@ -249,17 +205,6 @@ class SshLink:
         status = status if script.status is None else script.status
         status = 128 - status if 128 < status < 160 else status
         raise CommandFailed(self.address, status, reason(status, complaints))
-
-    def _complaint(self, complaints: str) -> str:
-        """The line of what ssh said that tells most: one that has a remedy, else the last one."""
-        lines = [line.strip() for line in complaints.splitlines()]
-        return next((line for line in lines if any(sign in line for sign in _REMEDIES)), _last_line(complaints))
-
-    def _remedy(self, what: str) -> str:
-        *options, _, destination = self._destination.words
-        login = " ".join(["ssh", *options, destination])
-        remedy = next((text for sign, text in _REMEDIES.items() if sign in what), 'check that "{login}" works')
-        return remedy.format(login=login, options="".join(f" {word}" for word in options), destination=destination)
 
 
 class _Session(subprocess.Popen[bytes]):
@@ -292,13 +237,3 @@ def _bytes(errors: IO[bytes]) -> bytes:
         return b""
     errors.seek(0)
     return errors.read()
-
-
-# A terminal's title and other commands to it: ECMA-48, 5.4 (CSI) and 5.6 (OSC), which xterm also ends with BEL.
-_TERMINAL = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def _last_line(text: str) -> str:
-    """The last line that has something printable, without commands to the terminal; "" if there is none."""
-    lines = [line.strip() for line in _TERMINAL.sub("", text).splitlines()]
-    return next(filter(None, reversed(lines)), "")
