@@ -39,6 +39,12 @@ class Subject:
     batches: Batches
     options: ScoringOptions
 
+    def score(self, layers: Sequence[str], precision: str, path: Path, progress: Progress) -> dict[str, float]:
+        """The scores of ``layers`` for becoming ``precision``, which are kept in ``path`` as they come."""
+        options: ScoringOptions = {**self.options, "precision": Precision(precision), "path": path}
+        found = methods.score(self.method, self.model, self.batches, layers=layers, progress=progress, **options)
+        return dict(found.scores)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -65,17 +71,7 @@ class Part:
                 f"{socket.gethostname()} cannot load the network: {error}; install what it is made of there, or put the"
                 " files on storage that all machines share"
             ) from None
-        found = methods.score(
-            subject.method,
-            subject.model,
-            subject.batches,
-            layers=self.layers,
-            precision=Precision(self.precision),
-            path=self.path,
-            progress=progress,
-            **subject.options,
-        )
-        return dict(found.scores)
+        return subject.score(self.layers, self.precision, self.path, progress)
 
 
 def scores_file(precision: str) -> str:

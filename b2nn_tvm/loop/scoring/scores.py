@@ -17,7 +17,6 @@ from b2nn_tvm.loop.workers.dask_pool import DaskPool
 from b2nn_tvm.mixbin.scoring.scoring_task import ScoringOptions
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.training.digests import model_digest
-from b2nn_tvm.plan import Precision
 from b2nn_tvm.progress import CombinedProgress, part_of
 
 PHASE = "score the layers"
@@ -85,14 +84,6 @@ def _score_here(
         found[word] = known_scores(folder / PARTS, subject.method, word)
         missing = [name for name in names if name not in found[word]]
         if missing:
-            found[word] |= methods.score(
-                subject.method,
-                subject.model,
-                subject.batches,
-                layers=missing,
-                precision=Precision(word),
-                path=folder / scores_file(word),
-                progress=part_of(job.progress, PHASE) if job.is_binary else part_of(told, word),
-                **subject.options,
-            ).scores
+            progress = part_of(job.progress, PHASE) if job.is_binary else part_of(told, word)
+            found[word] |= subject.score(missing, word, folder / scores_file(word), progress)
     return found
