@@ -111,7 +111,10 @@ def findings(result: SearchResult) -> list[Finding]:
 
 def _others(result: SearchResult) -> str:
     """The images on which the library and torch name different classes, with how close the two classes are."""
-    name = lambda index: result.labels[index] if result.labels else f"class {index}"
+
+    def name(index: int) -> str:
+        return result.labels[index] if result.labels else f"class {index}"
+
     words = [
         f"image {each.index} ({name(each.library)}, in torch {name(each.torch)}, scores {each.gap:.2%} apart)"
         for each in result.other_answers[:OTHERS]
