@@ -366,7 +366,11 @@ def test_pooling_with_auto_pad(tmp_path, mode, shape):
             "target: expected a word, but got None; b2nn-compile --list-targets has the words",
         ),
         ({"tune": -1}, InputError, "tune is a number of trials, 0 or more, not -1"),
-        ({"multi_level": True, "tune": 2}, InputError, "tuning is for one instruction set, .* tune each target by itself"),
+        (
+            {"multi_level": True, "tune": 2},
+            InputError,
+            "tuning is for one instruction set, .* tune each target by itself",
+        ),
         (
             {"multi_level": True, "target": "rpi5"},
             InputError,
