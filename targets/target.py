@@ -134,9 +134,11 @@ def levels_above(target: TargetInfo) -> tuple[TargetInfo, ...]:
 
     They are in the order of what they require: of those that a CPU has, the last one is the best.
     """
-    same = lambda other: (other.triple, other.float_abi) == (target.triple, target.float_abi)
-    more = [each for each in map(get, names()[:-1]) if same(each) and {*each.requires} > {*target.requires}]
-    by_vector = {each.vector: each for each in more if each.vector != target.vector}
+    shipped = [
+        each for each in map(get, names()[:-1]) if (each.triple, each.float_abi) == (target.triple, target.float_abi)
+    ]
+    more = [each for each in shipped if {*each.requires} > {*target.requires} and each.vector != target.vector]
+    by_vector = {each.vector: each for each in more}
     return tuple(sorted(by_vector.values(), key=lambda each: len(each.requires)))
 
 
