@@ -34,11 +34,12 @@ def emit_c(levels: Sequence[Level], *, model_id: str) -> dict[str, Pieces]:
     arities = {step.symbol: len(step.arguments) for level in levels for step in level.program.steps}
     lines = ['#include "program.h"', "", "extern const uint8_t b2nn_constants[];"]
     lines += [f"extern int {symbol}({', '.join(['void *'] * arity) or 'void'});" for symbol, arity in arities.items()]
-    lines += ["", *_tensor_table("inputs", first.inputs), *_tensor_table("outputs", first.outputs)]
+    lines.append("")
     tables = []
     for number, level in enumerate(levels):
         lines += _steps(number, level)
         tables += _table(number, level, target=levels[0].target.name, model_id=model_id)
+    lines += _tensor_table("inputs", first.inputs) + _tensor_table("outputs", first.outputs)
     lines += ["const b2nn_program b2nn_levels[] = {", *tables, "};", f"const int32_t b2nn_level_count = {len(levels)};"]
     return {
         MODEL_SOURCE: (("\n".join(lines) + "\n").encode(),),
