@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from b2nn_tvm.deploy.codegen.build_kernels import build_kernels
 from b2nn_tvm.deploy.codegen.lower_to_program import LoweringContext, lower_to_program
+from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.faults.program_fault import faults_of
 from b2nn_tvm.passes.framework.find_fault import failing_kernel
@@ -51,6 +52,7 @@ def build_for_target(
     output: str | os.PathLike[str],
     *,
     metadata: BuildMetadata,
+    levels: Sequence[TargetInfo] = (),
     tuning: Tuning = Tuning(),
     static: bool = False,
     say: Callable[[str], None] = lambda phase: None,
@@ -60,15 +62,43 @@ def build_for_target(
     """Compile ``imported``, which stays as it is, for ``target`` into the folder ``output``, and return its manifest;
     what no caller holds of ``imported`` is freed on the way.
 
-    ``say`` is told each phase as it begins; ``static`` and ``check`` are as build_library takes them. ``watch`` makes
-    the context in which each stage of the passes runs. Raises UnsupportedError, DeviceError, ToolchainError,
-    InputError, ProgramFault, which names the node or layer, and the errors of ``check``.
+    ``levels`` are targets that require more, in the order of what they require: the library holds kernels for each of
+    them, too. ``say`` is told each phase as it begins; ``static`` and ``check`` are as build_library takes them.
+    ``watch`` makes the context in which each stage of the passes runs. Raises UnsupportedError, DeviceError,
+    ToolchainError, InputError, ProgramFault, which names the node or layer, and the errors of ``check``.
     """
+    networks = [imported]
+    del imported
+    compiled = [_compile(networks[:], each, Tuning(), _named(say, each), watch) for each in levels]
+    first = _compile(networks, target, tuning, _named(say, target) if levels else say, watch)
+    say("link")
+    # Nobody else keeps the weights: those before the passes, and those in the library while it is checked.
+    programs, kernels = [first.program], first.kernels
+    del first
+    return build_library(
+        programs.pop(),
+        kernels,
+        target,
+        output,
+        levels=tuple(compiled.pop(0) for _ in range(len(compiled))),
+        metadata=metadata,
+        static=static,
+        check=check,
+    )
+
+
+def _compile(
+    networks: list[ImportedModel],
+    target: TargetInfo,
+    tuning: Tuning,
+    say: Callable[[str], None],
+    watch: Callable[[], AbstractContextManager[object]],
+) -> Level:
+    """The only network of ``networks``, which is taken out of them, compiled for one target."""
     vector_unit = vector_unit_named(target.vector)
     tvm_target = target.tvm_target()
     say("rewrite")
-    inputs, outputs, networks = imported.input_names, imported.output_names, [imported]
-    del imported
+    inputs, outputs = networks[0].input_names, networks[0].output_names
     with watch():
         kernels = to_kernels(networks.pop(), vector_unit.layout, tvm_target)
     records = load_records(vector_unit.name, user_records_path(vector_unit.name))
@@ -97,12 +127,12 @@ def build_for_target(
         workspace_bytes=max(built.workspaces.values(), default=0),
         context=context,
     )
-    say("link")
-    objects = built.objects(step.symbol for step in program.steps)
-    # Nobody else keeps the weights: those before the passes, and those in the library while it is checked.
-    programs = [program]
-    del kernels, scheduled, module, context, program
-    return build_library(programs.pop(), objects, target, output, metadata=metadata, static=static, check=check)
+    return Level(target, program, built.objects(step.symbol for step in program.steps))
+
+
+def _named(say: Callable[[str], None], target: TargetInfo) -> Callable[[str], None]:
+    """``say``, with the name of the level that is compiled."""
+    return lambda phase: say(f"{phase} for {target.name}")
 
 
 def _each_kernel(doing: str, work: Callable[[tvm.IRModule], R], module: tvm.IRModule, kernels: Kernels) -> R:

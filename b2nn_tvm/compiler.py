@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.verification import Verification
     from b2nn_tvm.frontend.pixels.find_meaning import Given
     from b2nn_tvm.plan import Plan
+    from b2nn_tvm.targets.target import TargetInfo
 
 FLOATS, PIXELS = "float32-nchw", "uint8-nhwc"
 INPUT_FORMATS = (FLOATS, PIXELS)
@@ -50,6 +51,7 @@ def compile_model(
     device: str = "local",
     verify: bool = True,
     static: bool = False,
+    multi_level: bool = False,
     plan_digest: str = "",
     binarize: Plan | str | os.PathLike[str] | None = None,
     input_format: str = FLOATS,
@@ -76,6 +78,9 @@ def compile_model(
     also says so where onnxruntime is not installed. ``binarize``, a plan or the path of a plan.json, makes layers of a
     float network binary without training, for latency only: the answers are not those of the float network, as the
     manifest's ``build.note`` says, and it is the binary network that is compared.
+
+    With ``multi_level`` the library holds kernels for better CPUs of the target's family, too, and chooses some when it
+    is loaded; every level that this machine can run is compared.
 
     How a picture becomes the network's input, and the names of its classes, go into the manifest: as the metadata of
     the file says, or as given by ``mean`` and ``std``, of pixels divided by 255, and ``labels``. With ``mean`` and
@@ -126,6 +131,7 @@ def compile_model(
     if tune < 0:
         raise InputError(f"tune is a number of trials, 0 or more, not {tune}")
     info = targets.get(target)
+    levels = _levels_above(info, tune) if multi_level else ()
     find_toolchain(info)  # before the work, so that a missing linker is known at once
     if input_format not in INPUT_FORMATS:
         raise InputError(f"there is no input format {input_format!r}; choose one of {', '.join(INPUT_FORMATS)}")
@@ -174,6 +180,7 @@ def compile_model(
             info,
             output,
             metadata=metadata,
+            levels=levels,
             tuning=tuning,
             static=static,
             say=say,
@@ -183,6 +190,25 @@ def compile_model(
     if verify and skipped:
         say(f"verify: skipped, {skipped}")
     return Artifact(Path(output), manifest)
+
+
+def _levels_above(info: TargetInfo, tune: int) -> tuple[TargetInfo, ...]:
+    """The levels of a library for ``info`` above the first one; raises InputError without any, and with tuning."""
+    from b2nn_tvm.targets import target as targets
+
+    if tune:
+        raise InputError(
+            "tuning is for one instruction set, and a library of several levels has more; tune each target by itself"
+            " first, whose records are kept, and then compile them together without tuning"
+        )
+    levels = targets.levels_above(info)
+    if not levels:
+        others = [name for name in targets.names()[:-1] if targets.levels_above(targets.get(name))]
+        raise InputError(
+            f"target {info.name} ({info.vector}) has no level above it, so that there is nothing to choose when the"
+            f" library is loaded; leave --multi-level out, or compile for one of {', '.join(others)}"
+        )
+    return levels
 
 
 def _checked_shapes(given: object) -> dict[str, tuple[int, ...]] | None:

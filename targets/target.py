@@ -128,6 +128,20 @@ def get(word: str) -> TargetInfo:
     return TargetInfo(name=name, **{**fields, **lists})
 
 
+def levels_above(target: TargetInfo) -> tuple[TargetInfo, ...]:
+    """The shipped targets whose code a library for ``target`` may hold as well, to run it where the CPU has all that
+    they require: targets of the same system that require more and have another instruction set, one for each set.
+
+    They are in the order of what they require: of those that a CPU has, the last one is the best.
+    """
+    shipped = [
+        each for each in map(get, names()[:-1]) if (each.triple, each.float_abi) == (target.triple, target.float_abi)
+    ]
+    more = [each for each in shipped if {*each.requires} > {*target.requires} and each.vector != target.vector]
+    by_vector = {each.vector: each for each in more}
+    return tuple(sorted(by_vector.values(), key=lambda each: len(each.requires)))
+
+
 def _fields(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 

@@ -366,6 +366,16 @@ def test_pooling_with_auto_pad(tmp_path, mode, shape):
             "target: expected a word, but got None; b2nn-compile --list-targets has the words",
         ),
         ({"tune": -1}, InputError, "tune is a number of trials, 0 or more, not -1"),
+        (
+            {"multi_level": True, "tune": 2},
+            InputError,
+            "tuning is for one instruction set, .* tune each target by itself",
+        ),
+        (
+            {"multi_level": True, "target": "rpi5"},
+            InputError,
+            r"target rpi5 \(neon_dotprod\) has no level above it, .* or compile for one of arm, .*, x86, x86-avx512",
+        ),
         ({"tune": "3"}, InputError, r"tune: expected a whole number, but got '3' \(str\)"),
         ({"binarize": {"a": 1}}, InputError, "binarize: expected a path, a Plan or None, but got {'a': 1}"),
         ({"dump_ir": 3}, InputError, r"dump_ir: expected a path or None, but got 3 \(int\)"),

@@ -133,6 +133,12 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
     "--static", is_flag=True, help="Make b2nn-run a static program that holds the network: for boards without glibc."
 )
 @click.option(
+    "--multi-level",
+    is_flag=True,
+    help="Add kernels for better CPUs of the target's family (x86: AVX-512, VNNI; arm: dotprod). The library chooses"
+    " when it is loaded; its size is the sum.",
+)
+@click.option(
     "--explain", is_flag=True, help="Print the operators fused into each kernel, and each pass's decisions and reasons."
 )
 @click.option("--dump-ir", metavar="DIR", help="Write the module before and after each pass that changes it.")
@@ -170,6 +176,7 @@ def main(
     labels: str | None,
     bundle: bool,
     static: bool,
+    multi_level: bool,
     explain: bool,
     dump_ir: str | None,
     dump_mismatch: str | None,
@@ -211,6 +218,7 @@ def main(
             output=folder,
             verify=verify,
             static=static,
+            multi_level=multi_level,
             tune=tune,
             device=device,
             input_shapes=input_shapes or None,
@@ -239,6 +247,7 @@ def main(
         explanation.print_kernels(artifact)
         explanation.print_rewrites(artifact)
     explanation.print_sizes(artifact)
+    explanation.print_levels(artifact)
     out.print_line(f"{folder}: {_counts(artifact)}")
     if checked.summary:
         out.print_line(checked.summary)

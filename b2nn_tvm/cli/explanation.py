@@ -40,6 +40,28 @@ def print_sizes(artifact: Artifact) -> None:
     )
 
 
+def print_levels(artifact: Artifact) -> None:
+    """Print a row per level of a library of several: when it runs, its size, and how its layers are computed."""
+    manifest = artifact.manifest
+    if not manifest.levels:
+        return
+    sizes, above = manifest.sizes, manifest.levels
+    constants = sum(step.constant_bytes for step in manifest.steps)
+    first = (sizes.kernel_code - sum(each.kernel_code for each in above), constants)
+    added = [first, *((each.kernel_code, each.constants) for each in above)]
+    levels = [artifact.at_level(isa) for isa in manifest.isas]
+    rows = [
+        (level.target.vector, level.target.name, ", ".join(level.target.requires), *map(_bytes, (*new, sum(new))))
+        for level, new in zip(levels, added, strict=True)
+    ]
+    columns = ("level", "target", "runs where the CPU has", "kernels", "constants", "bytes that it adds")
+    output.print_table("levels, of which the last one that the CPU has runs", columns, rows)
+    names = [row.name for row in artifact.layers]
+    schedules = [{row.name: row.schedule for row in level.layers} for level in levels]
+    rows = [(name, *(of_level.get(name, "") for of_level in schedules)) for name in names]
+    output.print_table("how each level computes the layers", ("layer", *manifest.isas), rows)
+
+
 def print_kernels(artifact: Artifact) -> None:
     """Print a row per kernel call in order: the operators fused into it, its results, constants and scratch memory."""
     columns = ("#", "layer", "operations", "schedule", "result", "constants", "scratch")
@@ -99,6 +121,7 @@ def as_document(artifact: Artifact, folder: str) -> dict[str, Any]:
         **tables,
         "sizes": asdict(manifest.sizes),
         "memory": asdict(manifest.memory),
+        "levels": [asdict(level) for level in manifest.levels],
     }
 
 

@@ -140,6 +140,7 @@ def main(
     artifact = b2nn_tvm.load(folder)
     table = Path(costs) if costs else None
     with draw_progress.phases() as progress, open_device(device, timeout_s=timeout) as where:
+        artifact = where.as_run_here(artifact)
         found = profile(
             artifact,
             device=where,

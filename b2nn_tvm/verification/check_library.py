@@ -41,6 +41,7 @@ from b2nn_tvm.verification.show_sides import showing
 from b2nn_tvm.verification.verify_artifact import Comparison, Undecided
 
 if TYPE_CHECKING:
+    from b2nn_tvm.deploy.library.manifest import Manifest
     from b2nn_tvm.targets.target import TargetInfo
 
 EMULATED_INPUTS = 1  # a network for images of 224 x 224 takes an emulator half a minute for each input
@@ -92,11 +93,11 @@ def check_library(
     is not what the standard allows, so that neither is right.
     """
     say("verify")
-    target = read_manifest(folder).target  # nobody has touched the library yet, whose digest takes time
+    manifest = read_manifest(folder)  # nobody has touched the library yet, whose digest takes time
+    target = manifest.target
     try:
         if build_stand_in is None:
-            found = _checked(folder, source, "the compiled library", say)
-            return Verification(THIS_LIBRARY, found.remark, found.largest_difference, found.inputs)
+            return _checked_here(folder, manifest, source, say)
         say("verify: the same network on this machine")
         what = f"the network, compiled for this machine because it cannot run a library for {target.name},"
         with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
@@ -106,7 +107,7 @@ def check_library(
         if reason := _no_emulator(target):
             return replace(checked, reason=reason)
         say("verify: the library under the emulator")
-        return _check_emulated(folder, target, checked, source, say)
+        return _check_emulated(folder, manifest, checked, source, say)
     except NoReference as error:
         if fault := invalid(source.path):
             raise InputError(f"{source.path}: the file is no valid ONNX: {fault}; export it again") from None
@@ -115,16 +116,40 @@ def check_library(
         return not_checked(str(error).partition("; ")[0])
 
 
-def _checked(folder: Path, source: Source, what: str, say: Callable[[str], None]) -> Comparison:
-    """The comparison of a library that this machine runs; where it disagrees, the error names the layer."""
+def _checked_here(folder: Path, manifest: Manifest, source: Source, say: Callable[[str], None]) -> Verification:
+    """The verification of a library that this machine runs, at each of its levels for which this CPU has all."""
+    if not manifest.levels:
+        found = [_checked(folder, source, "the compiled library", say)]
+        return Verification(THIS_LIBRARY, found[0].remark, found[0].largest_difference, found[0].inputs)
+    ran, found, remarks = [], [], []
+    for isa in manifest.isas:
+        if missing := manifest.at_level(isa).target.missing:
+            remarks.append(f"the level {isa} was not run, as this machine lacks {', '.join(missing)}")
+            continue
+        say(f"verify: the level {isa}")
+        found.append(_checked(folder, source, f"the compiled library at its level {isa}", say, level=isa))
+        ran.append(isa)
+    remarks = [
+        f"at the levels {', '.join(ran)}",
+        *remarks,
+        *dict.fromkeys(each.remark for each in found if each.remark),
+    ]
+    worst, inputs = max(each.largest_difference for each in found), min(each.inputs for each in found)
+    return Verification(THIS_LIBRARY, "; ".join(remarks), worst, inputs)
+
+
+def _checked(folder: Path, source: Source, what: str, say: Callable[[str], None], *, level: str = "") -> Comparison:
+    """The comparison of a library that this machine runs, at one level if it has several; where it disagrees, the error
+    names the layer.
+    """
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
         arrays = Path(name) / "mismatch.npz"
-        request = Request(str(folder), str(source.path), source.sign_zero, str(arrays), what=what)
+        request = Request(str(folder), str(source.path), source.sign_zero, str(arrays), what=what, level=level)
         try:
             return _compared(source, request, say)
         except Disagrees as error:
             say("verify: the library disagrees, looking for the layer")
-            layer = _layer(source, request)
+            layer = _layer(source, replace(request, level=""))
             raise VerificationError(_report(error, source, arrays, layer)) from None
 
 
@@ -188,12 +213,28 @@ def _no_emulator(target: TargetInfo) -> str:
 
 
 def _check_emulated(
-    folder: Path, target: TargetInfo, checked: Verification, source: Source, say: Callable[[str], None]
+    folder: Path, manifest: Manifest, checked: Verification, source: Source, say: Callable[[str], None]
 ) -> Verification:
-    """The verification ``checked`` with the emulator's result, or with the reason why the emulator gave no decisive
-    answer.
+    """The verification ``checked`` with the emulator's result at every level, each on the oldest CPU that it is for, or
+    with the reason why the emulator gave no decisive answer.
     """
-    what = f"the compiled library, run under the emulator as {target.emulator},"
+    worst, cpus = checked.largest_difference, []
+    for isa in manifest.isas:
+        level, cpu = (isa if manifest.levels else ""), manifest.at_level(isa).target.emulator
+        try:
+            found = _emulated(folder, cpu, level, source, say)
+        except (DeviceLost, Undecided) as error:
+            return replace(checked, reason=str(error).partition("; ")[0])
+        worst = max(worst, found.largest_difference)
+        cpus.append(f"{isa} on {cpu}")
+    reason = f"at the levels {', '.join(cpus)}" if manifest.levels else ""
+    return Verification(EMULATED, reason, worst, EMULATED_INPUTS)
+
+
+def _emulated(folder: Path, cpu: str, level: str, source: Source, say: Callable[[str], None]) -> Comparison:
+    """The comparison of a library that is run under the emulator as ``cpu``, at ``level`` if it has several."""
+    at = f" at its level {level}" if level else ""
+    what = f"the compiled library{at}, run under the emulator as {cpu},"
     with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
         arrays = Path(name) / "mismatch.npz"
         request = Request(
@@ -203,18 +244,18 @@ def _check_emulated(
             str(arrays),
             what=what,
             needed=EMULATED_INPUTS,
-            emulator=target.emulator,
+            emulator=cpu,
             limit_s=EMULATION_LIMIT_S,
+            level=level,
         )
         try:
-            found = _compared(source, request, say)
-        except (DeviceLost, Undecided) as error:
-            return replace(checked, reason=str(error).partition("; ")[0])
+            return _compared(source, request, say)
         except Disagrees as error:
             raise VerificationError(_report(error, source, arrays, None)) from None
+        except DeviceLost:
+            raise
         except DeviceError as error:
             raise VerificationError(
-                f"the compiled library fails under the emulator as {target.emulator}: {error}; this is a fault of the "
+                f"the compiled library{at} fails under the emulator as {cpu}: {error}; this is a fault of the "
                 "compiler, please report it"
             ) from None
-    return Verification(EMULATED, "", max(found.largest_difference, checked.largest_difference), EMULATED_INPUTS)

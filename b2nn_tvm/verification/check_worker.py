@@ -34,7 +34,8 @@ class Request:
     The fields are those of verify_artifact. ``emulator`` is the CPU as which the library is emulated, or "" where this
     machine runs it; ``limit_s`` is the time that an emulator has. With ``same_inputs`` the inputs in ``arrays`` are
     run, in place of drawn ones, and each output is compared. ``shows`` is the folder of a library for this machine that
-    shows its sides (show_sides), or "".
+    shows its sides (show_sides), or "". ``level`` is the instruction set of the level to run, "" where the library has
+    one or chooses.
     """
 
     folder: str
@@ -47,12 +48,13 @@ class Request:
     limit_s: float = 0.0
     same_inputs: bool = False
     shows: str = ""
+    level: str = ""
 
 
 def answer(request: Request) -> dict[str, Any]:
     """The answer to a request: the fields of a Comparison, the differences of outputs, or an error's kind and text."""
     try:
-        with load(request.folder) as artifact, _shown(request) as show:
+        with _loaded(request) as artifact, _shown(request) as show:
             if request.same_inputs:
                 return {"differences": _differences(artifact, request)}
             compared = verify_artifact(
@@ -72,6 +74,11 @@ def answer(request: Request) -> dict[str, Any]:
         return {"error": "NoReference", "text": str(error), "reason": error.reason}
     except B2nnError as error:
         return {"error": type(error).__name__, "text": str(error)}
+
+
+def _loaded(request: Request) -> Artifact:
+    artifact = load(request.folder)
+    return artifact.at_level(request.level) if request.level else artifact
 
 
 @contextmanager

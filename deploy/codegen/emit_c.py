@@ -1,13 +1,14 @@
-"""Program -> one C file (tensor tables and step functions) and one assembly file that holds the constants."""
+"""The levels of a library -> one C file (tables and step functions) and one assembly file that holds the constants."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from b2nn_tvm.deploy.codegen.program import Argument, Program, Step, Storage, TensorSpec
-from b2nn_tvm.targets.target import TargetInfo
+from b2nn_tvm.deploy.codegen.share_constants import Level
 
 ALIGNMENT = 64
 MODEL_SOURCE = "model_tables.c"
@@ -17,46 +18,68 @@ CONSTANTS_BLOB = "constants.bin"
 Pieces = tuple[bytes | memoryview, ...]
 
 
-def emit_c(program: Program, *, target: TargetInfo, model_id: str) -> dict[str, Pieces]:
+def emit_c(levels: Sequence[Level], *, model_id: str) -> dict[str, Pieces]:
     """Return the generated files by name, in pieces: the C source, the assembly source and the blob that it includes.
 
-    ``model_id`` is the answer of ``b2nn_model_id()``; ``target`` says which features of the CPU the library needs.
-    Raises ValueError where the program contradicts itself: an offset is out of range or not aligned, a symbol is no C
-    name or is called with different numbers of arguments.
+    The ``levels`` have the same constants, inputs and outputs; the first one is for all CPUs of its target. Its target
+    says which one the library is for. ``model_id`` is the answer of ``b2nn_model_id()``. Raises ValueError where a
+    program contradicts itself: an offset is out of range or not aligned, a symbol is no C name or is called with
+    different numbers of arguments.
     """
-    check_program(program)
-    arities = {step.symbol: len(step.arguments) for step in program.steps}
+    first = levels[0].program
+    for level in levels:
+        check_program(level.program)
+        if (level.program.inputs, level.program.outputs) != (first.inputs, first.outputs):
+            raise ValueError(f"the level {level.target.vector} has other inputs or outputs than the first one")
+    arities = {step.symbol: len(step.arguments) for level in levels for step in level.program.steps}
     lines = ['#include "program.h"', "", "extern const uint8_t b2nn_constants[];"]
     lines += [f"extern int {symbol}({', '.join(['void *'] * arity) or 'void'});" for symbol, arity in arities.items()]
     lines.append("")
-    for index, step in enumerate(program.steps):
-        lines += _step_function(index, step)
-    lines += _tensor_table("inputs", program.inputs) + _tensor_table("outputs", program.outputs)
-    lines += ["static const b2nn_step steps[] = {"]
-    lines += [f"    {{step_{i}, {quote(s.symbol)}, {quote(s.layer)}}}," for i, s in enumerate(program.steps)]
-    lines += ["    {0, 0, 0},", "};", ""]
-    needed = "".join(f"{quote(feature)}, " for feature in target.requires)
-    lines += [f"static const char *const requires[] = {{{needed}0}};", "", "const b2nn_program b2nn_the_program = {"]
-    lines += [
-        f"    .model_id = {quote(model_id)},",
-        f"    .target = {quote(target.name)},",
-        f"    .isa = {quote(target.vector)},",
-        "    .requires = requires,",
-        "    .inputs = inputs,",
-        "    .outputs = outputs,",
-        "    .steps = steps,",
-        f"    .input_count = {len(program.inputs)},",
-        f"    .output_count = {len(program.outputs)},",
-        f"    .step_count = {len(program.steps)},",
-        f"    .arena_bytes = {program.arena_bytes}u,",
-        f"    .workspace_bytes = {program.workspace_bytes}u,",
-        "};",
-    ]
+    tables = []
+    for number, level in enumerate(levels):
+        lines += _steps(number, level)
+        tables += _table(number, level, target=levels[0].target.name, model_id=model_id)
+    lines += _tensor_table("inputs", first.inputs) + _tensor_table("outputs", first.outputs)
+    lines += ["const b2nn_program b2nn_levels[] = {", *tables, "};", f"const int32_t b2nn_level_count = {len(levels)};"]
     return {
         MODEL_SOURCE: (("\n".join(lines) + "\n").encode(),),
         CONSTANTS_SOURCE: (_CONSTANTS_ASSEMBLY.encode(),),
-        CONSTANTS_BLOB: program.constants.pieces or (bytes(ALIGNMENT),),
+        CONSTANTS_BLOB: first.constants.pieces or (bytes(ALIGNMENT),),
     }
+
+
+def _steps(number: int, level: Level) -> list[str]:
+    """The functions and the table of the steps of a level, and the table of what it requires."""
+    lines = []
+    for index, step in enumerate(level.program.steps):
+        lines += _step_function(f"level_{number}_step_{index}", step)
+    lines.append(f"static const b2nn_step level_{number}_steps[] = {{")
+    lines += [
+        f"    {{level_{number}_step_{index}, {quote(step.symbol)}, {quote(step.layer)}}},"
+        for index, step in enumerate(level.program.steps)
+    ]
+    needed = "".join(f"{quote(feature)}, " for feature in level.target.requires)
+    required = f"static const char *const level_{number}_requires[] = {{{needed}0}};"
+    return [*lines, "    {0, 0, 0},", "};", "", required, ""]
+
+
+def _table(number: int, level: Level, *, target: str, model_id: str) -> list[str]:
+    return [
+        "    {",
+        f"        .model_id = {quote(model_id)},",
+        f"        .target = {quote(target)},",
+        f"        .isa = {quote(level.target.vector)},",
+        f"        .requires = level_{number}_requires,",
+        "        .inputs = inputs,",
+        "        .outputs = outputs,",
+        f"        .steps = level_{number}_steps,",
+        f"        .input_count = {len(level.program.inputs)},",
+        f"        .output_count = {len(level.program.outputs)},",
+        f"        .step_count = {len(level.program.steps)},",
+        f"        .arena_bytes = {level.program.arena_bytes}u,",
+        f"        .workspace_bytes = {level.program.workspace_bytes}u,",
+        "    },",
+    ]
 
 
 def check_program(program: Program) -> None:
@@ -97,9 +120,9 @@ def _limits(program: Program) -> dict[Storage, int]:
     }
 
 
-def _step_function(index: int, step: Step) -> list[str]:
+def _step_function(name: str, step: Step) -> list[str]:
     return [
-        f"static int step_{index}(void *const *inputs, void *const *outputs, uint8_t *arena) {{",
+        f"static int {name}(void *const *inputs, void *const *outputs, uint8_t *arena) {{",
         "    (void)inputs, (void)outputs, (void)arena;",
         f"    return {step.symbol}({', '.join(map(_pointer, step.arguments))});",
         "}",

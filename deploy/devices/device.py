@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
@@ -13,6 +14,7 @@ from b2nn_tvm.deploy.devices.compatibility import check_fit, check_target
 from b2nn_tvm.deploy.devices.sample_rows import bursts
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, SystemFacts, conditions, describe
+from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE
 from b2nn_tvm.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
@@ -48,6 +50,18 @@ class Device(ABC):
     def parallel_devices(self) -> int:
         """The number of machines like this one that may be used at once, each through a device of its own."""
         return 1
+
+    def as_run_here(self, artifact: Artifact) -> Artifact:
+        """The network as this device runs it: of a library with several levels, the one that the environment variable
+        B2NN_LEVEL names, else the best one that the device's CPU has.
+
+        What is measured is asked for by name, so that layers and times are of the same level. Raises InputError where
+        there is no such level.
+        """
+        if not artifact.manifest.levels:
+            return artifact
+        asked = os.environ.get(LEVEL_VARIABLE)
+        return artifact.at_level(asked or artifact.manifest.best_isa(self.known_facts().features))
 
     @abstractmethod
     def upload(self, artifact: Artifact) -> None:

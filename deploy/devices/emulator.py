@@ -17,7 +17,7 @@ import numpy as np
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.qemu import TIMEOUT_S, Emulator, find_emulator
-from b2nn_tvm.deploy.devices.runner import network_file
+from b2nn_tvm.deploy.devices.runner import level_words, network_file
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import DeviceDescription, SystemFacts
 from b2nn_tvm.deploy.library.build_library import RUNNER
@@ -55,7 +55,7 @@ class EmulatorDevice(Device):
         emulator = find_emulator(artifact.target.arch)
         with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
             folder = Path(name)
-            arguments = ["--threads", str(threads)]
+            arguments = ["--threads", str(threads), *level_words([artifact])]
             for index, array in enumerate(arrays):
                 array.tofile(folder / f"input{index}")
                 arguments += ["--input", str(folder / f"input{index}")]

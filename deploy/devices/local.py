@@ -10,7 +10,7 @@ import numpy as np
 
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.device import Device
-from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, runner_lines, turn_files
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, level_words, runner_lines, turn_files
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts, read_facts
 from b2nn_tvm.deploy.library.c_interface import Instance, aligned_empty
@@ -50,6 +50,7 @@ class LocalDevice(Device):
     ) -> Generator[str]:
         first, *others = (str(path.absolute()) for path in turn_files(artifacts, reference=reference))
         words = interleave_words(settings, threads=threads, reference=first, libraries=others)
+        words += level_words((reference, *artifacts))
         yield from runner_lines([str(find_runner(reference).absolute()), *words], word=self.address)
 
 

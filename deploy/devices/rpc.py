@@ -16,11 +16,11 @@ import numpy as np
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.compatibility import check_fit
 from b2nn_tvm.deploy.devices.rpc_connection import RpcConnection
-from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, reason, turn_files
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, level_words, reason, turn_files
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE, RUNNER
 from b2nn_tvm.deploy.library.manifest import FILE as MANIFEST
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
@@ -55,6 +55,7 @@ class RpcDevice(RpcConnection):
         from b2nn_tvm.deploy.library.artifact import check_inputs
 
         arrays = check_inputs(artifact.inputs, inputs)
+        self._check_level(artifact)
         self.upload(artifact)
         folder = _folder(artifact)
         for index, array in enumerate(arrays):
@@ -68,9 +69,18 @@ class RpcDevice(RpcConnection):
         return outputs
 
     def _sample(self, artifact: Artifact, *, threads: int, effort: MeasurementSettings) -> Iterator[Sample]:
+        self._check_level(artifact)
         self.upload(artifact)
         lines = self._lines(_folder(artifact), "start", "profile", threads, json.dumps(asdict(effort)))
         yield from samples(lines, word=self.address, model_id=artifact.manifest.library.model_id)
+
+    def _check_level(self, artifact: Artifact) -> None:
+        """Raise DeviceError where a level is asked for: b2nn-device leaves the choice to the library."""
+        if artifact.level:
+            raise DeviceError(
+                f"{self.address}: b2nn-device runs the level that the library chooses, not {artifact.level}; set"
+                f" {LEVEL_VARIABLE}={artifact.level} where it is started"
+            )
 
     def _burst_lines(
         self, artifacts: Sequence[Artifact], *, reference: Artifact, threads: int, settings: BurstSettings
@@ -84,6 +94,7 @@ class RpcDevice(RpcConnection):
         places = zip((reference, *artifacts), turn_files(artifacts, reference=reference), strict=True)
         first, *others = (f"{_folder(each)}/{file.name}" for each, file in places)
         words = interleave_words(settings, threads=threads, reference=first, libraries=others)
+        words += level_words((reference, *artifacts))
         yield from self._lines(folder, "interleave", json.dumps(words))
 
     def forget(self, artifact: Artifact) -> None:

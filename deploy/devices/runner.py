@@ -50,6 +50,17 @@ def turn_files(artifacts: Iterable[Artifact], *, reference: Artifact) -> list[Pa
     return [program for _ in (reference, *artifacts)]
 
 
+def level_words(artifacts: Iterable[Artifact]) -> list[str]:
+    """The words that make the program run the level of libraries at which ``artifacts`` are to run.
+
+    Raises DeviceError where they are at several: a program runs one.
+    """
+    levels = sorted({artifact.level for artifact in artifacts if artifact.level})
+    if len(levels) > 1:
+        raise DeviceError(f"networks at the levels {' and '.join(levels)} cannot take turns; measure each alone")
+    return ["--level", *levels] if levels else []
+
+
 def interleave_words(settings: BurstSettings, *, threads: int, reference: str, libraries: Iterable[str]) -> list[str]:
     """The words behind the program's name that time ``libraries`` in bursts; the paths are those on the device."""
     numbers = {

@@ -17,7 +17,7 @@ from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.login.connection import CommandFailed, SshLink
 from b2nn_tvm.deploy.devices.login.destination import Destination
 from b2nn_tvm.deploy.devices.login.start_failure import CANNOT_START, ProgramFile, cause, question
-from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, network_file, turn_files
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, level_words, network_file, turn_files
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_facts
@@ -75,6 +75,7 @@ class SshDevice(Device):
         files = {f"in{index}": array.tobytes() for index, array in enumerate(arrays)}
         outputs = [f"out{index}" for index in range(len(artifact.outputs))]
         words = [f"--input {name}" for name in files] + [f"--output {name}" for name in outputs]
+        words += level_words([artifact])
         run = _RUN.format(
             runner=RUNNER, arguments=f"{network_file(artifact).name} --threads {threads} {' '.join(words)} 1>&2"
         )
@@ -92,6 +93,7 @@ class SshDevice(Device):
         self.upload(artifact)
         count = f"--seconds {effort.min_seconds}" if effort.runs is None else f"--runs {effort.runs}"
         arguments = f"{network_file(artifact).name} --profile --threads {threads} --warmup {effort.warmup} {count}"
+        arguments += " ".join(["", *level_words([artifact])])
         lines = self._lines(artifact, arguments)
         yield from samples(lines, word=self.address, model_id=artifact.manifest.library.model_id)
 
@@ -104,6 +106,7 @@ class SshDevice(Device):
         places = zip((reference, *artifacts), files, strict=True)
         first, *others = (f"../{_folder(each)}/{file.name}" for each, file in places)
         words = interleave_words(settings, threads=threads, reference=first, libraries=others)
+        words += level_words((reference, *artifacts))
         yield from self._lines(reference, shlex.join(words))
 
     def _lines(self, artifact: Artifact, arguments: str) -> Iterator[str]:

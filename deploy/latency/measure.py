@@ -49,8 +49,8 @@ class Measurement:
     ``undisturbed_ms`` is the time that the network needs when nothing disturbs it, and ``low_ms`` to ``high_ms`` the 95
     % interval of this time: it decides, and budgets are about it. All other times are those of ``runs`` observed runs;
     ``spread`` is (p90 - p10) / median. ``per_layer`` is in order of execution and comes from ``profiles`` other runs in
-    which every kernel was timed. ``isa`` is the target's instruction set; ``conditions`` are those of the device right
-    after the last run, and ``disturbance`` is what disturbed the runs.
+    which every kernel was timed. ``target`` and ``isa`` are those of the level that ran, where a library has several;
+    ``conditions`` are those of the device right after the last run, and ``disturbance`` is what disturbed the runs.
     """
 
     undisturbed_ms: float
@@ -118,7 +118,7 @@ def measure_with(
 
     What an earlier run left there counts. ``note`` is told of a tracker's board that is lost and replaced.
     """
-    described = device.describe()
+    artifact, described = device.as_run_here(artifact), device.describe()
     record = record_of(artifact, described, threads, samples)
     name = digest_of(artifact)
     time_together(

@@ -35,7 +35,7 @@ def profile(
     """
     if costs and costs.exists():
         CostTable.load(costs)  # so that a table that cannot be read is an error before the work
-    described = device.describe()
+    artifact, described = device.as_run_here(artifact), device.describe()
     samples = costs and costs.with_name(f"{costs.name}.samples")
     if samples and not resume and (path := record_of(artifact, described, threads, samples).path):
         path.unlink(missing_ok=True)

@@ -25,12 +25,13 @@ class Artifact:
 
     An artifact is safe to use from several threads. It makes one instance of the network for each requested number of
     threads, at the first run; runs with the same number wait for one another. For runs side by side, load the folder
-    once per thread.
+    once per thread. ``level`` is the instruction set of the only level that is run, "" where the library chooses.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, *, level: str = "") -> None:
         self.folder = folder
         self.manifest = manifest
+        self.level = level
         self._lock = threading.Lock()
         self._library: Library | None = None
         self._instances: dict[int, Instance] = {}
@@ -61,6 +62,13 @@ class Artifact:
     def library_path(self) -> Path:
         return self.folder / self.manifest.library.file
 
+    def at_level(self, isa: str) -> Artifact:
+        """The same library, of which only the level with this instruction set is run and described.
+
+        Raises InputError where it has no such level.
+        """
+        return Artifact(self.folder, self.manifest.at_level(isa), level=isa)
+
     def run(self, inputs: Mapping[str, np.ndarray], *, threads: int = 1) -> dict[str, np.ndarray]:
         """Compute the outputs with ``threads`` threads (0: one per CPU) and return them by name.
 
@@ -87,7 +95,7 @@ class Artifact:
                         f"machine lacks {', '.join(self.target.missing)}; run it on such a device, or compile it with "
                         "--target native"
                     )
-                self._library = Library(self.library_path, model_id=self.manifest.library.model_id)
+                self._library = Library(self.library_path, model_id=self.manifest.library.model_id, level=self.level)
             if threads not in self._instances:
                 self._instances[threads] = self._library.create(threads=threads)
             return self._instances[threads]

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.emit_c import CONSTANTS_SOURCE, MODEL_SOURCE, check_program, emit_c, quote, size_bytes
 from b2nn_tvm.deploy.codegen.program import Program, Step
+from b2nn_tvm.deploy.codegen.share_constants import Level, share_constants
 from b2nn_tvm.deploy.library.compile_once import compile_once
 from b2nn_tvm.deploy.library.elf import ElfFile, is_hard_float, read_elf
-from b2nn_tvm.deploy.library.manifest import BuildInfo, LibraryInfo, Manifest, Memory, StepRow
+from b2nn_tvm.deploy.library.manifest import BuildInfo, LevelInfo, LibraryInfo, Manifest, Memory, StepRow
 from b2nn_tvm.deploy.library.sizes import library_sizes
 from b2nn_tvm.deploy.library.static_program import link_static, static_toolchain
 from b2nn_tvm.deploy.library.toolchain import CROSS_VARIABLE, Toolchain, find_toolchain
@@ -27,6 +28,7 @@ from b2nn_tvm.targets.target import TargetInfo
 from b2nn_tvm.version import __version__
 
 ABI_VERSION = 1  # B2NN_ABI_VERSION in runtime/b2nn.h
+LEVEL_VARIABLE = "B2NN_LEVEL"  # as in runtime/level.c
 LIBRARY = "libb2nn_model.so"
 RUNNER = "b2nn-run"
 HEADER = "b2nn.h"
@@ -35,7 +37,7 @@ RUNTIME = DEPLOY / "runtime"  # the sources that are linked into the library
 RUNNER_SOURCES = DEPLOY / "runner"
 PHOTO_SOURCES = DEPLOY / "photo"  # the part of the runner that reads photos
 THIRD_PARTY = DEPLOY / "third_party" / "stb"
-RUNTIME_CODE = ("model.c", "threads.c", "backend.c", "cpu.c")  # the same for every network
+RUNTIME_CODE = ("model.c", "level.c", "threads.c", "backend.c", "cpu.c")  # the same for every network
 LIBRARY_SOURCES = (MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE)
 
 # Systems of 32 bits then see all files, those with large inode numbers among them.
@@ -73,6 +75,7 @@ def build_library(
     target: TargetInfo,
     folder: str | os.PathLike[str],
     *,
+    levels: Sequence[Level] = (),
     metadata: BuildMetadata = BuildMetadata(),
     static: bool = False,
     check: Callable[[Path], Verification] | None = None,
@@ -82,14 +85,18 @@ def build_library(
     The folder gets ``libb2nn_model.so``, ``b2nn.h``, the command-line runner ``b2nn-run`` and ``manifest.json``. They
     are made in a temporary folder inside it and moved at the end, the manifest last, so that a library that was only
     half replaced is noticed when it is loaded. Where ``static``, b2nn-run is a static program that holds the network,
-    too, and runs no other. Before that, ``check`` is called with the finished temporary folder, and
-    its result is entered in the manifest: where it raises, ``folder`` stays as it was. Raises ToolchainError where
-    there is no compiler for the target or it fails, InputError where ``folder`` cannot be written, ValueError where
-    program and kernels do not fit.
+    too, and runs no other. ``levels`` are the same network for targets that require more, the best one last; the
+    library chooses one of them when it is loaded. Before that, ``check`` is called with the finished temporary
+    folder, and its result is entered in the manifest: where it raises, ``folder`` stays as it was. Raises
+    ToolchainError where there is no compiler for the target or it fails, InputError where ``folder`` cannot be written,
+    ValueError where program and kernels do not fit.
     """
     folder = Path(folder)
-    check_program(program)
-    kernel_code_bytes = _kernel_code_bytes(program, kernels, target)
+    together = [Level(target, program, kernels), *levels]
+    for each in together:
+        check_program(each.program)
+    kernel_code_bytes = _kernel_code_bytes(together)
+    shared = share_constants(together)
     toolchain = find_toolchain(target)
     created = not folder.exists()
     try:
@@ -98,14 +105,14 @@ def build_library(
     except OSError as error:
         raise InputError(f"{folder}: expected a folder that can be written: {error.strerror}") from None
     try:
-        model_id = write_sources(program, kernels, work, target=target)
-        compile_library(toolchain, work, kernels=len(kernels))
-        runner = static_runner(toolchain, work, kernels=len(kernels)) if static else runner_program(toolchain)
+        model_id, objects = write_sources(shared, work), kernel_files(shared)
+        compile_library(toolchain, work, kernels=objects)
+        runner = static_runner(toolchain, work, kernels=objects) if static else runner_program(toolchain)
         (work / RUNNER).write_bytes(runner)
         readable = (work / RUNNER).stat().st_mode & 0o444
         (work / RUNNER).chmod(readable | readable >> 2 | 0o200)
-        manifest = _describe(program, target, toolchain, metadata, model_id, kernel_code_bytes, work / LIBRARY, static)
-        del program  # its constants are in the library, and the check needs memory
+        manifest = _describe(shared, kernel_code_bytes, toolchain, metadata, model_id, work / LIBRARY, static)
+        del program, levels, each, together, shared  # their constants are in the library, and the check needs memory
         if check:
             manifest.save(work)
             manifest = replace(manifest, verification=check(work))
@@ -119,21 +126,22 @@ def build_library(
     return manifest
 
 
-def write_sources(program: Program, kernels: Sequence[bytes], folder: Path, *, target: TargetInfo) -> str:
+def write_sources(levels: Sequence[Level], folder: Path) -> str:
     """Write the sources of the library into ``folder``, and return the model's id.
 
-    The sources are the runtime, the generated files and the object files of ``kernels``.
+    The sources are the runtime, the generated files and the object files of the kernels. The ``levels`` have the same
+    constants.
     """
-    digest = hashlib.sha256(target.name.encode())
-    for pieces in (*((content,) for content in kernels), *emit_c(program, target=target, model_id="").values()):
+    digest = hashlib.sha256(levels[0].target.name.encode())
+    for pieces in (*((content,) for content in _objects(levels)), *emit_c(levels, model_id="").values()):
         digest.update(_sha256(pieces))
     for path in RUNTIME.iterdir():
         if path.is_file():
             shutil.copyfile(path, folder / path.name)
-    for name, pieces in emit_c(program, target=target, model_id=digest.hexdigest()).items():
+    for name, pieces in emit_c(levels, model_id=digest.hexdigest()).items():
         with (folder / name).open("wb") as file:
             file.writelines(pieces)
-    for name, content in zip(kernel_files(len(kernels)), kernels, strict=True):
+    for name, content in zip(kernel_files(levels), _objects(levels), strict=True):
         (folder / name).write_bytes(content)
     return digest.hexdigest()
 
@@ -145,17 +153,22 @@ def _sha256(pieces: Iterable[bytes | memoryview]) -> bytes:
     return digest.digest()
 
 
-def kernel_files(count: int) -> list[str]:
+def _objects(levels: Sequence[Level]) -> list[bytes]:
+    """The object files of all kernels, each once."""
+    return list(dict.fromkeys(content for level in levels for content in level.kernels))
+
+
+def kernel_files(levels: Sequence[Level]) -> list[str]:
     """The names of the object files among the sources of a library."""
-    return [f"kernel_{index}.o" for index in range(count)]
+    return [f"kernel_{index}.o" for index in range(len(_objects(levels)))]
 
 
-def compile_library(toolchain: Toolchain, folder: Path, *, kernels: int) -> None:
-    """Make the library from the sources in ``folder``, which are those of ``kernels`` object files."""
+def compile_library(toolchain: Toolchain, folder: Path, *, kernels: Sequence[str]) -> None:
+    """Make the library from the sources in ``folder``, among which are the object files ``kernels``."""
     runtime = runtime_objects(toolchain)
     for name, code in runtime.items():
         (folder / name).write_bytes(code)
-    inputs = [MODEL_SOURCE, *runtime, CONSTANTS_SOURCE, *kernel_files(kernels)]
+    inputs = [MODEL_SOURCE, *runtime, CONSTANTS_SOURCE, *kernels]
     toolchain.run([*_COMPILE, *_LINK, "-o", LIBRARY, *inputs, "-lm"], folder=folder)
 
 
@@ -202,21 +215,34 @@ def runner_program(toolchain: Toolchain) -> bytes:
         return compile_once(toolchain, arguments, folder=Path(name), output=RUNNER)
 
 
-def static_runner(toolchain: Toolchain, folder: Path, *, kernels: int) -> bytes:
-    """The static b2nn-run with the network whose sources ``write_sources`` wrote into ``folder``.
+def static_runner(toolchain: Toolchain, folder: Path, *, kernels: Sequence[str]) -> bytes:
+    """The static b2nn-run with the network whose sources ``write_sources`` wrote into ``folder``, with its ``kernels``.
 
     Raises ToolchainError where the compiler cannot make it.
     """
     chain = static_toolchain(toolchain)
     sources = write_runner_sources(folder, compiler=toolchain.version, static=True)
-    inputs = [*sources, MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE, *kernel_files(kernels)]
+    inputs = [*sources, MODEL_SOURCE, *RUNTIME_CODE, CONSTANTS_SOURCE, *kernels]
     return link_static(chain, [*_COMPILE, *inputs], folder=folder, output=RUNNER)
 
 
-def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: TargetInfo) -> int:
-    """The bytes of the sections that hold the program's kernels; raises ValueError where the kernels do not fit."""
-    missing, sections = {step.symbol for step in program.steps}, dict[tuple[int, int], int]()
-    for number, content in enumerate(kernels):
+def _kernel_code_bytes(levels: Sequence[Level]) -> list[int]:
+    """The bytes of the sections that hold the kernels of each level, without those that hold kernels of one before it;
+    raises ValueError where the kernels do not fit.
+    """
+    counted, found = set[tuple[bytes, int]](), []
+    for level in levels:
+        sections = _kernel_sections(level)
+        found.append(sum(size for section, size in sections.items() if section not in counted))
+        counted |= sections.keys()
+    return found
+
+
+def _kernel_sections(level: Level) -> dict[tuple[bytes, int], int]:
+    """The sizes of the sections that hold the kernels of a level, by their object file and their number in it."""
+    target, missing = level.target, {step.symbol for step in level.program.steps}
+    sections = dict[tuple[bytes, int], int]()
+    for content in level.kernels:
         elf = _shared_elf(content)
         if elf.arch != target.arch:
             raise ValueError(f"the kernels are for {elf.arch}, the target {target.name} is {target.arch}")
@@ -225,11 +251,12 @@ def _kernel_code_bytes(program: Program, kernels: Sequence[bytes], target: Targe
                 "the kernels pass floats in integer registers, which a hard-float system cannot load; the target"
                 f' {target.name} needs float_abi = "hard"'
             )
-        sections |= {(number, elf.homes[name].index): elf.homes[name].size_bytes for name in elf.homes.keys() & missing}
+        found = elf.homes.keys() & missing
+        sections |= {(content, elf.homes[name].index): elf.homes[name].size_bytes for name in found}
         missing -= elf.homes.keys()
     if missing:
         raise ValueError(f"the kernel objects do not define {', '.join(sorted(missing))}")
-    return sum(sections.values())
+    return sections
 
 
 @lru_cache(maxsize=1024)
@@ -239,15 +266,16 @@ def _shared_elf(content: bytes) -> ElfFile:
 
 
 def _describe(
-    program: Program,
-    target: TargetInfo,
+    levels: Sequence[Level],
+    kernel_code_bytes: Sequence[int],
     toolchain: Toolchain,
     metadata: BuildMetadata,
     model_id: str,
-    kernel_code_bytes: int,
     library: Path,
     static: bool,
 ) -> Manifest:
+    """The manifest of a library, from its levels and the bytes of kernels in each of them."""
+    target, program = levels[0].target, levels[0].program
     with library.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         elf = read_elf(file)
@@ -271,15 +299,32 @@ def _describe(
         layers=program.layers,
         steps=tuple(map(_row, program.steps)),
         rewrites=program.rewrites,
-        sizes=library_sizes(program, elf, kernel_code_bytes=kernel_code_bytes, size_bytes=library.stat().st_size),
-        memory=Memory(
-            arena=program.arena_bytes,
-            staging=sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs)),
-            workspace_per_thread=program.workspace_bytes,
+        sizes=library_sizes(
+            [level.program for level in levels],
+            elf,
+            kernel_code_bytes=sum(kernel_code_bytes),
+            size_bytes=library.stat().st_size,
         ),
+        memory=_memory(program),
         preprocess=metadata.meaning.preprocess,
         labels=metadata.meaning.labels,
+        levels=tuple(
+            LevelInfo(
+                target=level.target,
+                kernel_code=code_bytes,
+                constants=sum(step.constant_bytes for step in level.program.steps),
+                memory=_memory(level.program),
+                layers=level.program.layers,
+                steps=tuple(map(_row, level.program.steps)),
+            )
+            for level, code_bytes in list(zip(levels, kernel_code_bytes, strict=True))[1:]
+        ),
     )
+
+
+def _memory(program: Program) -> Memory:
+    staging = sum(size_bytes(spec) for spec in (*program.inputs, *program.outputs))
+    return Memory(program.arena_bytes, staging, program.workspace_bytes)
 
 
 def _row(step: Step) -> StepRow:

@@ -81,6 +81,8 @@ def requirements(manifest: Manifest) -> str:
     """The requirements on a machine that runs the bundle, in a few words."""
     target, glibc = manifest.target, manifest.library.glibc
     features = f", a CPU with {', '.join(target.requires)}" if target.requires else ""
+    if manifest.levels:
+        features += f" (with more of it the library runs faster kernels, for {', '.join(manifest.isas[1:])})"
     return f"a Linux system for {target.arch}{features}" + (f", the GNU C library {glibc} or later" if glibc else "")
 
 

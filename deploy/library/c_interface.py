@@ -9,40 +9,57 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.build_library import ABI_VERSION, LEVEL_VARIABLE
 from b2nn_tvm.errors import DeviceError, InputError
 
 ALIGNMENT = 64
+
+_loading = threading.Lock()
 
 _Table = ctypes.Array[ctypes.c_void_p]  # addresses of arrays
 
 
 class Library:
-    """A loaded library. ``model_id`` is the id that its manifest states.
+    """A loaded library. ``model_id`` is the id that its manifest states. ``level`` is the instruction set of the level
+    that a library of several levels shall run, "" where the library chooses.
 
-    Raises InputError where the library has another id.
+    Raises InputError where the library has another id, or no such level.
     """
 
-    def __init__(self, path: Path, *, model_id: str) -> None:
-        self._opened: ctypes.CDLL | None = _open(path)
-        if self.model_id != model_id:
-            # The loader knows libraries by their path: a library that is still loaded hides a newer file at its path.
-            self.close()
-            self._opened = _open_copy(path)
-        if self.model_id != model_id:
+    def __init__(self, path: Path, *, model_id: str, level: str = "") -> None:
+        expected = (model_id, level)
+        with _asking_for(level):
+            self._opened: ctypes.CDLL | None = _open(path)
+            if self._found(level) != expected:
+                # The loader knows libraries by their path: a library that is still loaded hides a newer file at its
+                # path, and goes on with the level that it has chosen.
+                self.close()
+                self._opened = _open_copy(path)
+        if self._found(level) != expected:
             self.close()
             raise InputError(f"{path}: the library is not the one that its manifest describes; compile it again")
+
+    def _found(self, level: str) -> tuple[str, str]:
+        """The model's id, and the instruction set that runs where ``level`` asks for one."""
+        return self.model_id, self.isa if level else ""
 
     @property
     def model_id(self) -> str:
         text: bytes = self._functions.b2nn_model_id()
+        return text.decode()
+
+    @property
+    def isa(self) -> str:
+        """The instruction set of the kernels that run: of several levels, that of the one which was chosen."""
+        text: bytes = self._functions.b2nn_isa()
         return text.decode()
 
     def create(self, *, threads: int) -> Instance:
@@ -143,6 +160,22 @@ def aligned_empty(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     return memory[start : start + count].view(array).reshape(shape)
 
 
+@contextmanager
+def _asking_for(level: str) -> Iterator[None]:
+    """While it lasts, this thread alone loads libraries, and these choose this level; "" leaves the choice to them."""
+    with _loading:
+        before = os.environ.get(LEVEL_VARIABLE)
+        if level:
+            os.environ[LEVEL_VARIABLE] = level
+        try:
+            yield
+        finally:
+            if before is not None:
+                os.environ[LEVEL_VARIABLE] = before
+            elif level:
+                del os.environ[LEVEL_VARIABLE]
+
+
 def _open(path: Path) -> ctypes.CDLL:
     try:
         functions = ctypes.CDLL(str(path.absolute()), mode=os.RTLD_NOW | os.RTLD_LOCAL)
@@ -157,6 +190,7 @@ def _open(path: Path) -> ctypes.CDLL:
     doubles, table = ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_void_p)
     for name, result, arguments in (
         ("b2nn_model_id", ctypes.c_char_p, []),
+        ("b2nn_isa", ctypes.c_char_p, []),
         ("b2nn_step_count", ctypes.c_int32, []),
         ("b2nn_status_text", ctypes.c_char_p, [ctypes.c_int32]),
         ("b2nn_model_create", ctypes.c_int32, [table, ctypes.c_int32]),

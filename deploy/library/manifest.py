@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,27 @@ class StepRow:
 
 
 @dataclass(frozen=True)
+class LevelInfo:
+    """The same network for another target, in the same library, which runs it where the CPU has all it ``requires``.
+
+    ``kernel_code`` and ``constants`` are the bytes that it adds to the levels before it, as are those of ``layers`` and
+    ``steps``; ``memory`` is that of an instance that runs it.
+    """
+
+    target: TargetInfo
+    kernel_code: int
+    constants: int
+    memory: Memory
+    layers: tuple[LayerRow, ...]
+    steps: tuple[StepRow, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The content of manifest.json.
 
     ``preprocess`` is how a picture becomes the input, ``labels`` are the names of the classes; None where not known.
+    ``levels`` are those above ``target``, the best one last: a library without them is for one instruction set alone.
     """
 
     library: LibraryInfo
@@ -114,6 +132,30 @@ class Manifest:
     memory: Memory
     preprocess: Preprocess | None = None
     labels: tuple[str, ...] | None = None
+    levels: tuple[LevelInfo, ...] = ()
+
+    @property
+    def isas(self) -> tuple[str, ...]:
+        """The instruction sets for which the library has kernels: that of its target, then those of its levels."""
+        return (self.target.vector, *(level.target.vector for level in self.levels))
+
+    def best_isa(self, features: Collection[str]) -> str:
+        """The instruction set of the level that the library runs on a CPU with these ``features``, by Linux's names."""
+        running = [each.target for each in self.levels if {*each.target.requires} <= {*features}]
+        return (running or [self.target])[-1].vector
+
+    def at_level(self, isa: str) -> Manifest:
+        """The manifest as that of a library which has no level but the one of this instruction set.
+
+        Raises InputError where there is none.
+        """
+        if isa == self.target.vector:
+            return replace(self, levels=())
+        for each in self.levels:
+            if each.target.vector == isa:
+                parts = {name: getattr(each, name) for name in ("target", "memory", "layers", "steps")}
+                return replace(self, **parts, levels=())
+        raise InputError(f"the library has no level {isa!r}; its levels are {', '.join(self.isas)}")
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``folder``/manifest.json and return its path."""
@@ -149,6 +191,18 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
         memory=Memory(**body["memory"]),
         preprocess=None if body["preprocess"] is None else read_block(body["preprocess"]),
         labels=None if body["labels"] is None else tuple(body["labels"]),
+        levels=tuple(map(_level, body.get("levels", ()))),  # older files have none
+    )
+
+
+def _level(row: dict[str, Any]) -> LevelInfo:
+    return LevelInfo(
+        target=TargetInfo(**_tuples(row["target"])),
+        kernel_code=row["kernel_code"],
+        constants=row["constants"],
+        memory=Memory(**row["memory"]),
+        layers=tuple(LayerRow(**each) for each in row["layers"]),
+        steps=tuple(StepRow(**_tuples(each)) for each in row["steps"]),
     )
 
 
@@ -201,3 +255,6 @@ _SCHEMA: dict[str, Any] = {
     },
 }
 _SCHEMA["required"] = list(_SCHEMA["properties"])
+_SCHEMA["properties"]["levels"] = _rows(
+    LevelInfo, **{name: _SCHEMA["properties"][name] for name in ("target", "memory", "layers", "steps")}
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from b2nn_tvm.deploy.codegen.program import LayerRow, Program
 from b2nn_tvm.deploy.library.elf import ElfFile
 from b2nn_tvm.deploy.library.manifest import Sizes
@@ -22,31 +24,29 @@ PARTS = {
 }
 
 
-def library_sizes(program: Program, library: ElfFile, *, kernel_code_bytes: int, size_bytes: int) -> Sizes:
+def library_sizes(programs: Sequence[Program], library: ElfFile, *, kernel_code_bytes: int, size_bytes: int) -> Sizes:
     """The sizes of the parts of a library of ``size_bytes``, which was linked from ``kernel_code_bytes`` of code
-    of kernels and the constants of ``program``.
+    of kernels and the constants that all ``programs`` have in common (share_constants).
     """
-    binary = [row for row in program.layers if is_in_bits(row.precision)]
+    rows = [row for program in programs for row in program.layers]
+    constant_bytes = len(programs[0].constants)
+    binary = [row for row in rows if is_in_bits(row.precision)]
     packed, of_binary = _weights(binary), sum(row.size_bytes for row in binary)
-    weight_binary = _weights(_rows(program, "weight-binary"))
-    float_weights = _weights(_rows(program, "float") + _rows(program, "int8"))
+    weight_binary = _weights([row for row in rows if row.precision == "weight-binary"])
+    float_weights = _weights([row for row in rows if row.precision in ("float", "int8")])
     return Sizes(
         library=size_bytes,
         packed_weights=packed,
         weight_binary_weights=weight_binary,
         binary_constants=of_binary - packed,
         float_weights=float_weights,
-        other_constants=len(program.constants) - of_binary - weight_binary - float_weights,
+        other_constants=constant_bytes - of_binary - weight_binary - float_weights,
         kernel_code=kernel_code_bytes,
         runtime_code=library.code_bytes - kernel_code_bytes,
-        tables=library.data_bytes - len(program.constants),
+        tables=library.data_bytes - constant_bytes,
         linking=library.linking_bytes,
         padding=library.padding_bytes,
     )
-
-
-def _rows(program: Program, precision: str) -> list[LayerRow]:
-    return [row for row in program.layers if row.precision == precision]
 
 
 def _weights(rows: list[LayerRow]) -> int:

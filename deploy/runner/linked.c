@@ -1,4 +1,5 @@
 /* linked.c: the network that is a part of this program; it takes the place of load.c in a static program. */
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,11 +17,14 @@ static int is_this_program(const char *path) {
     return !stat(path, &named) && !stat(program, &own) && named.st_dev == own.st_dev && named.st_ino == own.st_ino;
 }
 
+void b2nn_choose_level(const char *isa); /* in runtime/level.c, which has read the variable before main began */
+
 net load_library(const char *named) {
     if (named && !is_this_program(named))
         fail(FAILED, "%s: this program is static: it has a network of its own and loads no other; leave the library out, or "
                      "compile the network without --static", named);
     net linked;
+    b2nn_choose_level(getenv(LEVEL_VARIABLE));
 #define LINK(name) linked.name##_ = name;
     B2NN_FUNCTIONS(LINK)
     if (linked.b2nn_cpu_missing_())

@@ -22,6 +22,8 @@ static const char usage[] =
     "  --labels FILE  names of the classes, one in a line (default: those of the manifest)\n"
     "  --top N        best classes to print (default 5, or 3 of each of several photos)\n"
     "  --threads N    threads, 0 for one per CPU (default 1)\n"
+    "  --level ISA    of libraries with kernels for several instruction sets, those to run, such as avx2 (default: the\n"
+    "                 best ones that this CPU has); the environment variable B2NN_LEVEL says the same\n"
     "  --profile      time whole runs and every layer; prints JSON, one object in a line, a row for each run as it comes\n"
     "  --runs N       with --profile: timed runs (default: as --seconds says)\n"
     "  --profiles N   with --profile: further runs, with every layer timed apart (default: as --runs)\n"
@@ -43,7 +45,7 @@ static const char usage[] =
 
 /* The options that take a value, and --json and --profiled, which take none; each with the modes in which it says
  * something. */
-enum { INPUT, OUTPUT, CAMERA, FRAMES, LIMIT, JSON, LABELS, TOP, THREADS, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS,
+enum { INPUT, OUTPUT, CAMERA, FRAMES, LIMIT, JSON, LABELS, TOP, THREADS, LEVEL, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS,
        BURST_MS, SEED, QUIET_MS, PATIENCE_MS, PROFILED, KNOWN };
 static const struct {
     const char *name;
@@ -56,6 +58,7 @@ static const struct {
     [REFERENCE] = {"--reference", INTERLEAVE}, [ROUNDS] = {"--rounds", INTERLEAVE}, [BURST_MS] = {"--burst-ms", INTERLEAVE},
     [SEED] = {"--seed", INTERLEAVE}, [QUIET_MS] = {"--quiet-ms", INTERLEAVE},
     [PATIENCE_MS] = {"--patience-ms", INTERLEAVE}, [PROFILED] = {"--profiled", INTERLEAVE},
+    [LEVEL] = {"--level", RUN | PROFILE | INTERLEAVE},
 };
 
 static long number(const char *option, const char *text, long least) {
@@ -121,6 +124,9 @@ static void parse_value(command_line *all, int option, const char *value) {
         case LABELS: all->labels = value; break;
         case TOP: all->top = number(name, value, 1); break;
         case THREADS: all->threads = number(name, value, 0); break;
+        case LEVEL: /* libraries read the variable when they are loaded */
+            if (setenv(LEVEL_VARIABLE, value, 1)) fail(FAILED, "not enough memory");
+            break;
         case RUNS: all->timing.runs = number(name, value, 0); break;
         case PROFILES: all->timing.profiles = number(name, value, 0); break;
         case SECONDS: all->timing.seconds = duration(name, value, "seconds", 86400); break;

@@ -10,6 +10,7 @@
 
 enum { FAILED = 1, USAGE = 2 }; /* the exit statuses of all b2nn commands */
 enum { MAX_TENSORS = 64 };
+#define LEVEL_VARIABLE "B2NN_LEVEL" /* the environment variable by which a library is asked for a level */
 
 /* support.c. Print "error: ..." on stderr and exit with `status`. */
 __attribute__((format(printf, 2, 3), noreturn)) void fail(int status, const char *format, ...);

@@ -54,7 +54,7 @@ typedef struct b2nn_model b2nn_model;
 B2NN_API int32_t b2nn_abi_version(void);
 /* 64 hex digits that name this build of this network; manifest.json has the same. */
 B2NN_API const char *b2nn_model_id(void);
-/* The target that the library was compiled for, and the instruction set of its kernels: "arm" and "neon", say. */
+/* The target that the library was compiled for, and the instruction set of the kernels that run: "arm" and "neon", say. */
 B2NN_API const char *b2nn_target(void);
 B2NN_API const char *b2nn_isa(void);
 /* The first feature, by its name in Linux, that the library needs and this CPU lacks; NULL where the CPU has all. */

@@ -7,7 +7,7 @@
 static void *take(int device_type, int device_id, uint64_t bytes, int dtype_code, int dtype_bits) {
     (void)device_type, (void)device_id, (void)dtype_code, (void)dtype_bits;
     b2nn_thread *self = b2nn_current;
-    uint64_t room = b2nn_the_program.workspace_bytes - self->used;
+    uint64_t room = b2nn_running->workspace_bytes - self->used;
     if (bytes > room) {
         atomic_store(self->shortage, (size_t)(bytes - room));
         return NULL;

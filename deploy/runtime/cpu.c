@@ -1,5 +1,4 @@
-/* cpu.c: the check that this CPU has the features that the kernels were compiled for, by their names in Linux. */
-#include <stdio.h>
+/* cpu.c: the features of this CPU that kernels are compiled for, by their names in Linux. */
 #include <string.h>
 
 #include "program.h"
@@ -20,36 +19,52 @@ static const struct {
 #endif
 };
 
-static int has(const char *feature) {
+int b2nn_cpu_has(const char *feature) {
     unsigned long bits = getauxval(AT_HWCAP);
     for (size_t i = 0; i < sizeof hwcaps / sizeof *hwcaps; i++)
         if (!strcmp(hwcaps[i].name, feature)) return (int)(bits >> hwcaps[i].bit & 1);
-    return 1; /* a feature that is not in the table counts as present */
+    return 0; /* a feature that is not in the table counts as missing: better to refuse than to crash */
 }
-#else
-/* The line of /proc/cpuinfo that lists the features of one CPU; "" where it cannot be read. */
-static const char *flags(char *line, size_t size) {
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    int found = 0;
-    while (file && !found && fgets(line, (int)size, file)) found = !strncmp(line, "flags", 5);
-    if (file) fclose(file);
-    if (!found) line[0] = '\0';
-    return line;
+#elif defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+
+enum { EAX, EBX, ECX, EDX };
+enum { YMM = 0x6, ZMM = 0xe6 }; /* the registers that the system must save, as bits of the register XCR0 */
+
+/* Bits of the answers of CPUID: Intel, "Software Developer's Manual", volume 2A, CPUID. */
+static const struct {
+    const char *name;
+    int leaf, subleaf, output, bit;
+    unsigned saved;
+} features[] = {
+    {"fma", 1, 0, ECX, 12, YMM}, {"popcnt", 1, 0, ECX, 23, 0}, {"avx2", 7, 0, EBX, 5, YMM}, {"bmi2", 7, 0, EBX, 8, 0},
+    {"avx512f", 7, 0, EBX, 16, ZMM}, {"avx512dq", 7, 0, EBX, 17, ZMM}, {"avx512bw", 7, 0, EBX, 30, ZMM},
+    {"avx512vl", 7, 0, EBX, 31, ZMM}, {"avx512_vnni", 7, 0, ECX, 11, ZMM}, {"avx512_vpopcntdq", 7, 0, ECX, 14, ZMM},
+    {"avx_vnni", 7, 1, EAX, 4, YMM},
+};
+
+static int answer(int leaf, int subleaf, int output, int bit) {
+    unsigned found[4];
+    if (!__get_cpuid_count((unsigned)leaf, (unsigned)subleaf, &found[EAX], &found[EBX], &found[ECX], &found[EDX]))
+        return 0;
+    return (int)(found[output] >> bit & 1);
 }
 
-static int has(const char *feature) {
-    char line[8192];
-    size_t length = strlen(feature);
-    const char *at = flags(line, sizeof line);
-    if (!*at) return 1; /* without a list of features, all count as present */
-    while ((at = strstr(at + 1, feature)))
-        if (at[-1] == ' ' && (at[length] == ' ' || at[length] == '\n')) return 1;
+/* The registers that the system saves when it switches from one program to another: without, they cannot be used. */
+static unsigned saved_registers(void) {
+    unsigned low, high;
+    if (!answer(1, 0, ECX, 27)) return 0; /* OSXSAVE: whether XCR0 can be read */
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+int b2nn_cpu_has(const char *feature) {
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if (!strcmp(features[i].name, feature))
+            return answer(features[i].leaf, features[i].subleaf, features[i].output, features[i].bit) &&
+                   (saved_registers() & features[i].saved) == features[i].saved;
     return 0;
 }
+#else
+int b2nn_cpu_has(const char *feature) { return !*feature; } /* no target is for another architecture */
 #endif
-
-const char *b2nn_cpu_missing(void) {
-    for (const char *const *feature = b2nn_the_program.requires; *feature; feature++)
-        if (!has(*feature)) return *feature;
-    return NULL;
-}

@@ -21,30 +21,28 @@ struct b2nn_model {
     char error[256];
 };
 
-static const b2nn_program *const program = &b2nn_the_program;
-
 int32_t b2nn_abi_version(void) { return B2NN_ABI_VERSION; }
-const char *b2nn_model_id(void) { return program->model_id; }
-const char *b2nn_target(void) { return program->target; }
-const char *b2nn_isa(void) { return program->isa; }
-int32_t b2nn_input_count(void) { return program->input_count; }
-int32_t b2nn_output_count(void) { return program->output_count; }
-int32_t b2nn_step_count(void) { return program->step_count; }
+const char *b2nn_model_id(void) { return b2nn_running->model_id; }
+const char *b2nn_target(void) { return b2nn_running->target; }
+const char *b2nn_isa(void) { return b2nn_running->isa; }
+int32_t b2nn_input_count(void) { return b2nn_running->input_count; }
+int32_t b2nn_output_count(void) { return b2nn_running->output_count; }
+int32_t b2nn_step_count(void) { return b2nn_running->step_count; }
 
 const b2nn_tensor *b2nn_input(int32_t index) {
-    return index >= 0 && index < program->input_count ? &program->inputs[index] : NULL;
+    return index >= 0 && index < b2nn_running->input_count ? &b2nn_running->inputs[index] : NULL;
 }
 
 const b2nn_tensor *b2nn_output(int32_t index) {
-    return index >= 0 && index < program->output_count ? &program->outputs[index] : NULL;
+    return index >= 0 && index < b2nn_running->output_count ? &b2nn_running->outputs[index] : NULL;
 }
 
 const char *b2nn_step_name(int32_t index) {
-    return index >= 0 && index < program->step_count ? program->steps[index].symbol : NULL;
+    return index >= 0 && index < b2nn_running->step_count ? b2nn_running->steps[index].symbol : NULL;
 }
 
 const char *b2nn_step_layer(int32_t index) {
-    return index >= 0 && index < program->step_count ? program->steps[index].layer : NULL;
+    return index >= 0 && index < b2nn_running->step_count ? b2nn_running->steps[index].layer : NULL;
 }
 
 const char *b2nn_status_text(int32_t status) {
@@ -75,23 +73,24 @@ static int32_t usable_cpus(void) {
 }
 
 static const b2nn_tensor *tensor(int32_t index) {
-    return index < program->input_count ? &program->inputs[index] : &program->outputs[index - program->input_count];
+    int32_t count = b2nn_running->input_count;
+    return index < count ? &b2nn_running->inputs[index] : &b2nn_running->outputs[index - count];
 }
 
 static int32_t allocate(b2nn_model *model) {
-    int32_t tensors = program->input_count + program->output_count;
-    model->arena = aligned(program->arena_bytes);
+    int32_t tensors = b2nn_running->input_count + b2nn_running->output_count;
+    model->arena = aligned(b2nn_running->arena_bytes);
     model->staging = calloc((size_t)tensors + 1, sizeof *model->staging);
     model->pointers = calloc((size_t)tensors + 1, sizeof *model->pointers);
     model->threads = aligned((uint64_t)model->thread_count * sizeof *model->threads);
     if (model->threads) memset(model->threads, 0, (size_t)model->thread_count * sizeof *model->threads);
     if (!model->arena || !model->staging || !model->pointers || !model->threads) return B2NN_ERROR_MEMORY;
-    memset(model->arena, 0, (size_t)program->arena_bytes); /* packed activations rely on a border of zero bits */
+    memset(model->arena, 0, (size_t)b2nn_running->arena_bytes); /* packed activations rely on a border of zero bits */
     for (int32_t i = 0; i < tensors; i++)
         if (!(model->staging[i] = aligned(tensor(i)->size_bytes))) return B2NN_ERROR_MEMORY;
     for (int32_t i = 0; i < model->thread_count; i++) {
         model->threads[i].shortage = &model->shortage;
-        if (!(model->threads[i].workspace = aligned(program->workspace_bytes))) return B2NN_ERROR_MEMORY;
+        if (!(model->threads[i].workspace = aligned(b2nn_running->workspace_bytes))) return B2NN_ERROR_MEMORY;
     }
     if (model->thread_count == 1) return B2NN_OK;
     model->pool = b2nn_pool_create(model->threads, model->thread_count, usable_cpus());
@@ -121,7 +120,7 @@ void b2nn_model_destroy(b2nn_model *model) {
     if (!model) return;
     if (model->pool) b2nn_pool_destroy(model->pool);
     for (int32_t i = 0; model->threads && i < model->thread_count; i++) free(model->threads[i].workspace);
-    for (int32_t i = 0; model->staging && i < program->input_count + program->output_count; i++)
+    for (int32_t i = 0; model->staging && i < b2nn_running->input_count + b2nn_running->output_count; i++)
         free(model->staging[i]);
     free(model->threads);
     free(model->staging);
@@ -144,8 +143,8 @@ static int is_aligned(const void *pointer) { return (uintptr_t)pointer % B2NN_AL
 
 /* Put the buffers that the kernels get into model->pointers, and copy the inputs that are not aligned. */
 static int32_t bind(b2nn_model *model, const void *const *inputs, void *const *outputs) {
-    int32_t count = program->input_count;
-    for (int32_t i = 0; i < count + program->output_count; i++) {
+    int32_t count = b2nn_running->input_count;
+    for (int32_t i = 0; i < count + b2nn_running->output_count; i++) {
         const void *given = i < count ? inputs[i] : outputs[i - count];
         if (!given) {
             snprintf(model->error, sizeof model->error, "%s %d (%s) is a null pointer", i < count ? "input" : "output",
@@ -159,11 +158,11 @@ static int32_t bind(b2nn_model *model, const void *const *inputs, void *const *o
 }
 
 static int32_t call_steps(b2nn_model *model, double *step_ms) {
-    for (int32_t i = 0; i < program->step_count; i++) {
-        const b2nn_step *step = &program->steps[i];
+    for (int32_t i = 0; i < b2nn_running->step_count; i++) {
+        const b2nn_step *step = &b2nn_running->steps[i];
         model->threads[0].used = 0;
         double start = step_ms ? now_ms() : 0;
-        int status = step->call(model->pointers, model->pointers + program->input_count, model->arena);
+        int status = step->call(model->pointers, model->pointers + b2nn_running->input_count, model->arena);
         if (step_ms) step_ms[i] = now_ms() - start;
         if (status == 0) continue;
         if (status == B2NN_FORKED) {
@@ -176,7 +175,7 @@ static int32_t call_steps(b2nn_model *model, double *step_ms) {
         if (shortage && length > 0 && (size_t)length < sizeof model->error)
             snprintf(model->error + length, sizeof model->error - (size_t)length,
                      ": it asked for %llu bytes of scratch memory beyond the %llu planned for a thread",
-                     (unsigned long long)shortage, (unsigned long long)program->workspace_bytes);
+                     (unsigned long long)shortage, (unsigned long long)b2nn_running->workspace_bytes);
         return B2NN_ERROR_KERNEL;
     }
     return B2NN_OK;
@@ -188,9 +187,9 @@ static int32_t run_bound(b2nn_model *model, void *const *outputs, double *step_m
     if (model->pool) b2nn_pool_enter(model->pool);
     int32_t status = call_steps(model, step_ms);
     b2nn_current = outer;
-    for (int32_t i = 0; status == B2NN_OK && i < program->output_count; i++)
-        if (model->pointers[program->input_count + i] != outputs[i])
-            memcpy(outputs[i], model->pointers[program->input_count + i], (size_t)program->outputs[i].size_bytes);
+    void *const *written = model->pointers + b2nn_running->input_count;
+    for (int32_t i = 0; status == B2NN_OK && i < b2nn_running->output_count; i++)
+        if (written[i] != outputs[i]) memcpy(outputs[i], written[i], (size_t)b2nn_running->outputs[i].size_bytes);
     return status;
 }
 

@@ -18,6 +18,7 @@ typedef struct b2nn_step {
     const char *layer;
 } b2nn_step;
 
+/* The network as it is compiled for one instruction set: a level of the library. */
 typedef struct b2nn_program {
     const char *model_id, *target, *isa;
     const char *const *requires; /* the features that the CPU must have, and NULL at the end */
@@ -28,8 +29,20 @@ typedef struct b2nn_program {
     uint64_t workspace_bytes; /* the scratch memory of each thread */
 } b2nn_program;
 
-/* The program of this library, in the generated file. */
-extern const b2nn_program b2nn_the_program;
+/* The levels of this library, in the generated file: the first one is for all CPUs of the target, and of those that a CPU
+ * can run the last one is the best. */
+extern const b2nn_program b2nn_levels[];
+extern const int32_t b2nn_level_count;
+
+/* The level that runs. It is chosen when the library is loaded, and stays the same as long as there is an instance. */
+extern const b2nn_program *b2nn_running;
+
+/* Choose the level by the name of its instruction set, or by this CPU where the name is NULL or empty. A library of one
+ * level has no choice. */
+void b2nn_choose_level(const char *isa);
+
+/* Whether this CPU, and the system on it, has a feature, by its name in Linux. */
+int b2nn_cpu_has(const char *feature);
 
 /* A thread's scratch memory. It is a stack, as kernels free memory in reverse order. */
 typedef struct b2nn_thread {

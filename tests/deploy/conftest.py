@@ -47,6 +47,12 @@ def static_net(workshop) -> Path:
 
 
 @pytest.fixture(scope="session")
+def leveled(workshop) -> Path:
+    """A library of three levels; of those that a CPU can run the second one is the best."""
+    return workshop.build_levels("leveled")
+
+
+@pytest.fixture(scope="session")
 def bundle_for(workshop) -> Callable[[str], Path]:
     """The bundle of a network of one input and one output by target; where that is another machine, with the C
     example compiled.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.library.build_library import LIBRARY_SOURCES, write_runner_sources, write_sources
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
@@ -48,9 +49,9 @@ def test_the_runner_has_no_circle(workshop, tmp_path):
 
 
 def test_the_runtime_has_no_circle(workshop, tmp_path):
-    write_sources(program("shift_one"), [workshop.kernels()], tmp_path, target=workshop.target())
+    write_sources([Level(workshop.target(), program("shift_one"), [workshop.kernels()])], tmp_path)
     needed = needed_files(tmp_path, tuple(name for name in LIBRARY_SOURCES if name.endswith(".c")), workshop)
-    assert {"threads.c", "cpu.c"} < needed["model.c"]
+    assert {"threads.c", "level.c"} < needed["model.c"]
     assert order(needed).index("threads.c") < order(needed).index("backend.c")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.devices.qemu import find_emulator
 from b2nn_tvm.deploy.library.build_library import LIBRARY, LIBRARY_SOURCES, RUNNER, write_sources
 from b2nn_tvm.deploy.library.elf import read_elf
@@ -68,7 +69,7 @@ def test_many_instances_in_many_threads_on_a_board(arm_board, workshop, target, 
     info = workshop.target(target)
     sources = workshop.folder / f"stress-{target}"
     sources.mkdir()
-    write_sources(program("shift_one", "shift_nested"), [workshop.kernels(target=target)], sources, target=info)
+    write_sources([Level(info, program("shift_one", "shift_nested"), [workshop.kernels(target=target)])], sources)
     files = [*LIBRARY_SOURCES, str(KERNELS), str(STRESS)]
     words = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-DFACTOR=2.0f", "-I.", *files, "-lm", "-o", "stress"]
     find_toolchain(info).run(words, folder=sources)

@@ -11,7 +11,7 @@ import pytest
 
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.targets import target as module
-from b2nn_tvm.targets.target import NATIVE, VECTORS, TargetInfo, aliases, get, host_flags, names
+from b2nn_tvm.targets.target import NATIVE, VECTORS, TargetInfo, aliases, get, host_flags, levels_above, names
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = tuple(name for name in names() if name != NATIVE)
@@ -121,6 +121,24 @@ def test_a_word_means_one_target():
     words = [re.sub("[-_]", "", word.lower()) for name in names() for word in (name, *aliases(name))]
     assert len(set(words)) == len(words) > 25
     assert aliases(NATIVE) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [
+        ("x86", ["x86-avxvnni", "x86-avx512", "x86-vpopcntdq"]),
+        ("x86-avx512", ["x86-vpopcntdq"]),
+        ("arm", ["rpi5"]),
+        ("rpi4", ["rpi5"]),
+        *((name, []) for name in ("rpi5", "armv7", "x86-vpopcntdq", "x86-avxvnni")),
+    ],
+)
+def test_a_level_requires_more_and_the_last_one_most(name, levels):
+    """So a CPU that runs a level runs all code of the target, too, and of the same system."""
+    found = levels_above(get(name))
+    assert [each.name for each in found] == levels
+    assert all({*each.requires} > {*get(name).requires} for each in found)
+    assert len({get(name).vector, *(each.vector for each in found)}) == 1 + len(found)
 
 
 @pytest.mark.parametrize("name", ["../targets/arm", "", "target.py", "arm/", "rpi 4"])

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from b2nn_tvm.deploy.codegen.emit_c import emit_c
 from b2nn_tvm.deploy.codegen.program import Program
+from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import build_library
 from tests.support.deploy.handmade import expected, program
@@ -52,3 +54,11 @@ def test_a_program_that_contradicts_itself_is_refused(workshop, case):
     message, bad = bad_programs()[case]
     with pytest.raises(ValueError, match=re.escape(message)):
         build_library(bad, [workshop.kernels()], workshop.target(), workshop.folder / "no")
+
+
+def test_levels_have_the_same_inputs_and_outputs(workshop):
+    base = program("shift_one")
+    other = replace(base, inputs=(replace(base.inputs[0], name="image"),))
+    levels = [Level(workshop.target(), each, []) for each in (base, other)]
+    with pytest.raises(ValueError, match="the level avx2 has other inputs or outputs than the first one"):
+        emit_c(levels, model_id="")

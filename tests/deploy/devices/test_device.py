@@ -9,7 +9,10 @@ import pytest
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
 from b2nn_tvm.deploy.devices.local import LocalDevice
+from b2nn_tvm.deploy.devices.rpc import RpcDevice
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE
 from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.targets.target import get, host_arch
 
@@ -45,3 +48,19 @@ def test_code_that_the_device_cannot_run_is_refused_before_anything_is_built():
     foreign = "arm" if platform.machine() != "aarch64" else "x86"
     with pytest.raises(DeviceError, match=f"^local: the code is for target {foreign} "):
         LocalDevice().check(get(foreign))
+
+
+def test_of_a_library_with_levels_the_one_is_measured_that_the_cpu_has(leveled, monkeypatch):
+    monkeypatch.delenv(LEVEL_VARIABLE, raising=False)
+    device, free = LocalDevice(), load(leveled)
+    better = device.as_run_here(free)
+    assert (better.level, better.target.vector, len(better.manifest.steps)) == ("avx512", "avx512", 4)
+    assert device.as_run_here(better) is better
+    monkeypatch.setenv(LEVEL_VARIABLE, "avx2")
+    assert device.as_run_here(free).level == "avx2"
+
+
+def test_a_board_with_b2nn_device_leaves_the_choice_to_the_library(leveled, x):
+    chosen = load(leveled).at_level("avx2")
+    with pytest.raises(DeviceError, match="runs the level that the library chooses, not avx2; set B2NN_LEVEL=avx2"):
+        RpcDevice("rpc://127.0.0.1:1", timeout_s=1).run(chosen, {"input": x})

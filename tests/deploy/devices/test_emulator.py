@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -91,14 +89,7 @@ def test_libraries_for_this_machine_are_not_emulated(net, x):
 @pytest.mark.emulated
 def test_armv7_works_too(arm_board, workshop, x):
     """32-bit: another ELF class, other atomics and another calling convention."""
-    target = replace(
-        workshop.target("arm"),
-        arch="armv7l",
-        triple="armv7l-linux-gnueabihf",
-        gnu_prefix="arm-linux-gnueabihf-",
-        zig_target="arm-linux-gnueabihf.2.28",
-        zig_mcpu="cortex_a7",
-    )
+    target = workshop.target("armv7")
     kernels = workshop.folder / "v7.o"
     workshop.compile(target, "-O2", "-fPIC", "-DFACTOR=2.0f", "-c", str(KERNELS), "-o", str(kernels))
     build_library(program("shift_one", "shift_nested"), [kernels.read_bytes()], target, workshop.folder / "v7")

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
-from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, reason, runner_lines
+from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, level_words, reason, runner_lines
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.errors import DeviceError, InputError
@@ -36,6 +36,14 @@ def test_words_are_those_of_the_program():
         "--interleave --reference r.so --profiled --threads 2 --rounds 3 --burst-ms 2.5 --seed 7 --warmup 1 a.so b.so"
     )
     assert "--profiled" not in interleave_words(BurstSettings(), threads=1, reference="r.so", libraries=[])
+
+
+def test_a_program_runs_one_level(leveled):
+    free = load(leveled)
+    assert level_words([free, free]) == []
+    assert level_words([free, free.at_level("avx2")]) == ["--level", "avx2"]
+    with pytest.raises(DeviceError, match="at the levels avx2 and avx512 cannot take turns; measure each alone"):
+        level_words([free.at_level("avx512"), free.at_level("avx2")])
 
 
 def test_lines_come_while_it_runs_and_closing_ends_it():

@@ -11,6 +11,8 @@ from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
 from b2nn_tvm.deploy.latency.interleave import digest_of
 from b2nn_tvm.deploy.latency.measure import measure, summarize
+from b2nn_tvm.deploy.library.artifact import load
+from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE
 from b2nn_tvm.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("short_measurements")
@@ -56,6 +58,15 @@ def test_a_real_measurement(artifact):
     document = json.loads(json.dumps(result.to_dict()))
     assert document["per_layer"][0]["name"] == "conv1"
     assert document["device"]["name"] == "local"
+
+
+def test_times_and_layers_are_those_of_the_level_that_ran(leveled, monkeypatch):
+    for asked, isa, layers in (("", "avx512", 2), ("avx2", "avx2", 1)):
+        monkeypatch.setenv(LEVEL_VARIABLE, asked)
+        result = measure(load(leveled), min_seconds=0.02, precision=0.5)
+        assert result.isa == isa
+        names = [row.name for row in result.per_layer]
+        assert names == ["conv1", *(f"layer {index}" for index in range(layers)), "tail"]
 
 
 def test_at_least_as_many_inferences_as_asked(artifact):

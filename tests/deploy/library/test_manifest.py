@@ -48,6 +48,32 @@ def test_the_manifest_survives_reading_and_writing(net, tmp_path):
     assert (tmp_path / "manifest.json").read_text() == (net / "manifest.json").read_text()
 
 
+def test_the_levels_survive_and_each_has_a_manifest_of_its_own(leveled, tmp_path):
+    manifest = read_manifest(leveled)
+    manifest.save(tmp_path)
+    assert read_manifest(tmp_path) == manifest and len(manifest.levels) == 2
+    better = manifest.at_level("avx512")
+    assert (better.target, better.steps) == (manifest.levels[0].target, manifest.levels[0].steps)
+    assert better.isas == ("avx512",) and better.library == manifest.library
+    assert manifest.at_level("avx2") == replace(manifest, levels=())
+    with pytest.raises(InputError, match="the library has no level 'neon'; its levels are avx2, avx512, avx512vpop"):
+        manifest.at_level("neon")
+
+
+def test_the_best_level_is_the_last_one_whose_features_are_all_there(leveled):
+    manifest = read_manifest(leveled)
+    assert manifest.best_isa(["avx1024", "sse"]) == "avx512vpopcntdq" and manifest.best_isa([]) == "avx512"
+    wanting = replace(manifest.levels[0], target=replace(manifest.levels[0].target, requires=("avx512f",)))
+    assert replace(manifest, levels=(wanting,)).best_isa(["avx2"]) == "avx2"
+
+
+def test_a_file_from_before_there_were_levels_is_read(net, tmp_path):
+    document = json.loads((net / "manifest.json").read_text())
+    del document["levels"]
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    assert read_manifest(tmp_path) == read_manifest(net)
+
+
 def test_what_the_data_mean_survives(net, tmp_path):
     photo = Preprocess.covering((3, 8, 8), (0.5, 0.4, 0.3), (0.2,) * 3)
     manifest = replace(read_manifest(net), preprocess=photo, labels=("cat", "Käse"))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.library.build_library import (
     LIBRARY,
     LIBRARY_SOURCES,
@@ -43,7 +44,7 @@ def sanitized(workshop) -> Path:
     """A folder with b2nn-run and a library, both compiled with the sanitizers."""
     folder = workshop.folder / "sanitized"
     folder.mkdir()
-    write_sources(program("shift_one", "shift_nested"), [workshop.kernels()], folder, target=workshop.target())
+    write_sources([Level(workshop.target(), program("shift_one", "shift_nested"), [workshop.kernels()])], folder)
     sources = write_runner_sources(folder, compiler="gcc")
     kernels = (str(KERNELS), "-DFACTOR=2.0f")
     compiled(folder, *SANITIZE, "-fPIC", "-shared", *LIBRARY_SOURCES, *kernels, "-lm", "-o", LIBRARY)

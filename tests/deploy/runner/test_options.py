@@ -14,7 +14,7 @@ def test_help_names_every_option(net):
     source = (RUNNER_SOURCES / "options.c").read_text()
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     assert options == set(re.findall(r"--[a-z-]+", start(net, "--help").stdout))
-    assert len(options) == 25
+    assert len(options) == 26
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.library.build_library import (
     HEADER,
     LIBRARY_SOURCES,
@@ -41,12 +42,8 @@ LANGUAGE = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-pthread")
 def sources(workshop) -> Path:
     folder = workshop.folder / "sources"
     folder.mkdir()
-    write_sources(
-        program("shift_one", "shift_seven_tasks", "shift_nested"),
-        [workshop.kernels()],
-        folder,
-        target=workshop.target(),
-    )
+    whole = program("shift_one", "shift_seven_tasks", "shift_nested")
+    write_sources([Level(workshop.target(), whole, [workshop.kernels()])], folder)
     assert write_runner_sources(folder, compiler='gcc "12"') == RUNNER
     shutil.copy(RUNNER_SOURCES / STATIC_ONLY, folder)
     return folder

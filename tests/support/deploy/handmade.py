@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from b2nn_tvm.deploy.codegen.program import Argument, Constants, LayerRow, Program, Step, Storage, TensorSpec
+from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.targets import target as targets
@@ -74,4 +75,15 @@ class Workshop:
         folder = self.folder / name
         object_file = self.kernels(factor=factor, target=target)
         build_library(program(*middle), [object_file], self.target(target), folder, **options)
+        return folder
+
+    def build_levels(self, name: str, **options) -> Path:
+        """A library of three levels, which add one, two and three to the scaled input; no CPU runs the last one."""
+        folder, base, kernels = self.folder / name, self.target(), [self.kernels()]
+        required = {"avx2": (), "avx512": base.requires, "avx512vpopcntdq": (*base.requires, "avx1024")}
+        first, *above = (
+            Level(replace(base, vector=isa, requires=requires), program(*["shift_one"] * count), kernels)
+            for count, (isa, requires) in enumerate(required.items(), start=1)
+        )
+        build_library(first.program, kernels, first.target, folder, levels=above, **options)
         return folder
