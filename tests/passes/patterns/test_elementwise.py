@@ -23,6 +23,9 @@ ONE = {
     "relu": op.nn.relu,
     "leaky": lambda x: op.nn.leakyrelu(x, 0.3),
     "clip": lambda x: op.clip(x, -1, 1),
+    "isnan": op.isnan,
+    "isinf": op.isinf,
+    "isfinite": op.isfinite,
     "divide": lambda x: op.divide(x, const(3)),
 }
 
