@@ -22,7 +22,7 @@ NATIVE = "native"
 FOLDER = Path(__file__).parent  # the folder of the TOML files
 
 _FIRST_WORDS = 3  # of a target's other words, which an error names
-_CLOSE = 0.8  # of difflib: with less, another CPU of the same maker is the closest word
+_CLOSE = 0.8  # of difflib: with less, another maker's word may be the closest one
 # Words for what there is no target for, without hyphens and the like, and why.
 _NO_TARGETS = (
     (
@@ -169,7 +169,7 @@ def _names_by_word() -> dict[str, str]:
 def _plain(word: str) -> str:
     """``word`` in the form in which words are compared: raspberry-pi-4-model-b, Pi 4B and rpi4 are rpi4."""
     plain = re.sub(r"[-_. ]", "", word.lower())
-    board = re.fullmatch(r"(?:raspberry|r)?pi(zero2|\d+)w?(?:model)?b?\+?", plain)
+    board = re.fullmatch(r"(?:rasp?berr?y|r)?pi(zero2|\d+)w?(?:model)?b?\+?", plain)
     return f"rpi{board[1]}" if board else plain
 
 
@@ -177,10 +177,15 @@ def _hint(word: str) -> str:
     """Why there is no target for ``word``, or which one may be meant, and the choices."""
     plain = _plain(word)
     reason = next((reason for pattern, reason in _NO_TARGETS if re.fullmatch(pattern, plain)), "")
-    close = [] if reason else get_close_matches(plain, _names_by_word(), n=1, cutoff=_CLOSE)
+    alike = [each for each in _names_by_word() if _digits(each) == _digits(plain)]  # an A710 is no misspelled A7
+    close = [] if reason else get_close_matches(plain, alike, n=1, cutoff=_CLOSE)
     hint = reason or (f"perhaps {_names_by_word()[close[0]]} is meant" if close else "")
     known = ", ".join(f"{each} ({', '.join(aliases(each)[:_FIRST_WORDS])}, ...)" for each in names())
     return f"{hint}{'; ' if hint else ''}the targets, with other words for them, are {known}"
+
+
+def _digits(word: str) -> str:
+    return re.sub("[^0-9]", "", word)
 
 
 def _native() -> TargetInfo:

@@ -77,7 +77,7 @@ def test_an_unknown_word_lists_the_choices():
 
 
 @pytest.mark.parametrize(
-    ("word", "meant"), [("cortex-a7x2", "rpi4"), ("raspberrypi55", "rpi5"), ("x86-avx51", "x86-avx512")]
+    ("word", "meant"), [("cortex-a7x2", "rpi4"), ("rpi5x", "rpi5"), ("x86-awx512", "x86-avx512")]
 )
 def test_an_unknown_word_is_answered_with_the_closest_one(word, meant):
     with pytest.raises(TargetError, match=f"unknown target '{word}'; perhaps {meant} is meant; the targets, "):
@@ -103,7 +103,7 @@ def test_an_unknown_word_is_answered_with_the_closest_one(word, meant):
                 "Cortex-A72",
             ),
         ),
-        ("rpi5", ("pi5", "raspberrypi5", "Raspberry Pi 5", "cortex-a76", "armv8.2-a", "CM5")),
+        ("rpi5", ("pi5", "raspberrypi5", "Raspberry Pi 5", "rasberrypi5", "cortex-a76", "armv8.2-a", "CM5")),
         ("x86", ("x86_64", "x86-64", "amd64", "x64", "avx2", "haswell", "znver2", "x86_64-linux-gnu")),
         ("x86-avx512", ("x86_avx512", "avx512", "cascadelake")),
         ("x86-vpopcntdq", ("icelake-client", "sapphirerapids", "znver4")),
@@ -157,7 +157,7 @@ def test_what_there_is_no_target_for_is_answered_with_the_reason(words, reason):
             get(word)
 
 
-@pytest.mark.parametrize("word", ["cortex-a710", "znver9", "skylark"])
+@pytest.mark.parametrize("word", ["cortex-a710", "znver9", "k210"])
 def test_another_cpu_is_not_taken_for_one_that_is_meant(word):
     with pytest.raises(TargetError, match=f"unknown target '{word}'; the targets, "):
         get(word)

@@ -69,7 +69,7 @@ ROUNDED: dict[str, Callable[..., np.ndarray]] = {
 # An operator that neither rises nor falls, of which libraries differ in the last bits, but not at powers of 1 and -1.
 _POWER = {"relax.power": np.power}
 _WITH_ATTRIBUTES = ("relax.astype", "relax.clip", "relax.nn.leakyrelu", "relax.nn.prelu")
-_DTYPES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64")
+_DTYPES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64")
 
 
 def is_elementwise(name: str, dtype: str) -> bool:

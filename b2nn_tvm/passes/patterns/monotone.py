@@ -144,7 +144,8 @@ class _State:
             return self._equal(place, first, second), alias
         if name in ("relax.logical_and", "relax.logical_or"):
             return self._mixed(place, first, second, _combined(moves, self.directions[second])), alias
-        return self._mixed(place, first, second, np.full(moves.shape, UNKNOWN)), alias
+        fixed = (moves == CONSTANT) & (self.directions[second] == CONSTANT)
+        return self._mixed(place, first, second, np.where(fixed, CONSTANT, UNKNOWN)), alias
 
     # ---- the rules
 
