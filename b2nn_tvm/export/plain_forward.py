@@ -23,7 +23,7 @@ def plain_forward() -> Iterator[None]:
     """
     with _LOCK:
         original = autocast.__enter__, autocast.__exit__
-        autocast.__enter__, autocast.__exit__ = (lambda self: self), (lambda self, *error: None)  # type: ignore[method-assign,assignment]
+        autocast.__enter__, autocast.__exit__ = (lambda self: self), (lambda self, *error: None)  # type: ignore[method-assign]
         try:
             with _Detached():
                 yield

@@ -47,8 +47,8 @@ def power(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | 
     """Powers of integers, or by another type, and squares; other powers of floats by floats are left to TVM."""
     base, exponent = inputs
     kind, fixed = dtype_of(base), constant(exponent)
-    is_square = fixed is not None and fixed.ndim <= len(sizes(base)) and (fixed == _SQUARE).all()
-    if kind.startswith("float") and is_square and fixed.size == 1:
+    is_square = fixed is not None and fixed.size == 1 and fixed.item() == _SQUARE and fixed.ndim <= len(sizes(base))
+    if kind.startswith("float") and is_square:
         return relax.op.multiply(base, base)
     if kind.startswith("float") and dtype_of(exponent) == kind:
         return None

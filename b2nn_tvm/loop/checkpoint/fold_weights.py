@@ -42,7 +42,8 @@ def _of_length(length: torch.Tensor, direction: torch.Tensor) -> torch.Tensor | 
     within = [axis for axis, size in enumerate(length.shape) if size == 1]
     if any(length.shape[axis] not in (1, size) for axis, size in enumerate(direction.shape)):
         return None
-    return direction * (length / torch.linalg.vector_norm(direction, dim=within, keepdim=True))
+    result: torch.Tensor = direction * (length / torch.linalg.vector_norm(direction, dim=within, keepdim=True))
+    return result
 
 
 def _masked(whole: torch.Tensor, mask: torch.Tensor) -> torch.Tensor | None:
