@@ -76,9 +76,7 @@ def test_an_unknown_word_lists_the_choices():
         get("k210")
 
 
-@pytest.mark.parametrize(
-    ("word", "meant"), [("cortex-a7x2", "rpi4"), ("rpi5x", "rpi5"), ("x86-awx512", "x86-avx512")]
-)
+@pytest.mark.parametrize(("word", "meant"), [("cortex-a7x2", "rpi4"), ("rpi5x", "rpi5"), ("x86-awx512", "x86-avx512")])
 def test_an_unknown_word_is_answered_with_the_closest_one(word, meant):
     with pytest.raises(TargetError, match=f"unknown target '{word}'; perhaps {meant} is meant; the targets, "):
         get(word)
