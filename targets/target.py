@@ -21,6 +21,24 @@ VECTORS = ("neon", "neon_dotprod", "neon_armv7", "avx2", "avxvnni", "avx512", "a
 NATIVE = "native"
 FOLDER = Path(__file__).parent  # the folder of the TOML files
 
+_FIRST_WORDS = 3  # of a target's other words, which an error names
+_CLOSE = 0.8  # of difflib: with less, another maker's word may be the closest one
+# Words for what there is no target for, without hyphens and the like, and why.
+_NO_TARGETS = (
+    (
+        r"armv6l?|linux/arm/v6|arm1176.*|bcm2835|rpi[01]|(raspberry|r)?pizerow?",
+        "Armv6 has no NEON; a Raspberry Pi 2 or Zero 2 W has it",
+    ),
+    (r"cortexa[589]", "this CPU has no fused multiply-add (VFPv4), which the target armv7 needs"),
+    (r"cortexm.*|cortexr.*|stm32.*|esp32.*|arduino.*|rp2040|rp2350", "libraries need Linux, which runs not on it"),
+    (r"windows.*|win(32|64)|macos.*|darwin.*|ios|apple.*|m[1-4]|android.*", "libraries are for Linux"),
+    (r"cuda.*|gpu|nvidia.*|tensorrt|rocm|opencl|vulkan|metal|npu|tpu|hailo.*|coral", "libraries run on CPUs"),
+    (
+        r"i[3-6]86|x86(32)?linux|linux/386|riscv.*|mips.*|ppc.*|powerpc.*|s390x|wasm.*|loongarch.*",
+        "expected ARM or 64-bit x86",
+    ),
+)
+
 
 @dataclass(frozen=True)
 class TargetInfo:
@@ -105,21 +123,18 @@ def names() -> tuple[str, ...]:
 
 
 def aliases(name: str) -> tuple[str, ...]:
-    """The other words for the target ``name``, a board or a CPU that it is for; ``native`` has none."""
-    return () if name == NATIVE else tuple(_fields(name).get("aliases", ()))
+    """The other words for the target ``name``: boards and CPUs that it is for, and what other tools call them."""
+    return ("host", "local", "cpu") if name == NATIVE else tuple(_fields(name).get("aliases", ()))
 
 
 def get(word: str) -> TargetInfo:
-    """The target of this name or alias, in capitals or not, with or without hyphens and underscores.
+    """The target of this name or alias, in capitals or not, with or without hyphens, underscores, dots and spaces.
 
-    Raises TargetError, with the choices, where there is none.
+    Raises TargetError where there is none, with the choices, or with the reason why there is none.
     """
     name = word if word in names() else _names_by_word().get(_plain(word))
     if name is None:
-        known = ", ".join(f"{each} ({', '.join(aliases(each))})" if aliases(each) else each for each in names())
-        close = get_close_matches(_plain(word), _names_by_word(), n=1)
-        meant = f"perhaps {_names_by_word()[close[0]]} is meant; " if close else ""
-        raise TargetError(f"unknown target {word!r}; {meant}the targets, with other words for them, are {known}")
+        raise TargetError(f"unknown target {word!r}; {_hint(word)}")
     if name == NATIVE:
         return _native()
     fields = _fields(name)
@@ -152,7 +167,25 @@ def _names_by_word() -> dict[str, str]:
 
 
 def _plain(word: str) -> str:
-    return re.sub(r"[-_]", "", word.lower())
+    """``word`` in the form in which words are compared: raspberry-pi-4-model-b, Pi 4B and rpi4 are rpi4."""
+    plain = re.sub(r"[-_. ]", "", word.lower())
+    board = re.fullmatch(r"(?:rasp?berr?y|r)?pi(zero2|\d+)w?(?:model)?b?\+?", plain)
+    return f"rpi{board[1]}" if board else plain
+
+
+def _hint(word: str) -> str:
+    """Why there is no target for ``word``, or which one may be meant, and the choices."""
+    plain = _plain(word)
+    reason = next((reason for pattern, reason in _NO_TARGETS if re.fullmatch(pattern, plain)), "")
+    alike = [each for each in _names_by_word() if _digits(each) == _digits(plain)]  # an A710 is no misspelled A7
+    close = [] if reason else get_close_matches(plain, alike, n=1, cutoff=_CLOSE)
+    hint = reason or (f"perhaps {_names_by_word()[close[0]]} is meant" if close else "")
+    known = ", ".join(f"{each} ({', '.join(aliases(each)[:_FIRST_WORDS])}, ...)" for each in names())
+    return f"{hint}{'; ' if hint else ''}the targets, with other words for them, are {known}"
+
+
+def _digits(word: str) -> str:
+    return re.sub("[^0-9]", "", word)
 
 
 def _native() -> TargetInfo:

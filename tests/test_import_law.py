@@ -24,7 +24,7 @@ CLI_AT_THE_TOP = {
     *(f"b2nn_tvm.cli.{name}" for name in ("command", "limits", "process_tree", "supervise", "whole_search")),
     *(
         f"b2nn_tvm.cli.options.{name}"
-        for name in ("config", "fit", "numbers", "search_layers", "search_network", "word")
+        for name in ("config", "fit", "numbers", "search_layers", "search_network", "shapes", "word")
     ),
     *("b2nn_tvm.words.choices", "b2nn_tvm.words.factory_file"),
     "b2nn_tvm.version",

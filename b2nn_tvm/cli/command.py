@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import json
-import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -99,45 +98,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     if cause is not None:
         yield cause
         yield from _causes(cause)
-
-
-def shapes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """The callback of the option --input-shape: the shapes in ``texts`` by the names of the inputs.
-
-    A shape is spelled NAME=1x3x32x32, as by trtexec (NAME:1x3x32x32, several with commas between them), as by onnxsim
-    (NAME:1,3,32,32), with brackets around its sizes, or without a name, which is "" in the result. A name may have ":"
-    and "=" in it: the last one ends it.
-    """
-    found: dict[str, tuple[int, ...]] = {}
-    for name, sizes in (shape for text in texts for shape in _shapes(text)):
-        if found.setdefault(name, sizes) != sizes:
-            of = f"of {name}" if name else "without a name"
-            raise click.BadParameter(f"expected one shape for each input, but two came {of}: give it once")
-    return found
-
-
-_SIZES = r"[1-9][0-9]{0,9}"
-_SHAPE = re.compile(rf"(?:(.+)[=:])?\s*(?:({_SIZES}(?:\s*[xX,]\s*{_SIZES})*)|\[(.*)\]|\((.*)\))\s*", re.DOTALL)
-_SEVERAL = re.compile(rf".+[=:]{_SIZES}(?:x{_SIZES})*", re.DOTALL)
-
-
-def _shapes(text: str) -> list[tuple[str, tuple[int, ...]]]:
-    """The shapes in one word: one, or several as trtexec takes them, such as a:1x3x32x32,b:1x10."""
-    parts = text.split(",")
-    if len(parts) > 1 and all(map(_SEVERAL.fullmatch, parts)):
-        return [_shape(part) for part in parts]
-    return [_shape(text)]
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    match = _SHAPE.fullmatch(text)
-    sizes = next(filter(None, match.groups()[1:]), "") if match else ""
-    if match is None or not re.fullmatch(rf"\s*{_SIZES}(\s*[xX,]\s*{_SIZES})*\s*", sizes):
-        raise click.BadParameter(
-            f"expected NAME=1x3x32x32, or 1x3x32x32 where the network has one input, but got {text!r}; "
-            "write sizes of 1 or more with x or commas between them"
-        )
-    return match.group(1) or "", tuple(map(int, re.findall(r"[0-9]+", sizes)))
 
 
 def _one_line(error: Exception, resume: str) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from b2nn_tvm.cli.command import input_option, shapes
+from b2nn_tvm.cli.command import input_option
 from b2nn_tvm.cli.limits import limit_options
 from b2nn_tvm.cli.options.fit import Fit
 from b2nn_tvm.cli.options.numbers import Numbers
+from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
 from b2nn_tvm.version import __version__

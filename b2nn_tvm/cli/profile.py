@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from b2nn_tvm.cli.command import Command, shapes, share
+from b2nn_tvm.cli.command import Command, share
+from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
 

@@ -1,4 +1,4 @@
-"""A folder per class without splits, <class>/*.jpg: a fifth of each class becomes test, a tenth of the rest val."""
+"""A folder per class, <class>/*.jpg, without splits or in train/ alone: a fifth of each becomes test, a tenth val."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.data.folder import shown
 from b2nn_tvm.data.folder_images import Listing
-from b2nn_tvm.data.image_files.class_samples import has_class_images as is_flat_folder
+from b2nn_tvm.data.image_files.class_samples import has_class_images
 from b2nn_tvm.data.image_files.scan_classes import refuse_one_class, scan
+from b2nn_tvm.data.image_files.split_folders import only_train
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
@@ -20,7 +21,10 @@ from b2nn_tvm.progress import Progress, silent
 TEST_SHARE, HELD_SHARE = 5, 10  # one of so many images; held out of what is not test
 LEAST_IMAGES = 3  # of a class: one for each split, where the shares allow it
 
-__all__ = ["flat_folder", "is_flat_folder"]
+
+def is_flat_folder(path: Path) -> bool:
+    """Whether ``path`` has a folder per class without splits, or has them in train/ alone."""
+    return only_train(path) is not None or has_class_images(path)
 
 
 def flat_folder(
@@ -31,13 +35,14 @@ def flat_folder(
     skip_bad: int = 0,
     progress: Progress = silent,
 ) -> DataBundle:
-    """Read <class>/ under ``path`` as images [3, H, W]; needs Pillow. Classes are the sorted folder names.
+    """Read <class>/ or train/<class>/ under ``path`` as images [3, H, W]; needs Pillow. Classes are the folder names.
 
     The splits are stratified and the same on every machine: a fifth of the images is the test split, and a tenth of the
     others is held out for validation. ``size``, ``skip_bad`` and ``progress`` are as in ``folder``. Raises InputError
     where there are no images, one class alone, or a class of fewer than three images.
     """
-    root = Path(path)
+    given = Path(path)
+    root = only_train(given) or given
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; expected a data set with <class>/ in it")
     notes: list[str] = []
@@ -66,7 +71,7 @@ def flat_folder(
     for split, part in listed.items():
         if lacking := part.lacks(tuple(classes)):
             notes.append(f"{root}: among the {len(part.labels)} images of {split} are none of {', '.join(lacking[:8])}")
-    return shown(root, listed, size=size, class_names=tuple(classes), workers=workers, notes=notes)
+    return shown(given, listed, size=size, class_names=tuple(classes), workers=workers, notes=notes)
 
 
 def _share(listing: Listing, share: int) -> int:

@@ -16,6 +16,7 @@ from torch import nn
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.export.binary_functions import DEPLOY_FORMS, deploy_form
 from b2nn_tvm.export.plain_attention import PlainAttention
+from b2nn_tvm.export.plain_forward import plain_forward
 from b2nn_tvm.export.quantized_forms import QuantizedForm, write_zero_points
 from b2nn_tvm.export.translation_table import kept_translation_table
 from b2nn_tvm.faults.program_fault import first_line
@@ -113,7 +114,7 @@ def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch
         at = f" ({place})" if place else ""
         raise InputError(f"{title} does not accept an input of shape {shape}: {first_line(error)}{at}") from error
     try:
-        with PlainAttention():
+        with PlainAttention(), plain_forward():
             return torch.export.export(model, (example,))
     except Exception as error:
         reason = " ".join(str(error).split()[:40])

@@ -19,7 +19,7 @@ from b2nn_tvm.frontend.operators.col2im import col2im
 from b2nn_tvm.frontend.operators.conv import conv
 from b2nn_tvm.frontend.operators.conv_transpose import conv_transpose
 from b2nn_tvm.frontend.operators.depth import space_to_depth
-from b2nn_tvm.frontend.operators.elementwise import cast, clip, dropout, elu, expand, is_inf, pairwise, prelu
+from b2nn_tvm.frontend.operators.elementwise import cast, clip, dropout, elu, expand, is_inf, mean, pairwise, prelu
 from b2nn_tvm.frontend.operators.indexing import gather, gather_elements, gather_nd, one_hot
 from b2nn_tvm.frontend.operators.integers import bit_shift, div, mod, power
 from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs
@@ -63,6 +63,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "LayerNormalization": layer_norm,
         "Max": pairwise(relax.op.maximum),
         "MaxPool": pool_padding,
+        "Mean": mean,
         "Min": pairwise(relax.op.minimum),
         "Mod": mod,
         "OneHot": one_hot,

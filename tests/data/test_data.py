@@ -25,7 +25,7 @@ def layout(root: Path, *files: str) -> Path:
         (["data_batch_1", "data_batch_2"], "of cifar10; it lacks batches.meta, data_batch_3"),
         (["wnids.txt", "train/n01443537/images/0.JPEG"], "images: no such folder; expected it in Tiny-ImageNet"),
         (["val/val_annotations.txt", "train/n01443537/images/0.JPEG"], "wnids.txt: expected this file"),
-        (["train/cat/0.jpg"], "expected the folders train/<class>/ and val/<class>/, but it holds train"),
+        (["train/cat/0.jpg"], "train: expected a folder .* of at least two classes, but there is only cat"),
         (["val/cat/0.jpg"], "expected the folders train/<class>/ and val/<class>/, but it holds val"),
         (["wrist-watch/1.png"], "at least two classes, but there is only wrist-watch"),
         (["images/deep/er/1.png", "b", ".git/x"], "this folder holds .git, b, images$"),

@@ -44,6 +44,13 @@ def test_small_classes_are_in_all_splits_as_far_as_they_go(tmp_path: Path) -> No
     assert rare.notes[-1].endswith("among the 5 images of val are none of dog")
 
 
+def test_train_alone_is_split_in_the_same_way(tmp_path: Path) -> None:
+    bundle = data.get(str(write(tmp_path / "pets" / "train", cat=20, dog=20).parent), size=8)
+    assert bundle.name == "pets" and bundle.class_names == ("cat", "dog")
+    assert [len(split.labels) for split in (bundle.train, bundle.val, bundle.test)] == [29, 3, 8]
+    assert "/pets/train: the images are in no splits" in bundle.notes[0]
+
+
 def test_what_cannot_be_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         data.flat_folder(tmp_path / "nowhere")

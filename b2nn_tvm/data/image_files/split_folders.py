@@ -1,4 +1,4 @@
-"""Find the folders of the splits: train/, Training/, val/, valid/, test2017/ and the like, in any case."""
+"""Find the folders of the splits: train/, Training/, val/, valid/, test2017/, seg_train/ and the like, in any case."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from b2nn_tvm.data.image_files.scan_classes import folders, is_junk
 from b2nn_tvm.errors import InputError
 
 _WORDS = {
-    "train": ("train", "training", "train_set", "training_set"),
-    "val": ("val", "valid", "validation", "dev", "val_set", "validation_set", "valid_set"),
-    "test": ("test", "testing", "test_set", "testing_set"),
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validate", "validation", "dev", "eval", "evaluation"),
+    "test": ("test", "testing", "holdout"),
 }
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
+# What else is in the names of such folders, and says nothing.
+_NO_MEANING = {"", "images", "image", "imgs", "img", "photos", "seg", "split", "folder"}
 _DEEPEST = 2  # archives often hold one folder of the set's name in another one
 
 
@@ -31,7 +33,16 @@ def root_of(path: Path) -> Path:
 
 def is_folder(path: Path) -> bool:
     """Whether ``path`` is a folder of splits, or holds one and nothing else."""
-    return path.is_dir() and _holds_splits(root_of(path))
+    return path.is_dir() and _holds_splits(root_of(path)) and only_train(path) is None
+
+
+def only_train(path: Path) -> Path | None:
+    """The folder train/ with classes in it where the data set at ``path`` has no other split; None elsewhere."""
+    root = root_of(path) if path.is_dir() else path
+    if not path.is_dir() or not _holds_splits(root):
+        return None
+    found = split_folders(root)
+    return found["train"] if set(found) == {"train"} and folders(found["train"]) else None
 
 
 def split_folders(root: Path) -> dict[str, Path]:
@@ -42,12 +53,12 @@ def split_folders(root: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for folder in folders(root):
-        split = _split_of(folder)
-        if split is None or (split == "test" and not folders(folder)):
+        split, unpacked = _split_of(folder), _unpacked(folder)
+        if split is None or (split == "test" and not folders(unpacked)):
             continue
         if split in found:
             raise InputError(f"{root}: {found[split].name} and {folder.name} both mean the {split} split; remove one")
-        found[split] = folder
+        found[split] = unpacked
     return found
 
 
@@ -59,5 +70,14 @@ def _holds_splits(path: Path) -> bool:
 
 
 def _split_of(folder: Path) -> str | None:
-    word = re.sub(r"[- ]", "_", folder.name.lower())
-    return _SPLIT_OF.get(re.sub(r"_?(19|20)\d\d$", "", word))
+    words = re.findall(r"[a-z]+|[0-9]+", folder.name.lower())
+    stems = {word.removesuffix("set").removesuffix("data") for word in words if not re.fullmatch(r"(19|20)\d\d", word)}
+    named = {_SPLIT_OF.get(stem) for stem in stems - _NO_MEANING}
+    return named.pop() if len(named) == 1 else None
+
+
+def _unpacked(folder: Path) -> Path:
+    """The folder of the classes where archives hold it in one of the same name: train/train/<class>."""
+    while len(inside := folders(folder)) == 1 and inside[0].name.lower() == folder.name.lower():
+        folder = inside[0]
+    return folder

@@ -1,4 +1,4 @@
-"""Operators on single elements: Max, Min, Sum of many inputs, Clip, PRelu, Elu, IsInf, Cast, Dropout, Expand."""
+"""Operators on single elements: Max, Min, Sum, Mean of many inputs, Clip, PRelu, Elu, IsInf, Cast, Dropout, Expand."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def pairwise(operator: Callable[[relax.Expr, relax.Expr], relax.Expr]) -> Conver
         return result
 
     return convert
+
+
+def mean(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+    """The mean of any number of inputs, which broadcast, as a sum that is divided."""
+    total = pairwise(relax.op.add)(bb, inputs, attrs)
+    return relax.op.divide(bb.emit(total), const(len(inputs), dtype_of(inputs[0])))
 
 
 def clip(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:

@@ -16,6 +16,8 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.operators.node import Attrs, Inputs, const, dtype_of, sizes
 from b2nn_tvm.relax_query import constant
 
+_SMALL_TABLE = 16
+
 
 def gather(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
     """Slices of the data along an axis; shapes, which are no tensors, are left to TVM."""
@@ -23,7 +25,11 @@ def gather(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr |
     if not isinstance(data.ty, relax.TensorType) or not isinstance(indices.ty, relax.TensorType):
         return None
     axis = int(attrs.get("axis", 0)) % max(1, len(sizes(data)))
-    return relax.op.take(data, _from_front(bb, indices, [sizes(data)[axis]]), axis, mode="clip")
+    front = _from_front(bb, indices, [sizes(data)[axis]])
+    table = constant(data)
+    if table is not None and table.ndim == 1 and 1 < table.size <= _SMALL_TABLE and constant(indices) is None:
+        return _looked_up(bb, table, front)
+    return relax.op.take(data, front, axis, mode="clip")
 
 
 def gather_elements(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
@@ -73,6 +79,15 @@ def one_hot(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
         for place in (0, 1)
     )
     return relax.op.where(bb.emit(relax.op.equal(front, numbers)), on, off)
+
+
+def _looked_up(bb: relax.BlockBuilder, table: np.ndarray, indices: relax.Expr) -> relax.Expr:
+    """The numbers of a small table as comparisons, by which a table of -1 and +1 is known as a sign."""
+    result = const(table[0])
+    for index, value in enumerate(table[1:], 1):
+        reached = bb.emit(relax.op.greater_equal(indices, const(np.array(index, dtype_of(indices)))))
+        result = bb.emit(relax.op.where(reached, const(value), result))
+    return result
 
 
 def _from_front(bb: relax.BlockBuilder, indices: relax.Expr, extents: Sequence[int]) -> relax.Expr:

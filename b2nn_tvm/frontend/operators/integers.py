@@ -1,4 +1,4 @@
-"""Div, Mod, Pow and BitShift of integers, for all values.
+"""Div, Mod, Pow and BitShift of integers, for all values, and squares.
 
 Dividing by zero, or the smallest number by -1, ends a process by a signal on many processors. ONNX leaves the result
 open; here it is 0, or the smallest number, as on ARM.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 from tvm import relax
 
-from b2nn_tvm.frontend.operators.node import Attrs, Inputs, const, dtype_of, word
+from b2nn_tvm.frontend.operators.node import Attrs, Inputs, const, dtype_of, sizes, word
 from b2nn_tvm.relax_query import constant
+
+_SQUARE = 2
 
 
 def div(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
@@ -42,9 +44,12 @@ def _float_mod(bb: relax.BlockBuilder, a: relax.Expr, b: relax.Expr) -> relax.Ex
 
 
 def power(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """Powers of integers, or by another type; powers of floats by floats are left to TVM."""
+    """Powers of integers, or by another type, and squares; other powers of floats by floats are left to TVM."""
     base, exponent = inputs
-    kind = dtype_of(base)
+    kind, fixed = dtype_of(base), constant(exponent)
+    is_square = fixed is not None and fixed.size == 1 and fixed.item() == _SQUARE and fixed.ndim <= len(sizes(base))
+    if kind.startswith("float") and is_square:
+        return relax.op.multiply(base, base)
     if kind.startswith("float") and dtype_of(exponent) == kind:
         return None
     wide = kind if kind.startswith("float") else "float64"

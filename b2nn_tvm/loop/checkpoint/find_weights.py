@@ -26,10 +26,14 @@ _DEEPEST = 4
 def find_weights(loaded: Any, path: Path, *, note: Note) -> dict[str, torch.Tensor]:
     """The tensors of the state_dict in ``loaded`` by name, which was read from ``path``.
 
-    It may be the object itself, or stand in one of the entries that trainings write, in their order of preference, or
-    in the only entry with tensors. ``note`` is told of a choice between several. Raises InputError where there is none,
-    or where several entries have weights and none of them has a usual name.
+    It may be the object itself, the only part with weights of a tuple or list, or stand in one of the entries that
+    trainings write, in their order of preference, or in the only entry with tensors. ``note`` is told of a choice
+    between several. Raises InputError where there is none, or where several entries have weights and none of them has a
+    usual name.
     """
+    if isinstance(loaded, tuple | list):
+        parts = [part for part in loaded if isinstance(part, Mapping) and list(_candidates(part, ()))]
+        loaded = parts[0] if len(parts) == 1 else loaded
     if not isinstance(loaded, Mapping):
         refuse_module(path, loaded)
         raise InputError(f"{path}: expected a state_dict, but it holds a {type(loaded).__name__}")

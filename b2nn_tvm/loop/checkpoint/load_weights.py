@@ -12,6 +12,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.checkpoint.classifier_head import is_of_a_head, other_head, own_head
 from b2nn_tvm.loop.checkpoint.find_weights import find_weights
 from b2nn_tvm.loop.checkpoint.fit_names import FittedNames, fit_names
+from b2nn_tvm.loop.checkpoint.fold_weights import fold_weights
 from b2nn_tvm.loop.checkpoint.read_checkpoint import read_checkpoint
 from b2nn_tvm.progress import Note
 
@@ -24,7 +25,7 @@ def load_weights(model: torch.nn.Module, path: Path, *, classes: int, ignore_hea
     and the unknown weights, those of another shape, the other number of classes, or several networks that would fit.
     """
     own = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, torch.Tensor)}
-    fitted = fit_names(find_weights(read_checkpoint(path), path, note=note), own)
+    fitted = fit_names(fold_weights(find_weights(read_checkpoint(path), path, note=note), own), own)
     _refuse_rivals(fitted, path)
     weights = {name: _like(tensor, own[name], path, name) for name, tensor in fitted.weights.items()}
     unknown = list(fitted.unknown)

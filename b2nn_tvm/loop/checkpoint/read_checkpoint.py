@@ -14,6 +14,7 @@ import torch
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.checkpoint.pickled_names import pickled_names
+from b2nn_tvm.loop.checkpoint.read_arrays import is_arrays, read_arrays
 from b2nn_tvm.loop.checkpoint.read_safetensors import is_safetensors, read_safetensors
 from b2nn_tvm.loop.checkpoint.read_shards import ENDING as INDEX
 from b2nn_tvm.loop.checkpoint.read_shards import read_shards
@@ -41,6 +42,8 @@ def read_checkpoint(path: Path) -> Any:
     try:
         if is_safetensors(path):
             return read_safetensors(path)
+        if is_arrays(path):
+            return read_arrays(path)
         refuse_other_kinds(path)
         names = pickled_names(path)
         strangers = sorted(name for name in names if not is_plain(name))

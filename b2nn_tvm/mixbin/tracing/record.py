@@ -56,12 +56,14 @@ class Recording:
     """``graph`` names the modules and parameters of the network; ``constants`` are tensors that it has under no name.
 
     Every node that gives a tensor has its ``meta["shape"]``. ``norms`` names the subclasses of torch's batch norms
-    whose nodes stand for the batch norm alone, without what they add to it.
+    whose nodes stand for the batch norm alone, without what they add to it. ``hooked`` names the modules whose forward
+    hooks are nodes of their own.
     """
 
     graph: fx.Graph
     constants: dict[str, torch.Tensor]
     norms: frozenset[str]
+    hooked: frozenset[str] = frozenset()
 
 
 def record(model: nn.Module, shape: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Recording:
@@ -94,6 +96,7 @@ class _Recorder(TorchFunctionMode):
         self._paths = {module: name for name, module in model.named_modules()}
         self._constants: dict[str, torch.Tensor] = {}
         self._norms: set[str] = set()
+        self._hooked: set[str] = set()
         self._paused = False
         self._running: list[nn.Module] = []
         self.failed = ""
@@ -115,7 +118,7 @@ class _Recorder(TorchFunctionMode):
         output = self._graph.output(self._argument(result))
         if isinstance(result, torch.Tensor):
             output.meta["shape"] = tuple(result.shape)
-        return Recording(self._graph, self._constants, frozenset(self._norms))
+        return Recording(self._graph, self._constants, frozenset(self._norms), frozenset(self._hooked))
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -139,11 +142,10 @@ class _Recorder(TorchFunctionMode):
         before = len(self._graph.nodes)
         self._running.append(module)
         try:
+            if is_leaf(module) and (module._forward_hooks or module._forward_pre_hooks):
+                return self._hook(name, module, args, kwargs)
             if is_leaf(module):
-                with self._pause():
-                    if type(module).forward is Norm.forward and not kwargs:
-                        return self._record("call_module", name, args, {}, lambda: _normalized(args[0], module))
-                    return self._record("call_module", name, args, kwargs, lambda: run(*args, **kwargs))
+                return self._leaf(name, module, args, kwargs)
             result = run(*args, **kwargs)
         except Exception:
             self.failed = self.failed or name
@@ -153,6 +155,27 @@ class _Recorder(TorchFunctionMode):
         if isinstance(module, nn.Conv2d) and isinstance(result, torch.Tensor) and len(args) == 1 and not kwargs:
             with self._pause():
                 self._unite(name, module, args[0], result, before)
+        return result
+
+    def _leaf(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self._pause():
+            if type(module).forward is Norm.forward and not kwargs:
+                return self._record("call_module", name, args, {}, lambda: _normalized(args[0], module))
+            return self._record("call_module", name, args, kwargs, lambda: module.forward(*args, **kwargs))
+
+    def _hook(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A leaf and what its hooks do, as nn.Module calls them: the module may be replaced, and they stay."""
+        self._hooked.add(name)
+        for key, before in module._forward_pre_hooks.items():
+            if key in module._forward_pre_hooks_with_kwargs:
+                args, kwargs = before(module, args, kwargs) or (args, kwargs)
+            elif (changed := before(module, args)) is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        result = self._leaf(name, module, args, kwargs)
+        for key, behind in module._forward_hooks.items():
+            known = (args, kwargs) if key in module._forward_hooks_with_kwargs else (args,)
+            if (changed := behind(module, *known, result)) is not None:
+                result = changed
         return result
 
     def _apply(

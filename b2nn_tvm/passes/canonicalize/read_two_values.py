@@ -21,14 +21,19 @@ from b2nn_tvm.passes.framework.invariants import NCHW, SIGN_IS_BINARY
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls, with_attributes
 from b2nn_tvm.passes.patterns.binary_inputs import has_bits
 from b2nn_tvm.passes.patterns.possible_values import PossibleValues
-from b2nn_tvm.passes.patterns.sign_patterns import make_pad, match_pad
+from b2nn_tvm.passes.patterns.sign_patterns import has_binary_groups, is_depthwise, make_pad, match_pad
+from b2nn_tvm.passes.patterns.sign_terms import sign_terms
 from b2nn_tvm.passes.patterns.step_function import step_function
 from b2nn_tvm.relax_query import constant, dtype, four, op_name, pair, shape
+
+_TWO = 2
 
 
 @tvm.transform.module_pass(opt_level=0, name="ReadTwoValues")
 class ReadTwoValues(CompilerPass):
-    """Rewrite convolutions and dense layers with weights of ±alpha whose input has two values and is no R.sign yet."""
+    """Rewrite layers with weights of ±alpha, and convolutions with two values per output channel, whose input has two
+    values and is no R.sign yet.
+    """
 
     requires = (NCHW, SIGN_IS_BINARY)
     ensures = ()
@@ -60,17 +65,32 @@ class _Rule:
         data = context.definition(call.args[0])
         pad = match_pad(data)
         image = call.args[0] if pad is None else pad.data
-        if op_name(context.definition(image)) == "relax.sign" or not has_bits(call):
+        bits = has_bits(call)
+        if op_name(context.definition(image)) == "relax.sign" or not (bits or op_name(call) == "relax.nn.conv2d"):
             return None
         self._possible = self._possible or PossibleValues(context.definition, self._module)
         values = self._possible.few(image)
         if values is None or len(values) != 2 or (pad is not None and pad.value not in values):
+            return None
+        if not bits and not _has_sign_terms(call, padded=pad is None and any(four(call.attrs.padding)), values=values):
             return None
         found = _two_values(image, values, context)
         signs = found.signs
         if pad is not None:
             signs = context.emit(make_pad(signs, pad.widths, float((pad.value - found.offset) / found.scale)))
         return _behind(call, found, signs, values, context)
+
+
+def _has_sign_terms(call: relax.Call, *, padded: bool, values: np.ndarray) -> bool:
+    """Whether the weights of a convolution have two values per output channel, so that the layer is two binary ones, or
+    three, and the padding with 0 keeps it from being one of few bits.
+    """
+    weight = constant(call.args[1])
+    if weight is None or is_depthwise(call, weight) or not has_binary_groups(call):
+        return False
+    terms = sign_terms(weight)
+    one_filter = len(terms) == _TWO and len(terms[1].signs) == 1  # of ones: that of the box sums
+    return (one_filter and call.attrs.groups == 1) or (len(terms) == _TWO and padded and 0.0 not in values)
 
 
 def _two_values(image: relax.Expr, values: np.ndarray, context: RewriteContext) -> _TwoValues:

@@ -5,6 +5,7 @@ An operand of lower rank, or of size 1 along an axis, serves all values of an op
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,9 @@ EXACT: dict[str, Callable[..., np.ndarray]] = {
     "relax.ceil": np.ceil,
     "relax.trunc": np.trunc,
     "relax.sqrt": np.sqrt,
+    "relax.isnan": np.isnan,
+    "relax.isinf": np.isinf,
+    "relax.isfinite": np.isfinite,
     "relax.nn.relu": lambda x: np.maximum(x, x.dtype.type(0)),
     "relax.sign": lambda x: np.where(x >= 0, 1, -1),  # the marker: +1 at zero
 }
@@ -57,17 +61,20 @@ ROUNDED: dict[str, Callable[..., np.ndarray]] = {
     "relax.atan": np.arctan,
     "relax.sinh": np.sinh,
     "relax.asinh": np.arcsinh,
+    "relax.erf": np.vectorize(math.erf, otypes=[np.float64]),
     "relax.exp": np.exp,
     "relax.sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "relax.nn.softplus": lambda x: np.logaddexp(x, x.dtype.type(0)),
 }
+# An operator that neither rises nor falls, of which libraries differ in the last bits, but not at powers of 1 and -1.
+_POWER = {"relax.power": np.power}
 _WITH_ATTRIBUTES = ("relax.astype", "relax.clip", "relax.nn.leakyrelu", "relax.nn.prelu")
-_DTYPES = ("bool", "int8", "uint8", "int32", "int64", "float32", "float64")
+_DTYPES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float16", "float32", "float64")
 
 
 def is_elementwise(name: str, dtype: str) -> bool:
     """Whether ``compute`` can compute a call of the operator ``name`` with a result of this type."""
-    return dtype in _DTYPES and (name in EXACT or name in ROUNDED or name in _WITH_ATTRIBUTES)
+    return dtype in _DTYPES and any(name in names for names in (EXACT, ROUNDED, _POWER, _WITH_ATTRIBUTES))
 
 
 def compute(call: relax.Call, name: str, operands: list[np.ndarray]) -> np.ndarray:
@@ -87,5 +94,5 @@ def compute(call: relax.Call, name: str, operands: list[np.ndarray]) -> np.ndarr
         elif name == "relax.astype":
             result = operands[0] != 0 if kind == np.dtype(bool) else operands[0]
         else:
-            result = (EXACT.get(name) or ROUNDED[name])(*operands)
+            result = (EXACT | ROUNDED | _POWER)[name](*operands)
         return np.asarray(result).astype(kind, copy=False)

@@ -54,6 +54,7 @@ _RISING = {
     *("relax.sqrt", "relax.nn.leakyrelu", "relax.nn.prelu", "relax.astype"),
 }
 _FEW = ("relax.round", "relax.floor", "relax.ceil", "relax.trunc", "relax.sign")
+_ASK_WHAT_NUMBER = ("relax.isnan", "relax.isinf", "relax.isfinite")
 _COMPARE = {"relax.greater_equal": 1, "relax.greater": 1, "relax.less_equal": -1, "relax.less": -1}
 
 
@@ -117,6 +118,8 @@ class _State:
             return self._guarded(place, moves), alias
         if name in ("relax.negative", "relax.logical_not"):
             return _turned(moves), -self.aliases[first] if name == "relax.negative" else alias
+        if name in _ASK_WHAT_NUMBER:
+            return np.where(self._known(first) & ~self._infinite(first), CONSTANT, UNKNOWN), alias
         if name == "relax.abs":
             side = self._side(first)
             self._ask(place, (side == 0) & ~self._single, self._zero(first))
@@ -141,7 +144,8 @@ class _State:
             return self._equal(place, first, second), alias
         if name in ("relax.logical_and", "relax.logical_or"):
             return self._mixed(place, first, second, _combined(moves, self.directions[second])), alias
-        return self._mixed(place, first, second, np.full(moves.shape, UNKNOWN)), alias
+        fixed = (moves == CONSTANT) & (self.directions[second] == CONSTANT)
+        return self._mixed(place, first, second, np.where(fixed, CONSTANT, UNKNOWN)), alias
 
     # ---- the rules
 

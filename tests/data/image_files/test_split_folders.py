@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.data.image_files.split_folders import is_folder, root_of, split_folders
+from b2nn_tvm.data.image_files.split_folders import is_folder, only_train, root_of, split_folders
 from b2nn_tvm.errors import InputError
 
 
@@ -24,6 +24,10 @@ def tree(root: Path, *names: str) -> Path:
         *({"train": "TRAIN", "test": "Test"}, {"train": "train", "val": "Validation", "test": "testing"}),
         {"train": "training_set", "test": "Test Set"},
         {"train": "train2017", "val": "val_2017", "test": "test-2015"},
+        {"train": "trainset", "val": "valset", "test": "testset"},
+        {"train": "seg_train", "test": "seg_test"},
+        {"train": "Train Images", "val": "validation-data", "test": "holdout"},
+        {"train": "dataset_train", "val": "eval"},
     ],
 )
 def test_splits_have_many_names(tmp_path: Path, names: dict[str, str]) -> None:
@@ -34,6 +38,22 @@ def test_splits_have_many_names(tmp_path: Path, names: dict[str, str]) -> None:
 
 def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
     assert set(split_folders(tree(tmp_path, "train/a/0.png", "val/a/0.png", "test/0.png"))) == {"train", "val"}
+
+
+def test_a_split_in_a_folder_of_its_own_name_is_found(tmp_path: Path) -> None:
+    tree(tmp_path, "seg_train/seg_train/a/0.png", "seg_test/seg_test/a/0.png", "seg_pred/seg_pred/0.png")
+    assert split_folders(tmp_path) == {
+        "train": tmp_path / "seg_train" / "seg_train",
+        "test": tmp_path / "seg_test" / "seg_test",
+    }
+
+
+def test_train_alone_is_no_set_of_splits(tmp_path: Path) -> None:
+    tree(tmp_path, "pets/train/a/0.png")
+    assert only_train(tmp_path) == tmp_path / "pets" / "train" and not is_folder(tmp_path)
+    tree(tmp_path, "pets/val/a/0.png")
+    assert only_train(tmp_path) is None and is_folder(tmp_path)
+    assert only_train(tmp_path / "nowhere") is None
 
 
 def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ INDICES = {
     "elements": np.array([[[-1], [0], [-5], [2], [-2], [1]]] * 2),
     "rows": np.array([[0, -1], [-1, 2], [1, -6]]),
     "batched": np.array([[[-1, 0], [5, -2]], [[0, 4], [-6, -5]]]),
+    "bits": np.array([[0, 1, -1, -2, 1]]),
     "hot": np.array([[0, 2, -1, 4, -4, -5]]),
 }
 NODES = {
@@ -22,10 +23,17 @@ NODES = {
     "gather_elements": ("GatherElements", ["x", "elements"], {"axis": -1}),
     "gather_nd": ("GatherND", ["x", "rows"], {}),
     "gather_nd_batched": ("GatherND", ["x", "batched"], {"batch_dims": 1}),
+    "table": ("Gather", ["table", "along"], {"axis": -1}),
+    "signs": ("Gather", ["signs", "bits"], {}),
     "one_hot": ("OneHot", ["hot", "depth", "values"], {}),
     "one_hot_first": ("OneHot", ["hot", "depth", "values"], {"axis": 0}),
 }
-CONSTANTS = {"depth": np.array(4), "values": np.array([0.5, 2], np.float32)}
+CONSTANTS = {
+    "table": random_input((6,)),
+    "signs": np.array([-1, 1], np.float32),
+    "depth": np.array(4),
+    "values": np.array([0.5, 2], np.float32),
+}
 
 
 @pytest.mark.parametrize("constant", [False, True])

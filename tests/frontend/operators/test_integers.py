@@ -33,7 +33,11 @@ def results(tmp_path_factory):
     inputs["y"] = np.array([2, 2, -2, -2, 2, np.inf, np.inf], np.float32)
     inputs["n"] = np.array([0, 1, 2, 3, 2, 1, 0])
     nodes |= {"mod": ("Mod", ["x", "y"], {}), "fmod": ("Mod", ["x", "y"], {"fmod": 1})}
-    nodes |= {"powers": ("Pow", ["a_int32", "two"], {}), "mixed": ("Pow", ["x", "n"], {})}
+    nodes |= {
+        "powers": ("Pow", ["a_int32", "two"], {}),
+        "mixed": ("Pow", ["x", "n"], {}),
+        "square": ("Pow", ["x", "two"], {}),
+    }
     constants["two"] = np.array(2, np.float32)
     model = operators_model(nodes, inputs, constants)
     return inputs, compiled(tmp_path_factory.mktemp("integers"), model, inputs)
@@ -70,6 +74,7 @@ def test_remainders_and_powers_of_floats(results):
         np.testing.assert_array_equal(found["mod"], np.mod(inputs["x"], inputs["y"]))
         np.testing.assert_array_equal(found["fmod"], np.fmod(inputs["x"], inputs["y"]))
     np.testing.assert_allclose(found["mixed"], inputs["x"] ** inputs["n"].astype(np.float32))
+    np.testing.assert_array_equal(found["square"], inputs["x"] * inputs["x"])
     small = np.abs(inputs["a_int32"].astype(np.int64)) < 2**15
     assert found["powers"].dtype == np.int32
     np.testing.assert_array_equal(found["powers"][small], inputs["a_int32"][small] ** 2)

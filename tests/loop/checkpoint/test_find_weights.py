@@ -39,9 +39,11 @@ def found(content: object) -> tuple[float, list[str]]:
         {"my_resnet": W, "step": 3},
         {"model": {**W, "c._extra_state": {"scale": torch.zeros(2, 2)}}},
         {"params": W, "rng": torch.zeros(5, dtype=torch.uint8)},
+        (W, 93.0),
+        [{"state_dict": W}, ADAM, None],
     ],
 )
-def test_the_entry_with_the_weights(content: dict) -> None:
+def test_the_entry_with_the_weights(content: object) -> None:
     assert found(content) == (1.0, [])
 
 

@@ -31,7 +31,7 @@ def archive(path: Path, *names: str) -> None:
         (b"\x1f\x8b\x08", "gzip"),
         (b'{"weight_map": {}}', "JSON"),
         (pickle.dumps({"a.weight": 1.0}), "none of torch.save"),
-        (["x.npy"], "numpy arrays"),
+        (["x.npy", "x.txt"], "numpy arrays"),
         (["net/constants.pkl", "net/data.pkl"], "TorchScript.*torch.jit.load"),
         (["net/archive_format"], "torch.export.load"),
         (["run/a.pt", "b.txt"], "a zip archive, which holds run/a.pt, b.txt; unpack it first"),

@@ -186,6 +186,22 @@ def test_optional_arguments_have_their_defaults():
     assert_same(capture(model, SHAPE), model)
 
 
+def test_hooks_are_operations_of_their_own():
+    """So that they stay where a module is replaced, as by a binary convolution."""
+    model = net(lambda self, x: x.mean((2, 3)))
+    model.conv.register_forward_hook(lambda module, args, result: result.clamp(-0.5, 0.5))
+    model.conv.register_forward_pre_hook(lambda module, args: args[0] * 2)
+    model.norm.register_forward_hook(lambda module, args, kwargs, result: result + args[0], with_kwargs=True)
+    model.norm.register_forward_pre_hook(lambda module, args, kwargs: ((args[0] - 1,), kwargs), with_kwargs=True)
+    model.norm.register_forward_hook(lambda module, args, result: None)
+    graph = capture(model, SHAPE)
+    assert_same(graph, model)
+    assert graph.conv.weight is model.conv.weight and not graph.conv._forward_hooks and model.conv._forward_hooks
+    graph.conv = nn.Conv2d(3, 6, 3, padding=1).eval()
+    model.conv.weight, model.conv.bias = graph.conv.weight, graph.conv.bias
+    assert_same(graph, model)
+
+
 class Cache(Net):
     """A module that keeps what it made for the last size of images."""
 

@@ -49,6 +49,35 @@ def test_zeros_around_zeros_and_ones_are_padding_of_signs():
     assert_becomes(ReadTwoValues(context()), lambda x: conv(pad(bits(x), 0.0)), expected)
 
 
+def test_weights_of_two_values_are_read_by_signs_too():
+    """AdaBin (Tu et al., ECCV 2022) has two values on both sides, and zeros around the image."""
+    weight = random_signs((3, 4, 3, 3)) * np.float32(0.25) + np.float32(0.125)
+    sums = const(weight.sum(axis=(1, 2, 3)).reshape(1, 3, 1, 1) / 2)
+    layer = lambda x: op.nn.conv2d(x, const(weight))
+    assert_becomes(
+        ReadTwoValues(context()),
+        lambda x: layer(bits(x)),
+        lambda x: op.add(op.multiply(layer(op.sign(x)), HALF), sums),
+    )
+
+
+@pytest.mark.parametrize("ternary", [False, True])
+def test_zeros_around_two_other_values_are_no_obstacle(ternary):
+    weight = random_signs((3, 4, 3, 3)) * (random_input((3, 4, 3, 3)) > 0 if ternary else 1)
+    weight = weight.astype(np.float32) if ternary else weight + np.float32(0.5)
+    before = module(lambda x: op.nn.conv2d(bits(x, const(0.9), const(-0.5)), const(weight), padding=1), SHAPE)
+    after = ReadTwoValues(context())(before)
+    x = random_input(SHAPE)
+    assert "R.sign" in after.script()
+    np.testing.assert_allclose(run(after, x), run(before, x), rtol=1e-5, atol=1e-5)
+
+
+def test_other_weights_are_left_alone():
+    ternary = const((random_input((3, 4, 3, 3)) > 0).astype(np.float32) * random_signs((3, 4, 3, 3)))
+    assert_stays(ReadTwoValues(context()), lambda x: op.nn.conv2d(bits(x), ternary, padding=1))
+    assert_stays(ReadTwoValues(context()), lambda x: op.nn.conv2d(bits(x), const(random_input((3, 4, 3, 3)))))
+
+
 def test_falling_steps_are_scaled_by_a_negative_number():
     def expected(x):
         return op.add(op.multiply(conv(op.sign(x)), const(-0.5)), const(SUMS / 2))

@@ -23,6 +23,9 @@ ONE = {
     "relu": op.nn.relu,
     "leaky": lambda x: op.nn.leakyrelu(x, 0.3),
     "clip": lambda x: op.clip(x, -1, 1),
+    "isnan": op.isnan,
+    "isinf": op.isinf,
+    "isfinite": op.isfinite,
     "divide": lambda x: op.divide(x, const(3)),
 }
 
@@ -48,5 +51,5 @@ def test_types_are_those_of_the_call():
 
 def test_what_is_no_elementwise_operator():
     assert is_elementwise("relax.tanh", "float32")
-    assert not is_elementwise("relax.tanh", "float16")
+    assert not is_elementwise("relax.tanh", "bfloat16")
     assert not is_elementwise("relax.nn.softmax", "float32")

@@ -67,6 +67,10 @@ def test_directions_hold_for_random_chains(turn):
         (lambda x: op.maximum(x, op.negative(x)), 1, 2, RISES),
         (lambda x: op.multiply(op.multiply(x, const(1e30)), const(0)), 1e10, 2e10, UNKNOWN),  # infinity times zero
         (op.sqrt, -1, 1, UNKNOWN),
+        (op.isnan, -1, 1, CONSTANT),
+        (lambda x: op.isnan(op.sqrt(x)), -1, 1, UNKNOWN),
+        (lambda x: op.isinf(op.exp(x)), 1, 100, UNKNOWN),
+        (lambda x: op.power(x, const(3)), 1, 2, UNKNOWN),
         (lambda x: op.nn.leakyrelu(x, -0.5), -1, 1, UNKNOWN),
     ],
 )

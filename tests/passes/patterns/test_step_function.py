@@ -65,6 +65,12 @@ STEPS = {
     "straight-through": (lambda x: op.add(x, op.subtract(at_least_zero(x), x)), "", -1, 1, 0),
     "learned values": (lambda x: op.add(op.multiply(at_least_zero(op.subtract(x, HALF)), TWO), HALF), "subtract",
                        -1.5, 2.5, 0),
+    "NaN apart": (lambda x: op.where(op.isnan(x), MINUS_ONE, at_least_zero(x)), "", -1, 1, 0),
+    "finite apart": (lambda x: op.where(op.isfinite(x), at_least_zero(x), at_least_zero(x)), "", -1, 1, 0),
+    "a power of -1": (lambda x: op.power(MINUS_ONE, cast(op.less(x, HALF))), "", -1, 1, 0.5),
+    "exclusive or": (lambda x: cast(op.logical_xor(op.less(x, HALF), op.equal(x, x))), "", 0, 1, 0.5),
+    "erf": (lambda x: at_least_zero(op.erf(x)), "erf", -1, 1, 0),
+    "int16": (lambda x: cast(cast(op.greater_equal(x, HALF), "int16")), "", 0, 1, 0.5),
     "sign of hardtanh": (lambda x: at_least_zero(op.clip(x, -1, 1)), "clip", -1, 1, 0),
 }  # fmt: skip
 

@@ -104,6 +104,12 @@ def _shards(root: Path) -> None:
         shutil.rmtree(root / split)
 
 
+def _seg_twice(root: Path) -> None:
+    for split in ("train", "val"):
+        move(root, **{split: "classes"})
+        move(root, classes=f"seg_{split}/seg_{split}")
+
+
 def _only(root: Path, split: str) -> None:
     shutil.rmtree(root / split)
 
@@ -208,7 +214,8 @@ LAYOUTS: dict[str, Form] = {
     "train/, val/, test/": Form(_three_splits, images=TWO_SPLITS + 4 * VAL),
     "train/, val/, test/ without classes": Form(_unlabelled_test),
     "train/, val/, valid/": Form(_val_twice),
-    "train/ alone": Form(lambda root: _only(root, "val")),
+    "seg_train/seg_train/, seg_val/seg_val/": Form(_seg_twice),
+    "train/ alone": Form(lambda root: _only(root, "val"), images=4 * TRAIN),
     "val/ alone": Form(lambda root: _only(root, "train")),
     "one folder around it": _around("pets"),
     "two folders around it": _around("pets-1.0", "data"),
