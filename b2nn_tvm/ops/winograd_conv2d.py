@@ -119,6 +119,8 @@ def _sum(coefficients: Sequence[float], value: Callable[[int], Expr]) -> Expr:
     total = None
     for index, coefficient in enumerate(coefficients):
         if coefficient:
-            term = value(index) if coefficient == 1 else value(index) * tirx.const(float(coefficient), "float32")
+            term = value(index)
+            if coefficient != 1:
+                term = term * tirx.const(coefficient, str(term.dtype))
             total = term if total is None else total + term
     return total
