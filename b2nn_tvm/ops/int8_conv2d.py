@@ -110,8 +110,8 @@ def int8_winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkl
 
     def tap(o: Var) -> Expr:
         element = lambda i, j: weight[o // lanes, i, j, c, o % lanes, r].astype("int32")
-        row = lambda i: combine(WINOGRAD_TAPS[m], kw, lambda j: element(i, j))
-        return tirx.truncdiv(combine(WINOGRAD_TAPS[m], kh, row), WINOGRAD_SCALE[m])
+        row = lambda i: combine(WINOGRAD_TAPS[m], kw, lambda j: element(i, j), "int32")
+        return tirx.truncdiv(combine(WINOGRAD_TAPS[m], kh, row, "int32"), WINOGRAD_SCALE[m])
 
     y = te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),

@@ -25,9 +25,9 @@ KERNELS = {
 
 
 def rows(kind, *, height: int = 4, width: int = 8, blocks: int = 2, channels: int = 32, m: int = 4):
-    """The kernel of a few rows of pixels, of an image of 10x10."""
+    """The kernel of all pixels of an image, which tiles may leave over at its end."""
     geometry = window_tile(
-        (1, 10, 10, channels * kind.code),
+        (1, height + 2, width + 2, channels * kind.code),
         (3, 3),
         stride=(1, 1),
         dilation=(1, 1),
@@ -54,9 +54,9 @@ def test_a_word_of_a_tile_is_broadcast_once_for_two_vectors_of_filters(kind):
 
 @pytest.mark.parametrize("kind", KERNELS)
 def test_tiles_share_the_registers_in_groups_of_nearly_equal_size(kind):
-    """14 tiles and two vectors of filters: AVX2 holds sums of 5, AVX-512 of 14 or, with a product, of 13."""
+    """14 tiles by two vectors of filters: AVX2 holds sums of 5, AVX-512 of 14, or of 13 beside a product."""
     lines = rows(kind, height=4, width=56).assembly().splitlines()
-    groups = {"Avx2WinogradKernel": 3, "AvxVnniWinogradKernel": 3}.get(kind.__name__, 2)
+    groups = {VnniWinogradKernel: 1, Avx512WinogradKernel: 2}.get(kind, 3)
     assert count(lines, "mov $$8, %r11") == groups
 
 
