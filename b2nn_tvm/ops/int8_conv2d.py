@@ -109,8 +109,10 @@ def int8_winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkl
     c, r = te.reduce_axis((0, words), "c"), te.reduce_axis((0, run), "r")
 
     def tap(o: Var) -> Expr:
-        element = lambda i, j: weight[o // lanes, i, j, c, o % lanes, r].astype("int32")
-        row = lambda i: combine(WINOGRAD_TAPS[m], kw, lambda j: element(i, j), "int32")
+        def row(i: int) -> Expr:
+            element = lambda j: weight[o // lanes, i, j, c, o % lanes, r].astype("int32")
+            return combine(WINOGRAD_TAPS[m], kw, element, "int32")
+
         return tirx.truncdiv(combine(WINOGRAD_TAPS[m], kh, row, "int32"), WINOGRAD_SCALE[m])
 
     y = te.compute(
