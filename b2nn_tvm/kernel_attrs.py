@@ -101,6 +101,7 @@ class Op(StrEnum):
     DENSE = "dense"
     INT8_CONV2D = "int8_conv2d"
     INT8_DEPTHWISE_CONV2D = "int8_depthwise_conv2d"
+    INT8_WINOGRAD_CONV2D = "int8_winograd_conv2d"
     BCONV2D_WORDS = "bconv2d_words"
     BCONV2D_BYTES = "bconv2d_bytes"
     BCONV2D_LOOKUP = "bconv2d_lookup"
@@ -121,7 +122,7 @@ class Op(StrEnum):
 BINARY_SUMS = frozenset({Op.BCONV2D_WORDS, Op.BCONV2D_BYTES, Op.BCONV2D_LOOKUP})
 # The blocks by which a function is tiled: every layer has one of them, whatever other blocks stand around it.
 ANCHORS = BINARY_SUMS | {Op.CONV2D, Op.DEPTHWISE_CONV2D, Op.DENSE, Op.WINOGRAD_CONV2D}
-ANCHORS |= {Op.INT8_CONV2D, Op.INT8_DEPTHWISE_CONV2D}
+ANCHORS |= {Op.INT8_CONV2D, Op.INT8_DEPTHWISE_CONV2D, Op.INT8_WINOGRAD_CONV2D}
 
 
 @dataclass(frozen=True)

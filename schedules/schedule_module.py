@@ -36,6 +36,7 @@ from b2nn_tvm.schedules.templates.direct import schedule_direct
 from b2nn_tvm.schedules.templates.epilogue import inline_epilogue, word_channels_of
 from b2nn_tvm.schedules.templates.expand import schedule_expand
 from b2nn_tvm.schedules.templates.generic import schedule_generic
+from b2nn_tvm.schedules.templates.int8_winograd import int8_winograd_tiles, schedule_int8_winograd
 from b2nn_tvm.schedules.templates.lookup import schedule_lookup
 from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
 from b2nn_tvm.schedules.templates.pack_signs import pack_signs_loops
@@ -86,6 +87,7 @@ class Anchor:
     groups: int = 1
     run: int = 1  # the codes of a word of an 8-bit convolution, or the taps of one of a depthwise one
     full_range: bool = False  # some weight of an 8-bit convolution is -128
+    tile_size: int = 0  # the m of an 8-bit Winograd convolution
     depthwise: DepthwiseWindow | None = None  # of an 8-bit depthwise convolution that a micro-kernel may sum
 
     @property
@@ -172,6 +174,11 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
     """
     if found := _depthwise_tiles(anchor, vector_unit):
         return found
+    if anchor.op is Op.INT8_WINOGRAD_CONV2D:
+        found = int8_winograd_tiles(
+            anchor.height, anchor.width, anchor.blocks, m=anchor.tile_size, weights=anchor.weights
+        )
+        return tuple(tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0)
     # schedule_direct, which sums float tiles without a micro-kernel, can cut off a leftover column
     allow_leftover_column = anchor.kind == "float" and _micro_kernel(anchor, vector_unit) is None
     found = vector_unit.candidates(
@@ -218,6 +225,12 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
             lanes=anchor.lanes,
             parallel=anchor.parallel,
             parallel_parts=anchor.updates >= PARALLEL_PARTS_UPDATES,
+        )
+    elif anchor.op is Op.INT8_WINOGRAD_CONV2D:
+        if vector_unit.winograd_codes is None:
+            raise ValueError(f"the vector unit {vector_unit.name} has no Winograd form of 8-bit layers")
+        schedule_int8_winograd(
+            sch, anchor.block, vector_unit.winograd_codes, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops
         )
     elif vector_unit.depthwise is not None and tile in _depthwise_tiles(anchor, vector_unit):
         schedule_depthwise(
@@ -276,7 +289,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
         lanes = lanes_of(annotations)
         extents = _extents(sch, block)
         counted = marked.get(Op.BCONV2D_LOOKUPS, block)  # the block of the innermost loop
-        run = extents[-1] if op is Op.INT8_CONV2D else taps_of(annotations)
+        run = extents[-1] if op in (Op.INT8_CONV2D, Op.INT8_WINOGRAD_CONV2D) else taps_of(annotations)
         updates = prod(_extents(sch, counted)) // (VECTOR if op is Op.BCONV2D_BYTES else lanes * run)
         weights = _weights(sch, counted)
         outputs = extents[5 if op is Op.WINOGRAD_CONV2D else 3]
@@ -294,6 +307,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             groups_of(annotations),
             run,
             full_range_of(annotations),
+            tile_size_of(annotations) if op is Op.INT8_WINOGRAD_CONV2D else 0,
             _depthwise_window(extents, annotations) if op is Op.INT8_DEPTHWISE_CONV2D and run > 1 else None,
         )
     return None

@@ -9,17 +9,37 @@ lie side by side; products of 8 by 8 bits fit 16.
 
 y[n, h, w, c] = sum over kh, kw of
     x[n, h*s + kh*d, w*s + kw*d, c] * weight[c / lanes, kw, kh / taps, c % lanes, kh % taps]
+
+Winograd's form of a 3x3 convolution of stride 1 (ops/winograd_conv2d.py) has weights U = G g G^T of 16 bits. They are
+whole, as G is multiplied by a whole number. A filter g is the sum D U D^T of them, divided by a scale.
+
+y[n, h, w, o] = sum over kh, kw, c, r of
+    x[n, h + kh, w + kw, c*2 + r] * (D U D^T)[kh, kw] / scale, of U = weight[o / lanes, :, :, c, o % lanes, r]
 """
 
 from __future__ import annotations
 
 import numpy as np
-from tvm import te
+from tvm import te, tirx
 from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import Op, mark
 from b2nn_tvm.ops.conv2d import crop_channels
+from b2nn_tvm.ops.winograd_conv2d import combine
 from b2nn_tvm.workload import ConvWorkload
+
+# G of F(m x m, 3 x 3), times 2 or 24; of m = 4 the last row has a quarter of that, so that U fits 16 bits.
+WINOGRAD_FILTER = {
+    2: ((2, 0, 0), (1, 1, 1), (1, -1, 1), (0, 0, 2)),
+    4: ((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 6)),
+}
+# D: of the transformed filter, the three taps times the root of the scale.
+WINOGRAD_TAPS = {
+    2: ((1, 0, 0, 0), (0, 1, -1, 0), (0, 0, 0, 1)),
+    4: ((4, 0, 0, 0, 0, 0), (0, -3, 3, 0, 0, 0), (0, 0, 0, 0, 0, 4)),
+}
+WINOGRAD_SCALE = {2: 2 * 2, 4: 24 * 24}  # of the sums, and of a filter that was made of U
+HIGHEST_CODE = 255  # where codes begin at 0
 
 
 def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full_range: bool = False) -> te.Tensor:
@@ -77,6 +97,48 @@ def int8_depthwise_conv2d(
         attrs=mark(Op.INT8_DEPTHWISE_CONV2D, workload, lanes=lanes, taps=taps, window=True, full_range=full_range),
     )
     return crop_channels(y, workload.out_channels)
+
+
+def int8_winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+    """int32 [N, H', W', O] of codes x [N, H + pads, W + pads, C] and weight from ``pack_winograd_weights``; O is cut to
+    the workload's outputs. Only a micro-kernel computes it by Winograd's form.
+    """
+    blocks, size, _, words, lanes, run = (int(extent) for extent in weight.shape)
+    m = size - 2
+    kh, kw = te.reduce_axis((0, 3), "kh"), te.reduce_axis((0, 3), "kw")
+    c, r = te.reduce_axis((0, words), "c"), te.reduce_axis((0, run), "r")
+
+    def tap(o: Var) -> Expr:
+        def row(i: int) -> Expr:
+            element = lambda j: weight[o // lanes, i, j, c, o % lanes, r].astype("int32")
+            return combine(WINOGRAD_TAPS[m], kw, element, "int32")
+
+        return tirx.truncdiv(combine(WINOGRAD_TAPS[m], kh, row, "int32"), WINOGRAD_SCALE[m])
+
+    y = te.compute(
+        (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
+        lambda n, h, w, o: te.sum(x[n, h + kh, w + kw, c * run + r].astype("int32") * tap(o), axis=[kh, kw, c, r]),
+        name="int8_winograd_conv2d",
+        attrs=mark(Op.INT8_WINOGRAD_CONV2D, workload, lanes=lanes, tile_size=m),
+    )
+    return crop_channels(y, workload.out_channels)
+
+
+def pack_winograd_weights(weight: np.ndarray, *, lanes: int, m: int) -> np.ndarray:
+    """int16 [ceil(O / lanes), m + 2, m + 2, C / 2, lanes, 2] of whole numbers [O, C, 3, 3]; absent filters are 0."""
+    g = np.asarray(WINOGRAD_FILTER[m])
+    return pack_int8_weights(
+        np.einsum("ik,ockl,jl->ocij", g, weight.astype(np.int64), g), lanes=lanes, run=2, dtype="int16"
+    )
+
+
+def fits_winograd(weight: np.ndarray, m: int) -> bool:
+    """Whether all sums of codes from 0 to 255 by whole numbers [O, C, 3, 3] times the power of two in the scale fit
+    int32, as the micro-kernels want it.
+    """
+    rows = weight.reshape(len(weight), -1).astype(np.int64)
+    most = max(int(np.maximum(rows, 0).sum(axis=1).max()), int(np.maximum(-rows, 0).sum(axis=1).max()))
+    return most * HIGHEST_CODE * (WINOGRAD_SCALE[m] & -WINOGRAD_SCALE[m]) < 2**31
 
 
 def pack_depthwise_weights(weight: np.ndarray, *, lanes: int, taps: int, multiple: int, dtype: str) -> np.ndarray:

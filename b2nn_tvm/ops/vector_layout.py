@@ -22,13 +22,15 @@ class CodeLayout:
     ``taps`` is the number of taps of a column of a depthwise filter that a micro-kernel brings side by side, so that
     the same instruction adds up their products; 1 where there is no such micro-kernel. ``depthwise`` is the number of
     channels of a depthwise layer that a micro-kernel takes side by side, tap by tap, with weights of 8 bits; 0 where
-    there is none.
+    there is none. ``winograd`` is the cost of Winograd's transforms of a pixel (passes/lower/choose_winograd.py); 0
+    where no micro-kernel computes that form.
     """
 
     dtype: str = "int16"
     run: int = 1
     taps: int = 1
     depthwise: int = 0
+    winograd: int = 0
 
     @property
     def size(self) -> int:

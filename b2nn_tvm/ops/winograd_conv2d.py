@@ -106,19 +106,21 @@ def padding_to_tiles(workload: ConvWorkload, m: int) -> tuple[int, int, int, int
     return top, left, bottom + -workload.out_height % m, right + -workload.out_width % m
 
 
-def combine(matrix: Sequence[Sequence[float]], row: Var, value: Callable[[int], Expr]) -> Expr:
-    """Row ``row`` of ``matrix`` times the vector ``value``; the row is known once its loop is unrolled."""
-    rows = [_sum(coefficients, value) for coefficients in matrix]
+def combine(matrix: Sequence[Sequence[float]], row: Var, value: Callable[[int], Expr], dtype: str = "float32") -> Expr:
+    """Row ``row`` of ``matrix`` times the vector ``value`` of numbers of ``dtype``; the row is known once its loop is
+    unrolled.
+    """
+    rows = [_sum(coefficients, value, dtype) for coefficients in matrix]
     chosen = rows[-1]
     for index in reversed(range(len(rows) - 1)):
         chosen = tirx.Select(row == index, rows[index], chosen)
     return chosen
 
 
-def _sum(coefficients: Sequence[float], value: Callable[[int], Expr]) -> Expr:
+def _sum(coefficients: Sequence[float], value: Callable[[int], Expr], dtype: str) -> Expr:
     total = None
     for index, coefficient in enumerate(coefficients):
         if coefficient:
-            term = value(index) if coefficient == 1 else value(index) * tirx.const(float(coefficient), "float32")
+            term = value(index) if coefficient == 1 else value(index) * tirx.const(coefficient, dtype)
             total = term if total is None else total + term
     return total

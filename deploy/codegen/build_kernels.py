@@ -25,6 +25,7 @@ from b2nn_tvm.deploy.codegen.kernel_key import kernel_key, without_notes
 from b2nn_tvm.storage.content_cache import ContentCache
 from b2nn_tvm.tvm_internals.function_graph import with_canonical_names
 from b2nn_tvm.tvm_internals.lowering_pipeline import build_lowered_by
+from b2nn_tvm.tvm_internals.vector_rounding import vectorize_rounding
 
 CACHE_LINE = 64
 MAX_ALLOCATIONS = 32
@@ -95,6 +96,7 @@ def _build(key: str, function: tirx.PrimFunc, target: tvm.target.Target) -> Kern
     looked at.
     """
     symbol = PREFIX + key[:_SYMBOL_DIGITS]
+    vectorize_rounding()
     function = with_canonical_names(without_notes(function)).with_attr("global_symbol", symbol)
     try:
         return _compile(symbol, function, target)

@@ -12,7 +12,7 @@ from tvm import tirx
 
 from b2nn_tvm.deploy.codegen import keep_tiles_on_stack
 from b2nn_tvm.kernel_attrs import BORDER, BORDERED, OPERATIONS, PAD_VALUE, ROLE
-from b2nn_tvm.tvm_internals import function_graph, lowering_pipeline
+from b2nn_tvm.tvm_internals import function_graph, lowering_pipeline, vector_rounding
 from b2nn_tvm.version import __version__
 
 # The attributes of a function that say something to passes, schedules and people, but nothing to the code generator.
@@ -45,7 +45,8 @@ def without_notes(function: tirx.PrimFunc) -> tirx.PrimFunc:
 def compiler_versions() -> str:
     """The versions of this package, of TVM and of LLVM, and the digest of the files that lower kernels."""
     files = [FOLDER / name for name in _GENERATOR]
-    files += [Path(str(part.__file__)) for part in (keep_tiles_on_stack, function_graph, lowering_pipeline)]
+    parts = (keep_tiles_on_stack, function_graph, lowering_pipeline, vector_rounding)
+    files += [Path(str(part.__file__)) for part in parts]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     llvm = tvm.get_global_func("target.llvm_version_major")()
     return " ".join([__version__, str(tvm.__version__), str(llvm), *digests])

@@ -18,6 +18,8 @@ from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 
+MOST_ON_STACK = 1 << 15  # bytes of scratch memory; a thread's stack may be small
+
 
 class MicroKernel(ABC):
     """Writes the assembly that sums a tile: y = sum over the windows of image and weights. ``lines`` grows as parts
@@ -72,16 +74,21 @@ def split_evenly(count: int, most: int) -> tuple[range, ...]:
 
 
 def kernel_ir(kernel: MicroKernel) -> tuple[str, str]:
-    """The micro-kernel as a function (image, weights, y) of LLVM IR, and its name, which depends on the code alone."""
+    """The micro-kernel as a function (image, weights, y) of LLVM IR, and its name, which depends on the code alone.
+
+    Scratch memory that is too large for the stack is a fourth argument.
+    """
     text = kernel.assembly()
     name = f"b2nn_{kernel.name}_{sha256(text.encode()).hexdigest()[:16]}"
     escaped = text.replace("\n", "\\0A\\09")
     registers = (*(f"{{{one}}}" for one in kernel.arguments), *(f"~{{{one}}}" for one in kernel.clobbers))
+    given = kernel.scratch_bytes > MOST_ON_STACK
+    stack = "" if given else f"  %s = alloca [{max(kernel.scratch_bytes, 16)} x i8], align 16\n"
     return (
         name,
         f"""\
-define linkonce_odr hidden i32 @{name}(ptr %x, ptr %w, ptr %y) noinline nounwind {{
-  %s = alloca [{max(kernel.scratch_bytes, 16)} x i8], align 16
+define linkonce_odr hidden i32 @{name}(ptr %x, ptr %w, ptr %y{", ptr %s" if given else ""}) noinline nounwind {{
+{stack}\
   call void asm sideeffect "{escaped}", "{",".join(registers)},~{{memory}},~{{cc}}"(ptr %x, ptr %w, ptr %y, ptr %s)
   ret i32 0
 }}
@@ -98,11 +105,14 @@ def put_kernel(sch: Schedule, block: SBlockRV, kernel: MicroKernel) -> None:
     (sums,) = old.writes
     shape = [int(axis.extent) for axis in sums.region]
     start = tirx.Var("start", "int32")
-    part = tirx.decl_buffer(shape, kernel.result, "sums", scope="local", offset_factor=1, elem_offset=start)
+    scope = str(sums.source.ty.storage_scope)
+    part = tirx.decl_buffer(shape, kernel.result, "sums", scope=scope, offset_factor=1, elem_offset=start)
+    scratch = [tirx.decl_buffer((kernel.scratch_bytes,), "uint8", "scratch")][: kernel.scratch_bytes > MOST_ON_STACK]
     addresses = [
         tirx.address_of(tirx.BufferLoad(read.source, [axis.min for axis in read.region])) for read in old.reads
     ]
-    call = tirx.Evaluate(tirx.call_extern("int32", name, *addresses, part.access_ptr("w")))
+    memory = [part.access_ptr("w"), *(buffer.access_ptr("rw") for buffer in scratch)]
+    call = tirx.Evaluate(tirx.call_extern("int32", name, *addresses, *memory))
     new = s_tir.SBlock(
         iter_vars=old.iter_vars,
         reads=old.reads,
@@ -110,5 +120,6 @@ def put_kernel(sch: Schedule, block: SBlockRV, kernel: MicroKernel) -> None:
         name_hint=old.name_hint,
         body=tirx.AttrStmt(tirx.const(0, "int32"), "pragma_import_llvm", tvm.ir.StringImm(text), call),
         match_buffers=[s_tir.MatchBufferRegion(part, sums)],
+        alloc_buffers=scratch,
     )
     sch.state.replace(sch.get_sref(block), new, {old: new})

@@ -63,7 +63,7 @@ def attach_epilogue(
     unrolled, those over pixels if ``unroll_pixels`` says so; then pack its result.
     """
     sch.reverse_compute_at(epilogue.output, at, preserve_unit_loops=True)
-    attach_pack(sch, epilogue, at, depth=depth)
+    attach_pack(sch, epilogue, at, depth=depth, unroll_pixels=unroll_pixels)
     *pixels, channels = sch.get_loops(epilogue.output)[depth:]
     outer, lane = sch.split(channels, [None, lanes])
     sch.vectorize(lane)
@@ -71,14 +71,15 @@ def attach_epilogue(
         sch.unroll(loop)
 
 
-def attach_pack(sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int) -> None:
+def attach_pack(sch: Schedule, epilogue: Epilogue, at: LoopRV, *, depth: int, unroll_pixels: bool = True) -> None:
     """Pack the tile that the output block just made; a result that nothing else reads stays in registers or on the
-    stack.
+    stack. The loops are unrolled, those over pixels if ``unroll_pixels`` says so.
     """
     if epilogue.pack is None:
         return
     sch.reverse_compute_at(epilogue.pack, at, preserve_unit_loops=True)
-    for loop in sch.get_loops(epilogue.pack)[depth:]:
+    *pixels, words = sch.get_loops(epilogue.pack)[depth:]
+    for loop in (*pixels, words) if unroll_pixels else (words,):
         sch.unroll(loop)
     written = sch.get(epilogue.output).writes[0].source
     if not any(written.same_as(parameter) for parameter in sch.mod["main"].params):

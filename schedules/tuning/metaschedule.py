@@ -14,6 +14,7 @@ import tvm
 
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.tvm_internals.meta_schedule import metaschedule
+from b2nn_tvm.tvm_internals.vector_rounding import vectorize_rounding
 
 
 class Bench(Protocol):
@@ -44,6 +45,7 @@ class HereBench:
         self._repeats, self._seconds = repeats, seconds
 
     def build(self, module: tvm.IRModule, target: tvm.target.Target) -> tvm.runtime.Module:
+        vectorize_rounding()
         return tvm.tirx.build(module, target=target)
 
     def time(self, trials: Sequence[tuple[tvm.runtime.Module, Sequence[Any]]]) -> Iterator[tuple[int, float]]:

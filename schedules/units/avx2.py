@@ -3,12 +3,13 @@
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import Avx2DepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx2DotKernel
+from b2nn_tvm.schedules.micro_kernels.winograd_x86 import Avx2WinogradKernel
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile, VectorUnit
 
 UNIT = VectorUnit(
     name="avx2",
     layout=VectorLayout(
-        float_lanes=8, word="uint8", max_binary_lanes=32, lookup=True, codes=CodeLayout("int16", 2, taps=2)
+        float_lanes=8, word="uint8", max_binary_lanes=32, lookup=True, codes=CodeLayout("int16", 2, taps=2, winograd=15)
     ),
     float=RegisterTile(accumulators=12, pixels=6, rows=2),
     binary=RegisterTile(accumulators=8, pixels=2, rows=2),
@@ -16,4 +17,5 @@ UNIT = VectorUnit(
     int8=RegisterTile(accumulators=12, pixels=6, rows=2, latency=4),  # only the addition waits for the one before
     dot=Avx2DotKernel,
     depthwise=Avx2DepthwiseKernel,
+    winograd_codes=Avx2WinogradKernel,
 )

@@ -8,6 +8,7 @@ from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import X86DepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import PopcountKernel
+from b2nn_tvm.schedules.micro_kernels.winograd_x86 import X86WinogradKernel
 from b2nn_tvm.schedules.tiles.tile import Tile, tiles
 
 NARROW_CHANNELS = 32  # output channels per row of tiles of a Winograd convolution
@@ -38,7 +39,8 @@ class VectorUnit:
     the assembly that sums tiles of binary convolutions in bytes (``popcount``), of float convolutions (``multiply``)
     and of 8-bit convolutions (``dot``, with the budget ``int8``, and ``depthwise``; loops take the budget of floats).
     Where a weight is -128, ``dot_full_range`` sums them, if ``dot`` cannot. ``widen`` sums tiles of depthwise 8-bit
-    convolutions tap by tap, and ``widen_each`` those of any weights. ``loop_sums`` are the most vectors of sums
+    convolutions tap by tap, and ``widen_each`` those of any weights. ``winograd_codes`` sums those of ``layout`` that
+    are computed by Winograd's form. ``loop_sums`` are the most vectors of sums
     of a tile that a loop nest sums, whose operands need more registers than assembly.
     ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on x86 a part of a core's
     own second-level cache, on ARM half of the first-level one, as the second is far and shared and an in-order core
@@ -58,6 +60,7 @@ class VectorUnit:
     widen: type[MicroKernel] | None = None
     widen_each: type[MicroKernel] | None = None
     depthwise: type[X86DepthwiseKernel] | None = None
+    winograd_codes: type[X86WinogradKernel] | None = None
     loop_sums: int = 32
     near_weights: int = 1 << 17
 

@@ -7,11 +7,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from b2nn_tvm.ops.int8_conv2d import pack_depthwise_weights, pack_int8_weights
+from b2nn_tvm.ops.int8_conv2d import (
+    WINOGRAD_FILTER,
+    WINOGRAD_SCALE,
+    WINOGRAD_TAPS,
+    pack_depthwise_weights,
+    pack_int8_weights,
+    pack_winograd_weights,
+)
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
-from tests.support.ops.codes import check_sums
-from tests.support.ops.scheduled import compile_function
+from tests.support.ops.codes import check_sums, check_winograd_sums
+from tests.support.ops.scheduled import build_unoptimized, compile_function
 
 # batch, channels, height, width, outputs, kernel, stride, padding, dilation, groups
 WORKLOADS = {
@@ -51,6 +58,47 @@ def test_the_sums_are_those_of_the_definition(case, target):
 
 def test_the_largest_sums_do_not_saturate(target):
     check(ConvWorkload(1, 63, 6, 6, 32, (3, 3)), target, extreme=True)
+
+
+# batch, channels, height, width, outputs, padding: some tiles of m x m divide the result, others are cut off at its end
+WINOGRAD = {
+    "whole tiles": ((1, 32, 8, 8, 32, (1, 1, 1, 1)), 127),
+    "cut tiles of a batch": ((2, 16, 7, 9, 24, (1, 1, 1, 1)), 127),
+    "padding of one side": ((1, 48, 6, 5, 33, (2, 0, 1, 0)), 127),
+    "many filters": ((1, 64, 14, 14, 320, (1, 1, 1, 1)), 127),
+    "sums as large as they may be": ((1, 144, 4, 4, 16, (1, 1, 1, 1)), 101),
+}
+
+
+@pytest.mark.in_turn("target")
+@pytest.mark.parametrize("m", [2, 4])
+@pytest.mark.parametrize(
+    "case",
+    [case if case == "cut tiles of a batch" else pytest.param(case, marks=pytest.mark.sweep) for case in WINOGRAD],
+)
+def test_sums_by_winograd_are_those_of_the_definition(case, m, target):
+    layout = vector_unit_named(target.vector).layout
+    if not layout.codes.winograd:
+        pytest.skip(f"{target.name} has no micro-kernel for it")
+    (*sizes, padding), largest = WINOGRAD[case]
+    workload = ConvWorkload(*sizes, (3, 3), padding=padding)
+    check_winograd_sums(workload, layout, partial(compile_function, target=target), m=m, largest=largest)
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_the_unscheduled_form_is_the_convolution(m):
+    """What the micro-kernels replace computes the filters of the transformed weights."""
+    workload = ConvWorkload(1, 16, 5, 6, 9, (3, 3), padding=(1, 1, 1, 1))
+    layout = vector_unit_named("avx2").layout
+    check_winograd_sums(workload, layout, build_unoptimized, m=m)
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_transformed_filters_are_whole_numbers_of_16_bits_from_which_the_taps_come_back(m):
+    root = int(WINOGRAD_SCALE[m] ** 0.5)
+    np.testing.assert_array_equal(np.array(WINOGRAD_TAPS[m]) @ np.array(WINOGRAD_FILTER[m]), root * np.eye(3))
+    for weight in (127, -128):
+        assert np.abs(pack_winograd_weights(np.full((8, 2, 3, 3), weight), lanes=8, m=m)).max() < 2**15
 
 
 def random_workload(rng):

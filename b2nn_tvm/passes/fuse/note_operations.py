@@ -35,6 +35,7 @@ _WORDS = {
     "int8_conv2d": "int8 conv2d",
     "int8_dense": "int8 dense",
     "int8_depthwise_conv2d": "int8 depthwise conv2d",
+    "int8_winograd_conv2d": "int8 Winograd conv2d",
     "transpose": "layout change",
 }
 _WITH_CONSTANT = {"multiply": "scale", "add": "shift", "subtract": "shift"}

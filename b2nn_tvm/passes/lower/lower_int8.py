@@ -3,7 +3,8 @@ at compile time.
 
     nn.conv2d((astype(q, "float32") - z) * s, w const)
         ->  call_tir(pad q with z) where padded, or where the channels do not fill words;
-            call_tir(int8_conv2d | int8_depthwise_conv2d, q, packed w)  - z * sum(w)  cast to float32  * s * t[o]
+            call_tir(int8_conv2d | int8_winograd_conv2d | int8_depthwise_conv2d, q, packed w)
+                - z * sum(w)  cast to float32  * s * t[o]
 
 Sums are exact in int32. A multiplication by the scales ends them; bias, activation and the quantizing of the result are
 elementwise operators behind it, and become its epilogue.
@@ -22,15 +23,19 @@ from b2nn_tvm.kernel_attrs import PAD, PAD_VALUE, ROLE, Role
 from b2nn_tvm.ops.int8_conv2d import (
     int8_conv2d,
     int8_depthwise_conv2d,
+    int8_winograd_conv2d,
     pack_depthwise_weights,
     pack_int8_weights,
+    pack_winograd_weights,
 )
 from b2nn_tvm.ops.vector_layout import VectorLayout
+from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import NHWC, NO_BINARY_CONV
 from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.recorder import layer_weight
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.passes.lower.choose_winograd import winograd_tile
 from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
 from b2nn_tvm.passes.lower.merge_groups import merge_groups
 from b2nn_tvm.passes.lower.store_codes import stored_codes
@@ -83,18 +88,24 @@ class _Lowering:
         self, call: relax.Call, codes: relax.Expr, layer: QuantizedLayer, context: RewriteContext
     ) -> relax.Expr:
         workload, zero = conv_workload(call, codes, padding=four(call.attrs.padding)), int(layer.input.zero)
+        padding = workload.padding
         if workload.groups == workload.in_channels == workload.out_channels > 1:
             packed, multiple = self._pack_depthwise(layer.weight)
             full_range = bool((packed == -128).any())
             compute = lambda x, w: int8_depthwise_conv2d(x, w, workload=workload, full_range=full_range)
             role, name = Role.DEPTHWISE_CONVOLUTION, "int8_depthwise_conv2d"
+        elif m := winograd_tile(workload, layer.weight, self._layout.codes):
+            packed, multiple = pack_winograd_weights(layer.weight, lanes=self._layout.float_lanes, m=m), 1
+            padding = padding_to_tiles(workload, m)
+            compute = lambda x, w: int8_winograd_conv2d(x, w, workload=workload)
+            role, name = Role.CONVOLUTION, "int8_winograd_conv2d"
         else:
             packed, multiple, groups = self._pack(layer.weight, workload.groups)
             full_range, computed = bool((packed == -128).any()), replace(workload, groups=groups)
             compute = lambda x, w: int8_conv2d(x, w, workload=computed, full_range=full_range)
             role, name = Role.CONVOLUTION, "int8_conv2d"
         weight = self._enter(packed, layer, "conv2d", workload.key)
-        x = self._pad(codes, workload.padding, zero, multiple, context)
+        x = self._pad(codes, padding, zero, multiple, context)
         attrs, pattern = {ROLE: str(role)}, OpPattern.OUT_ELEMENTWISE_FUSABLE
         return context.call_te(compute, x, weight, name=name, pattern=pattern, attrs=attrs)
 

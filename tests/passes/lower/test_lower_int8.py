@@ -68,14 +68,22 @@ FEW = [(case, list(LAYOUTS)[n % len(LAYOUTS)], (77, 0)[n % 2]) for n, case in en
 )
 def test_convolutions_are_those_of_the_definition(case, layout, zero):
     shape, weight_shape, attrs, name, padded = CONVOLUTIONS[case]
-    weight, whole, scales = whole_weights(*weight_shape)
-    after, _ = lower(
-        module(lambda x: conv(numbers(codes(x, zero=zero), zero=zero), weight, **attrs), shape), LAYOUTS[layout]
-    )
-    found = [kernel for kernel in kernels(after) if not kernel.startswith("relax.")]
     depthwise = attrs.get("groups") == shape[3]
     words = shape[3] % (LAYOUTS[layout].depthwise_channels if depthwise else LAYOUTS[layout].codes.run)
-    assert found == (["pad_input"] if padded or words else []) + [name]
+    expected = (["pad_input"] if padded or words else []) + [name]
+    assert lowered_convolution(shape, weight_shape, attrs, layout=LAYOUTS[layout], zero=zero) == expected
+
+
+def test_a_convolution_by_winograd_is_that_of_the_definition():
+    layout = replace(LAYOUTS["pairs"], codes=CodeLayout("int16", 2, taps=2, winograd=15))
+    found = lowered_convolution((1, 6, 5, 32), (3, 3, 32, 64), {"padding": (1, 0, 1, 1)}, layout=layout, zero=77)
+    assert found == ["pad_input", "int8_winograd_conv2d"]
+
+
+def lowered_convolution(shape, weight_shape, attrs, *, layout, zero):
+    """The kernels of a lowered convolution, whose numbers are those of the definition."""
+    weight, whole, scales = whole_weights(*weight_shape)
+    after, _ = lower(module(lambda x: conv(numbers(codes(x, zero=zero), zero=zero), weight, **attrs), shape), layout)
     x = random_input(shape) * 20
     square = lambda value: value if isinstance(value, tuple) else (value, value)
     padding = attrs.get("padding", 0)
@@ -90,6 +98,7 @@ def test_convolutions_are_those_of_the_definition(case, layout, zero):
     )
     expected = sums.transpose(0, 2, 3, 1).astype(np.float32) * (np.float32(0.25) * scales)
     np.testing.assert_allclose(run(after, x), expected, rtol=2e-7)
+    return [kernel for kernel in kernels(after) if not kernel.startswith("relax.")]
 
 
 @pytest.mark.parametrize(("shape", "layout"), [((3, 21), "vnni"), ((2, 3, 8), "sdot")])

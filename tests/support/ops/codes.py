@@ -8,12 +8,16 @@ import numpy as np
 from tvm import te, tirx
 
 from b2nn_tvm.ops.int8_conv2d import (
+    fits_winograd,
     int8_conv2d,
     int8_depthwise_conv2d,
+    int8_winograd_conv2d,
     pack_depthwise_weights,
     pack_int8_weights,
+    pack_winograd_weights,
 )
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
+from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles
 from b2nn_tvm.reference.int8 import int8_conv2d as reference
 from b2nn_tvm.workload import ConvWorkload
 
@@ -58,6 +62,44 @@ def int8_conv(workload: ConvWorkload, layout: VectorLayout, *, full_range: bool 
 def int8_conv_of_any_weights(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
     """The sums where a weight is -128."""
     return int8_conv(workload, layout, full_range=True)
+
+
+def int8_winograd(workload: ConvWorkload, layout: VectorLayout, *, m: int) -> tirx.PrimFunc:
+    """(x, weight, y): the sums of an 8-bit convolution by Winograd's form."""
+    top, left, bottom, right = padding_to_tiles(workload, m)
+    shape = (workload.batch, workload.in_height + top + bottom, workload.in_width + left + right, workload.in_channels)
+    lanes, x = layout.float_lanes, te.placeholder(shape, layout.codes.dtype, name="x")
+    blocks = -(-workload.out_channels // lanes)
+    weight = te.placeholder((blocks, m + 2, m + 2, workload.in_channels // 2, lanes, 2), "int16", name="w")
+    return te.create_prim_func([x, weight, int8_winograd_conv2d(x, weight, workload=workload)])
+
+
+def check_winograd_sums(
+    workload: ConvWorkload,
+    layout: VectorLayout,
+    compiled: Callable[[tirx.PrimFunc], Callable[..., np.ndarray]],
+    *,
+    m: int,
+    largest: int = 127,
+) -> None:
+    """The sums that ``compiled`` code makes by Winograd's form of random codes and weights up to ``largest`` are those
+    of the definition, and so are those of the highest codes by weights of -``largest`` alone.
+    """
+    rng = np.random.default_rng(0)
+    shape = (workload.batch, workload.in_channels, workload.in_height, workload.in_width)
+    filters = (workload.out_channels, workload.in_channels, 3, 3)
+    run = compiled(int8_winograd(workload, layout, m=m))
+    top, left, bottom, right = padding_to_tiles(workload, m)
+    for x, weight in (
+        (rng.integers(0, 256, shape), rng.integers(-largest, largest + 1, filters)),
+        (np.full(shape, 255), np.full(filters, -largest)),
+    ):
+        assert fits_winograd(weight, m)
+        image = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)))
+        packed = pack_winograd_weights(weight, lanes=layout.float_lanes, m=m)
+        expected = reference(x.astype(np.uint8), weight.astype(np.int8), padding=workload.padding)
+        sums = run(image.astype(layout.codes.dtype), packed).transpose(0, 3, 1, 2)
+        np.testing.assert_array_equal(sums, expected)
 
 
 def check_sums(
