@@ -137,7 +137,7 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
     "--multi-level",
     is_flag=True,
     help="Add kernels for better CPUs of the target's family (x86: AVX-512, VNNI; arm: dotprod). The library chooses"
-    " when it is loaded; its size is the sum.",
+    " when it is loaded; its size is at most the sum.",
 )
 @click.option(
     "--explain", is_flag=True, help="Print the operators fused into each kernel, and each pass's decisions and reasons."
