@@ -83,6 +83,7 @@ def test_what_the_data_mean_goes_to_the_board(here: Run, small_onnx: Path, tmp_p
         (("--mean", "0.5,0.5", "--std", "1"), ("each of the 3 channels", "2 and 3")),
         (("--mean", "0.5", "--std", "0"), ("no deviation of 0",)),
         (("--labels", "nowhere.txt"), ("nowhere.txt", "No such file")),
+        (("--multi-level", "--target", "rpi5"), ("no level above it", "leave --multi-level out")),
         (("--labels", "short.txt"), ("there are 2 names", "'output' of float32 1x10")),
     ],
 )
