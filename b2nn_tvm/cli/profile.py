@@ -9,6 +9,7 @@ import click
 from b2nn_tvm.cli.command import Command, shapes, share
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.latency.measure import Measurement
@@ -171,8 +172,8 @@ def main(
     out.print_table(folder, ("layer", "precision", "undisturbed ms", "median ms", "share"), rows)
     out.print_line(
         f"whole network: undisturbed {found.undisturbed_ms:.4f} ms (95 % interval {found.low_ms:.4f} to"
-        f" {found.high_ms:.4f}), {1e3 / found.undisturbed_ms:.1f} frames per second; {found.threads}"
-        f" thread{'s' * (found.threads > 1)}, {found.isa}"
+        f" {found.high_ms:.4f}), {1e3 / found.undisturbed_ms:.1f} frames per second;"
+        f" {number_of(found.threads, 'thread')}, {found.isa}"
     )
     out.print_line(
         f"observed in {found.runs} runs: median {found.median_ms:.4f} ms, p90 {found.p90_ms:.4f}, p99"

@@ -242,17 +242,23 @@ def main(
 
 def _whole(given: Mapping[str, Any]) -> WholeSearch:
     """How far a search with these options is."""
+    from b2nn_tvm.loop.front.by_precision import BUDGETS, sets_of_precisions
     from b2nn_tvm.mixbin.training.recipes.presets import preset
 
     recipe = preset(given["recipe"])
     trained = given["checkpoint"] and not given["ignore_head"]
     float_epochs = given["float_epochs"]
+    scores = given["plan"] is None and given["progressive"] in (None, "scores")
+    fronts = len(sets_of_precisions(given["precisions"])) if scores else 0
+    front = (given["front"] or BUDGETS) * fronts or given["front"]
     return WholeSearch(
         float_epochs=(0 if trained else recipe.float_epochs) if float_epochs is None else float_epochs,
         epochs=given.get("epochs", recipe.epochs),
         masks=given["masks"] + len(given["precisions"]) - 2,  # for each precision beside float one network more
-        scores=given["plan"] is None and given["progressive"] in (None, "scores"),
-        compare=given["compare"] + given["front"],
+        scores=scores,
+        front=front,
+        tuned_front=front if given["front_accuracy"] else 0,
+        compare=given["compare"],
     )
 
 

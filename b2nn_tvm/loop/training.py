@@ -66,7 +66,8 @@ class Trained:
 def train_parent(job: Job) -> Trained:
     """Train the float network, ``job.model``, in place for ``float_epochs`` epochs; with 0 epochs it stays as it is."""
     request = TrainingRequest(job.model, None, job.settings.training.float_epochs or 0)
-    return _train_each(job, {"parent": request}, "train the float network")["parent"]
+    phase = "train the float network" if request.epochs else "test the float network"
+    return _train_each(job, {"parent": request}, phase)["parent"]
 
 
 def finetune_each(
