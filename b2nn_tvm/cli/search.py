@@ -188,6 +188,7 @@ def main(
     FOLDER has the images, as --data takes them. Writes plan.json, model.onnx, costs.json, the libraries and a report
     into DIR.
     """
+    import contextlib
     import shlex
     import sys
     from pathlib import Path
@@ -208,7 +209,8 @@ def main(
     )
     if plots is not None:
         Path(plots).mkdir(parents=True, exist_ok=True)  # which may fail, and then does so before any work
-    with draw_progress.progress(_whole(given)) as progress:
+    # Networks and data sets of users may print, and stdout is for results.
+    with draw_progress.progress(_whole(given)) as progress, contextlib.redirect_stdout(sys.stderr):
         result = b2nn_tvm.search(
             model,
             data=folder or data or "digits",

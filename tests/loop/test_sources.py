@@ -206,6 +206,23 @@ def test_errors_of_the_users_own_code_are_said_to_be_theirs(digits, module: str,
         load_model(f"{module}_wrong:net", digits, checkpoint=None, seed=0)
 
 
+def test_a_script_that_ends_the_program_is_named(digits, module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}_script.py").write_text(f"from {module} import net\nraise SystemExit(2)\n")
+    with pytest.raises(
+        InputError, match=rf"ends the program with SystemExit: 2 \({module}_script.py:2\): put .* __main__"
+    ):
+        load_model(f"{module}_script:net", digits, checkpoint=None, seed=0)
+    (tmp_path / f"{module}_exits.py").write_text("def net(classes):\n    raise SystemExit('no weights')\n")
+    with pytest.raises(InputError, match="your factory fails with SystemExit: no weights"):
+        load_model(f"{module}_exits:net", digits, checkpoint=None, seed=0)
+
+
+def test_a_file_with_the_name_of_another_module_is_not_confused_with_it(digits, module: str, tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text(MODULE)
+    with pytest.raises(InputError, match="another module of the name random is imported already, .*random.py; give"):
+        load_model("random.py:net", digits, checkpoint=None, seed=0)
+
+
 def test_a_network_comes_in_float32_without_what_wraps_it(digits, module: str) -> None:
     notes: list[str] = []
     network = load_model(f"{module}:half", digits, checkpoint=None, seed=0, note=notes.append)
@@ -240,6 +257,7 @@ def test_a_factory_may_be_in_a_file(digits, module: str, tmp_path: Path, monkeyp
             r"there is no network 'cresnet21' \(did you mean cresnet20\?\); choose one of cresnet20, .*vgg_small$",
         ),
         ("nets.make_net", r"\(did you mean nets:make_net\?\)"),
+        ("float.pt", "--checkpoint"),
         ("{}:nett", r"has no function 'nett' \(did you mean net\?\)"),
     ],
 )
