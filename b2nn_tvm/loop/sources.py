@@ -62,10 +62,10 @@ def load_model(
 ) -> torch.nn.Module:
     """A copy of a module, a built-in network, or the result of ``pkg.module:factory``, with the checkpoint's weights.
 
-    Torch is seeded first; the factory gets ``classes``, ``channels`` and ``image_size``, as far as it takes them. The
-    classes are the data's, unless more ``classes`` are asked for; labels then use the first of them. With
-    ``ignore_head`` the checkpoint's head is left. ``note`` is told what else of the checkpoint was left. The network
-    is in float32, without wrappers and parametrizations (see ``prepared``).
+Torch is seeded first; the factory gets the arguments of ``factory_arguments``. The classes are the data's, unless
+    more ``classes`` are asked for; labels then use the first of them. With ``ignore_head`` the checkpoint's head is
+    left. ``note`` is told what else of the checkpoint was left. The network is in float32, without wrappers and
+    parametrizations (see ``prepared``).
 
     Raises InputError for an unknown name, a factory that fails or gives no module, a number of classes that is not the
     model's to choose, and a checkpoint that does not fit.
@@ -164,13 +164,14 @@ def call_factory(word: str, factory: Callable[..., Any], **arguments: Any) -> An
 
 
 def factory_arguments(factory: Callable[..., Any], data: DataBundle, *, classes: int | None = None) -> dict[str, int]:
-    """The arguments ``classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them; ``classes`` are the
-    data's unless given.
+    """The arguments ``classes`` or ``num_classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them;
+    the classes are the data's unless given.
 
     Raises InputError where the factory takes one ``image_size`` and the images are not square.
     """
     channels, height, width = data.input_shape
-    offered = {"classes": classes or data.classes, "channels": channels, "image_size": height}
+    count = classes or data.classes
+    offered = {"classes": count, "num_classes": count, "channels": channels, "image_size": height}
     names = inspect.signature(factory).parameters
     if "image_size" in names and height != width:
         raise InputError(

@@ -24,6 +24,9 @@ def net(classes, image_size, width=4):
 def pooled(classes):
     return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
 
+def as_torchvision(num_classes=1000):
+    return pooled(num_classes)
+
 def no_net():
     return 3
 
@@ -81,6 +84,8 @@ def test_a_built_in_trunk_is_no_classifier(digits) -> None:
 def test_a_factory_gets_the_arguments_that_it_has(digits, module: str) -> None:
     model = load_model(f"{module}:net", digits, checkpoint=None, seed=0)
     assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    other = load_model(f"{module}:as_torchvision", digits, checkpoint=None, seed=0)
+    assert other(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
     assert load_data(f"{module}:bundle").digest == digits.digest
 
 

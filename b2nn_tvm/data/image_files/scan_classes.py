@@ -81,8 +81,10 @@ def _files(folder: Path, ignore: Callable[[Path], None], ignore_link: Callable[[
         for entry in entries:
             if is_junk(entry.name):
                 ignore(folder / entry.name)
-            elif not entry.is_dir():
+            elif entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not entry.is_dir()):
                 found.append(folder / entry.name)
+            elif not entry.is_dir():  # a pipe or a socket, which would be waited for
+                ignore(folder / entry.name)
             elif entry.is_symlink():  # it may lead back up
                 ignore_link(folder / entry.name)
             else:
