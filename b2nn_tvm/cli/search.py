@@ -255,7 +255,7 @@ def _whole(given: Mapping[str, Any]) -> WholeSearch:
     front = (given["front"] or BUDGETS) * fronts or given["front"]
     return WholeSearch(
         float_epochs=(0 if trained else recipe.float_epochs) if float_epochs is None else float_epochs,
-        epochs=given.get("epochs", recipe.epochs),
+        epochs=recipe.epochs if given.get("epochs") is None else given["epochs"],
         masks=given["masks"] + len(given["precisions"]) - 2,  # for each precision beside float one network more
         scores=scores,
         front=front,

@@ -83,7 +83,7 @@ def test_networks_of_fronts_are_counted_and_those_that_are_tuned(clock: Clock) -
 
 def test_fronts_of_more_precisions_are_measured_unasked() -> None:
     def phases(*words: str) -> list[str]:
-        given = main.make_context("b2nn-search", [*words, "-o", "result"]).params
+        given = main.make_context("b2nn-search", ["--model", "cresnet20", *words, "-o", "result"]).params
         return list(_whole(given)._phases)
 
     assert "front" not in phases() and "front" in phases("--front", "4")

@@ -214,7 +214,7 @@ def test_errors_of_the_users_own_code_are_said_to_be_theirs(digits, module: str,
 def test_a_script_that_ends_the_program_is_named(digits, module: str, tmp_path: Path) -> None:
     (tmp_path / f"{module}_script.py").write_text(f"from {module} import net\nraise SystemExit(2)\n")
     with pytest.raises(
-        InputError, match=rf"ends the program with SystemExit: 2 \({module}_script.py:2\): put .* __main__"
+        InputError, match=rf"ends the program with SystemExit: 2 \({module}_script.py:2\): put .*__main__"
     ):
         load_model(f"{module}_script:net", digits, checkpoint=None, seed=0)
     (tmp_path / f"{module}_exits.py").write_text("def net(classes):\n    raise SystemExit('no weights')\n")
