@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from b2nn_tvm.cli.command import Command, shapes, share
+from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
 from b2nn_tvm.words.number_of import number_of
@@ -23,7 +24,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
 @click.argument("folder", metavar="DIR|MODEL.onnx")
 @click.option("--device", default="local", show_default=True, metavar="NAME", help=DEVICE)
 @click.option(
-    "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
+    "--threads", default=1, show_default=True, metavar="N", type=WholeNumber(min=1), help="Threads of one inference."
 )
 @click.option(
     "--precision",
@@ -38,7 +39,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     default=100,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="Time at least this many inferences, and as many layer by layer.",
 )
 @click.option(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command, input_option, share
+from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.cli.options.search_layers import layer_options
 from b2nn_tvm.cli.options.search_network import network_options
 from b2nn_tvm.cli.options.word import Target, Word, check_budgets, check_data
@@ -59,7 +60,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     help="Make the libraries' folders ready for a board: examples, names of classes, a test picture, README.txt.",
 )
 @click.option(
-    "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
+    "--threads", default=1, show_default=True, metavar="N", type=WholeNumber(min=1), help="Threads of one inference."
 )
 @layer_options
 @click.option(
@@ -73,7 +74,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--epochs",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Epochs of fine-tuning, both stages together.  [default: the recipe's]",
 )
 @click.option(
@@ -81,7 +82,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=64,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="Images of a step of training.",
 )
 @click.option(
@@ -93,7 +94,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--float-epochs",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Epochs of float training at first.  [default: the recipe's; 0 with --checkpoint unless --ignore-head]",
 )
 @click.option(
@@ -101,7 +102,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=0,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Fine-tune the all-binary network and N random choices too.",
 )
 @click.option(
@@ -109,7 +110,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=0,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Measure the least harmful choices for N budgets between all binary and all float, too.",
 )
 @click.option("--front-accuracy", is_flag=True, help="Fine-tune every choice of the front.")
@@ -126,7 +127,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=MASKS,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Networks with layers binary at random that are measured to predict times better.",
 )
 @click.option(
@@ -144,7 +145,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=0,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Seed of all random numbers.",
 )
 @click.option(
