@@ -95,7 +95,7 @@ def complaints(code: str) -> list[str]:
 def _torch_first(tree: ast.Module) -> bool:
     """Whether torch is imported before this package, which then cannot say how torch's idle threads wait."""
     imports = [ast.unparse(node).split()[1].partition(".")[0] for node in tree.body if _is_import(node)]
-    return "torch" in imports and "b2nn_tvm" in imports[imports.index("torch") :]
+    return {"torch", "b2nn_tvm"} <= set(imports) and imports.index("torch") < imports.index("b2nn_tvm")
 
 
 def _is_import(node: ast.AST) -> bool:

@@ -185,7 +185,7 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
 
 def _layers(names: Sequence[str], kind: str) -> str:
     """ "1 binary layer", "2 binary layers"."""
-    return f"{number_of(len(names), f'{kind}layer')}"
+    return number_of(len(names), f"{kind}layer")
 
 
 def _rounds(result: SearchResult) -> str:
