@@ -62,7 +62,7 @@ def load_model(
 ) -> torch.nn.Module:
     """A copy of a module, a built-in network, or the result of ``pkg.module:factory``, with the checkpoint's weights.
 
-Torch is seeded first; the factory gets the arguments of ``factory_arguments``. The classes are the data's, unless
+    Torch is seeded first; the factory gets the arguments of ``factory_arguments``. The classes are the data's, unless
     more ``classes`` are asked for; labels then use the first of them. With ``ignore_head`` the checkpoint's head is
     left. ``note`` is told what else of the checkpoint was left. The network is in float32, without wrappers and
     parametrizations (see ``prepared``).
