@@ -69,7 +69,7 @@ def _runner() -> click.Command:
     flags |= set(re.findall(r'\[[A-Z]+\] = "(--[a-z]+)"', code))
     options = [click.Option([flag], is_flag=True) for flag in sorted(flags)]
     options += [click.Option([option]) for option in re.findall(r'"(--[a-z-]+)"', table) if option not in flags]
-    assert len(options) == 25
+    assert len(options) == 26
     params = [click.Argument(["library"], nargs=-1), *options]
     return click.Command("b2nn-run", params=params, add_help_option=False)
 
