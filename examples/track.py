@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from b2nn_tvm import models
-from b2nn_tvm.cli.output import progress
+from b2nn_tvm.cli.draw_progress import progress
 from b2nn_tvm.costs.budget import parse_budget
 from b2nn_tvm.costs.counted import flops_cost
 from b2nn_tvm.export.export_onnx import export_onnx

@@ -1,4 +1,5 @@
-"""The Python in the pages: what it imports exists, and what it calls takes the arguments that it gives.
+"""The Python in the pages and of the examples: what it imports exists, and what it calls takes the arguments that it
+gives.
 
 Pages whose code is run from top to bottom have tests of their own; here every block of every page is looked at.
 """
@@ -18,18 +19,22 @@ import pytest
 from tests.support.paths import ROOT
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "runtime" / "README.md"]
+EXAMPLES = ROOT / "examples"
 KINDS = {"": "commands, output", "sh": "commands", "python": "here", "toml": "options or a target", "json": "", "c": ""}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 UNKNOWN = object()
 
 
 def blocks() -> list[tuple[str, str]]:
-    """(place, code) of the Python blocks that import something of this project."""
+    """(place, code) of the Python blocks and examples that import something of this project."""
     found = [
         (f"{page.relative_to(ROOT)} block {index}", code)
         for page in sorted(PAGES)
         for index, (language, code) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
         if language == "python"
+    ]
+    found += [
+        (str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in sorted(EXAMPLES.rglob("*.py"))
     ]
     return [(place, code) for place, code in found if re.search(r"^(?:import|from) b2nn_", code, re.MULTILINE)]
 
@@ -90,7 +95,7 @@ def complaints(code: str) -> list[str]:
 def _torch_first(tree: ast.Module) -> bool:
     """Whether torch is imported before this package, which then cannot say how torch's idle threads wait."""
     imports = [ast.unparse(node).split()[1].partition(".")[0] for node in tree.body if _is_import(node)]
-    return "torch" in imports and "b2nn_tvm" in imports[imports.index("torch") :]
+    return {"torch", "b2nn_tvm"} <= set(imports) and imports.index("torch") < imports.index("b2nn_tvm")
 
 
 def _is_import(node: ast.AST) -> bool:
@@ -106,7 +111,7 @@ def test_every_block_of_python_can_be_right() -> None:
     for package in ("torch", "PIL"):
         pytest.importorskip(package, reason=f"the pages import it; pip install {package}")
     found = blocks()
-    assert len(found) > 10
+    assert len(found) > 10 and "examples/track.py" in dict(found)
     assert {place: wrong for place, code in found if (wrong := complaints(code))} == {}
 
 

@@ -10,7 +10,7 @@ import click
 from b2nn_tvm.cli.command import input_option
 from b2nn_tvm.cli.limits import limit_options
 from b2nn_tvm.cli.options.fit import Fit
-from b2nn_tvm.cli.options.numbers import Numbers
+from b2nn_tvm.cli.options.numbers import Numbers, WholeNumber
 from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
@@ -67,7 +67,7 @@ def _folder(parameters: dict[str, Any]) -> Path | None:
     "-o", "--output", metavar="DIR", help="Folder of the library.  [default: the model's name and the target]"
 )
 @click.option(
-    "--tune", default=0, show_default=True, metavar="N", type=click.IntRange(min=0), help="Tuning trials per kernel."
+    "--tune", default=0, show_default=True, metavar="N", type=WholeNumber(min=0), help="Tuning trials per kernel."
 )
 @click.option(
     "--device",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.version import __version__
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -13,7 +14,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.command(cls=Command)
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to serve on.")
 @click.option(
-    "--port", default=9090, show_default=True, metavar="N", type=click.IntRange(1, 65535), help="Port to serve on."
+    "--port", default=9090, show_default=True, metavar="N", type=WholeNumber(1, 65535), help="Port to serve on."
 )
 @click.option(
     "--trust-network",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.cli import output
+from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -94,8 +95,8 @@ def network_notes(artifact: Artifact) -> list[str]:
     notes = [row.reason for row in rows if not row.layer and not row.applied]
     if count := sum(row.applied and AT_THRESHOLD in row.reason for row in rows):
         notes.append(
-            f"the sign in front of {count} layers is 0 at 0 in the file, and +1 here, where only rounding makes it 0; "
-            "--explain names the layers"
+            f"the sign in front of {number_of(count, 'layer')} is 0 at 0 in the file, and +1 here, where only rounding"
+            " makes it 0; --explain names the layers"
         )
     precisions = {row.precision for row in artifact.layers}
     if not notes and precisions == {"float"} and any(row.op == "conv2d" for row in artifact.layers):

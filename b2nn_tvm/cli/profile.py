@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from b2nn_tvm.cli.command import Command, share
+from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.latency.measure import Measurement
@@ -23,7 +25,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
 @click.argument("folder", metavar="DIR|MODEL.onnx")
 @click.option("--device", default="local", show_default=True, metavar="NAME", help=DEVICE)
 @click.option(
-    "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
+    "--threads", default=1, show_default=True, metavar="N", type=WholeNumber(min=1), help="Threads of one inference."
 )
 @click.option(
     "--precision",
@@ -38,7 +40,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     default=100,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="Time at least this many inferences, and as many layer by layer.",
 )
 @click.option(
@@ -172,8 +174,8 @@ def main(
     out.print_table(folder, ("layer", "precision", "undisturbed ms", "median ms", "share"), rows)
     out.print_line(
         f"whole network: undisturbed {found.undisturbed_ms:.4f} ms (95 % interval {found.low_ms:.4f} to"
-        f" {found.high_ms:.4f}), {1e3 / found.undisturbed_ms:.1f} frames per second; {found.threads}"
-        f" thread{'s' * (found.threads > 1)}, {found.isa}"
+        f" {found.high_ms:.4f}), {1e3 / found.undisturbed_ms:.1f} frames per second;"
+        f" {number_of(found.threads, 'thread')}, {found.isa}"
     )
     out.print_line(
         f"observed in {found.runs} runs: median {found.median_ms:.4f} ms, p90 {found.p90_ms:.4f}, p99"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command, input_option, share
+from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.cli.options.search_layers import layer_options
 from b2nn_tvm.cli.options.search_network import network_options
 from b2nn_tvm.cli.options.word import Target, Word, check_budgets, check_data
@@ -59,7 +60,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     help="Make the libraries' folders ready for a board: examples, names of classes, a test picture, README.txt.",
 )
 @click.option(
-    "--threads", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Threads of one inference."
+    "--threads", default=1, show_default=True, metavar="N", type=WholeNumber(min=1), help="Threads of one inference."
 )
 @layer_options
 @click.option(
@@ -73,7 +74,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--epochs",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Epochs of fine-tuning, both stages together.  [default: the recipe's]",
 )
 @click.option(
@@ -81,7 +82,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=64,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="Images of a step of training.",
 )
 @click.option(
@@ -93,7 +94,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--float-epochs",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Epochs of float training at first.  [default: the recipe's; 0 with --checkpoint unless --ignore-head]",
 )
 @click.option(
@@ -101,7 +102,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=0,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Fine-tune the all-binary network and N random choices too.",
 )
 @click.option(
@@ -109,7 +110,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=0,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Measure the least harmful choices for N budgets between all binary and all float, too.",
 )
 @click.option("--front-accuracy", is_flag=True, help="Fine-tune every choice of the front.")
@@ -126,7 +127,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=MASKS,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Networks with layers binary at random that are measured to predict times better.",
 )
 @click.option(
@@ -144,7 +145,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default=0,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help="Seed of all random numbers.",
 )
 @click.option(
@@ -188,6 +189,7 @@ def main(
     FOLDER has the images, as --data takes them. Writes plan.json, model.onnx, costs.json, the libraries and a report
     into DIR.
     """
+    import contextlib
     import shlex
     import sys
     from pathlib import Path
@@ -208,7 +210,8 @@ def main(
     )
     if plots is not None:
         Path(plots).mkdir(parents=True, exist_ok=True)  # which may fail, and then does so before any work
-    with draw_progress.progress(_whole(given)) as progress:
+    # Networks and data sets of users may print, and stdout is for results.
+    with draw_progress.progress(_whole(given)) as progress, contextlib.redirect_stdout(sys.stderr):
         result = b2nn_tvm.search(
             model,
             data=folder or data or "digits",
@@ -242,17 +245,23 @@ def main(
 
 def _whole(given: Mapping[str, Any]) -> WholeSearch:
     """How far a search with these options is."""
+    from b2nn_tvm.loop.front.by_precision import BUDGETS, sets_of_precisions
     from b2nn_tvm.mixbin.training.recipes.presets import preset
 
     recipe = preset(given["recipe"])
     trained = given["checkpoint"] and not given["ignore_head"]
     float_epochs = given["float_epochs"]
+    scores = given["plan"] is None and given["progressive"] in (None, "scores")
+    fronts = len(sets_of_precisions(given["precisions"])) if scores else 0
+    front = (given["front"] or BUDGETS) * fronts or given["front"]
     return WholeSearch(
         float_epochs=(0 if trained else recipe.float_epochs) if float_epochs is None else float_epochs,
-        epochs=given.get("epochs", recipe.epochs),
+        epochs=recipe.epochs if given.get("epochs") is None else given["epochs"],
         masks=given["masks"] + len(given["precisions"]) - 2,  # for each precision beside float one network more
-        scores=given["plan"] is None and given["progressive"] in (None, "scores"),
-        compare=given["compare"] + given["front"],
+        scores=scores,
+        front=front,
+        tuned_front=front if given["front_accuracy"] else 0,
+        compare=given["compare"],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.cli.options.word import Word, check_data, check_words
 from b2nn_tvm.version import __version__
 from b2nn_tvm.words.choices import (
@@ -22,8 +23,8 @@ from b2nn_tvm.words.choices import (
 RESUME = "finished trainings are kept; run the same command again to go on from there"
 SEVERAL = "LIST"
 SLIMMING = "network-slimming"
-COUNT = click.IntRange(min=0)
-POSITIVE = click.IntRange(min=1)
+COUNT = WholeNumber(min=0)
+POSITIVE = WholeNumber(min=1)
 
 
 @click.command(cls=Command, resume=RESUME)

@@ -62,8 +62,9 @@ def as_document(found: WhatIf) -> dict[str, Any]:
 
 def _print_tables(found: WhatIf) -> None:
     from b2nn_tvm.cli import output as out
+    from b2nn_tvm.words.number_of import number_of
 
-    where = f"{found.model} for {found.target} on {found.device}, {found.threads} thread{'s' * (found.threads > 1)}"
+    where = f"{found.model} for {found.target} on {found.device}, {number_of(found.threads, 'thread')}"
     head = ("layer", "workload", "float ms", "binary ms", "saving ms", "")
     out.print_table(f"{where}: each convolution in both forms", head, [_layer_row(row) for row in found.layers])
     columns = ("binary layers", "MACs that stay float", "ms", "", "binary")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 # Each phase of a search with the reports that only it makes.
 CHECK, MEASURE, TRAIN, SCORE = "check", "measure", "train", "score"
-CHOOSE, FINETUNE, DELIVER, COMPARE = "choose", "fine-tune", "deliver", "compare"
+CHOOSE, FINETUNE, DELIVER, FRONT, COMPARE = "choose", "fine-tune", "deliver", "front", "compare"
 REPORTS = {
     "check the images": CHECK,
     "train the float network": TRAIN,
@@ -21,9 +21,10 @@ REPORTS = {
     "find the choice that keeps the budget": CHOOSE,
     "fine-tune the chosen network": FINETUNE,
     "export, compile and check the chosen network": DELIVER,
+    "measure the front": FRONT,
+    "fine-tune the front": FRONT,
     "measure random choices": COMPARE,
     "fine-tune the networks to compare with": COMPARE,
-    "fine-tune the front": COMPARE,
 }
 MEASURING = ("build networks to measure", "measure networks in turn", "measure their layers")
 # An epoch of fine-tuning beside one of float training: the teacher answers too, and binary layers are emulated. The
@@ -50,9 +51,14 @@ class WholeSearch:
         epochs: int,
         masks: int,
         scores: bool,
+        front: int = 0,
+        tuned_front: int = 0,
         compare: int = 0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``masks`` networks are measured beside the float and the all-binary one, and ``front`` more for fronts, of
+        which ``tuned_front`` are fine-tuned; ``compare`` random choices are measured and fine-tuned.
+        """
         tuned = FINETUNING * epochs
         phases = {CHECK: Effort(), MEASURE: Effort(networks=2 + masks)}
         if float_epochs:
@@ -60,6 +66,8 @@ class WholeSearch:
         if scores:
             phases[SCORE] = Effort()  # short beside a training, but for methods that train
         phases |= {CHOOSE: Effort(networks=CHOSEN), FINETUNE: Effort(epochs=tuned), DELIVER: Effort(networks=DELIVERED)}
+        if front:
+            phases[FRONT] = Effort(networks=front, epochs=tuned * tuned_front)
         if compare:
             phases[COMPARE] = Effort(networks=compare, epochs=tuned * (compare + 1))
         self._phases, self._now = phases, now

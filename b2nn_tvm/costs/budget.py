@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
@@ -19,8 +20,10 @@ UNITS = {
         "bytes": Fraction(1),
         "kb": Fraction(10**3),
         "mb": Fraction(10**6),
+        "gb": Fraction(10**9),
         "kib": Fraction(2**10),
         "mib": Fraction(2**20),
+        "gib": Fraction(2**30),
     },
 }
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -90,7 +93,13 @@ def parse_budget(text: str) -> Budget:
     Raises InputError, which lists the units, where the text is not a positive number with a unit, and for a quantile
     that is none or not of milliseconds.
     """
-    match = re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(%?)\s*([a-z]*)\s*(@\S*)?\s*", str(text).lower())
+    if "," in str(text):
+        raise InputError(
+            f"budget {text!r}: expected one budget without a comma, such as {_EXAMPLES}; give several ones one by"
+            " one, and decimals with a point"
+        )
+    plain = unicodedata.normalize("NFKC", str(text)).lower().replace("\N{GREEK SMALL LETTER MU}", "u")
+    match = re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(%?)\s*([a-z]*)\s*(@\S*)?\s*", plain)
     if not match:
         raise InputError(f"budget {text!r}: expected a positive number and a unit, such as {_EXAMPLES}")
     number, percent, word = Fraction(match[1]), bool(match[2]), match[3]
@@ -116,6 +125,8 @@ def parse_budget(text: str) -> Budget:
     for unit, factors in UNITS.items():
         if word in factors:
             return Budget(number * factors[word], unit, quantile=quantile, words=words)
+    if word == "fps":
+        raise InputError(f"budget {text!r}: give the time of one frame, which is {1000 / float(number):.4g}ms")
     known = ", ".join(name for factors in UNITS.values() for name in factors)
     raise InputError(
         f"budget {text!r}: unknown unit {word!r}; the units are {known}, or a percentage of {', '.join(UNITS)}"

@@ -14,6 +14,7 @@ from b2nn_tvm.data.class_weights import class_weights_of
 from b2nn_tvm.data.folder_images import FolderImages
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.words.number_of import number_of
 
 AUGMENTATIONS = ("none", "flip-crop", "random-resized", "randaugment")
 
@@ -67,7 +68,7 @@ def _channels(what: str, given: Sequence[float] | None, own: tuple[float, ...]) 
     values = tuple(map(float, given)) * (len(own) if len(given) == 1 else 1)
     if len(values) != len(own) or not all(map(math.isfinite, values)):
         raise InputError(
-            f"{what}: expected {len(own)} number{'s' * (len(own) > 1)} with commas between, one per channel, or one for"
+            f"{what}: expected {number_of(len(own), 'number')} with commas between, one per channel, or one for"
             f" all, but got {_listed(given)}"
         )
     return values

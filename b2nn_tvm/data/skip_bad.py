@@ -11,6 +11,7 @@ from b2nn_tvm.data.folder_images import Listing
 from b2nn_tvm.data.image_files.bad_files import bad_files
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Note, Progress, silent
+from b2nn_tvm.words.number_of import number_of
 
 
 def skip_bad_files(
@@ -28,11 +29,13 @@ def skip_bad_files(
     bad = bad_files(files, progress=progress)
     if len(bad) > allowed:
         raise InputError(
-            f"{len(bad)} of {len(files)} images cannot be read, more than the {allowed} that may be skipped:"
-            f" {'; '.join(list(bad.values())[:3])}"
+            f"{len(bad)} of {number_of(len(files), 'image')} cannot be read, more than the {allowed} that may be"
+            f" skipped: {'; '.join(list(bad.values())[:3])}"
         )
     if bad:
-        note(f"{len(bad)} of {len(files)} images cannot be read and are left out: {', '.join(map(str, list(bad)[:8]))}")
+        left = "is" if len(bad) == 1 else "are"
+        named = ", ".join(map(str, list(bad)[:8]))
+        note(f"{len(bad)} of {number_of(len(files), 'image')} cannot be read and {left} left out: {named}")
     return {split: _without(split, listing, bad) for split, listing in listed.items()}
 
 

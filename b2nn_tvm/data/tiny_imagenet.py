@@ -16,6 +16,7 @@ from b2nn_tvm.data.image_files.scan_classes import is_junk, scan
 from b2nn_tvm.data.skip_bad import skip_bad_files
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Progress, silent
+from b2nn_tvm.words.number_of import number_of
 
 
 def is_tiny_imagenet(path: Path) -> bool:
@@ -70,7 +71,7 @@ def _validation(val: Path, wnids: list[str]) -> dict[str, list[Path]]:
             raise InputError(f"{where}: names {name!r}, which is no file in {images} (or named by a line before)")
         classes[wnid].append(present.pop(name))
     if present:
-        raise InputError(f"{annotations}: says nothing of {len(present)} images, such as {min(present)}")
+        raise InputError(f"{annotations}: says nothing of {number_of(len(present), 'image')}, such as {min(present)}")
     return classes
 
 

@@ -18,6 +18,7 @@ from b2nn_tvm.mixbin.progressive.settings import WORDS, Progression, named
 from b2nn_tvm.mixbin.selection.select import RULES, SOLVERS
 from b2nn_tvm.mixbin.selectors import registry as methods
 from b2nn_tvm.mixbin.training.recipes.presets import preset
+from b2nn_tvm.words.number_of import number_of
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class DeploymentSettings:
     def __str__(self) -> str:
         also = f", also for {', '.join(self.also)}" if self.also else ""
         takes = "" if self.input_format == FLOATS else f", input {self.input_format}"
-        return f"{self.target} on {self.device}, {self.threads} thread{'s' * (self.threads > 1)}{also}{takes}"
+        return f"{self.target} on {self.device}, {number_of(self.threads, 'thread')}{also}{takes}"
 
 
 @dataclass(frozen=True)

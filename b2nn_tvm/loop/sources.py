@@ -23,6 +23,7 @@ from b2nn_tvm.progress import Note, Progress, silent
 from b2nn_tvm.provenance.user_code import told
 from b2nn_tvm.words.choices import CLASSIFIERS, did_you_mean, meant_network
 from b2nn_tvm.words.factory_file import complaint
+from b2nn_tvm.words.file_in_place import file_in_place_of_network
 
 
 def load_data(
@@ -61,10 +62,10 @@ def load_model(
 ) -> torch.nn.Module:
     """A copy of a module, a built-in network, or the result of ``pkg.module:factory``, with the checkpoint's weights.
 
-    Torch is seeded first; the factory gets ``classes``, ``channels`` and ``image_size``, as far as it takes them. The
-    classes are the data's, unless more ``classes`` are asked for; labels then use the first of them. With
-    ``ignore_head`` the checkpoint's head is left. ``note`` is told what else of the checkpoint was left. The network
-    is in float32, without wrappers and parametrizations (see ``prepared``).
+    Torch is seeded first; the factory gets the arguments of ``factory_arguments``. The classes are the data's, unless
+    more ``classes`` are asked for; labels then use the first of them. With ``ignore_head`` the checkpoint's head is
+    left. ``note`` is told what else of the checkpoint was left. The network is in float32, without wrappers and
+    parametrizations (see ``prepared``).
 
     Raises InputError for an unknown name, a factory that fails or gives no module, a number of classes that is not the
     model's to choose, and a checkpoint that does not fit.
@@ -107,7 +108,7 @@ def _built_in(word: str) -> Callable[..., Any]:
     """The factory of a built-in network or of timm's; raises InputError for another word, and for trunks."""
     if not word.startswith("timm:") and word not in models.names():
         none = f"there is no network {word!r}{meant_network(word)}; choose one of {', '.join(CLASSIFIERS)}"
-        raise InputError(complaint(word) or none)
+        raise InputError(complaint(word) or file_in_place_of_network(word) or none)
     factory = models.get(word)
     if not _gives_scores(factory):
         raise InputError(f"model {word!r} gives features, not class scores, which a search needs: see docs/tracking.md")
@@ -120,7 +121,7 @@ def _gives_scores(factory: Callable[..., Any]) -> bool:
 
 def _factory(word: str) -> Callable[..., Any]:
     module_name, _, name = word.rpartition(":")
-    folder = Path.cwd()
+    folder, file = Path.cwd(), None
     if module_name.endswith(".py"):
         file = Path(module_name)
         if not file.is_file():
@@ -132,8 +133,19 @@ def _factory(word: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise InputError(f"{word!r}: there is no module {error.name!r}; run from its folder, or install it") from None
+    except SystemExit as error:
+        raise InputError(
+            f"{word!r}: importing {module_name} ends the program with {told(error)}: put what its script does behind"
+            " if __name__ == '__main__'"
+        ) from error
     except Exception as error:
         raise InputError(f"{word!r}: importing {module_name} fails with {told(error)}") from error
+    imported = getattr(module, "__file__", None)
+    if file is not None and (imported is None or not file.samefile(imported)):
+        raise InputError(
+            f"{word!r}: another module of the name {module_name} is imported already, {imported or 'a built-in one'};"
+            " give the file another name"
+        )
     factory: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(factory):
         meant = did_you_mean(name, [each for each, value in vars(module).items() if callable(value)])
@@ -147,18 +159,19 @@ def call_factory(word: str, factory: Callable[..., Any], **arguments: Any) -> An
         return factory(**arguments)
     except B2nnError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{word!r}: your factory fails with {told(error)}") from error
 
 
 def factory_arguments(factory: Callable[..., Any], data: DataBundle, *, classes: int | None = None) -> dict[str, int]:
-    """The arguments ``classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them; ``classes`` are the
-    data's unless given.
+    """The arguments ``classes`` or ``num_classes``, ``channels`` and ``image_size``, as far as ``factory`` takes them;
+    the classes are the data's unless given.
 
     Raises InputError where the factory takes one ``image_size`` and the images are not square.
     """
     channels, height, width = data.input_shape
-    offered = {"classes": classes or data.classes, "channels": channels, "image_size": height}
+    count = classes or data.classes
+    offered = {"classes": count, "num_classes": count, "channels": channels, "image_size": height}
     names = inspect.signature(factory).parameters
     if "image_size" in names and height != width:
         raise InputError(

@@ -1,4 +1,6 @@
-"""Train the float parent and fine-tune converted networks: each in a process of its own, several side by side."""
+"""Train the float parent and fine-tune converted networks: several side by side, each in a process of its own, and a
+short training here.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from b2nn_tvm.data import DataBundle
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.mixbin.conversion.convert_choice import convert_choice
+from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.training.digests import model_digest
 from b2nn_tvm.mixbin.training.finetune import FIRST_STAGE
 from b2nn_tvm.mixbin.training.hardware import Hardware
@@ -24,6 +27,9 @@ from b2nn_tvm.mixbin.training.recipes.presets import preset
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
 from b2nn_tvm.progress import CombinedProgress, Progress, part_of
 from b2nn_tvm.storage.document import write_atomic
+
+# Multiply-accumulates of the forward passes of a training that takes hardly longer than a process needs to begin.
+SHORT = 10**11
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ class Trained:
 def train_parent(job: Job) -> Trained:
     """Train the float network, ``job.model``, in place for ``float_epochs`` epochs; with 0 epochs it stays as it is."""
     request = TrainingRequest(job.model, None, job.settings.training.float_epochs or 0)
-    return _train_each(job, {"parent": request}, "train the float network")["parent"]
+    phase = "train the float network" if request.epochs else "test the float network"
+    return _train_each(job, {"parent": request}, phase)["parent"]
 
 
 def finetune_each(
@@ -123,6 +130,7 @@ def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -
     settings, cores = job.settings.training, os.cpu_count() or 1
     parallel = min(cores, len(requests))
     progress = CombinedProgress(job.progress, phase, dict.fromkeys(requests, 1.0))
+    here = len(requests) == 1 and all(_is_short(job, request) for request in requests.values())
 
     def one(name: str) -> Trained:
         request, seed = requests[name], settings.seed
@@ -142,8 +150,9 @@ def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -
         def compute(folder: Path) -> dict[str, float]:
             how = (settings.batch_size, settings.lr, settings.recipe)
             task = TrainingTask(request, job.data, seed, pool.threads, folder, *how)
-            # A network that is only evaluated needs no process of its own.
-            return pool.run(name, task, progress) if request.epochs else task.run(part_of(progress, name))
+            if here or not request.epochs:  # a network that is only tested needs no process, either
+                return task.run(part_of(progress, name))
+            return pool.run(name, task, progress)
 
         result = job.state.run(f"training/{name}", inputs, compute)
         progress(name, 1, 1)
@@ -151,4 +160,12 @@ def _train_each(job: Job, requests: Mapping[str, TrainingRequest], phase: str) -
         return Trained(request.model.eval(), **result)
 
     with WorkerPool(parallel, threads=max(1, cores // parallel)) as pool:
+        if here:  # and in this thread, which Ctrl-C reaches
+            return {name: one(name) for name in requests}
         return pool.map(requests, one)
+
+
+def _is_short(job: Job, request: TrainingRequest) -> bool:
+    """Whether the training takes about as long as a process needs to begin, or less."""
+    images = len(job.data.train) * request.epochs
+    return images == 0 or images * flops(job.model, (1, *job.data.input_shape)) < SHORT

@@ -12,10 +12,15 @@ from b2nn_tvm.words.choices import did_you_mean
 def complaint(word: str) -> str | None:
     """Why ``folder/file.py`` or ``folder/file.py:function`` names no function; None where it may, and for other words.
 
-    What a file imports from elsewhere with a star may be in it, too.
+    A word without ``.py`` that is a file with it is one, too. What a file imports from elsewhere with a star may be in
+    it.
     """
     path, colon, name = word.rpartition(":")
     path = path if colon else word
+    if path.endswith(".py:"):
+        return f"{word!r} names no function (did you mean {path}{name}?)"
+    if not colon and os.path.isfile(f"{path}.py"):
+        path = f"{path}.py"
     if not path.endswith(".py"):
         return None
     if not os.path.isfile(path):

@@ -40,4 +40,13 @@ def open_device(word: str, *, timeout_s: float = TIMEOUT_S) -> Device:
             from b2nn_tvm.deploy.devices.tracker import TrackerDevice
 
             return TrackerDevice(word, timeout_s=timeout_s)
-    raise DeviceError(f"unknown device {word!r}; the devices are {WORDS}")
+    raise DeviceError(f"unknown device {word!r}{_meant(word)}; the devices are {WORDS}")
+
+
+def _meant(word: str) -> str:
+    """The end of an error, in brackets, where the word is likely to be the address of a board."""
+    scheme, _, rest = word.rpartition(":")
+    kind = scheme if scheme in ("ssh", "rpc", "tracker") else "ssh"
+    address = (rest if scheme == kind else word).strip("/")
+    likely = scheme == kind or "@" in word or word.endswith(".local")
+    return f" (did you mean {kind}://{address}?)" if likely and address else ""

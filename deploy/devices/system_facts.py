@@ -84,7 +84,8 @@ class DeviceDescription:
         """Words on ``threads`` threads that share CPUs; "" where each has its own, or the CPUs are not known."""
         if not 0 < self.cpus < threads:
             return ""
-        return f"{threads} threads share {self.cpus} CPUs and wait for one another: give --threads {self.cpus} or fewer"
+        share = "one CPU" if self.cpus == 1 else f"{self.cpus} CPUs"
+        return f"{threads} threads share {share} and wait for one another: give --threads {self.cpus} or fewer"
 
     @property
     def label(self) -> str:

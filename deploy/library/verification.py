@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from b2nn_tvm.words.number_of import number_of
+
 THIS_LIBRARY = "this library"
 EMULATED = "this library, emulated"
 SAME_NETWORK = "the same network on this machine"
@@ -38,7 +40,7 @@ class Verification:
         """The comparison and its result in one line; empty where nothing was checked."""
         if self.method == NOT_CHECKED:
             return ""
-        count = f"{self.inputs} random input{'s' * (self.inputs > 1)}"
+        count = f"{number_of(self.inputs, 'random input')}"
         words = "the library itself was not run under the emulator: " if self.method == SAME_NETWORK else ""
         rest = f"; {words}{self.reason}" if self.reason else ""
         return (

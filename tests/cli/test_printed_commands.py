@@ -217,7 +217,7 @@ def test_what_is_to_be_installed_and_made_exists() -> None:
         ('f"pass --input-shape {name}=1;3;224;224"', "1=1;3;224;224"),
         ('f"pass " f"--input-shape {name}=1x3x{size}y"', "NAME=1x3x32x32"),
         ('"compile it with --no-check"', "no command has an option --no-check"),
-        ('"compile with --tune 1.5 trials"', "'1.5' is not a valid integer"),
+        ('"compile with --tune 1.5 trials"', "'1.5' is not a valid whole number"),
         ('"choose --sign-zero +2"', "'+2' is not one of"),
         ('"compile it with --target arm9"', "there is no target arm9"),
         ("""'start "b2nn-device --prot 9"'""", "No such option"),

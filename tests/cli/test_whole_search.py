@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from b2nn_tvm.cli import whole_search
-from b2nn_tvm.cli.search import MASKS
+from b2nn_tvm.cli.search import MASKS, _whole, main
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.loop import settings
 from tests.support.paths import ROOT
@@ -61,8 +61,34 @@ def test_a_delivery_over_the_budget_goes_back_to_the_choice(clock: Clock) -> Non
     far = whole(clock, float_epochs=0, scores=False, compare=2)
     assert far("export, compile and check the chosen network", 0, 3) == "phase 5 of 6"
     assert far("find the choice that keeps the budget", 0, 6) == "phase 3 of 6"
-    assert far("train the float network", 1, 1) == "phase 3 of 6"  # it is only measured
+    assert far("test the float network", 1, 1) == "phase 3 of 6"
     assert far("measure random choices", 1, 2) == "phase 6 of 6"
+
+
+def test_networks_of_fronts_are_counted_and_those_that_are_tuned(clock: Clock) -> None:
+    def left(**options) -> str:
+        clock.s = 0.0
+        far = whole(clock, masks=0, epochs=1, float_epochs=1, **options)
+        far("measure networks in turn", 0, 2)
+        clock.s = 20.0  # ten seconds for each of two networks
+        far("train the float network", 0, 10)
+        clock.s = 30.0  # and as long for the epoch
+        far("export, compile and check the chosen network", 0, 3)
+        return far("measure networks in turn", 0, 12)
+
+    assert left() == "phase 7 of 7, about 30 s left"  # those of the delivery
+    assert left(front=12) == "phase 7 of 8, about 2 min left"
+    assert left(front=12, tuned_front=12) == "phase 7 of 8, about 6 min left"
+
+
+def test_fronts_of_more_precisions_are_measured_unasked() -> None:
+    def phases(*words: str) -> list[str]:
+        given = main.make_context("b2nn-search", ["--model", "cresnet20", *words, "-o", "result"]).params
+        return list(_whole(given)._phases)
+
+    assert "front" not in phases() and "front" in phases("--front", "4")
+    assert "front" in phases("--precisions", "1,8,32")
+    assert "front" not in phases("--precisions", "1,8,32", "--plan", "plan.json")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(3, "10 s"), (84, "80 s"), (95, "2 min"), (5500, "1.5 h")])

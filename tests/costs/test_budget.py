@@ -21,6 +21,9 @@ from b2nn_tvm.errors import InputError
         ("100b", 100, "bytes", False),
         ("1.5MFLOPs", 1500000, "flops", False),
         (".1gflops", 10**8, "flops", False),
+        ("2GiB", 2**31, "bytes", False),
+        ("300\N{MICRO SIGN}s", Fraction(3, 10), "ms", False),
+        ("300\N{GREEK SMALL LETTER MU}s", Fraction(3, 10), "ms", False),
     ],
 )
 def test_budgets_are_read(text, value, unit, relative):
@@ -45,6 +48,9 @@ def test_budgets_are_read(text, value, unit, relative):
         ("12ms@", "unknown quantile '@'"),
         ("40%flops@p90", "milliseconds such as 12ms@p90, not one in flops"),
         ("300KiB@p50", "not one in bytes"),
+        ("12ms,300KiB", "one budget without a comma"),
+        ("12,5ms", "decimals with a point"),
+        ("30 fps", "the time of one frame, which is 33.33ms"),
     ],
 )
 def test_what_is_no_budget_is_refused_with_examples(text, message):

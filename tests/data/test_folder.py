@@ -123,8 +123,8 @@ def test_what_systems_leave_and_empty_classes_are_noted(root):
     assert bundle.class_names == ("cat", "dog", "owl") and len(bundle.test) == 4
     train, val = root / "train", root / "val"
     assert bundle.notes == (
-        f"{train}: 1 files and folders that a system or program left are ignored, such as cat/._00.JPEG",
-        f"{val}: 1 files and folders that a system or program left are ignored, such as __MACOSX",
+        f"{train}: 1 file or folder of a system or program is ignored: cat/._00.JPEG",
+        f"{val}: 1 file or folder of a system or program is ignored: __MACOSX",
         f"{train}: classes without images are left out, and the later ones move up: bee",
         f"{val}: classes without images are left out: bee",
         f"{val}: has no images of owl",

@@ -24,6 +24,9 @@ def net(classes, image_size, width=4):
 def pooled(classes):
     return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
 
+def as_torchvision(num_classes=1000):
+    return pooled(num_classes)
+
 def no_net():
     return 3
 
@@ -81,6 +84,8 @@ def test_a_built_in_trunk_is_no_classifier(digits) -> None:
 def test_a_factory_gets_the_arguments_that_it_has(digits, module: str) -> None:
     model = load_model(f"{module}:net", digits, checkpoint=None, seed=0)
     assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    other = load_model(f"{module}:as_torchvision", digits, checkpoint=None, seed=0)
+    assert other(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
     assert load_data(f"{module}:bundle").digest == digits.digest
 
 
@@ -206,6 +211,23 @@ def test_errors_of_the_users_own_code_are_said_to_be_theirs(digits, module: str,
         load_model(f"{module}_wrong:net", digits, checkpoint=None, seed=0)
 
 
+def test_a_script_that_ends_the_program_is_named(digits, module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}_script.py").write_text(f"from {module} import net\nraise SystemExit(2)\n")
+    with pytest.raises(
+        InputError, match=rf"ends the program with SystemExit: 2 \({module}_script.py:2\): put .*__main__"
+    ):
+        load_model(f"{module}_script:net", digits, checkpoint=None, seed=0)
+    (tmp_path / f"{module}_exits.py").write_text("def net(classes):\n    raise SystemExit('no weights')\n")
+    with pytest.raises(InputError, match="your factory fails with SystemExit: no weights"):
+        load_model(f"{module}_exits:net", digits, checkpoint=None, seed=0)
+
+
+def test_a_file_with_the_name_of_another_module_is_not_confused_with_it(digits, module: str, tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text(MODULE)
+    with pytest.raises(InputError, match="another module of the name random is imported already, .*random.py; give"):
+        load_model("random.py:net", digits, checkpoint=None, seed=0)
+
+
 def test_a_network_comes_in_float32_without_what_wraps_it(digits, module: str) -> None:
     notes: list[str] = []
     network = load_model(f"{module}:half", digits, checkpoint=None, seed=0, note=notes.append)
@@ -240,6 +262,7 @@ def test_a_factory_may_be_in_a_file(digits, module: str, tmp_path: Path, monkeyp
             r"there is no network 'cresnet21' \(did you mean cresnet20\?\); choose one of cresnet20, .*vgg_small$",
         ),
         ("nets.make_net", r"\(did you mean nets:make_net\?\)"),
+        ("float.pt", "--checkpoint"),
         ("{}:nett", r"has no function 'nett' \(did you mean net\?\)"),
     ],
 )

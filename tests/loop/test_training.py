@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: the same as here, resumed from disk, and their errors arrive."""
+"""Trainings here and in processes of their own: the same, resumed from disk, and errors arrive."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from b2nn_tvm import data, models
 from b2nn_tvm.data import DataBundle, TensorImages
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop import training
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.training import finetune_each, train_parent
@@ -31,16 +32,19 @@ def few_digits() -> DataBundle:
 
 
 def make_job(
-    bundle: DataBundle, folder: Path, *, float_epochs: int = 1, epochs: int = 1, progress=None, **training
+    bundle: DataBundle, folder: Path, *, float_epochs: int = 1, epochs: int = 1, progress=None, **others
 ) -> Job:
     torch.manual_seed(0)
     model = models.cresnet20(classes=10, width=4).eval()
-    settings = SearchSettings.from_keywords(epochs=epochs, float_epochs=float_epochs, masks=0, **training)
+    settings = SearchSettings.from_keywords(epochs=epochs, float_epochs=float_epochs, masks=0, **others)
     layers = trace(model, bundle.input_shape)
     return Job("small", model, layers, bundle, settings, State(folder), progress or silent)
 
 
-def test_a_process_trains_as_this_one_would(few_digits: DataBundle, tmp_path: Path) -> None:
+def test_a_process_trains_as_this_one_would(
+    few_digits: DataBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SHORT", 0)
     job = make_job(few_digits, tmp_path, batch_size=32, lr=0.01)
     here = make_job(few_digits, tmp_path).model
     trained = train_parent(job)
@@ -52,6 +56,22 @@ def test_a_process_trains_as_this_one_would(few_digits: DataBundle, tmp_path: Pa
     )
     assert trained.accuracy == evaluate(job.model, few_digits.test_loader())
     assert trained.validation_accuracy == evaluate(job.model, few_digits.val_loader())
+
+
+def test_a_short_training_needs_no_process(
+    few_digits: DataBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("b2nn_tvm.loop.workers.worker_pool.subprocess")
+    said = Said()
+    job = make_job(few_digits, tmp_path, progress=said, batch_size=64)
+    trained = train_parent(job)
+    assert said.shares[-1] == 100 and any("accuracy" in line for line in said.details)
+    assert trained.accuracy == evaluate(job.model, few_digits.test_loader())
+    again = make_job(few_digits, tmp_path, batch_size=64)
+    train_parent(again)
+    assert again.state.reused == ["training/parent"]
+    assert training._is_short(again, training.TrainingRequest(again.model, None, 0))
+    assert not training._is_short(again, training.TrainingRequest(again.model, None, 10_000))
 
 
 class Said:

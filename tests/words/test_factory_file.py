@@ -55,6 +55,8 @@ def test_other_words_are_for_others(word: str) -> None:
         ("empty.py:make_net", "empty.py has no function 'make_net'; it has none"),
         ("net.py:make_net", "there is no file net.py"),
         ("net.py", "there is no file net.py"),
+        ("nets", "nets.py is a file: name the function in it that is meant, such as nets.py:make_net"),
+        ("nets.py::make_net", "'nets.py::make_net' names no function (did you mean nets.py:make_net?)"),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(word: str, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.cli.options.word import Precisions, Word
 from b2nn_tvm.words.choices import ACTIVATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
 
@@ -78,7 +79,7 @@ _OPTIONS = (
     click.option(
         "--epochs-per-layer",
         metavar="N",
-        type=click.IntRange(min=0),
+        type=WholeNumber(min=0),
         help="Epochs of training after each layer of a progressive order.  [default: 1, layer-wise-priority 2]",
     ),
     click.option(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.options.numbers import Numbers
+from b2nn_tvm.cli.options.numbers import Numbers, WholeNumber
 from b2nn_tvm.cli.options.word import Network, Word
 from b2nn_tvm.words.choices import AUGMENTATIONS
 
@@ -29,7 +29,7 @@ _OPTIONS = (
     click.option(
         "--classes",
         metavar="N",
-        type=click.IntRange(min=1),
+        type=WholeNumber(min=1),
         help="Build the network for N classes, as the checkpoint has them.  [default: those of the data]",
     ),
     click.option("--ignore-head", is_flag=True, help="Leave the checkpoint's classifier and train a new one."),
@@ -47,7 +47,7 @@ _OPTIONS = (
     click.option(
         "--image-size",
         metavar="S",
-        type=click.IntRange(min=1),
+        type=WholeNumber(min=1),
         help="Side of the images in pixels.  [default: their own where they are all alike, else the data set's usual"
         " one]",
     ),
@@ -56,7 +56,7 @@ _OPTIONS = (
         default=0,
         show_default=True,
         metavar="N",
-        type=click.IntRange(min=0),
+        type=WholeNumber(min=0),
         help="Decode all images first, and leave out up to N that cannot be read.",
     ),
     click.option(

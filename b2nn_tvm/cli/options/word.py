@@ -10,6 +10,7 @@ import click
 
 from b2nn_tvm.words.choices import CLASSIFIERS, DATA_SETS, did_you_mean, meant_network
 from b2nn_tvm.words.factory_file import complaint
+from b2nn_tvm.words.file_in_place import file_in_place_of_network
 
 
 class Word(click.Choice):  # type: ignore[type-arg]
@@ -38,9 +39,11 @@ class Network(Word):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
         text = str(value)
-        if wrong := complaint(text):
+        if text in self.choices:
+            return text
+        if wrong := complaint(text) or file_in_place_of_network(text):
             raise click.BadParameter(wrong, context, parameter)
-        if text in self.choices or ":" in text:
+        if ":" in text:
             return text
         if text == "siamfc":
             text = "siamfc gives features, not class scores, which a search needs: see docs/tracking.md"

@@ -18,6 +18,7 @@ from b2nn_tvm.data.arrays.idx_file import read_idx
 from b2nn_tvm.data.arrays.pixel_bundle import Arrays, pixel_bundle
 from b2nn_tvm.data.bundle import DataBundle
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.words.number_of import number_of
 
 _FILE = re.compile(
     r"(?:(?P<set>.+)-)?(?P<split>train|t10k|test|val|valid|validation)-(?P<what>images|labels)[-.]idx\d(-ubyte)?(\.gz)?",
@@ -106,7 +107,8 @@ def _split(folder: Path, name: str, files: Mapping[tuple[str, str], Path], split
             file = files[split, what.split()[0]]
             raise InputError(f"{file}: expected {what}, but it holds an array {list(array.shape)}")
     if len(images) != len(labels):
-        raise InputError(f"{files[split, 'labels']}: has {len(labels)} labels for {len(images)} images")
+        came = f"{number_of(len(labels), 'label')} for {number_of(len(images), 'image')}"
+        raise InputError(f"{files[split, 'labels']}: has {came}")
     if _is_emnist(folder, name):
         images = images.transpose(0, 2, 1)
     return images[:, None], labels.astype(np.int64)

@@ -11,6 +11,7 @@ from pathlib import Path
 from b2nn_tvm.data.image_files.decode_image import SUFFIXES
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Note
+from b2nn_tvm.words.number_of import number_of
 
 # Left by Windows, macOS's archives, Synology's NAS and Linux; names that begin with a dot, such as ._photo.jpg,
 # .DS_Store and .ipynb_checkpoints, are ignored as well.
@@ -54,10 +55,10 @@ def scan(split: Path, *, note: Note) -> dict[str, tuple[Path, ...]]:
             )
     if not any(images.values()):
         raise InputError(f"{split}: expected one folder per class in it, with images, but there is none")
-    _tell(split, junk, "that a system or program left", note)
-    _tell(split, others, "that are no images", note)
-    _tell(split, loose, "that are images of no class", note)
-    _tell(split, links, "that are links to folders", note)
+    _tell(split, junk, "file or folder of a system or program", "files and folders of a system or program", note)
+    _tell(split, others, "file that is no image", "files that are no images", note)
+    _tell(split, loose, "image of no class", "images of no class", note)
+    _tell(split, links, "link to a folder", "links to folders", note)
     return {name: tuple(sorted(images[name])) for name in sorted(images)}
 
 
@@ -80,8 +81,10 @@ def _files(folder: Path, ignore: Callable[[Path], None], ignore_link: Callable[[
         for entry in entries:
             if is_junk(entry.name):
                 ignore(folder / entry.name)
-            elif not entry.is_dir():
+            elif entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not entry.is_dir()):
                 found.append(folder / entry.name)
+            elif not entry.is_dir():  # a pipe or a socket, which would be waited for
+                ignore(folder / entry.name)
             elif entry.is_symlink():  # it may lead back up
                 ignore_link(folder / entry.name)
             else:
@@ -89,7 +92,8 @@ def _files(folder: Path, ignore: Callable[[Path], None], ignore_link: Callable[[
     return found
 
 
-def _tell(split: Path, ignored: Sequence[Path], what: str, note: Note) -> None:
+def _tell(split: Path, ignored: Sequence[Path], one: str, several: str, note: Note) -> None:
     if ignored:
         example = min(ignored).relative_to(split)
-        note(f"{split}: {len(ignored)} files and folders {what} are ignored, such as {example}")
+        how = f"is ignored: {example}" if len(ignored) == 1 else f"are ignored, such as {example}"
+        note(f"{split}: {number_of(len(ignored), one, several)} {how}")

@@ -14,6 +14,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.checks.check_names import quoted
 from b2nn_tvm.frontend.checks.walk_model import all_graphs
+from b2nn_tvm.words.number_of import number_of
 
 _STANDARD = ("", "ai.onnx")
 _NEWEST_OPSET = 999  # ONNX has a new one each half a year
@@ -74,7 +75,8 @@ def _check_node(node: onnx.NodeProto, index: int, schema: defs.OpSchema) -> None
     _check_attributes(node_label(node, index), given, schema.attributes)
     parts = given.get("num_outputs")
     if node.op_type == "Split" and parts is not None and parts.i != len(node.output):  # onnx would make so many shapes
-        raise InputError(f"{node_label(node, index)} has {len(node.output)} outputs, but num_outputs={parts.i}; {_DO}")
+        came = number_of(len(node.output), "output")
+        raise InputError(f"{node_label(node, index)} has {came}, but num_outputs={parts.i}; {_DO}")
 
 
 def _check_attributes(

@@ -19,6 +19,7 @@ from b2nn_tvm.loop.measuring.measure_network import measure_networks
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.mixbin.selection.select import select
 
+PHASE = "measure the front"
 PASSES = 2  # the second one uses what the first one has measured
 REACH = 0.01  # a choice that is predicted this much over a budget may still be measured within it
 
@@ -59,7 +60,8 @@ def measure_front(
     if points < 2:
         raise InputError(f"a front needs at least 2 points, but got {points}")
     known = {time.binary: time for time in measured.networks}
-    for _ in range(PASSES):
+    for index in range(PASSES):
+        job.progress(PHASE, index, PASSES)
         proposed = dict.fromkeys(_propose(scores, measured, known, points))
         for words in also:
             own = {
@@ -70,6 +72,7 @@ def measure_front(
         new = [choice for choice in proposed if choice not in known]
         known |= {time.binary: time for time in measure_networks(job, new)}
         measured = refit(job, tuple(known.values()), quantile=measured.quantile)
+    job.progress(PHASE, PASSES, PASSES)
     harms = {choice: sum(scores[name] for name in choice) for choice in known}
     return mark_knee(_least_harm(known, harms, _budgets(measured, known, points), measured.quantile)), measured
 

@@ -27,6 +27,7 @@ from b2nn_tvm.mixbin.network.outputs import ends_in_softmax, output_shapes, take
 from b2nn_tvm.plan import Plan, Precision
 from b2nn_tvm.progress import Note
 from b2nn_tvm.targets import target as targets
+from b2nn_tvm.words.number_of import number_of
 
 # What RepVGG, MobileOne, FastViT, YOLO and their kin call it.
 _MERGING = ("reparameterize", "switch_to_deploy", "fuse", "merge_bn")
@@ -156,8 +157,8 @@ def choose_output(network: nn.Module, data: DataBundle, name: str | None, *, not
         )
     if scores[1] < data.classes:
         raise InputError(
-            f"the network gives {scores[1]} scores, but the data {data.name} has {data.classes} classes; build it for"
-            f" {data.classes} classes (a factory that takes the argument classes gets their number)"
+            f"the network gives {number_of(scores[1], 'score')}, but the data {data.name} has {data.classes} classes;"
+            f" build it for {data.classes} classes (a factory that takes the argument classes gets their number)"
         )
     if ends_in_softmax(network, shape):
         note("the network ends in a softmax, but the training takes the scores in front of it: leave the softmax out")

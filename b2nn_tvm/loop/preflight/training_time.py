@@ -9,6 +9,7 @@ from torch import nn
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.loop.settings import TrainingSettings
 from b2nn_tvm.mixbin.training.recipes.step_time import duration, seconds_per_image
+from b2nn_tvm.words.number_of import number_of
 
 # An epoch beside its bare steps: the optimizer, the batches, the validation. In fine-tuning the teacher answers, too.
 FLOAT, TUNED = 1.4, 2.2
@@ -27,8 +28,8 @@ def training_words(model: nn.Module, data: DataBundle, settings: TrainingSetting
     whole, each = FLOAT * epoch * float_epochs, TUNED * epoch * settings.epochs
     if whole + each * tuned < WORTH_TELLING_S:
         return ""
-    parts = [f"{duration(whole)} for {float_epochs} epochs of the float network"] * bool(float_epochs)
+    parts = [f"{duration(whole)} for {number_of(float_epochs, 'epoch')} of the float network"] * bool(float_epochs)
     if settings.epochs:
         several = f"each of {tuned} networks" if tuned > 1 else "the chosen network"
-        parts.append(f"{duration(each)} for {settings.epochs} epochs of {several}")
+        parts.append(f"{duration(each)} for {number_of(settings.epochs, 'epoch')} of {several}")
     return f"training by the recipe {settings.recipe} takes about {' and '.join(parts)} on this machine"

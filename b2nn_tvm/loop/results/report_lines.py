@@ -17,6 +17,7 @@ from b2nn_tvm.loop.measuring.network_time import NetworkTime
 from b2nn_tvm.loop.results.budget_words import achieved_words, at_words, limit_words
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.plan import Certificate
+from b2nn_tvm.words.number_of import number_of
 
 OTHERS = 3  # images that are named
 
@@ -184,7 +185,7 @@ def _flops(result: SearchResult, other: FlopsChoice) -> str:
 
 def _layers(names: Sequence[str], kind: str) -> str:
     """ "1 binary layer", "2 binary layers"."""
-    return f"{len(names)} {kind}layer{'s' * (len(names) != 1)}"
+    return number_of(len(names), f"{kind}layer")
 
 
 def _rounds(result: SearchResult) -> str:

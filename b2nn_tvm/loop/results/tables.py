@@ -12,6 +12,7 @@ from b2nn_tvm.loop.front.measure_front import FrontPoint
 from b2nn_tvm.loop.results.budget_words import amount, limit_words
 from b2nn_tvm.loop.results.report_lines import counted, with_interval
 from b2nn_tvm.loop.results.result import ResultRow, Round, SearchResult
+from b2nn_tvm.words.number_of import number_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def fronts(result: SearchResult) -> Table:
 
 def threads_words(result: SearchResult) -> str:
     """The number of threads in words."""
-    return f"{result.threads} thread" + "s" * (result.threads != 1)
+    return number_of(result.threads, "thread")
 
 
 def _mixed(result: SearchResult) -> frozenset[int]:

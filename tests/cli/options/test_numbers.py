@@ -1,11 +1,11 @@
-"""An option whose value is a list of numbers."""
+"""Options whose values are numbers, and what is said where they are none."""
 
 from __future__ import annotations
 
 import click
 import pytest
 
-from b2nn_tvm.cli.options.numbers import Numbers
+from b2nn_tvm.cli.options.numbers import Numbers, WholeNumber
 
 
 @pytest.mark.parametrize(("text", "found"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
@@ -13,3 +13,14 @@ def test_numbers(text: str, found: tuple[float, ...]) -> None:
     assert Numbers().convert(text, None, None) == Numbers().convert(found, None, None) == found
     with pytest.raises(click.BadParameter, match="expected numbers with commas between, such as"):
         Numbers().convert(f"{text};1", None, None)
+
+
+def test_numbers_of_bytes_are_told_from_those_of_shares() -> None:
+    with pytest.raises(click.BadParameter, match=r"divided by 255, .* did you mean 0.485,0.456,0.406\?"):
+        Numbers().convert("123.675,116.28,103.53", None, None)
+
+
+def test_a_number_that_is_not_whole_is_told_so() -> None:
+    assert WholeNumber(min=0).convert("3", None, None) == 3
+    with pytest.raises(click.BadParameter, match="'3.5' is not a valid whole number"):
+        WholeNumber(min=0).convert("3.5", None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def scanned(root: Path) -> tuple[dict[str, list[str]], list[str]]:
 def test_what_systems_leave_is_ignored_with_a_note(tmp_path: Path, junk: str) -> None:
     found, (note,) = scanned(tree(tmp_path, "cat/0.png", "dog/1.JPG", junk))
     assert found == {"cat": ["cat/0.png"], "dog": ["dog/1.JPG"]}
-    assert note.startswith(f"{tmp_path}: 1 files and folders that a system or program left are ignored, such as ")
+    assert note.startswith(f"{tmp_path}: 1 file or folder of a system or program is ignored: ")
 
 
 def test_other_files_are_left_and_named(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_other_files_are_left_and_named(tmp_path: Path) -> None:
         tree(tmp_path, "cat/0.png", "cat/deep/er/2.tif", "cat/labels.csv", "cat/b.heic", "readme.txt")
     )
     assert found == {"cat": ["cat/0.png", "cat/deep/er/2.tif"]}
-    assert notes == [f"{tmp_path}: 2 files and folders that are no images are ignored, such as cat/b.heic"]
+    assert notes == [f"{tmp_path}: 2 files that are no images are ignored, such as cat/b.heic"]
 
 
 def test_classes_have_composed_names_and_may_be_empty(tmp_path: Path) -> None:
@@ -52,19 +53,27 @@ def test_classes_have_composed_names_and_may_be_empty(tmp_path: Path) -> None:
     assert list(found) == ["a", "b", "größe"] and [len(files) for files in found.values()] == [0, 0, 1]
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    tree(tmp_path, "cat/0.png", "dog/1.JPG")
+    os.mkfifo(tmp_path / "cat" / "2.png")
+    (tmp_path / "cat" / "3.png").symlink_to("nowhere.png")  # an error when it is read
+    found, (note,) = scanned(tmp_path)
+    assert found["cat"] == ["cat/0.png", "cat/3.png"] and note.endswith("is ignored: cat/2.png")
+
+
 def test_a_link_to_a_class_is_a_class_and_a_link_that_leads_back_up_is_none(tmp_path: Path) -> None:
     tree(tmp_path, "cat/0.png")
     (tmp_path / "link").symlink_to(tmp_path / "cat")
     (tmp_path / "cat" / "up").symlink_to(tmp_path)
     found, notes = scanned(tmp_path)
     assert found == {"cat": ["cat/0.png"], "link": ["link/0.png"]}
-    assert notes == [f"{tmp_path}: 2 files and folders that are links to folders are ignored, such as cat/up"]
+    assert notes == [f"{tmp_path}: 2 links to folders are ignored, such as cat/up"]
 
 
 def test_images_beside_the_classes_are_no_silent_loss(tmp_path: Path) -> None:
     found, notes = scanned(tree(tmp_path, "cat/0.png", "dog/0.png", "1.JPG", "2.png", "._3.png", "4.png/0.png"))
     assert list(found) == ["4.png", "cat", "dog"]
-    assert notes[1:] == [f"{tmp_path}: 2 files and folders that are images of no class are ignored, such as 1.JPG"]
+    assert notes[1:] == [f"{tmp_path}: 2 images of no class are ignored, such as 1.JPG"]
 
 
 def test_one_class_is_none(tmp_path: Path) -> None:
