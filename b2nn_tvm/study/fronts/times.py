@@ -100,7 +100,7 @@ class Times:
         What was measured before is taken from disk, unless ``anew``. Raises the errors of the compiler and the device.
         """
         wanted = sorted(set(structures))
-        jobs = {network.label: self._job(network, ALL, "times") for network in networks}
+        jobs = {network.label: self._job(network, ALL) for network in networks}
         reference = jobs[networks[0].label]
         inputs = self._inputs | {
             "nets": [asdict(network.net) for network in networks],
@@ -136,12 +136,12 @@ class Times:
     def _cost(self, network: Network, precisions: Sequence[str]) -> AdditiveCost:
         """The cost model in milliseconds, fitted to measured networks as in a search."""
         if network.label not in self._costs:
-            job = self._job(network, (*precisions, "float"), "costs")
+            job = self._job(network, (*precisions, "float"))
             self._costs[network.label] = measure_cost(job).fitted.cost
         return self._costs[network.label]
 
-    def _job(self, network: Network, precisions: Sequence[str], place: str) -> Job:
-        """The network as a search sees it; its measurements lie in a folder of the state of their own."""
+    def _job(self, network: Network, precisions: Sequence[str]) -> Job:
+        """The network as a search sees it, whose layers may have these precisions."""
         model = network.net.build(self._bundle)
         selection = SelectionSettings(precisions=tuple(precisions), masks=self._mixtures)
         return Job(
@@ -150,7 +150,7 @@ class Times:
             layers=trace(model, self._bundle.input_shape),
             data=self._bundle,
             settings=SearchSettings(selection, deployment=self._deployment, conversion=network.net.conversion),
-            state=State(self._state.files(f"{place}/{network.label}/state")),
+            state=State(self._state.files(f"times/{network.label}/state")),
             progress=self._progress,
         )
 

@@ -1,4 +1,4 @@
-"""Fronts for real, at toy size: trained, compiled and measured on this machine, then measured anew."""
+"""Some fronts for real, at toy size: trained, compiled and measured on this machine, then measured anew."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.study import table
 from b2nn_tvm.study.run import StudyResult, study
-from b2nn_tvm.study.settings import FRONTS, StudySettings
+from b2nn_tvm.study.settings import StudySettings
 from tests.support.study.few_digits import NAME
 
 SETTINGS = StudySettings(
@@ -16,9 +16,9 @@ SETTINGS = StudySettings(
     data=NAME,
     methods=(),
     activations=(),
-    fronts=FRONTS,
+    fronts=("float", "int8", "binary", "mixbin 1,8,32"),
     narrower=(50,),
-    ways=(0, 60),
+    ways=(60,),
     mixtures=1,
     seeds=1,
     images=64,
@@ -38,8 +38,8 @@ def test_every_network_of_every_front_is_trained_and_measured(found: StudyResult
     assert found.failed == {}
     cells = [(row.method, row.budget) for row in found.rows]
     assert cells == [
-        *(("float", "100"), ("float", "50"), ("int8", "100"), ("int8", "50"), ("w1a2", "100"), ("binary", "100")),
-        *((name, way) for name in FRONTS[4:] for way in ("0", "60")),
+        *(("float", "100"), ("float", "50"), ("int8", "100"), ("int8", "50"), ("binary", "100")),
+        ("mixbin 1,8,32", "60"),
     ]
     for row in found.rows:
         assert row.part == "fronts" and row.target.startswith("native (") and row.cpu and row.threads == 1
@@ -56,7 +56,7 @@ def test_the_page_has_the_fronts_and_their_figure(found: StudyResult) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib draws the figures: pip install 'b2nn-tvm[study]'")
     text = (found.folder / "README.md").read_text(encoding="utf-8")
     assert "![milliseconds](milliseconds.svg)" in text and (found.folder / "milliseconds.svg").is_file()
-    assert f"| within | {' | '.join(FRONTS)} |" in text and "| int8 at 50 % of the width |" in text
+    assert f"| within | {' | '.join(SETTINGS.fronts)} |" in text and "| int8 at 50 % of the width |" in text
 
 
 @pytest.mark.sweep
