@@ -152,7 +152,9 @@ HYPOTHESES = (
         " found there, and the other way round (P, table 3).",
         replace(EFFORT, methods=(), other_data="fashion-mnist", budgets=(40, 20), seeds=2),
         tuple(
-            Comparison(*(Of("transfer", method(kind, side), budget) for kind in ("carried", "own")), above=-1.0)
+            Comparison(
+                Of("transfer", method("carried", side), budget), Of("transfer", method("own", side), budget), above=-1.0
+            )
             for budget in ("40", "20")
             for side in SIDES
         ),

@@ -29,6 +29,7 @@ def work(tmp_path: Path) -> dict[str, Any]:
     return {**known, "folder": tmp_path, "weights": tmp_path / "weights.pt"}
 
 
+@pytest.mark.sweep
 def test_pairs_come_with_the_scores_of_mixbin_loss(work: dict[str, Any]) -> None:
     found = PairScoring(**work).run(silent)
     (scores,) = Scoring(**work, method="mixbin-loss", limits=(0,)).run(silent)["scores"]
