@@ -98,7 +98,9 @@ def _machine(rows: Sequence[Row]) -> str:
 
 def _planned(claim: Hypothesis) -> str:
     settings = claim.settings
-    what = settings.methods or settings.activations or settings.fronts or settings.selections or settings.ablations
+    plans = ("own plan", "carried plan") if settings.other_data else ()
+    kinds = (settings.methods, settings.activations, settings.fronts, settings.selections, settings.ablations, plans)
+    what = next(names for names in kinds if names)
     return f"Its grid: {', '.join(what)}; seeds 0 to {settings.seeds - 1}."
 
 

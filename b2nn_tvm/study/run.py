@@ -65,6 +65,8 @@ def study(
     Raises InputError and BudgetError for settings that cannot be used; a single training that fails is left out and
     named in the result.
     """
+    if measure and not settings.fronts:
+        raise InputError("no network of this study is measured: hypothesis 6 compares networks within milliseconds")
     cores = os.cpu_count() or 1
     folder, jobs = Path(output), jobs or cores
     threads = threads or max(1, cores // jobs)
