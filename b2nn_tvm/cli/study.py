@@ -37,6 +37,7 @@ POSITIVE = WholeNumber(min=1)
     help="small (an hour or two on two cores) or full; other options override it.",
 )
 @click.option("--data", metavar="NAME", help="A built-in data set, a path, or your own as pkg.module:factory.")
+@click.option("--other-data", metavar="NAME", help="Another data set, to and from which plans are carried over.")
 @click.option("--model", metavar="NAME", type=Word("network", CLASSIFIERS), help="A built-in network.")
 @click.option("--width", metavar="N", type=POSITIVE, help="Channels of the network's first stage.")
 @click.option("--methods", metavar=SEVERAL, help="Methods to compare, with commas between; none for an empty list.")
@@ -80,6 +81,7 @@ POSITIVE = WholeNumber(min=1)
 )
 @click.option("--draws", metavar="N", type=POSITIVE, help="Choices per seed that the method random takes.")
 @click.option("--hypothesis", metavar="N", type=POSITIVE, help="Run the grid of this hypothesis, in place of a preset.")
+@click.option("--measure", is_flag=True, help="Measure milliseconds anew that were measured before.")
 @click.option("--jobs", metavar="N", type=POSITIVE, help="Processes side by side.  [default: one per core]")
 @click.option(
     "--scheduler",
@@ -100,6 +102,7 @@ POSITIVE = WholeNumber(min=1)
 def main(
     preset: str,
     hypothesis: int | None,
+    measure: bool,
     jobs: int | None,
     threads: int | None,
     scheduler: str | None,
@@ -113,8 +116,9 @@ def main(
 
     Writes results.csv, README.md and figures into DIR.
     """
-    if data := given["data"]:
-        check_data(data, option="--data")
+    for name in ("data", "other_data"):
+        if given[name]:
+            check_data(given[name], option=f"--{name.replace('_', '-')}")
     for name, what, known in (("methods", "method", (*METHODS, SLIMMING)), ("activations", "activation", ACTIVATIONS)):
         given[name] = _words(given[name])
         check_words(given[name] or (), what, known, option=f"--{name}")
@@ -136,6 +140,7 @@ def main(
             threads=threads,
             scheduler=scheduler,
             hypothesis=hypothesis or 0,
+            measure=measure,
             fresh=not resume,
             progress=progress,
             note=out.print_note,

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from b2nn_tvm.costs.additive import AdditiveCost
 from b2nn_tvm.costs.counted import flops_cost
+from b2nn_tvm.costs.options import option, precision_of, precisions_of
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import BudgetError
 from b2nn_tvm.mixbin.network.flops import flops
@@ -26,21 +27,30 @@ LONGER = "all float, trained on"
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture of the study: its cost in FLOPs, and the seconds that one training image takes on one thread."""
+    """An architecture of the study: its cost in FLOPs, and the seconds that one training image takes on one thread.
+
+    The cost has the options of each layer (see costs.options) that the study asks about: to become binary, as a rule.
+    ``place`` tells the data sets of a study apart; it is "" for the first one.
+    """
 
     net: Net
     cost: AdditiveCost
     seconds: float
+    place: str = ""
 
     @classmethod
-    def of(cls, net: Net, bundle: DataBundle) -> Network:
+    def of(cls, net: Net, bundle: DataBundle, *, precisions: Sequence[str] = ("binary",), place: str = "") -> Network:
+        """The network for the images of ``bundle``, whose layers may have these ``precisions`` or stay float."""
         model = net.build(bundle)
-        cost = flops_cost(tuple(trace(model, bundle.input_shape)), total=flops(model, bundle.input_shape))
-        return cls(net, cost, seconds_per_image(model, bundle))
+        layers = trace(model, bundle.input_shape)
+        options = [option(row.name, word) for row in layers for word in precisions if not row.against(word)]
+        cost = flops_cost(tuple(layers), total=flops(model, bundle.input_shape), options=options)
+        return cls(net, cost, seconds_per_image(model, bundle), place)
 
     @property
     def label(self) -> str:
-        return f"{self.net.model}-{self.net.width}-{self.net.activation}"
+        words = f"{self.net.model}-{self.net.width}-{self.net.activation}"
+        return f"{self.place}/{words}" if self.place else words
 
     def limit(self, percent: float) -> int:
         """``percent`` of the float FLOPs, rounded down; raises BudgetError where no choice of layers keeps it."""
@@ -58,8 +68,12 @@ class Network:
         """The FLOPs in the middle between all binary and all float."""
         return int(self.cost.minimum() + self.cost.full) // 2
 
+    def all_in(self, precision: str) -> Choice:
+        """The choice of all layers that may have this ``precision``."""
+        return self.with_binary([each for each in self.cost.names if precision_of(each) == precision])
+
     def with_binary(self, binary: Sequence[str]) -> Choice:
-        """The choice of the layers ``binary``, as it is."""
+        """The choice of the layers ``binary``, or of options of layers, as it is."""
         return Choice(tuple(binary), int(self.cost.total(binary)), False)
 
 
@@ -67,7 +81,8 @@ class Network:
 class Cell:
     """One row of the table to come: ``choice`` is None where the network is slimmed to ``limit`` FLOPs instead.
 
-    A cell that is not ``tuned`` is the float parent as it is. ``recipe`` is "" where it is the study's.
+    A cell that is not ``tuned`` is the float parent as it is. ``recipe`` is "" where it is the study's. It is distilled
+    from the float parent of its own network, or from that of ``teacher``.
     """
 
     part: str
@@ -80,6 +95,7 @@ class Cell:
     draw: int = 0
     tuned: bool = True
     recipe: str = ""
+    teacher: Network | None = None
 
     @property
     def training(self) -> str:
@@ -89,8 +105,10 @@ class Cell:
             return f"slimmed/{place}/{self.limit}"
         if not self.tuned:
             return ""
-        digest = Plan(dict.fromkeys(self.choice.binary, Precision.BINARY)).digest
+        precisions = precisions_of(self.choice.binary)
+        digest = Plan({layer: Precision(word) for layer, word in precisions.items()}).digest
         other = f"-{self.recipe.replace(' ', '-')}" if self.recipe else ""
+        other += f"-after-{self.teacher.label}" if self.teacher else ""
         return f"networks/{place}/{len(self.choice.binary)}-layers-{digest[:12]}{other}"
 
 

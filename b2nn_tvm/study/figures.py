@@ -18,6 +18,7 @@ from b2nn_tvm.study.settings import SLIMMING
 from b2nn_tvm.study.table import Row, seed_means
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PANELS = 6  # methods in one panel of the accuracy figure
@@ -37,6 +38,8 @@ def write(folder: Path, rows: Sequence[Row]) -> list[str]:
         drawn["accuracy.svg"] = accuracy(rows)
     if _choosing(rows):
         drawn["layers.svg"] = layers(rows)
+    if any(row.ms is not None for row in rows):
+        drawn["milliseconds.svg"] = milliseconds(rows)
     # Text stays text, and equal numbers give equal files.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "b2nn"}):
         for name, figure in drawn.items():
@@ -61,24 +64,40 @@ def accuracy(rows: Sequence[Row]) -> Figure:
     all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(all_axes, panels, strict=True):
         for name in (first, *panel):
-            points = []
-            for group in found:
-                own = group.of(name)
-                if own:
-                    points.append(
-                        (100 * float(np.mean([row.share for row in own])), interval(list(seed_means(own).values())))
-                    )
-            points.sort(key=lambda point: point[0])
-            x, means = [share for share, _ in points], np.array([each.mean for _, each in points])
-            widths = np.array([each.half_width if math.isfinite(each.half_width) else 0.0 for _, each in points])
-            (line,) = axes.plot(
-                x, means, marker="o", markersize=3, label=name, color="black" if name == first else None
-            )
-            axes.fill_between(x, means - widths, means + widths, color=line.get_color(), alpha=0.12, linewidth=0)
+            groups_of = [own for group in found if (own := group.of(name))]
+            points = [(100 * float(np.mean([row.share for row in own])), own) for own in groups_of]
+            _draw(axes, name, points, "black" if name == first else None)
         axes.set_xlabel("FLOPs left, %")
         axes.legend(fontsize="x-small", loc="lower right")
     all_axes[0].set_ylabel("test accuracy, %")
     return figure
+
+
+def milliseconds(rows: Sequence[Row]) -> Figure:
+    """Mean test accuracy of each front against the measured milliseconds, with 95 % bands."""
+    from matplotlib.figure import Figure
+
+    timed = [row for row in rows if row.ms is not None]
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    for name in dict.fromkeys(row.method for row in timed):
+        own = [row for row in timed if row.method == name]
+        points = [[row for row in own if row.budget == budget] for budget in dict.fromkeys(row.budget for row in own)]
+        _draw(axes, name, [(float(np.mean([row.ms for row in point])), point) for point in points])
+    axes.set_xlabel(f"milliseconds on {timed[0].cpu}")
+    axes.set_ylabel("test accuracy, %")
+    axes.legend(fontsize="x-small", loc="lower right")
+    return figure
+
+
+def _draw(axes: Axes, name: str, points: Sequence[tuple[float, Sequence[Row]]], color: str | None = None) -> None:
+    """A line through the means of the rows at each place, and the band of their intervals."""
+    found = [(place, interval(list(seed_means(own).values()))) for place, own in points]
+    found.sort(key=lambda point: point[0])
+    x, means = [place for place, _ in found], np.array([each.mean for _, each in found])
+    widths = np.array([each.half_width if math.isfinite(each.half_width) else 0.0 for _, each in found])
+    (line,) = axes.plot(x, means, marker="o", markersize=3, label=name, color=color)
+    axes.fill_between(x, means - widths, means + widths, color=line.get_color(), alpha=0.12, linewidth=0)
 
 
 def layers(rows: Sequence[Row]) -> Figure:

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-import os
-import threading
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.loop.workers.dask_pool import DaskPool
-from b2nn_tvm.loop.workers.worker_pool import Task, WorkerPool
-from b2nn_tvm.progress import CombinedProgress, Note, Progress
+from b2nn_tvm.loop.workers.worker_pool import WorkerPool
+from b2nn_tvm.progress import Note, Progress
 from b2nn_tvm.storage.phase_cache import State
-from b2nn_tvm.study.cells import Cell, Network, activation_cells, method_cells
+from b2nn_tvm.study.cells import Cell, Network, Scores, activation_cells, method_cells
 from b2nn_tvm.study.clock import Clock
-from b2nn_tvm.study.effort import scoring_s, training_s
+from b2nn_tvm.study.effort import training_s
+from b2nn_tvm.study.fronts.compare import Fronts, structure_of
+from b2nn_tvm.study.selections.compare import Selections
 from b2nn_tvm.study.settings import SLIMMING, StudySettings
 from b2nn_tvm.study.table import Row
-from b2nn_tvm.study.tasks import FineTuning, Net, Parent, Scoring, Slimming, Source
+from b2nn_tvm.study.tasks import Net
+from b2nn_tvm.study.transfer.compare import Transfer
+from b2nn_tvm.study.work.rows import row_of
+from b2nn_tvm.study.work.run_items import Item, Results, Runner
+from b2nn_tvm.study.work.trainings import Asked, Trainings
 
-RANDOM = "random"
-SLOWEST = ("greedy-trained", "hawq-v2")  # these scorings begin first
+RANDOM, OTHER = "random", "other-data"
+
+# A network, the scorings of its layers, and the cells that follow from the scores.
+Part = tuple[Network, list[Asked], Callable[[Network, Scores], Iterable[Cell]]]
 
 
-@dataclass(frozen=True)
-class Item:
-    """A task that runs unless its result is on disk: its inputs, how it is made for its folder, its planned seconds."""
+class FurtherComparison(Protocol):
+    """Networks that are compared beside the methods and the activations; choices are made when layers are scored.
 
-    inputs: Mapping[str, Any]
-    make: Callable[[Path], Task]
-    seconds: float
+    At ``most`` so many fine-tunings take the planned ``seconds``.
+    """
+
+    @property
+    def most(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def failed(self) -> Mapping[str, str]: ...
+    def parent_items(self) -> Iterable[tuple[str, Item]]: ...
+    def scoring_items(self, *, planned: bool = False) -> Iterable[tuple[str, Item]]: ...
+    def choose(self, scored: Mapping[str, Mapping[str, Any]], runner: Runner) -> None: ...
+    def cells(self) -> Iterable[Cell]: ...
 
 
 class Grid:
@@ -54,90 +69,79 @@ class Grid:
         note: Note | None,
         keep: Callable[[Sequence[Row]], object] = lambda rows: None,
     ) -> None:
-        self.settings, self._keep = settings, keep
-        self.failed: dict[str, str] = {}
-        self._progress, self._clock = progress, Clock(pool.size, note)
-        self._pool = pool
-        data = os.path.abspath(settings.data) if os.path.exists(settings.data) else settings.data
-        self._source = Source(data, settings.images, settings.validation, settings.augment)
-        self._bundle = self._source.load()
-        self._data = self._bundle.digest
+        self.settings, self._clock = settings, Clock(pool.size, note)
+        state = State(folder / "state")
+        self._parents: Results = {}
+        self._work = Trainings(settings, state, parents=self._parents)
+        self._works, bundle = {self._work.place: self._work}, self._work.bundle
         main = [Net(settings.model, settings.width, "binrelu")] if settings.methods or settings.ablations else []
         acting = [Net(settings.activation_model, settings.activation_width, name) for name in settings.activations]
-        self._main, self._acting = ([Network.of(net, self._bundle) for net in nets] for nets in (main, acting))
-        self._limits = {network.label: self._budgets(network) for network in (*self._main, *self._acting)}
-        self._state = State(folder / "state", fresh=fresh)
-        self._parents: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
+        self._main, self._acting = ([Network.of(net, bundle) for net in nets] for nets in (main, acting))
+        of_methods = partial(method_cells, settings)
+        self._parts: list[Part] = [(network, self._methods_of(network), of_methods) for network in self._main]
+        self._parts += [
+            (network, [Asked(network, "mixbin-loss", 0, (network.halfway,))], activation_cells)
+            for network in self._acting
+        ]
+        self._fronts = Fronts(settings, self._work, state, progress) if settings.fronts else None
+        selections = Selections(settings, self._work) if settings.selections else None
+        self._others: list[FurtherComparison] = [each for each in (self._fronts, selections) if each]
+        if settings.other_data:
+            there = Trainings(replace(settings, data=settings.other_data), state, parents=self._parents, place=OTHER)
+            self._works[OTHER] = there
+            self._others.append(Transfer(settings, self._work, there))
+        # Nothing of an earlier run is dropped before all settings are known to be usable.
+        self._runner = Runner(State(state.folder, fresh=fresh), pool, self._clock, progress, keep)
 
-    def run(self) -> list[Row]:
-        """All rows, in the order of the grid, without the rows of failed work."""
+    @property
+    def failed(self) -> dict[str, str]:
+        return dict(ChainMap(self._runner.failed, *(dict(each.failed) for each in self._others)))
+
+    def run(self, *, measure: bool = False) -> list[Row]:
+        """All rows, in the order of the grid, without the rows of failed work.
+
+        Milliseconds that were measured before are measured anew with ``measure``.
+        """
         self._forecast()
-        self._phase("train the float networks", dict(self._parent_items()), self._parents, self._references)
-        scores = self._phase("score the layers", dict(self._scoring_items()), {})
+        run = self._runner.run
+        run("train the float networks", dict(self._parent_items()), self._parents, self._references)
+        scores = run("score the layers", dict(self._scoring_items()), {})
+        for each in self._others:
+            each.choose(scores, self._runner)
         cells = list(self._cells(scores))
         # A study that is stopped early has its references, and then complete seeds.
         by_seed = sorted(cells, key=lambda cell: (cell.part != "reference", cell.seed))
-        items = {cell.training: self._finetuning_item(cell) for cell in by_seed if cell.training}
+        items = {cell.training: self._work_of(cell).finetuning_item(cell) for cell in by_seed if cell.training}
         self._clock.later = 0.0
         self._clock.plan({name: item.seconds for name, item in items.items()})
         shared = sum(bool(cell.training) for cell in cells) - len(items)
         self._clock.tell(
             f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one"
         )
-        found: dict[str, dict[str, Any]] = {}
-        self._phase("fine-tune", items, found, partial(self._rows, cells, found))
-        return self._rows(cells, found)
+        found: Results = {}
+        run("fine-tune", items, found, partial(self._rows, cells, found))
+        return self._with_times(cells, found, anew=measure)
 
     def _rows(self, cells: Iterable[Cell], found: Mapping[str, dict[str, Any]]) -> list[Row]:
         """The rows of the cells that are computed."""
-        return [self._row(cell, found) for cell in cells if not cell.training or cell.training in found]
+        return [
+            row_of(cell, self._work_of(cell), found) for cell in cells if not cell.training or cell.training in found
+        ]
+
+    def _with_times(self, cells: Sequence[Cell], found: Mapping[str, dict[str, Any]], *, anew: bool) -> list[Row]:
+        """The rows with their milliseconds, where these are measured."""
+        known = [cell for cell in cells if not cell.training or cell.training in found]
+        times = self._fronts.measure(known, anew=anew) if self._fronts else {}
+        rows = self._rows(known, found)
+        structures = map(structure_of, known)
+        return [
+            replace(row, **asdict(times[key])) if key in times else row
+            for row, key in zip(rows, structures, strict=True)
+        ]
 
     def _references(self) -> list[Row]:
         """The rows of the float parents that are trained."""
         return self._rows(self._cells({}), {})
-
-    def _phase(
-        self,
-        title: str,
-        items: Mapping[str, Item],
-        results: dict[str, dict[str, Any]],
-        known: Callable[[], Sequence[Row]] = list,
-    ) -> dict[str, dict[str, Any]]:
-        """Add the results of ``items`` by name to ``results``, which is returned; the rows ``known`` then are kept.
-
-        An item that fails is noted in ``failed``, and the others go on.
-        """
-        if not items:
-            return results
-        seconds = {name: item.seconds for name, item in items.items()}
-        progress = CombinedProgress(self._progress, title, seconds)
-        self._clock.plan(seconds)
-
-        def one(name: str) -> dict[str, Any] | None:
-            computed = False
-
-            def compute(folder: Path) -> dict[str, Any]:
-                nonlocal computed
-                computed = True
-                return self._pool.run(name, items[name].make(folder), progress)
-
-            try:
-                result = self._state.run(name, items[name].inputs, compute)
-                with self._lock:
-                    results[name] = result
-                    if rows := known():
-                        self._keep(rows)
-                return result
-            except (B2nnError, RuntimeError) as error:  # RuntimeError: its process died
-                self.failed[name] = str(error)
-                return None
-            finally:
-                progress(name, 1, 1)
-                (self._clock.done if computed else self._clock.drop)(name)
-
-        self._pool.map(items, one)
-        return results
 
     def _forecast(self) -> None:
         """Plan all work, the fine-tunings by their largest possible number."""
@@ -148,162 +152,44 @@ class Grid:
         references = 1 + settings.longer_float + len(settings.ablations)
         counts = [(network, settings.seeds * (references + choices * len(settings.budgets))) for network in self._main]
         counts += [(network, 2 * settings.seeds) for network in self._acting]
-        self._clock.later = sum(count * training_s(network, self._bundle, settings.epochs) for network, count in counts)
-        self._clock.tell(
-            f"{len(items)} float trainings and scorings, at most {sum(count for _, count in counts)} fine-tunings"
-        )
+        seconds = sum(count * training_s(network, self._work.bundle, settings.epochs) for network, count in counts)
+        self._clock.later = seconds + sum(each.seconds for each in self._others)
+        most = sum(count for _, count in counts) + sum(each.most for each in self._others)
+        self._clock.tell(f"{len(items)} float trainings and scorings, at most {most} fine-tunings")
 
     def _parent_items(self) -> Iterable[tuple[str, Item]]:
-        epochs = self.settings.float_epochs
-        kinds = [(network, False) for network in (*self._main, *self._acting)]
-        kinds += [(network, True) for network in self._main if SLIMMING in self.settings.methods]
-        for network, sparse in kinds:
-            for seed in self._seeds:
-                inputs = {
-                    "net": asdict(network.net),
-                    "data": self._data,
-                    "seed": seed,
-                    "epochs": epochs,
-                    "recipe": self.settings.recipe,
-                    "precision": self.settings.training_precision,
-                    "sparse": sparse,
-                }
-                make = lambda folder, network=network, seed=seed, sparse=sparse: Parent(
-                    **self._work(network, seed, folder), epochs=epochs, sparse=sparse
-                )
-                yield (
-                    _parent(network, seed, sparse=sparse),
-                    Item(inputs, make, training_s(network, self._bundle, epochs)),
-                )
+        yield from self._work.parent_items((*self._main, *self._acting))
+        for each in self._others:
+            yield from each.parent_items()
+        if SLIMMING in self.settings.methods:
+            yield from self._work.parent_items(self._main, sparse=True)
 
     def _scoring_items(self, *, planned: bool = False) -> Iterable[tuple[str, Item]]:
-        """The scorings of all parents that were trained, or of all parents if the scorings are only ``planned``."""
-        settings = self.settings
-        asked = [(network, method, draw) for network in self._main for method, draw in self._draws()]
-        asked += [(network, "mixbin-loss", 0) for network in self._acting]
-        for network, method, draw in sorted(asked, key=lambda each: each[1] not in SLOWEST):
-            for seed in self._seeds:
-                parent = _parent(network, seed)
-                if not planned and parent not in self._parents:
-                    continue
-                limits = self._limits[network.label]
-                weights = "" if planned else self._parents[parent]["weights"]
-                inputs = {"parent": weights, "data": self._data, "method": method, "seed": seed, "limits": list(limits)}
-                inputs |= {"calibration": settings.calibration, "draw": draw}
-                make = lambda folder, network=network, seed=seed, method=method, draw=draw, limits=limits: Scoring(
-                    **self._work(network, seed, folder),
-                    weights=self._weights(network, seed),
-                    method=method,
-                    limits=limits,
-                    draw=draw,
-                )
-                yield (
-                    _scoring(network, method, seed, draw),
-                    Item(inputs, make, scoring_s(network, self._bundle, method, settings.calibration)),
-                )
+        asked = [each for _, asked, _ in self._parts for each in asked]
+        yield from self._work.scoring_items(asked, planned=planned)
+        for each in self._others:
+            yield from each.scoring_items(planned=planned)
 
     def _cells(self, scores: Mapping[str, dict[str, Any]]) -> Iterable[Cell]:
         """The cells whose parents could be trained."""
-        of_methods = partial(method_cells, self.settings)
-        for networks, methods, cells_of in (
-            (self._main, self._draws(), of_methods),
-            (self._acting, (("mixbin-loss", 0),), activation_cells),
-        ):
-            for network in networks:
-                names = {
-                    (method, seed, draw): _scoring(network, method, seed, draw)
-                    for method, draw in methods
-                    for seed in self._seeds
-                }
-                given = {key: scores[name]["scores"] for key, name in names.items() if name in scores}
-                for cell in cells_of(network, given):
-                    needed = {_parent(network, cell.seed), _parent(network, cell.seed, sparse=cell.choice is None)}
-                    if needed <= set(self._parents):
-                        yield cell
+        for network, all_asked, cells_of in self._parts:
+            names = {
+                (asked.method, seed, asked.draw): asked.name(seed) for asked in all_asked for seed in self._work.seeds
+            }
+            given = {key: scores[name]["scores"] for key, name in names.items() if name in scores}
+            yield from filter(self._work.has_parents, cells_of(network, given))
+        for each in self._others:
+            yield from (cell for cell in each.cells() if self._work_of(cell).has_parents(cell))
 
-    def _finetuning_item(self, cell: Cell) -> Item:
-        network, seed, epochs = cell.network, cell.seed, self.settings.epochs
-        inputs = {
-            "parent": self._parents[_parent(network, seed)]["weights"],
-            "data": self._data,
-            "seed": seed,
-            "epochs": epochs,
-            "recipe": cell.recipe or self.settings.recipe,
-        }
-        inputs |= {"calibration": self.settings.calibration, "precision": self.settings.training_precision}
-        choice = cell.choice
-        if choice is not None:
-            inputs |= {"binary": list(choice.binary)}
-        else:
-            inputs |= {"sparse": self._parents[_parent(network, seed, sparse=True)]["weights"], "limit": cell.limit}
+    def _work_of(self, cell: Cell) -> Trainings:
+        return self._works[cell.network.place]
 
-        def make(folder: Path) -> Task:
-            known = self._work(network, seed, folder) | {"weights": self._weights(network, seed), "epochs": epochs}
-            known["recipe"] = inputs["recipe"]
-            if choice is not None:
-                return FineTuning(**known, binary=choice.binary)
-            return Slimming(**known, sparse=self._weights(network, seed, sparse=True), limit=cell.limit)
-
-        return Item(inputs, make, training_s(network, self._bundle, epochs))
-
-    def _row(self, cell: Cell, found: Mapping[str, dict[str, Any]]) -> Row:
-        settings, network = self.settings, cell.network
-        parent = self._parents[_parent(network, cell.seed)]
-        own = found.get(cell.training, {"before": parent, "after": parent, "seconds": 0.0})
-        left = own["flops"] if cell.choice is None else cell.choice.flops
-        return Row(
-            part=cell.part,
-            method=cell.method,
-            budget=cell.budget,
-            seed=cell.seed,
-            layers=" ".join(cell.choice.binary) if cell.choice else "",
-            share=left / int(network.cost.full),
-            flops=left,
-            float_flops=int(network.cost.full),
-            topped_up=int(bool(cell.choice and cell.choice.topped_up)),
-            validation_before=own["before"]["validation"],
-            test_before=own["before"]["test"],
-            validation=own["after"]["validation"],
-            test=own["after"]["test"],
-            epochs=settings.epochs if cell.training else 0,
-            seconds=own["seconds"],
-            training=cell.training or _parent(network, cell.seed),
-            model=network.net.model,
-            width=network.net.width,
-            activation=network.net.activation,
-            data=settings.data,
-            images=len(self._bundle.train),
-            tested=len(self._bundle.test),
-            float_epochs=settings.float_epochs,
-            recipe=cell.recipe or settings.recipe,
-            draw=cell.draw,
-            training_precision=settings.training_precision,
-        )
-
-    @property
-    def _seeds(self) -> range:
-        return range(self.settings.seeds)
-
-    def _budgets(self, network: Network) -> tuple[int, ...]:
-        return tuple(map(network.limit, self.settings.budgets)) if network in self._main else (network.halfway,)
-
-    def _work(self, network: Network, seed: int, folder: Path) -> dict[str, Any]:
-        same = {"source": self._source, "calibration": self.settings.calibration, "recipe": self.settings.recipe}
-        same["training_precision"] = self.settings.training_precision
-        return {"net": network.net, "seed": seed, "folder": folder, **same}
+    def _methods_of(self, network: Network) -> list[Asked]:
+        """The scorings by all methods, with the limits in FLOPs of the budgets."""
+        limits = tuple(map(network.limit, self.settings.budgets))
+        return [Asked(network, method, draw, limits) for method, draw in self._draws()]
 
     def _draws(self) -> list[tuple[str, int]]:
         """The methods that choose layers, each with its draws: one, and of a random order as many as asked for."""
         chosen = [method for method in self.settings.methods if method != SLIMMING]
         return [(each, draw) for each in chosen for draw in range(self.settings.draws if each == RANDOM else 1)]
-
-    def _weights(self, network: Network, seed: int, *, sparse: bool = False) -> Path:
-        return self._state.files(_parent(network, seed, sparse=sparse)) / "weights.pt"
-
-
-def _parent(network: Network, seed: int, *, sparse: bool = False) -> str:
-    return f"parents/{network.label}/seed-{seed}{'-sparse' if sparse else ''}"
-
-
-def _scoring(network: Network, method: str, seed: int, draw: int) -> str:
-    return f"scores/{network.label}/seed-{seed}/{method}{f'-{draw}' if draw else ''}"

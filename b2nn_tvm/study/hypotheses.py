@@ -6,34 +6,57 @@ P is the MixBin paper (Partial Binarization of Neural Networks for Budget-Aware 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.training.recipes.presets import ABLATIONS
 from b2nn_tvm.study.cells import LONGER
-from b2nn_tvm.study.settings import LEVELS, SLIMMING, StudySettings
+from b2nn_tvm.study.settings import FRONTS, LEVELS, SEARCHED, SELECTIONS, SLIMMING, StudySettings
+from b2nn_tvm.study.transfer.compare import SIDES, method
 
 
 @dataclass(frozen=True)
 class Of:
-    """The rows of one part, method and budget, whose accuracy is averaged over draws within a seed."""
+    """The rows of one part, method and budget, whose accuracy is averaged over draws within a seed.
+
+    Without a budget it is a front: all rows of a part and method.
+    """
 
     part: str
     method: str
     budget: str
 
     def __str__(self) -> str:
+        if self.part == "fronts":
+            return self._of_front
         if self.part == "recipes":
             return f"all binary, {self.method}"
         return self.method if self.part == "reference" else f"{self.method} at {_level(self.budget)}"
 
+    @property
+    def _of_front(self) -> str:
+        if not self.budget:
+            return f"the front of {self.method}"
+        if self.method in SEARCHED:
+            return f"{self.method} at {self.budget} % of the way"
+        return self.method if self.budget == "100" else f"{self.method} at {self.budget} % of the width"
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """That ``first`` is more than ``above`` percent points of test accuracy above ``second``."""
+    """That ``first`` is more than ``above`` percent points of test accuracy above ``second``.
+
+    Fronts are compared within the measured milliseconds of the networks ``at``.
+    """
 
     first: Of
     second: Of
     above: float = 0.0
+    at: Of | None = None
+
+    def __str__(self) -> str:
+        within = "" if self.at is None else f" within the milliseconds of {self.at}"
+        return f"{self.first} less {self.second}{within}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,10 @@ ACTIVATIONS = ("binrelu", "prelu", "rprelu", "hardtanh")
 
 def _method(name: str, budget: str) -> Of:
     return Of("methods", name, budget)
+
+
+def _front(name: str) -> Of:
+    return Of("fronts", name, "")
 
 
 _FLOAT, _BINARY = Of("reference", LONGER, "100"), Of("reference", "all binary", "least")
@@ -117,6 +144,42 @@ HYPOTHESES = (
             Comparison(Of("activations", ACTIVATIONS[0], level), Of("activations", other, level))
             for level in LEVELS
             for other in ACTIVATIONS[1:]
+        ),
+    ),
+    Hypothesis(
+        5,
+        "At 40 and 20 % of the FLOPs, a plan found on CIFAR-10 loses less than 1 point on Fashion-MNIST against one"
+        " found there, and the other way round (P, table 3).",
+        replace(EFFORT, methods=(), other_data="fashion-mnist", budgets=(40, 20), seeds=2),
+        tuple(
+            Comparison(
+                Of("transfer", method("carried", side), budget), Of("transfer", method("own", side), budget), above=-1.0
+            )
+            for budget in ("40", "20")
+            for side in SIDES
+        ),
+    ),
+    Hypothesis(
+        6,
+        "Within the measured milliseconds of the int8, the W1A2 and the all-binary network, MixBin with 1,8,32 is more"
+        " accurate than every other front that has a network as fast.",
+        replace(EFFORT, methods=(), fronts=FRONTS),
+        tuple(
+            Comparison(_front(SEARCHED[-1]), _front(other), at=Of("fronts", limit, "100"))
+            for limit in ("int8", "w1a2", "binary")
+            for other in FRONTS
+            if other != SEARCHED[-1]
+        ),
+    ),
+    Hypothesis(
+        7,
+        "At 40 and 20 % of the FLOPs, each of exact selection, pairwise terms and short fine-tuning of the runners-up"
+        " gains accuracy over the one before it, the first of them over the plain sort.",
+        replace(EFFORT, methods=(), selections=SELECTIONS, budgets=(40, 20), seeds=2),
+        tuple(
+            Comparison(Of("selections", better, budget), Of("selections", worse, budget))
+            for budget in ("40", "20")
+            for worse, better in pairwise(SELECTIONS)
         ),
     ),
     Hypothesis(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from b2nn_tvm.loop.compare_random import interval
+from b2nn_tvm.study.fronts.within import mean_ms
 from b2nn_tvm.study.hypotheses import HYPOTHESES, Hypothesis, Of
 from b2nn_tvm.study.page import markdown_table
 from b2nn_tvm.study.table import Row
-from b2nn_tvm.study.verdicts import UNKNOWN, Judgement, by_seed, judge, points
+from b2nn_tvm.study.verdicts import UNKNOWN, Judgement, by_seed, judge, rows_of
 
 
 def hypotheses_page(rows: Sequence[Row], *, figures: Sequence[str] = ()) -> str:
@@ -54,9 +55,9 @@ def _section(judged: Judgement, rows: Sequence[Row]) -> list[str]:
         return [*parts, _planned(claim)]
     body = [
         [
-            f"{each.comparison.first} less {each.comparison.second}",
+            str(each.comparison),
             f"above {each.comparison.above:+.0f}" if each.comparison.above else "above 0",
-            "-" if each.interval is None else points(each.interval),
+            each.found,
             "-" if each.interval is None else str(each.interval.count),
             each.verdict,
         ]
@@ -64,13 +65,42 @@ def _section(judged: Judgement, rows: Sequence[Row]) -> list[str]:
     ]
     parts.append(markdown_table(["comparison", "claimed", "found", "seeds", ""], body))
     kinds = dict.fromkeys(Of(row.part, row.method, row.budget) for row in rows)
-    means = [[str(of), _share(rows, of), *_mean(by_seed(rows, of))] for of in kinds]
-    return [*parts, markdown_table(["network", "FLOPs left, %", "test accuracy, %", "seeds"], means)]
+    if not any(row.ms is not None for row in rows):
+        means = [[str(of), _share(rows, of), *_mean(by_seed(rows, of))] for of in kinds]
+        return [*parts, markdown_table(["network", "FLOPs left, %", "test accuracy, %", "seeds"], means)]
+    timed = [[str(of), _share(rows, of), _ms(rows, of), *_mean(by_seed(rows, of))] for of in kinds]
+    parts += [_within(claim, rows), _machine(rows)]
+    return [*parts, markdown_table(["network", "FLOPs left, %", "ms", "test accuracy, %", "seeds"], timed)]
+
+
+def _within(claim: Hypothesis, rows: Sequence[Row]) -> str:
+    """The accuracy of each front within the milliseconds at which fronts are compared."""
+    names = list(dict.fromkeys(row.method for row in rows if row.part == "fronts"))
+    body = []
+    for at in dict.fromkeys(each.at for each in claim.comparisons if each.at is not None):
+        if (ms := mean_ms(rows_of(rows, at))) is None:
+            continue
+        found = [by_seed(rows, Of("fronts", name, ""), ms) for name in names]
+        body.append([f"{at}, {ms:.3g} ms", *(_mean(each)[0] if each else "none as fast" for each in found)])
+    return "Test accuracy of each front in % within the milliseconds of these networks:\n\n" + markdown_table(
+        ["within", *names], body
+    )
+
+
+def _machine(rows: Sequence[Row]) -> str:
+    some = next(row for row in rows if row.ms is not None)
+    return (
+        f"Milliseconds are those of one undisturbed inference on {some.cpu}, for the target {some.target}, with"
+        f" {some.threads} thread{'s' * (some.threads != 1)}; all networks took turns. A front's accuracy between two of"
+        " its networks is on the straight line between them, and above its slowest network it is that network's."
+    )
 
 
 def _planned(claim: Hypothesis) -> str:
     settings = claim.settings
-    what = settings.methods or settings.activations
+    plans = ("own plan", "carried plan") if settings.other_data else ()
+    kinds = (settings.methods, settings.activations, settings.fronts, settings.selections, settings.ablations, plans)
+    what = next(names for names in kinds if names)
     return f"Its grid: {', '.join(what)}; seeds 0 to {settings.seeds - 1}."
 
 
@@ -80,7 +110,15 @@ def _share(rows: Sequence[Row], of: Of) -> str:
     return f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
 
 
-def _mean(accuracies: dict[int, float]) -> tuple[str, str]:
+def _ms(rows: Sequence[Row], of: Of) -> str:
+    found = [row.ms for row in rows_of(rows, of) if row.ms is not None]
+    if not found:
+        return "-"
+    low, high = f"{min(found):.3g}", f"{max(found):.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _mean(accuracies: Mapping[int, float]) -> tuple[str, str]:
     found = interval(list(accuracies.values()))
     width = f" ± {found.half_width:.1f}" if math.isfinite(found.half_width) else ""
     return f"{found.mean:.1f}{width}", str(found.count)

@@ -68,7 +68,7 @@ def page(rows: Sequence[Row], *, figures: Sequence[str] = ()) -> str:
 def summary(rows: Sequence[Row]) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     """(title, columns, rows) of the tables of means, for a terminal."""
     found = []
-    for part in ("methods", "activations"):
+    for part in ("methods", "activations", "transfer", "fronts", "selections"):
         by_budget = groups(rows, part)
         names = dict.fromkeys(name for group in by_budget for name in group.methods)
         body = [(name, *(_mean(seed_means(group.of(name)).values()) for group in by_budget)) for name in names]

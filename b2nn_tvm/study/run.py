@@ -48,6 +48,7 @@ def study(
     threads: int | None = None,
     scheduler: str | None = None,
     hypothesis: int = 0,
+    measure: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
 ) -> StudyResult:
@@ -59,9 +60,13 @@ def study(
     number, stand beside those of the others there.
 
     Every finished training stays in ``output``/state and is used again where nothing it depends on has changed, unless
-    ``fresh``. ``note`` is told the time left and which files could not be written. Raises InputError and BudgetError
-    for settings that cannot be used; a single training that fails is left out and named in the result.
+    ``fresh``. Networks that are compared at equal milliseconds are measured on this machine when all trainings are
+    done, and anew where ``measure`` is true. ``note`` is told the time left and which files could not be written.
+    Raises InputError and BudgetError for settings that cannot be used; a single training that fails is left out and
+    named in the result.
     """
+    if measure and not settings.fronts:
+        raise InputError("no network of this study is measured: hypothesis 6 compares networks within milliseconds")
     cores = os.cpu_count() or 1
     folder, jobs = Path(output), jobs or cores
     threads = threads or max(1, cores // jobs)
@@ -72,7 +77,7 @@ def study(
 
     with DaskPool(scheduler) if scheduler else WorkerPool(jobs, threads=threads) as pool:
         grid = Grid(settings, folder, pool=pool, fresh=fresh, progress=as_progress(progress), note=note, keep=keep)
-        rows = grid.run()
+        rows = grid.run(measure=measure)
     if not rows:
         raise InputError(f"nothing could be trained; the first failure: {next(iter(grid.failed.values()))}")
     keep(rows)

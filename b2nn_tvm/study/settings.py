@@ -15,6 +15,10 @@ from b2nn_tvm.mixbin.training.recipes.presets import PRESETS as RECIPES
 
 SLIMMING = "network-slimming"
 LEVELS = ("zero", "partial", "full")  # how much of a network is binary where activations are compared
+# The ways to make a network faster that are compared at equal milliseconds; study/fronts/kinds.py says what they are.
+SEARCHED = ("mixbin 1,32", "mixbin 1,8,32")
+SELECTIONS = ("sort", "exact", "pairs", "runners-up")  # study/selections/compare.py says what they are
+FRONTS = ("float", "int8", "w1a2", "binary", *SEARCHED)
 
 
 def method_names() -> tuple[str, ...]:
@@ -39,6 +43,13 @@ class StudySettings:
     (None: as the data say). Accuracies are always measured in float32. The method
     "random" takes ``draws`` choices per seed. With ``longer_float`` there is one reference more: the float parent,
     trained on as the compared networks are. The all-binary network is also tuned by each of the recipes ``ablations``.
+
+    ``fronts`` are compared at equal milliseconds on this machine. Float and int8 networks are also trained with
+    ``narrower`` percents of the width. MixBin's mixtures are chosen at ``ways``, percents of the way from their fastest
+    to the float network, by a cost model that so many random ``mixtures`` correct.
+
+    ``selections`` are compared under the budgets, as they select. The best ``runners`` of a selection are fine-tuned
+    for ``short_epochs``. With ``other_data``, plans of both data sets are carried over to the other one.
 
     Raises InputError, with the choices, for unknown names and numbers out of range.
     """
@@ -65,6 +76,14 @@ class StudySettings:
     draws: int = 1
     longer_float: bool = False
     ablations: tuple[str, ...] = ()
+    fronts: tuple[str, ...] = ()
+    narrower: tuple[float, ...] = (75, 50)
+    ways: tuple[float, ...] = (0, 20, 50)
+    mixtures: int = 12
+    selections: tuple[str, ...] = ()
+    runners: int = 3
+    short_epochs: int = 2
+    other_data: str = ""
 
     def __post_init__(self) -> None:
         for what, words, choices in (
@@ -74,6 +93,8 @@ class StudySettings:
             ("recipe", (self.recipe,), tuple(RECIPES)),
             ("training precision", (self.training_precision,), PRECISIONS),
             ("ablation", self.ablations, tuple(ABLATIONS)),
+            ("front", self.fronts, FRONTS),
+            ("selection", self.selections, SELECTIONS),
             ("augmentation", (self.augment or "none",), AUGMENTATIONS),
         ):
             for word in words:
@@ -85,7 +106,17 @@ class StudySettings:
                     f"budget {budget:g}: expected percents of the float network's FLOPs, between 0 and 100, such as"
                     " 60,40,20,10"
                 )
-        for what, given in (("methods", self.methods), ("budgets", self.budgets), ("activations", self.activations)):
+        for what, least, shares in (("narrower", 1, self.narrower), ("ways", 0, self.ways)):
+            for share in shares:
+                if not least <= share < 100:
+                    raise InputError(f"{what} {share:g}: expected percents from {least} to below 100")
+        for what, given in (
+            ("methods", self.methods),
+            ("budgets", self.budgets),
+            ("activations", self.activations),
+            ("narrower", self.narrower),
+            ("ways", self.ways),
+        ):
             if len(set(given)) < len(given):
                 raise InputError(f"{what}: expected each one once, not {', '.join(map(str, given))}")
         for what, value, least in (
@@ -99,10 +130,14 @@ class StudySettings:
             ("epochs", self.epochs, 1),
             ("tolerance", self.tolerance, 0),
             ("draws", self.draws, 1),
+            ("mixtures", self.mixtures, 0),
+            ("runners", self.runners, 1),
+            ("short_epochs", self.short_epochs, 1),
         ):
             if value < least:
                 raise InputError(f"{what}: expected at least {least}, but got {value}")
-        if not ((self.methods and self.budgets) or self.activations or self.ablations):
+        by_budget = (self.methods or self.selections or self.other_data) and self.budgets
+        if not (by_budget or self.activations or self.ablations or self.fronts):
             raise InputError("there is nothing to compare: name methods and budgets, or activations")
 
 

@@ -5,27 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.storage.document import write_atomic
-
-PARTS = ("reference", "methods", "activations")
 
 
 @dataclass(frozen=True)
 class Row:
     """One network of one seed.
 
-    ``part`` is "methods", "activations" or "reference" (all float, all binary); ``method`` is an activation's name
-    where activations are compared. ``budget`` is in percent of the float FLOPs, or a level of binarization. ``layers``
-    names the binary layers, with spaces between; ``flops`` of ``float_flops`` are left, and ``share`` is their ratio;
-    ``topped_up`` is 1 where the choice was changed to spend what the budget left. Accuracies are shares in [0, 1],
-    before and after fine-tuning; ``seconds`` is the time of the fine-tuning. Rows with the same ``training`` share one
-    fine-tuning. ``draw`` counts the choices of a random method for one seed; ``hypothesis`` is the number of the one
-    whose grid the row belongs to. Trainings computed in ``training_precision``.
+    ``part`` is "methods", "activations", "recipes", "fronts" or "reference" (all float, all binary); ``method`` is an
+    activation's name where activations are compared. ``budget`` is in percent of the float FLOPs, or a level of
+    binarization; of fronts it is in percent of the full width, or of the way from the fastest to the float network.
+    ``layers`` names the binary layers, or options of layers (see costs.options), with spaces between; ``flops`` of
+    ``float_flops`` are left, and ``share`` is their ratio; ``topped_up`` is 1 where the choice was changed to spend
+    what the budget left. Accuracies are shares in [0, 1], before and after fine-tuning; ``seconds`` is the time of the
+    fine-tuning. Rows with the same ``training`` share one fine-tuning. ``draw`` counts the choices of a random method
+    for one seed; ``hypothesis`` is the number of the one whose grid the row belongs to. Trainings computed in
+    ``training_precision``. ``ms`` are the measured milliseconds of one undisturbed inference of a library for
+    ``target`` on ``cpu`` with ``threads`` threads, with their 95 % interval from ``low_ms`` to ``high_ms``; they are
+    None where the network was not measured.
     """
 
     part: str
@@ -55,6 +58,12 @@ class Row:
     draw: int = 0
     hypothesis: str = ""
     training_precision: str = "auto"
+    ms: float | None = None
+    low_ms: float | None = None
+    high_ms: float | None = None
+    target: str = ""
+    cpu: str = ""
+    threads: int | None = None
 
     @property
     def binary(self) -> tuple[str, ...]:
@@ -71,7 +80,14 @@ def seed_means(rows: Iterable[Row]) -> dict[int, float]:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_TYPES: dict[str, type] = {"str": str, "int": int, "float": float}
+_TYPES: dict[str, Callable[[str], str | float | None]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "float | None": lambda text: float(text) if text else None,
+    "int | None": lambda text: int(text) if text else None,
+}
+_OPTIONAL = frozenset(field.name for field in fields(Row) if field.default is not MISSING)  # came with later versions
 
 
 def write(path: Path, rows: Iterable[Row]) -> Path:
@@ -97,13 +113,13 @@ def read(path: Path) -> tuple[Row, ...]:
         with open(path, encoding="utf-8", newline="") as file:
             found = list(csv.DictReader(file))
         types = {field.name: _TYPES[str(field.type)] for field in fields(Row)}
-        return tuple(Row(**{name: kind(row[name]) for name, kind in types.items() if _has(row, name)}) for row in found)
+        return tuple(_row(row, types) for row in found)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: expected the results.csv of a study, with columns {', '.join(COLUMNS)}; {error!r}"
         ) from None
 
 
-def _has(row: Mapping[str, str], name: str) -> bool:
-    """Whether the table has this column; one that came with a later version may be missing."""
-    return name in row or name not in ("recipe", "draw", "hypothesis", "training_precision")
+def _row(cells: Mapping[str, str], types: Mapping[str, Callable[[str], Any]]) -> Row:
+    """The row of a table, which may lack columns that came with a later version."""
+    return Row(**{name: kind(cells[name]) for name, kind in types.items() if name in cells or name not in _OPTIONAL})

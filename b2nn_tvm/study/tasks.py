@@ -6,7 +6,7 @@ import io
 import shutil
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from b2nn_tvm.data import DataBundle
 from b2nn_tvm.data.adjust import adjusted
 from b2nn_tvm.data.subset import subset
 from b2nn_tvm.loop.sources import factory_arguments, load_data
+from b2nn_tvm.mixbin.conversion.convert_choice import convert_choice
 from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.mixbin.network.flops import flops
 from b2nn_tvm.mixbin.network.layers import trace
@@ -32,6 +33,7 @@ from b2nn_tvm.mixbin.training.hardware import Hardware
 from b2nn_tvm.mixbin.training.recipes.presets import preset
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
+from b2nn_tvm.plan import Precision
 from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.document import write_atomic
 
@@ -54,7 +56,7 @@ class Source:
         return _load(self)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # a study has two data sets at most
 def _load(source: Source) -> DataBundle:
     bundle = adjusted(load_data(source.data), augment=source.augment)
     return replace(bundle, train=subset(bundle.train, source.images), val=subset(bundle.val, source.validation))
@@ -128,14 +130,15 @@ class Parent(Work):
 
 @dataclass(frozen=True)
 class Scoring(Work):
-    """Score the layers of a parent by one method, once per budget (in FLOPs) where its scores depend on it; ``draw``
-    tells the draws of a random method apart.
+    """Score the layers of a parent for becoming ``precision`` by one method, once per budget (in FLOPs) where its
+    scores depend on it; ``draw`` tells the draws of a random method apart.
     """
 
     weights: Path
     method: str
     limits: tuple[int, ...]
     draw: int = 0
+    precision: str = "binary"
 
     def run(self, progress: Progress) -> dict[str, Any]:
         """The scores per limit, in the order of the limits."""
@@ -146,6 +149,7 @@ class Scoring(Work):
             path = self.folder / f"{limit}.json"
             seed = self.seed + DRAW * self.draw
             options: ScoringOptions = {"seed": seed, "conversion": self.net.conversion, "path": path}
+            options["precision"] = Precision(self.precision)
             if self.method in methods.NEED_TRAINING_DATA:
                 options["data"] = bundle
             if self.method in methods.NEED_BUDGET:
@@ -169,17 +173,23 @@ class Scoring(Work):
 
 @dataclass(frozen=True)
 class FineTuning(Work):
-    """Fine-tune the parent with the layers ``binary`` made binary, distilled from the parent."""
+    """Fine-tune the parent with the layers ``binary``, or options of layers (see costs.options), in fewer bits; it is
+    distilled from the parent, or from another ``teacher`` with its weights.
+    """
 
     weights: Path
     binary: tuple[str, ...]
     epochs: int
+    teacher: tuple[Net, Path] | None = None
 
     def run(self, progress: Progress) -> dict[str, Any]:
         """The accuracies before and after fine-tuning, and the seconds."""
         bundle = self.source.load()
-        teacher = self.net.load(bundle, self.weights)
-        return _finetune(self, self.net.conversion.convert(teacher, self.binary), teacher, bundle, progress)
+        parent = self.net.load(bundle, self.weights)
+        images = partial(bundle.calibration, self.calibration, seed=self.seed)
+        student = convert_choice(parent, self.binary, self.net.conversion, images)
+        teacher = parent if self.teacher is None else self.teacher[0].load(bundle, self.teacher[1])
+        return _finetune(self, student, teacher, bundle, progress)
 
 
 @dataclass(frozen=True)

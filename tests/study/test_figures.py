@@ -10,7 +10,7 @@ import pytest
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.study import figures
-from tests.support.study.rows import made_up
+from tests.support.study.rows import made_up, timed
 
 METHODS = {"mixbin-loss": [0.5, 0.6], "front": [0.4, 0.5], "network-slimming": [0.2, 0.3]}
 
@@ -53,3 +53,14 @@ def test_axes_hold_the_numbers() -> None:
         first.images[0].get_array().tolist() == [[1, 1, 0], [1, 1, 0]]
         and second.images[0].get_array().tolist() == [[1, 1, 1]] * 2
     )
+
+
+def test_accuracy_against_milliseconds(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib draws the figures: pip install 'b2nn-tvm[study]'")
+    timed_rows = timed("float", {"100": (3.0, [0.9, 0.8]), "50": (1.0, [0.6, 0.7])})
+    timed_rows += timed("int8", {"100": (2.0, [0.7])})
+    assert "milliseconds.svg" in figures.write(tmp_path, [*rows(), *timed_rows])
+    (axes,) = figures.milliseconds([*rows(), *timed_rows]).axes
+    assert [line.get_label() for line in axes.lines] == ["float", "int8"]
+    assert [list(values) for values in axes.lines[0].get_data()] == [[1.0, 3.0], pytest.approx([65.0, 85.0])]
+    assert axes.get_xlabel() == "milliseconds on a CPU"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from b2nn_tvm.study.page import page
-from tests.support.study.rows import made_up
+from b2nn_tvm.study.page import page, summary
+from tests.support.study.rows import made_up, timed
 
 REFERENCE = [0.50, 0.52, 0.51, 0.53, 0.50]
 
@@ -74,3 +74,12 @@ def test_activations_have_their_own_reference() -> None:
     ]
     text = page(rows)
     assert "**Zero binarization, against binrelu.** Worse: relu (-40.6" in text and "## Methods" not in text
+
+
+def test_a_summary_has_a_table_for_each_part() -> None:
+    rows = made_up({"front": [0.5]}) + timed("float", {"100": (2.0, [0.75]), "50": (1.0, [0.25])})
+    rows += timed("binary", {"100": (1.0, [0.5])})
+    (_, head, body), (title, columns, fronts) = summary(rows)
+    assert (head, body) == (("", "40"), [("front", "50.0")])
+    assert title.startswith("fronts: test accuracy") and columns == ("", "100", "50")
+    assert fronts == [("float", "75.0", "25.0"), ("binary", "50.0", "-")]

@@ -9,7 +9,8 @@ import pytest
 
 from b2nn_tvm.errors import B2nnError, InputError
 from b2nn_tvm.study import table
-from b2nn_tvm.study.run import StudyResult, write_page
+from b2nn_tvm.study.run import StudyResult, study, write_page
+from b2nn_tvm.study.settings import StudySettings
 from tests.support.study.rows import made_up
 
 
@@ -32,6 +33,12 @@ def test_a_page_is_made_of_a_study_alone(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("method\nfront\n")
     with pytest.raises(InputError, match=r"expected the results.csv of a study"):
         write_page(tmp_path, [].append)
+
+
+def test_a_study_without_fronts_has_nothing_to_measure_anew(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no network of this study is measured"):
+        study(StudySettings(), output=tmp_path, measure=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_first_failure_is_named(tmp_path: Path) -> None:

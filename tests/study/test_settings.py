@@ -19,6 +19,11 @@ from b2nn_tvm.study.settings import PRESETS, StudySettings, method_names, preset
         ({"budgets": (40, 40)}, "each one once"),
         ({"seeds": 0}, "at least 1"),
         ({"methods": (), "activations": ()}, "nothing to compare"),
+        ({"methods": (), "activations": (), "other_data": "digits", "budgets": ()}, "nothing to compare"),
+        ({"selections": ("best",)}, "best.*runners-up"),
+        ({"fronts": ("int4",)}, "int4.*mixbin 1,8,32"),
+        ({"narrower": (100,)}, "from 1 to below 100"),
+        ({"ways": (0, 0)}, "each one once"),
     ],
 )
 def test_refusals(options: dict, words: str) -> None:

@@ -10,7 +10,7 @@ from b2nn_tvm.study.hypotheses import Comparison, Hypothesis, Of
 from b2nn_tvm.study.settings import StudySettings
 from b2nn_tvm.study.table import Row
 from b2nn_tvm.study.verdicts import by_seed, judge
-from tests.support.study.rows import made_up
+from tests.support.study.rows import made_up, timed
 
 A, B, C = (Of("methods", name, "40") for name in ("a", "b", "c"))
 
@@ -47,6 +47,22 @@ def test_all_comparisons_must_hold_and_one_refutes() -> None:
     partly = judge(both, rows(a=higher, b=middle))
     assert partly.verdict == "is not decided" and "1 of 2 comparisons are not there yet" in partly.sentence
     assert judge(both, []).sentence == "The claim has not been tested yet."
+
+
+def test_fronts_are_compared_within_the_milliseconds_of_a_network() -> None:
+    fast, slow, limit = (Of("fronts", name, budget) for name, budget in (("fast", ""), ("slow", ""), ("int8", "100")))
+    of_fronts = timed("fast", {"0": (1.0, [0.7, 0.71]), "50": (3.0, [0.9, 0.91])})
+    of_fronts += timed("slow", {"100": (2.0, [0.5, 0.52]), "75": (1.6, [0.4, 0.42])})
+    at = lambda ms: [replace(row, hypothesis="7") for row in (*of_fronts, *timed("int8", {"100": (ms, [0.6, 0.6])}))]
+    within = claim(Comparison(fast, slow, at=limit))
+    found = judge(within, at(2.0))
+    assert found.verdict == "holds" and found.findings[0].interval.mean == pytest.approx(29.5)
+    found = judge(within, at(1.5))
+    assert found.findings[0].verdict == "cannot be compared" and found.verdict == "has not been tested"
+    assert found.findings[0].found == "the front of slow has no network as fast"
+    both = claim(Comparison(fast, slow, at=limit), Comparison(fast, limit, at=limit))
+    assert judge(both, at(1.5)).verdict == "holds"
+    assert judge(within, [replace(row, ms=None) for row in at(2.0)]).verdict == "has not been tested"
 
 
 def test_only_the_rows_of_the_hypothesis_count_and_draws_are_averaged() -> None:

@@ -18,3 +18,14 @@ def few_digits() -> DataBundle:
     small = lambda split, count: TensorImages(F.avg_pool2d(split.images[:count], 4), split.labels[:count])
     parts = {"train": small(bundle.train, 96), "val": small(bundle.val, 48), "test": small(bundle.test, 64)}
     return replace(bundle, input_shape=(3, 8, 8), preprocess=None, **parts)
+
+
+FEWER = "tests.support.study.few_digits:few_gray_digits"
+
+
+def few_gray_digits() -> DataBundle:
+    """The same digits as images [1, 8, 8], another data set."""
+    bundle = few_digits()
+    gray = lambda split: TensorImages(split.images[:, :1], split.labels)
+    parts = {name: gray(getattr(bundle, name)) for name in ("train", "val", "test")}
+    return replace(bundle, input_shape=(1, 8, 8), **parts)

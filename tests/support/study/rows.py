@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from b2nn_tvm.study.table import Row
 
@@ -39,4 +40,14 @@ def made_up(
         )
         for method, values in accuracies.items()
         for seed, test in enumerate(values)
+    ]
+
+
+def timed(method: str, points: Mapping[str, tuple[float, Sequence[float]]]) -> list[Row]:
+    """The rows of a front: for each budget the milliseconds, and the accuracy of each seed."""
+    measured = {"target": "native (sse)", "cpu": "a CPU", "threads": 1}
+    return [
+        replace(row, ms=ms, low_ms=0.9 * ms, high_ms=1.1 * ms, **measured)
+        for budget, (ms, accuracies) in points.items()
+        for row in made_up({method: accuracies}, part="fronts", budget=budget)
     ]

@@ -1,0 +1,1 @@
+"""Networks compared at equal measured milliseconds: narrower ones, those of one precision, MixBin's mixtures."""

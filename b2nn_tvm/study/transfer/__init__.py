@@ -1,0 +1,1 @@
+"""Plans that were found on one data set and serve another one."""
