@@ -76,18 +76,9 @@ class EmulatorDevice(Device):
         raise AssertionError("the base class refuses to time what is emulated")
 
     def _start(self, emulator: Emulator, artifact: Artifact, arguments: list[str]) -> None:
-        command = emulator.command_line(self.cpu)
-        command += [str(artifact.folder.absolute() / RUNNER), str(network_file(artifact).absolute()), *arguments]
+        words = [str(artifact.folder.absolute() / RUNNER), str(network_file(artifact).absolute()), *arguments]
         try:
-            done = subprocess.run(
-                command,
-                env=emulator.environment(),
-                check=False,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self._timeout_s,
-            )
+            done = emulator.run(self.cpu, words, timeout_s=self._timeout_s)
         except subprocess.TimeoutExpired:
             raise DeviceLost(
                 f"emulator:{self.cpu}: no result after {self._timeout_s:g} s; use a smaller network"

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,20 @@ class Emulator:
         """The environment in which the emulator finds its own libraries."""
         found = {"LD_LIBRARY_PATH": str(self.libraries)} if self.libraries else {}
         return {**os.environ, **found}
+
+    def run(self, cpu: str, words: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
+        """Run a program of the emulated system on a ``cpu`` of QEMU's: ``words`` are QEMU's own options, if any, the
+        program and its arguments. Raises subprocess.TimeoutExpired after ``timeout_s``.
+        """
+        return subprocess.run(
+            [*self.command_line(cpu), *words],
+            env=self.environment(),
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+        )
 
     @property
     def version(self) -> int:

@@ -83,17 +83,9 @@ def execute_counted(
 
 
 def _run(emulator: Emulator, cpu: str, folder: Path, arguments: str) -> None:
-    command = [*emulator.command_line(cpu), "-plugin", f"{_plugin(emulator)},{arguments}", str(folder / "call")]
+    words = ["-plugin", f"{_plugin(emulator)},{arguments}", str(folder / "call")]
     try:
-        done = subprocess.run(
-            command,
-            env=emulator.environment(),
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_S,
-        )
+        done = emulator.run(cpu, words)
     except subprocess.TimeoutExpired:
         raise DeviceError(f"emulator:{cpu}: a kernel had not ended after {TIMEOUT_S} s") from None
     if done.returncode or not (folder / "counts").is_file():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,5 @@ def test_many_instances_in_many_threads_on_a_board(arm_board, workshop, target, 
     files = [*LIBRARY_SOURCES, str(KERNELS), str(STRESS)]
     words = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-DFACTOR=2.0f", "-I.", *files, "-lm", "-o", "stress"]
     find_toolchain(info).run(words, folder=sources)
-    emulator = find_emulator(info.arch)
-    command = [*emulator.command_line(cpu), str(sources / "stress")]
-    done = subprocess.run(command, env=emulator.environment(), check=False, capture_output=True, text=True)
+    done = find_emulator(info.arch).run(cpu, [str(sources / "stress")])
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE, Emulator, find_emulator
@@ -27,6 +29,19 @@ def test_the_folder_that_make_fills_comes_before_the_system(monkeypatch, tmp_pat
         *("-L", str(tmp_path / f"sysroot-{arch}"), "-U", "LD_LIBRARY_PATH"),
     ]
     assert found.environment()["LD_LIBRARY_PATH"] == str(tmp_path / "lib")
+
+
+def test_a_program_runs_on_a_cpu_within_a_time(tmp_path):
+    program = tmp_path / "qemu-arm"
+    program.write_text(
+        "#!/bin/sh\necho $2 $7 $LD_LIBRARY_PATH; echo complaint >&2; [ -z $8 ] || exec sleep $8; exit 3\n"
+    )
+    program.chmod(0o755)
+    emulator = Emulator(program, tmp_path, tmp_path / "lib")
+    done = emulator.run("cortex-a7", ["program"])
+    assert (done.stdout, done.stderr, done.returncode) == (f"cortex-a7 program {tmp_path}/lib\n", "complaint\n", 3)
+    with pytest.raises(subprocess.TimeoutExpired):
+        emulator.run("cortex-a7", ["program", "600"], timeout_s=0.1)
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,7 @@ def answer(x: np.ndarray) -> str:
 def emulated(folder: Path, target: str, cpu: str, *words: object) -> subprocess.CompletedProcess:
     """Run a program of the bundle on an emulated board."""
     emulator = find_emulator("armv7l" if target == "armv7" else "aarch64")
-    command = [*emulator.command_line(cpu), str(folder / str(words[0])), *map(str, words[1:])]
-    return subprocess.run(command, env=emulator.environment(), check=False, capture_output=True, text=True)
+    return emulator.run(cpu, [str(folder / str(words[0])), *map(str, words[1:])])
 
 
 def test_all_files_are_listed_with_their_sizes(bundle_for):

@@ -46,8 +46,7 @@ def test_values_and_classes_are_pythons(workshop, arm_board, tmp_path, target, c
     emulator = find_emulator("armv7l" if target == "armv7" else "aarch64")
 
     def start(*words: object) -> subprocess.CompletedProcess:
-        command = [*emulator.command_line(cpu), str(net / RUNNER), *map(str, words)]
-        return subprocess.run(command, env=emulator.environment(), check=False, capture_output=True, text=True)
+        return emulator.run(cpu, [str(net / RUNNER), *map(str, words)])
 
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -111,8 +111,7 @@ def test_a_board_has_the_same_order(arm_board, bundle_for, target, cpu):
     family = (load(bundle_for(target)),) * 3
     settings = BurstSettings(rounds=2, burst_ms=0.5, seed=2**63 + 1, warmup=1)
     emulator = find_emulator(family[0].target.arch)
-    command = [*emulator.command_line(cpu), str(family[0].folder / RUNNER), *words(family, settings)]
-    done = subprocess.run(command, env=emulator.environment(), check=False, capture_output=True, text=True)
+    done = emulator.run(cpu, [str(family[0].folder / RUNNER), *words(family, settings)])
     assert (done.returncode, done.stderr) == (
         0,
         "note: this CPU is emulated: the times are no latencies of a board\n",

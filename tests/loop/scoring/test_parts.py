@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -137,8 +138,11 @@ def stalling(log: Path) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
 
 
 @pytest.mark.sweep
-def test_the_part_of_a_killed_worker_goes_on_elsewhere(tmp_path: Path) -> None:
-    """It dies after the float network and the first layer, neither of which is computed again."""
+def test_the_part_of_a_killed_worker_goes_on_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It dies after the float network and the first layer, neither of which is computed again.
+
+    The network's class is of a module that only this process knew where to find.
+    """
     distributed = pytest.importorskip("distributed", reason="dask.distributed is of the extra cluster")
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     log = tmp_path / "calls"
@@ -156,8 +160,13 @@ def test_the_part_of_a_killed_worker_goes_on_elsewhere(tmp_path: Path) -> None:
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
         DaskPool(cluster.scheduler_address) as pool,
     ):
-        killer.start()
+        (tmp_path / "theirs.py").write_text(
+            "from b2nn_tvm.models.bireal import BiRealNet as Net\n\nclass Own(Net): ...\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
         given = subject(loss=stalling(log))
+        given.model.__class__ = import_module("theirs").Own
+        killer.start()
         found = score_in_parts(pool, given, {"binary": noise.LAYERS}, tmp_path, phase="score", progress=silent)
         killer.join()
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
