@@ -20,7 +20,8 @@ from tvm.s_tir import Schedule
 
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.progress import Progress, as_progress
-from b2nn_tvm.schedules.schedule_module import Anchor, apply_tile, candidates, find_anchor, vector_unit_named
+from b2nn_tvm.schedules.anchor import Anchor, find_anchor
+from b2nn_tvm.schedules.schedule_module import apply_tile, candidates, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Record, Records, read_records
 from b2nn_tvm.schedules.tuning.metaschedule import Bench, HereBench, bench_parts

@@ -10,10 +10,10 @@ from tvm import relax, te, topi
 from tvm.s_tir import Schedule
 
 from b2nn_tvm.ops.pack_signs import pack_signs
+from b2nn_tvm.schedules.anchor import find_anchor
 from b2nn_tvm.schedules.schedule_module import (
     apply_tile,
     candidates,
-    find_anchor,
     schedule_function,
     schedule_module,
     vector_unit_named,
@@ -56,21 +56,6 @@ def test_every_tile_computes_the_same(make, target):
     assert np.unique(results[0]).size > 10
 
 
-@pytest.mark.parametrize(
-    ("make", "op", "kind", "height", "width", "updates"),
-    [
-        (binary_conv, "bconv2d_bytes", "binary", 6, 4, 2 * 24 * 64 * 9 * 5 // 16),
-        (float_conv, "conv2d", "float", 6, 4, 2 * 24 * 64 * 9 * 40 // 4),
-        (winograd, "winograd_conv2d", "winograd", 3, 2, 2 * 6 * 64 * 16 * 40 // 4),
-    ],
-)
-def test_the_anchor_is_found_behind_its_helpers(make, op, kind, height, width, updates):
-    anchor = find_anchor(Schedule(make(SMALL, NEON.layout)))
-    assert (anchor.op, anchor.kind, anchor.workload) == (op, kind, SMALL.key)
-    assert (anchor.height, anchor.width, anchor.updates) == (height, width, updates)
-    assert anchor.blocks * anchor.lanes == 64
-
-
 def test_loop_nests_get_tiles_that_leave_registers_for_the_operands():
     """On ARMv7, with 16 registers, where no micro-kernel sums: of grouped convolutions, and where a tile is one
     pixel.
@@ -81,19 +66,6 @@ def test_loop_nests_get_tiles_that_leave_registers_for_the_operands():
     grouped = ConvWorkload(1, 64, 6, 6, 64, (3, 3), padding=(1, 1, 1, 1), groups=8)
     assert sums(replace(grouped, groups=1)) == 16 and sums(grouped) == 12
     assert all(tile.pixels > 1 or tile.blocks <= 12 for tile in tiles(replace(grouped, groups=1)))
-
-
-def test_words_and_bytes_have_anchors_of_their_own():
-    anchor = find_anchor(Schedule(binary_conv(SMALL, vector_unit_named("avx512vpopcntdq").layout)))
-    assert (anchor.op, anchor.lanes, anchor.blocks) == ("bconv2d_words", 16, 4)
-
-
-def test_without_a_convolution_there_is_no_anchor():
-    x = te.placeholder((1, 4, 4, 8), name="x")
-    function = te.create_prim_func([x, topi.nn.relu(x)])
-    assert find_anchor(Schedule(function)) is None
-    _, description = schedule_function(function, vector_unit=NEON, records=Records("neon"))
-    assert description == "generic"
 
 
 def record_of(tile: Tile) -> Records:
@@ -160,10 +132,3 @@ def test_a_module_is_scheduled_function_by_function():
     for name in ("relu", "conv"):
         assert scheduled.module[name].attrs["tirx.is_scheduled"]
         assert not tvm_ffi.structural_equal(scheduled.module[name], module[name])
-
-
-def test_the_tiles_of_a_winograd_convolution_are_those_of_its_marked_size():
-    workload = ConvWorkload(1, 16, 8, 8, 16, (3, 3), padding=(1, 1, 1, 1))
-    for m, tiles in ((2, 4), (4, 2)):
-        anchor = find_anchor(Schedule(winograd(workload, NEON.layout, m)))
-        assert (anchor.height, anchor.width, anchor.blocks) == (tiles, tiles, 4)

@@ -9,7 +9,8 @@ from tvm.s_tir import Schedule
 
 from b2nn_tvm.kernel_attrs import Window
 from b2nn_tvm.ops.vector_layout import CodeLayout
-from b2nn_tvm.schedules.schedule_module import apply_tile, candidates, find_anchor, vector_unit_named
+from b2nn_tvm.schedules.anchor import find_anchor
+from b2nn_tvm.schedules.schedule_module import apply_tile, candidates, vector_unit_named
 from b2nn_tvm.schedules.templates.depthwise import DepthwiseWindow, depthwise_tiles
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.workload import ConvWorkload

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tvm.s_tir import Schedule
 
-from b2nn_tvm.schedules.schedule_module import apply_tile, candidates, find_anchor, vector_unit_named
+from b2nn_tvm.schedules.anchor import find_anchor
+from b2nn_tvm.schedules.schedule_module import apply_tile, candidates, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.workload import ConvWorkload
 from tests.support.ops.scheduled import build

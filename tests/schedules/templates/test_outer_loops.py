@@ -7,7 +7,8 @@ import re
 import pytest
 from tvm.s_tir import Schedule
 
-from b2nn_tvm.schedules.schedule_module import apply_tile, find_anchor, vector_unit_named
+from b2nn_tvm.schedules.anchor import find_anchor
+from b2nn_tvm.schedules.schedule_module import apply_tile, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.workload import ConvWorkload
 from tests.support.schedules.functions import binary_conv, float_conv

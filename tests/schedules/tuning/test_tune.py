@@ -9,7 +9,8 @@ from tvm.s_tir import Schedule
 
 from b2nn_tvm.errors import TargetError
 from b2nn_tvm.ops.pack_signs import pack_signs
-from b2nn_tvm.schedules.schedule_module import apply_tile, candidates, find_anchor, vector_unit_named
+from b2nn_tvm.schedules.anchor import find_anchor
+from b2nn_tvm.schedules.schedule_module import apply_tile, candidates, vector_unit_named
 from b2nn_tvm.schedules.tiles import tile_records as records_module
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.tile_records import Record, Records, load_records, read_records
