@@ -122,7 +122,7 @@ def _others(result: SearchResult) -> str:
     ]
     more = len(result.other_answers) - len(words)
     end = f" and {more} more, in report.json" if more else ""
-    return f"; the others, where rounding decided: {', '.join(words)}{end}" if words else ""
+    return f"; another one on {', '.join(words)}{end}" if words else ""
 
 
 def int8_words(int8: Int8Beside) -> str:

@@ -33,7 +33,7 @@ def test_lines_say_whether_the_budget_was_kept(result: SearchResult) -> None:
 def test_images_on_which_the_library_names_another_class_than_torch_are_named(result: SearchResult) -> None:
     others = tuple(OtherAnswer(index, 1, 2, 0.0004) for index in (3, 17, 40, 41))
     text = "\n".join(lines(replace(result, labels=("cat", "dog", "hen"), agreeing=356, other_answers=others)))
-    assert "356 of them; the others, where rounding decided: image 3 (hen, in torch dog, scores 0.04% apart)" in text
+    assert "356 of them; another one on image 3 (hen, in torch dog, scores 0.04% apart)" in text
     assert text.count("in torch dog") == 3 and "and 1 more, in report.json" in text
     assert "in torch class 1" in "\n".join(lines(replace(result, labels=None, other_answers=others[:1])))
 
