@@ -23,7 +23,7 @@ from b2nn_tvm.frontend.operators.elementwise import cast, clip, dropout, elu, ex
 from b2nn_tvm.frontend.operators.indexing import gather, gather_elements, gather_nd, one_hot
 from b2nn_tvm.frontend.operators.integers import bit_shift, div, mod, power
 from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs
-from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm, rms_norm
+from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm, lp_norm, rms_norm
 from b2nn_tvm.frontend.operators.pad import pad
 from b2nn_tvm.frontend.operators.pooling import pool_padding
 from b2nn_tvm.frontend.operators.reduction import reduce_bools
@@ -61,6 +61,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "GatherND": gather_nd,
         "IsInf": is_inf,
         "LayerNormalization": layer_norm,
+        "LpNormalization": lp_norm,
         "Max": pairwise(relax.op.maximum),
         "MaxPool": pool_padding,
         "Mean": mean,
@@ -99,6 +100,7 @@ def known_ops() -> frozenset[str]:
         "BinaryConv2d",
         "Col2Im",
         "Constant",
+        "LpNormalization",
         "WeightBinaryConv2d",
     }
 

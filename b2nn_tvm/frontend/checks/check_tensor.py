@@ -21,6 +21,8 @@ def check_tensor(tensor: TensorProto) -> None:
         shape = list(tensor.dims[:MOST_DIMENSIONS])
         raise InputError(f"{what} has the impossible shape {shape}; the file is damaged: export it again")
     name = _type_name(tensor, what)
+    if tensor.HasField("segment"):
+        raise InputError(f"{what} is stored in segments, which onnx itself does not read; export the model again")
     if tensor.data_location == TensorProto.EXTERNAL:
         return  # external_data.py compares it with its file
     if name == "STRING":

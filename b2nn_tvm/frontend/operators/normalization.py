@@ -1,4 +1,6 @@
-"""BatchNormalization with constant statistics, and LayerNormalization with a scale and shift of any broadcast shape."""
+"""BatchNormalization with constant statistics, LayerNormalization with a scale and shift of any broadcast shape, and
+LpNormalization.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ from tvm import relax
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.operators.node import Attrs, Inputs, const, dtype_of, given, sizes
 from b2nn_tvm.relax_query import constant
+
+_LENGTH = 2  # the p of LpNormalization; the other one is 1
 
 
 def batch_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
@@ -24,6 +28,19 @@ def batch_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Ex
     full = (1, -1) + (1,) * (len(sizes(inputs[0])) - 2)
     scaled = bb.emit(relax.op.multiply(inputs[0], const(scale.astype(np.float32).reshape(full))))
     return relax.op.add(scaled, const((beta - mean * scale).astype(np.float32).reshape(full)))
+
+
+def lp_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+    """Vectors along an axis, divided by the sum of their magnitudes or by their length; zeros stay zeros."""
+    x, kind = inputs[0], dtype_of(inputs[0])
+    axis = int(attrs.get("axis", -1)) % len(sizes(x))
+    if int(attrs.get("p", _LENGTH)) == _LENGTH:
+        squares = bb.emit(relax.op.sum(bb.emit(relax.op.multiply(x, x)), axis, True))
+        size = bb.emit(relax.op.sqrt(squares))
+    else:
+        size = bb.emit(relax.op.sum(bb.emit(relax.op.abs(x)), axis, True))
+    is_zero = bb.emit(relax.op.equal(size, const(0, kind)))
+    return relax.op.divide(x, bb.emit(relax.op.where(is_zero, const(1, kind), size)))
 
 
 def layer_norm(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:

@@ -35,6 +35,13 @@ def test_tensors_as_onnx_writes_them(dtype, shape):
             check_tensor(numbers)
 
 
+def test_segments():
+    tensor = numpy_helper.from_array(np.ones(3, np.float32), "w")
+    tensor.segment.begin = 1
+    with pytest.raises(InputError, match="the tensor 'w' is stored in segments"):
+        check_tensor(tensor)
+
+
 def test_strings():
     tensor = helper.make_tensor("words", TensorProto.STRING, (2,), [b"a", b"b"])
     check_tensor(tensor)

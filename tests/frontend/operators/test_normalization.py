@@ -31,13 +31,16 @@ NODES = {
     "per_channel": (LAYER, ["h", "c11", "c11"], {"axis": 1}),
     "one_scale": (LAYER, ["h", "one", "hw"], {"axis": 2}),
     "batch": ("BatchNormalization", ["h", "gamma", "gamma", "gamma", "variance"], {"epsilon": 0.5}),
+    **{f"lengths_{axis}": ("LpNormalization", ["h"], {"axis": axis}) for axis in (1, -1)},
+    "sums": ("LpNormalization", ["z"], {"axis": -3, "p": 1}),
+    "zeros": ("LpNormalization", ["z"], {"axis": 2}),
     "instance": ("InstanceNormalization", ["h", "gamma", "gamma"], {}),
 }
 
 
 def test_equals_onnxruntime(tmp_path):
     nodes = {f"y_{name}": node for name, node in NODES.items()}
-    before = [helper.make_node("Conv", ["x", "c"], ["h"])]
+    before = [helper.make_node("Conv", ["x", "c"], ["h"]), helper.make_node("Relu", ["h"], ["z"])]
     assert_agree(tmp_path, operators_model(nodes, {"x": X}, CONSTANTS, before=before), {"x": X})
 
 
