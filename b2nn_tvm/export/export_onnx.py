@@ -23,6 +23,7 @@ from b2nn_tvm.faults.program_fault import first_line
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedLayer
 from b2nn_tvm.mixbin.network.capture import batched
+from b2nn_tvm.mixbin.network.hooks import copy_hooks
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.mixbin.tracing.prepare import prepared
@@ -98,6 +99,7 @@ def _deployed(model: nn.Module, form: str) -> nn.Module:
                 stand_in: nn.Module = QuantizedForm(module, name=title)
             else:
                 stand_in = deploy_form(module, name=title, form=form)
+            copy_hooks(module, stand_in)
             if not name:
                 return stand_in
             deployed.set_submodule(name, stand_in)

@@ -346,3 +346,11 @@ def test_refusals_are_silent_and_leave_the_old_file(tmp_path, capfd, model, opti
     assert capfd.readouterr() == ("", "")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_forward_hooks_of_binary_layers_are_exported(tmp_path):
+    model = nn.Sequential(nn.Conv2d(3, 32, 3), nn.PReLU(), nn.Conv2d(32, 32, 3), nn.Flatten(), nn.Linear(512, 4)).eval()
+    model[2].register_forward_hook(lambda module, args, result: result.clamp(-0.5, 0.5))
+    assert trace(model, (3, 8, 8)).eligible == ["2"]
+    mixed = convert(model, ["2"]).eval()
+    agree(export_onnx(mixed, tmp_path / "net.onnx", input_shape=(3, 8, 8)), mixed, image(1, 3, 8, 8))

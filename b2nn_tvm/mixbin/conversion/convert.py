@@ -24,6 +24,7 @@ from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedLayer, quantized
 from b2nn_tvm.mixbin.network.activation_nodes import activations_before, drops_sign, is_activation, is_passing
 from b2nn_tvm.mixbin.network.capture import capture, remember_shape, remembered_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, target_name
+from b2nn_tvm.mixbin.network.hooks import copy_hooks
 from b2nn_tvm.mixbin.network.in_place import remove_unused
 from b2nn_tvm.mixbin.network.layers import (
     Convolution,
@@ -237,6 +238,7 @@ def _is_private(source: fx.Node, chosen: set[fx.Node], graph_module: fx.GraphMod
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
     """Put ``module`` in the place of the module ``name``, under each name by which the latter is registered."""
     old = model.get_submodule(name)
+    copy_hooks(old, module)
     for other, candidate in list(model.named_modules(remove_duplicate=False)):
         if candidate is old:
             model.set_submodule(other, module)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any
@@ -18,6 +17,7 @@ from torch._subclasses.fake_tensor import (
 )
 
 from b2nn_tvm.errors import B2nnError, InputError, UnsupportedError
+from b2nn_tvm.mixbin.network.hooks import without_hooks
 from b2nn_tvm.mixbin.network.in_place import remove_unused
 from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.mixbin.tracing.any_batch import BATCHES, BatchDecides, for_any_batch
@@ -190,7 +190,7 @@ def _network(model: nn.Module, recording: Recording, shape: tuple[int, ...], *, 
         if node.op == "call_module":
             module = model.get_submodule(node.target)
             module = _norm_alone(module) if node.target in recording.norms else module
-            found[node.target] = _without_hooks(module) if node.target in recording.hooked else module
+            found[node.target] = without_hooks(module) if node.target in recording.hooked else module
         elif node.op == "get_attr":
             owner, _, name = node.target.rpartition(".")
             constant = recording.constants.get(node.target)
@@ -206,14 +206,6 @@ def _norm_alone(module: nn.Module) -> nn.Module:
     kind = next(kind for kind in type(module).__mro__ if is_torch_class(kind))
     alone: nn.Module = object.__new__(kind)
     alone.__dict__ = dict(vars(module))
-    return alone
-
-
-def _without_hooks(module: nn.Module) -> nn.Module:
-    """A module of the same class that shares all parameters, statistics and submodules with ``module``."""
-    alone: nn.Module = object.__new__(type(module))
-    alone.__dict__ = dict(vars(module))
-    alone._forward_hooks, alone._forward_pre_hooks = OrderedDict(), OrderedDict()
     return alone
 
 

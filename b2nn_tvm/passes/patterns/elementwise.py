@@ -55,6 +55,15 @@ EXACT: dict[str, Callable[..., np.ndarray]] = {
     "relax.nn.relu": lambda x: np.maximum(x, x.dtype.type(0)),
     "relax.sign": lambda x: np.where(x >= 0, 1, -1),  # the marker: +1 at zero
 }
+# Operators on integers; a cast of floats to integers is made of them, so that large numbers wrap around.
+_OF_INTEGERS: dict[str, Callable[..., np.ndarray]] = {
+    "relax.bitwise_and": np.bitwise_and,
+    "relax.bitwise_or": np.bitwise_or,
+    "relax.bitwise_xor": np.bitwise_xor,
+    "relax.left_shift": np.left_shift,
+    "relax.right_shift": np.right_shift,
+    "relax.floor_mod": np.mod,
+}
 # Rising functions of which libraries differ in the last bits.
 ROUNDED: dict[str, Callable[..., np.ndarray]] = {
     "relax.tanh": np.tanh,
@@ -74,6 +83,8 @@ _DTYPES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64
 
 def is_elementwise(name: str, dtype: str) -> bool:
     """Whether ``compute`` can compute a call of the operator ``name`` with a result of this type."""
+    if name in _OF_INTEGERS:
+        return dtype in _DTYPES and "int" in dtype
     return dtype in _DTYPES and any(name in names for names in (EXACT, ROUNDED, _POWER, _WITH_ATTRIBUTES))
 
 
@@ -94,5 +105,5 @@ def compute(call: relax.Call, name: str, operands: list[np.ndarray]) -> np.ndarr
         elif name == "relax.astype":
             result = operands[0] != 0 if kind == np.dtype(bool) else operands[0]
         else:
-            result = (EXACT | ROUNDED | _POWER)[name](*operands)
+            result = (EXACT | ROUNDED | _POWER | _OF_INTEGERS)[name](*operands)
         return np.asarray(result).astype(kind, copy=False)

@@ -37,6 +37,14 @@ def test_a_network_over_signals():
     assert not weights_alone[3].input_binary and isinstance(weights_alone[1], nn.ReLU)
 
 
+def test_forward_hooks_stay():
+    network = nn.Sequential(conv(3, 32), nn.PReLU(), conv(32, 32), nn.BatchNorm2d(32), nn.ReLU(), conv(32, 32)).eval()
+    network[2].register_forward_hook(lambda module, args, result: result.clamp(-1, 1))
+    assert trace(network, (3, 8, 8)).eligible == ["2"]
+    mixed = convert(network, ["2"])
+    assert isinstance(mixed[2], BinaryConv2d) and mixed[:3](image()).abs().max() == 1
+
+
 def test_groups_of_enough_channels():
     network = nn.Sequential(conv(3, 64), nn.ReLU(), nn.Conv2d(64, 64, 3, groups=4), nn.ReLU(), nn.Linear(6, 2)).eval()
     assert trace(network, (3, 8, 8)).eligible == ["2"]

@@ -11,6 +11,7 @@ from b2nn_tvm.relax_query import calls, definitions, op_name
 from tests.support.passes.relax_functions import SHAPE, const, module
 
 ZERO, ONE, MINUS_ONE, TWO, HALF = const(0), const(1), const(-1), const(2), const(0.5)
+INT = const(255, "int32")
 THRESHOLDS = np.array([0.25, -0.5, 0, 1], np.float32)
 PER_CHANNEL = const(THRESHOLDS.reshape(1, 4, 1, 1))
 SMALLEST = np.float32(1e-45)
@@ -69,6 +70,8 @@ STEPS = {
     "finite apart": (lambda x: op.where(op.isfinite(x), at_least_zero(x), at_least_zero(x)), "", -1, 1, 0),
     "a power of -1": (lambda x: op.power(MINUS_ONE, cast(op.less(x, HALF))), "", -1, 1, 0.5),
     "exclusive or": (lambda x: cast(op.logical_xor(op.less(x, HALF), op.equal(x, x))), "", 0, 1, 0.5),
+    "wrapped around": (lambda x: cast(op.bitwise_and(cast(at_least_zero(x), "int32"), INT)), "", 255, 1, 0),
+    "modulo": (lambda x: cast(op.floor_mod(cast(at_least_zero(x), "int32"), INT)), "", 254, 1, 0),
     "erf": (lambda x: at_least_zero(op.erf(x)), "erf", -1, 1, 0),
     "int16": (lambda x: cast(cast(op.greater_equal(x, HALF), "int16")), "", 0, 1, 0.5),
     "sign of hardtanh": (lambda x: at_least_zero(op.clip(x, -1, 1)), "clip", -1, 1, 0),
