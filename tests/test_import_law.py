@@ -26,7 +26,7 @@ CLI_AT_THE_TOP = {
         f"b2nn_tvm.cli.options.{name}"
         for name in ("config", "fit", "numbers", "search_layers", "search_network", "shapes", "word")
     ),
-    *("b2nn_tvm.words.choices", "b2nn_tvm.words.factory_file", "b2nn_tvm.words.number_of"),
+    *(f"b2nn_tvm.words.{name}" for name in ("choices", "factory_file", "file_in_place", "number_of")),
     "b2nn_tvm.version",
     "b2nn_tvm.cli",
 }
