@@ -90,6 +90,17 @@ def short_measurements() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch computes with one thread: the last bits of a sum depend on how many threads add up parts of it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def ssh_server_programs(pytestconfig) -> Path:
     """Where the programs of an ssh server are. Skips the test where there are none; the reason says how to get them."""

@@ -33,11 +33,11 @@ def digest(inputs: Mapping[str, Any]) -> str:
 
 class State:
     """The phases of one piece of work under ``folder``, one sub-folder each with a document ``phase.json`` that is
-    written last.
+    written last. All paths that it gives are absolute: processes that work in other folders read them, too.
     """
 
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()
         self.reused: list[str] = []
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)

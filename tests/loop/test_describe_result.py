@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -44,8 +43,9 @@ def manifest() -> Manifest:
     )
 
 
-@pytest.fixture
-def found(tmp_path: Path) -> SearchResult:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    tmp_path = tmp_path_factory.mktemp("result")
     (tmp_path / "native").mkdir()
     manifest().save(tmp_path / "native")
     job, device = small_job(tmp_path / "state"), Device()

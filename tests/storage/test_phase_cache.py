@@ -71,5 +71,12 @@ def test_an_interrupted_phase_finds_its_checkpoint(tmp_path: Path) -> None:
     assert seen == {"from": "epoch 2"}
 
 
+def test_its_paths_are_those_of_other_processes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders: list[Path] = []
+    State(Path("out")).run("train", {}, lambda folder: folders.append(folder) or {})
+    assert folders == [tmp_path / "out" / "train"]
+
+
 def test_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 1, "b": 3})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 from b2nn_tvm.data import DataBundle
 from b2nn_tvm.mixbin.scoring.sensitivity import Sensitivity
@@ -22,11 +20,8 @@ from tests.support.tracking.narrow import narrow_net
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread: None) -> None:
+    """Trainings are so small here that threads would wait for one another."""
 
 
 @pytest.fixture(scope="session")

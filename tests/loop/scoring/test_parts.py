@@ -60,7 +60,7 @@ def whole(method: str = "mixbin-loss", precision: str = "binary") -> dict[str, f
     return dict(found.scores)
 
 
-def test_parts_have_the_scores_of_the_whole(tmp_path: Path) -> None:
+def test_parts_have_the_scores_of_the_whole_and_known_ones_are_not_computed_again(tmp_path: Path) -> None:
     told: list[tuple[Any, ...]] = []
     pool = Here(3)
     found = score_in_parts(
@@ -75,6 +75,11 @@ def test_parts_have_the_scores_of_the_whole(tmp_path: Path) -> None:
     assert pool.done == ["binary 1: 2", "binary 2: 1", "binary 3: 1"]
     assert told[-1] == ("score", 100, 100, "") and [done for _, done, *_ in told] == sorted(said[1] for said in told)
     assert not (tmp_path / "subject.pickle").exists()
+    (tmp_path / "parts" / "binary-1" / "sensitivity.json").unlink()
+    assert set(known_scores(tmp_path, "mixbin-loss", "binary")) == {noise.LAYERS[1], noise.LAYERS[2]}
+    fewer, idle = Here(1), Here(4)  # workers than there were, and more
+    assert scored(fewer, tmp_path) == found and fewer.done == ["binary 1: 2"]
+    assert scored(idle, tmp_path) == found and idle.done == []
 
 
 @pytest.mark.sweep
@@ -94,16 +99,6 @@ def test_a_method_that_scores_layers_together_is_one_part(tmp_path: Path) -> Non
     pool = Here(3)
     assert scored(pool, tmp_path, "front") == {"binary": whole("front")} and pool.done == ["binary 1: 4"]
     assert known_scores(tmp_path, "front", "binary") == {}
-
-
-def test_what_is_known_is_not_computed_again_by_any_number_of_workers(tmp_path: Path) -> None:
-    first = scored(Here(3), tmp_path)
-    (tmp_path / "parts" / "binary-1" / "sensitivity.json").unlink()
-    assert set(known_scores(tmp_path, "mixbin-loss", "binary")) == {noise.LAYERS[1], noise.LAYERS[2]}
-    pool = Here(1)
-    assert scored(pool, tmp_path) == first and pool.done == ["binary 1: 2"]
-    idle = Here(4)
-    assert scored(idle, tmp_path) == first and idle.done == []
 
 
 def test_a_network_that_cannot_be_sent_is_refused(tmp_path: Path) -> None:

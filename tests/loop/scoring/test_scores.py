@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,15 +78,6 @@ def test_it_goes_on_from_the_parts_that_a_scheduler_left(tmp_path: Path) -> None
     Sensitivity("mixbin-loss", {name: expected[name] + 1 for name in known}).save(path)
     found = scored(small_job(tmp_path, method="mixbin-loss"))
     assert found == {name: expected[name] + (name in known) for name in NAMES}
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Workers of dask have one thread, and derivatives that several threads add up differ in their last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.sweep

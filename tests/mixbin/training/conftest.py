@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 from torch import nn
 
 from b2nn_tvm.data import DataBundle
@@ -15,11 +12,8 @@ from tests.support.mixbin.training import few_digits, network
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread: None) -> None:
+    """Trainings are so small here that threads would wait for one another."""
 
 
 @pytest.fixture(scope="session")

@@ -29,15 +29,6 @@ from torch import nn
 from tests.support.corpus.write_file import fill, image, store
 
 
-class PerChannel(SignedBinaryWeightPerTensorConst):
-    """Weights of ±alpha, alpha the mean magnitude of each filter."""
-
-    scaling_impl_type = "stats"
-    scaling_stats_op = "ave"
-    scaling_per_output_channel = True
-    scaling_stats_permute_dims = None
-
-
 def sign(scale: float = 1.0) -> nn.Module:
     return QuantIdentity(act_quant=SignedBinaryActPerTensorConst, scaling_init=scale)
 
