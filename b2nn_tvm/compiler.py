@@ -133,6 +133,8 @@ def compile_model(
     info = targets.get(target)
     levels = _levels_above(info, tune) if multi_level else ()
     find_toolchain(info)  # before the work, so that a missing linker is known at once
+    if output is not None and os.path.exists(output) and not os.path.isdir(output):
+        raise InputError(f"{output}: expected a folder for the library, but this is a file; give another name")
     if input_format not in INPUT_FORMATS:
         raise InputError(f"there is no input format {input_format!r}; choose one of {', '.join(INPUT_FORMATS)}")
     given = Given(mean, std, labels, resize, channels)

@@ -27,7 +27,7 @@ class Net(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, width, 3, stride=4, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
-        self.blocks = nn.Sequential(*(block(width) for _ in range(4)))
+        self.blocks = nn.Sequential(*(block(width) for _ in range(3)))
         self.classifier = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -46,3 +46,16 @@ def test_the_quick_demo_keeps_its_budget_within_the_work_of_a_minute_of_two_core
     assert found["within_budget"] is True and found["library_accuracy"] > 0.5
     assert (tmp_path / "build" / "demo-quick" / "report.html").is_file()
     assert used < 120, "a minute of two cores; a busy machine makes the same work dearer"
+
+
+@pytest.mark.sweep
+def test_the_tracking_example_tracks_better_when_trained_and_alike_when_compiled(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the example trains a network; torch is of the extra train")
+    command = [sys.executable, str(ROOT / "examples" / "track.py")]
+    environment = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    overlap = [float(value) for value in re.findall(r" AO (\d\.\d+) ", done.stdout)]
+    still, untrained, trained, mixed, compiled = overlap
+    assert trained > max(still, untrained) and mixed > still
+    assert compiled == pytest.approx(mixed, abs=0.02)

@@ -21,6 +21,7 @@ Whole = Callable[[str, int, int], str]
 
 SILENCE_S = 15.0  # in a log a line comes at least this often, so that nobody takes long work for a dead one
 TICK_S = 0.25
+STEP_S = 3600.0  # a step, such as an epoch, may take as long, and the time left is still told by the one before
 
 
 @contextmanager
@@ -99,6 +100,7 @@ def _bars(console: Console) -> RichProgress:
         rich.TimeRemainingColumn(),
         console=console,
         expand=True,
+        speed_estimate_period=STEP_S,
     )
 
 

@@ -16,6 +16,7 @@ from b2nn_tvm.data.bundle import DataBundle, TensorImages
 from b2nn_tvm.data.digits import digits
 from b2nn_tvm.data.flat_folder import flat_folder, is_flat_folder
 from b2nn_tvm.data.folder import folder
+from b2nn_tvm.data.image_files.decode_image import SUFFIXES
 from b2nn_tvm.data.image_files.split_folders import is_folder
 from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.procedural import shapes
@@ -98,5 +99,7 @@ def get(word: str, *, size: int | None = None, skip_bad: int = 0, progress: Prog
 
 def _what(path: Path) -> str:
     if os.path.isdir(path):
+        if any(entry.suffix.lower() in SUFFIXES for entry in path.iterdir()):
+            return "this folder holds images; give the one around it, with a folder of images for each class"
         return f"this folder holds {', '.join(sorted(entry.name for entry in path.iterdir())[:8]) or 'nothing'}"
     return "this file is none of them" if os.path.exists(path) else "there is no such file or folder"

@@ -27,7 +27,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        reason = f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InputError(f"{path}: expected a file with the name of a class in each line, but {reason}") from None
     if not text.strip():
         raise InputError(f"{path}: expected a file with the name of a class in each line, but it is empty")

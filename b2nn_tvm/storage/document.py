@@ -56,11 +56,17 @@ def read_document(
     Raises InputError where the file is missing, is not JSON, is of another kind or version, or breaks the schema.
     """
     path = Path(path)
+    if path.is_dir():
+        inside = path / f"{kind}.json"
+        meant = f"; give {inside}" if inside.is_file() else ""
+        raise InputError(f"{path}: expected a {kind} document, but this is a folder{meant}")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a {kind} document") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, IsADirectoryError) as error:
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected a {kind} document in JSON, but it is no text") from None
+    except (json.JSONDecodeError, NotADirectoryError) as error:
         raise InputError(f"{path}: expected a {kind} document in JSON, but it cannot be read: {error}") from None
     found = document.get("kind") if isinstance(document, dict) else None
     if found != kind:

@@ -172,6 +172,11 @@ def _libraries_in(folder: Path) -> str:
 def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """Read the manifest of a compiled library; raises InputError where there is none or it is damaged."""
     folder = Path(folder)
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder; expected that of a compiled library, which b2nn-compile makes")
+    if folder.is_file():
+        around = f"; give its folder, {folder.parent}" if (folder.parent / FILE).is_file() else ""
+        raise InputError(f"{folder}: expected the folder of a compiled library, but this is a file{around}")
     if not (folder / FILE).is_file():
         raise InputError(
             f"{folder}: expected the folder of a compiled library, but it has no {FILE}; {_libraries_in(folder)}"

@@ -181,6 +181,13 @@ def test_what_a_file_is_that_is_not_onnx(here: Run, tmp_path: Path, content: byt
     assert os.listdir(tmp_path) == ["net.onnx"]
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused_before_the_work(
+    here: Run, small_onnx: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").touch()
+    assert_refused(here("compile", small_onnx, "-o", "net.py"), "net.py: expected a folder for the library")
+
+
 def test_a_huge_dimension_is_refused(here: Run, tmp_path: Path) -> None:
     nodes = [helper.make_node("Relu", ["input"], ["output"])]
     save_graph(tmp_path / "huge.onnx", nodes, {}, [1, 3, 2**31, 8], [1, 3, 2**31, 8])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import sys
 import time
 
 import pytest
+from rich.console import Console
 
 from b2nn_tvm.cli import draw_progress
 from tests.support.paths import ROOT
@@ -83,6 +85,17 @@ def test_a_phase_that_begins_again_after_its_end_gets_a_new_bar(terminal, capfd)
             bars("train", *call)
     lines = drawn(capfd).splitlines()
     assert sum(line.startswith("✓ train 0:00") for line in lines) == 1 and " 1/3 " in lines[-1]
+
+
+def test_the_time_left_is_known_where_each_step_takes_minutes() -> None:
+    seconds = 0.0
+    bars = draw_progress._bars(Console(file=io.StringIO()))
+    bars.get_time = lambda: seconds
+    task = bars.add_task("train", total=4)
+    for done in (1, 2):
+        seconds += 100.0
+        bars.update(task, completed=done)
+    assert bars.tasks[0].time_remaining == pytest.approx(200.0)
 
 
 def test_the_spinner_says_phase_count_and_detail(terminal, capfd) -> None:

@@ -30,6 +30,7 @@ def layout(root: Path, *files: str) -> Path:
         (["wrist-watch/1.png"], "at least two classes, but there is only wrist-watch"),
         (["images/deep/er/1.png", "b", ".git/x"], "this folder holds .git, b, images$"),
         ([], "this folder holds nothing$"),
+        (["0.JPG", "1.png"], "this folder holds images; give the one around it, with a folder of images for each"),
     ],
 )
 def test_each_layout_goes_to_its_loader(tmp_path: Path, files: list[str], error: str) -> None:

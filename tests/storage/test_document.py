@@ -48,7 +48,7 @@ def test_another_document_is_refused(tmp_path: Path, change: dict, message: str)
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"{", "in JSON, but it cannot be read"), (b"\xff\xfe", "cannot be read"), (b"[1]", "its kind is None")],
+    [(b"{", "in JSON, but it cannot be read"), (b"\xff\xfe", "but it is no text"), (b"[1]", "its kind is None")],
 )
 def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "t.json"
@@ -60,8 +60,13 @@ def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes, message:
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent.json: no such file; expected a table document"):
         read(tmp_path / "absent.json")
-    with pytest.raises(InputError, match="expected a table document in JSON, but it cannot be read"):
+    with pytest.raises(InputError, match="expected a table document, but this is a folder$"):
         read(tmp_path)
+    write_document(tmp_path / "table.json", "table", 2, {"rows": []})
+    with pytest.raises(InputError, match=f"but this is a folder; give {tmp_path}/table.json"):
+        read(tmp_path)
+    with pytest.raises(InputError, match="cannot be read: .*Not a directory"):
+        read(tmp_path / "table.json" / "t.json")
 
 
 def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ def load_result(folder: str | os.PathLike[str]) -> DescribedResult:
 
     place = Path(folder)
     if not (place / "report.json").is_file():
-        raise InputError(f"{place}: there is no report.json; expected the output folder of a finished search")
+        meant = f"; give {place.parent}" if (place.parent / "report.json").is_file() else ""
+        raise InputError(f"{place}: there is no report.json; expected the output folder of a finished search{meant}")
     found = read_document(place / "report.json", KIND, VERSION, SCHEMA)
     found |= {"folder": place, "libraries": {name: place / path for name, path in found["libraries"].items()}}
     plan = Plan.load(place / "plan.json")

@@ -16,7 +16,8 @@ from typing import Any, TextIO
 
 def main() -> int:
     """Run one task after the other until there are no more; returns the exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports an interruption, once
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in the background of a script: then the parent goes on
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports an interruption, once
     answers, sys.stdout = sys.stdout, sys.stderr  # a line that a library prints must not look like an answer
     import cloudpickle
 

@@ -20,7 +20,12 @@ WORDS = ("--model", "cresnet20", "-o", "out")
         (("--model", "siamfc"), ("features, not class scores",)),
         (("--model", "nets.make_net"), ("did you mean nets:make_net?",)),
         (("--model", "./nets.py:net"), ("there is no file ./nets.py",)),
+        (("--model", "net.onnx"), ("b2nn-profile net.onnx --what-if",)),
+        (("--model", "runs/float.pt"), ("--checkpoint",)),
+        (("--model", "nets.py::net"), ("did you mean nets.py:net?",)),
         (("--mean", "0.5;0.5"), ("0.485,0.456,0.406", "0.5;0.5")),
+        (("--mean", "123.675,116.28,103.53"), ("divided by 255", "did you mean 0.485,0.456,0.406?")),
+        (("--classes", "ten"), ("'ten' is not a valid whole number",)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

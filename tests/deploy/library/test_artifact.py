@@ -136,6 +136,10 @@ def test_folders_without_a_library_are_refused(tmp_path, workshop):
     (tmp_path / "native").symlink_to(workshop.build("shift_one", name="inside"))
     with pytest.raises(InputError, match=f"it has no manifest.json; try {tmp_path}/native$"):
         load(tmp_path)
+    with pytest.raises(InputError, match="absent: no such folder; expected that of a compiled library"):
+        load(tmp_path / "absent")
+    with pytest.raises(InputError, match=f"but this is a file; give its folder, {tmp_path}/native$"):
+        load(tmp_path / "native" / "manifest.json")
     folder = workshop.build("shift_one", name="emptied")
     (folder / LIBRARY).unlink()
     with pytest.raises(InputError, match="no such file, although the manifest names it"):

@@ -72,6 +72,8 @@ def test_a_folder_may_move(written: SearchResult, tmp_path: Path) -> None:
 def test_what_is_no_result_is_refused(written: SearchResult, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no report.json; expected the output folder of a finished search"):
         load_result(tmp_path / "nothing")
+    with pytest.raises(InputError, match=f"; give {written.folder}$"):
+        load_result(written.folder / "report.json")
     path = written.folder / "report.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"rows": [', '"rows": [3, '), encoding="utf-8")
     with pytest.raises(InputError, match="this is no result of a search"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +17,7 @@ import cloudpickle
 import pytest
 
 from b2nn_tvm.errors import BudgetError
+from b2nn_tvm.loop.workers import worker as program
 from b2nn_tvm.progress import Progress
 from tests.support.paths import ROOT
 
@@ -106,3 +109,18 @@ def test_an_error_that_nobody_expects_ends_it(tmp_path: Path) -> None:
     done = worker(f"{json.dumps(str(path))}\n", tmp_path)
     assert done.returncode == 1 and done.stdout == ""
     assert "UnpicklingError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(signal.SIG_IGN, signal.SIG_IGN), (signal.default_int_handler, signal.SIG_DFL)]
+)
+def test_an_interruption_that_the_parent_ignores_ends_no_work(monkeypatch: pytest.MonkeyPatch, before, after) -> None:
+    """A shell script lets programs in its background ignore it."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    found = signal.signal(signal.SIGINT, before)
+    try:
+        assert program.main() == 0
+        assert signal.getsignal(signal.SIGINT) == after
+    finally:
+        signal.signal(signal.SIGINT, found)
