@@ -48,8 +48,7 @@ def test_other_divisions_and_products_stay():
     assert_stays(fold, lambda x: op.multiply(op.multiply(x, const(A)), const(B)), SHAPE)
 
 
-@pytest.mark.parametrize("zero", [0, 3, 130])
-@pytest.mark.parametrize("scale", [0.25, np.nextafter(np.float32(0.25), 1)])
+@pytest.mark.parametrize(("zero", "scale"), [(0, 0.25), (130, np.nextafter(np.float32(0.25), 1))])
 def test_codes_of_codes_are_the_codes(zero, scale):
     """A scale that differs by the rounding of float32 gives the same whole numbers."""
     before = lambda x: codes(numbers(codes(x, zero=zero), zero=zero), scale, zero)
