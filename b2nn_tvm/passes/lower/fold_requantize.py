@@ -1,10 +1,12 @@
-"""Fold the scales behind the sums of an 8-bit layer, and divide by no scale there.
+"""Fold the scales behind the sums of an 8-bit layer, divide by no scale there, and make no codes again of codes.
 
     multiply(multiply(astype(sums, "float32"), a), b)           ->  multiply(astype(sums, "float32"), a * b)
     divide(relu(add(multiply(astype(sums, "float32"), a), b)), s)  ->  multiply(relu(...), 1 / s)
+    round(divide((c - z) * s, s)) of codes c                    ->  c - z
 
 A division takes as long as the sums of 64 channels. The product is off by the rounding of float32, as the scaled sums
-are themselves; an input of the network is divided, as its values may lie on the borders between codes.
+are themselves; an input of the network is divided, as its values may lie on the borders between codes. Quantizers put
+codes of the same scale on both sides of a transpose, for example; there the whole numbers come back exactly.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from tvm import relax
 from b2nn_tvm.passes.framework.compiler_pass import CompilerPass
 from b2nn_tvm.passes.framework.invariants import NHWC
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
+from b2nn_tvm.passes.patterns.quantized_layer import match_quantized_input
 from b2nn_tvm.relax_query import constant, dtype, op_name, uniform
 
 _FARTHEST = 8  # operators between the sums and a division
+_OFF = 0.25  # how far from whole numbers is certain to be rounded to them, with the rounding of float32 beside it
 _KEEPING = ("relax.nn.relu", "relax.clip", "relax.multiply", "relax.add", "relax.maximum", "relax.minimum")
 
 
@@ -34,6 +38,8 @@ class FoldRequantize(CompilerPass):
 
 
 def _fold(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    if op_name(call) == "relax.round":
+        return _codes_again(call, context)
     if op_name(call) == "relax.divide" and dtype(call) == "float32":
         divisor = uniform(call.args[1])
         with np.errstate(divide="ignore", over="ignore"):
@@ -49,6 +55,17 @@ def _fold(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
         folded = (first.astype(np.float64) * second).astype(np.float32)
         return relax.op.multiply(inner.args[0], relax.const(folded)) if np.isfinite(folded).all() else None
     return None
+
+
+def _codes_again(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    """The codes less their zero point, where they are what is rounded, but for a factor that is next to 1."""
+    data = match_quantized_input(call.args[0], context.definition)
+    if data is None or data.moves or data.zero != round(data.zero):
+        return None
+    largest = max(abs(data.values.low - data.zero), abs(data.values.high - data.zero))
+    if abs(data.scale - 1) * largest > _OFF:
+        return None
+    return relax.op.subtract(data.codes, relax.const(np.float32(data.zero))) if data.zero else data.codes
 
 
 def _behind_sums(expr: relax.Expr, context: RewriteContext) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from tvm.relax import op
 
 from b2nn_tvm.passes.lower.fold_requantize import FoldRequantize
+from tests.support.passes.codes import codes, numbers
 from tests.support.passes.compile_context import context
 from tests.support.passes.relax_functions import assert_becomes, assert_stays, const, module, random_input, run
 
@@ -44,3 +46,21 @@ def test_other_divisions_and_products_stay():
     assert_stays(fold, lambda x: op.divide(scaled(x), const(0)), SHAPE)
     assert_stays(fold, lambda x: op.multiply(scaled(x), x), SHAPE)
     assert_stays(fold, lambda x: op.multiply(op.multiply(x, const(A)), const(B)), SHAPE)
+
+
+@pytest.mark.parametrize(("zero", "scale"), [(0, 0.25), (130, np.nextafter(np.float32(0.25), 1))])
+def test_codes_of_codes_are_the_codes(zero, scale):
+    """A scale that differs by the rounding of float32 gives the same whole numbers."""
+    before = lambda x: codes(numbers(codes(x, zero=zero), zero=zero), scale, zero)
+
+    def after(x):
+        once = codes(x, zero=zero)
+        return op.clip(op.add(op.subtract(once, const(zero)), const(zero)) if zero else once, 0, 255)
+
+    assert_becomes(fold, before, after, SHAPE)
+    x = random_input(SHAPE) * 40
+    np.testing.assert_array_equal(run(fold(module(before, SHAPE)), x), run(module(before, SHAPE), x))
+
+
+def test_codes_of_another_scale_are_made_anew():
+    assert_stays(fold, lambda x: codes(numbers(codes(x, 0.25), 0.25), 0.2505), SHAPE)
