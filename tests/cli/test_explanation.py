@@ -52,7 +52,7 @@ def test_a_note_says_what_became_of_the_signs(here: Run, tmp_path: Path) -> None
         "w": random_signs((8, 8, 1, 1)),
     }
     for between, said in (
-        ("s = Sign (a)", "note: the sign in front of 1 layers is 0 at 0 in the file, and +1 here"),
+        ("s = Sign (a)", "note: the sign in front of 1 layer is 0 at 0 in the file, and +1 here"),
         ("b = Conv (a, w) s = HardSigmoid (b)", "note: 2 convolutions have weights of two values, but no sign"),
     ):
         save(tmp_path, model(nodes.format(between), constants), "net.onnx")

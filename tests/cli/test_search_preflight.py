@@ -84,7 +84,7 @@ def test_bad_images_may_be_left_out(here: Run, tmp_path: Path, pets: Path) -> No
     (pets / "train" / "dog" / "2.png").unlink()
     (tmp_path / "out").touch()
     done = here("search", "pets", *words, "1", "-o", "out")
-    assert done.returncode == 1 and "1 of 17 images cannot be read and are left out" in done.stderr
+    assert done.returncode == 1 and "1 of 17 images cannot be read and is left out" in done.stderr
     assert "out: nothing can be written into this folder (" in done.stderr.splitlines()[-1]
 
 

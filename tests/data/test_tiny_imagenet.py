@@ -124,7 +124,7 @@ def test_annotations_of_other_classes_are_refused(root: Path, line: str) -> None
 
 def test_images_without_a_class_are_refused(root: Path) -> None:
     picture(0, gray=True).save(root / "val" / "images" / "val_6.JPEG")
-    with pytest.raises(InputError, match="says nothing of 1 images, such as val_6.JPEG"):
+    with pytest.raises(InputError, match="says nothing of 1 image, such as val_6.JPEG"):
         data.get(str(root))
 
 
