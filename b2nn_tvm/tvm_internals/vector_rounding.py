@@ -11,13 +11,20 @@ When it breaks: see whether the attribute, or the operator, has another name.
 
 from __future__ import annotations
 
+import threading
+
 from tvm.ir import Op
 
 _ATTRIBUTE = "TVectorizable"
+_LOCK = threading.Lock()
 
 
 def vectorize_rounding() -> None:
-    """State that ``tirx.nearbyint`` takes vectors; a second call changes nothing."""
-    rounding = Op.get("tirx.nearbyint")
-    if rounding.get_attr(_ATTRIBUTE) is None:
-        rounding.set_attr(_ATTRIBUTE, True)
+    """State that ``tirx.nearbyint`` takes vectors; a second call, also in another thread, changes nothing.
+
+    TVM does not let an attribute be stated twice, and networks are built side by side in threads.
+    """
+    with _LOCK:
+        rounding = Op.get("tirx.nearbyint")
+        if rounding.get_attr(_ATTRIBUTE) is None:
+            rounding.set_attr(_ATTRIBUTE, True)
