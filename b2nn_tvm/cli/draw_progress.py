@@ -72,7 +72,7 @@ def progress(whole: Whole | None = None) -> Iterator[Progress]:
     with _bars(console) as drawn:
         bars = _Bars(drawn, whole)
         yield bars
-        bars.end_finished()
+        bars.end()
 
 
 def _bars(console: Console) -> RichProgress:
@@ -121,6 +121,11 @@ class _Bars:
         self._bars.detail = self._details[phase]
         self._bars.whole = self._whole(phase, done, total) if self._whole else ""
         self._bars.update(self._tasks[phase], completed=done, total=total)
+
+    def end(self) -> None:
+        """Nothing runs any more: the lines of what is done stay."""
+        self._bars.whole = ""
+        self.end_finished()
 
     def end_finished(self, *, but: str | None = None) -> None:
         """A line in place of the bar of each phase that is done."""

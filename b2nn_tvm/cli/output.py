@@ -35,8 +35,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def print_line(text: str) -> None:
-    """Print one line of a result on stdout, as it is."""
-    print(text)
+    """Print one line of a result on stdout: as it is, but for a terminal, where lines end between words."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def print_note(text: str) -> None:

@@ -87,6 +87,14 @@ def test_a_phase_that_begins_again_after_its_end_gets_a_new_bar(terminal, capfd)
     assert sum(line.startswith("✓ train 0:00") for line in lines) == 1 and " 1/3 " in lines[-1]
 
 
+def test_nothing_of_the_drawing_is_left_at_its_end(terminal, capfd) -> None:
+    with draw_progress.progress(lambda phase, done, total: "phase 3 of 3") as bars:
+        bars("measure", 1, 2)
+        bars("measure", 2, 2)
+    _, mark, after = drawn(capfd).rpartition("✓ measure 0:00")
+    assert mark and "phase" not in after
+
+
 def test_the_time_left_is_known_where_each_step_takes_minutes() -> None:
     seconds = 0.0
     bars = draw_progress._bars(Console(file=io.StringIO()))
