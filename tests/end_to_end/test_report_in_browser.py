@@ -48,6 +48,15 @@ def test_nothing_is_cut_off_or_hard_to_read(chromium: Any, report: Path, view: V
         assert contrast >= LEAST_CONTRAST, where
 
 
+def test_the_words_of_more_precisions_fit_a_telephone(chromium: Any, report: Path, tmp_path: Path) -> None:
+    path, text = tmp_path / "report.html", report.read_text(encoding="utf-8")
+    path.write_text(text.replace(">binary</th>", ">layers in fewer bits</th>"), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") != text
+    with opened(chromium, path, VIEWS[-1]) as shown:
+        assert shown.evaluate("document.documentElement.scrollWidth") <= VIEWS[-1].width
+        assert shown.evaluate(CLIPPED) == []
+
+
 @pytest.mark.parametrize("view", [VIEWS[0], VIEWS[-1]], ids=str)
 def test_the_numbers_are_those_of_the_document(chromium: Any, report: Path, document: dict, view: View) -> None:
     with opened(chromium, report, view) as shown:
