@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tvm.relax import op
 
+from b2nn_tvm.passes.patterns import constant_pieces as module_of_pieces
 from b2nn_tvm.passes.patterns.chain import chains
 from b2nn_tvm.passes.patterns.constant_pieces import constant_pieces, is_narrow
 from b2nn_tvm.passes.patterns.float_order import INFINITY, float_of, order_of
@@ -71,3 +72,14 @@ def test_narrow_is_what_rounding_makes():
     above = np.nextafter(np.float32(3), np.float32(4))
     assert is_narrow(np.float32(3), above) and is_narrow(np.float32(0), np.float32(1e-45))
     assert not is_narrow(np.float32(0), np.float32(0.01)) and order_of(above) - order_of(3) == 1
+
+
+@pytest.mark.parametrize("step", [1e-4, 0.037, 12.0])
+@pytest.mark.parametrize("low", [0, -128])
+def test_the_codes_of_a_quantizer_are_seen_to_be_many_without_a_search(step, low, monkeypatch):
+    def search(*_of):
+        raise AssertionError("an edge was searched for")
+
+    monkeypatch.setattr(module_of_pieces, "first_where", search)
+    body = lambda x: op.multiply(op.clip(op.round(op.divide(x, const(step))), low, low + 255), const(step))
+    assert all(constant_pieces(chain) is None for chain in chains_to(body))
