@@ -415,7 +415,7 @@ def test_what_progress_raises_ends_the_work_and_passes_as_it_is(tmp_path):
 
 def test_a_file_where_the_folder_should_be(tmp_path):
     path = save(tmp_path, SMALL.build())
-    with pytest.raises(InputError, match="model.onnx: expected a folder that can be written"):
+    with pytest.raises(InputError, match="model.onnx: expected a folder for the library, but this is a file"):
         compile_model(path, output=path)
     assert onnx.load(path).graph.node[0].op_type == "Conv"
 

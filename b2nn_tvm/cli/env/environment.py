@@ -24,6 +24,7 @@ VARIABLES = (
     "B2NN_ARM_EMULATOR",
     "B2NN_CACHE_MIB",
     "B2NN_CC",
+    "B2NN_LEVEL",
     "B2NN_LLVM_TOOLS",
     "B2NN_SSH",
     "CC",
