@@ -72,15 +72,16 @@ def study(
     threads = threads or max(1, cores // jobs)
     word = str(hypothesis) if hypothesis else ""
 
-    def keep(rows: Sequence[Row]) -> None:
-        table.replace_rows(folder / "results.csv", word, [replace(row, hypothesis=word) for row in rows])
+    def keep(rows: Sequence[Row], *, all_known: bool = fresh) -> None:
+        own = [replace(row, hypothesis=word) for row in rows]
+        table.replace_rows(folder / "results.csv", word, own, fewer=all_known)
 
     with DaskPool(scheduler) if scheduler else WorkerPool(jobs, threads=threads) as pool:
         grid = Grid(settings, folder, pool=pool, fresh=fresh, progress=as_progress(progress), note=note, keep=keep)
         rows = grid.run(measure=measure)
     if not rows:
         raise InputError(f"nothing could be trained; the first failure: {next(iter(grid.failed.values()))}")
-    keep(rows)
+    keep(rows, all_known=True)
     return StudyResult(folder, tuple(rows), tuple(write_page(folder, note)), grid.failed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -101,9 +101,16 @@ def write(path: Path, rows: Iterable[Row]) -> Path:
     return write_atomic(path, text.getvalue().encode())
 
 
-def replace_rows(path: Path, hypothesis: str, rows: Iterable[Row]) -> Path:
-    """Write the rows of one hypothesis into the CSV, in the order of hypotheses; the rows of others stay."""
-    kept = [row for row in read(path) if row.hypothesis != hypothesis] if path.exists() else []
+def replace_rows(path: Path, hypothesis: str, rows: Sequence[Row], *, fewer: bool = True) -> Path:
+    """Write the rows of one hypothesis into the CSV, in the order of hypotheses; the rows of others stay.
+
+    Where they are ``fewer`` than there are now, and that is not wanted, nothing is written: a run that goes on from an
+    earlier one does not know all of its rows at once.
+    """
+    before = read(path) if path.exists() else ()
+    kept = [row for row in before if row.hypothesis != hypothesis]
+    if not fewer and len(rows) < len(before) - len(kept):
+        return path
     return write(path, sorted((*kept, *rows), key=lambda row: row.hypothesis))
 
 

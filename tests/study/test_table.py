@@ -39,6 +39,9 @@ def test_the_rows_of_one_hypothesis_are_replaced_and_those_of_others_stay(tmp_pa
     assert table.read(path) == (*first, *second)
     table.replace_rows(path, "1", again)
     assert table.read(path) == (*again, *second)
+    table.replace_rows(path, "1", first, fewer=False)
+    table.replace_rows(path, "1", again, fewer=False)  # a run that goes on, and knows one of two rows so far
+    assert table.read(path) == (*first, *second)
 
 
 @pytest.mark.parametrize("text", ["part,method\nmethods,front\n", ",".join(table.COLUMNS) + "\n" + "x," * 22 + "x\n"])
