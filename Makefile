@@ -27,7 +27,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup ## run the whole loop on a small data set into build/demo (about 5 to 12 minutes on two cores; resumes)
 	$(BIN)/b2nn-search --model cresnet20 --data digits --float-epochs 12 --epochs 3 --compare 5 --also arm -o build/demo
 
-demo-quick: setup ## the same with a smaller network, few epochs and nothing to compare with (half a minute on two cores)
+demo-quick: setup ## the same with a smaller network, few epochs and nothing to compare with (about 35 seconds on two cores)
 	$(BIN)/b2nn-search --model examples/own_network.py:Net --data digits --float-epochs 2 --epochs 2 --compare 0 --masks 0 --precision 5% -o build/demo-quick
 
 examples: setup ## run every example as a new user does, and say how long each took (three minutes)
