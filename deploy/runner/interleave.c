@@ -46,7 +46,6 @@ static void prepare(turn *made, const char *library, const interleave_options *o
     made->net = load_library(library);
     made->instance = make_instance(&made->net, options->threads, NULL);
     made->profiled = profiled;
-    made->warm_ms = 0;
     made->times.width = profiled ? made->net.b2nn_step_count_() : 1;
 }
 
