@@ -20,9 +20,9 @@ from b2nn_tvm.errors import InputError, TargetError, UnsupportedError, Verificat
 from b2nn_tvm.frontend import converters
 from b2nn_tvm.targets.target import get
 from b2nn_tvm.verification import check_library as checks
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.ties.open_choices import TIE
 from b2nn_tvm.verification.verify_artifact import INPUTS
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.onnx_networks import NETWORKS, Network, binary, binary_constants, constant

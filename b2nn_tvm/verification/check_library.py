@@ -32,12 +32,11 @@ from b2nn_tvm.errors import (
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.targets import target as targets
 from b2nn_tvm.verification.check_worker import Request
-from b2nn_tvm.verification.decisions import DECIDING
 from b2nn_tvm.verification.find_layer import Layer, find_layer
 from b2nn_tvm.verification.mismatch_file import read_arrays, write_arrays
 from b2nn_tvm.verification.oracle import NoReference, invalid
 from b2nn_tvm.verification.run_check import Disagrees, differences, run_check
-from b2nn_tvm.verification.show_sides import showing
+from b2nn_tvm.verification.ties.show_sides import showing
 from b2nn_tvm.verification.verify_artifact import Comparison, Undecided
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ def _compared(source: Source, request: Request, say: Callable[[str], None]) -> C
         with tempfile.TemporaryDirectory(prefix="b2nn-") as name:
             path, folder = Path(name) / "shown.onnx", Path(name) / "shown"
             try:
-                onnx.save(showing(load_model(source.path), DECIDING), path)
+                onnx.save(showing(load_model(source.path), undecided.sides), path)
                 source.compile_here(path, folder)
             except B2nnError:  # what is right with few outputs may be refused with more
                 raise undecided from None

@@ -24,7 +24,7 @@ from b2nn_tvm.errors import B2nnError, DeviceLost
 from b2nn_tvm.verification.mismatch_file import read_arrays, write_arrays
 from b2nn_tvm.verification.oracle import NoReference, Oracle
 from b2nn_tvm.verification.relative_difference import excess, relative_difference
-from b2nn_tvm.verification.verify_artifact import INPUTS, Mismatch, Run, verify_artifact
+from b2nn_tvm.verification.verify_artifact import INPUTS, Mismatch, Run, Undecided, verify_artifact
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def answer(request: Request) -> dict[str, Any]:
     except Mismatch as error:
         write_arrays(Path(request.arrays), inputs=error.inputs, expected=error.expected, got=error.got)
         return {"error": "Mismatch", "text": str(error)}
+    except Undecided as error:
+        return {"error": "Undecided", "text": str(error), "sides": error.sides}
     except NoReference as error:
         return {"error": "NoReference", "text": str(error), "reason": error.reason}
     except B2nnError as error:

@@ -15,7 +15,7 @@ import onnx
 
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.frontend.read_onnx import load_model
-from b2nn_tvm.verification.show_sides import with_outputs
+from b2nn_tvm.verification.ties.show_sides import with_outputs
 
 AT_ONCE = 12  # values that are outputs of one library; more of them would take its kernels apart
 

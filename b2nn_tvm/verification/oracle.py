@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import onnx
     from onnxruntime import InferenceSession
 
-    from b2nn_tvm.verification.forced_oracle import ForcedOracle
     from b2nn_tvm.verification.input_uses import Use
+    from b2nn_tvm.verification.ties.forced_oracle import ForcedOracle
 
 OLDEST_FORCED = 11  # of older opsets, comparisons and Where have too few types
 LARGEST_IN_MEMORY = 2**24  # bytes of a model that is not the file itself
@@ -70,7 +70,7 @@ class Oracle:
     @cached_property
     def compares(self) -> bool:
         """Whether a node of the network compares or rounds."""
-        from b2nn_tvm.verification.decisions import COMPARISONS, ROUNDINGS
+        from b2nn_tvm.verification.ties.decisions import COMPARISONS, ROUNDINGS
 
         return any(node.op_type in {*COMPARISONS, *ROUNDINGS} for node in _all_nodes(self._outline))
 
@@ -90,7 +90,7 @@ class Oracle:
     @cached_property
     def forced(self) -> ForcedOracle:
         """The same network, in which single comparisons and roundings can be forced."""
-        from b2nn_tvm.verification.forced_oracle import ForcedOracle
+        from b2nn_tvm.verification.ties.forced_oracle import ForcedOracle
 
         model = self._inlined
         return ForcedOracle(model, lambda model: self._make_session(model.SerializeToString()), self._folder)

@@ -145,7 +145,7 @@ def _error(found: dict[str, Any]) -> Exception:
     if kind == "Mismatch":
         return Disagrees(text)
     if kind == "Undecided":
-        return Undecided(text)
+        return Undecided(text, found["sides"])
     if kind == "unexpected":
         return VerificationError(f"the check of the library failed: {text}; please report it with the file")
     error: Exception = getattr(errors, kind, VerificationError)(text)

@@ -8,7 +8,7 @@ differ, by rounding, and so may the side of a threshold within rounding of which
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from b2nn_tvm.errors import VerificationError
-from b2nn_tvm.verification.agree_at_ties import agrees
 from b2nn_tvm.verification.draw_inputs import NO_THRESHOLDS, Draw, draw_inputs
 from b2nn_tvm.verification.oracle import NoReference, Oracle
 from b2nn_tvm.verification.relative_difference import (
@@ -25,6 +24,7 @@ from b2nn_tvm.verification.relative_difference import (
     relative_difference,
     tolerance,
 )
+from b2nn_tvm.verification.ties.agree_at_ties import TooManyOpen, agrees
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -38,7 +38,13 @@ Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 
 
 class Undecided(VerificationError):
-    """On too many of the inputs drawn, rounding alone decides what the outputs are."""
+    """On too many of the inputs drawn, rounding alone decides what the outputs are; ``sides`` are the values that show
+    on which side of its thresholds a library computes (show_sides).
+    """
+
+    def __init__(self, text: str, sides: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.sides = tuple(sides)
 
 
 class Mismatch(VerificationError):
@@ -88,7 +94,10 @@ def verify_artifact(
     compared = _Compared(artifact, Oracle(onnx_path, sign_zero=sign_zero), run or artifact.run, show)
     agreed, worst = 0, 0.0
     attempts = ATTEMPTS if show else ATTEMPTS_ALONE
-    for _ in range(attempts):
+    for attempt in range(attempts):
+        if compared.hopeless:
+            attempts = attempt
+            break
         difference = compared.difference(DRAWS[agreed] if needed > 1 else Draw.NORMAL)
         if difference is None:
             continue
@@ -101,7 +110,8 @@ def verify_artifact(
     decides = "overflow or rounding alone decides" if compared.overflowed else "rounding alone decides"
     raise Undecided(
         f"{what} could not be checked: of {attempts} random inputs only {agreed} of the {needed} needed were free of "
-        f"values on which {decides} the outputs; check it on your data, and compile it with --no-verify"
+        f"values on which {decides} the outputs; check it on your data, and compile it with --no-verify",
+        compared.sides(),
     )
 
 
@@ -131,6 +141,7 @@ class _Compared:
         self._rng = np.random.default_rng(0)
         self._timid = False
         self.overflowed = False  # on some input, so that the order of sums decided
+        self.hopeless = False  # where more is open on one random input than can be tried, it is so on others
 
     def difference(self, kind: Draw) -> float | _Wrong | None:
         """The relative difference on one input, what is wrong there, or None where that cannot be told."""
@@ -149,9 +160,18 @@ class _Compared:
             verdict = agrees(self._oracle.forced, inputs, got, half=half, shown=shown)
         except NoReference:  # onnxruntime cannot force the decisions of this network
             verdict = None
+        except TooManyOpen:
+            self.hopeless, verdict = kind is Draw.NORMAL, None
         if verdict is False:
             return _Wrong(inputs, expected, got, half)
         return None if verdict is None else 0.0
+
+    def sides(self) -> list[str]:
+        """The values that show the sides which the library takes; none where onnxruntime cannot force them."""
+        try:
+            return list(dict.fromkeys(each.shown for each in self._oracle.forced.decisions if not each.exact))
+        except NoReference:
+            return []
 
     def not_finite(self) -> str:
         """Which outputs hide the infinities and NaN of an input; empty where none does."""

@@ -23,9 +23,9 @@ from b2nn_tvm.cli.compile import main
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.deploy.library.bundle import write_bundle
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.ties.open_choices import TIE
 
 pytestmark = pytest.mark.emulated
 

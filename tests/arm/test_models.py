@@ -15,9 +15,9 @@ import pytest
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.ties.open_choices import TIE
 
 BINARIZERS = ("xnor", "xnor", "distribution-aware", "distribution-aware")
 # options, input, activation

@@ -7,8 +7,8 @@ import pytest
 
 from b2nn_tvm.cli.explanation import print_levels
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE, RUNNER
 from b2nn_tvm.deploy.library.bundle import requirements
+from b2nn_tvm.deploy.library.library_files import LEVEL_VARIABLE, RUNNER
 from b2nn_tvm.deploy.library.verification import THIS_LIBRARY
 from tests.support.networks.onnx_models import save
 from tests.support.networks.three_kinds import assert_adds_up, assert_same, build, described, image

@@ -21,9 +21,9 @@ from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
 from b2nn_tvm.mixbin.training.train import evaluate, finetune, train
 from b2nn_tvm.models.bireal import BiRealNet
 from b2nn_tvm.targets.target import get
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.ties.open_choices import TIE
 
 torch.set_num_threads(1)
 IMAGE = (3, 32, 32)

@@ -13,9 +13,9 @@ from b2nn_tvm.export.export_onnx import export_onnx
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.ties.open_choices import TIE
 
 SHAPE = (3, 16, 16)
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE, find_emulator
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.errors import DeviceError
 from tests.support.deploy.photo_network import change_manifest, preprocess
 from tests.support.networks.onnx_models import model, save

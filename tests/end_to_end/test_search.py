@@ -31,8 +31,8 @@ from b2nn_tvm.mixbin.conversion.options import ConversionOptions
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.preprocess.block import block_of
 from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
+from b2nn_tvm.verification.ties.open_choices import TIE
 from tests.support.deploy.short_measurements import IN_CHILDREN
 from tests.support.loop.small_search import FOUR_LAYERS, QUICK, few_digits, network, stamps
 from tests.support.processor_time import seconds_of_children

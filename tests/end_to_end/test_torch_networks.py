@@ -12,9 +12,9 @@ from b2nn_tvm.mixbin.network.capture import capture
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.network.outputs import named_tensors
 from b2nn_tvm.mixbin.training.reestimate_batchnorm import reestimate
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.ties.open_choices import TIE
 from tests.support.networks.torch_networks import NETWORKS, MobileOne, YoloHead
 
 

@@ -19,15 +19,15 @@ The cases "right" are the same networks without a fault, one with a dozen float 
 random ones. The verdict is "right" where a fault is found or a right library is accepted. "no difference" is a fault
 that changes no output on any of twenty inputs by more than the tolerance; "missed" is another one that the check
 accepts, "refused" a right library that it does not. The last columns say what the check would say with other constants
-(`b2nn_tvm/verification/agree_at_ties.py`, `forced_oracle.py`): `OPEN`, within which of a threshold a value may fall on
-either side; `SEVERAL`, how much more than rounding at random a difference may be; and `ROUNDING`, the size of that
-rounding.
+(`b2nn_tvm/verification/ties/`, `open_choices.py` and `forced_oracle.py`): `OPEN`, within which of a threshold a value
+may fall on either side; `SEVERAL`, how much more than rounding at random a difference may be; and `ROUNDING`, the size
+of that rounding.
 """
 OTHERS = {
-    "OPEN / 10": ("agree_at_ties.OPEN", 0.1),
-    "OPEN * 10": ("agree_at_ties.OPEN", 10),
-    "SEVERAL / 4": ("agree_at_ties.SEVERAL", 0.25),
-    "SEVERAL * 4": ("agree_at_ties.SEVERAL", 4),
+    "OPEN / 10": ("open_choices.OPEN", 0.1),
+    "OPEN * 10": ("open_choices.OPEN", 10),
+    "SEVERAL / 4": ("open_choices.SEVERAL", 0.25),
+    "SEVERAL * 4": ("open_choices.SEVERAL", 4),
     "ROUNDING / 10": ("forced_oracle.ROUNDING", 0.1),
     "ROUNDING * 10": ("forced_oracle.ROUNDING", 10),
 }
@@ -115,11 +115,11 @@ def _difference(artifact: Artifact, path: Path) -> float:
 
 @contextmanager
 def _scaled(place: str, factor: float) -> Iterator[None]:
-    """The check with this constant of verification/ multiplied."""
+    """The check with this constant of verification/ties/ multiplied."""
     from importlib import import_module
     from unittest.mock import patch
 
     module_name, _, constant = place.partition(".")
-    module = import_module(f"b2nn_tvm.verification.{module_name}")
+    module = import_module(f"b2nn_tvm.verification.ties.{module_name}")
     with patch.object(module, constant, getattr(module, constant) * factor):
         yield

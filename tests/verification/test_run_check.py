@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.library.build_library import LIBRARY
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import InputError, VerificationError
 from b2nn_tvm.verification import run_check as module

@@ -10,10 +10,10 @@ import onnx
 import pytest
 
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.verification.agree_at_ties import TIE
 from b2nn_tvm.verification.draw_inputs import Draw
 from b2nn_tvm.verification.oracle import Oracle
 from b2nn_tvm.verification.relative_difference import TOLERANCE, relative_difference
+from b2nn_tvm.verification.ties.open_choices import TIE
 from b2nn_tvm.verification.verify_artifact import DRAWS, INPUTS, Comparison, Mismatch, Undecided, verify_artifact
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.onnx_networks import IMAGE, NETWORKS, Network, binary, binary_constants, constant

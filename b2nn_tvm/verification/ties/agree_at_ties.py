@@ -4,7 +4,8 @@ A network with comparisons jumps: where a value lies within rounding of a thresh
 side. So the sides that are open are tried in the reference, in the order of computation, and each that brings its
 outputs closer to the library's is kept, until they agree. At first all that is open at one node is turned alike: where
 what is compared is 0 but for rounding, as sums of scaled signs are at many places, a library that computes the scale
-apart decides all of them alike, whatever the order of the reference's sums made of each.
+apart decides all of them alike, whatever the order of the reference's sums made of each. Where more is open than can be
+tried, as in networks of 8-bit codes, only a library that shows its sides can tell (follow_shown).
 
 A network may also magnify rounding without any jump, such as by a difference of two numbers that are nearly the same.
 So what changes in the reference where all its values are changed within rounding is allowed, too.
@@ -18,17 +19,21 @@ from itertools import combinations
 
 import numpy as np
 
-from b2nn_tvm.verification.decisions import COMPARISONS, Decision
-from b2nn_tvm.verification.forced_oracle import Choices, Computed, ForcedOracle
 from b2nn_tvm.verification.relative_difference import excess, tolerance
+from b2nn_tvm.verification.ties import open_choices
+from b2nn_tvm.verification.ties.decisions import Decision
+from b2nn_tvm.verification.ties.follow_shown import follow_shown
+from b2nn_tvm.verification.ties.forced_oracle import Choices, Computed, ForcedOracle
+from b2nn_tvm.verification.ties.open_choices import choices_within, magnitude, margins, number
 
-TIE = 3e-6  # of the largest magnitude of a sign's input: the rounding error of float32 sums of a few thousand terms
-OPEN = 10 * TIE  # the same where products are shared between pixels (Winograd) or a dozen layers lie before
 RUNS, LIMIT_S = 400, 60.0  # of one search; seconds of this process's CPU time, which a busy machine does not shorten
 SHARES = (0.01, 0.1, 1.0)  # of the margin: choices that are open within the smallest of them are the most likely ones
-SMALLEST = float(np.finfo(np.float32).tiny)  # so that the sign of 0 is open where 0 is rounded
-SEVERAL = 4  # times the largest change that random rounding made
 ALL_OF = 7  # open choices, of which every combination is tried
+ALIKE = 8  # other results of one node: rounding to more codes is decided alike nowhere
+
+
+class TooManyOpen(Exception):
+    """More is open than can be tried, and nothing is shown."""
 
 
 def agrees(
@@ -42,7 +47,8 @@ def agrees(
     """Whether the outputs ``got`` are right up to rounding on ``inputs``: None where too much is open to tell.
 
     ``half`` says that some value of the network has half precision. ``shown`` are values by which the sides may be
-    known that the library took (show_sides); they are tried, but not believed.
+    known that the library took (show_sides); they are tried, but not believed. Where they contradict the reference at
+    places that rounding leaves no doubt about, the network is compiled wrong. Raises TooManyOpen.
     """
     search = _Search(oracle, inputs, got, half)
     if shown is not None:
@@ -50,7 +56,11 @@ def agrees(
     search.improve()
     if search.within_noise():
         return True
-    if oracle.opaque:
+    if search.contradicted:
+        return False
+    if search.too_many and shown is None:
+        raise TooManyOpen
+    if oracle.opaque or search.too_many:
         return None
     if not search.tried:
         return False
@@ -75,6 +85,8 @@ class _Search:
         self._shapes = {d.result: self.best.values[d.result].shape for d in oracle.decisions}
         self._distance = _distance(self.best.outputs, got)
         self.tried: dict[tuple[str, int], np.ndarray] = {}
+        self._best_noise: Computed | None = None
+        self.contradicted = self.too_many = False
 
     @property
     def spent(self) -> bool:
@@ -82,36 +94,26 @@ class _Search:
         return self._runs >= RUNS or time.process_time() > self._end
 
     def follow(self, shown: Mapping[str, np.ndarray]) -> None:
-        """Decide what is open as the values ``shown`` were decided, in the order of computation, if that helps."""
-        computed, forced = self.best, dict[str, dict[int, np.ndarray]]()
-        margin = _margins(self._oracle, self._inputs, computed, forced)
-        for decision in self._oracle.decisions:
-            others = _open_choices(decision, computed, margin[decision.result])
-            value = shown.get(decision.shown)
-            if not others or value is None or value.shape != self._shapes[decision.result]:
-                continue
-            turned = self._oracle.run(self._inputs, {**forced, decision.result: others}, self._shapes)
-            here, there = computed.values[decision.shown], turned.values[decision.shown]
-            if here.shape != value.shape:
-                continue
-            with np.errstate(invalid="ignore"):
-                nearer = abs(_number(value) - _number(there)) < abs(_number(value) - _number(here))
-            if chosen := {place: other for place, other in others.items() if nearer.flat[place]}:
-                forced[decision.result] = chosen
-                computed = self._oracle.run(self._inputs, forced, self._shapes)
-                margin = _margins(self._oracle, self._inputs, computed, forced)
-        if forced:
-            self._try(forced)
+        """Decide what is open as the library did that gave the values ``shown``, if that helps."""
+        followed = follow_shown(self._oracle, self._inputs, self.best, shown)
+        self.contradicted = followed.contradicts
+        if followed.choices:
+            self._try(followed.choices)
 
     def improve(self) -> None:
         """Change all choices alike of one node, or else one choice, as long as that helps."""
         improved = True
         while improved and excess(self._got, self.best.outputs, half=self._half) > 1:
             decisions, computed, forced = self._oracle.decisions, self.best, self._forced
-            margin = _margins(self._oracle, self._inputs, computed, forced)
-            improved = self._any_helps(_moves_together(decisions, computed, margin)) or self._any_helps(
-                _moves_one_by_one(decisions, computed, margin, forced)
-            )
+            margin = margins(decisions, computed, self._noise())
+            others = {each.result: choices_within(each, computed, margin[each.result]) for each in decisions}
+            self.too_many = sum(map(len, others.values())) > RUNS
+            alike = [
+                each for each in decisions if len({other.item() for other in others[each.result].values()}) <= ALIKE
+            ]
+            improved = self._any_helps(_moves_together(alike, computed, margin))
+            if not improved and not self.too_many:
+                improved = self._any_helps(_moves_one_by_one(decisions, computed, margin, forced))
 
     def _any_helps(self, moves: Iterable[Choices]) -> bool:
         helped = False
@@ -140,15 +142,23 @@ class _Search:
         outputs = self.best.outputs
         if excess(self._got, outputs, half=self._half) <= 1:
             return True
-        noise = self._oracle.noise(self._inputs, self.best, self._forced).outputs
+        noise = self._noise().outputs
         for name, value in outputs.items():
             mine = self._got[name]
             if mine.shape != value.shape or mine.dtype != value.dtype:
                 return False
-            allowed = tolerance(value.dtype, half=self._half) * _magnitude(value) + SEVERAL * _magnitude(noise[name])
-            if not np.abs(_number(mine) - _number(value)).max(initial=0.0) <= allowed:
+            rounding = open_choices.SEVERAL * magnitude(noise[name])
+            allowed = tolerance(value.dtype, half=self._half) * magnitude(value) + rounding
+            if not np.abs(number(mine) - number(value)).max(initial=0.0) <= allowed:
                 return False
         return True
+
+    def _noise(self) -> Computed:
+        """How far rounding may move the best run."""
+        if self._best_noise is None:
+            results = self._oracle.results(self.best, self._forced)
+            self._best_noise = self._oracle.noise(self._inputs, self.best, results)
+        return self._best_noise
 
     def _try(self, forced: Choices) -> bool:
         self._runs += 1
@@ -156,7 +166,7 @@ class _Search:
         distance = _distance(computed.outputs, self._got)
         if not distance < self._distance * (1 - 1e-6):
             return False
-        self.best, self._forced, self._distance = computed, forced, distance
+        self.best, self._forced, self._distance, self._best_noise = computed, forced, distance, None
         return True
 
 
@@ -164,30 +174,12 @@ def _merged(forced: Choices, choices: Choices) -> Choices:
     return {name: {**forced.get(name, {}), **choices.get(name, {})} for name in {**forced, **choices}}
 
 
-def _margins(
-    oracle: ForcedOracle, inputs: Mapping[str, np.ndarray], computed: Computed, forced: Choices
-) -> dict[str, float]:
-    """How far off the input of each decision may be, by the name of its result."""
-    noise = oracle.noise(inputs, computed, forced).values if oracle.decisions else {}
-    found = {}
-    for decision in oracle.decisions:
-        x, threshold = computed.at(decision)
-        compared = threshold if decision.op in COMPARISONS else None
-        found[decision.result] = max(OPEN * _magnitude(x, compared), SEVERAL * _magnitude(noise[decision.x]))
-    return found
-
-
-def _open_choices(decision: Decision, computed: Computed, margin: float) -> dict[int, np.ndarray]:
-    """The flat places of a decision's result that are open within ``margin``, and the other result there."""
-    return decision.uncertain(*computed.at(decision), computed.values[decision.result], max(SMALLEST, margin))
-
-
 def _moves_together(decisions: list[Decision], computed: Computed, margin: Mapping[str, float]) -> Iterator[Choices]:
     """All places of one decision that would have the same other result, the nearest alone, then further ones, too."""
     tried: set[tuple[str, object, int]] = set()
     for share in SHARES:
         for decision in decisions:
-            others = _open_choices(decision, computed, share * margin[decision.result])
+            others = choices_within(decision, computed, share * margin[decision.result])
             for value in {other.item() for other in others.values()}:
                 alike = {place: other for place, other in others.items() if other == value}
                 move = (decision.result, value, len(alike))  # those of a smaller share are among those of a larger one
@@ -204,21 +196,11 @@ def _moves_one_by_one(
     for share in SHARES:
         for decision in decisions:
             result, already = computed.values[decision.result], forced.get(decision.result, {})
-            for place, other in _open_choices(decision, computed, share * margin[decision.result]).items():
+            for place, other in choices_within(decision, computed, share * margin[decision.result]).items():
                 if (decision.result, place) not in tried:
                     tried.add((decision.result, place))
                     turned = place in already and already[place] == other
                     yield {decision.result: {place: np.asarray(result.flat[place]) if turned else other}}
-
-
-def _magnitude(*values: np.ndarray | None) -> float:
-    """The largest finite magnitude."""
-    found = [np.abs(_number(value[np.isfinite(value)])).max(initial=0.0) for value in values if value is not None]
-    return float(max(found, default=0.0))
-
-
-def _number(value: np.ndarray) -> np.ndarray:
-    return value.astype(np.float64)
 
 
 def _distance(computed: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> float:
@@ -229,8 +211,8 @@ def _distance(computed: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray])
         if mine.shape != expected.shape:
             return np.inf
         with np.errstate(invalid="ignore"):
-            difference = _bounded(_number(mine) - _number(expected))
-        scale = max(float(np.linalg.norm(_bounded(_number(expected)))), 1e-30)
+            difference = _bounded(number(mine) - number(expected))
+        scale = max(float(np.linalg.norm(_bounded(number(expected)))), 1e-30)
         total += (float(np.linalg.norm(difference)) / scale) ** 2
     return total
 

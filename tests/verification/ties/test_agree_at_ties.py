@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from b2nn_tvm.verification import agree_at_ties
-from b2nn_tvm.verification.agree_at_ties import agrees
 from b2nn_tvm.verification.oracle import Oracle
+from b2nn_tvm.verification.ties import agree_at_ties
+from b2nn_tvm.verification.ties.agree_at_ties import TooManyOpen, agrees
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network
 
@@ -77,7 +77,10 @@ def test_other_values_are_wrong_without_ties(tmp_path):
 def test_where_more_is_open_than_can_be_tried_nothing_is_said(oracle, monkeypatch):
     monkeypatch.setattr(agree_at_ties, "RUNS", 3)
     x = inputs(10)
-    assert agrees(oracle, x, {name: value + 1 for name, value in decided(oracle, x, []).items()}) is None
+    other = {name: value + 1 for name, value in decided(oracle, x, []).items()}
+    with pytest.raises(TooManyOpen):
+        agrees(oracle, x, other)
+    assert agrees(oracle, x, other, shown={}) is None
 
 
 def test_ties_of_one_node_that_are_turned_alike_are_one_choice(oracle, monkeypatch):
@@ -100,7 +103,7 @@ def test_sides_that_are_shown_are_tried_and_not_believed(oracle, monkeypatch):
     got = decided(oracle, x, turned)
     signs = np.where(x["input"] > 1, 1, -1).astype(np.float32)
     signs.flat[turned] *= -1
-    assert agrees(oracle, x, got) is None
+    assert agrees(oracle, x, got, shown={}) is None
     assert oracle.decisions[0].shown == "s"
     assert agrees(oracle, x, got, shown={"s": signs}) is True
     far = [place for place in range(20) if place % 7]

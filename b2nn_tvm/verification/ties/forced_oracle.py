@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
-from b2nn_tvm.verification.decisions import COMPARISONS, OPAQUE, Decision, make_forceable, seen
-from b2nn_tvm.verification.exact_values import exact_values
 from b2nn_tvm.verification.oracle_model import element_types
 from b2nn_tvm.verification.outline import StoredWeights
+from b2nn_tvm.verification.ties.decisions import COMPARISONS, OPAQUE, Decision, make_forceable, seen
+from b2nn_tvm.verification.ties.exact_values import exact_values
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -81,24 +81,42 @@ class ForcedOracle:
             fed[decision.free], fed[decision.forced] = free, value
         return self._run(self._forced[0], fed)
 
-    def noise(self, inputs: Mapping[str, np.ndarray], decided: Computed, forced: Choices) -> Computed:
-        """How far rounding may move each output and each value at a decision, where all is ``decided`` as it was in a
-        run with the results ``forced``.
+    def run_with(self, inputs: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray]) -> Computed:
+        """Compute with these whole ``results``; decisions without one are free."""
+        return self._run(self._forced[0], self._fed(inputs, results))
+
+    def results(self, computed: Computed, forced: Choices) -> dict[str, np.ndarray]:
+        """The result of every decision, made or ``forced``, by its name."""
+        found = {decision.result: computed.values[decision.result] for decision in self.decisions}
+        for name, choices in forced.items():
+            found[name] = found[name].copy()
+            for place, other in choices.items():
+                found[name].flat[place] = other
+        return found
+
+    def noise(
+        self, inputs: Mapping[str, np.ndarray], computed: Computed, results: Mapping[str, np.ndarray]
+    ) -> Computed:
+        """How far rounding may move each output and each value at a decision from what was ``computed`` with these
+        ``results``; decisions without one are free to jump.
 
         The network is computed with random numbers within ROUNDING added behind every node, RUNS times (Monte Carlo
         arithmetic; Parker, 1997).
         """
-        fed = dict(inputs)
-        for decision in self.decisions:
-            value = decided.values[decision.result].copy()
-            for place, other in forced.get(decision.result, {}).items():
-                value.flat[place] = other
-            fed[decision.free], fed[decision.forced] = np.zeros((), bool), value
+        fed = self._fed(inputs, results)
         runs = [self._run(self._rounded, fed) for _ in range(RUNS)]
         return Computed(
-            {name: _largest(value, [run.outputs[name] for run in runs]) for name, value in decided.outputs.items()},
-            {name: _largest(value, [run.values[name] for run in runs]) for name, value in decided.values.items()},
+            {name: _largest(value, [run.outputs[name] for run in runs]) for name, value in computed.outputs.items()},
+            {name: _largest(value, [run.values[name] for run in runs]) for name, value in computed.values.items()},
         )
+
+    def _fed(self, inputs: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        fed = dict(inputs)
+        for decision in self.decisions:
+            value = results.get(decision.result)
+            nothing = np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(decision.element))
+            fed[decision.free], fed[decision.forced] = np.array(value is None), nothing if value is None else value
+        return fed
 
     def largest(self, inputs: Mapping[str, np.ndarray]) -> float:
         """The largest finite magnitude of any float of the network, computed on these inputs or constant."""

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from b2nn_tvm.verification.exact_values import Exactness, Level, exact_values, of_constant
+from b2nn_tvm.verification.ties.exact_values import Exactness, Level, exact_values, of_constant
 from tests.support.networks.onnx_networks import Network
 
 SIGNS = "p = GreaterOrEqual (input, zero) s = Where (p, one, minus) "

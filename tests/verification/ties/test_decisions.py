@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from b2nn_tvm.verification.decisions import COMPARISONS, QUANTIZE, Decision, make_forceable, seen
-from b2nn_tvm.verification.exact_values import EXACT, SIGNED
 from b2nn_tvm.verification.oracle_model import element_types
+from b2nn_tvm.verification.ties.decisions import COMPARISONS, QUANTIZE, Decision, make_forceable, seen
+from b2nn_tvm.verification.ties.exact_values import EXACT, SIGNED
 from tests.support.networks.onnx_networks import Network
 
 X = np.float32([[-1.5, 0, 0.25, 2.75]])
@@ -117,6 +117,8 @@ def test_a_quantization_is_open_by_one_step():
     result = np.array([[10, 11], [12, 10]])
     assert uncertain(decision(QUANTIZE, axis=-1), x, scales, 1e-3, result) == {0: 11, 3: 11}
     assert uncertain(decision(QUANTIZE), x, np.float32(0.5), 1.1e-3, result) == {0: 11, 2: 13}
+    # 0.35 / 0.1 is 3.5 in float32, which rounds up, and 3.4999999 in float64
+    assert uncertain(decision(QUANTIZE), np.float32([0.35]), np.float32(0.1), 1e-6, np.array([14])) == {0: 13}
 
 
 def test_the_second_largest_may_be_the_largest():

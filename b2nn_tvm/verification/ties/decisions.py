@@ -18,8 +18,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from b2nn_tvm.verification.exact_values import ROUNDED, Exactness, Level
-from b2nn_tvm.verification.show_sides import shown_by
+from b2nn_tvm.verification.ties.exact_values import ROUNDED, Exactness, Level
+from b2nn_tvm.verification.ties.show_sides import shown_by
 
 COMPARISONS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "GreaterOrEqual": np.greater_equal,
@@ -87,7 +87,7 @@ class Decision:
         else:
             decide = self._decide(value.ndim, threshold)
             with np.errstate(invalid="ignore", divide="ignore"):
-                lower, here, upper = decide(value - margin), decide(value), decide(value + margin)
+                lower, here, upper = decide(value - margin), decide(x), decide(value + margin)
             others, other = (lower != here) | (upper != here), np.where(upper != here, upper, lower)
             if self.op == QUANTIZE:
                 other = result + np.nan_to_num(other - here)
@@ -99,15 +99,10 @@ class Decision:
     def _decide(self, rank: int, threshold: np.ndarray | None) -> Callable[[np.ndarray], np.ndarray]:
         if threshold is None:
             return ROUNDINGS[self.op]
-        limit = threshold.astype(np.float64)
-        if self.op == QUANTIZE:
-            along = (
-                limit.reshape([-1 if axis == self.axis % rank else 1 for axis in range(rank)])
-                if limit.size > 1
-                else limit
-            )
-            return lambda value: np.rint(value / along)
-        compare = COMPARISONS[self.op]
+        if self.op == QUANTIZE:  # the quotient is rounded to the type of its operands before it is rounded to a code
+            shape = [-1 if axis == self.axis % rank else 1 for axis in range(rank)] if threshold.size > 1 else ()
+            return lambda value: np.rint(value / threshold.reshape(shape).astype(value.dtype))
+        limit, compare = threshold.astype(np.float64), COMPARISONS[self.op]
         return lambda value: compare(value, limit)
 
 

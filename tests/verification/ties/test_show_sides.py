@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from b2nn_tvm.verification.decisions import DECIDING
-from b2nn_tvm.verification.show_sides import showing, shown_by, with_outputs
+from b2nn_tvm.verification.ties.decisions import DECIDING
+from b2nn_tvm.verification.ties.show_sides import showing, shown_by, with_outputs
 from tests.support.networks.onnx_networks import Network
 
 CONSTANTS = {"t": np.float32(0.5), "one": np.float32(1), "minus": np.float32(-1), "two": np.float32(2)}
@@ -38,6 +38,6 @@ def test_the_values_become_outputs_unless_they_are_constant_or_outputs():
     model = Network(
         "c = Floor (t) p = Greater (input, c) s = Where (p, one, minus) a = Relu (s) output = Floor (a)", CONSTANTS
     ).build()
-    assert [output.name for output in showing(model, DECIDING).graph.output] == ["output", "s"]
+    assert [output.name for output in showing(model, ["c", "other", "output", "s"]).graph.output] == ["output", "s"]
     assert [output.name for output in with_outputs(model, ["a", "output"]).graph.output] == ["output", "a"]
     assert [output.name for output in model.graph.output] == ["output"]

@@ -28,14 +28,13 @@ def shown_by(graph: onnx.GraphProto, deciding: Container[str]) -> dict[str, str]
     }
 
 
-def showing(model: onnx.ModelProto, deciding: Container[str]) -> onnx.ModelProto:
-    """A copy of ``model`` in which the values that show its sides are outputs, too."""
+def showing(model: onnx.ModelProto, sides: Iterable[str]) -> onnx.ModelProto:
+    """A copy of ``model`` in which those of the values ``sides`` that it computes are outputs, too."""
     computed = {value.name for value in model.graph.input} - {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         if not computed.isdisjoint(node.input):
             computed.update(node.output)
-    shown = dict.fromkeys(shown_by(model.graph, deciding).values())
-    return with_outputs(model, [name for name in shown if name in computed])
+    return with_outputs(model, [name for name in sides if name in computed])
 
 
 def with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:

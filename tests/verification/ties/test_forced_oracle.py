@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from b2nn_tvm.verification.forced_oracle import ForcedOracle
 from b2nn_tvm.verification.oracle import Oracle
+from b2nn_tvm.verification.ties.forced_oracle import ForcedOracle
 from tests.support.networks.onnx_models import save
 from tests.support.networks.onnx_networks import Network, binary, binary_constants, constant
 
@@ -55,7 +55,7 @@ def test_one_place_of_one_decision_is_forced(forced):
 def test_rounding_at_random_changes_what_is_rounded_and_nothing_else(forced):
     oracle = forced(TWO_SIGNS)
     computed = oracle.run(X, {}, {})
-    noise = oracle.noise(X, computed, {})
+    noise = oracle.noise(X, computed, oracle.results(computed, {}))
     assert noise.outputs["output"].max() < 1e-5  # the signs are those of before
     sums = oracle.decisions[1].x
     scale = np.abs(computed.values[sums]).max()
@@ -66,7 +66,8 @@ def test_rounding_at_random_changes_what_is_rounded_and_nothing_else(forced):
     turned = {first.result: dict(enumerate(~was.flat[:50]))}
     other = oracle.run(X, turned, {first.result: was.shape})
     assert np.abs(other.outputs["output"] - computed.outputs["output"]).max() > 0.1
-    assert oracle.noise(X, other, turned).outputs["output"].max() < 1e-5  # no turned sign turns back
+    kept = oracle.results(other, turned)
+    assert oracle.noise(X, other, kept).outputs["output"].max() < 1e-5  # no turned sign turns back
 
 
 def test_the_noise_of_a_difference_is_that_of_its_operands(forced):
@@ -77,6 +78,35 @@ def test_the_noise_of_a_difference_is_that_of_its_operands(forced):
     relative = oracle.noise(X, computed, {}).outputs["output"].max() / np.abs(computed.outputs["output"]).max()
     assert relative > 1e-4
     assert oracle.decisions == []
+
+
+def test_whole_results_are_forced_at_once(forced):
+    oracle = forced(TWO_SIGNS)
+    first, last = (decision.result for decision in oracle.decisions)
+    computed = oracle.run(X, {}, {})
+    turned = oracle.run_with(X, {first: ~computed.values[first]})
+    np.testing.assert_array_equal(turned.values[oracle.decisions[1].x], -computed.values[oracle.decisions[1].x])
+    np.testing.assert_array_equal(
+        oracle.run_with(X, {last: computed.values[last]}).outputs["output"], computed.outputs["output"]
+    )
+    assert (oracle.run_with(X, {last: np.ones_like(computed.values[last])}).outputs["output"] == 1).all()
+    results = oracle.results(computed, {last: {3: ~computed.values[last].flat[3]}})
+    np.testing.assert_array_equal(np.flatnonzero(results[last] != computed.values[last]), [3])
+    np.testing.assert_array_equal(results[first], computed.values[first])
+
+
+def test_rounding_turns_what_is_free(forced):
+    """All of 0.1 * 10 - 1 is 0 but for rounding."""
+    oracle = forced(
+        Network(
+            "a = Mul (input, tenth) b = Sub (a, one) p = Greater (b, zero) output = Where (p, one, minus)",
+            {"tenth": np.float32(0.1), "zero": np.float32(0), "one": np.float32(1), "minus": np.float32(-1)},
+        )
+    )
+    tens = {"input": np.full((1, 4, 9, 7), 10, np.float32)}
+    computed = oracle.run(tens, {}, {})
+    assert oracle.noise(tens, computed, {}).outputs["output"].max() == pytest.approx(2)
+    assert oracle.noise(tens, computed, oracle.results(computed, {})).outputs["output"].max() < 1e-5
 
 
 def test_functions_of_the_file_are_looked_into(forced):
