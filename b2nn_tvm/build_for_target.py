@@ -25,7 +25,7 @@ from b2nn_tvm.storage.content_cache import user_content_cache
 if TYPE_CHECKING:
     import tvm
 
-    from b2nn_tvm.deploy.library.build_library import BuildMetadata
+    from b2nn_tvm.deploy.library.describe_library import BuildMetadata
     from b2nn_tvm.deploy.library.manifest import Manifest
     from b2nn_tvm.deploy.library.verification import Verification
     from b2nn_tvm.frontend.import_onnx import ImportedModel

@@ -95,7 +95,7 @@ def compile_model(
     """
     from b2nn_tvm.build_for_target import Tuning, build_for_target
     from b2nn_tvm.deploy.library.artifact import Artifact
-    from b2nn_tvm.deploy.library.build_library import BuildMetadata
+    from b2nn_tvm.deploy.library.describe_library import BuildMetadata
     from b2nn_tvm.deploy.library.toolchain import find_toolchain
     from b2nn_tvm.deploy.library.verification import not_checked
     from b2nn_tvm.frontend.binarize_onnx import latency_note

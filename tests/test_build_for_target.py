@@ -13,8 +13,9 @@ import tvm
 
 from b2nn_tvm.build_for_target import build_for_target
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import RUNTIME_CODE, BuildMetadata
+from b2nn_tvm.deploy.library.describe_library import BuildMetadata
 from b2nn_tvm.deploy.library.verification import not_checked
+from b2nn_tvm.deploy.library.write_sources import RUNTIME_CODE
 from b2nn_tvm.errors import ProgramFault, VerificationError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from b2nn_tvm.targets.target import NATIVE, get

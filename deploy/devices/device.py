@@ -14,7 +14,7 @@ from b2nn_tvm.deploy.devices.compatibility import check_fit, check_target
 from b2nn_tvm.deploy.devices.sample_rows import bursts
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription, SystemFacts, conditions, describe
-from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE
+from b2nn_tvm.deploy.library.library_files import LEVEL_VARIABLE
 from b2nn_tvm.errors import DeviceError, InputError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from b2nn_tvm.deploy.devices.qemu import TIMEOUT_S, Emulator, find_emulator
 from b2nn_tvm.deploy.devices.runner import level_words, network_file
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import DeviceDescription, SystemFacts
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.errors import DeviceError, DeviceLost
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, level_
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SystemFacts
-from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE, RUNNER
+from b2nn_tvm.deploy.library.library_files import LEVEL_VARIABLE, RUNNER
 from b2nn_tvm.deploy.library.manifest import FILE as MANIFEST
 from b2nn_tvm.errors import DeviceError, DeviceLost
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from b2nn_tvm.deploy.devices.deadline import call_within
 from b2nn_tvm.deploy.devices.device import Device
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.library_files import ABI_VERSION
 from b2nn_tvm.errors import DeviceError, DeviceLost
 from b2nn_tvm.version import __version__
 

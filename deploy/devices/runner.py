@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.deploy.library.static_program import is_static
 from b2nn_tvm.errors import DeviceError, InputError
 

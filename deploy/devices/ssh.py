@@ -21,8 +21,8 @@ from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, level_
 from b2nn_tvm.deploy.devices.sample_rows import samples
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Sample
 from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_facts
-from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.deploy.library.elf import read_elf
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.errors import DeviceError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from b2nn_tvm.deploy.codegen.program import LayerRow, TensorSpec
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION
 from b2nn_tvm.deploy.library.c_interface import Instance, Library, aligned_empty
+from b2nn_tvm.deploy.library.library_files import ABI_VERSION
 from b2nn_tvm.deploy.library.manifest import Manifest, read_manifest
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.targets.target import TargetInfo

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from b2nn_tvm.deploy.codegen.program import TensorSpec
-from b2nn_tvm.deploy.library.build_library import HEADER, LIBRARY, RUNNER
+from b2nn_tvm.deploy.library.library_files import HEADER, LIBRARY, RUNNER
 from b2nn_tvm.deploy.library.manifest import FILE as MANIFEST
 from b2nn_tvm.deploy.library.manifest import Manifest, read_manifest
 from b2nn_tvm.preprocess.in_words import in_words

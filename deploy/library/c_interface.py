@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION, LEVEL_VARIABLE
+from b2nn_tvm.deploy.library.library_files import ABI_VERSION, LEVEL_VARIABLE
 from b2nn_tvm.errors import DeviceError, InputError
 
 ALIGNMENT = 64

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 from elftools.common.exceptions import ELFError
@@ -95,6 +96,12 @@ def read_elf(content: bytes | BinaryIO) -> ElfFile:
                 if isinstance(where, int) and where < len(sections)
             },
         )
+
+
+@lru_cache(maxsize=1024)
+def shared_elf(content: bytes) -> ElfFile:
+    """``read_elf`` of a file that goes into many libraries: the kernels, of some 10 KiB each, and the runner."""
+    return read_elf(content)
 
 
 def is_hard_float(content: bytes) -> bool:

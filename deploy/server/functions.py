@@ -24,8 +24,8 @@ from b2nn_tvm.deploy.devices.sample_rows import row_of, start_row
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.devices.system_facts import read_facts
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION, RUNNER
 from b2nn_tvm.deploy.library.c_interface import Instance, Library, aligned_empty
+from b2nn_tvm.deploy.library.library_files import ABI_VERSION, RUNNER
 from b2nn_tvm.errors import B2nnError
 from b2nn_tvm.version import __version__
 

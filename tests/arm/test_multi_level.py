@@ -7,7 +7,7 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
 from b2nn_tvm.deploy.devices.qemu import find_emulator
-from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE, RUNNER
+from b2nn_tvm.deploy.library.library_files import LEVEL_VARIABLE, RUNNER
 from b2nn_tvm.deploy.library.verification import EMULATED
 from b2nn_tvm.errors import DeviceError
 from tests.support.networks.onnx_models import save

@@ -12,7 +12,7 @@ import pytest
 
 from b2nn_tvm.build_for_target import build_for_target
 from b2nn_tvm.compiler import compile_model
-from b2nn_tvm.deploy.library.build_library import BuildMetadata
+from b2nn_tvm.deploy.library.describe_library import BuildMetadata
 from b2nn_tvm.deploy.library.verification import EMULATED, SAME_NETWORK, Verification
 from b2nn_tvm.errors import VerificationError
 from b2nn_tvm.frontend.import_onnx import import_onnx

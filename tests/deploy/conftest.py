@@ -14,8 +14,9 @@ import pytest
 from b2nn_tvm.compiler import compile_model
 from b2nn_tvm.deploy.devices.qemu import FOLDER_VARIABLE, find_emulator
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.deploy.library.bundle import write_bundle
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
 from b2nn_tvm.errors import DeviceError, ToolchainError
 from b2nn_tvm.reference import pack, sign

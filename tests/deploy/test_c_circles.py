@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.deploy.codegen.share_constants import Level
-from b2nn_tvm.deploy.library.build_library import LIBRARY_SOURCES, write_runner_sources, write_sources
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
+from b2nn_tvm.deploy.library.write_sources import LIBRARY_SOURCES, write_runner_sources, write_sources
 from tests.support.deploy.handmade import program
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from b2nn_tvm.deploy.codegen.share_constants import Level
 from b2nn_tvm.deploy.devices.qemu import find_emulator
-from b2nn_tvm.deploy.library.build_library import LIBRARY, LIBRARY_SOURCES, RUNNER, write_sources
 from b2nn_tvm.deploy.library.elf import read_elf
+from b2nn_tvm.deploy.library.library_files import LIBRARY, RUNNER
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
+from b2nn_tvm.deploy.library.write_sources import LIBRARY_SOURCES, write_sources
 from tests.support.deploy.elf_image import read_image
 from tests.support.deploy.handmade import KERNELS, STRESS, program
 

@@ -12,7 +12,7 @@ from b2nn_tvm.deploy.devices.local import LocalDevice
 from b2nn_tvm.deploy.devices.rpc import RpcDevice
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE
+from b2nn_tvm.deploy.library.library_files import LEVEL_VARIABLE
 from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.targets.target import get, host_arch
 

@@ -6,8 +6,9 @@ import pytest
 from b2nn_tvm.deploy.devices.emulator import EmulatorDevice
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.deploy.library.elf import read_elf
+from b2nn_tvm.deploy.library.library_files import LIBRARY, RUNNER
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from tests.support.deploy.handmade import KERNELS, expected, program
 

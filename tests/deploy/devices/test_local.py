@@ -12,7 +12,7 @@ from b2nn_tvm.deploy.devices.bursts import REFERENCE, BurstSettings
 from b2nn_tvm.deploy.devices.local import MIN_PROFILED, MIN_RUNS, LocalDevice, example_inputs
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings, Samples
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.errors import DeviceError, InputError
 from b2nn_tvm.targets import target as targets
 from tests.support.deploy.burst_checks import check_rows

@@ -19,7 +19,8 @@ from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.library_files import LIBRARY, RUNNER
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
 from tests.support.boards import mounted_folder

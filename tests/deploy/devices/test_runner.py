@@ -12,7 +12,7 @@ import pytest
 from b2nn_tvm.deploy.devices.bursts import BurstSettings
 from b2nn_tvm.deploy.devices.runner import find_runner, interleave_words, level_words, reason, runner_lines
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.errors import DeviceError, InputError
 from tests.support.paths import ROOT
 

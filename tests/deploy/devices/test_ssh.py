@@ -20,8 +20,8 @@ from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 from b2nn_tvm.deploy.devices.system_facts import describe, read_facts
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import RUNNER
 from b2nn_tvm.deploy.library.elf import read_elf
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.errors import DeviceError, DeviceLost, InputError
 from b2nn_tvm.targets import target as targets
 from tests.support.boards import mounted_folder

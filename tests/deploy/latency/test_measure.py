@@ -12,7 +12,7 @@ from b2nn_tvm.deploy.latency.burst_record import BurstRecord
 from b2nn_tvm.deploy.latency.interleave import digest_of
 from b2nn_tvm.deploy.latency.measure import measure, summarize
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE
+from b2nn_tvm.deploy.library.library_files import LEVEL_VARIABLE
 from b2nn_tvm.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("short_measurements")

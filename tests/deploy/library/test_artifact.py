@@ -10,7 +10,8 @@ import pytest
 import b2nn_tvm
 from b2nn_tvm.deploy.codegen.program import TensorSpec
 from b2nn_tvm.deploy.library.artifact import check_inputs, load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import DeviceError, InputError
 from tests.support.deploy.handmade import N, expected, program

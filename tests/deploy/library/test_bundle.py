@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.devices.qemu import find_emulator
-from b2nn_tvm.deploy.library.build_library import HEADER, LIBRARY, RUNNER, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
 from b2nn_tvm.deploy.library.bundle import EXAMPLES, ExamplePicture, requirements, write_bundle
+from b2nn_tvm.deploy.library.library_files import HEADER, LIBRARY, RUNNER
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.preprocess.in_words import in_words

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LIBRARY
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.preprocess.block import block_of

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LIBRARY
 from b2nn_tvm.deploy.library.elf import read_elf
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from tests.support.deploy.handmade import N
 
 

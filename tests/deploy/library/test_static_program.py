@@ -11,7 +11,7 @@ import pytest
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.measure import measure
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER
+from b2nn_tvm.deploy.library.library_files import LIBRARY, RUNNER
 from b2nn_tvm.deploy.library.static_program import is_static, link_static, static_toolchain
 from b2nn_tvm.deploy.library.toolchain import Toolchain
 from b2nn_tvm.errors import ToolchainError

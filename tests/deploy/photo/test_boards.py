@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from b2nn_tvm.deploy.devices.qemu import find_emulator
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from tests.support.deploy import photo_network
 from tests.support.deploy.photos import picture
 from tests.support.deploy.runner_process import output_words

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from b2nn_tvm.deploy.library.build_library import RUNNER, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from tests.support.deploy.handmade import program
 from tests.support.deploy.photo_network import COLORS, MEAN, STD, change_manifest
 from tests.support.deploy.photos import picture

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import RUNNER, write_runner_sources
+from b2nn_tvm.deploy.library.library_files import RUNNER
+from b2nn_tvm.deploy.library.write_sources import write_runner_sources
 from tests.support.deploy import photo_network
 from tests.support.deploy.photos import picture
 

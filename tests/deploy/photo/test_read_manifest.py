@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER
+from b2nn_tvm.deploy.library.library_files import LIBRARY, RUNNER
 from tests.support.deploy.photo_network import change_manifest
 from tests.support.deploy.photos import picture
 from tests.support.deploy.runner_process import refused, start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from b2nn_tvm.deploy.devices.system_facts import cpu_name
-from b2nn_tvm.deploy.library.build_library import RUNNER_SOURCES
+from b2nn_tvm.deploy.library.write_sources import RUNNER_SOURCES
 
 
 def test_parts_of_arm_have_the_same_names_in_c_and_python():

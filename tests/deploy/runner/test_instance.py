@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import write_runner_sources
+from b2nn_tvm.deploy.library.write_sources import write_runner_sources
 
 # A network that spends the times of a list, in turn, and the last one of it for ever.
 NETWORK = """

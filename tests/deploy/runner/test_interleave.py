@@ -15,7 +15,7 @@ from b2nn_tvm.deploy.devices.runner import interleave_words
 from b2nn_tvm.deploy.devices.sample_rows import bursts
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription
 from b2nn_tvm.deploy.library.artifact import Artifact, load
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from tests.support.deploy.burst_checks import check_rows, orders
 from tests.support.deploy.runner_process import refused, start
 

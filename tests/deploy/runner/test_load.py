@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNNER
+from b2nn_tvm.deploy.library.library_files import LIBRARY, RUNNER
 from tests.support.deploy.runner_process import refused, start
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 
-from b2nn_tvm.deploy.library.build_library import RUNNER
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from b2nn_tvm.version import __version__
 from tests.support.deploy.handmade import N

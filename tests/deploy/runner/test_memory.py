@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.codegen.share_constants import Level
-from b2nn_tvm.deploy.library.build_library import (
-    LIBRARY,
-    LIBRARY_SOURCES,
-    RUNNER,
-    RUNNER_SOURCES,
-    write_runner_sources,
-    write_sources,
-)
+from b2nn_tvm.deploy.library.library_files import LIBRARY, RUNNER
+from b2nn_tvm.deploy.library.write_sources import LIBRARY_SOURCES, RUNNER_SOURCES, write_runner_sources, write_sources
 from b2nn_tvm.targets import target as targets
 from tests.support.deploy.handmade import DAMAGED, KERNELS, N, program
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import RUNNER_SOURCES
+from b2nn_tvm.deploy.library.write_sources import RUNNER_SOURCES
 from tests.support.deploy.runner_process import refused, start
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from b2nn_tvm.deploy.devices.system_facts import Conditions, DeviceDescription
 from b2nn_tvm.deploy.latency.measure import Measurement
-from b2nn_tvm.deploy.library.build_library import RUNNER, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.deploy.library.manifest import read_manifest
 from tests.support.deploy.handmade import program
 from tests.support.deploy.runner_process import output_words, refused, start

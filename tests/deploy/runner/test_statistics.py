@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import write_runner_sources
+from b2nn_tvm.deploy.library.write_sources import write_runner_sources
 
 
 class Samples(ctypes.Structure):

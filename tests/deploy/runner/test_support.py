@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import write_runner_sources
+from b2nn_tvm.deploy.library.write_sources import write_runner_sources
 
 MAIN = r"""
 #include <stdlib.h>

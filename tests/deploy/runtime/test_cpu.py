@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import LIBRARY, RUNTIME, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.library_files import LIBRARY
+from b2nn_tvm.deploy.library.write_sources import RUNTIME
 from b2nn_tvm.targets import target as targets
 from tests.support.deploy.handmade import program
 from tests.support.deploy.runner_process import refused

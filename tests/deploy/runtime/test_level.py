@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LEVEL_VARIABLE, LIBRARY, RUNNER, RUNTIME
+from b2nn_tvm.deploy.library.library_files import LEVEL_VARIABLE, LIBRARY, RUNNER
+from b2nn_tvm.deploy.library.write_sources import RUNTIME
 from b2nn_tvm.errors import DeviceError, InputError
 from tests.support.deploy.handmade import Workshop, expected
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.deploy.codegen.share_constants import Level
-from b2nn_tvm.deploy.library.build_library import (
-    HEADER,
+from b2nn_tvm.deploy.library.library_files import HEADER
+from b2nn_tvm.deploy.library.write_sources import (
     LIBRARY_SOURCES,
     PHOTO_SOURCES,
     RUNNER_SOURCES,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.deploy.devices.rpc_connection import PROTOCOL
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.library_files import ABI_VERSION
 from b2nn_tvm.deploy.server import functions
 from b2nn_tvm.version import __version__
 from tests.support.deploy.handmade import expected

@@ -38,7 +38,8 @@ def test_it_ends_when_the_system_shuts_down(start_board, artifact):
 def test_a_client_that_is_killed_leaves_nothing(board, net):
     code = f"""
 from b2nn_tvm.deploy.library.artifact import load
-from b2nn_tvm.deploy.library.build_library import LIBRARY, build_library
+from b2nn_tvm.deploy.library.build_library import build_library
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.devices.samples import MeasurementSettings
 device = open_device({board.address!r})

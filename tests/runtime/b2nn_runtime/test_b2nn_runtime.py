@@ -15,7 +15,7 @@ import b2nn_runtime
 import numpy as np
 import pytest
 
-from b2nn_tvm.deploy.library.build_library import ABI_VERSION
+from b2nn_tvm.deploy.library.library_files import ABI_VERSION
 from b2nn_tvm.version import __version__
 from tests.support.deploy import photo_network
 from tests.support.deploy.handmade import Workshop

@@ -6,8 +6,8 @@ import ctypes
 
 import numpy as np
 
-from b2nn_tvm.deploy.library.build_library import LIBRARY
 from b2nn_tvm.deploy.library.c_interface import aligned_empty
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from tests.support.deploy.handmade import N
 
 OK, ARGUMENT, MEMORY, THREAD, KERNEL, BUSY = range(6)

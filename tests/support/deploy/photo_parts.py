@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from b2nn_tvm.deploy.library.build_library import write_runner_sources
 from b2nn_tvm.deploy.library.compile_once import compile_once
 from b2nn_tvm.deploy.library.toolchain import find_toolchain
+from b2nn_tvm.deploy.library.write_sources import write_runner_sources
 from tests.support.deploy.handmade import Workshop
 
 _SHARED = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-fPIC", "-shared")

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from b2nn_tvm.deploy.library.artifact import Artifact
-from b2nn_tvm.deploy.library.build_library import LIBRARY
+from b2nn_tvm.deploy.library.library_files import LIBRARY
 from tests.support.networks.onnx_models import BINARY_CONV2D, model
 from tests.support.networks.onnx_networks import binary, binary_constants, constant
 
