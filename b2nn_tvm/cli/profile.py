@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from b2nn_tvm.cli.command import Command, share
-from b2nn_tvm.cli.options.numbers import WholeNumber
+from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.options.numbers import Share, WholeNumber
 from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
+from b2nn_tvm.deploy.latency.effort import LEAST_PRECISION, MOST_PRECISION
 from b2nn_tvm.version import __version__
 from b2nn_tvm.words.number_of import number_of
 
@@ -32,7 +33,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     default="2%",
     show_default=True,
     metavar="SHARE",
-    callback=share,
+    type=Share(LEAST_PRECISION, MOST_PRECISION),
     help="Measure until the undisturbed time is known to this share of it.",
 )
 @click.option(

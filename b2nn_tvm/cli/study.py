@@ -122,6 +122,7 @@ def main(
     for name, what, known in (("methods", "method", (*METHODS, SLIMMING)), ("activations", "activation", ACTIVATIONS)):
         given[name] = _words(given[name])
         check_words(given[name] or (), what, known, option=f"--{name}")
+    given["budgets"] = _percents(given["budgets"])
     from dataclasses import asdict, replace
 
     from b2nn_tvm.cli import draw_progress
@@ -129,7 +130,6 @@ def main(
     from b2nn_tvm.study import hypotheses, settings
     from b2nn_tvm.study.run import study
 
-    given["budgets"] = _percents(given["budgets"])
     base = hypotheses.hypothesis(hypothesis).settings if hypothesis else settings.preset(preset)
     chosen = replace(base, **{name: value for name, value in given.items() if value is not None})
     with draw_progress.progress() as progress:
@@ -164,13 +164,12 @@ def _words(text: str | None) -> tuple[str, ...] | None:
 
 
 def _percents(text: str | None) -> tuple[float, ...] | None:
-    from b2nn_tvm.errors import InputError
-
     try:
         return None if text is None else tuple(float(word.strip().removesuffix("%")) for word in text.split(","))
     except ValueError:
-        raise InputError(
-            f"budgets {text!r}: expected percents of the float network's FLOPs with commas between, such as 60,40,20,10"
+        raise click.BadParameter(
+            f"expected percents of the float network's FLOPs, such as 60,40,20,10, but got {text!r}",
+            param_hint="--budgets",
         ) from None
 
 

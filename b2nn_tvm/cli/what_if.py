@@ -32,12 +32,13 @@ def run(
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.costs.table import CostTable
     from b2nn_tvm.deploy.devices.open_device import open_device
+    from b2nn_tvm.storage.try_to_write import try_to_write_file
     from b2nn_tvm.what_if.measure_forms import what_if
 
-    path = Path(costs) if costs else None
-    table = (
-        CostTable.load(path) if path and path.exists() else CostTable()
-    )  # read first, so that a bad one ends it here
+    path, table = Path(costs) if costs else None, CostTable()
+    if path:  # tried first, so that a bad one ends it here
+        try_to_write_file(path)
+        table = CostTable.load(path) if path.exists() else table
     with draw_progress.progress() as progress, open_device(device, timeout_s=timeout_s) as where:
         found = what_if(
             model, target=target, device=where, threads=threads, input_shapes=input_shapes or None, progress=progress

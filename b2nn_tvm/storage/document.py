@@ -61,12 +61,12 @@ def read_document(
         meant = f"; give {inside}" if inside.is_file() else ""
         raise InputError(f"{path}: expected a {kind} document, but this is a folder{meant}")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark at the beginning
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a {kind} document") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: expected a {kind} document in JSON, but it is no text") from None
-    except (json.JSONDecodeError, NotADirectoryError) as error:
+    except (ValueError, RecursionError, NotADirectoryError) as error:
         raise InputError(f"{path}: expected a {kind} document in JSON, but it cannot be read: {error}") from None
     found = document.get("kind") if isinstance(document, dict) else None
     if found != kind:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from b2nn_tvm.errors import InputError
 
+LEAST_PRECISION, MOST_PRECISION = 0.001, 0.5  # shares of a time
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -25,7 +27,7 @@ class Effort:
     warmup: int = 2
 
     def __post_init__(self) -> None:
-        if not 0.001 <= self.precision <= 0.5:
+        if not LEAST_PRECISION <= self.precision <= MOST_PRECISION:
             raise InputError(f"precision: expected a share from 0.1% to 50%, but got {self.precision:.4g}")
         if self.runs < 1:
             raise InputError(f"runs: expected at least 1, but got {self.runs}")
