@@ -17,6 +17,7 @@ from b2nn_tvm.words.number_of import number_of
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.latency.measure import Measurement
 
+KIND, VERSION = "b2nn-measurement", 1
 BUSY = 0.1  # above this spread a note asks whether the device was busy
 RESUME = "with --costs what was measured is kept; add --resume to go on from there"
 DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracker://host:port/key."
@@ -159,7 +160,8 @@ def main(
         if line:
             out.print_note(line)
     if as_json:
-        out.print_json({"folder": folder, **asdict(found), "verification": asdict(artifact.manifest.verification)})
+        checked = asdict(artifact.manifest.verification)
+        out.print_document(KIND, VERSION, {"folder": folder, **asdict(found), "verification": checked})
         return
     precisions = {row.name: row.precision for row in artifact.layers}
     rows = [

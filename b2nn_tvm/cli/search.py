@@ -234,7 +234,7 @@ def main(
     if warning := broken_budgets(result):
         out.print_warning(warning)
     if as_json:
-        out.print_json(report.document(result))
+        out.print_document(report.KIND, report.VERSION, report.document(result))
         return
     table = tables.networks(result)
     out.print_table(table.title, table.columns, table.rows)

@@ -20,6 +20,7 @@ from b2nn_tvm.words.choices import (
     TRAINING_PRECISIONS,
 )
 
+KIND, VERSION = "b2nn-study", 1
 RESUME = "finished trainings are kept; run the same command again to go on from there"
 SEVERAL = "LIST"
 SLIMMING = "network-slimming"
@@ -146,7 +147,9 @@ def main(
             note=out.print_note,
         )
     if as_json:
-        out.print_json({"files": found.files, "failed": found.failed, "rows": [asdict(row) for row in found.rows]})
+        rows = [asdict(row) for row in found.rows]
+        body = {"folder": str(found.folder), "files": found.files, "failed": found.failed, "rows": rows}
+        out.print_document(KIND, VERSION, body)
         found.check()
         return
     from b2nn_tvm.study.page import summary

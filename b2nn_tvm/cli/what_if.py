@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from b2nn_tvm.version import __version__
-
 if TYPE_CHECKING:
     from b2nn_tvm.what_if.measure_forms import WhatIf
     from b2nn_tvm.what_if.result import Layer, Mixture
@@ -46,7 +44,7 @@ def run(
     if path:
         table.add(found.costs).save(path)
     if as_json:
-        out.print_json(as_document(found))
+        out.print_document(KIND, VERSION, as_document(found))
         return
     _print_tables(found)
 
@@ -58,7 +56,7 @@ def as_document(found: WhatIf) -> dict[str, Any]:
     body = asdict(found)
     layers = [{**asdict(layer), "saving_ms": layer.saving_ms} for layer in found.layers]
     del body["costs"]
-    return {"kind": KIND, "format_version": VERSION, "tool_version": __version__, **body, "layers": layers}
+    return {**body, "layers": layers}
 
 
 def _print_tables(found: WhatIf) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Collection, Mapping
@@ -39,6 +40,19 @@ def write_document(path: str | os.PathLike[str], kind: str, version: int, body: 
     """Write ``body`` as JSON with its ``kind``, format ``version`` and the tool's version."""
     head = {"kind": kind, "format_version": version, "tool_version": __version__}
     return write_atomic(path, (json.dumps({**head, **body}, indent=2) + "\n").encode())
+
+
+def as_json(value: Any) -> Any:
+    """``value`` as JSON-able data: tuples become lists, paths become text, and infinity and NaN, which JSON lacks,
+    become None.
+    """
+    if isinstance(value, Mapping):
+        return {key: as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_document(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +44,7 @@ def page(result: SearchResult) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"ms": _ms, "kib": _kib, "number": _number, "whole": _whole}
+    environment.tests["nan"] = math.isnan
     environment.filters |= {"duration": _duration, "moment": _moment}
     return environment.get_template("report.html").render(
         result=result,
@@ -106,9 +108,9 @@ def _commands(result: SearchResult) -> list[tuple[str, str]]:
     folder = result.folder
     first = os.path.relpath(next(iter(result.libraries.values())), folder)
     return [
-        (f"b2nn-profile {folder / first}", "times the library, layer by layer"),
+        (shlex.join(("b2nn-profile", str(folder / first))), "times the library, layer by layer"),
         (
-            f"b2nn-compile {folder / 'model.onnx'} --target rpi4 --bundle -o board",
+            shlex.join(("b2nn-compile", str(folder / "model.onnx"), *["--target", "rpi4", "--bundle", "-o", "board"])),
             "makes a folder to copy to a board",
         ),
     ]
