@@ -21,9 +21,9 @@ class Origin:
     """How a result was made.
 
     ``images`` are counts by split and ``input_shape`` is (C, H, W). ``command`` is what was typed, empty for a call
-    from Python. ``recipe``, ``batch_size`` and ``lr`` are those of the trainings, "" and None where they are not known;
-    ``lr`` None is also the recipe's. ``seconds`` is the duration of the run that wrote the result, which took ``reused`` phases from
-    earlier ones.
+    from Python. ``seconds`` is the duration of the run that wrote the result, which took ``reused`` phases from
+    earlier ones. ``recipe``, ``batch_size`` and ``lr`` are those of the trainings; "" and None are not known, and None
+    is also the recipe's own rate.
     """
 
     data: str
