@@ -78,7 +78,7 @@ def test_networks_that_cannot_be_trained(
 @pytest.mark.parametrize(
     ("factory", "parts"),
     [
-        ("unreadable", ("two images of the train split fails with KeyError", "photo 7 has no row", "nets.py:")),
+        ("unreadable", ("2 images of the train split fails with KeyError", "photo 7 has no row", "nets.py:")),
         ("labels_from_one", ("a label of the train split is 3", "0 to 2")),
         ("no_bundle", ("your factory fails with TypeError", "wrong", "nets.py:")),
     ],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from torch import nn
 
+from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.preflight.check_images import files_of
 from b2nn_tvm.storage.try_to_write import try_to_write
 
 BASE_BYTES = 64 * 2**20  # libraries, reports, samples and what compilers leave for a moment
@@ -21,6 +24,20 @@ def room_needed(model: nn.Module, *, trained: int, built: int) -> int:
     """About as many bytes as a search writes that trains and builds so many networks like ``model``."""
     weights: int = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     return BASE_BYTES + weights * (TRAINED * trained + BUILT * built)
+
+
+def check_apart(folder: Path, data: DataBundle) -> None:
+    """Raise InputError where ``folder`` lies in a folder whose folders are the classes of the data: it would become
+    one of them the next time.
+    """
+    for split in (data.train, data.val, data.test):
+        files = [str(file.absolute()) for file in files_of(split)]
+        classes = Path(os.path.commonpath(files)) if len(set(map(os.path.dirname, files))) > 1 else None
+        if classes and folder.absolute().resolve().is_relative_to(classes.resolve()):
+            raise InputError(
+                f"{folder}: the results cannot lie in {classes}, whose folders are the classes of the data; choose"
+                " another folder with -o"
+            )
 
 
 def check_room(folder: Path, needed_bytes: int) -> None:
