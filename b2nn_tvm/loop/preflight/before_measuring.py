@@ -31,7 +31,8 @@ def before_measuring(
     """Try what a search that ``trained`` and ``built`` so many networks would fail at later: what takes seconds first,
     then all files of images. Nothing is written but that the images are whole.
 
-    ``trains`` says whether anything is trained at all, in batches of ``batch_size``. Raises InputError for the first thing that fails.
+    ``trains`` says whether anything is trained at all, in batches of ``batch_size``. Raises InputError for the first
+    thing that fails.
     """
     check_apart(folder, data)
     check_room(folder, room_needed(model, trained=trained, built=built))
