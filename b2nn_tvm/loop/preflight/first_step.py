@@ -83,9 +83,8 @@ def _batch(data: DataBundle, split: str, count: int) -> Batch:
     except B2nnError:
         raise
     except Exception as error:
-        raise InputError(
-            f"{data.name}: reading {number_of(count, 'image')} of the {split} split fails with {told(error)}"
-        ) from error
+        some = number_of(count, "image")
+        raise InputError(f"{data.name}: reading {some} of the {split} split fails with {told(error)}") from error
     shape = (len(index.images), *data.input_shape)
     if not isinstance(pixels, torch.Tensor) or tuple(pixels.shape) != shape or pixels.dtype != torch.float32:
         came = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, torch.Tensor) else type(pixels).__name__
