@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.cli.command import says
-from b2nn_tvm.storage.document import as_json
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def print_json(body: Any) -> None:
     """Print ``body`` on stdout as JSON, with nothing else; what is no finite number becomes null."""
+    from b2nn_tvm.storage.document import as_json
+
     print(json.dumps(as_json(body), indent=2))
 
 

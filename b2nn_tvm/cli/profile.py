@@ -10,8 +10,8 @@ from b2nn_tvm.cli.command import Command
 from b2nn_tvm.cli.options.numbers import Share, WholeNumber
 from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
-from b2nn_tvm.deploy.latency.effort import LEAST_PRECISION, MOST_PRECISION
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.choices import PRECISION_OF_TIMES
 from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     default="2%",
     show_default=True,
     metavar="SHARE",
-    type=Share(LEAST_PRECISION, MOST_PRECISION),
+    type=Share(*PRECISION_OF_TIMES),
     help="Measure until the undisturbed time is known to this share of it.",
 )
 @click.option(

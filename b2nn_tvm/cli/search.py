@@ -13,9 +13,8 @@ from b2nn_tvm.cli.options.search_layers import layer_options
 from b2nn_tvm.cli.options.search_network import network_options
 from b2nn_tvm.cli.options.word import Target, Word, check_budgets, check_data
 from b2nn_tvm.cli.whole_search import WholeSearch
-from b2nn_tvm.deploy.latency.effort import LEAST_PRECISION, MOST_PRECISION
 from b2nn_tvm.version import __version__
-from b2nn_tvm.words.choices import RECIPES
+from b2nn_tvm.words.choices import PRECISION_OF_TIMES, RECIPES
 
 MASKS = 6  # the default of the settings of a search, which are not imported for a help text
 RESUME = "finished phases are kept; run the same command again to go on from there"
@@ -120,7 +119,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default="2%",
     show_default=True,
     metavar="SHARE",
-    type=Share(LEAST_PRECISION, MOST_PRECISION),
+    type=Share(*PRECISION_OF_TIMES),
     help="Measure until a network's undisturbed time is known to this share of it.",
 )
 @click.option(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from b2nn_tvm.errors import InputError
-
-LEAST_PRECISION, MOST_PRECISION = 0.001, 0.5  # shares of a time
+from b2nn_tvm.words.choices import PRECISION_OF_TIMES
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,11 @@ class Effort:
     warmup: int = 2
 
     def __post_init__(self) -> None:
-        if not LEAST_PRECISION <= self.precision <= MOST_PRECISION:
-            raise InputError(f"precision: expected a share from 0.1% to 50%, but got {self.precision:.4g}")
+        least, most = PRECISION_OF_TIMES
+        if not least <= self.precision <= most:
+            raise InputError(
+                f"precision: expected a share from {least:.1%} to {most:.0%}, but got {self.precision:.4g}"
+            )
         if self.runs < 1:
             raise InputError(f"runs: expected at least 1, but got {self.runs}")
         if not 0 <= self.least <= self.most:
