@@ -12,6 +12,7 @@ from b2nn_tvm import data
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.loop.preflight.check_room import BASE_BYTES, check_apart, check_room, room_needed
 from tests.support.loop.faulty_inputs import write_inputs
+from tests.support.mixbin import noise
 
 
 def test_a_folder_that_is_not_there_yet_is_tried_and_not_left(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_results_are_no_class_of_the_data(tmp_path: Path, monkeypatch: pytest.Mo
     ):
         with pytest.raises(InputError, match=f"^{folder}: the results cannot lie in .*; choose another folder with -o"):
             check_apart(folder, bundle)
-    for bundle, folder in ((split, pets / "out"), (flat, pets), (flat, pets / "trained"), (data.digits(), pets)):
+    for bundle, folder in ((split, pets / "out"), (flat, pets), (flat, pets / "trained"), (noise.images(), pets)):
         check_apart(folder, bundle)
     monkeypatch.chdir(pets / "train")
     with pytest.raises(InputError, match="^out: the results"):

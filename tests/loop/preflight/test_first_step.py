@@ -69,7 +69,7 @@ good = torch.zeros(2, 1, 8, 8)
             lambda count: {}["photo 7"],
             r"reading 2 images of the train split fails with KeyError: 'photo 7' \(test_fi",
         ),
-        (lambda count: 3, "reading two images .* fails with TypeError: cannot unpack"),
+        (lambda count: 3, "reading 2 images .* fails with TypeError: cannot unpack"),
         (lambda count: (good.double(), torch.zeros(2).long()), r"images torch.float32 \[2, 1, 8, 8\] .*torch.float64"),
         (lambda count: (good[:, :, 1:], torch.zeros(2).long()), r"they are torch.float32 \[2, 1, 7, 8\]"),
         (lambda count: (good / 0, torch.zeros(2).long()), "values that are not finite"),
