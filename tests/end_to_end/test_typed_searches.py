@@ -17,23 +17,13 @@ from tests.support.deploy.short_measurements import IN_CHILDREN
 pytestmark = [pytest.mark.sweep, pytest.mark.timeout(900)]
 
 SMALL = ("--model", "tests.support.loop.small_search:network", "--data", "tests.support.loop.small_search:few_digits")
-EFFORT = ("--masks", "1", "--float-epochs", "1", "--epochs", "1", "--precision", "20%")
+EFFORT = ("--masks", "0", "--float-epochs", "1", "--epochs", "1", "--precision", "20%")
 
 
 def typed(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [
-        sys.executable,
-        "-m",
-        "b2nn_tvm.cli.search",
-        "--model",
-        f"{SMALL}:network",
-        "--data",
-        f"{SMALL}:few_digits",
-    ]
     environment = {**os.environ, **IN_CHILDREN, "COLUMNS": "200"}
-    done = subprocess.run(
-        [*command, *EFFORT, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "b2nn_tvm.cli.search", *SMALL, *EFFORT, *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -42,7 +32,7 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a search within 60 % of the float network's time, and with what it printed."""
     folder = tmp_path_factory.mktemp("typed")
-    done = typed(folder, "--budget", "60%ms", "--compare", "2", "-o", "out")
+    done = typed(folder, "--budget", "60%ms", "--compare", "1", "-o", "out")
     (folder / "printed").write_text(done.stdout, encoding="utf-8")
     return folder
 
@@ -56,7 +46,7 @@ def test_random_choices_take_the_same_time_or_it_is_said(place: Path) -> None:
     document = json.loads((place / "out" / "report.json").read_text())
     drawn = [row["measured_ms"] for row in document["rows"] if row["role"] == "random"]
     far = [abs(ms / document["measured_ms"] - 1) for ms in drawn if abs(ms / document["measured_ms"] - 1) > 0.03]
-    assert len(drawn) == 2
+    assert len(drawn) == 1
     said = re.search(r"; (\d) of their times (?:is|are) more than 3% away from the chosen network's", printed(place))
     assert (int(said[1]) if said else 0) == len(far)
 
@@ -75,13 +65,13 @@ def printed(place: Path) -> str:
 
 def test_a_plan_over_the_budget_is_said_to_be(place: Path, tmp_path: Path) -> None:
     copied(place, tmp_path)
-    done = typed(tmp_path, "--plan", str(place / "out" / "plan.json"), "--budget", "0.001ms", "-o", "out", "--json")
+    done = typed(tmp_path, "--plan", str(place / "out" / "plan.json"), "--budget", "40%ms", "-o", "out", "--json")
     document = json.loads(done.stdout)
-    assert (document["status"], document["within_budget"], document["budget"]) == ("over", False, "0.001ms")
-    said = "note: the network does not keep the budget for certain: 0.001 ms: achieved "
-    assert any(line.startswith(said) and "(exceeded by " in line for line in done.stderr.splitlines())
+    assert (document["status"], document["within_budget"], document["budget"]) == ("over", False, "40%ms")
+    said = "note: the network does not keep the budget for certain: "
+    assert any(line.startswith(said) and " ms (exceeded by " in line for line in done.stderr.splitlines())
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert re.search(r'<h1 class="over">[^<]* over the budget of 0.001ms</h1>', page)
+    assert re.search(r'<h1 class="over">[^<]* over the budget of 40%ms</h1>', page)
 
 
 def test_a_budget_of_bytes_is_that_of_parameters_in_the_units_that_were_typed(place: Path, tmp_path: Path) -> None:
@@ -92,4 +82,4 @@ def test_a_budget_of_bytes_is_that_of_parameters_in_the_units_that_were_typed(pl
     assert (document["budget"], document["unit"], document["limit"]) == ("100KiB", "bytes", 100 * 1024)
     assert document["achieved"] <= document["limit"] < next(row["size_bytes"] for row in document["rows"])
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "within 100KiB</h1>" in page and ">Parameters</div>" in page and ">Library</div>" in page
+    assert "within 100KiB of parameters</h1>" in page and ">Parameters</div>" in page and ">Library</div>" in page
