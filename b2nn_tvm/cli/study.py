@@ -147,8 +147,8 @@ def main(
             note=out.print_note,
         )
     if as_json:
-        rows = [asdict(row) for row in found.rows]
-        body = {"folder": str(found.folder), "files": found.files, "failed": found.failed, "rows": rows}
+        made = {"folder": str(found.folder), "files": found.files, "failed": found.failed}
+        body = {**made, "rows": [asdict(row) for row in found.rows]}
         out.print_document(KIND, VERSION, body)
         found.check()
         return
