@@ -18,6 +18,7 @@ from b2nn_tvm.loop.results.report_lines import findings, int8_words, prediction_
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.loop.results.tiles import sentence, tiles
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.number_of import number_of
 
 LEAST_SHARE = 0.004  # a layer's part of the strip is seen, however little time it takes
 MOST_CLASSES = 20  # the classes that suffered most are shown, no more
@@ -64,6 +65,7 @@ def page(result: SearchResult) -> str:
         files=_files(result),
         commands=_commands(result),
         times="milliseconds" if result.quantile is None else f"milliseconds at {quantile_word(result.quantile)}",
+        number_of=number_of,
         version=__version__,
     )
 
@@ -140,4 +142,6 @@ def _moment(stamp: str) -> str:
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

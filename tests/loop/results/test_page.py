@@ -82,6 +82,13 @@ def test_harm_is_explained_where_there_is_any(result: SearchResult, text: str) -
     assert "when this layer alone becomes binary" in text and "Harm is the score" not in bare
 
 
+def test_one_of_something_is_said_as_one(result: SearchResult) -> None:
+    text = page(replace(result, origin=replace(result.origin, float_epochs=1, seconds=24.0, recipe="long")))
+    assert "1 epoch in float, 2 of fine-tuning, by the recipe long, seed 0" in text
+    assert "<dd>24 s, until" in text and "; 1 phase was taken from earlier runs" in text
+    assert "1 min 15 s" in page(result) and "3 epochs in float, 2 of fine-tuning, seed 0" in page(result)
+
+
 def test_commands_can_be_typed_where_names_have_spaces(result: SearchResult) -> None:
     folder = Path("my results")
     text = page(replace(result, folder=folder, libraries={"native": folder / "native"}))
