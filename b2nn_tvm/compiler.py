@@ -15,6 +15,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.faults.check_arguments import PATH, check_arguments
 from b2nn_tvm.faults.program_fault import faults_of, foreign
 from b2nn_tvm.progress import Progress, as_progress
+from b2nn_tvm.storage.try_to_write import try_to_write, try_to_write_file
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -135,6 +136,9 @@ def compile_model(
     find_toolchain(info)  # before the work, so that a missing linker is known at once
     if output is not None and os.path.exists(output) and not os.path.isdir(output):
         raise InputError(f"{output}: expected a folder for the library, but this is a file; give another name")
+    try_to_write(output)
+    if dump_mismatch is not None:
+        try_to_write_file(dump_mismatch)
     if input_format not in INPUT_FORMATS:
         raise InputError(f"there is no input format {input_format!r}; choose one of {', '.join(INPUT_FORMATS)}")
     given = Given(mean, std, labels, resize, channels)

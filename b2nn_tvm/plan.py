@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.storage.document import read_document, write_document
 
 KIND, VERSION = "plan", 2
@@ -143,6 +145,9 @@ class Plan:
         list is taken as it stands.
         """
         document = read_document(path, KIND, VERSION, SCHEMA, older=OLDER)
+        listed = Counter(row["name"] for row in document["layers"])
+        if twice := [name for name, count in listed.items() if count > 1]:
+            raise InputError(f"{path}: expected one precision for each layer, but {twice[0]} is listed more than once")
         proof = document.get("certificate")  # plans of older versions have none
         return cls(
             layers={row["name"]: Precision(row["precision"]) for row in document["layers"]},

@@ -78,6 +78,7 @@ def test_plans_of_the_first_version_are_read(tmp_path):
         (lambda d: d.update(format_version=99), "version"),
         (lambda d: d["layers"][0].update(precision="ternary"), "ternary"),
         (lambda d: d.pop("layers"), "layers"),
+        (lambda d: d["layers"].append(d["layers"][0]), "one precision for each layer, but .* is listed more than once"),
         (lambda d: d["certificate"].pop("gap"), "certificate.*gap"),
         (lambda d: d["certificate"].update(bound="0.2"), "certificate/bound"),
     ],

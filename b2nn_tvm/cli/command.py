@@ -14,6 +14,7 @@ import click
 
 from b2nn_tvm.cli.options.config import config_option
 
+_GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
 SAYS = "b2nn.says"  # in the meta data of a command's context: how much is said
 
 
@@ -46,6 +47,17 @@ class Command(click.Command):
             if "--json" in given and not extra.get("resilient_parsing"):
                 _print_json(error.format_message(), "usage", error.exit_code)
             raise
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """As click does it, but that an empty word is wrong: that of a folder would be the one the user is in."""
+        left = super().parse_args(context, args)
+        for parameter in self.params if not context.resilient_parsing else ():
+            value = context.params.get(parameter.name or "")
+            if context.get_parameter_source(parameter.name or "") in _GIVEN and "" in (
+                value if isinstance(value, tuple) else (value,)
+            ):
+                raise click.BadParameter("an empty word; is a variable of the shell not set?", context, parameter)
+        return left
 
     def invoke(self, context: click.Context) -> Any:
         debug, quiet, verbose = (context.params.pop(name) for name in ("debug", "quiet", "verbose"))
@@ -126,12 +138,3 @@ input_option = click.option(
     show_default=True,
     help="What the library takes: normalized floats, or the bytes of a picture, which it then normalizes itself.",
 )
-
-
-def share(context: click.Context, param: click.Parameter, value: str) -> float:
-    """The callback of an option that is a share of something, in percent or as a fraction."""
-    text = value.strip()
-    try:
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        raise click.BadParameter(f"expected a share such as 2% or 0.02, but got {value!r}", context, param) from None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
     from b2nn_tvm.deploy.library.bundle import BundleFile
 
+KIND, VERSION = "b2nn-compile", 1
+
 
 def _list_targets(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value or context.resilient_parsing:
@@ -241,7 +243,7 @@ def main(
         out.print_note(note)
     if as_json:
         bundled = {"bundle": [asdict(file) for file in files]} if files else {}
-        out.print_json({**explanation.as_document(artifact, str(folder)), **bundled})
+        out.print_document(KIND, VERSION, {**explanation.as_document(artifact, str(folder)), **bundled})
         return
     explanation.print_layers(artifact, f"{model} for {artifact.target.name} ({artifact.target.mcpu})")
     if explain:

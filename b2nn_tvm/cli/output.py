@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.cli.command import says
+from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def print_json(body: Any) -> None:
-    """Print ``body`` on stdout as JSON, with nothing else."""
-    print(json.dumps(body, indent=2))
+    """Print ``body`` on stdout as JSON, with nothing else; what is no finite number becomes null."""
+    from b2nn_tvm.storage.document import as_json
+
+    print(json.dumps(as_json(body), indent=2))
+
+
+def print_document(kind: str, version: int, body: Mapping[str, Any]) -> None:
+    """Print ``body`` as JSON behind its ``kind``, its format's ``version`` and this program's, as files have them."""
+    print_json({"kind": kind, "format_version": version, "tool_version": __version__, **body})
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from b2nn_tvm.cli.command import Command, share
-from b2nn_tvm.cli.options.numbers import WholeNumber
+from b2nn_tvm.cli.command import Command
+from b2nn_tvm.cli.options.numbers import Share, WholeNumber
 from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.choices import PRECISION_OF_TIMES
 from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.latency.measure import Measurement
 
+KIND, VERSION = "b2nn-measurement", 1
 BUSY = 0.1  # above this spread a note asks whether the device was busy
 RESUME = "with --costs what was measured is kept; add --resume to go on from there"
 DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracker://host:port/key."
@@ -32,7 +34,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     default="2%",
     show_default=True,
     metavar="SHARE",
-    callback=share,
+    type=Share(*PRECISION_OF_TIMES),
     help="Measure until the undisturbed time is known to this share of it.",
 )
 @click.option(
@@ -158,7 +160,8 @@ def main(
         if line:
             out.print_note(line)
     if as_json:
-        out.print_json({"folder": folder, **asdict(found), "verification": asdict(artifact.manifest.verification)})
+        checked = asdict(artifact.manifest.verification)
+        out.print_document(KIND, VERSION, {"folder": folder, **asdict(found), "verification": checked})
         return
     precisions = {row.name: row.precision for row in artifact.layers}
     rows = [

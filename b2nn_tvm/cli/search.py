@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.command import Command, input_option, share
-from b2nn_tvm.cli.options.numbers import WholeNumber
+from b2nn_tvm.cli.command import Command, input_option
+from b2nn_tvm.cli.options.numbers import Share, WholeNumber
 from b2nn_tvm.cli.options.search_layers import layer_options
 from b2nn_tvm.cli.options.search_network import network_options
 from b2nn_tvm.cli.options.word import Target, Word, check_budgets, check_data
 from b2nn_tvm.cli.whole_search import WholeSearch
 from b2nn_tvm.version import __version__
-from b2nn_tvm.words.choices import RECIPES
+from b2nn_tvm.words.choices import PRECISION_OF_TIMES, RECIPES
 
 MASKS = 6  # the default of the settings of a search, which are not imported for a help text
 RESUME = "finished phases are kept; run the same command again to go on from there"
@@ -119,7 +119,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
     default="2%",
     show_default=True,
     metavar="SHARE",
-    callback=share,
+    type=Share(*PRECISION_OF_TIMES),
     help="Measure until a network's undisturbed time is known to this share of it.",
 )
 @click.option(
@@ -204,12 +204,13 @@ def main(
     from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.mixbin.conversion.options import ConversionOptions
+    from b2nn_tvm.storage.try_to_write import try_to_write
 
     conversion = ConversionOptions(
         binarizer=binarizer, activation=activation, pad_value=pad_value, learned_threshold=learned_threshold
     )
     if plots is not None:
-        Path(plots).mkdir(parents=True, exist_ok=True)  # which may fail, and then does so before any work
+        try_to_write(plots)
     # Networks and data sets of users may print, and stdout is for results.
     with draw_progress.progress(_whole(given)) as progress, contextlib.redirect_stdout(sys.stderr):
         result = b2nn_tvm.search(
@@ -232,7 +233,7 @@ def main(
     if warning := broken_budgets(result):
         out.print_warning(warning)
     if as_json:
-        out.print_json(report.document(result))
+        out.print_document(report.KIND, report.VERSION, report.document(result))
         return
     table = tables.networks(result)
     out.print_table(table.title, table.columns, table.rows)

@@ -20,6 +20,7 @@ from b2nn_tvm.words.choices import (
     TRAINING_PRECISIONS,
 )
 
+KIND, VERSION = "b2nn-study", 1
 RESUME = "finished trainings are kept; run the same command again to go on from there"
 SEVERAL = "LIST"
 SLIMMING = "network-slimming"
@@ -122,6 +123,7 @@ def main(
     for name, what, known in (("methods", "method", (*METHODS, SLIMMING)), ("activations", "activation", ACTIVATIONS)):
         given[name] = _words(given[name])
         check_words(given[name] or (), what, known, option=f"--{name}")
+    given["budgets"] = _percents(given["budgets"])
     from dataclasses import asdict, replace
 
     from b2nn_tvm.cli import draw_progress
@@ -129,7 +131,6 @@ def main(
     from b2nn_tvm.study import hypotheses, settings
     from b2nn_tvm.study.run import study
 
-    given["budgets"] = _percents(given["budgets"])
     base = hypotheses.hypothesis(hypothesis).settings if hypothesis else settings.preset(preset)
     chosen = replace(base, **{name: value for name, value in given.items() if value is not None})
     with draw_progress.progress() as progress:
@@ -146,7 +147,9 @@ def main(
             note=out.print_note,
         )
     if as_json:
-        out.print_json({"files": found.files, "failed": found.failed, "rows": [asdict(row) for row in found.rows]})
+        made = {"folder": str(found.folder), "files": found.files, "failed": found.failed}
+        body = {**made, "rows": [asdict(row) for row in found.rows]}
+        out.print_document(KIND, VERSION, body)
         found.check()
         return
     from b2nn_tvm.study.page import summary
@@ -164,13 +167,12 @@ def _words(text: str | None) -> tuple[str, ...] | None:
 
 
 def _percents(text: str | None) -> tuple[float, ...] | None:
-    from b2nn_tvm.errors import InputError
-
     try:
         return None if text is None else tuple(float(word.strip().removesuffix("%")) for word in text.split(","))
     except ValueError:
-        raise InputError(
-            f"budgets {text!r}: expected percents of the float network's FLOPs with commas between, such as 60,40,20,10"
+        raise click.BadParameter(
+            f"expected percents of the float network's FLOPs, such as 60,40,20,10, but got {text!r}",
+            param_hint="--budgets",
         ) from None
 
 

@@ -30,7 +30,7 @@ def run(folder: str, *, device: str, threads: int, timeout_s: float, minutes: fl
                 out.print_line(line_of(row))
     if as_json:
         found = [{**asdict(row), "frames_per_second": row.frames_per_second} for row in rows]
-        out.print_json({"kind": KIND, "format_version": VERSION, "folder": folder, "threads": threads, "rows": found})
+        out.print_document(KIND, VERSION, {"folder": folder, "threads": threads, "rows": found})
     else:
         out.print_line(summary(rows))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from b2nn_tvm.version import __version__
-
 if TYPE_CHECKING:
     from b2nn_tvm.what_if.measure_forms import WhatIf
     from b2nn_tvm.what_if.result import Layer, Mixture
@@ -32,12 +30,13 @@ def run(
     from b2nn_tvm.cli import output as out
     from b2nn_tvm.costs.table import CostTable
     from b2nn_tvm.deploy.devices.open_device import open_device
+    from b2nn_tvm.storage.try_to_write import try_to_write_file
     from b2nn_tvm.what_if.measure_forms import what_if
 
-    path = Path(costs) if costs else None
-    table = (
-        CostTable.load(path) if path and path.exists() else CostTable()
-    )  # read first, so that a bad one ends it here
+    path, table = Path(costs) if costs else None, CostTable()
+    if path:  # tried first, so that a bad one ends it here
+        try_to_write_file(path)
+        table = CostTable.load(path) if path.exists() else table
     with draw_progress.progress() as progress, open_device(device, timeout_s=timeout_s) as where:
         found = what_if(
             model, target=target, device=where, threads=threads, input_shapes=input_shapes or None, progress=progress
@@ -45,7 +44,7 @@ def run(
     if path:
         table.add(found.costs).save(path)
     if as_json:
-        out.print_json(as_document(found))
+        out.print_document(KIND, VERSION, as_document(found))
         return
     _print_tables(found)
 
@@ -57,7 +56,7 @@ def as_document(found: WhatIf) -> dict[str, Any]:
     body = asdict(found)
     layers = [{**asdict(layer), "saving_ms": layer.saving_ms} for layer in found.layers]
     del body["costs"]
-    return {"kind": KIND, "format_version": VERSION, "tool_version": __version__, **body, "layers": layers}
+    return {**body, "layers": layers}
 
 
 def _print_tables(found: WhatIf) -> None:

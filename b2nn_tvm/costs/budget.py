@@ -27,6 +27,15 @@ UNITS = {
     },
 }
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+# Other words for units. They are not taken: a letter alone may mean 1000 or 1024.
+_WORDS = {
+    **dict.fromkeys(("sec", "second", "seconds"), "s"),
+    **dict.fromkeys(("msec", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("usec", "microsecond", "microseconds"), "us"),
+    **{f"{letter.lower()}flop": f"{letter}FLOPs" for letter in ("", "k", "M", "G")},
+    **{letter.lower(): f"{letter}iB" for letter in "KMG"},
+    "byte": "bytes",
+}
 _EXAMPLES = "12ms, 12ms@p90, 800us, 40%ms, 1.5MFLOPs, 40%flops, 300KiB or 40%bytes"
 
 
@@ -127,6 +136,8 @@ def parse_budget(text: str) -> Budget:
             return Budget(number * factors[word], unit, quantile=quantile, words=words)
     if word == "fps":
         raise InputError(f"budget {text!r}: give the time of one frame, which is {1000 / float(number):.4g}ms")
+    if word in _WORDS:
+        raise InputError(f"budget {text!r}: unknown unit {word!r}; did you mean {match[1]}{_WORDS[word]}?")
     known = ", ".join(name for factors in UNITS.values() for name in factors)
     raise InputError(
         f"budget {text!r}: unknown unit {word!r}; the units are {known}, or a percentage of {', '.join(UNITS)}"

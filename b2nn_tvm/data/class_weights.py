@@ -27,8 +27,8 @@ def class_weights_of(word: str, data: DataBundle) -> tuple[float, ...]:
         return tuple((counts.sum() / (data.classes * np.maximum(counts, 1))).tolist())
     path = Path(word).expanduser()
     try:
-        weights = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        weights = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise InputError(
             f"class weights {word!r}: expected balanced, or a JSON file with a weight by the name of each class:"

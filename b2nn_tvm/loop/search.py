@@ -186,14 +186,15 @@ def search(
     imported_plan = None
     if loaded_plan is not None:
         imported_plan = imported_plan_for(loaded_plan, layers, name, tuple(settings.selection.precisions))
-    state = State(folder / "state", fresh=fresh)
-    if fresh:
-        shutil.rmtree(folder / SAMPLES, ignore_errors=True)  # else the old bursts would count as measured
+    state = State(folder / "state")
     job = Job(name, network, layers, bundled, settings, state, foreign(told))
 
     goal = goals.exact_goal(job, budgets)
     exact = () if goal else goals.exact_limits(job, budgets)  # refused before anything is measured
     _try_everything(job, folder, compare=compare, front=front, front_accuracy=front_accuracy, note=note)
+    if fresh:  # what is refused above leaves an earlier search as it was
+        for old in (state.folder, folder / SAMPLES):  # old bursts would count as measured
+            shutil.rmtree(old, ignore_errors=True)
     quantile = next((each.quantile for each in budgets if each.unit == "ms"), None)
     measured = measure_cost(job, quantile=quantile)
     goal = goal or goals.latency_goal(budgets, measured, also=exact)
@@ -248,6 +249,7 @@ def _try_everything(job: Job, folder: Path, *, compare: int, front: int, front_a
         trained=networks,
         built=networks + job.settings.selection.masks + 2 * front,
         trains=bool(training.float_epochs or training.epochs),
+        batch_size=training.batch_size,
         progress=job.progress,
         note=note,
     )

@@ -22,7 +22,7 @@ from b2nn_tvm.mixbin.tracing.prepare import copied, prepared
 from b2nn_tvm.progress import Note, Progress, silent
 from b2nn_tvm.provenance.user_code import told
 from b2nn_tvm.words.choices import CLASSIFIERS, did_you_mean, meant_network
-from b2nn_tvm.words.factory_file import complaint
+from b2nn_tvm.words.factory_file import complaint, is_factory
 from b2nn_tvm.words.file_in_place import file_in_place_of_network
 
 
@@ -35,7 +35,7 @@ def load_data(
     ``image_size`` and ``skip_bad`` are the ``size`` and ``skip_bad`` of ``data.get``. Raises InputError where they are
     given for a bundle or a factory, which decide for themselves.
     """
-    named = isinstance(data, str) and not _is_factory(data)
+    named = isinstance(data, str) and not is_factory(data)
     if not named and (image_size is not None or skip_bad):
         raise InputError("an image size and a number of bad files to skip are for data given by name or path")
     if isinstance(data, DataBundle):
@@ -75,7 +75,7 @@ def load_model(
         built = copied(model)
     elif isinstance(model, str):
         torch.manual_seed(seed)
-        factory = _factory(model) if _is_factory(model) else _built_in(model)
+        factory = _factory(model) if is_factory(model) else _built_in(model)
         built = call_factory(model, factory, **factory_arguments(factory, data, classes=classes))
         if not isinstance(built, torch.nn.Module):
             raise InputError(f"model {model!r}: expected a torch module from the factory, not {type(built).__name__}")
@@ -95,13 +95,6 @@ def load_model(
 def name_of(model: str | torch.nn.Module) -> str:
     """The name of the model in reports."""
     return model if isinstance(model, str) else type(model).__name__
-
-
-def _is_factory(word: str) -> bool:
-    """Whether ``word`` is pkg.module:function, or folder/file.py:function."""
-    module, colon, name = word.rpartition(":")
-    dotted = all(part.isidentifier() for part in module.split("."))
-    return bool(colon) and name.isidentifier() and module != "timm" and (dotted or module.endswith(".py"))
 
 
 def _built_in(word: str) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ def labels_text(labels: Iterable[str]) -> str:
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """The names in a file with one in each line; raises InputError where it is none."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors write a mark at the beginning
     except (OSError, UnicodeDecodeError) as error:
         reason = f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InputError(f"{path}: expected a file with the name of a class in each line, but {reason}") from None

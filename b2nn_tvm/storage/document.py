@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Collection, Mapping
@@ -41,6 +42,19 @@ def write_document(path: str | os.PathLike[str], kind: str, version: int, body: 
     return write_atomic(path, (json.dumps({**head, **body}, indent=2) + "\n").encode())
 
 
+def as_json(value: Any) -> Any:
+    """``value`` as JSON-able data: tuples become lists, paths become text, and infinity and NaN, which JSON lacks,
+    become None.
+    """
+    if isinstance(value, Mapping):
+        return {key: as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def read_document(
     path: str | os.PathLike[str],
     kind: str,
@@ -61,12 +75,12 @@ def read_document(
         meant = f"; give {inside}" if inside.is_file() else ""
         raise InputError(f"{path}: expected a {kind} document, but this is a folder{meant}")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark at the beginning
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a {kind} document") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: expected a {kind} document in JSON, but it is no text") from None
-    except (json.JSONDecodeError, NotADirectoryError) as error:
+    except (ValueError, RecursionError, NotADirectoryError) as error:
         raise InputError(f"{path}: expected a {kind} document in JSON, but it cannot be read: {error}") from None
     found = document.get("kind") if isinstance(document, dict) else None
     if found != kind:

@@ -12,6 +12,7 @@ from b2nn_tvm.loop.workers.dask_pool import DaskPool
 from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.progress import Note, Progress, as_progress
 from b2nn_tvm.storage.document import write_atomic
+from b2nn_tvm.storage.try_to_write import try_to_write
 from b2nn_tvm.study import figures, table
 from b2nn_tvm.study.grid import Grid
 from b2nn_tvm.study.hypotheses_page import hypotheses_page
@@ -67,6 +68,7 @@ def study(
     """
     if measure and not settings.fronts:
         raise InputError("no network of this study is measured: hypothesis 6 compares networks within milliseconds")
+    try_to_write(output, remedy="choose another one with -o")
     cores = os.cpu_count() or 1
     folder, jobs = Path(output), jobs or cores
     threads = threads or max(1, cores // jobs)

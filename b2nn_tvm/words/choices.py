@@ -23,6 +23,7 @@ AUGMENTATIONS = ("none", "flip-crop", "random-resized", "randaugment")
 DATA_SETS = ("digits", "shapes", "shapes64")
 PRESETS = ("small", "full")
 RECIPES = ("quick", "standard", "long")
+PRECISION_OF_TIMES = (0.001, 0.5)  # the least and the most share of itself to which a time may be asked for
 TRAINING_PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 
 

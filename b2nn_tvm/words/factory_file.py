@@ -1,4 +1,4 @@
-"""A user's Python file that a word such as nets.py:make_net names, looked into without running it."""
+"""A user's function that a word such as nets.py:make_net names; its file is looked into without running it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import os
 from pathlib import Path
 
 from b2nn_tvm.words.choices import did_you_mean
+
+
+def is_factory(word: str) -> bool:
+    """Whether ``word`` is pkg.module:function, or folder/file.py:function; timm:NAME is neither."""
+    module, colon, name = word.rpartition(":")
+    dotted = all(part.isidentifier() for part in module.split("."))
+    return bool(colon) and name.isidentifier() and module != "timm" and (dotted or module.endswith(".py"))
 
 
 def complaint(word: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.words.choices import PRECISION_OF_TIMES
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,11 @@ class Effort:
     warmup: int = 2
 
     def __post_init__(self) -> None:
-        if not 0.001 <= self.precision <= 0.5:
-            raise InputError(f"precision: expected a share from 0.1% to 50%, but got {self.precision:.4g}")
+        least, most = PRECISION_OF_TIMES
+        if not least <= self.precision <= most:
+            raise InputError(
+                f"precision: expected a share from {least:.1%} to {most:.0%}, but got {self.precision:.4g}"
+            )
         if self.runs < 1:
             raise InputError(f"runs: expected at least 1, but got {self.runs}")
         if not 0 <= self.least <= self.most:

@@ -13,6 +13,7 @@ from b2nn_tvm.deploy.latency.measure import Measurement, measure_with, record_of
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.errors import DeviceError
 from b2nn_tvm.progress import Note, Progress, as_progress
+from b2nn_tvm.storage.try_to_write import try_to_write_file
 
 
 def profile(
@@ -33,8 +34,10 @@ def profile(
     the bursts that came; a tracker's lost board is replaced by another, which ``note`` is told. ``progress`` counts
     rounds. Raises the errors of the device, and DeviceError for an emulated device.
     """
-    if costs and costs.exists():
-        CostTable.load(costs)  # so that a table that cannot be read is an error before the work
+    if costs:  # so that a table that cannot be read, or not be written, is an error before the work
+        try_to_write_file(costs)
+        if costs.exists():
+            CostTable.load(costs)
     artifact, described = device.as_run_here(artifact), device.describe()
     samples = costs and costs.with_name(f"{costs.name}.samples")
     if samples and not resume and (path := record_of(artifact, described, threads, samples).path):

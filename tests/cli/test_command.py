@@ -110,6 +110,22 @@ def test_errors_are_json_too(failure: BaseException | None, kind: str, status: i
     assert CliRunner().invoke(failing, ["--nonsense"] if failure is None else []).stdout == ""
 
 
+def test_an_empty_word_is_wrong_usage() -> None:
+    """As a variable of the shell that is not set makes it; the folder of this name would be the one the user is in."""
+
+    @click.command(cls=Command)
+    @click.argument("folder", required=False)
+    @click.option("-o", "--output")
+    @click.option("--also", multiple=True)
+    @click.option("--key", default="")
+    def idle(**given: object) -> None: ...
+
+    for words in (["-o", ""], ["--also", "arm", "--also", ""], ["--key", ""], [""]):
+        done = CliRunner().invoke(idle, words)
+        assert done.exit_code == 2 and "an empty word; is a variable of the shell not set?" in done.stderr
+    assert CliRunner().invoke(idle, ["here", "-o", "out"]).exit_code == 0
+
+
 def test_how_much_is_said() -> None:
     @click.command(cls=Command)
     def talking() -> None:

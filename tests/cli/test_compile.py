@@ -38,6 +38,7 @@ def test_json_is_all_of_stdout(here: Run, small_onnx: Path, tmp_path: Path) -> N
     done = here("compile", small_onnx, "-o", "out", "--json", "--bundle")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
+    assert (document["kind"], document["format_version"], document["folder"]) == ("b2nn-compile", 1, "out")
     files = {file["name"]: file["size_bytes"] for file in document["bundle"]}
     assert files == {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()}
     assert {"b2nn-run", "classify.c", "classify.py", "README.txt"} < set(files)

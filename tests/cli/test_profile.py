@@ -70,6 +70,7 @@ def test_json(here: Run, library: Path) -> None:
     done = here("profile", library, "--runs", "20", "--threads", "2", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
+    assert (document["kind"], document["format_version"]) == ("b2nn-measurement", 1)
     assert min(document["runs"], document["profiles"]) >= 20 and document["threads"] == 2
     assert 0 < document["low_ms"] <= document["undisturbed_ms"] <= document["high_ms"]
     assert document["disturbance"]["bursts"] > 0 and 0 < document["disturbance"]["quiet"] <= 1

@@ -56,7 +56,7 @@ def test_networks(here: Run, tmp_path: Path, pets: Path, factory: str, parts: tu
 @pytest.mark.parametrize(
     ("factory", "parts"),
     [
-        ("unreadable", ("reading two images of the train split fails with KeyError", "photo 7 has no row", ".py:")),
+        ("unreadable", ("reading 2 images of the train split fails with KeyError", "photo 7 has no row", ".py:")),
         ("labels_from_one", ("a label of the train split is 3", "0 to 2")),
         ("no_bundle", ("your factory fails with TypeError", "wrong", f".py:{line_of('good = Images()') + 1}")),
     ],

@@ -52,7 +52,9 @@ def test_the_command_prints_a_line_for_each_row(run: Run, small_onnx, tmp_path):
     *lines, last = done.stdout.splitlines()
     assert lines and all(re.match(r"0:\d\d  \S+ frames per second  median ", line) for line in lines)
     assert last.startswith("at the end ")
-    rows = json.loads(run("profile", tmp_path / "net", "--watch", "0.01", "--json").stdout)["rows"]
+    document = json.loads(run("profile", tmp_path / "net", "--watch", "0.01", "--json").stdout)
+    assert (document["kind"], document["format_version"]) == ("b2nn-watch", 1)
+    rows = document["rows"]
     assert [set(row) for row in rows] == [{*WatchRow.__dataclass_fields__, "frames_per_second"}]
 
 

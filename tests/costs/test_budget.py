@@ -50,6 +50,9 @@ def test_budgets_are_read(text, value, unit, relative):
         ("300KiB@p50", "not one in bytes"),
         ("12ms,300KiB", "one budget without a comma"),
         ("12,5ms", "decimals with a point"),
+        ("300K", r"unknown unit 'k'; did you mean 300KiB\?"),
+        ("12 msec", r"did you mean 12ms\?"),
+        ("1.5 mflop", r"did you mean 1.5MFLOPs\?"),
         ("30 fps", "the time of one frame, which is 33.33ms"),
     ],
 )

@@ -454,7 +454,8 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     process = start(tmp_path, "--float-epochs", "1", "--json")
     stdout, stderr = process.communicate(timeout=500)
     assert process.returncode == 0, stderr
-    assert json.loads(stdout)["within_budget"] is True
+    printed = json.loads(stdout)
+    assert printed == json.loads((tmp_path / "out" / "report.json").read_text()) and printed["within_budget"] is True
     assert {path: path.stat().st_mtime_ns for path in measured} == measured
 
 

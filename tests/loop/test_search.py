@@ -142,6 +142,10 @@ def test_a_fresh_search_measures_anew(found: SearchResult, tmp_path: Path, plan:
     shutil.copytree(found.folder, tmp_path / "out")
     (old,) = (tmp_path / "out" / "costs.json.samples").iterdir()
     head, bursts = old.read_bytes().split(b"\n", 1)
+    before = _stamps(tmp_path / "out")
+    with pytest.raises(BudgetError):
+        search(tmp_path / "out", budget="1%bytes", fresh=True)
+    assert before and _stamps(tmp_path / "out") == before and old.exists()  # what is refused removes nothing
     search(tmp_path / "out", plan=plan, fresh=True)
     (new,) = (tmp_path / "out" / "costs.json.samples").iterdir()
     assert new.name == old.name and new.read_bytes().startswith(head) and bursts not in new.read_bytes()

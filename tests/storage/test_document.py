@@ -28,6 +28,8 @@ def test_a_document_comes_back_with_its_head(tmp_path: Path) -> None:
     path = write_document(tmp_path / "deep" / "er" / "t.json", "table", 2, {"rows": [1, 2.5]})
     head = {"kind": "table", "format_version": 2, "tool_version": __version__}
     assert read(path) == {**head, "rows": [1, 2.5]}
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # the mark that some editors leave
+    assert read(path) == {**head, "rows": [1, 2.5]}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,14 @@ def test_another_document_is_refused(tmp_path: Path, change: dict, message: str)
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"{", "in JSON, but it cannot be read"), (b"\xff\xfe", "but it is no text"), (b"[1]", "its kind is None")],
+    [
+        (b"{", "in JSON, but it cannot be read"),
+        (b"[" * 100_000, "in JSON, but it cannot be read: maximum recursion depth"),
+        (b"9" * 5000, "in JSON, but it cannot be read: Exceeds the limit"),
+        (b"\xff\xfe", "but it is no text"),
+        (b"[1]", "its kind is None"),
+    ],
+    ids=["cut", "deep", "long", "no text", "list"],
 )
 def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "t.json"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from b2nn_tvm.words.factory_file import complaint
+from b2nn_tvm.words.factory_file import complaint, is_factory
 
 NETS = """
 raise SystemExit("this is never run")
@@ -61,3 +61,10 @@ def test_other_words_are_for_others(word: str) -> None:
 )
 def test_what_is_not_there_is_said_with_what_is(word: str, text: str) -> None:
     assert complaint(word) == text
+
+
+def test_a_factory_is_a_module_or_a_file_and_a_name() -> None:
+    for word in ("nets:make_net", "pkg.nets:make_net", "folder/nets.py:make_net"):
+        assert is_factory(word)
+    for word in ("nets", "timm:resnet18", ":make_net", "nets:", "nets:Net.make", "https://x.org/a.zip", "C:\\nets:a b"):
+        assert not is_factory(word)

@@ -44,7 +44,7 @@ def _defaults(command: click.Command, path: Path, context: click.Context, parame
         return click.BadParameter(f"{path}: {text}", context, parameter)
 
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise refuse(error.strerror or "cannot be read") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

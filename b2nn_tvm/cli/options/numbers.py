@@ -1,7 +1,8 @@
-"""Options whose values are numbers: means and deviations, and whole numbers in the words of their users."""
+"""Options whose values are numbers: shares, means and deviations, and whole numbers in the words of their users."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -13,6 +14,33 @@ class WholeNumber(click.IntRange):
     """An integer of at least ``min``, whose name in errors is no word of programmers."""
 
     name = "whole number"
+
+
+class Share(click.ParamType):  # type: ignore[type-arg]
+    """A share of something from ``least`` to ``most``, in percent or as a fraction."""
+
+    name = "share"
+
+    def __init__(self, least: float, most: float) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("%"))
+        except ValueError:
+            number = math.nan
+        in_percent = text.endswith("%")
+        found = number / 100 if in_percent else number
+        if not self._least <= found <= self._most:
+            meant = not in_percent and self._least <= number / 100 <= self._most
+            self.fail(
+                f"expected a share from {100 * self._least:g}% to {100 * self._most:g}%, such as 2% or 0.02, but got"
+                f" {value!r}{f'; did you mean {text}%?' if meant else ''}",
+                parameter,
+                context,
+            )
+        return found
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from b2nn_tvm.cli.options.numbers import WholeNumber
+from b2nn_tvm.cli.options.numbers import Share, WholeNumber
 from b2nn_tvm.cli.options.word import Precisions, Word
 from b2nn_tvm.words.choices import ACTIVATIONS, BINARIZERS, METHODS, ORDERS, RULES, SOLVERS
 
@@ -85,8 +85,8 @@ _OPTIONS = (
     click.option(
         "--floor",
         metavar="SHARE",
-        type=click.FloatRange(0, 1),
-        help="Validation accuracy, 0 to 1, below which a progressive order stops.",
+        type=Share(0, 1),
+        help="Validation accuracy, such as 90% or 0.9, below which a progressive order stops.",
     ),
 )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from b2nn_tvm.words.choices import CLASSIFIERS, DATA_SETS, did_you_mean, meant_network
-from b2nn_tvm.words.factory_file import complaint
+from b2nn_tvm.words.factory_file import complaint, is_factory
 from b2nn_tvm.words.file_in_place import file_in_place_of_network
+
+TIMM = "timm:"
 
 
 class Word(click.Choice):  # type: ignore[type-arg]
@@ -43,7 +47,7 @@ class Network(Word):
             return text
         if wrong := complaint(text) or file_in_place_of_network(text):
             raise click.BadParameter(wrong, context, parameter)
-        if ":" in text:
+        if is_factory(text) or (text.startswith(TIMM) and text != TIMM):
             return text
         if text == "siamfc":
             text = "siamfc gives features, not class scores, which a search needs: see docs/tracking.md"
@@ -107,8 +111,13 @@ def check_data(word: str, *, option: str) -> None:
     """Raise BadParameter for data that is no built-in set, no path and no factory."""
     if wrong := complaint(word):
         raise click.BadParameter(wrong, param_hint=option)
-    if word in DATA_SETS or ":" in word or os.path.exists(os.path.expanduser(word)):
+    path = Path(word).expanduser()
+    one_of_several = f"{glob.escape(path.name)}-*"  # FOLDER/emnist-balanced names some of the files in FOLDER
+    if word in DATA_SETS or is_factory(word) or os.path.exists(path) or any(path.parent.glob(one_of_several)):
         return
+    if "://" in word:
+        text = f"{word} is an address, and nothing is downloaded: give the folder or file where the data set is"
+        raise click.BadParameter(text, param_hint=option)
     raise click.BadParameter(
         f"there is no file or folder {word!r}, and no built-in data set of this name{did_you_mean(word, DATA_SETS)};"
         f" those are {', '.join(DATA_SETS)}, and your own is pkg.module:factory",

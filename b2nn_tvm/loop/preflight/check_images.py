@@ -27,7 +27,7 @@ def check_images(data: DataBundle, state: State, *, progress: Progress) -> None:
 
     Raises InputError, with the names and the reasons, where some cannot be decoded; nothing is written then.
     """
-    files = tuple(dict.fromkeys(file for split in (data.train, data.val, data.test) for file in _files(split)))
+    files = tuple(dict.fromkeys(file for split in (data.train, data.val, data.test) for file in files_of(split)))
     if not files:
         return
     inputs = {"files": _fingerprint(files)}
@@ -43,9 +43,10 @@ def check_images(data: DataBundle, state: State, *, progress: Progress) -> None:
     state.run(PHASE, inputs, lambda _folder: {"images": len(files)})
 
 
-def _files(images: Images) -> Iterable[Path]:
+def files_of(images: Images) -> Iterable[Path]:
+    """The files of a split's images; none where they are no files of their own."""
     if isinstance(images, Subset):
-        whole = tuple(_files(images.images))
+        whole = tuple(files_of(images.images))
         return [whole[row] for row in images.rows] if whole else ()
     return images.files if isinstance(images, FolderImages) else ()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from torch import nn
 
+from b2nn_tvm.data import DataBundle
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.preflight.check_images import files_of
+from b2nn_tvm.storage.try_to_write import try_to_write
 
 BASE_BYTES = 64 * 2**20  # libraries, reports, samples and what compilers leave for a moment
 # A training keeps its weights, Adam's two moments, and a copy while the next checkpoint is written; a network that is
@@ -24,11 +26,25 @@ def room_needed(model: nn.Module, *, trained: int, built: int) -> int:
     return BASE_BYTES + weights * (TRAINED * trained + BUILT * built)
 
 
+def check_apart(folder: Path, data: DataBundle) -> None:
+    """Raise InputError where ``folder`` lies in a folder whose folders are the classes of the data: it would become
+    one of them the next time.
+    """
+    for split in (data.train, data.val, data.test):
+        files = [str(file.absolute()) for file in files_of(split)]
+        classes = Path(os.path.commonpath(files)) if len(set(map(os.path.dirname, files))) > 1 else None
+        if classes and folder.absolute().resolve().is_relative_to(classes.resolve()):
+            raise InputError(
+                f"{folder}: the results cannot lie in {classes}, whose folders are the classes of the data; choose"
+                " another folder with -o"
+            )
+
+
 def check_room(folder: Path, needed_bytes: int) -> None:
     """Raise InputError where nothing can be written into ``folder``, which need not be there yet, or where there or in
     the folder for temporary files fewer than ``needed_bytes`` are free. Nothing is left behind.
     """
-    _try_to_write(folder)
+    try_to_write(folder, remedy="choose another one with -o")
     for place in (_existing(folder), Path(tempfile.gettempdir())):
         free = shutil.disk_usage(place).free
         if free < needed_bytes:
@@ -36,27 +52,6 @@ def check_room(folder: Path, needed_bytes: int) -> None:
                 f"{place}: {_mib(free)} MiB are free there, but this search writes about {_mib(needed_bytes)} MiB; make"
                 " room, or choose another folder (-o, and TMPDIR for temporary files)"
             )
-
-
-def _try_to_write(folder: Path) -> None:
-    made: list[Path] = []
-    try:
-        for part in (*reversed(folder.absolute().parents), folder.absolute()):
-            if not part.exists():
-                part.mkdir()
-                made.append(part)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".b2nn-") as probe:
-            probe.write(b"0")
-            probe.flush()
-            os.fsync(probe.fileno())
-    except OSError as error:
-        raise InputError(
-            f"{folder}: nothing can be written into this folder ({error.strerror}); choose another one with -o"
-        ) from None
-    finally:
-        for part in reversed(made):
-            with suppress(OSError):  # somebody else has put something there meanwhile
-                part.rmdir()
 
 
 def _existing(folder: Path) -> Path:

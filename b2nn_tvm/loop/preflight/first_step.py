@@ -17,20 +17,21 @@ from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.mixbin.tracing.prepare import copied
 from b2nn_tvm.progress import Note
 from b2nn_tvm.provenance.user_code import place_of, told
+from b2nn_tvm.words.number_of import number_of
 
 IMAGES = 2
 SPLITS = ("train", "val", "test")
 
 
-def first_batches(data: DataBundle, *, note: Note) -> dict[str, Batch]:
-    """Two images of each split, read as a training reads them.
+def first_batches(data: DataBundle, *, note: Note, batch_size: int = IMAGES) -> dict[str, Batch]:
+    """Two images of each split, or one where batches are of one image, read as a training reads them.
 
     ``note`` is told of classes without images, as far as the labels are known. Raises InputError where reading fails,
     and where images or labels are not of the shapes and classes that the data set tells.
     """
     for split in SPLITS:
         _check_labels(data, split, note=note)
-    return {split: _batch(data, split) for split in SPLITS}
+    return {split: _batch(data, split, min(IMAGES, batch_size)) for split in SPLITS}
 
 
 def take_step(model: nn.Module, batches: Mapping[str, Batch], *, trains: bool) -> None:
@@ -73,16 +74,17 @@ def _label_words(data: DataBundle, split: str, label: object) -> str:
     )
 
 
-def _batch(data: DataBundle, split: str) -> Batch:
+def _batch(data: DataBundle, split: str, count: int) -> Batch:
     images: Images = getattr(data, split)
-    index = BatchIndex(tuple(range(min(IMAGES, len(images)))), seed=0 if split == "train" else None)
+    index = BatchIndex(tuple(range(min(count, len(images)))), seed=0 if split == "train" else None)
     try:
         found = images[index]
         pixels, labels = found
     except B2nnError:
         raise
     except Exception as error:
-        raise InputError(f"{data.name}: reading two images of the {split} split fails with {told(error)}") from error
+        some = number_of(count, "image")
+        raise InputError(f"{data.name}: reading {some} of the {split} split fails with {told(error)}") from error
     shape = (len(index.images), *data.input_shape)
     if not isinstance(pixels, torch.Tensor) or tuple(pixels.shape) != shape or pixels.dtype != torch.float32:
         came = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, torch.Tensor) else type(pixels).__name__
@@ -113,7 +115,8 @@ def _step(model: nn.Module, batch: Batch, *, trains: bool) -> None:
         raise
     except Exception as error:
         raise InputError(
-            f"{type(model).__name__}: the first step of training, on {len(batch[0])} images, fails with {told(error)}"
+            f"{type(model).__name__}: the first step of training, on {number_of(len(batch[0]), 'image')}, fails with"
+            f" {told(error)}"
         ) from error
     if not torch.isfinite(loss):
         raise InputError(

@@ -9,7 +9,7 @@ from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 def heading(result: SearchResult) -> str:
     """The network and its budget, and whether it is kept, in a few words."""
     words = {"kept": "within", "not told apart": "not told apart from", "over": "over the budget of"}
-    return f"{result.model} {words[result.status]} {result.budget}"
+    return f"{result.model} {words[result.status]} {_as_typed(result)}"
 
 
 def broken_budgets(result: SearchResult) -> str | None:
@@ -31,8 +31,7 @@ def limit_words(budget: AchievedBudget) -> str:
 
     Bytes are those of the parameters; a library also holds its code.
     """
-    parameters = " of parameters" if budget.unit == "bytes" else ""
-    return f"{amount(budget.limit, budget.unit)}{at_words(budget.quantile)}{parameters}"
+    return f"{amount(budget.limit, budget.unit)}{at_words(budget.quantile)}{_of_parameters(budget.unit)}"
 
 
 def amount(value: float, unit: str) -> str:
@@ -45,6 +44,17 @@ def amount(value: float, unit: str) -> str:
 def at_words(quantile: float | None) -> str:
     """ " at p90" for 0.9, and nothing for undisturbed times, which are about no quantile."""
     return "" if quantile is None else f" at {quantile_word(quantile)}"
+
+
+def _as_typed(result: SearchResult) -> str:
+    """The budgets in the words of the user; bytes are said to be of parameters, as a library has more."""
+    words = result.budget.split(" and ")
+    of = [_of_parameters(each.unit) for each in result.budgets]
+    return " and ".join(map("".join, zip(words, of, strict=True))) if len(words) == len(of) else result.budget
+
+
+def _of_parameters(unit: str) -> str:
+    return " of parameters" if unit == "bytes" else ""
 
 
 def _verdict(budget: AchievedBudget) -> str:

@@ -32,7 +32,15 @@ class DescribedResult(SearchResult):
         if found is None:
             names = ", ".join(each.name for each in self.layers)
             raise InputError(f"there is no layer {layer!r}; choose one of {names}")
-        return f"{layer} is {found.precision}{': ' if found.why else ''}{found.why}{_times(found)}{_harm(found)}"
+        return f"{layer} is {found.precision}{': ' if found.why else ''}{found.why}{_times(found)}{self._harm(found)}"
+
+    def _harm(self, layer: LayerOutcome) -> str:
+        if math.isnan(layer.harm):
+            return ""
+        if layer.precision == "float" and not self.is_binary:
+            return f"; made one of fewer bits alone, its harm is at least {layer.harm:.3g}"
+        word = "binary" if layer.precision == "float" else layer.precision
+        return f"; made {word} alone, its harm is {layer.harm:.3g}"
 
     def _repr_html_(self) -> str:
         """The heading and the table of networks, for a notebook."""
@@ -47,7 +55,3 @@ class DescribedResult(SearchResult):
 def _times(layer: LayerOutcome) -> str:
     known = ", ".join(f"{ms:.4g} ms {precision}" for precision, ms in layer.ms.items())
     return f"; it takes {known}" if known else ""
-
-
-def _harm(layer: LayerOutcome) -> str:
-    return "" if math.isnan(layer.harm) else f"; made binary alone, it adds {layer.harm:.3g} to the loss"

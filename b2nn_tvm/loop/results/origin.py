@@ -22,7 +22,8 @@ class Origin:
 
     ``images`` are counts by split and ``input_shape`` is (C, H, W). ``command`` is what was typed, empty for a call
     from Python. ``seconds`` is the duration of the run that wrote the result, which took ``reused`` phases from
-    earlier ones.
+    earlier ones. ``recipe``, ``batch_size`` and ``lr`` are those of the trainings; "" and None are not known, and None
+    is also the recipe's own rate.
     """
 
     data: str
@@ -38,6 +39,9 @@ class Origin:
     seconds: float
     finished: str
     reused: int
+    recipe: str = ""
+    batch_size: int | None = None
+    lr: float | None = None
 
 
 def origin_of(job: Job, *, started: float, command: str) -> Origin:
@@ -59,6 +63,9 @@ def origin_of(job: Job, *, started: float, command: str) -> Origin:
         seconds=seconds,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         reused=len(earlier),
+        recipe=training.recipe,
+        batch_size=training.batch_size,
+        lr=training.lr,
     )
 
 

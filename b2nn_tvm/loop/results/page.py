@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from b2nn_tvm.loop.results.report_lines import findings, int8_words, prediction_
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.loop.results.tiles import sentence, tiles
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.number_of import number_of
 
 LEAST_SHARE = 0.004  # a layer's part of the strip is seen, however little time it takes
 MOST_CLASSES = 20  # the classes that suffered most are shown, no more
@@ -43,6 +45,7 @@ def page(result: SearchResult) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"ms": _ms, "kib": _kib, "number": _number, "whole": _whole}
+    environment.tests["nan"] = math.isnan
     environment.filters |= {"duration": _duration, "moment": _moment}
     return environment.get_template("report.html").render(
         result=result,
@@ -62,6 +65,7 @@ def page(result: SearchResult) -> str:
         files=_files(result),
         commands=_commands(result),
         times="milliseconds" if result.quantile is None else f"milliseconds at {quantile_word(result.quantile)}",
+        number_of=number_of,
         version=__version__,
     )
 
@@ -106,9 +110,9 @@ def _commands(result: SearchResult) -> list[tuple[str, str]]:
     folder = result.folder
     first = os.path.relpath(next(iter(result.libraries.values())), folder)
     return [
-        (f"b2nn-profile {folder / first}", "times the library, layer by layer"),
+        (shlex.join(("b2nn-profile", str(folder / first))), "times the library, layer by layer"),
         (
-            f"b2nn-compile {folder / 'model.onnx'} --target rpi4 --bundle -o board",
+            shlex.join(("b2nn-compile", str(folder / "model.onnx"), *["--target", "rpi4", "--bundle", "-o", "board"])),
             "makes a folder to copy to a board",
         ),
     ]
@@ -138,4 +142,6 @@ def _moment(stamp: str) -> str:
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

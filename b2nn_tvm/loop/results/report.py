@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from b2nn_tvm.loop.results.page import page
 from b2nn_tvm.loop.results.result import SearchResult
 from b2nn_tvm.preprocess.block import block_of
-from b2nn_tvm.storage.document import write_atomic, write_document
+from b2nn_tvm.storage.document import as_json, write_atomic, write_document
 
 KIND, VERSION = "report", 2
 
@@ -35,24 +34,11 @@ def document(result: SearchResult) -> dict[str, Any]:
         "within_budget": result.within_budget,
         "status": result.status,
     }
-    finite: dict[str, Any] = _finite(body)
-    return finite
+    found: dict[str, Any] = as_json(body)
+    return found
 
 
 def write(result: SearchResult) -> tuple[Path, Path]:
     """Write report.json and report.html into the result's folder."""
     written = write_document(result.folder / "report.json", KIND, VERSION, document(result))
     return written, write_atomic(result.folder / "report.html", page(result).encode())
-
-
-def _finite(value: Any) -> Any:
-    """``value`` as JSON-able data: tuples become lists, paths become text, and infinity and NaN, which JSON lacks,
-    become None.
-    """
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -36,7 +36,7 @@ def given(folder: Path, text: str, *words: str) -> dict[str, Any]:
 def test_the_file_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
     text = 'model = "a"\nalso = ["x86", "arm"]\nfloat-epochs = 20\nfresh = true\noutput = "out"\n'
     found = {"model": "a", "also": ["x86", "arm"], "float_epochs": 20, "fresh": True, "output": "out"}
-    assert given(tmp_path, text) == found
+    assert given(tmp_path, text) == given(tmp_path, f"\ufeff{text}") == found  # with the mark of some editors
     words = ("--model", "b", "--also", "rpi4", "--resume", "-o", "here")
     other = {"model": "b", "also": ["rpi4"], "fresh": False, "output": "here"}
     assert given(tmp_path, text, *words) == {**found, **other}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from b2nn_tvm.cli.options.numbers import Numbers, WholeNumber
+from b2nn_tvm.cli.options.numbers import Numbers, Share, WholeNumber
 
 
 @pytest.mark.parametrize(("text", "found"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
@@ -24,3 +24,21 @@ def test_a_number_that_is_not_whole_is_told_so() -> None:
     assert WholeNumber(min=0).convert("3", None, None) == 3
     with pytest.raises(click.BadParameter, match="'3.5' is not a valid whole number"):
         WholeNumber(min=0).convert("3.5", None, None)
+
+
+@pytest.mark.parametrize(("text", "found"), [("2%", 0.02), (" 2 % ", 0.02), ("0.02", 0.02), ("50%", 0.5), (0.1, 0.1)])
+def test_shares(text: str | float, found: float) -> None:
+    assert Share(0.001, 0.5).convert(text, None, None) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("60%", "expected a share from 0.1% to 50%, such as 2% or 0.02, but got '60%'$"),
+        ("2", r"but got '2'; did you mean 2%\?$"),
+        *((word, f"expected a share from .*, but got '{word}'$") for word in ("two", "", "-2%", "0", "nan", "inf")),
+    ],
+)
+def test_what_is_no_share(text: str, message: str) -> None:
+    with pytest.raises(click.BadParameter, match=message):
+        Share(0.001, 0.5).convert(text, None, None)

@@ -40,6 +40,7 @@ def test_words_are_taken_as_they_are() -> None:
         (Network(), __file__, r"test_word.py is a file: name the function in it that is meant, such as .*:test_"),
         (Network(), f"{__file__}:make_net", "test_word.py has no function 'make_net'; it has test_"),
         (Network(), "siamfc", "features, not class scores"),
+        *((Network(), word, f"there is no network '{word}'") for word in ("timm:", ":make_net", "nets:Net.make")),
         (Target(), "rpi44", "rpi44.*rpi4"),
     ],
 )
@@ -55,6 +56,15 @@ def test_data_is_a_name_a_path_or_a_factory(tmp_path: Path) -> None:
         check_data(f"{__file__}:photos", option="--data")
     with pytest.raises(click.BadParameter, match=r"there is no file or folder 'shape', .*\(did you mean shapes\?\)"):
         check_data("shape", option="--data")
+    with pytest.raises(click.BadParameter, match="https://x.org/pets.zip is an address, and nothing is downloaded"):
+        check_data("https://x.org/pets.zip", option="--data")
+
+
+def test_one_of_several_sets_of_idx_files_is_data(tmp_path: Path) -> None:
+    (tmp_path / "emnist-balanced-train-images-idx3-ubyte.gz").touch()
+    check_data(str(tmp_path / "emnist-balanced"), option="--data")
+    with pytest.raises(click.BadParameter, match="there is no file or folder"):
+        check_data(str(tmp_path / "emnist-letters"), option="--data")
 
 
 def test_the_shell_completes_them() -> None:

@@ -21,12 +21,21 @@ def test_images_are_read_last_and_all_bad_ones_are_named(tmp_path: Path) -> None
 
     def check(folder: Path = tmp_path / "out") -> None:
         progress = lambda phase, done, total, detail="": phases.append(phase)
-        options = {"trained": 1, "built": 1, "trains": True, "progress": progress, "note": lambda _text: None}
+        options = {
+            "trained": 1,
+            "built": 1,
+            "trains": True,
+            "batch_size": 64,
+            "progress": progress,
+            "note": lambda _text: None,
+        }
         before_measuring(network, bundle, folder, state, **options)
 
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="nothing can be written"):
         check(tmp_path / "file")
+    with pytest.raises(InputError, match=r"results cannot lie in .*/train, whose folders are the classes"):
+        check(pets / "train" / "out")
     assert phases == []
     for name in ("train/cat/0.png", "val/dog/2.png"):
         (pets / name).write_bytes(b"")

@@ -50,6 +50,15 @@ def test_two_images_are_read_and_nothing_changes() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+def test_batches_of_one_image_are_tried_as_such() -> None:
+    one = first_batches(noise.images(), note=ignore, batch_size=1)
+    assert {len(images) for images, _ in one.values()} == {1}
+    network = nn.Sequential(nn.Conv2d(1, 4, 8), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 3))
+    take_step(network, first_batches(noise.images(), note=ignore), trains=True)
+    with pytest.raises(InputError, match=r"the first step of training, on 1 image, fails with .*more than 1 value"):
+        take_step(network, one, trains=True)
+
+
 good = torch.zeros(2, 1, 8, 8)
 
 
@@ -58,9 +67,9 @@ good = torch.zeros(2, 1, 8, 8)
     [
         (
             lambda count: {}["photo 7"],
-            r"reading two images of the train split fails with KeyError: 'photo 7' \(test_fi",
+            r"reading 2 images of the train split fails with KeyError: 'photo 7' \(test_fi",
         ),
-        (lambda count: 3, "reading two images .* fails with TypeError: cannot unpack"),
+        (lambda count: 3, "reading 2 images .* fails with TypeError: cannot unpack"),
         (lambda count: (good.double(), torch.zeros(2).long()), r"images torch.float32 \[2, 1, 8, 8\] .*torch.float64"),
         (lambda count: (good[:, :, 1:], torch.zeros(2).long()), r"they are torch.float32 \[2, 1, 7, 8\]"),
         (lambda count: (good / 0, torch.zeros(2).long()), "values that are not finite"),

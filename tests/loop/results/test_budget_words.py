@@ -21,6 +21,13 @@ def test_every_budget_has_a_line_and_all_of_them_have_to_be_kept(result: SearchR
     assert report.document(replace(both, further=(AchievedBudget("bytes", 2048, 3072),)))["within_budget"] is False
 
 
+def test_a_heading_says_what_bytes_are_of(result: SearchResult) -> None:
+    both = replace(result, budget="2ms and 4KiB", further=(AchievedBudget("bytes", 4096, 3072),))
+    assert heading(both) == "<net> within 2ms and 4KiB of parameters"
+    alone = replace(result, budget="4KiB", unit="bytes", limit=4096, achieved=3072)
+    assert heading(alone) == "<net> within 4KiB of parameters"
+
+
 def test_a_broken_budget_is_said_everywhere(result: SearchResult) -> None:
     """A time over the limit and one whose interval holds the limit are two different things; neither is "kept"."""
     assert broken_budgets(result) is None and heading(result) == "<net> within 2ms"

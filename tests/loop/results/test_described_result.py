@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -27,8 +27,17 @@ def test_each_layer_is_explained(told: DescribedResult) -> None:
     for layer in told.layers:
         words = told.explain(layer.name)
         assert words.startswith(f"{layer.name} is {layer.precision}") and layer.why in words and "nan" not in words
+    assert "; made binary alone, its harm is 0.1" in told.explain("block.conv1")
     with pytest.raises(InputError, match=r"there is no layer 'block.conv9'; choose one of conv1, block.conv1"):
         told.explain("block.conv9")
+
+
+def test_harm_is_that_of_the_layers_own_precision(beside: SearchResult) -> None:
+    told = DescribedResult(**{each.name: getattr(beside, each.name) for each in fields(beside)})
+    first = replace(told.layers[1], precision="int8", harm=0.25)
+    other = replace(told, layers=(first, replace(first, name="x", precision="float", why="it is dear")))
+    assert other.explain(first.name).endswith("; made int8 alone, its harm is 0.25")
+    assert other.explain("x").endswith("; made one of fewer bits alone, its harm is at least 0.25")
 
 
 def test_a_notebook_shows_a_table(told: DescribedResult) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,25 @@ def test_every_precision_has_a_colour_of_its_own(result: SearchResult) -> None:
     colours = re.findall(r"--precision-\d: (#\w+);", text)
     assert len(set(colours)) == 6  # three precisions, light and dark
     assert ">int4</span>" in text and ">int4 ms</th>" in text
+
+
+def test_harm_is_explained_where_there_is_any(result: SearchResult, text: str) -> None:
+    bare = page(replace(result, layers=tuple(replace(each, harm=math.nan) for each in result.layers)))
+    assert "when this layer alone becomes binary" in text and "Harm is the score" not in bare
+
+
+def test_one_of_something_is_said_as_one(result: SearchResult) -> None:
+    text = page(replace(result, origin=replace(result.origin, float_epochs=1, seconds=24.0, recipe="long")))
+    assert "1 epoch in float, 2 of fine-tuning, by the recipe long, seed 0" in text
+    assert "<dd>24 s, until" in text and "; 1 phase was taken from earlier runs" in text
+    assert "1 min 15 s" in page(result) and "3 epochs in float, 2 of fine-tuning, seed 0" in page(result)
+
+
+def test_commands_can_be_typed_where_names_have_spaces(result: SearchResult) -> None:
+    folder = Path("my results")
+    text = page(replace(result, folder=folder, libraries={"native": folder / "native"}))
+    commands = [unescape(re.sub(r"<.*?>", "", each)) for each in re.findall(r"<code>(.*?)</code>", text)]
+    assert ["b2nn-profile", "my results/native"] in [shlex.split(each) for each in commands]
 
 
 def test_what_the_page_shows_elsewhere_is_not_said_again(result: SearchResult, text: str) -> None:
