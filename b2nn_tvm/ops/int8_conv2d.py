@@ -4,6 +4,12 @@ of ``lanes``, and ``run`` neighbouring input channels side by side, as instructi
 y[n, h, w, o] = sum over kh, kw, c, r of
     x[n, h*s + kh*d, w*s + kw*d, c*run + r] * weight[o / lanes, kh, kw, c, o % lanes, r]
 
+Where the taps of a kernel row are joined (passes/lower/join_taps.py), it has one column, and words go on through the
+pixels; C is the image's number of channels.
+
+y[n, h, w, o] = sum over kh, c, r of
+    x[n, h*s + kh*d, w*s + (c*run + r) / C, (c*run + r) % C] * weight[o / lanes, kh, 0, c, o % lanes, r]
+
 A depthwise convolution has a filter of its own for each channel. ``taps`` neighbouring taps of a column of its filter
 lie side by side; products of 8 by 8 bits fit 16.
 
@@ -46,7 +52,8 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full
     """int32 [N, H', W', O] of codes x [N, H + pads, W + pads, C] and weight from ``pack_int8_weights``; O is cut to the
     workload's outputs.
 
-    C is a multiple of ``run``, of which channels behind the workload's have weights of 0. With groups, ``lanes``
+    C is a multiple of ``run``, of which channels behind the workload's have weights of 0, or the taps are joined: then
+    C is the workload's, and x has as many columns as the last word needs. With groups, ``lanes``
     divides the outputs of a group, and ``run`` its channels. ``full_range`` has to be True where a weight is -128: two
     products of -128 by -128 do not fit 16 bits.
     """
@@ -56,15 +63,22 @@ def int8_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload, full
     c, r = te.reduce_axis((0, words), "c"), te.reduce_axis((0, run), "r")
     (sh, sw), (dh, dw) = workload.stride, workload.dilation
     outputs_per_group = workload.out_channels // workload.groups
+    joined = kernel_width < workload.kernel[1]
+
+    def column(w: Var) -> Expr:
+        tap = (c * run + r) // workload.in_channels if joined else kw * dw
+        return w * sw + tap
 
     def channel(o: Var) -> Expr:
+        if joined:
+            return (c * run + r) % workload.in_channels
         first = o // outputs_per_group * words * run if workload.groups > 1 else 0
         return first + c * run + r
 
     y = te.compute(
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(
-            x[n, h * sh + kh * dh, w * sw + kw * dw, channel(o)].astype("int32")
+            x[n, h * sh + kh * dh, column(w), channel(o)].astype("int32")
             * weight[o // lanes, kh, kw, c, o % lanes, r].astype("int32"),
             axis=[kh, kw, c, r],
         ),

@@ -7,6 +7,9 @@ by vectors of as many weights of each filter.
 VNNI adds the products of four unsigned codes by four signed weights (vpdpbusd). Without it codes and weights are
 widened to 16 bits, and pairs of products are added (vpmaddwd), which cannot saturate; vpmaddubsw can.
 
+Where weights do not stay near the core, a block of filters is read by all tiles of the image, one after another. Each of
+these calls brings its share of the next block's weights into the second-level cache meanwhile.
+
 All registers hold sums but the last ones: a word, a product where one is needed, and weights. Weights that find no
 register are read from memory with each word.
 """
@@ -16,19 +19,34 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from b2nn_tvm.schedules.micro_kernels.x86 import YMM, ZMM, W, X, X86Kernel, Y
+from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 
 IMAGE, WEIGHTS, COUNTERS = "%r8", "%r9", ("%r10", "%r11")
-WORD = 4  # bytes
-UNROLLED = 2  # words of a turn of the innermost loop
+CALL, AHEAD = "%ecx", "%rax"  # the number of the call, and the weights that it brings near
+WORD, LINE = 4, 64  # bytes
 
 
 class X86DotKernel(X86Kernel):
-    """Sums of a tile in x86-64's assembly; each subclass knows an instruction set."""
+    """Sums of a tile in x86-64's assembly; each subclass knows an instruction set. ``calls`` is the number of calls
+    that read the same weights one after another, where these are far away, else 0.
+    """
 
     name = "dot"
     result = "int32"
-    general, counters = (IMAGE, WEIGHTS, *COUNTERS), COUNTERS
+    general, counters = (IMAGE, WEIGHTS, AHEAD, *COUNTERS), COUNTERS
     products = 0  # registers that a product needs before it is added
+    unrolled = 2  # words of a turn of the innermost loop
+
+    def __init__(self, tile: WindowTile, calls: int = 0):
+        super().__init__(tile)
+        self._calls = calls
+        turns = tile.rows * len(tile.runs) * (tile.run_bytes // WORD // self.unrolled)
+        self._share = -(-tile.blocks * tile.block_bytes // (LINE * calls)) if calls and turns else 0  # lines of a call
+        self._lines = -(-self._share // turns) if self._share else 0  # of a turn
+
+    @property
+    def reads_ahead(self) -> bool:
+        return self._calls > 0
 
     @abstractmethod
     def multiply(self, total: str, weights: str, word: str) -> None:
@@ -44,6 +62,9 @@ class X86DotKernel(X86Kernel):
         self._sums = [sums[first : first + blocks] for first in range(0, len(sums), blocks)]
         self.add(IMAGE, X, 0)
         self.add(WEIGHTS, W, 0)
+        if self._lines:
+            self.emit(f"movslq {CALL}, {AHEAD}", f"imul $${LINE * self._share}, {AHEAD}, {AHEAD}")
+            self.emit(f"lea {self.tile.blocks * self.tile.block_bytes}({W},{AHEAD}), {AHEAD}")
         for register in sums:
             self.clear(register)
         self.repeat(0, self.tile.rows, self._row)
@@ -54,10 +75,16 @@ class X86DotKernel(X86Kernel):
         words, position = self.tile.run_bytes // WORD, 0
         for run in self.tile.runs:
             self.add(IMAGE, IMAGE, run - position)
-            self.repeat(1, words // UNROLLED, lambda: self._words(UNROLLED))
-            self._words(words % UNROLLED)
+            self.repeat(1, words // self.unrolled, self._turn)
+            self._words(words % self.unrolled)
             position = run + self.tile.run_bytes
         self.add(IMAGE, IMAGE, self.tile.row_stride - position)
+
+    def _turn(self) -> None:
+        for line in range(self._lines):
+            self.emit(f"prefetcht1 {LINE * line}({AHEAD})")
+        self.add(AHEAD, AHEAD, LINE * self._lines)
+        self._words(self.unrolled)
 
     def _words(self, count: int) -> None:
         """Emit the products of ``count`` words of each pixel, and let the pointers advance."""
@@ -115,4 +142,4 @@ class Avx512DotKernel(PairDotKernel):
 class Avx2DotKernel(PairDotKernel):
     """Pairs of codes in registers of 256 bits, with AVX2."""
 
-    registers = YMM
+    registers, unrolled = YMM, 4

@@ -15,6 +15,7 @@ import tvm
 from tvm import s_tir, tirx
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
+from tvm.tirx import Expr
 
 from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 
@@ -28,7 +29,8 @@ class MicroKernel(ABC):
 
     name: str
     result: str  # the type of y
-    arguments: tuple[str, ...]  # registers of the image, the weights, y and scratch memory, which keep their values
+    # Registers of the image, the weights, y, and scratch memory or the number of the call; they keep their values.
+    arguments: tuple[str, ...]
     clobbers: tuple[str, ...]
 
     def __init__(self, tile: WindowTile):
@@ -39,6 +41,13 @@ class MicroKernel(ABC):
     @property
     def scratch_bytes(self) -> int:
         return 0
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether the kernel needs the number of its call, among those that read the same weights, and no scratch
+        memory.
+        """
+        return False
 
     def assembly(self) -> str:
         """The text of the assembly; LLVM replaces ``${:uid}`` in its labels."""
@@ -76,29 +85,31 @@ def split_evenly(count: int, most: int) -> tuple[range, ...]:
 def kernel_ir(kernel: MicroKernel) -> tuple[str, str]:
     """The micro-kernel as a function (image, weights, y) of LLVM IR, and its name, which depends on the code alone.
 
-    Scratch memory that is too large for the stack is a fourth argument.
+    Scratch memory that is too large for the stack, or the number of the call, is a fourth argument.
     """
     text = kernel.assembly()
     name = f"b2nn_{kernel.name}_{sha256(text.encode()).hexdigest()[:16]}"
     escaped = text.replace("\n", "\\0A\\09")
     registers = (*(f"{{{one}}}" for one in kernel.arguments), *(f"~{{{one}}}" for one in kernel.clobbers))
     given = kernel.scratch_bytes > MOST_ON_STACK
-    stack = "" if given else f"  %s = alloca [{max(kernel.scratch_bytes, 16)} x i8], align 16\n"
+    fourth = ", i32 %s" if kernel.reads_ahead else ", ptr %s" if given else ""
+    stack = "" if fourth else f"  %s = alloca [{max(kernel.scratch_bytes, 16)} x i8], align 16\n"
     return (
         name,
         f"""\
-define linkonce_odr hidden i32 @{name}(ptr %x, ptr %w, ptr %y{", ptr %s" if given else ""}) noinline nounwind {{
+define linkonce_odr hidden i32 @{name}(ptr %x, ptr %w, ptr %y{fourth}) noinline nounwind {{
 {stack}\
-  call void asm sideeffect "{escaped}", "{",".join(registers)},~{{memory}},~{{cc}}"(ptr %x, ptr %w, ptr %y, ptr %s)
+  call void asm sideeffect "{escaped}", "{",".join(registers)},~{{memory}},~{{cc}}"(ptr %x, ptr %w, ptr %y\
+{fourth or ", ptr %s"})
   ret i32 0
 }}
 """,
     )
 
 
-def put_kernel(sch: Schedule, block: SBlockRV, kernel: MicroKernel) -> None:
+def put_kernel(sch: Schedule, block: SBlockRV, kernel: MicroKernel, *, number: Expr | None = None) -> None:
     """Put a call of a micro-kernel in place of ``block``: the loops of a tile and its initial zeros, which read image
-    and weights.
+    and weights. ``number`` is that of the call, for a kernel that reads ahead.
     """
     name, text = kernel_ir(kernel)
     old = sch.get(block)
@@ -112,6 +123,7 @@ def put_kernel(sch: Schedule, block: SBlockRV, kernel: MicroKernel) -> None:
         tirx.address_of(tirx.BufferLoad(read.source, [axis.min for axis in read.region])) for read in old.reads
     ]
     memory = [part.access_ptr("w"), *(buffer.access_ptr("rw") for buffer in scratch)]
+    memory += [number.astype("int32")] if kernel.reads_ahead and number is not None else []
     call = tirx.Evaluate(tirx.call_extern("int32", name, *addresses, *memory))
     new = s_tir.SBlock(
         iter_vars=old.iter_vars,

@@ -14,7 +14,8 @@ UNIT = VectorUnit(
     float=RegisterTile(accumulators=12, pixels=6, rows=2),
     binary=RegisterTile(accumulators=8, pixels=2, rows=2),
     winograd=RegisterTile(accumulators=12, pixels=6, rows=4),
-    int8=RegisterTile(accumulators=12, pixels=6, rows=2, latency=4),  # only the addition waits for the one before
+    # Only the addition waits for the one before. Beside 14 sums no weights have registers, and are read from memory.
+    int8=RegisterTile(accumulators=14, pixels=7, rows=2, latency=4),
     dot=Avx2DotKernel,
     depthwise=Avx2DepthwiseKernel,
     winograd_codes=Avx2WinogradKernel,

@@ -3,13 +3,17 @@
     multiply(multiply(astype(sums, "float32"), a), b)           ->  multiply(astype(sums, "float32"), a * b)
     divide(relu(add(multiply(astype(sums, "float32"), a), b)), s)  ->  multiply(relu(...), 1 / s)
     round(divide((c - z) * s, s)) of codes c                    ->  c - z
+    clip(c, 0, 255), and astype(c, "uint8"), of c = astype(q, "float32")  ->  c, and q
 
 A division takes as long as the sums of 64 channels. The product is off by the rounding of float32, as the scaled sums
 are themselves; an input of the network is divided, as its values may lie on the borders between codes. Quantizers put
-codes of the same scale on both sides of a transpose, for example; there the whole numbers come back exactly.
+codes of the same scale on both sides of a transpose or a pooling, for example; there the whole numbers come back
+exactly, and codes that lie in memory already are not stored again.
 """
 
 from __future__ import annotations
+
+from math import inf, nan
 
 import numpy as np
 import tvm
@@ -23,6 +27,7 @@ from b2nn_tvm.relax_query import constant, dtype, op_name, uniform
 
 _FARTHEST = 8  # operators between the sums and a division
 _OFF = 0.25  # how far from whole numbers is certain to be rounded to them, with the rounding of float32 beside it
+_INTEGERS = ("uint8", "int8", "int16")  # the types of codes in memory
 _KEEPING = ("relax.nn.relu", "relax.clip", "relax.multiply", "relax.add", "relax.maximum", "relax.minimum")
 
 
@@ -40,6 +45,10 @@ class FoldRequantize(CompilerPass):
 def _fold(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
     if op_name(call) == "relax.round":
         return _codes_again(call, context)
+    if op_name(call) in ("relax.clip", "relax.maximum", "relax.minimum"):
+        return _within_bounds(call, context)
+    if op_name(call) == "relax.astype" and dtype(call) in _INTEGERS:
+        return _stored_again(call, context)
     if op_name(call) == "relax.divide" and dtype(call) == "float32":
         divisor = uniform(call.args[1])
         with np.errstate(divide="ignore", over="ignore"):
@@ -66,6 +75,36 @@ def _codes_again(call: relax.Call, context: RewriteContext) -> relax.Expr | None
     if abs(data.scale - 1) * largest > _OFF:
         return None
     return relax.op.subtract(data.codes, relax.const(np.float32(data.zero))) if data.zero else data.codes
+
+
+def _within_bounds(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    """What is clipped, where it is codes less a whole number, all of which lie within the bounds."""
+    data = match_quantized_input(call.args[0], context.definition)
+    if data is None or data.moves or data.scale != 1 or data.zero != round(data.zero):
+        return None
+    low, high = _bounds(call)
+    within = low <= data.values.low - data.zero and data.values.high - data.zero <= high
+    return call.args[0] if within else None
+
+
+def _bounds(call: relax.Call) -> tuple[float, float]:
+    """The numbers between which a call keeps its first operand; NaN where they are no such numbers."""
+    if op_name(call) == "relax.clip":
+        low, high = (float(bound.value) for bound in call.args[1:3])
+        return low, high
+    bound = uniform(call.args[1])
+    number = nan if bound is None else float(bound)
+    return (number, inf) if op_name(call) == "relax.maximum" else (-inf, number)
+
+
+def _stored_again(call: relax.Call, context: RewriteContext) -> relax.Expr | None:
+    """The integers in memory, where the same are cast to the same type again."""
+    data = match_quantized_input(call.args[0], context.definition)
+    if data is None or data.moves or data.scale != 1 or data.zero:
+        return None
+    numbers = context.definition(data.codes)
+    again = op_name(numbers) == "relax.astype" and dtype(numbers.args[0]) == dtype(call)
+    return numbers.args[0] if again else None
 
 
 def _behind_sums(expr: relax.Expr, context: RewriteContext) -> bool:

@@ -36,6 +36,7 @@ from b2nn_tvm.passes.framework.op_pattern import OpPattern
 from b2nn_tvm.passes.framework.recorder import layer_weight
 from b2nn_tvm.passes.framework.rewriter import RewriteContext, rewrite_calls
 from b2nn_tvm.passes.lower.choose_winograd import winograd_tile
+from b2nn_tvm.passes.lower.join_taps import columns_read, join_taps, joins_taps
 from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
 from b2nn_tvm.passes.lower.merge_groups import merge_groups
 from b2nn_tvm.passes.lower.store_codes import stored_codes
@@ -100,7 +101,11 @@ class _Lowering:
             compute = lambda x, w: int8_winograd_conv2d(x, w, workload=workload)
             role, name = Role.CONVOLUTION, "int8_winograd_conv2d"
         else:
-            packed, multiple, groups = self._pack(layer.weight, workload.groups)
+            filters = layer.weight
+            if joins_taps(workload, run := self._layout.codes.run):
+                filters, padding = join_taps(filters), _wide_enough(workload, columns_read(workload, run))
+            packed, multiple, groups = self._pack(filters, workload.groups)
+            multiple = 1 if filters is not layer.weight else multiple
             full_range, computed = bool((packed == -128).any()), replace(workload, groups=groups)
             compute = lambda x, w: int8_conv2d(x, w, workload=computed, full_range=full_range)
             role, name = Role.CONVOLUTION, "int8_conv2d"
@@ -162,8 +167,15 @@ class _Lowering:
             top, left, bottom, right = padding
             pad = lambda t: topi.nn.pad(t, [0, top, left, 0], [0, bottom, right, more], float(zero), name="pad_input")
             attrs = {ROLE: str(Role.PAD_INPUT)} | ({} if more else {PAD: padding, PAD_VALUE: zero})
-            self._padded[key] = context.emit(context.call_te(pad, x, name="pad_input", attrs=attrs))
+            alone = None if more else OpPattern.OPAQUE  # FusePad lets what makes the codes write them inside the border
+            self._padded[key] = context.emit(context.call_te(pad, x, name="pad_input", pattern=alone, attrs=attrs))
         return self._padded[key]
+
+
+def _wide_enough(workload: ConvWorkload, columns: int) -> Padding:
+    """The padding of a layer whose padded image has at least so many columns."""
+    top, left, bottom, right = workload.padding
+    return top, left, bottom, max(right, columns - workload.in_width - left)
 
 
 def _scaled(sums: relax.Expr, layer: QuantizedLayer, context: RewriteContext) -> relax.Expr:

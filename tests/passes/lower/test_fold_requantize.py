@@ -50,16 +50,49 @@ def test_other_divisions_and_products_stay():
 
 @pytest.mark.parametrize(("zero", "scale"), [(0, 0.25), (130, np.nextafter(np.float32(0.25), 1))])
 def test_codes_of_codes_are_the_codes(zero, scale):
-    """A scale that differs by the rounding of float32 gives the same whole numbers."""
+    """A scale that differs by the rounding of float32 gives the same whole numbers, which lie within their bounds."""
     before = lambda x: codes(numbers(codes(x, zero=zero), zero=zero), scale, zero)
 
     def after(x):
         once = codes(x, zero=zero)
-        return op.clip(op.add(op.subtract(once, const(zero)), const(zero)) if zero else once, 0, 255)
+        return op.add(op.subtract(once, const(zero)), const(zero)) if zero else once
 
     assert_becomes(fold, before, after, SHAPE)
     x = random_input(SHAPE) * 40
     np.testing.assert_array_equal(run(fold(module(before, SHAPE)), x), run(module(before, SHAPE), x))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 255), (0, 254)])
+def test_bounds_that_cut_codes_off_stay(low, high):
+    assert_stays(fold, lambda x: op.clip(op.subtract(codes(x), const(3)), low - 3, high - 3), SHAPE)
+    assert_stays(fold, lambda x: op.clip(numbers(codes(x)), low, high), SHAPE)
+    assert_stays(fold, lambda x: op.minimum(op.maximum(codes(x), const(1)), const(254)), SHAPE)
+    assert_stays(fold, lambda x: op.maximum(codes(x), x), SHAPE)
+
+
+def test_bounds_may_be_written_as_maximum_and_minimum():
+    assert_becomes(fold, lambda x: op.minimum(op.maximum(codes(x), const(0)), const(255)), codes, SHAPE)
+
+
+@pytest.mark.parametrize(("kind", "shift"), [("uint8", 0), ("int8", 128), ("int16", 7)])
+def test_codes_in_memory_are_not_stored_again(kind, shift):
+    def stored(x):
+        return op.astype(op.subtract(codes(x), const(shift)) if shift else codes(x), kind)
+
+    def before(x):
+        numbers = op.astype(stored(x), "float32")
+        less = op.subtract(op.add(numbers, const(shift)), const(shift)) if shift else numbers
+        return op.astype(less, kind)
+
+    assert_becomes(fold, before, stored, SHAPE)
+
+
+def test_codes_are_stored_anew_as_others():
+    """Less a number, or in another type."""
+    again = lambda x, kind: op.astype(op.astype(op.astype(codes(x), "uint8"), "float32"), kind)
+    assert_stays(fold, lambda x: again(x, "int16"), SHAPE)
+    less = lambda x: op.subtract(op.astype(op.astype(codes(x), "uint8"), "float32"), const(1))
+    assert_stays(fold, lambda x: op.astype(less(x), "uint8"), SHAPE)
 
 
 def test_codes_of_another_scale_are_made_anew():

@@ -50,6 +50,7 @@ CONVOLUTIONS = {
         True,
     ),
     "an image": ((1, 9, 9, 3), (7, 7, 3, 4), {"padding": 3, "strides": 2}, "int8_conv2d", True),
+    "a column more for the last word": ((1, 9, 7, 3), (3, 3, 3, 5), {}, "int8_conv2d", False),
     "groups": ((1, 9, 7, 6), (3, 3, 3, 8), {"groups": 2, "padding": 1}, "int8_conv2d", True),
     "groups that are merged": ((1, 5, 7, 24), (1, 3, 3, 32), {"groups": 8}, "int8_conv2d", False),
     "depthwise": ((1, 9, 7, 6), (3, 3, 1, 6), {"groups": 6, "padding": 1}, "int8_depthwise_conv2d", True),
@@ -72,6 +73,11 @@ def test_convolutions_are_those_of_the_definition(case, layout, zero):
     words = shape[3] % (LAYOUTS[layout].depthwise_channels if depthwise else LAYOUTS[layout].codes.run)
     expected = (["pad_input"] if padded or words else []) + [name]
     assert lowered_convolution(shape, weight_shape, attrs, layout=LAYOUTS[layout], zero=zero) == expected
+
+
+def test_joined_taps_need_no_further_channels():
+    """Words of four codes hold two columns of two channels."""
+    assert lowered_convolution((1, 5, 7, 2), (3, 4, 2, 5), {}, layout=LAYOUTS["vnni"], zero=77) == ["int8_conv2d"]
 
 
 def test_a_convolution_by_winograd_is_that_of_the_definition():
@@ -121,7 +127,7 @@ def test_a_padded_convolution_word_for_word():
         builder = relax.BlockBuilder.current()
         stored = builder.emit(op.astype(codes(x), "uint8"))
         pad = lambda t: topi.nn.pad(t, [0, 1, 1, 0], [0, 1, 1, 0], 3.0, name="pad_input")
-        attrs = {PAD: (1, 1, 1, 1), PAD_VALUE: 3, ROLE: str(Role.PAD_INPUT)}
+        attrs = {PAD: (1, 1, 1, 1), PAD_VALUE: 3, ROLE: str(Role.PAD_INPUT), "op_pattern": 8}
         padded = builder.emit(builder.call_te(pad, stored, primfunc_name_hint="pad_input", primfunc_attrs=attrs))
         attrs = {"op_pattern": 4, ROLE: str(Role.CONVOLUTION)}
         sums = builder.call_te(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx2DotKernel
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import kernel_ir, split_evenly
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
+from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 from tests.support.schedules.micro_kernels import popcount_tile
 
 UNITS = ("neon", "neon_armv7")
@@ -35,3 +37,11 @@ def test_the_function_names_its_registers_and_its_scratch_memory():
     assert f"alloca [{kernel.scratch_bytes} x i8], align 16" in text
     assert '"{x0},{x1},{x2},{x3},~{x4},' in text and text.count("\n") == 5
     assert kernel.assembly().count("\n") == text.count("\\0A\\09")
+
+
+def test_a_kernel_that_reads_ahead_is_given_a_number():
+    tile = WindowTile(pixels=(0,), runs=(0,), run_bytes=64, rows=1, row_stride=64, blocks=1, lanes=8)
+    for calls, arguments in ((0, "ptr %x, ptr %w, ptr %y"), (3, "ptr %x, ptr %w, ptr %y, i32 %s")):
+        name, text = kernel_ir(Avx2DotKernel(tile, calls))
+        assert text.startswith(f"define linkonce_odr hidden i32 @{name}({arguments}) ")
+        assert ("alloca" in text) == (calls == 0)

@@ -88,6 +88,43 @@ def test_only_large_ones_use_threads(size, loops):
     assert scheduled(elementwise, (1, size, size, 32), vector_unit_named("neon")).script().count("T.parallel(") == loops
 
 
+def quantized_planes(x):
+    """Codes of an image in NCHW, channels last, inside a border that other code fills."""
+    n, c, h, w = (int(extent) for extent in x.shape)
+    codes = te.compute((n, h, w, c), lambda n, h, w, c: (topi.round(x)[n, c, h, w] + 128.0).astype("uint8"))
+    return te.compute((n, h, w, c), lambda *at: codes(*at), name="codes")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_planes_are_read_in_vectors_of_columns(channels, native):
+    shape = (2, channels, 5, 32)
+    x = (np.random.default_rng(0).standard_normal(shape) * 30).astype(np.float32)
+    unit = vector_unit_named(native.vector)
+    function = scheduled(quantized_planes, shape, unit)
+    lanes = unit.layout.float_lanes
+    text = function.script()
+    assert f"T.vectorized({lanes})" in text and "T.Shuffle(" in text
+    expected = (np.rint(x) + 128).astype(np.uint8).transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(build(function, native)(x), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 5, 30), (1, 16, 5, 32)])
+def test_columns_that_fill_no_vector_and_many_channels_run_as_they_lie(shape):
+    text = scheduled(quantized_planes, shape, vector_unit_named("avx512vpopcntdq")).script()
+    assert "T.Shuffle(" not in text
+
+
+def test_bytes_fill_their_registers():
+    moved = lambda x: te.compute(x.shape, lambda n, h, w, c: tvm.tirx.max(x[n, h, w, c], x[n, h, 3 - w, c]))
+    for channels, width in ((128, 64), (96, 32), (24, 8)):
+        x = te.placeholder((1, 4, 4, channels), "uint8", name="x")
+        unit = vector_unit_named("avx512vpopcntdq")
+        function, _ = schedule_function(
+            te.create_prim_func([x, moved(x)]), vector_unit=unit, records=Records(unit.name)
+        )
+        assert f"T.vectorized({width})" in function.script()
+
+
 def test_a_repeated_image(native):
     """LLVM 22 makes scatters of such a loop where the CPU has them, and computes wrong values (compare
     https://github.com/llvm/llvm-project/issues/186922): the targets say that it shall not.

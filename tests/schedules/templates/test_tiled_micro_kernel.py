@@ -11,6 +11,7 @@ from b2nn_tvm.schedules.anchor import find_anchor
 from b2nn_tvm.schedules.schedule_module import apply_tile, vector_unit_named
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.workload import ConvWorkload
+from tests.support.ops.codes import int8_conv
 from tests.support.schedules.functions import float_conv, winograd
 
 UNITS = ("neon", "neon_armv7")
@@ -23,3 +24,14 @@ def test_the_call_stands_in_place_of_the_loops(name, make):
     sch = Schedule(make(workload, vector_unit_named(name).layout))
     apply_tile(sch, find_anchor(sch), Tile(2, 4, 2), vector_unit=vector_unit_named(name))
     assert len(re.findall(r'T.call_extern\("int32", "b2nn_multiply_\w+"', sch.mod["main"].script())) == 1
+
+
+@pytest.mark.parametrize(("channels", "numbered"), [(32, False), (128, True)])
+def test_calls_are_numbered_where_weights_are_far_away(channels, numbered):
+    """36 or 147 KB of weights; the number goes through the tiles of an image, for the weights of each two blocks."""
+    workload = ConvWorkload(1, channels, 8, 8, channels, (3, 3), padding=(1, 1, 1, 1))
+    unit = vector_unit_named("avx512vpopcntdq")
+    sch = Schedule(int8_conv(workload, unit.layout))
+    apply_tile(sch, find_anchor(sch), Tile(2, 4, 2), vector_unit=unit)
+    (call,) = re.findall(r'T.call_extern\("int32", "b2nn_dot_\w+", (.*)\)', sch.mod["main"].script())
+    assert call.endswith("v_h_o * 2 // 2 * 2 + v_w_o * 4 // 4") == numbered, call

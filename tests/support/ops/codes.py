@@ -18,6 +18,7 @@ from b2nn_tvm.ops.int8_conv2d import (
 )
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.ops.winograd_conv2d import padding_to_tiles
+from b2nn_tvm.passes.lower.join_taps import columns_read, join_taps, joins_taps
 from b2nn_tvm.reference.int8 import int8_conv2d as reference
 from b2nn_tvm.workload import ConvWorkload
 
@@ -34,6 +35,8 @@ def code_layout(workload: ConvWorkload, layout: VectorLayout) -> tuple[CodeLayou
     if is_depthwise(workload):
         return codes, layout.depthwise_lanes(workload.out_channels), layout.depthwise_channels
     outputs, channels = workload.out_channels // workload.groups, workload.in_channels // workload.groups
+    if joins_taps(workload, codes.run):
+        return codes, lanes, 1
     if workload.groups == 1 or (outputs % lanes == 0 and channels % codes.run == 0):
         return codes, lanes, codes.run
     return CodeLayout(codes.dtype, 1), layout.group_lanes(outputs), 1
@@ -44,7 +47,8 @@ def int8_conv(workload: ConvWorkload, layout: VectorLayout, *, full_range: bool 
     codes, lanes, multiple = code_layout(workload, layout)
     top, left, bottom, right = workload.padding
     channels = -(-workload.in_channels // multiple) * multiple
-    shape = (workload.batch, workload.in_height + top + bottom, workload.in_width + left + right, channels)
+    width = workload.in_width + left + right + _missing_columns(workload, codes)
+    shape = (workload.batch, workload.in_height + top + bottom, width, channels)
     x = te.placeholder(shape, codes.dtype, name="x")
     if is_depthwise(workload):
         heights = -(-workload.kernel[0] // codes.taps)
@@ -55,8 +59,18 @@ def int8_conv(workload: ConvWorkload, layout: VectorLayout, *, full_range: bool 
         )
     blocks, per_group = -(-workload.out_channels // lanes), channels // workload.groups
     packed = (blocks, *workload.kernel, per_group // codes.run, lanes, codes.run)
+    if joins_taps(workload, codes.run):
+        words = -(-workload.kernel[1] * channels // codes.run)
+        packed = (blocks, workload.kernel[0], 1, words, lanes, codes.run)
     weight = te.placeholder(packed, codes.weights, name="w")
     return te.create_prim_func([x, weight, int8_conv2d(x, weight, workload=workload, full_range=full_range)])
+
+
+def _missing_columns(workload: ConvWorkload, codes: CodeLayout) -> int:
+    """The columns that joined taps read beyond the padded image."""
+    left, right = workload.padding[1], workload.padding[3]
+    read = columns_read(workload, codes.run) if joins_taps(workload, codes.run) else 0
+    return max(0, read - workload.in_width - left - right)
 
 
 def int8_conv_of_any_weights(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
@@ -126,12 +140,14 @@ def check_sums(
     expected = reference(x8, weight.astype(np.int8), zero=zero, groups=workload.groups, **geometry)
     top, left, bottom, right = workload.padding
     image = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero)
-    image = np.pad(image, ((0, 0), (0, 0), (0, 0), (0, -workload.in_channels % multiple)), constant_values=low + 3)
+    more = _missing_columns(workload, codes), -workload.in_channels % multiple
+    image = np.pad(image, ((0, 0), (0, 0), (0, more[0]), (0, more[1])), constant_values=low + 3)
     if is_depthwise(workload):
         dtype = layout.depthwise_weights(workload.out_channels)
         packed = pack_depthwise_weights(weight, lanes=lanes, taps=codes.taps, multiple=multiple, dtype=dtype)
     else:
-        packed = pack_int8_weights(weight, lanes=lanes, run=codes.run, dtype=codes.weights)
+        filters = join_taps(weight) if joins_taps(workload, codes.run) else weight
+        packed = pack_int8_weights(filters, lanes=lanes, run=codes.run, dtype=codes.weights)
     sums = compiled(int8_conv(workload, layout))(image.astype(codes.dtype), packed).transpose(0, 3, 1, 2)
     of_zero = zero * weight.reshape(len(weight), -1).sum(axis=1)[:, None, None]
     np.testing.assert_array_equal(sums - of_zero, expected)
