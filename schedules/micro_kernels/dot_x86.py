@@ -7,8 +7,8 @@ by vectors of as many weights of each filter.
 VNNI adds the products of four unsigned codes by four signed weights (vpdpbusd). Without it codes and weights are
 widened to 16 bits, and pairs of products are added (vpmaddwd), which cannot saturate; vpmaddubsw can.
 
-Where weights do not stay near the core, a block of filters is read by all tiles of the image, one after another. Each of
-these calls brings its share of the next block's weights into the second-level cache meanwhile.
+Where weights do not stay near the core, a block of filters is read by all tiles of the image, one after another. Each
+of these calls brings its share of the next block's weights into the second-level cache meanwhile.
 
 All registers hold sums but the last ones: a word, a product where one is needed, and weights. Weights that find no
 register are read from memory with each word.

@@ -54,7 +54,6 @@ class X86WinogradKernel(X86Kernel):
     general, counters = (BASE, *COUNTERS, IMAGE, TRANSFORMED, PRODUCTS, RESULT, AT), COUNTERS
     code: int  # bytes of a code of the image
     products = 0  # registers that a product needs before it is added
-    held = BLOCKS  # vectors of weights that surely have registers; others are read from memory for each tile
 
     def __init__(self, tile: WindowTile, m: int):
         super().__init__(tile)
@@ -94,6 +93,10 @@ class X86WinogradKernel(X86Kernel):
         self._transform_image()
         self.add(WEIGHTS, W, 0)
         self.add(RESULT, Y, 0)
+        if self._m == 4:  # whose scale has the odd factor 9
+            number = self.registers[-1]
+            self.emit(f"mov $${pow(ODD, -1, 1 << 32)}, %eax", f"vmovd %eax, {_named(number, 16)}")
+            self.emit(f"vpbroadcastd {_named(number, 16)}, {number}")
         sizes = [len(group) for group in split_evenly(self.tile.blocks, BLOCKS)]
         for size in sorted(set(sizes)):
             self.repeat(0, sizes.count(size), lambda size=size: self._sum_blocks(size))  # type: ignore[misc]
@@ -154,10 +157,6 @@ class X86WinogradKernel(X86Kernel):
         self.add(WEIGHTS, WEIGHTS, (blocks - 1) * self._size**2 * self._filters)
         self.add(PRODUCTS, BASE, self._products_at)
         self.add(AT, RESULT, 0)
-        if self._m == 4:  # whose scale has the odd factor 9
-            number, free = self.registers[-1], f"{DATA}d"
-            self.emit(f"mov $${pow(ODD, -1, 1 << 32)}, {free}", f"vmovd {free}, {_named(number, 16)}")
-            self.emit(f"vpbroadcastd {_named(number, 16)}, {number}")
 
         pixel = self.tile.blocks * self._vector  # bytes of the sums of a pixel
 
@@ -183,8 +182,8 @@ class X86WinogradKernel(X86Kernel):
 
     def _multiply_element(self, blocks: int) -> None:
         """The products of an element of all tiles; the pointers advance to those of the next one."""
-        held = self.held if blocks > 1 else 1
-        most = (len(self.registers) - 1 - self.products - held) // blocks
+        numbers = 1 if self._m == 4 else 0  # the last register holds a number
+        most = (len(self.registers) - 1 - self.products - blocks - numbers) // blocks
         for number, group in enumerate(groups := split_evenly(self._tiles, most)):
             sums = self.registers[: len(group) * blocks]
             for register in sums:
@@ -200,18 +199,15 @@ class X86WinogradKernel(X86Kernel):
     def _words(self, tiles: int, blocks: int) -> None:
         """Add the products of the next words of each tile, and let the pointers advance."""
         sums, rest = self.registers[: tiles * blocks], self.registers[tiles * blocks :]
-        word, free, held = rest[0], rest[self.products], rest[1 + self.products :][:blocks]
+        word, held = rest[0], rest[1 : 1 + blocks]
+        free = rest[1 + blocks] if self.products else word
         for number in range(UNROLLED):
-            places = [
-                f"{block * self._size**2 * self._filters + number * WORD * self.tile.lanes}({WEIGHTS})"
-                for block in range(blocks)
-            ]
-            for place, register in zip(places, held):
-                self.move(place, register)
-            places[: len(held)] = held
+            for block, register in enumerate(held):
+                place = block * self._size**2 * self._filters + number * WORD * self.tile.lanes
+                self.move(f"{place}({WEIGHTS})", register)
             for tile in range(tiles):
                 self.emit(f"vpbroadcastd {tile * self._data + number * WORD}({DATA}), {word}")
-                for block, weights in enumerate(places):
+                for block, weights in enumerate(held):
                     self.multiply(sums[tile * blocks + block], weights, word, free)
         self.add(DATA, DATA, UNROLLED * WORD)
         self.add(WEIGHTS, WEIGHTS, UNROLLED * WORD * self.tile.lanes)
@@ -250,11 +246,9 @@ class PairWinogradKernel(X86WinogradKernel):
 
 
 class Avx2WinogradKernel(PairWinogradKernel):
-    """With AVX2. Seven tiles by two vectors of filters, whose weights are read from memory with each product, are
-    summed in fewer instructions than five or six tiles whose weights have registers.
-    """
+    """With AVX2."""
 
-    registers, held = YMM, 0
+    registers = YMM
 
 
 class Avx512WinogradKernel(PairWinogradKernel):

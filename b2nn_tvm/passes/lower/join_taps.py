@@ -1,5 +1,5 @@
-"""Let the taps of a kernel row of an 8-bit convolution lie side by side as the codes of its image do, where the channels
-do not fill words.
+"""Let the taps of a kernel row of an 8-bit convolution lie side by side as the codes of its image do, where the
+channels do not fill words.
 
     3 channels, 7 columns:  28 codes in 7 words, of which each has one of no channel  ->  21 codes in 6 words
 

@@ -92,7 +92,7 @@ def quantized_planes(x):
     """Codes of an image in NCHW, channels last, inside a border that other code fills."""
     n, c, h, w = (int(extent) for extent in x.shape)
     codes = te.compute((n, h, w, c), lambda n, h, w, c: (topi.round(x)[n, c, h, w] + 128.0).astype("uint8"))
-    return te.compute((n, h, w, c), lambda *at: codes(*at), name="codes")
+    return te.compute((n, h, w, c), codes, name="codes")
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
