@@ -115,7 +115,7 @@ def _schedule_planes(sch: Schedule, block: SBlockRV, lanes: int) -> list[LoopRV]
     sch.unroll(channel)
     sch.vectorize(column)
     _interleave(sch, sch.blockize(lane))
-    return outer
+    return list(outer)
 
 
 def _interleave(sch: Schedule, block: SBlockRV) -> None:
