@@ -74,7 +74,7 @@ def get(word: str, *, size: int | None = None, skip_bad: int = 0, progress: Prog
     decoded. Raises InputError, with the choices, where ``word`` is neither a name nor the path of a known layout, or
     where no file can be skipped.
     """
-    path = Path(word).expanduser()
+    path = Path(os.path.expanduser(word))  # unlike Path.expanduser it leaves the home of a user that there is not
     load = _BUILT_IN.get(word)
     if load is None and (os.path.exists(path) or is_idx(path)):
         load = next((partial(load, path) for fits, load in _LAYOUTS if fits(path)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def class_weights_of(word: str, data: DataBundle) -> tuple[float, ...]:
     if word == BALANCED:
         counts = np.bincount(_labels(data.train), minlength=data.classes)
         return tuple((counts.sum() / (data.classes * np.maximum(counts, 1))).tolist())
-    path = Path(word).expanduser()
+    path = Path(os.path.expanduser(word))
     try:
         weights = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

@@ -111,7 +111,7 @@ def check_data(word: str, *, option: str) -> None:
     """Raise BadParameter for data that is no built-in set, no path and no factory."""
     if wrong := complaint(word):
         raise click.BadParameter(wrong, param_hint=option)
-    path = Path(word).expanduser()
+    path = Path(os.path.expanduser(word))
     one_of_several = f"{glob.escape(path.name)}-*"  # FOLDER/emnist-balanced names some of the files in FOLDER
     if word in DATA_SETS or is_factory(word) or os.path.exists(path) or any(path.parent.glob(one_of_several)):
         return

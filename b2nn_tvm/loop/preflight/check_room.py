@@ -31,8 +31,8 @@ def check_apart(folder: Path, data: DataBundle) -> None:
     one of them the next time.
     """
     for split in (data.train, data.val, data.test):
-        files = [str(file.absolute()) for file in files_of(split)]
-        classes = Path(os.path.commonpath(files)) if len(set(map(os.path.dirname, files))) > 1 else None
+        parents = [os.path.abspath(each) for each in {os.path.dirname(file) for file in files_of(split)}]
+        classes = Path(os.path.commonpath(parents)) if len(parents) > 1 else None
         if classes and folder.absolute().resolve().is_relative_to(classes.resolve()):
             raise InputError(
                 f"{folder}: the results cannot lie in {classes}, whose folders are the classes of the data; choose"

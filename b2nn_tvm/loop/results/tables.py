@@ -90,7 +90,8 @@ def fronts(result: SearchResult) -> Table:
         f"layers, {result.fronts[0].title}",
     )
     rows = []
-    for ms in sorted({point.ms for each in result.fronts for point in each.points}):
+    times = sorted(point.ms for each in result.fronts for point in each.points)
+    for ms in {f"{ms:.4f}": ms for ms in times}.values():  # of times that look the same the longest
         best = [each.best_within(ms) for each in result.fronts]
         harms = ("-" if point is None else _number(point.harm) for point in best)
         rows.append((f"{ms:.4f}", *harms, "-" if best[0] is None else counted(best[0].binary)))

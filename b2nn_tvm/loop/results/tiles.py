@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from b2nn_tvm.costs.budget import quantile_word
 from b2nn_tvm.loop.results.budget_words import amount
+from b2nn_tvm.loop.results.report_lines import counted
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.loop.results.tables import threads_words
 
@@ -61,13 +62,15 @@ def next_step(result: SearchResult) -> str:
         return f"to try next: longer fine-tuning, such as --epochs {max(2 * origin.epochs, 8)}"
     if result.is_binary and not any(row.role == "random" for row in result.rows):
         return "to try next: --compare 5, which says whether this choice of layers is better than chance"
-    if not result.front:
+    if not (result.front or result.fronts):
         return "to try next: --front 6, which says what other budgets would cost"
     return "to try next: a tighter budget from the front below"
 
 
 def _gained(result: SearchResult) -> str:
-    count = f"With {len(result.row.binary)} of {result.choosing} eligible layers {result.fewer_bits}, the network is"
+    which = "" if result.is_binary or not result.row.binary else f" ({counted(result.row.binary)})"
+    layers = f"{len(result.row.binary)} of {result.choosing} eligible layers {result.fewer_bits}{which}"
+    count = f"With {layers}, the network is"
     smaller = f"{_times(result.float_row.size_bytes / result.row.size_bytes)} smaller"
     if not result.float_row.measured_ms or not result.measured_ms:
         return f"{count} {smaller}"

@@ -56,6 +56,8 @@ def test_data_is_a_name_a_path_or_a_factory(tmp_path: Path) -> None:
         check_data(f"{__file__}:photos", option="--data")
     with pytest.raises(click.BadParameter, match=r"there is no file or folder 'shape', .*\(did you mean shapes\?\)"):
         check_data("shape", option="--data")
+    with pytest.raises(click.BadParameter, match="there is no file or folder '~nobody-of-this-name/pets'"):
+        check_data("~nobody-of-this-name/pets", option="--data")
     with pytest.raises(click.BadParameter, match="https://x.org/pets.zip is an address, and nothing is downloaded"):
         check_data("https://x.org/pets.zip", option="--data")
 

@@ -81,6 +81,10 @@ def test_fronts_of_precisions_stand_beside_one_another(beside: SearchResult) -> 
         ("2.1000", "0.03", "0.1", "0.03", "2 int8"),
         ("3.1000", "0", "0", "0", "all float"),
     )
+    first, *others = beside.fronts
+    fastest, *slower = first.points
+    close = replace(first, points=(fastest, replace(fastest, ms=fastest.ms + 1e-6), *slower))
+    assert tables.fronts(replace(beside, fronts=(close, *others))).rows == table.rows  # what looks the same is one
     assert tables.fronts(replace(beside, quantile=0.9)).columns[0] == "within p90 ms"
 
 

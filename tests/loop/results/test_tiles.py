@@ -42,6 +42,13 @@ def test_the_sentence_says_what_was_gained_what_was_lost_and_what_is_next(result
     assert text.endswith("; to try next: --front 6, which says what other budgets would cost.")
 
 
+def test_layers_of_several_precisions_are_counted_by_precision(beside: SearchResult) -> None:
+    rows = tuple(replace(each, binary=("block.conv1", "block.conv2@int8")) for each in beside.rows[:2])
+    told = sentence(replace(beside, rows=rows))
+    assert told.startswith("With 2 of 2 eligible layers in fewer bits (1 binary, 1 int8), the network is")
+    assert told.endswith("; to try next: a tighter budget from the front below.")
+
+
 def test_a_loss_that_chance_does_not_make_is_given_in_points(result: SearchResult) -> None:
     worse = replace(result, answers=replace(result.answers, lost=3, gained=1, p=0.01))
     assert "its accuracy is 25.0 points lower (3 of 8 test images lost, 1 gained)" in sentence(worse)
