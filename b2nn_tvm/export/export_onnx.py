@@ -108,7 +108,7 @@ def _deployed(model: nn.Module, form: str) -> nn.Module:
 
 
 def _tensors_alone(module: nn.Module, inputs: object, output: object) -> tuple[torch.Tensor, ...]:
-    """The tensors of a dataclass, or of a tuple or dict of the network's own class, which torch.export does not know."""
+    """The tensors of a dataclass, or of a tuple or dict of the network's own class; torch.export knows neither."""
     return tuple(named_tensors(output).values())
 
 

@@ -104,7 +104,7 @@ def _refuse_scripted(part: nn.Module, name: str) -> None:
 
 
 def refuse_exported(model: nn.Module) -> None:
-    """Raise UnsupportedError for the module of a program of torch.export, which has no layers that could be replaced."""
+    """Raise UnsupportedError for the module of a program of torch.export, which has no layers to replace."""
     if isinstance(model, fx.GraphModule) and any(
         isinstance(node.target, torch._ops.OpOverload) for node in model.graph.nodes
     ):
