@@ -50,7 +50,7 @@ def scatter_elements(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> re
     data, _, updates = inputs
     shape, along = sizes(data), _indices(inputs)
     axis = int(attrs.get("axis", 0)) % len(shape)
-    places = list(np.indices(along.shape))
+    places: list[np.ndarray] = list(np.indices(along.shape))
     places[axis] = _from_front(along, np.array(shape[axis]))
     targets = np.ravel_multi_index(tuple(places), shape)
     return _scattered(bb, data, updates, targets.reshape(-1), word(attrs, "reduction", "none"))

@@ -42,7 +42,7 @@ def _elements(sparse: onnx.SparseTensorProto, most: int) -> int:
     dims = list(sparse.dims)
     if len(dims) > MOST_DIMENSIONS or any(size < 0 for size in dims):
         raise _damaged(sparse, f"has the impossible shape {dims[:MOST_DIMENSIONS]}")
-    count = math.prod(dims)
+    count: int = math.prod(dims)
     if count > most:
         raise InputError(
             f"the sparse tensor {quoted(sparse.values.name)} has the shape {'x'.join(map(str, dims))}; sparse tensors "

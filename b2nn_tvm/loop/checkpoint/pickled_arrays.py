@@ -44,8 +44,8 @@ class TypeStandIn(StandIn):
         """The type, None where it is of no numbers."""
         if self._word not in _TYPES:
             return None
-        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
-        return np.dtype(self._word).newbyteorder(order if order in ("<", ">") else "=")
+        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "<"
+        return np.dtype(self._word).newbyteorder(">" if order == ">" else "<")
 
 
 class ArrayStandIn(StandIn):
