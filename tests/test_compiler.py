@@ -294,9 +294,8 @@ UNSUPPORTED = {
         "output = NonMaxSuppression (boxes, scores)", {}, "float[1,6,4] boxes, float[1,1,6] scores", "int64[n,3] output"
     ),
     "NonZero": Network("output = NonZero (input)", outputs="int64[4,n] output"),
-    "CumSum": Network("output = CumSum (input, axis)", {"axis": np.array(1)}),
     "ScatterND": Network(
-        "output = ScatterND (input, at, values)", {"at": np.zeros((1, 1), np.int64), "values": (1, 4, 9, 7)}
+        "output = ScatterND (input, at, values)", {"values": (1, 4, 9, 7)}, "float[1,4,9,7] input, int64[1,1] at"
     ),
     "LSTM": Network(
         "output = LSTM <hidden_size = 5> (input, w, r)",

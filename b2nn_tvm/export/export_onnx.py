@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -24,6 +24,7 @@ from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.modules.quantized_layer import QuantizedLayer
 from b2nn_tvm.mixbin.network.capture import batched
 from b2nn_tvm.mixbin.network.hooks import copy_hooks
+from b2nn_tvm.mixbin.network.outputs import named_tensors
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.network.silence import quiet
 from b2nn_tvm.mixbin.tracing.prepare import prepared
@@ -106,15 +107,22 @@ def _deployed(model: nn.Module, form: str) -> nn.Module:
     return deployed
 
 
+def _tensors_alone(module: nn.Module, inputs: object, output: object) -> tuple[torch.Tensor, ...]:
+    """The tensors of a dataclass, or of a tuple or dict of the network's own class; torch.export knows neither."""
+    return tuple(named_tensors(output).values())
+
+
 def _torch_export(model: nn.Module, shape: tuple[int, ...], title: str) -> torch.export.ExportedProgram:
     example = torch.zeros(shape)
     try:
         with torch.no_grad():
-            model(example)
+            output = model(example)
     except Exception as error:
         place = place_of(error)
         at = f" ({place})" if place else ""
         raise InputError(f"{title} does not accept an input of shape {shape}: {first_line(error)}{at}") from error
+    if not isinstance(output, torch.Tensor) and type(output) not in (tuple, list, dict, OrderedDict):
+        model.register_forward_hook(_tensors_alone)
     try:
         with PlainAttention(), plain_forward():
             return torch.export.export(model, (example,))

@@ -11,6 +11,7 @@ from tvm.ir import GenericConst
 
 from b2nn_tvm import reference
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.frontend.operators.node import const
 
 Inputs = Sequence[relax.Expr]  # of a node; None stands for an optional input that is left out
 Attrs = dict[str, Any]
@@ -105,7 +106,7 @@ def sign(sign_zero: str | None) -> Converter:
 
     def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
         (x,) = inputs
-        zero, one, minus_one = (relax.const(np.array(v, str(x.ty.dtype))) for v in (0, 1, -1))
+        zero, one, minus_one = (const(v, str(x.ty.dtype)) for v in (0, 1, -1))
         if sign_zero == "+1":
             return relax.op.where(bb.emit(relax.op.greater_equal(x, zero)), one, minus_one)
         above = bb.emit(relax.op.greater(x, zero))

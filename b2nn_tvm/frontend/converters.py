@@ -19,16 +19,28 @@ from b2nn_tvm.frontend.operators.col2im import col2im
 from b2nn_tvm.frontend.operators.conv import conv
 from b2nn_tvm.frontend.operators.conv_transpose import conv_transpose
 from b2nn_tvm.frontend.operators.depth import space_to_depth
-from b2nn_tvm.frontend.operators.elementwise import cast, clip, dropout, elu, expand, is_inf, mean, pairwise, prelu
+from b2nn_tvm.frontend.operators.elementwise import (
+    cast,
+    clip,
+    dropout,
+    elu,
+    expand,
+    is_inf,
+    mean,
+    pairwise,
+    prelu,
+    selu,
+)
 from b2nn_tvm.frontend.operators.indexing import gather, gather_elements, gather_nd, one_hot
 from b2nn_tvm.frontend.operators.integers import bit_shift, div, mod, power
 from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs
 from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm, lp_norm, rms_norm
 from b2nn_tvm.frontend.operators.pad import pad
 from b2nn_tvm.frontend.operators.pooling import pool_padding
-from b2nn_tvm.frontend.operators.reduction import reduce_bools
+from b2nn_tvm.frontend.operators.reduction import cumulative_sum, reduce_bools
 from b2nn_tvm.frontend.operators.resize import resize
 from b2nn_tvm.frontend.operators.roi_align import roi_align
+from b2nn_tvm.frontend.operators.scatter import scatter_elements, scatter_nd
 from b2nn_tvm.tvm_internals.block_builder import end_block
 from b2nn_tvm.tvm_internals.converter_table import ConverterTable, OnnxConverter, replaced_converters, stock_converters
 
@@ -52,6 +64,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "Col2Im": col2im,
         "Conv": conv,
         "ConvTranspose": conv_transpose,
+        "CumSum": cumulative_sum,
         "Div": div,
         "Dropout": dropout,
         "Elu": elu,
@@ -76,6 +89,9 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "ReduceMin": reduce_bools(relax.op.min),
         "Resize": resize,
         "RoiAlign": roi_align,
+        "ScatterElements": scatter_elements,
+        "ScatterND": scatter_nd,
+        "Selu": selu,
         "Sign": sign(sign_zero),
         "SpaceToDepth": space_to_depth,
         "Sum": pairwise(relax.op.add),

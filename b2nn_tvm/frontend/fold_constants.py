@@ -19,6 +19,7 @@ from b2nn_tvm.frontend.checks.check_sizes import check_shapes, check_work
 from b2nn_tvm.frontend.checks.walk_model import nested_graphs
 from b2nn_tvm.frontend.graph.without_weights import without_weights
 from b2nn_tvm.frontend.inline_branches import inline_branches
+from b2nn_tvm.frontend.inline_sequences import InlineSequences
 
 # Rounds of shape inference and folding: a folded Reshape tells the shapes behind it, and so on.
 _ROUNDS = 8
@@ -40,7 +41,7 @@ def fold_constants(
     model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], *, sign_zero: str | None = None
 ) -> onnx.ModelProto:
     """The model with inputs of these static shapes, and without nodes that need no input of the network, that nothing
-    reads, or that are an If or Loop whose way is known.
+    reads, or that are an If or Loop whose way is known; known sequences are plain tensors.
 
     ``sign_zero`` is the value of Sign at 0: "+1" or "-1", or None for 0. Raises InputError where a value of the network
     or its work would be larger than any device of this kind can take, before it is allocated.
@@ -51,6 +52,7 @@ def fold_constants(
     for name in shapes:
         known.pop(name, None)
     stored = set(known)
+    inline_sequences = InlineSequences()
     budget = _MOST_FOLDED + 8 * sum(value.nbytes for value in known.values())
     for _ in range(_ROUNDS):
         _drop_unread(model.graph)
@@ -73,7 +75,7 @@ def fold_constants(
         changed = len(left) < len(model.graph.node)
         del model.graph.node[:]
         model.graph.node.extend(left)
-        inlined = inline_branches(model.graph, known)
+        inlined = inline_branches(model.graph, known) | inline_sequences(model.graph, known, inferred)
         _store(model.graph, known, stored)
         if not changed and not inlined:
             break

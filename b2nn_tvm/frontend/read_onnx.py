@@ -20,6 +20,7 @@ from b2nn_tvm.frontend.graph.name_modules import name_modules
 from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
 from b2nn_tvm.frontend.read_model_file import read_model_file
 from b2nn_tvm.frontend.versions.convert_opset import convert_opset
+from b2nn_tvm.frontend.versions.dense_tensors import make_dense
 from b2nn_tvm.frontend.versions.widen_half import widen_half
 from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers
 
@@ -28,7 +29,7 @@ _OPTIONAL_OUTPUTS = ("BatchNormalization", "Dropout", "LayerNormalization", "Max
 
 
 def load_unchanged(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """The model in a file, checked and with its external data, and else as it is there.
+    """The model in a file, checked, with its external data and with dense tensors, and else as it is there.
 
     Raises InputError where the file is missing, is no ONNX model, is damaged or lacks its external data.
     """
@@ -71,6 +72,7 @@ def load_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
 def _check(model: onnx.ModelProto) -> None:
     """Raise InputError, or UnsupportedError, for what is wrong in the model before its external data is loaded."""
     check_names(model)
+    make_dense(model)
     for tensor in all_tensors(model):
         check_tensor(tensor)
     check_functions(model)

@@ -17,6 +17,7 @@ from b2nn_tvm.deploy.library.c_interface import Instance, Library, aligned_empty
 from b2nn_tvm.deploy.library.library_files import ABI_VERSION
 from b2nn_tvm.deploy.library.manifest import Manifest, read_manifest
 from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
 from b2nn_tvm.targets.target import TargetInfo
 
 
@@ -126,6 +127,7 @@ def load(folder: str | os.PathLike[str]) -> Artifact:
 
     Raises InputError where the folder holds no library, or where the library does not fit its manifest or this version.
     """
+    check_arguments({"folder": PATH}, {"folder": folder}, folder="name what compile_model wrote")
     folder = Path(folder)
     manifest = read_manifest(folder)
     info = manifest.library

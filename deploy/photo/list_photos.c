@@ -57,7 +57,10 @@ static void add_folder(photo_list *to, const char *path) {
     if (to->count == before)
         fail(FAILED, "%s: expected a folder with JPEG, PNG, PPM or PGM files in it, and it has none%s", path,
              others ? "; convert what it has" : "");
-    if (others) fprintf(stderr, "note: %s: %ld images of other formats are left out; convert them to PNG\n", path, others);
+    if (others == 1)
+        fprintf(stderr, "note: %s: 1 image of another format is left out; convert it to PNG\n", path);
+    else if (others)
+        fprintf(stderr, "note: %s: %ld images of other formats are left out; convert them to PNG\n", path, others);
     qsort(to->paths + before, (size_t)(to->count - before), sizeof *to->paths, by_name);
 }
 

@@ -1,5 +1,6 @@
 """The ONNX files: onnxruntime computes what torch computes; names and bits are inside, nothing of the machine is."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -346,6 +347,32 @@ def test_refusals_are_silent_and_leave_the_old_file(tmp_path, capfd, model, opti
     assert capfd.readouterr() == ("", "")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@dataclasses.dataclass
+class Found:
+    scores: torch.Tensor
+    hidden: torch.Tensor | None = None
+
+
+class Own(dict):
+    """A dict of a class of its own, as Hugging Face's networks give."""
+
+
+@pytest.mark.parametrize("form", [Found, lambda y: Own(scores=y, none=None), lambda y: Found(y, y + 1)])
+def test_outputs_in_objects(tmp_path, form):
+    class Net(nn.Conv2d):
+        def forward(self, x):
+            return form(super().forward(x))
+
+    model = Net(3, 4, 3).eval()
+    path = export_onnx(model, tmp_path / "net.onnx", input_shape=(3, 8, 8))
+    names = [output.name for output in onnx.load(path).graph.output]
+    assert names in (["output"], ["output", "output_1"])
+    x = image(1, 3, 8, 8)
+    with torch.no_grad():
+        expected = nn.Conv2d.forward(model, x).numpy()
+    np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_forward_hooks_of_binary_layers_are_exported(tmp_path):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence, Set
 
 import onnx
 
-from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_names import quoted
 from b2nn_tvm.frontend.checks.walk_model import inner_graphs, nested_graphs
 
@@ -22,8 +22,7 @@ _SHOWN = 4  # nodes of a cycle that an error names
 def check_graph(model: onnx.ModelProto) -> None:
     """Sort the nodes of the model's graph, and of the graphs inside of its nodes, into an order that can be computed.
 
-    Raises InputError where a value is missing, is defined twice or depends on itself, and UnsupportedError for sparse
-    initializers.
+    Raises InputError where a value is missing, is defined twice or depends on itself.
     """
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
@@ -47,8 +46,6 @@ def node_label(node: onnx.NodeProto, index: int) -> str:
 
 def _check_values(graph: onnx.GraphProto, around: Sequence[Set[str]]) -> Set[str]:
     """The names that the graph defines; ``around`` are those of the graphs around it, which its nodes may read, too."""
-    if graph.sparse_initializer:
-        raise UnsupportedError("the file has sparse initializers; only dense ones can be compiled: export it with them")
     _check_unique("input", [value.name for value in graph.input])
     _check_unique("initializer", [tensor.name for tensor in graph.initializer])
     defined = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}

@@ -20,10 +20,11 @@ _REPLACE = "replace them by standard ONNX operators and export again"
 # The operators that TVM computes by calls into its own runtime, or by loops that no schedule fits.
 _WITHOUT_KERNEL = frozenset(
     {
-        *("AllClassNMS", "CumSum", "MaxUnpool", "NonMaxSuppression", "Scatter", "ScatterElements", "ScatterND"),
+        *("AllClassNMS", "MaxUnpool", "NonMaxSuppression", "Scatter", "ScatterElements", "ScatterND"),
         *("SplitToSequence", "TopK"),
     }
 )
+_WITH_CONSTANT_INDICES = frozenset({"ScatterElements", "ScatterND"})  # there is a way to compute these
 _SPECIAL = _RECURRENT | _CONTROL | _RANDOM | _WITHOUT_KERNEL
 _CLASSICAL = "ai.onnx.ml"
 
@@ -31,8 +32,11 @@ _CLASSICAL = "ai.onnx.ml"
 def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
     """Raise UnsupportedError naming the nodes whose operators cannot be imported, and how to go on without them."""
     unknown: dict[str, list[onnx.NodeProto]] = {}
+    constants = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         special = node.op_type in _SPECIAL and node.domain in ("", "ai.onnx")
+        if special and node.op_type in _WITH_CONSTANT_INDICES and node.input[1] in constants:
+            continue
         if special or node.op_type not in known or node.domain not in _DOMAINS:
             op = printable(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
             unknown.setdefault(op, []).append(node)

@@ -1,4 +1,6 @@
-"""Operators on single elements: Max, Min, Sum, Mean of many inputs, Clip, PRelu, Elu, IsInf, Cast, Dropout, Expand."""
+"""Operators on single elements: Max, Min, Sum and Mean of many inputs, and activations, casts and the like
+that TVM lacks or has wrong.
+"""
 
 from __future__ import annotations
 
@@ -58,12 +60,21 @@ def prelu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | 
 
 
 def elu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """``x`` where it is positive, else ``alpha * (exp(x) - 1)``, in the type of the input."""
+    """``x`` where it is positive, else ``alpha * (exp(x) - 1)``, in the type of the input.
+
+    TVM's forms add up parts that are 0 for many inputs, so that a sign behind them would seem to meet zeros often.
+    """
     x, kind = inputs[0], dtype_of(inputs[0])
-    below = bb.emit(relax.op.minimum(x, const(0, kind)))
-    curve = bb.emit(relax.op.subtract(bb.emit(relax.op.exp(below)), const(1, kind)))
+    curve = bb.emit(relax.op.subtract(bb.emit(relax.op.exp(x)), const(1, kind)))
     scaled = bb.emit(relax.op.multiply(curve, const(float(attrs.get("alpha", 1.0)), kind)))
-    return relax.op.add(bb.emit(relax.op.nn.relu(x)), scaled)
+    return relax.op.where(bb.emit(relax.op.greater(x, const(0, kind))), x, scaled)
+
+
+def selu(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+    """``gamma * elu(x)``."""
+    alpha, gamma = attrs.get("alpha", 1.6732632423543772), attrs.get("gamma", 1.0507009873554805)
+    curve = bb.emit(elu(bb, inputs, {"alpha": alpha}))
+    return relax.op.multiply(curve, const(float(gamma), dtype_of(inputs[0])))
 
 
 def is_inf(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:

@@ -1,13 +1,14 @@
-"""ReduceMax and ReduceMin of bool: whether any is true, and whether all are."""
+"""ReduceMax and ReduceMin of bool: whether any is true, and whether all are; and CumSum, of which TVM has no kernel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from tvm import relax
 
 from b2nn_tvm.errors import UnsupportedError
-from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs, dtype_of, given
+from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs, const, dtype_of, given, sizes
 from b2nn_tvm.relax_query import constant
 
 
@@ -32,3 +33,32 @@ def reduce_bools(operator: Callable[..., relax.Expr]) -> Converter:
         return relax.op.astype(bb.emit(operator(numbers, axes or None, bool(attrs.get("keepdims", 1)))), "bool")
 
     return convert
+
+
+def cumulative_sum(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+    """Sums of all elements so far along an axis, by adding the tensor to itself, shifted by 1, 2, 4 and so on.
+
+    Raises UnsupportedError for an axis that is computed at run time.
+    """
+    data, axis = inputs[0], constant(inputs[1])
+    if axis is None:
+        raise UnsupportedError("its axis is no constant; only static shapes can be compiled")
+    place = int(axis.reshape(-1)[0]) % len(sizes(data))
+    extent, backwards = sizes(data)[place], bool(attrs.get("reverse", 0))
+    result = _shifted(bb, data, 1, place, backwards) if attrs.get("exclusive", 0) else data
+    step = 1
+    while step < extent:
+        result = bb.emit(relax.op.add(result, _shifted(bb, result, step, place, backwards)))
+        step *= 2
+    return result
+
+
+def _shifted(bb: relax.BlockBuilder, data: relax.Expr, step: int, axis: int, backwards: bool) -> relax.Expr:
+    """The data moved by ``step`` elements towards the end of an axis, or ``backwards``; zeros come in."""
+    shape = sizes(data)
+    zeros = const(np.zeros([step if place == axis else size for place, size in enumerate(shape)], dtype_of(data)))
+    if step == shape[axis]:
+        return zeros
+    begin = step if backwards else 0
+    kept = bb.emit(relax.op.strided_slice(data, [axis], [begin], [begin + shape[axis] - step]))
+    return bb.emit(relax.op.concat([kept, zeros] if backwards else [zeros, kept], axis))

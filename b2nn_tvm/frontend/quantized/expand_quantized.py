@@ -34,6 +34,7 @@ _MICROSOFT = {
     "DequantizeLinear": linear.dequantize_linear,
     "FusedConv": microsoft.fused_conv,
     "FusedGemm": microsoft.fused_gemm,
+    "FusedMatMul": microsoft.fused_matmul,
     "QGemm": products.q_gemm,
     "QLinearAdd": microsoft.binary("Add"),
     "QLinearAveragePool": microsoft.unary(
@@ -46,6 +47,7 @@ _MICROSOFT = {
     "QLinearSigmoid": microsoft.unary("Sigmoid"),
     "QLinearSoftmax": microsoft.softmax,
     "QuantizeLinear": linear.quantize_linear,
+    "QuickGelu": microsoft.quick_gelu,
 }
 # Operators that only move or select elements, and compute the same on whole numbers in float32.
 _MOVING = frozenset(

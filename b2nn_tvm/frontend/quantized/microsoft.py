@@ -76,6 +76,31 @@ def fused_gemm(context: QuantizedContext) -> None:
     _activated(context, context.put_layer("Gemm", list(context.node.input), **flags))
 
 
+def fused_matmul(context: QuantizedContext) -> None:
+    """FusedMatMul: the product of two tensors, either with its last two axes exchanged, times ``alpha``.
+
+    Raises UnsupportedError where the first axis takes part in that, or where the number of axes is not known.
+    """
+    factors = []
+    for position, letter in enumerate("AB"):
+        name, rank = context.input(position), context.rank(context.input(position))
+        if context.get(f"transBatch{letter}", 0) or (context.get(f"trans{letter}", 0) and rank is None):
+            raise UnsupportedError("axes of batches are exchanged in it; save the file without optimizations")
+        if context.get(f"trans{letter}", 0) and rank is not None and rank > 1:
+            order = [*range(rank - 2), rank - 1, rank - 2]
+            name = context.put_before("Transpose", [name], f"transposed_{letter.lower()}", perm=order)
+        factors.append(name)
+    y = context.put_layer("MatMul", factors)
+    context.become("Mul", [y, context.constant("alpha", np.float32(context.get("alpha", 1.0)))])
+
+
+def quick_gelu(context: QuantizedContext) -> None:
+    """QuickGelu: ``x * sigmoid(alpha * x)``."""
+    (x,) = context.node.input
+    inner = context.put_before("Mul", [x, context.constant("alpha", np.float32(context.get("alpha", 1.702)))], "inner")
+    context.become("Mul", [x, context.put_before("Sigmoid", [inner], "gate")])
+
+
 def _activated(context: QuantizedContext, y: str) -> None:
     op = context.get("activation", b"").decode(errors="replace")
     values = list(context.get("activation_params", ())) or [

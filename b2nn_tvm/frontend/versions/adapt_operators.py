@@ -55,23 +55,44 @@ def _concat(context: NodeContext) -> None:
 
 
 def _tile(context: NodeContext) -> None:
-    """``Tile (x, tiles, axis)`` of opset 1 is ``Tile (x, repeats)``."""
-    if len(context.node.input) == 3:
-        raise UnsupportedError("it repeats one axis, as in opset 1 only; export the network with a newer opset")
+    """``Tile (x, tiles, axis)`` of opset 1 is ``Tile (x, repeats)`` with tiles at the place of the axis, else 1."""
+    if len(context.node.input) < 3:
+        return
+    x, tiles, axis = context.node.input
+    rank = context.rank(x)
+    if rank is None:
+        raise UnsupportedError("the shape of what it repeats is not known; export the network with a newer opset")
+    tiles, axis = (context.put_before("Cast", [each], "whole", to=TensorProto.INT64) for each in (tiles, axis))
+    meant = context.put_before("Equal", [context.constant("axes", np.arange(rank)), axis], "meant")
+    repeats = context.put_before("Where", [meant, tiles, context.constant("once", np.int64(1))], "repeats")
+    del context.node.input[:]
+    context.node.input.extend([x, repeats])
 
 
 def _split(context: NodeContext) -> None:
     """The sizes of Split were floats in opset 1, where they were an input."""
     if len(context.node.input) > 1:
-        raise UnsupportedError("its sizes are an input, as in opset 1 only; export the network with a newer opset")
+        sizes = context.put_before("Cast", [context.node.input[1]], "sizes", to=TensorProto.INT64)
+        context.set_input(1, sizes)
 
 
 def _batch_norm(context: NodeContext) -> None:
+    """With ``spatial`` = 0 it had statistics for each pixel: [C, H, W]."""
     context.take("is_test")
-    if not context.take("spatial", 1):
-        raise UnsupportedError("its attribute spatial is 0, with statistics for each pixel, which ONNX no longer has")
+    spatial = context.take("spatial", 1)
     if len(context.node.output) > 3:  # the statistics of training, which later opsets do not have
         raise UnsupportedError("batch norm in training mode; export the model in inference mode (model.eval())")
+    if spatial:
+        return
+    if len(context.node.input) < 5:
+        raise InputError("it lacks its statistics")
+    x, scale, shift, mean, variance = context.node.input
+    epsilon = context.constant("epsilon", np.asarray(context.get("epsilon", 1e-5), context.dtype(variance)))
+    deviation = context.put_before("Sqrt", [context.put_before("Add", [variance, epsilon], "variance")], "deviation")
+    centred = context.put_before("Sub", [x, mean], "centred")
+    scaled = context.put_before("Mul", [context.put_before("Div", [centred, deviation], "normal"), scale], "scaled")
+    context.become("Add", [scaled, shift])
+    del context.node.output[1:]
 
 
 def _upsample(context: NodeContext) -> None:

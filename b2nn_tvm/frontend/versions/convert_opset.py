@@ -18,15 +18,22 @@ from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.checks.walk_model import all_graphs
 from b2nn_tvm.frontend.graph.node_context import NodeContext
 from b2nn_tvm.frontend.graph.value_types import value_types
+from b2nn_tvm.frontend.graph.without_weights import without_weights
 from b2nn_tvm.frontend.versions.adapt_operators import OPERATOR_ADAPTERS
 from b2nn_tvm.frontend.versions.attributes_to_inputs import INPUT_ADAPTERS
+from b2nn_tvm.frontend.versions.experimental_operators import EXPERIMENTAL_ADAPTERS
 
 OPSET = 18
 _STANDARD = ("", "ai.onnx")
 # Each changes nodes of the opsets below its number; a node may meet several, the oldest first.
-_ADAPTERS = (*OPERATOR_ADAPTERS, *INPUT_ADAPTERS)
+# What was on trial comes last: it becomes operators as they are in the newest opset.
+_ADAPTERS = (*OPERATOR_ADAPTERS, *INPUT_ADAPTERS, *EXPERIMENTAL_ADAPTERS)
 _CHANGED = frozenset(op for _, ops, _ in _ADAPTERS for op in ops)
 _FIRST_WITHOUT_CONSUMED_INPUTS = 6
+_FIRST_THAT_BROADCASTS = 7
+_ARITHMETIC = frozenset(
+    ("Add", "Div", "Mul", "PRelu", "Pow", "Sub")
+)  # that give the type and shape of their first input
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -44,7 +51,7 @@ def convert_opset(model: onnx.ModelProto) -> None:
     if opset >= OPSET:
         return
     needed = any(node.op_type in _CHANGED for graph in all_graphs(model) for node in graph.node)
-    types = value_types(model) if needed else {}
+    types = _types(model, opset) if needed else {}
     taken = {name for graph in all_graphs(model) for node in graph.node for name in (*node.input, *node.output)}
     taken |= {each.name for graph in all_graphs(model) for each in (*graph.initializer, *graph.input)}
     for graph in all_graphs(model):
@@ -69,6 +76,27 @@ def convert_opset(model: onnx.ModelProto) -> None:
     del model.opset_import[:]
     model.opset_import.extend([helper.make_opsetid("", OPSET), *kept])
     model.ir_version = max(model.ir_version, 8)  # the first that has this opset
+
+
+def _types(model: onnx.ModelProto, opset: int) -> dict[str, onnx.TypeProto.Tensor]:
+    """The types of the values.
+
+    Before opset 7 onnx knows none behind batch norms and arithmetic, which broadcast in a way of their own. There they
+    are those of the same network in a later opset, with Identity in place of the arithmetic.
+    """
+    found = value_types(model)
+    if opset >= _FIRST_THAT_BROADCASTS or not any(node.op_type in _ARITHMETIC for node in model.graph.node):
+        return found
+    like = without_weights(model)
+    for node in like.graph.node:
+        if node.op_type in _ARITHMETIC and node.domain in _STANDARD:
+            node.op_type = "Identity"
+            del node.input[1:], node.attribute[:]
+    try:
+        convert_opset(like)
+    except (InputError, UnsupportedError):  # which the conversion of the model itself will raise
+        return found
+    return {**value_types(like), **found}
 
 
 def _adapt(context: NodeContext, opset: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-_MAGIC = 0x1950A86A20F9469CFC6C  # how torch.save began its files before version 1.6 (torch/serialization.py)
+MAGIC = 0x1950A86A20F9469CFC6C  # how torch.save began its files before version 1.6 (torch/serialization.py)
 
 _NEWEST = 3  # later protocols put names together while they are read
 
@@ -33,7 +33,7 @@ def pickled_names(path: Path) -> set[str]:
 def _fourth_pickle(file: IO[bytes]) -> Iterator[tuple[Any, Any, int | None]]:
     """The old format: a magic number, a version and a note on the machine come before the object."""
     magic = [argument for _, argument, _ in pickletools.genops(file)]
-    if _MAGIC not in magic:
+    if MAGIC not in magic:
         raise ValueError("a pickle, but none of torch.save")
     for _ in range(2):
         for _ in pickletools.genops(file):

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.loop.checkpoint.pickled_arrays import array_stand_in, is_plain_pickle, read_plain_pickle, with_tensors
 from b2nn_tvm.loop.checkpoint.pickled_names import pickled_names
 from b2nn_tvm.loop.checkpoint.read_arrays import is_arrays, read_arrays
 from b2nn_tvm.loop.checkpoint.read_safetensors import is_safetensors, read_safetensors
@@ -39,12 +40,15 @@ def read_checkpoint(path: Path) -> Any:
     refuse_folder(path)
     if path.name.endswith(INDEX) and path.is_file():
         return read_shards(path, read_checkpoint)
+    names: set[str] = set()
     try:
         if is_safetensors(path):
             return read_safetensors(path)
         if is_arrays(path):
             return read_arrays(path)
         refuse_other_kinds(path)
+        if is_plain_pickle(path):
+            return read_plain_pickle(path)
         names = pickled_names(path)
         strangers = sorted(name for name in names if not is_plain(name))
         if strangers and not any(name.startswith("torch.nn.modules.") for name in names):
@@ -87,9 +91,9 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def _load(path: Path, names: set[str]) -> Any:
-    with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins(names)):
+    with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins(names, array_stand_in)):
         warnings.simplefilter("ignore")  # about protocols of pickle other than 2, which are read all the same
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return with_tensors(torch.load(path, map_location="cpu", weights_only=True))
 
 
 def _modules(loaded: Any) -> Iterator[str]:

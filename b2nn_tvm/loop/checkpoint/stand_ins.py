@@ -74,6 +74,7 @@ _PLAIN = {
     "decimal.Decimal",
     "fractions.Fraction",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    *(f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")),
     *(f"numpy.{name}" for name in ("bool", "bool_", "dtype", "ndarray")),
     *(f"numpy.{kind}{bits}" for kind in ("float", "int", "uint") for bits in (8, 16, 32, 64)),
     "torch.torch_version.TorchVersion",
@@ -99,10 +100,13 @@ def is_plain(name: str) -> bool:
     return name in _MAPPINGS or name in _LISTS or name in _PLAIN or name.startswith(_FAMILIES)
 
 
-def stand_ins(names: Iterable[str]) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+def stand_in(name: str) -> type:
+    """What is built in place of the class or function ``name``, with its module."""
+    return MappingStandIn if name in _MAPPINGS else ListStandIn if name in _LISTS else StandIn
+
+
+def stand_ins(
+    names: Iterable[str], of: Callable[[str], type] = stand_in
+) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     """What torch.serialization.safe_globals takes: the stand-in for each name."""
-
-    def stand_in(name: str) -> type:
-        return MappingStandIn if name in _MAPPINGS else ListStandIn if name in _LISTS else StandIn
-
-    return [(stand_in(name), name) for name in sorted(names)]
+    return [(of(name), name) for name in sorted(names)]

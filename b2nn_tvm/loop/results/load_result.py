@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.faults.check_arguments import PATH, check_arguments
 from b2nn_tvm.loop.results.described_result import DescribedResult
 from b2nn_tvm.loop.results.report import KIND, VERSION
 from b2nn_tvm.plan import Plan
@@ -29,6 +30,7 @@ def load_result(folder: str | os.PathLike[str]) -> DescribedResult:
     from cattrs import Converter
     from cattrs.errors import BaseValidationError
 
+    check_arguments({"folder": PATH}, {"folder": folder}, folder="name the output folder of a search")
     place = Path(folder)
     if not (place / "report.json").is_file():
         meant = f"; give {place.parent}" if (place.parent / "report.json").is_file() else ""

@@ -25,6 +25,7 @@ from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS
 from b2nn_tvm.mixbin.tracing.own_convolutions import OwnConvolution
+from b2nn_tvm.mixbin.tracing.prepare import refuse_exported
 from b2nn_tvm.mixbin.tracing.record import Caller
 from b2nn_tvm.workload import ConvWorkload
 
@@ -110,6 +111,7 @@ def trace(model: nn.Module, input_shape: Sequence[int]) -> LayerTable:
     A subclass of Conv2d is a layer if what its forward does is a convolution of its input. ``model`` remembers
     ``input_shape`` for ``convert``. Raises what ``capture`` raises.
     """
+    refuse_exported(model)
     graph_module = capture_shapes(model, input_shape)
     nodes = layer_nodes(graph_module)
     reasons = ineligible(graph_module)
@@ -161,7 +163,7 @@ def last_layers(graph_module: fx.GraphModule) -> tuple[str, ...]:
 
 def _operations(graph_module: fx.GraphModule) -> list[Operation]:
     """The graph as the rule of eligibility sees it."""
-    calls = Counter(node.target for node in graph_module.graph.nodes if _is_layer(node, graph_module))
+    calls = Counter(_weights(node, graph_module) for node in graph_module.graph.nodes if _is_layer(node, graph_module))
     found = []
     for node in graph_module.graph.nodes:
         inputs = tuple(source.name for source in node.all_input_nodes)
@@ -170,9 +172,15 @@ def _operations(graph_module: fx.GraphModule) -> list[Operation]:
         if isinstance(module, _CONVOLUTIONS):
             kernel, stride = pair(module.kernel_size), pair(module.stride)
         if isinstance(module, Layer):
-            obstacle = _obstacle(node, module, calls[node.target])
+            obstacle = _obstacle(node, module, calls[_weights(node, graph_module)])
         found.append(Operation(node.name, inputs, role, kernel, stride, obstacle))
     return found
+
+
+def _weights(node: fx.Node, graph_module: fx.GraphModule) -> int:
+    """What tells the weights of a layer from others: modules may share them, by conv2.weight = conv1.weight."""
+    module = module_of(node, graph_module)
+    return id(getattr(module, "weight", module))
 
 
 def _role(node: fx.Node, graph_module: fx.GraphModule) -> Role:

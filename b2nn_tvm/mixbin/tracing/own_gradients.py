@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import CheckpointFunction
 
 _LOCK = threading.RLock()
 
@@ -34,6 +36,17 @@ class OwnGradient:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OwnGradient, (self.function,)
+
+
+def checkpointed(function: OwnGradient, args: tuple[Any, ...]) -> Callable[[], Any] | None:
+    """The call of a part of a network that torch.utils.checkpoint runs twice to save memory; None for other functions.
+
+    It is one of ``apply (part, preserve_rng_state, *inputs)``, whose gradient is the part's own.
+    """
+    if function.function is not CheckpointFunction:
+        return None
+    part, _, *inputs = args
+    return partial(part, *inputs)
 
 
 @contextmanager

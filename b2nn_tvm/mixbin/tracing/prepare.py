@@ -11,7 +11,7 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn.utils import parametrize, prune, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -100,6 +100,18 @@ def _refuse_scripted(part: nn.Module, name: str) -> None:
         raise UnsupportedError(
             f"{what} is compiled by torch.jit, so its layers cannot be replaced; give the network as it was before"
             " torch.jit.script or torch.jit.trace"
+        )
+
+
+def refuse_exported(model: nn.Module) -> None:
+    """Raise UnsupportedError for the module of a program of torch.export, which has no layers to replace."""
+    if isinstance(model, fx.GraphModule) and any(
+        isinstance(node.target, torch._ops.OpOverload) for node in model.graph.nodes
+    ):
+        raise UnsupportedError(
+            f"{type(model).__name__} is a program of torch.export, in which there are operators and no layers that"
+            " could be replaced; give the network as it was before, with its weights:"
+            " net.load_state_dict(program.state_dict)"
         )
 
 

@@ -12,10 +12,13 @@ import dataclasses
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from functools import partial
 from itertools import islice
+from types import EllipsisType, NoneType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
@@ -26,9 +29,10 @@ from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.mixbin.tracing.leaves import is_leaf
 from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS, operation, set_item
 from b2nn_tvm.mixbin.tracing.own_convolutions import own_convolution
-from b2nn_tvm.mixbin.tracing.own_gradients import OwnGradient, reporting
+from b2nn_tvm.mixbin.tracing.own_gradients import OwnGradient, checkpointed, reporting
 
 Norm = nn.modules.batchnorm._BatchNorm
+_PLAIN = (*fx.node.base_types, NoneType, EllipsisType, Enum, range, type)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +188,8 @@ class _Recorder(TorchFunctionMode):
         """In place of ``torch.autograd.Function.apply``."""
         if self._paused:
             return run()
+        if inside := checkpointed(function, args):
+            return inside()
         with self._pause():
             return self._record("call_function", function, args, kwargs, run)
 
@@ -264,6 +270,13 @@ class _Recorder(TorchFunctionMode):
             return {key: self._argument(each) for key, each in value.items()}
         if isinstance(value, slice):
             return slice(*map(self._argument, (value.start, value.stop, value.step)))
+        if isinstance(value, np.generic):
+            return value.item()
+        if not isinstance(value, _PLAIN):  # which no graph can write down
+            raise UnsupportedError(
+                f"{type(self._model).__name__} returns an object of the class {type(value).__name__}, or gives one to"
+                " an operator; use tensors, numbers and words, alone or in tuples, lists and dicts"
+            )
         return value
 
     def _node(self, tensor: torch.Tensor) -> fx.Node:

@@ -44,6 +44,7 @@ _CONTINUOUS = {
     *("relax.nn.layer_norm", "relax.nn.group_norm", "relax.nn.instance_norm", "relax.nn.rms_norm"),
     *("relax.nn.softmax", "relax.nn.log_softmax", "relax.nn.conv2d_transpose", "relax.nn.conv1d"),
 }
+_PLACES = ("relax.argmax", "relax.argmin")
 _BOUNDS = ("relax.maximum", "relax.minimum", "relax.clip", "relax.nn.relu")
 _SUMS = ("relax.add", "relax.subtract")
 _ROUNDS = ("relax.round", "relax.floor", "relax.ceil", "relax.trunc")
@@ -131,6 +132,8 @@ class PossibleValues:
             return _of_products(value, parts[0], constant(self._definition(value.args[1])))
         if is_elementwise(name, dtype(value)):
             return self._of_elementwise(value, name, parts)
+        if name in _PLACES:
+            return _of_places(value)
         if name in _CONTINUOUS:
             return _NONE
         if name in _KEEPS_ZERO and parts[0] is not None and parts[0].others:
@@ -182,6 +185,13 @@ def _of_constant(value: np.ndarray, *, channels: bool = False) -> Values:
 def _of_input(value: relax.Expr) -> Values | None:
     kind = dtype(value)
     return _TRUTH if kind == "bool" else _ZERO if kind.startswith("float") else None
+
+
+def _of_places(call: relax.Call) -> Values | None:
+    """The places along an axis: bits where there are two of them."""
+    full, axis = shape(call.args[0]), call.attrs.axis
+    count = int(np.prod(full)) if axis is None else full[int(axis)]
+    return Values(np.arange(count, dtype=np.float64)[None], False) if count <= _FEW else None
 
 
 def _union(parts: list[Values | None]) -> Values | None:

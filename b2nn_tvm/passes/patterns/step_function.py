@@ -20,6 +20,7 @@ from b2nn_tvm.passes.patterns.float_order import float_of
 from b2nn_tvm.relax_query import Definition, dtype
 
 _MOST_CHAINS = 16
+_MOST_FURTHER = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +63,20 @@ class StepFunction:
 def step_function(expr: relax.Expr, definition: Definition) -> StepFunction | None:
     """The step function that ``expr`` computes of the nearest float32 tensor before it that is none itself, or None.
 
-    NaN in the source is not considered, and an infinite source counts as a large one where it gives NaN.
+    NaN in the source is not considered, and an infinite source counts as a large one where it gives NaN. Where the step
+    of the nearest tensor has further values, one of the next tensors may never reach them: as sign(relu(x)) those below
+    0.
     """
     found = None
+    further = 0
     for chain in _float_chains(expr, definition):
         if found is not None and few_values(found.source, definition) is None:
-            break
+            if found.exact or further == _MOST_FURTHER:
+                break
+            further += 1
+            exact = _step(chain)
+            found = exact if exact is not None and exact.exact else found
+            continue
         found = _step(chain) or found
     return found
 

@@ -131,6 +131,12 @@ def test_a_missing_instruction_set_is_named_before_anything_runs(workshop, x):
         load(folder).run({"input": x})
 
 
+@pytest.mark.parametrize("given", [None, 3, ["folder"]])
+def test_what_is_no_path_is_refused(given):
+    with pytest.raises(InputError, match="^folder: expected a path, but got .*; name what compile_model wrote$"):
+        load(given)
+
+
 def test_folders_without_a_library_are_refused(tmp_path, workshop):
     with pytest.raises(InputError, match="expected the folder of a compiled library, but it has no manifest.json"):
         load(tmp_path)

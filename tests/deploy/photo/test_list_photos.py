@@ -38,8 +38,11 @@ def test_a_folder_is_read_in_the_order_of_names(photo_net, folder):
 def test_images_of_other_formats_are_counted(photo_net, folder):
     picture(9, 9).save(folder / "x.bmp")
     done = start(photo_net, folder)
-    assert done.stderr == f"note: {folder}: 1 images of other formats are left out; convert them to PNG\n"
+    assert done.stderr == f"note: {folder}: 1 image of another format is left out; convert it to PNG\n"
     assert len(names(done)) == 4
+    picture(9, 9).save(folder / "y.bmp")
+    done = start(photo_net, folder)
+    assert done.stderr == f"note: {folder}: 2 images of other formats are left out; convert them to PNG\n"
 
 
 def test_the_library_may_be_named_before_photos(photo_net, folder):

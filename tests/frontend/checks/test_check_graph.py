@@ -8,7 +8,7 @@ import time
 import pytest
 from onnx import TensorProto, helper
 
-from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_graph import check_graph
 from tests.support.networks.imported import FLOATS
 from tests.support.networks.onnx_models import model
@@ -74,13 +74,6 @@ def test_a_graph_needs_inputs_and_outputs():
         check_graph(built)
     del built.graph.output[:]
     with pytest.raises(InputError, match="has no output"):
-        check_graph(built)
-
-
-def test_sparse_initializers_are_refused():
-    built = model(THREE)
-    built.graph.sparse_initializer.add()
-    with pytest.raises(UnsupportedError, match="sparse"):
         check_graph(built)
 
 

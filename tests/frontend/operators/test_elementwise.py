@@ -22,6 +22,9 @@ NODES = {
     "leaky": ("LeakyRelu", ["x"], {"alpha": 0.25}),
     "hard_sigmoid": ("HardSigmoid", ["x"], {}),
     "elu": ("Elu", ["x"], {"alpha": 0.5}),
+    "selu": ("Selu", ["x"], {"gamma": 2.0, "alpha": 0.5}),
+    "selu_of_double": ("Selu", ["double"], {}),
+    "sign_of_double": ("Sign", ["double"], {}),
     "sum": ("Sum", ["x", "six", "six"], {}),
     "positive_infinity": ("IsInf", ["x"], {"detect_negative": 0}),
     "negative_infinity": ("IsInf", ["x"], {"detect_positive": 0}),
@@ -41,6 +44,9 @@ EXPECTED = {
     "leaky": np.where(X < 0, X / 4, X),
     "hard_sigmoid": np.clip(X * np.float32(0.2) + np.float32(0.5), 0, 1),
     "elu": np.where(X < 0, np.expm1(np.minimum(X, 0)) / 2, X),
+    "selu": np.where(X < 0, np.expm1(np.minimum(X, 0)), 2 * X),
+    "selu_of_double": 1.05070098 * np.where(X < 0, 1.67326324 * np.expm1(np.minimum(X, 0)), X).astype(np.float64),
+    "sign_of_double": np.sign(X).astype(np.float64),
     "sum": X + 12,
     "positive_infinity": np.isposinf(X),
     "negative_infinity": np.isneginf(X),
@@ -53,7 +59,7 @@ EXPECTED = {
 
 def test_nan_and_infinities_follow_onnx(tmp_path):
     """https://github.com/apache/tvm/issues/19572 and 19543 are about NaN that becomes a number."""
-    inputs = {"x": X, "reversed": X[::-1].copy(), "half": X.astype(np.float16)}
+    inputs = {"x": X, "reversed": X[::-1].copy(), "half": X.astype(np.float16), "double": X.astype(np.float64)}
     nodes = {f"y_{name}": node for name, node in NODES.items()}
     found = compiled(tmp_path, operators_model(nodes, inputs, CONSTANTS, opset=20), inputs)
     for name, expected in EXPECTED.items():

@@ -4,7 +4,8 @@ import pytest
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.import_onnx import import_onnx
 from tests.support.networks.onnx_models import save
-from tests.support.networks.operators import compiled, operators_model
+from tests.support.networks.operators import assert_agree, compiled, operators_model
+from tests.support.passes.relax_functions import random_input
 
 X = np.random.default_rng(0).integers(0, 2, (3, 2, 4)).astype(bool)
 
@@ -27,3 +28,21 @@ def test_axes_that_are_computed_are_refused(tmp_path):
     inputs = {"x": X, "axes": np.array([1])}
     with pytest.raises(UnsupportedError, match="its axes are no constants"):
         import_onnx(save(tmp_path, operators_model({"y": ("ReduceMax", ["x", "axes"], {})}, inputs, opset=20)))
+
+
+@pytest.mark.parametrize("axis", [1, -2])
+def test_cumulative_sums(tmp_path, axis):
+    nodes = {
+        f"y{name}_{exclusive}{reverse}": ("CumSum", [name, "axis"], {"exclusive": exclusive, "reverse": reverse})
+        for name in ("x", "n")
+        for exclusive in (0, 1)
+        for reverse in (0, 1)
+    }
+    inputs = {"x": random_input((2, 7, 1)), "n": np.arange(14).reshape(1, 2, 7)}
+    assert_agree(tmp_path, operators_model(nodes, inputs, {"axis": np.array(axis)}), inputs)
+
+
+def test_an_axis_that_is_computed_is_refused(tmp_path):
+    inputs = {"x": random_input((2, 3)), "axis": np.array([1])}
+    with pytest.raises(UnsupportedError, match="its axis is no constant"):
+        import_onnx(save(tmp_path, operators_model({"y": ("CumSum", ["x", "axis"], {})}, inputs)))

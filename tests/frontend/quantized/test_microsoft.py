@@ -52,6 +52,29 @@ def test_fused_convolutions(activation):
     assert_same(microsoft(nodes, constants, outputs="float output"), expand_quantized, image())
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        "FusedMatMul (input, w)",
+        "FusedMatMul <alpha = 0.5, transB = 1> (input, v)",
+        "FusedMatMul <transA = 1, transB = 1> (input, u)",
+        "QuickGelu (input)",
+        "QuickGelu <alpha = 2.5> (input)",
+    ],
+)
+def test_products_and_gates_in_floats(node):
+    constants = {"w": image((5, 3), seed=1), "v": image((4, 3, 5), seed=2), "u": image((3, 6), seed=3)}
+    used = {name: value for name, value in constants.items() if f"{name})" in node}
+    built = microsoft(f"output = com.microsoft.{node}", used, outputs="float output")
+    assert_same(built, expand_quantized, image())
+
+
+def test_a_product_that_exchanges_axes_of_batches_is_refused():
+    nodes = "output = com.microsoft.FusedMatMul <transBatchA = 1> (input, input)"
+    with pytest.raises(UnsupportedError, match="axes of batches are exchanged"):
+        expand_quantized(microsoft(nodes, {}, outputs="float output"))
+
+
 def test_a_softmax_over_several_axes_is_refused():
     nodes = "output = com.microsoft.QLinearSoftmax <opset = 12, axis = 1> (input, xs, xz, ys, yz)"
     built = microsoft(nodes, PAIR, inputs="uint8[1,4,6,5] input", outputs="uint8 output")

@@ -32,6 +32,22 @@ def test_forms_of_the_first_opsets():
     np.testing.assert_array_equal(run(built, x)[0], np.concatenate([flat, flat], axis=1))
 
 
+def test_broadcasts_behind_batch_norms_of_the_first_opsets():
+    """onnx infers no shape behind them, which tells along which axes the inputs of an Add lie."""
+    constants = {name: np.arange(1, 5, dtype=np.float32) for name in "sbmv"} | {"w": image((4, 4, 1, 1), 1)}
+    nodes = """n = BatchNormalization <is_test = 1, consumed_inputs = [0, 0, 0, 1, 1]> (input, s, b, m, v)
+        c = Conv (n, w) a = Add <axis = 1, broadcast = 1> (c, b) r = Reshape <shape = [0, 4, -1]> (a)
+        output = Mul <axis = 1, broadcast = 1> (r, s)"""
+    built = model(nodes, constants, opset=3, outputs="float output")
+    convert_opset(built)
+    newer = (
+        """n = BatchNormalization (input, s, b, m, v) c = Conv (n, w, b) r = Reshape (c, shape) output = Mul (r, t)"""
+    )
+    constants |= {"shape": np.array([0, 4, -1]), "t": constants["s"][:, None]}
+    expected = run(model(newer, constants, outputs="float output"), image())[0]
+    np.testing.assert_allclose(run(built, image())[0], expected, rtol=1e-5, atol=1e-6)
+
+
 def test_names_metadata_and_nodes_of_other_domains_survive():
     nodes = """s = Slice <starts = [0], ends = [2], axes = [1]> (input)
         output = qonnx.custom_op.general.BipolarQuant (s, scale)"""

@@ -78,3 +78,8 @@ def test_what_is_no_result_is_refused(written: SearchResult, tmp_path: Path) -> 
     path.write_text(path.read_text(encoding="utf-8").replace('"rows": [', '"rows": [3, '), encoding="utf-8")
     with pytest.raises(InputError, match="this is no result of a search"):
         load_result(written.folder)
+
+
+def test_what_is_no_path_is_refused() -> None:
+    with pytest.raises(InputError, match="^folder: expected a path, but got None; name the output folder of a search$"):
+        load_result(None)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from b2nn_tvm import models
 from b2nn_tvm.costs.eligibility import NARROW_GROUPS
-from b2nn_tvm.errors import InputError
+from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.mixbin.conversion.convert import convert
 from b2nn_tvm.mixbin.modules.binary_conv import BinaryConv2d
 from b2nn_tvm.mixbin.network.layers import trace
@@ -146,6 +146,22 @@ def test_shared_weights_are_not_eligible():
     shared = conv(8, 8)
     found = reasons(network(shared, nn.ReLU(), shared))
     assert found["1"] == "called more than once: its weights are shared"
+
+
+def test_weights_that_two_modules_share_are_not_eligible():
+    model = network(conv(8, 8), nn.ReLU(), conv(8, 8), nn.ReLU(), conv(8, 8))
+    (_, first, second, third) = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    second.weight = first.weight
+    found = trace(model, (3, 8, 8))
+    names = {module: name for name, module in model.named_modules()}
+    shared = "called more than once: its weights are shared"
+    assert [found[names[each]].reason for each in (first, second, third)] == [shared, shared, ""]
+
+
+def test_a_program_of_torch_export_is_refused():
+    program = torch.export.export(conv(3, 8).eval(), (torch.zeros(1, 3, 8, 8),))
+    with pytest.raises(UnsupportedError, match="is a program of torch.export, .*load_state_dict"):
+        trace(program.module(), (3, 8, 8))
 
 
 def test_padding_modes_without_a_binary_form_are_not_eligible():

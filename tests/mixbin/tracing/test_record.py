@@ -7,11 +7,14 @@ import dataclasses
 import operator
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
+from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.mixbin.network.capture import capture
 from b2nn_tvm.mixbin.tracing.record import ForwardFailed, LostTensor, record
 
@@ -154,10 +157,21 @@ def shuffled(self, x):
     return x.view(b, 2, c // 2, h, w).transpose(1, 2).contiguous().view(b, -1, h, w)
 
 
+def in_checkpoints(self, x):
+    part = nn.Sequential(nn.ReLU(), nn.Conv2d(6, 6, 1))
+    part.load_state_dict({"1.weight": torch.ones(6, 6, 1, 1), "1.bias": torch.zeros(6)})
+    once = checkpoint(part, x, use_reentrant=True)
+    return checkpoint(F.relu, once, use_reentrant=False) + once
+
+
+def by_numbers_of_numpy(self, x):
+    return F.interpolate(x * np.float32(0.5), scale_factor=np.float64(2.0)).clamp(max=np.float64(1))
+
+
 FORWARDS = (
     *(check_size, by_ndim, unpack_shape, as_int, twice_the_batch, pool_to_one, chunks, channel_loop, item_set),
     *(added_in_place, dropout_beside_its_input, operators, tensors_of_its_own, zeros_for_the_batch, several, named),
-    *(in_a_dataclass, without_gradients, attention, shuffled),
+    *(in_a_dataclass, without_gradients, attention, shuffled, in_checkpoints, by_numbers_of_numpy),
 )
 
 
@@ -266,6 +280,16 @@ def test_what_cannot_be_followed_fails_with_the_module():
         record(model, (1, *SHAPE), dtype=torch.float32, device=torch.device("cpu"))
     assert failure.value.module == "1"
     assert isinstance(failure.value.__cause__, LostTensor)
+
+
+class Boxes:
+    def __init__(self, scores):
+        self.scores = scores
+
+
+def test_objects_that_no_graph_can_hold():
+    with pytest.raises(UnsupportedError, match="Net returns an object of the class Boxes, .*; use tensors, numbers"):
+        capture(net(lambda self, x: {"out": Boxes(x)}), SHAPE)
 
 
 def test_unused_layers_are_left_out():
