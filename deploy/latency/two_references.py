@@ -37,7 +37,7 @@ from b2nn_tvm.deploy.latency.burst_times import (
 STEADY = 0.15  # of a burst whose references changed by more from before to after it, nobody knows what it saw
 _ROUNDS = 12  # of reweighting
 _LEAST = 0.002  # deviations below count as this one
-_SHORTEST = 1e-3  # of the longest time: by a coarse clock a short layer may take no time at all
+_SHORTEST = 0.25  # of the mean time: by a coarse clock a short layer may take no time at all in some bursts
 _TIE = 1e-6  # so strongly, a burst being 1, the parts are held to halves, where the bursts leave them open
 
 
@@ -99,7 +99,7 @@ def _parts(times: np.ndarray, relative: np.ndarray, kept: np.ndarray) -> np.ndar
 
     Least absolute relative deviations by reweighted least squares (Schlossmacher, JASA 1973).
     """
-    system = relative / np.maximum(times, _SHORTEST * times.max())[:, None]  # a mixture that is right is 1 in each row
+    system = relative / np.maximum(times, _SHORTEST * times.mean())[:, None]  # a mixture that is right is 1 in each row
     half = 0.5 / np.median(system.mean(axis=1))
     held = _TIE / half**2  # of parts that are off by half of the time
     weights = kept
