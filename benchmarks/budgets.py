@@ -30,7 +30,8 @@ from b2nn_tvm.loop.choose_by_flops import choose_by_flops
 from b2nn_tvm.loop.find_within_budget import find_within_budget
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost
-from b2nn_tvm.loop.measuring.measure_network import REFERENCE, measure_networks
+from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.settle_references import REFERENCE
 from b2nn_tvm.storage.document import write_document
 from b2nn_tvm.storage.phase_cache import State
 

@@ -1,7 +1,8 @@
 """The settings of a measurement in short, interleaved bursts, and what comes back: bursts, and the ends of rounds.
 
 In a round every network has its turn, in a random order, and each of its bursts stands between two bursts of a
-reference network: R a R c R b R. What disturbs a device for longer than a burst then shows in the reference as well.
+reference network: R a R c R b R. What disturbs a device for longer than a burst then shows in the reference as well. A
+second reference has a burst after each of the first: R S a R S c R S b R S.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ class BurstSettings:
     networks, which is drawn anew in each round and is the same on every device. Where the undisturbed time ``quiet_ms``
     of the reference is known, a network has its turn when a burst of the reference was about as fast; the program waits
     for that up to ``patience_ms`` milliseconds in all. Where ``profiled``, every kernel is
-    timed apart in the bursts of the networks, but never in those of the reference. Raises InputError for values out of
-    range.
+    timed apart in the bursts of the networks, but never in those of the reference. With ``second_reference`` the last
+    one of the networks is a second reference: it has no turns of its own, and ``quiet_ms`` is its time. Raises
+    InputError for values out of range.
     """
 
     rounds: int = 8
@@ -34,6 +36,7 @@ class BurstSettings:
     warmup: int = 2
     quiet_ms: float = 0.0
     patience_ms: float = 1000.0
+    second_reference: bool = False
 
     def __post_init__(self) -> None:
         for name, least, most in (("rounds", 1, 1_000_000), ("seed", 0, 2**64 - 1), ("warmup", 0, 1_000_000)):

@@ -73,6 +73,7 @@ def interleave_words(settings: BurstSettings, *, threads: int, reference: str, l
     if settings.quiet_ms and settings.patience_ms:
         numbers |= {"--quiet-ms": settings.quiet_ms, "--patience-ms": settings.patience_ms}
     words = ["--interleave", "--reference", reference, *(["--profiled"] if settings.profiled else [])]
+    words += ["--second-reference"] if settings.second_reference else []
     return [*words, *(str(word) for pair in numbers.items() for word in pair), *libraries]
 
 
@@ -112,7 +113,7 @@ def reason(status: int, complaints: str) -> str:
     lines = [line.strip() for line in complaints.splitlines() if line.strip()]
     if status >= 0:
         complaint = next((line for line in lines if line.startswith("error: ")), lines[0] if lines else "")
-        if "unexpected argument '--interleave'" in complaint:
+        if any(f"unexpected argument '{word}'" in complaint for word in ("--interleave", "--second-reference")):
             return f"the program {RUNNER} is of an older version, which cannot interleave; compile the network again"
         return complaint.removeprefix("error: ") or f"the program there ended with status {status}"
     return {

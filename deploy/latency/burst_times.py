@@ -26,7 +26,6 @@ NEAR = 0.08  # a burst of the reference this much above its undisturbed time was
 ENOUGH = 5  # so many undisturbed bursts decide alone
 FEW_QUIET = 3  # so many undisturbed bursts say more than any disturbed ones
 FEW_SESSIONS = 3
-# Student's t: so many standard errors are 95 % of the means of 2, 3, ... sessions.
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.2)
 _TWO_SIDED = 2.0  # standard errors to each side of an estimate: about 95 %
 _MEDIAN_ERROR = 1.2533  # standard error of a median over that of a mean, for normal errors
@@ -146,14 +145,22 @@ def _over_sessions(ratios: np.ndarray, sessions: np.ndarray) -> tuple[float, flo
         usual = medians[medians <= np.median(medians) * (1 + NEAR)]
         medians = usual if len(usual) >= FEW_SESSIONS else medians
         return float(medians.mean()), _half_interval(medians)
-    (median,) = medians
-    sigma = _MAD_TO_SIGMA * np.median(np.abs(ratios - median))
+    return float(medians[0]), interval_of_bursts(ratios)
+
+
+def interval_of_bursts(ratios: np.ndarray) -> float:
+    """The half of the 95 % interval of the median of ratios of bursts, from their deviations."""
+    sigma = _MAD_TO_SIGMA * np.median(np.abs(ratios - np.median(ratios)))
     half = _TWO_SIDED * _MEDIAN_ERROR * sigma / math.sqrt(len(ratios))
     # With few bursts their deviations understate the error; their whole range does not.
-    return float(median), float(max(half, np.ptp(ratios) / 2 if len(ratios) <= ENOUGH else 0.0))
+    return float(max(half, np.ptp(ratios) / 2 if len(ratios) <= ENOUGH else 0.0))
+
+
+def student(count: int) -> float:
+    """Student's t: so many standard errors to each side hold 95 % of the means of two values or more."""
+    return _STUDENT[min(count - 2, len(_STUDENT) - 1)]
 
 
 def _half_interval(values: np.ndarray) -> float:
     """The half of the 95 % interval of the mean of two values or more."""
-    student = _STUDENT[min(len(values) - 2, len(_STUDENT) - 1)]
-    return float(student * values.std(ddof=1) / math.sqrt(len(values)))
+    return float(student(len(values)) * values.std(ddof=1) / math.sqrt(len(values)))

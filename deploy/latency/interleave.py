@@ -30,6 +30,7 @@ def time_together(
     networks: Mapping[str, Artifact],
     *,
     reference: Artifact,
+    second: Artifact | None = None,
     device: Device,
     threads: int,
     record: BurstRecord,
@@ -41,6 +42,7 @@ def time_together(
 ) -> None:
     """Add bursts of ``networks`` to ``record``, under their names, until each one's time is precise enough.
 
+    They stand beside bursts of ``reference`` and, if there is one, of a ``second`` reference, which are the record's.
     What ``record`` holds already counts, so that an interrupted measurement goes on where it stopped, and a network
     that is precise enough gets no more bursts. With ``profiled`` every kernel is timed apart. A tracker's lost board is
     replaced by another one, which ``note`` is told. Raises the errors of the device.
@@ -56,11 +58,12 @@ def time_together(
             seed=taken,
             profiled=profiled,
             warmup=effort.warmup,
-            quiet_ms=record.reference_estimate().ms if record.reference_bursts() else 0.0,
+            quiet_ms=_quiet_ms(record),
             patience_ms=PATIENCE_MS if taken < HOPEFUL or any(record.has_quiet(name) for name in names) else 0.0,
+            second_reference=second is not None,
         )
         finished = len(networks) - len(names)
-        artifacts = [networks[name] for name in names]
+        artifacts = [*(networks[name] for name in names), *_given(second)]
         record.begin(names)
         try:
             rows = device.interleave(artifacts, reference=reference, threads=threads, settings=settings)
@@ -85,10 +88,16 @@ def time_together(
 
 
 def watch_reference(
-    reference: Artifact, *, device: Device, threads: int, record: BurstRecord, burst_ms: float = Effort().burst_ms
+    reference: Artifact,
+    *,
+    second: Artifact | None = None,
+    device: Device,
+    threads: int,
+    record: BurstRecord,
+    burst_ms: float = Effort().burst_ms,
 ) -> None:
-    """Add bursts of the reference alone to ``record``, in several sessions, until it has those of about WATCH_MS
-    milliseconds.
+    """Add bursts of the reference alone, and of the ``second`` one, to ``record``, in several sessions, until it has
+    those of about WATCH_MS milliseconds.
 
     What ``record`` holds already counts. Raises the errors of the device.
     """
@@ -98,14 +107,29 @@ def watch_reference(
         left = wanted - record.reference_bursts() // 2
         if left <= 0:
             return
-        settings = BurstSettings(rounds=min(left, math.ceil(wanted / WATCH_SESSIONS)), burst_ms=burst_ms)
+        rounds = min(left, math.ceil(wanted / WATCH_SESSIONS))
+        settings = BurstSettings(rounds=rounds, burst_ms=burst_ms, second_reference=second is not None)
         record.begin([])
         try:
-            with closing(device.interleave([], reference=reference, threads=threads, settings=settings)) as rows:
+            with closing(
+                device.interleave(_given(second), reference=reference, threads=threads, settings=settings)
+            ) as rows:
                 for row in rows:
                     record.add(row)
         finally:
             record.end()
+
+
+def _quiet_ms(record: BurstRecord) -> float:
+    """The undisturbed time of the reference that tells a quiet moment, where it is known: of the second, if any."""
+    if not record.reference_bursts():
+        return 0.0
+    second = record.second_estimate()
+    return record.reference_estimate().ms if second is None else second.ms
+
+
+def _given(second: Artifact | None) -> list[Artifact]:
+    return [] if second is None else [second]
 
 
 def digest_of(artifact: Artifact) -> str:

@@ -1,12 +1,15 @@
 /* interleave.c: networks take turns in short bursts, in a new random order in each round, and each burst of a network
  * stands between two bursts of the reference. What disturbs the machine for longer than a burst then shows in the bursts of
- * the reference, too. The rows are JSON Lines; a row is written as soon as its burst is over, between two bursts. */
+ * the reference, too. A second reference has its burst after each of the first: where one of the two streams more weights
+ * than caches hold and the other does not, they tell apart what disturbs the core and what disturbs the memory. The rows
+ * are JSON Lines; a row is written as soon as its burst is over, between two bursts. */
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "runner.h"
 
 enum { REFERENCE = -1 };
+static const double SECOND_PART = 0.5; /* a burst of the second reference, over one of the first */
 static const double WARM = 2.5; /* the caches are warmed for so many times the length of a burst, at most */
 static const struct timespec until_workers_sleep = {0, 300000}; /* they poll for 0.2 ms after a run (runtime/threads.c) */
 
@@ -102,6 +105,12 @@ static void burst(turn *of, long round, long network, double least_ms) {
     end_row();
 }
 
+/* A burst of each reference; `second` is NULL where there is one. */
+static void reference_bursts(turn *reference, turn *second, long round, long index, double burst_ms) {
+    burst(reference, round, REFERENCE, burst_ms);
+    if (second) burst(second, round, index, SECOND_PART * burst_ms);
+}
+
 static void print_round(long round, double wall_ms, double own_ms, cpu_time before) {
     cpu_time now = system_cpu_time();
     int known = now.busy_ms >= 0 && before.busy_ms >= 0;
@@ -132,29 +141,31 @@ static void print_start(const turn *reference, const turn *turns, long count, co
 void interleave(const char *const *libraries, long count, const interleave_options *options) {
     turn *turns = allocate((uint64_t)(count + 1) * sizeof *turns), *reference = turns + count;
     long *order = allocate((uint64_t)count * sizeof *order);
+    turn *second = options->second ? turns + count - 1 : NULL, *probed = second ? second : reference;
+    long takers = second ? count - 1 : count; /* the networks that have turns */
     uint64_t state = options->seed;
     quiet places;
-    for (long i = 0; i < count; i++) prepare(&turns[i], libraries[i], options, options->profiled);
+    for (long i = 0; i < count; i++) prepare(&turns[i], libraries[i], options, options->profiled && i < takers);
     prepare(reference, options->reference, options, 0);
     if (is_emulated()) fputs("note: this CPU is emulated: the times are no latencies of a board\n", stderr);
     print_start(reference, turns, count, options);
     for (long i = 0; i <= count; i++) warm_up(&turns[i], i < count ? i : REFERENCE, options->warmup);
     places = start_quiet(options, (int)reference->net.b2nn_model_threads_(reference->instance.model));
     for (long round = 0; round < options->rounds; round++) {
-        find_quiet(&places, &reference->instance);
+        find_quiet(&places, &probed->instance);
         double start_ms = now_ms(CLOCK_MONOTONIC), own_ms = now_ms(CLOCK_PROCESS_CPUTIME_ID);
         cpu_time before = system_cpu_time();
-        shuffle(order, count, &state);
-        burst(reference, round, REFERENCE, options->burst_ms);
-        for (long i = 0; i < count; i++) {
-            if (places.patience_ms > 0 && !is_quiet(&places, least_ms_of(reference))) {
-                find_quiet(&places, &reference->instance);
-                burst(reference, round, REFERENCE, options->burst_ms);
+        shuffle(order, takers, &state);
+        reference_bursts(reference, second, round, takers, options->burst_ms);
+        for (long i = 0; i < takers; i++) {
+            if (places.patience_ms > 0 && !is_quiet(&places, least_ms_of(probed))) {
+                find_quiet(&places, &probed->instance);
+                reference_bursts(reference, second, round, takers, options->burst_ms);
             }
             burst(&turns[order[i]], round, order[i], options->burst_ms);
-            burst(reference, round, REFERENCE, options->burst_ms);
+            reference_bursts(reference, second, round, takers, options->burst_ms);
         }
-        if (!count) burst(reference, round, REFERENCE, options->burst_ms);
+        if (!takers) reference_bursts(reference, second, round, takers, options->burst_ms);
         print_round(round, now_ms(CLOCK_MONOTONIC) - start_ms, now_ms(CLOCK_PROCESS_CPUTIME_ID) - own_ms, before);
     }
     fputs("{\"row\": \"end\"", stdout);

@@ -32,21 +32,23 @@ static const char usage[] =
     "  --interleave   time networks in turns, in short bursts in random order, each between two bursts of a reference;\n"
     "                 prints JSON, one object in a line, a row for each burst as it comes\n"
     "  --reference LIBRARY  with --interleave: the network to compare with, which may also be one of the others\n"
+    "  --second-reference  with --interleave: the last LIBRARY is a second network to compare with, which has a burst\n"
+    "                 after each burst of the reference, of half the length, and no turn of its own\n"
     "  --rounds N     with --interleave: how often each network has its turn (default 8)\n"
     "  --burst-ms X   with --interleave: the least length of a burst in milliseconds (default 12)\n"
     "  --seed N       with --interleave: of the random orders (default 0)\n"
-    "  --quiet-ms X   with --interleave: what a run of the reference takes when nothing disturbs it, if it is known; a\n"
-    "                 network then has its turn when the reference is about as fast\n"
+    "  --quiet-ms X   with --interleave: what a run of the reference takes when nothing disturbs it, if it is known, or\n"
+    "                 of the second one if there are two; a network then has its turn when that is about as fast\n"
     "  --patience-ms X  with --quiet-ms: how long to wait for that in all (default 1000)\n"
     "  --profiled     with --interleave: time every layer apart in the bursts of the networks\n"
     "  --describe     print as JSON what the library and the board are, and stop\n"
     "  --version      print the version of this program and what it was built with, and stop\n"
     "  --help         print this, and stop\n";
 
-/* The options that take a value, and --json and --profiled, which take none; each with the modes in which it says
+/* The options that take a value, and --json, --profiled and --second-reference, which take none; each with the modes in which it says
  * something. */
 enum { INPUT, OUTPUT, CAMERA, FRAMES, LIMIT, JSON, LABELS, TOP, THREADS, LEVEL, RUNS, PROFILES, SECONDS, WARMUP, REFERENCE, ROUNDS,
-       BURST_MS, SEED, QUIET_MS, PATIENCE_MS, PROFILED, KNOWN };
+       BURST_MS, SEED, QUIET_MS, PATIENCE_MS, PROFILED, SECOND, KNOWN };
 static const struct {
     const char *name;
     int modes;
@@ -58,6 +60,7 @@ static const struct {
     [REFERENCE] = {"--reference", INTERLEAVE}, [ROUNDS] = {"--rounds", INTERLEAVE}, [BURST_MS] = {"--burst-ms", INTERLEAVE},
     [SEED] = {"--seed", INTERLEAVE}, [QUIET_MS] = {"--quiet-ms", INTERLEAVE},
     [PATIENCE_MS] = {"--patience-ms", INTERLEAVE}, [PROFILED] = {"--profiled", INTERLEAVE},
+    [SECOND] = {"--second-reference", INTERLEAVE},
     [LEVEL] = {"--level", RUN | PROFILE | INTERLEAVE},
 };
 
@@ -109,7 +112,7 @@ static int parse_mode(command_line *all, const char *word) {
     exit(fflush(stdout) ? FAILED : 0);
 }
 
-static int is_switch(int option) { return option == PROFILED || option == JSON; }
+static int is_switch(int option) { return option == PROFILED || option == SECOND || option == JSON; }
 
 static void parse_value(command_line *all, int option, const char *value) {
     const char *name = known[option].name;
@@ -137,6 +140,7 @@ static void parse_value(command_line *all, int option, const char *value) {
         case QUIET_MS: all->bursts.quiet_ms = duration(name, value, "milliseconds", 1e9); break;
         case PATIENCE_MS: all->bursts.patience_ms = duration(name, value, "milliseconds", 1e9); break;
         case SEED: all->bursts.seed = seed(name, value); break;
+        case SECOND: all->bursts.second = 1; break;
         default: all->bursts.profiled = 1;
     }
 }
@@ -190,6 +194,7 @@ command_line parse_command_line(int argc, char **argv) {
         if (given[option]) check_mode(&all, option);
     take_words(&all, argv, words);
     if (all.mode == INTERLEAVE && !all.bursts.reference) fail(USAGE, "--interleave needs --reference LIBRARY");
+    if (all.bursts.second && !all.library_count) fail(USAGE, "--second-reference needs a LIBRARY besides the reference");
     if (all.timing.profiles < 0) all.timing.profiles = all.timing.runs;
     all.bursts.threads = all.threads;
     return all;

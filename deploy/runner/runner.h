@@ -109,7 +109,8 @@ typedef struct interleave_options {
     long rounds, warmup, threads;
     double burst_ms; /* a burst takes at least as long, and makes at least one run, after untimed ones */
     uint64_t seed;   /* of the order of the networks in each round */
-    double quiet_ms, patience_ms; /* the reference's undisturbed time, 0 if unknown, and how long to wait for it in all */
+    int second;      /* the last library is a second reference */
+    double quiet_ms, patience_ms; /* undisturbed time of the last reference, 0 if unknown; how long to wait for it in all */
     int profiled;    /* time each step apart in the bursts of the networks, but not in those of the reference */
 } interleave_options;
 void interleave(const char *const *libraries, long count, const interleave_options *options);

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.devices.open_device import open_device
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
-from b2nn_tvm.deploy.latency.burst_times import NEAR, Estimate
 from b2nn_tvm.deploy.latency.effort import Effort
-from b2nn_tvm.deploy.latency.interleave import digest_of, time_together, watch_reference
+from b2nn_tvm.deploy.latency.interleave import digest_of, time_together
 from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import build_network, in_order, label_of, network_inputs
 from b2nn_tvm.loop.measuring.build_side_by_side import build_networks
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.second_reference import second_reference
+from b2nn_tvm.loop.measuring.settle_references import (
+    REFERENCE,
+    level_inputs,
+    levels_of,
+    machine_of,
+    reference_inputs,
+    settle_references,
+)
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.version import __version__
 
 MEASURE = "measure networks in turn"
 MEASURE_LAYERS = "measure their layers"
 SAMPLES = "costs.json.samples"
-REFERENCE = "times/reference"
 SURE = 20  # bursts of a network whose time has to hold: those of a few sessions may agree by chance
 FINEST = 0.005  # an interval cannot be had more precisely than this share of the time
 
@@ -34,11 +40,12 @@ def measure_networks(
 ) -> list[NetworkTime]:
     """The times of the networks with these layers binary, from disk where they were measured before on this machine.
 
-    The networks take turns with the all-float network, so that other programs disturb all of them alike. Every burst
-    is kept in the folder ``costs.json.samples`` as it comes. With ``layers`` each layer is measured as well; with
-    ``finer`` the times are twice as precise as the settings ask for, where that can be had, and from SURE bursts.
-    All times are in milliseconds of one settled time of the all-float network. Where it turns out to have been settled
-    while something slowed the machine down, it is settled anew, and so are the times.
+    The networks take turns with the all-float network, so that other programs disturb all of them alike, and with the
+    all-binary one where weights are many (second_reference). Every burst is kept in the folder ``costs.json.samples``
+    as it comes. With ``layers`` each layer is measured as well; with ``finer`` the times are twice as precise as the
+    settings ask for, where that can be had, and from SURE bursts. All times are in milliseconds of one settled time of
+    these references. Where it turns out to have been settled while something slowed the machine down, it is settled
+    anew, and so are the times.
 
     Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler and the
     device.
@@ -48,8 +55,8 @@ def measure_networks(
     share = max(job.settings.deployment.precision / 2, FINEST) if finer else job.settings.deployment.precision
     kind = "layer-times" if layers else "finer-times" if finer else "times"
     times: dict[tuple[str, ...], NetworkTime | None] = {}
-    for _ in range(2):  # once more where the float network's time was settled anew meanwhile
-        before = job.state.finished(REFERENCE, _reference_inputs(job, machine))
+    for _ in range(2):  # once more where the references' times were settled anew meanwhile
+        before = job.state.finished(REFERENCE, reference_inputs(job, machine))
         times = {choice: _finished(job, choice, machine, kind, share, before) for choice in chosen}
         if not (missing := [choice for choice, time in times.items() if time is None]):
             break
@@ -58,11 +65,11 @@ def measure_networks(
             record = measure_beside_float(
                 job, device, artifacts.values(), share=share, least=SURE if finer else 0, layers=layers
             )
-            settled = asdict(record.reference_estimate())
+            settled = levels_of(record)
             for choice, artifact in artifacts.items():
                 found = network_time(job, choice, artifact, record, device, layers=layers)
                 times[choice] = _keep(job, found, machine, kind, share, settled)
-        if before is None or before["ms"] == settled["ms"]:
+        if before is None or level_inputs(before) == level_inputs(settled):
             break
     return [time for choice in chosen if (time := times[choice]) is not None]
 
@@ -76,21 +83,26 @@ def measure_beside_float(
     least: int = 0,
     layers: bool = False,
 ) -> BurstRecord:
-    """The record of the job's bursts on the device, with enough bursts of ``artifacts`` beside the all-float network.
+    """The record of the job's bursts on the device, with enough bursts of ``artifacts`` beside the all-float network,
+    and the second reference if there is one.
 
     The precision is the settings', or another ``share``; there are at least ``least`` bursts of each.
     """
-    reference, deployment = build_network(job, ()), job.settings.deployment
+    reference, second, deployment = build_network(job, ()), second_reference(job), job.settings.deployment
     networks = {digest_of(artifact): artifact for artifact in artifacts}
     origin = {"device": device.describe().fingerprint, "target": deployment.target, "threads": deployment.threads}
     record = BurstRecord(
-        digest_of(reference), {**origin, "version": __version__}, folder=job.state.folder.parent / SAMPLES
+        digest_of(reference),
+        {**origin, "version": __version__},
+        second="" if second is None else digest_of(second),
+        folder=job.state.folder.parent / SAMPLES,
     )
-    _settle_reference(job, record, reference, device)
+    settle_references(job, record, reference, second, device)
     for profiled in (False, True) if layers else (False,):
         time_together(
             networks,
             reference=reference,
+            second=second,
             device=device,
             threads=deployment.threads,
             record=record,
@@ -102,37 +114,10 @@ def measure_beside_float(
     return record
 
 
-def _settle_reference(job: Job, record: BurstRecord, reference: Artifact, device: Device) -> None:
-    """The float network's time is settled once for a whole search, because all other times are shares of it; anew only
-    where later bursts show that the machine was disturbed all the time then.
-    """
-    inputs = _reference_inputs(job, _machine(device))  # a board may serve one connection at a time
-
-    def watch(_folder: Path) -> dict[str, Any]:
-        threads = job.settings.deployment.threads
-        watch_reference(reference, device=device, threads=threads, record=record)
-        return asdict(record.reference_estimate())
-
-    settled = Estimate(**job.state.run(REFERENCE, inputs, watch))
-    if record.reference_bursts() and record.reference_estimate().ms * (1 + NEAR) < settled.ms:
-        job.state.forget(REFERENCE)
-        settled = Estimate(**job.state.run(REFERENCE, inputs, watch))
-    record.settle_reference(settled)
-
-
-def _reference_inputs(job: Job, machine: list[str]) -> dict[str, Any]:
-    return {**network_inputs(job, ()), "machine": machine}
-
-
 def measuring_machine(job: Job) -> list[str]:
     """The device's name, board, CPU and operating system, which tell its times from the times of other machines."""
     with open_device(job.settings.deployment.device) as device:
-        return _machine(device)
-
-
-def _machine(device: Device) -> list[str]:
-    found = device.describe()
-    return [found.name, found.board, found.cpu, found.system]
+        return machine_of(device)
 
 
 def _finished(
@@ -166,4 +151,4 @@ def _phase(job: Job, choice: tuple[str, ...], kind: str) -> str:
 def _inputs(
     job: Job, choice: tuple[str, ...], machine: list[str], share: float, settled: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    return {**network_inputs(job, choice), "machine": machine, "precision": share, "float_ms": settled["ms"]}
+    return {**network_inputs(job, choice), "machine": machine, "precision": share, **level_inputs(settled)}

@@ -22,7 +22,8 @@ from b2nn_tvm.deploy.library.artifact import Artifact
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_side_by_side import build_networks
 from b2nn_tvm.loop.measuring.measure_costs import measure_cost
-from b2nn_tvm.loop.measuring.measure_network import REFERENCE, SAMPLES, SURE, measure_beside_float
+from b2nn_tvm.loop.measuring.measure_network import SAMPLES, SURE, measure_beside_float
+from b2nn_tvm.loop.measuring.settle_references import REFERENCE
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.selection.select import select

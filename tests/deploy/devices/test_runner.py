@@ -35,7 +35,10 @@ def test_words_are_those_of_the_program():
     assert " ".join(words) == (
         "--interleave --reference r.so --profiled --threads 2 --rounds 3 --burst-ms 2.5 --seed 7 --warmup 1 a.so b.so"
     )
-    assert "--profiled" not in interleave_words(BurstSettings(), threads=1, reference="r.so", libraries=[])
+    plain = interleave_words(BurstSettings(), threads=1, reference="r.so", libraries=[])
+    assert "--profiled" not in plain and "--second-reference" not in plain
+    two = interleave_words(BurstSettings(second_reference=True), threads=1, reference="r.so", libraries=["a.so"])
+    assert two[:4] == ["--interleave", "--reference", "r.so", "--second-reference"] and two[-1] == "a.so"
 
 
 def test_a_program_runs_one_level(leveled):
@@ -104,6 +107,7 @@ def test_a_status_says_what_to_do():
     assert reason(-11, "error: not this\n") == "the library was stopped by signal 11"
     assert reason(1, "\n note: a\nerror: b\nerror: c\n") == "b"
     assert reason(1, "Illegal option\nmore\n") == "Illegal option"
-    older = "error: unexpected argument '--interleave'; b2nn-run --help lists the options"
-    assert "b2nn-run is of an older version, which cannot interleave; compile the network again" in reason(2, older)
+    for word in ("--interleave", "--second-reference"):
+        older = f"error: unexpected argument '{word}'; b2nn-run --help lists the options"
+        assert "b2nn-run is of an older version, which cannot interleave; compile the network again" in reason(2, older)
     assert reason(3, "") == "the program there ended with status 3"

@@ -111,3 +111,61 @@ def test_a_slow_hour_is_seen_by_the_bursts_around() -> None:
         record.end()
     found = record.estimate("two")
     assert found.ms == pytest.approx(2.0) and found.bursts == 400 and found.quiet > 300
+
+
+def beside_two(record: BurstRecord, rounds: int = 6) -> None:
+    """A network of 3 ms, mostly for weights, beside references of 4 and 1 ms, while memory gets slower."""
+    record.begin(["mixed"])
+    for index in range(rounds):
+        slow = 1 + index / 10
+        for network, ms in (
+            (REFERENCE, 4.0 * slow),
+            (1, 1.0),
+            (0, 1.0 + 2.0 * slow),
+            (REFERENCE, 4.0 * slow),
+            (1, 1.0),
+        ):
+            record.add(burst(network, ms))
+    record.end()
+
+
+def test_beside_two_references_a_network_is_a_mixture(tmp_path: Path) -> None:
+    record = BurstRecord("streaming", ORIGIN, second="light", folder=tmp_path)
+    beside_two(record)
+    record.settle_reference(Estimate(4.0, 3.9, 4.1, 9, 9), Estimate(1.0, 0.9, 1.1, 9, 9))
+    assert record.estimate("mixed").ms == pytest.approx(3.0, rel=1e-3)
+    assert record.bursts("mixed") == 6 and record.reference_bursts() == 12 and record.inferences("light") == 12
+    again = BurstRecord("streaming", ORIGIN, second="light", folder=tmp_path)
+    assert (again.reference_bursts(), again.bursts("mixed"), again.second_estimate().ms) == (12, 6, 1.0)
+    alone = BurstRecord("streaming", ORIGIN, folder=tmp_path)
+    assert alone.bursts("mixed") == 0 and alone.path != again.path and alone.second_estimate() is None
+
+
+def test_layers_beside_two_references_are_mixtures_each() -> None:
+    record = BurstRecord("streaming", ORIGIN, second="light")
+    record.begin(["mixed"])
+    for index in range(6):
+        slow = 1 + index / 10
+        record.add(burst(REFERENCE, 4.0 * slow))
+        record.add(burst(1, 1.0))
+        record.add(burst(0, steps=((0.5, 2.0 * slow, 0.25),)))
+        record.add(burst(REFERENCE, 4.0 * slow))
+        record.add(burst(1, 1.0))
+    record.end()
+    record.settle_reference(Estimate(4.0, 3.9, 4.1, 9, 9), Estimate(1.0, 0.9, 1.1, 9, 9))
+    found = record.estimate_layers("mixed", ["conv1", "conv2", "conv1"])
+    assert {name: layer.ms for name, layer in found.items()} == pytest.approx({"conv1": 0.75, "conv2": 2.0}, rel=1e-3)
+
+
+def test_a_second_reference_that_never_came_leaves_a_burst_without_an_end(tmp_path: Path) -> None:
+    record = BurstRecord("streaming", ORIGIN, second="light", folder=tmp_path)
+    record.begin(["mixed"])
+    record.add(burst(REFERENCE, 4.0))
+    assert record.reference_bursts() == 0
+    record.add(burst(1, 1.0))
+    record.add(burst(0, 3.0))
+    record.add(burst(REFERENCE, 4.0))
+    record.end()
+    assert record.reference_bursts() == 1 and record.bursts("mixed") == 1
+    beside_two(record)
+    assert record.estimate("mixed").bursts == 7

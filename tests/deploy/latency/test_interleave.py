@@ -187,3 +187,19 @@ def test_real_networks_side_by_side(family) -> None:
     effort = Effort(precision=0.5, burst_ms=1.0)
     time_together(names, reference=family[0], device=LocalDevice(), threads=1, record=record, effort=effort)
     assert all(record.bursts(name) >= FIRST_ROUNDS and record.estimate(name).ms > 0 for name in names)
+
+
+def test_real_networks_beside_two_references(family) -> None:
+    """The second one is measured among the networks as well, as it is in a search."""
+    names = {digest_of(artifact): artifact for artifact in family[1:3]}
+    record = BurstRecord(digest_of(family[0]), {}, second=digest_of(family[1]))
+    both, device = {"reference": family[0], "second": family[1]}, LocalDevice()
+    watch_reference(**both, device=device, threads=1, record=record, burst_ms=100.0)
+    watched = record.reference_bursts()
+    assert watched >= 16 and record.bursts(digest_of(family[1])) == 0
+    effort = Effort(precision=0.5, burst_ms=1.0)
+    time_together(names, **both, device=device, threads=1, record=record, effort=effort, profiled=True)
+    assert all(record.bursts(name, profiled=True) >= FIRST_ROUNDS for name in names)
+    time_together(names, **both, device=device, threads=1, record=record, effort=effort)
+    assert all(record.bursts(name) >= FIRST_ROUNDS and record.estimate(name).ms > 0 for name in names)
+    assert record.reference_bursts() > watched and record.second_estimate().ms > 0

@@ -59,6 +59,20 @@ def test_the_first_row_says_what_runs_where(family):
     assert [row["network"] for row in warm if row["row"] == "warm"] == [0, 1, 2, 3, -1]
 
 
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_second_reference_follows_the_first(family, others):
+    """It is the last library, has no turn of its own, and is never profiled."""
+    settings = BurstSettings(rounds=2, burst_ms=0.6, profiled=True, second_reference=True)
+    done = start(family[0].folder, *words(family[: others + 1], settings))
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [row for row in map(json.loads, done.stdout.splitlines()) if row["row"] == "burst"]
+    both = [-1, others]
+    turns = [turn for order in orders(0, others, 2) for turn in (*both, *(t for each in order for t in (each, *both)))]
+    assert [row["network"] for row in rows] == (turns if others else both * 4)
+    assert all(bool(row["step_ms"]) == (row["network"] not in both) for row in rows)
+    assert all(row["wall_ms"] >= (0.3 if row["network"] == others else 0.6) - 1e-6 for row in rows)
+
+
 def test_another_seed_is_another_order():
     found = {seed: orders(seed, 40, 3) for seed in range(3)}
     assert all(sorted(order) == list(range(40)) for rounds in found.values() for order in rounds)

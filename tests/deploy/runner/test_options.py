@@ -14,7 +14,7 @@ def test_help_names_every_option(net):
     source = (RUNNER_SOURCES / "options.c").read_text()
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     assert options == set(re.findall(r"--[a-z-]+", start(net, "--help").stdout))
-    assert len(options) == 26
+    assert len(options) == 27
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,10 @@ def test_help_names_every_option(net):
         (["--warmup", "3"], "--warmup needs --profile or --interleave"),
         (["--seed", "3"], "--seed needs --interleave"),
         (["--interleave"], "--interleave needs --reference LIBRARY"),
+        (
+            ["--interleave", "--reference", "x", "--second-reference"],
+            "--second-reference needs a LIBRARY besides the reference",
+        ),
         (["--interleave", "--reference", "x", "--runs", "3"], "--runs is no option of --interleave"),
         (["--profile", "--profiled"], "--profiled is no option of --profile"),
         (["--interleave", "--reference", "x", "--input", "y"], "--input and --interleave exclude each other"),

@@ -33,6 +33,14 @@ def test_a_reference_that_is_never_quiet_is_repeated_until_patience_is_at_an_end
     assert waiting.count(REFERENCE) == 3
 
 
+def test_of_two_references_the_second_one_tells_a_quiet_moment(family) -> None:
+    """One network is left to have a turn; where it waited for the second reference, both have a burst again."""
+    quiet = bursts_of(family, "--second-reference", "--quiet-ms", 1e6)
+    assert quiet == [REFERENCE, 1, 0, REFERENCE, 1]
+    loud = bursts_of(family, "--second-reference", "--quiet-ms", 1e-6, "--patience-ms", 60)
+    assert loud in ([REFERENCE, 1, 0, REFERENCE, 1], [REFERENCE, 1, REFERENCE, 1, 0, REFERENCE, 1])
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot tie a program to a CPU")
 def test_it_stays_on_the_cpus_that_it_may_use(family) -> None:
     before = os.sched_getaffinity(0)

@@ -104,7 +104,8 @@ class SshServer:
     def start(self, *before: str) -> None:
         """Serve; ``before`` are the words of a command that starts the server."""
         for path in (self.folder / "host_key", self.home, *self.home.rglob("*")):
-            os.chown(path, self.uid, self.uid)
+            with contextlib.suppress(FileNotFoundError):  # a killed login's folder may be on its way out
+                os.chown(path, self.uid, self.uid)
         environment = {
             "LD_LIBRARY_PATH": str(self.folder),
             "LD_PRELOAD": str(self.folder / "libnss_wrapper.so"),
