@@ -41,7 +41,9 @@ class InlineSequences:
         nodes: Nodes = []
         changed = False
         for node in graph.node:
-            rule = _RULES.get(node.op_type) if node.domain in _STANDARD else None
+            rule = _RULES.get(node.op_type) if node.domain in _STANDARD and node.output else None
+            if node.op_type != "SequenceEmpty" and not node.input:  # damaged
+                rule = None
             instead = rule(self._elements, _Node(node, known, shapes)) if rule is not None else None
             changed |= instead is not None
             nodes += [node] if instead is None else instead
@@ -67,10 +69,10 @@ class _Node:
         return len(self.inputs) > place and bool(self.inputs[place])
 
     def value(self, place: int) -> np.ndarray | None:
-        return self._known.get(self.inputs[place])
+        return self._known.get(self.inputs[place]) if self.has(place) else None
 
     def shape(self, place: int) -> tuple[int, ...] | None:
-        return self._shapes.get(self.inputs[place])
+        return self._shapes.get(self.inputs[place]) if self.has(place) else None
 
     def store(self, name: str, value: np.ndarray) -> str:
         self._known[name] = value
@@ -108,7 +110,7 @@ def _new(elements: dict[str, list[str]], node: _Node, tensors: list[str]) -> Nod
 
 def _insert(elements: dict[str, list[str]], node: _Node) -> Nodes | None:
     tensors = elements.get(node.inputs[0])
-    if tensors is None:
+    if tensors is None or not node.has(1):
         return None
     place = len(tensors)
     if node.has(2):

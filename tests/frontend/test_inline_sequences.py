@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.fold_constants import fold_constants
+from b2nn_tvm.frontend.inline_sequences import InlineSequences
 from b2nn_tvm.frontend.read_onnx import name_nodes
 from tests.support.networks.onnx_models import model
 from tests.support.networks.same_results import image, run
@@ -85,6 +86,16 @@ def test_a_place_outside_of_its_sequence():
     name_nodes(built.graph)
     with pytest.raises(InputError, match="asks for place 2 in a sequence of 2"):
         fold_constants(built, SHAPES)
+
+
+@pytest.mark.parametrize("op", ["Identity", "SequenceAt", "SequenceInsert", "SplitToSequence", "ConcatFromSequence"])
+@pytest.mark.parametrize(("inputs", "outputs"), [([], ["y"]), (["input"], []), (["input"], ["y"]), (["s"], ["y"])])
+def test_damaged_nodes_are_left_alone(op, inputs, outputs):
+    built = model(TWO, outputs="float output")
+    built.graph.node.append(helper.make_node(op, inputs, outputs))
+    inline, known = InlineSequences(), {}
+    inline(built.graph, known, SHAPES)
+    assert set(known) <= {"y/sizes"}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
     constants = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         special = node.op_type in _SPECIAL and node.domain in ("", "ai.onnx")
-        if special and node.op_type in _WITH_CONSTANT_INDICES and node.input[1] in constants:
+        if special and node.op_type in _WITH_CONSTANT_INDICES and not constants.isdisjoint(node.input[1:2]):
             continue
         if special or node.op_type not in known or node.domain not in _DOMAINS:
             op = printable(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
