@@ -42,7 +42,7 @@ class InlineSequences:
         changed = False
         for node in graph.node:
             rule = _RULES.get(node.op_type) if node.domain in _STANDARD and node.output else None
-            if node.op_type != "SequenceEmpty" and not node.input:  # damaged
+            if node.op_type != "SequenceEmpty" and not node.input:  # damaged, or an empty optional value
                 rule = None
             instead = rule(self._elements, _Node(node, known, shapes)) if rule is not None else None
             changed |= instead is not None
