@@ -37,6 +37,7 @@ from b2nn_tvm.loop.training import train_parent
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.progress import as_progress
+from b2nn_tvm.storage.one_at_a_time import alone_in_output
 from b2nn_tvm.storage.phase_cache import State
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ _HINTS = {
 
 
 @own_faults("the search")
+@alone_in_output
 def search(
     model: str | torch.nn.Module,
     *,
@@ -135,8 +137,8 @@ def search(
     bursts stay in ``output``/costs.json.samples, unless ``fresh``.
 
     Raises BudgetError where no choice keeps the budget, or the accuracy floor is reached first, InputError for
-    arguments that cannot be used, and the errors of the compiler and the device. The selection is MixBin's (Partial
-    Binarization of Neural Networks, algorithm 1).
+    arguments that cannot be used and where another search works in ``output``, and the errors of the compiler and the
+    device. The selection is MixBin's (Partial Binarization of Neural Networks, algorithm 1).
     """
     started = time.monotonic()
     check_arguments(_HINTS, locals(), budget="such as 12ms, 40%flops or 300KiB")

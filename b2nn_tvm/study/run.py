@@ -12,6 +12,7 @@ from b2nn_tvm.loop.workers.dask_pool import DaskPool
 from b2nn_tvm.loop.workers.worker_pool import WorkerPool
 from b2nn_tvm.progress import Note, Progress, as_progress
 from b2nn_tvm.storage.document import write_atomic
+from b2nn_tvm.storage.one_at_a_time import alone_in_output
 from b2nn_tvm.storage.try_to_write import try_to_write
 from b2nn_tvm.study import figures, table
 from b2nn_tvm.study.grid import Grid
@@ -40,6 +41,7 @@ class StudyResult:
             )
 
 
+@alone_in_output
 def study(
     settings: StudySettings,
     *,
@@ -63,8 +65,8 @@ def study(
     Every finished training stays in ``output``/state and is used again where nothing it depends on has changed, unless
     ``fresh``. Networks that are compared at equal milliseconds are measured on this machine when all trainings are
     done, and anew where ``measure`` is true. ``note`` is told the time left and which files could not be written.
-    Raises InputError and BudgetError for settings that cannot be used; a single training that fails is left out and
-    named in the result.
+    Raises InputError and BudgetError for settings that cannot be used, and InputError where another study works in
+    ``output``; a single training that fails is left out and named in the result.
     """
     if measure and not settings.fronts:
         raise InputError("no network of this study is measured: hypothesis 6 compares networks within milliseconds")
