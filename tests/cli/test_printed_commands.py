@@ -65,11 +65,11 @@ def _runner() -> click.Command:
     source = (ROOT / "deploy" / "runner" / "options.c").read_text(encoding="utf-8")
     table = re.search(r"known\[KNOWN\] = \{(.*?)\};", source, re.DOTALL).group(1)
     code = source[source.index("static void add(") :]
-    flags = {"--profiled", *re.findall(r'strcmp\(word, "(--[a-z-]+)"\)', code)}
+    flags = {"--profiled", "--second-reference", *re.findall(r'strcmp\(word, "(--[a-z-]+)"\)', code)}
     flags |= set(re.findall(r'\[[A-Z]+\] = "(--[a-z]+)"', code))
     options = [click.Option([flag], is_flag=True) for flag in sorted(flags)]
     options += [click.Option([option]) for option in re.findall(r'"(--[a-z-]+)"', table) if option not in flags]
-    assert len(options) == 26
+    assert len(options) == 27
     params = [click.Argument(["library"], nargs=-1), *options]
     return click.Command("b2nn-run", params=params, add_help_option=False)
 
