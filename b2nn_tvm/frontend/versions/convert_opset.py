@@ -31,9 +31,7 @@ _ADAPTERS = (*OPERATOR_ADAPTERS, *INPUT_ADAPTERS, *EXPERIMENTAL_ADAPTERS)
 _CHANGED = frozenset(op for _, ops, _ in _ADAPTERS for op in ops)
 _FIRST_WITHOUT_CONSUMED_INPUTS = 6
 _FIRST_THAT_BROADCASTS = 7
-_ARITHMETIC = frozenset(
-    ("Add", "Div", "Mul", "PRelu", "Pow", "Sub")
-)  # that give the type and shape of their first input
+_ARITHMETIC = frozenset(("Add", "Div", "Mul", "PRelu", "Pow", "Sub"))  # of the type and shape of their first input
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -85,18 +83,21 @@ def _types(model: onnx.ModelProto, opset: int) -> dict[str, onnx.TypeProto.Tenso
     are those of the same network in a later opset, with Identity in place of the arithmetic.
     """
     found = value_types(model)
-    if opset >= _FIRST_THAT_BROADCASTS or not any(node.op_type in _ARITHMETIC for node in model.graph.node):
+    if opset >= _FIRST_THAT_BROADCASTS or not any(map(_is_arithmetic, model.graph.node)):
         return found
     like = without_weights(model)
-    for node in like.graph.node:
-        if node.op_type in _ARITHMETIC and node.domain in _STANDARD:
-            node.op_type = "Identity"
-            del node.input[1:], node.attribute[:]
+    for node in filter(_is_arithmetic, like.graph.node):
+        node.op_type = "Identity"
+        del node.input[1:], node.attribute[:]
     try:
         convert_opset(like)
     except (InputError, UnsupportedError):  # which the conversion of the model itself will raise
         return found
     return {**value_types(like), **found}
+
+
+def _is_arithmetic(node: onnx.NodeProto) -> bool:
+    return node.op_type in _ARITHMETIC and node.domain in _STANDARD
 
 
 def _adapt(context: NodeContext, opset: int) -> None:

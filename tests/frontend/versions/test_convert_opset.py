@@ -61,6 +61,13 @@ def test_names_metadata_and_nodes_of_other_domains_survive():
     assert {(each.domain, each.version) for each in built.opset_import} >= {("", 18), ("qonnx.custom_op.general", 1)}
 
 
+def test_arithmetic_of_another_domain_is_left_alone():
+    nodes = "s = Slice <starts = [0], ends = [2], axes = [1]> (input) output = own.Add <axis = 1> (s, scale)"
+    built = model(nodes, {"scale": np.float32(1)}, opset=5)
+    convert_opset(built)
+    assert [(each.op_type, each.domain) for each in built.graph.node][-1] == ("Add", "own")
+
+
 def test_bodies_of_branches_are_converted():
     body = model("output = Unsqueeze <axes = [0]> (input)", opset=11).graph
     branch = helper.make_graph(body.node, "b", [], [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)])
