@@ -31,7 +31,7 @@ from b2nn_tvm.loop.find_within_budget import find_within_budget
 from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.measure_costs import MeasuredCost, measure_cost
 from b2nn_tvm.loop.measuring.measure_network import measure_networks
-from b2nn_tvm.loop.measuring.settle_references import REFERENCE
+from b2nn_tvm.loop.measuring.settle_references import REFERENCE, until_settled
 from b2nn_tvm.storage.document import write_document
 from b2nn_tvm.storage.phase_cache import State
 
@@ -61,14 +61,12 @@ def main() -> None:
         job = make_job(arguments.network, folder, masks=6, precision=arguments.precision)
         draw = random.Random(7)
         scores = {name: draw.lognormvariate(0, 1) for name in job.eligible}
+        shares = sorted(draw.random() for _ in range(arguments.budgets))
         with neighbour(arguments.disturb):
-            measured = measure_cost(job)
-            draws = sorted(draw.uniform(1.02 * measured.binary_ms, measured.float_ms) for _ in range(arguments.budgets))
-            tried = [(budget, _choices(job, scores, measured, budget)) for budget in draws]
+            tried = until_settled(lambda: _within_budgets(job, scores, shares))
             draws = [budget for budget, choices in tried if choices is not None]
             found = [choices for _, choices in tried if choices is not None]
-            shares = _measured_again(arguments, [exact for exact, *_ in found])
-            again = [share * _reference_ms(job) for share in shares]
+            again = [share * _reference_ms(job) for share in _measured_again(arguments, [exact for exact, *_ in found])]
         rows = [
             Row(
                 budget,
@@ -107,6 +105,15 @@ def main() -> None:
         write_document(arguments.json, "budgets", 1, {**head, "rows": list(map(asdict, rows))})
 
 
+def _within_budgets(job: Job, scores: dict[str, float], shares: list[float]):
+    """Pairs of a budget and what ``_choices`` finds within it; the budgets are so far between just above the all-binary
+    network's time and the all-float one's.
+    """
+    measured = measure_cost(job)
+    low, high = 1.02 * measured.binary_ms, measured.float_ms
+    return [(budget, _choices(job, scores, measured, budget)) for budget in (low + x * (high - low) for x in shares)]
+
+
 def _choices(job: Job, scores: dict[str, float], measured: MeasuredCost, budget: float):
     """What the exact solver and the sort find within the budget, and what FLOPs in its place come to; None where no
     choice is measured within it.
@@ -137,7 +144,8 @@ def _again(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(arguments.network, Path(folder), masks=0, precision=arguments.again)
         job = replace(job, state=State(Path(folder) / "fresh" / "state"))
-        times = measure_networks(job, json.load(sys.stdin))
+        choices = json.load(sys.stdin)
+        times = until_settled(lambda: measure_networks(job, choices))
         shares = [time.ms / _reference_ms(job) for time in times]
     print(json.dumps(shares))
 

@@ -42,6 +42,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_side_by_side import build_networks
 from b2nn_tvm.loop.measuring.measure_costs import exact_cost, measure_cost
 from b2nn_tvm.loop.measuring.measure_network import measure_networks
+from b2nn_tvm.loop.measuring.settle_references import until_settled
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.progress import silent
@@ -139,8 +140,7 @@ def predict(
     print(f"{job.name}: build {masks} networks", file=sys.stderr)
     build_networks(job, held_out)  # nothing is built while the clock runs
     with neighbour(disturb):
-        cost = measure_cost(job)
-        times = [time.ms for time in measure_networks(job, held_out)]
+        cost, held = until_settled(lambda: (measure_cost(job), measure_networks(job, held_out)))
     summed = ms_cost(cost.table, tuple(job.layers), options=job.options)
     models = {"fitted": cost.fitted.cost, "sum": summed}
     if job.is_binary:
@@ -148,7 +148,7 @@ def predict(
     else:
         models["apart"] = fit(summed, [time.network() for time in cost.networks]).cost
     predicted = {name: [float(model.total(choice)) for choice in held_out] for name, model in models.items() if model}
-    measured = dict.fromkeys(predicted, times)
+    measured = {model: [time.ms for time in held] for model in predicted}
     if alone and job.is_binary:
         with neighbour(disturb):
             fitted, medians = medians_one_by_one(job, [time.binary for time in cost.networks], held_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from b2nn_tvm.errors import BudgetError
@@ -35,7 +36,8 @@ def choose_and_deliver(
     rounds are kept.
 
     A given plan is delivered once. A choice whose library was over the budget is not chosen again. Raises BudgetError
-    where no library keeps the budget.
+    where no library keeps the budget, and SettledAnew where ``measured`` turns out to be stale before anything was
+    fine-tuned.
     """
     bound = goal.limit
     tried: dict[str, Choice] = {}
@@ -52,6 +54,7 @@ def choose_and_deliver(
             if not over:
                 raise
             break  # nothing else keeps the bound, which is below the budget by now: what was delivered says more
+        job = replace(job, keeps_levels=True)  # what is fine-tuned now was chosen by these milliseconds
         name = label_of(job, choice.binary)
         choice = tried.setdefault(name, choice)
         phase = "fine-tune the chosen network"

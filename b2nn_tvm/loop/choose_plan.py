@@ -90,7 +90,8 @@ def choice_of_plan(goal: BudgetGoal, measured: MeasuredCost, binary: tuple[str, 
 def _choose_progressively(
     job: Job, goal: BudgetGoal, scores: Mapping[str, float], measured: MeasuredCost, bound: float
 ) -> Choice:
-    found = binarize_until_within_budget(job, goal, scores, measured, bound)
+    trained = replace(job, keeps_levels=True)  # each step trains the network of the one before
+    found = binarize_until_within_budget(trained, goal, scores, measured, bound)
     how = job.settings.selection.progression()
     exact_ms = float(measured.fitted.cost.total(found.binary)) if how.precision == Precision.BINARY else None
     predicted_ms = found.predicted if goal.cost is None else exact_ms

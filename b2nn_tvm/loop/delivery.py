@@ -23,6 +23,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import in_order
 from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside_float, measuring_machine
 from b2nn_tvm.loop.measuring.network_time import NetworkTime
+from b2nn_tvm.loop.measuring.settle_references import REFERENCE, level_inputs, reference_inputs
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.mixbin.modules.quantized_layer import quantized_layers
 from b2nn_tvm.mixbin.training.digests import model_digest
@@ -97,11 +98,13 @@ def deliver(
     """
     targets = list(job.settings.deployment.targets)
     limit_ms = limit_ms if quantile is None else None
+    machine = measuring_machine(job)
     inputs = {
         "weights": model_digest(model),
         **job.structure_inputs(),
         **job.deployment_inputs(),
-        "machine": measuring_machine(job),
+        "machine": machine,
+        **level_inputs(job.state.finished(REFERENCE, reference_inputs(job, machine)) or {}),
         "limit": limit_ms,
         "precision": job.settings.deployment.precision,
         "kept": "answers and others",
@@ -160,7 +163,10 @@ def _deliver(
 
 
 def _measure(job: Job, artifact: Artifact, limit_ms: float | None) -> NetworkTime:
-    """The time of the library, measured more precisely as long as its interval holds the limit."""
+    """The time of the library, measured more precisely as long as its interval holds the limit, in the milliseconds
+    that it was chosen by.
+    """
+    job = replace(job, keeps_levels=True)
     binary = tuple(row.name for row in artifact.layers if row.precision == "binary")
     share = job.settings.deployment.precision
     with open_device(job.settings.deployment.device) as device:

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """One search; ``model`` is the float network, trained once the first phase is over."""
+    """One search; ``model`` is the float network, trained once the first phase is over.
+
+    A job that ``keeps_levels`` never settles the references' times anew: what was chosen by their milliseconds is being
+    trained, and stays chosen.
+    """
 
     name: str
     model: torch.nn.Module
@@ -36,6 +40,7 @@ class Job:
     settings: SearchSettings
     state: State
     progress: Progress
+    keeps_levels: bool = False
 
     @property
     def eligible(self) -> tuple[str, ...]:

@@ -14,26 +14,21 @@ from b2nn_tvm.costs.budget import Budget
 from b2nn_tvm.faults.check_arguments import PATH, check_arguments
 from b2nn_tvm.faults.program_fault import foreign
 from b2nn_tvm.loop import budget_goal as goals
-from b2nn_tvm.loop.choose_and_deliver import choose_and_deliver
 from b2nn_tvm.loop.choose_by_flops import choose_by_flops
 from b2nn_tvm.loop.describe_result import Findings, describe_result
 from b2nn_tvm.loop.job import Job
-from b2nn_tvm.loop.measuring.busy import busy_words
+from b2nn_tvm.loop.measure_and_choose import measure_and_choose
 from b2nn_tvm.loop.measuring.int8_beside import measure_int8
-from b2nn_tvm.loop.measuring.measure_costs import measure_cost
 from b2nn_tvm.loop.measuring.measure_network import SAMPLES
 from b2nn_tvm.loop.preflight.before_measuring import before_measuring
 from b2nn_tvm.loop.preflight.check_search import check_settings, imported_plan_for, settings_for_plan
 from b2nn_tvm.loop.preflight.load_inputs import data_for, network_for
-from b2nn_tvm.loop.preflight.near_chance import near_chance
 from b2nn_tvm.loop.preflight.training_time import training_words
 from b2nn_tvm.loop.result_rows import fine_tuned_front, result_rows
 from b2nn_tvm.loop.results.bundle_libraries import bundle_libraries
 from b2nn_tvm.loop.results.described_result import DescribedResult
-from b2nn_tvm.loop.scoring.scores import score
 from b2nn_tvm.loop.settings import SearchSettings
 from b2nn_tvm.loop.sources import name_of
-from b2nn_tvm.loop.training import train_parent
 from b2nn_tvm.mixbin.network.own_faults import own_faults
 from b2nn_tvm.plan import Plan
 from b2nn_tvm.progress import as_progress
@@ -191,48 +186,35 @@ def search(
     state = State(folder / "state")
     job = Job(name, network, layers, bundled, settings, state, foreign(told))
 
-    goal = goals.exact_goal(job, budgets)
-    exact = () if goal else goals.exact_limits(job, budgets)  # refused before anything is measured
+    exact_goal = goals.exact_goal(job, budgets)
+    exact = () if exact_goal else goals.exact_limits(job, budgets)  # refused before anything is measured
     _try_everything(job, folder, compare=compare, front=front, front_accuracy=front_accuracy, note=note)
     if fresh:  # what is refused above leaves an earlier search as it was
         for old in (state.folder, folder / SAMPLES):  # old bursts would count as measured
             shutil.rmtree(old, ignore_errors=True)
-    quantile = next((each.quantile for each in budgets if each.unit == "ms"), None)
-    measured = measure_cost(job, quantile=quantile)
-    goal = goal or goals.latency_goal(budgets, measured, also=exact)
-    if imported_plan is None and (loose := goals.loose_words(goal, measured)):
-        note(loose)
-    if busy := busy_words(measured.networks):
-        note(busy)
-    parent = train_parent(job)
-    if doubt := near_chance("the float network", parent.validation_accuracy, bundled):
-        note(doubt)
-    scores: dict[str, float] = {}
-    if imported_plan is None and settings.selection.needs_scores:
-        scores = score(job, goal, measured, scheduler=scheduler)
-    choice, mixed, delivery, rounds = choose_and_deliver(job, goal, scores, measured, folder, imported_plan)
-    if not doubt and (doubt := near_chance("the delivered network", mixed.validation_accuracy, bundled)):
-        note(doubt)
+    chosen = measure_and_choose(job, folder, budgets, exact_goal, exact, imported_plan, scheduler=scheduler, note=note)
+    goal, measured, scores, choice = chosen.goal, chosen.measured, chosen.scores, chosen.choice
+    job = replace(job, keeps_levels=True)
     by_flops = None
     if goal.unit == "ms" and scores and job.is_binary:
         by_flops = choose_by_flops(job, goal, scores, choice.measured)
     points, fronts, known = fine_tuned_front(job, scores, choice.measured, front, accuracy=front_accuracy)
-    rows, drawn = result_rows(job, goal, choice, measured, parent, mixed, delivery, count=compare)
+    rows, drawn = result_rows(job, goal, choice, measured, chosen.parent, chosen.mixed, chosen.delivery, count=compare)
     if bundle:
-        bundle_libraries(delivery.libraries.values(), bundled)
+        bundle_libraries(chosen.delivery.libraries.values(), bundled)
     found = Findings(
         measured=measured,
         known=known,
         scores=scores,
         choice=choice,
-        delivery=delivery,
-        rounds=rounds,
+        delivery=chosen.delivery,
+        rounds=chosen.rounds,
         rows=rows,
         drawn=drawn,
         by_flops=by_flops,
         front=points,
         fronts=fronts,
-        int8=measure_int8(job, next(iter(delivery.libraries.values()))) if int8 else None,
+        int8=measure_int8(job, next(iter(chosen.delivery.libraries.values()))) if int8 else None,
     )
     return describe_result(
         job, goal, found, folder, imported_plan=imported_plan, plan_file=plan, started=started, command=command

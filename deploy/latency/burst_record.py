@@ -120,6 +120,10 @@ class BurstRecord:
         """The undisturbed time of the second reference; None where there is none."""
         return (self._second_known or reference_time(self._second_sessions)) if self.second else None
 
+    def forget_levels(self) -> None:
+        """From now on the times of the references are again those of all of their bursts."""
+        self._known = self._second_known = None
+
     def settle_reference(self, known: Estimate, second: Estimate | None = None) -> None:
         """From now on this is the undisturbed time of the reference, and of the second one, in whose milliseconds all
         networks are timed.

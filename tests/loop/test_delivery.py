@@ -13,7 +13,7 @@ from b2nn_tvm.data import PixelImages
 from b2nn_tvm.deploy.library.artifact import load
 from b2nn_tvm.loop import delivery as module
 from b2nn_tvm.loop.delivery import Delivery, deliver
-from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside_float
+from b2nn_tvm.loop.measuring.measure_network import FINEST, SURE, measure_beside_float, measure_networks
 from b2nn_tvm.mixbin.training.loss import evaluate
 from b2nn_tvm.preprocess import Preprocess
 from b2nn_tvm.preprocess.onnx_metadata import Meaning, read_meaning
@@ -30,7 +30,10 @@ def delivered(folder: Path, *, limit_ms: float = 1e9, quantile: float | None = N
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("delivered")
+    """A folder where networks were measured before, as in any search."""
+    folder = tmp_path_factory.mktemp("delivered")
+    measure_networks(small_job(folder / "state"), [()])
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +100,7 @@ def test_the_same_network_is_delivered_from_disk(folder: Path, delivery: Deliver
 def test_a_limit_inside_the_interval_is_measured_more_precisely(
     folder: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether more bursts come of it depends on the machine: a disturbed one has taken all that are allowed before.
-    There the float network's time may be settled anew, once, so that the library's time is asked for again.
-    """
+    """Whether more bursts come of it depends on the machine: a disturbed one has taken all that are allowed before."""
     asked = []
 
     def asking(*of, share: float, **how):

@@ -84,13 +84,13 @@ def measure_cost(job: Job, *, quantile: float | None = None) -> MeasuredCost:
     mixtures as a whole.
 
     The layers' times are taken from the settings' cost table, where it has all of them. The mixtures correct the plain
-    sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of latencies).
+    sum of layers, which is off by up to 1.6 times (HAWQ-V3, Yao et al., tables of latencies). Raises SettledAnew; see
+    ``until_settled``.
     """
     ends, mixtures = _ends(job), _mixtures(job)
     rows = shared_rows(job)
-    measure_networks(job, ends, layers=rows is None)
+    measured = measure_networks(job, ends, layers=rows is None)
     mixed = measure_networks(job, mixtures)
-    measured = measure_networks(job, ends, layers=rows is None)  # by what is known of the machine after all of them
     measured = measured if rows is None else with_rows(measured, rows)
     return refit(job, [*measured, *mixed], quantile=quantile)
 

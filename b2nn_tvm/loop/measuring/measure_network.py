@@ -24,6 +24,7 @@ from b2nn_tvm.loop.measuring.settle_references import (
     machine_of,
     reference_inputs,
     settle_references,
+    until_settled,
 )
 from b2nn_tvm.loop.measuring.time_rows import network_time
 from b2nn_tvm.version import __version__
@@ -44,33 +45,30 @@ def measure_networks(
     all-binary one where weights are many (second_reference). Every burst is kept in the folder ``costs.json.samples``
     as it comes. With ``layers`` each layer is measured as well; with ``finer`` the times are twice as precise as the
     settings ask for, where that can be had, and from SURE bursts. All times are in milliseconds of one settled time of
-    these references. Where it turns out to have been settled while something slowed the machine down, it is settled
-    anew, and so are the times.
+    these references.
 
-    Raises UnsupportedError where the compiler leaves one of these layers float, and the errors of the compiler and the
-    device.
+    Raises SettledAnew where that time turns out to have been settled while something slowed the machine down, so that
+    times of earlier calls are stale; UnsupportedError where the compiler leaves one of these layers float; and the
+    errors of the compiler and the device.
     """
     chosen = [in_order(job, choice) for choice in choices]
     machine = measuring_machine(job)
     share = max(job.settings.deployment.precision / 2, FINEST) if finer else job.settings.deployment.precision
     kind = "layer-times" if layers else "finer-times" if finer else "times"
-    times: dict[tuple[str, ...], NetworkTime | None] = {}
-    for _ in range(2):  # once more where the references' times were settled anew meanwhile
-        before = job.state.finished(REFERENCE, reference_inputs(job, machine))
-        times = {choice: _finished(job, choice, machine, kind, share, before) for choice in chosen}
-        if not (missing := [choice for choice, time in times.items() if time is None]):
-            break
+    known = job.state.finished(REFERENCE, reference_inputs(job, machine))
+    times = {choice: _finished(job, choice, machine, kind, share, known) for choice in chosen}
+    if missing := [choice for choice, time in times.items() if time is None]:
         artifacts = build_networks(job, missing)
-        with open_device(job.settings.deployment.device) as device:
-            record = measure_beside_float(
-                job, device, artifacts.values(), share=share, least=SURE if finer else 0, layers=layers
-            )
-            settled = levels_of(record)
-            for choice, artifact in artifacts.items():
-                found = network_time(job, choice, artifact, record, device, layers=layers)
-                times[choice] = _keep(job, found, machine, kind, share, settled)
-        if before is None or level_inputs(before) == level_inputs(settled):
-            break
+
+        def measure() -> dict[tuple[str, ...], NetworkTime]:
+            with open_device(job.settings.deployment.device) as device:
+                record = measure_beside_float(
+                    job, device, artifacts.values(), share=share, least=SURE if finer else 0, layers=layers
+                )
+                found = [network_time(job, *each, record, device, layers=layers) for each in artifacts.items()]
+            return {each.binary: _keep(job, each, machine, kind, share, levels_of(record)) for each in found}
+
+        times |= measure() if known else until_settled(measure)  # without earlier times none is stale
     return [time for choice in chosen if (time := times[choice]) is not None]
 
 
@@ -86,7 +84,8 @@ def measure_beside_float(
     """The record of the job's bursts on the device, with enough bursts of ``artifacts`` beside the all-float network,
     and the second reference if there is one.
 
-    The precision is the settings', or another ``share``; there are at least ``least`` bursts of each.
+    The precision is the settings', or another ``share``; there are at least ``least`` bursts of each. Raises
+    SettledAnew, see ``measure_networks``.
     """
     reference, second, deployment = build_network(job, ()), second_reference(job), job.settings.deployment
     networks = {digest_of(artifact): artifact for artifact in artifacts}
@@ -111,6 +110,7 @@ def measure_beside_float(
             progress=job.progress,
             phase=MEASURE_LAYERS if profiled else MEASURE,
         )
+    settle_references(job, record, reference, second, device)  # by what is known of the machine now
     return record
 
 

@@ -1,11 +1,16 @@
-"""The undisturbed times of the networks beside which all others are measured: settled once for a whole search."""
+"""The undisturbed times of the networks beside which all others are measured: settled once for a whole search.
+
+All milliseconds of a search are stated by them. Where later bursts show that the machine was disturbed when they were
+settled, what was derived from the older milliseconds is stale: cost model, budget and choice. SettledAnew says so, and
+``until_settled`` derives all of it again, from the kept bursts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from b2nn_tvm.deploy.devices.device import Device
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
@@ -16,14 +21,36 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_network import network_inputs
 from b2nn_tvm.loop.measuring.second_reference import second_choice
 
+Result = TypeVar("Result")
+
 REFERENCE = "times/reference"
+
+
+class SettledAnew(Exception):
+    """The references' times were settled anew, so that milliseconds of before are stale."""
+
+
+def until_settled(work: Callable[[], Result], told: Callable[[], None] = lambda: None) -> Result:
+    """What ``work`` gives, done again as long as the references' times are settled anew meanwhile; ``told`` is called
+    before each repetition.
+
+    It ends, because each time is lower than the one before by a share that tells it from noise.
+    """
+    while True:
+        try:
+            return work()
+        except SettledAnew:
+            told()
 
 
 def settle_references(
     job: Job, record: BurstRecord, reference: Artifact, second: Artifact | None, device: Device
 ) -> None:
     """The times of the float network and the second reference are settled once for a whole search, because all other
-    times are stated by them; anew only where later bursts show that the machine was disturbed all the time then.
+    times are stated by them; anew where later bursts show that the machine was disturbed all the time then, unless the
+    job ``keeps_levels``.
+
+    Raises SettledAnew where earlier times of the job are stale now.
     """
     inputs = reference_inputs(job, machine_of(device))  # a board may serve one connection at a time
 
@@ -32,10 +59,12 @@ def settle_references(
         watch_reference(reference, second=second, device=device, threads=threads, record=record)
         return levels_of(record)
 
+    record.forget_levels()
     settled = job.state.run(REFERENCE, inputs, watch)
-    if record.reference_bursts() and _is_faster(levels_of(record), settled):
+    if not job.keeps_levels and record.reference_bursts() and _is_faster(levels_of(record), settled):
         job.state.forget(REFERENCE)
-        settled = job.state.run(REFERENCE, inputs, watch)
+        job.state.run(REFERENCE, inputs, watch)
+        raise SettledAnew
     record.settle_reference(*_estimates_of(settled))
 
 
@@ -57,7 +86,9 @@ def _is_faster(levels: Mapping[str, Any], settled: Mapping[str, Any]) -> bool:
 
 
 def level_inputs(settled: Mapping[str, Any]) -> dict[str, float]:
-    """By which undisturbed times of the references times are stated, as inputs of a phase."""
+    """By which undisturbed times of the references times are stated, as inputs of a phase; none where none are."""
+    if not settled:
+        return {}
     return dict(zip(("float_ms", "second_ms"), (each.ms for each in _estimates_of(settled)), strict=False))
 
 

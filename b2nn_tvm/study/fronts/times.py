@@ -23,7 +23,7 @@ from b2nn_tvm.loop.job import Job
 from b2nn_tvm.loop.measuring.build_side_by_side import build_networks
 from b2nn_tvm.loop.measuring.measure_costs import measure_cost
 from b2nn_tvm.loop.measuring.measure_network import SAMPLES, SURE, measure_beside_float
-from b2nn_tvm.loop.measuring.settle_references import REFERENCE
+from b2nn_tvm.loop.measuring.settle_references import REFERENCE, until_settled
 from b2nn_tvm.loop.settings import DeploymentSettings, SearchSettings, SelectionSettings
 from b2nn_tvm.mixbin.network.layers import trace
 from b2nn_tvm.mixbin.selection.select import select
@@ -126,7 +126,8 @@ class Times:
     def _measured(self, reference: Job, artifacts: Sequence[Artifact]) -> list[Time]:
         deployment = self._deployment
         with open_device(deployment.device) as device:
-            record, cpu = measure_beside_float(reference, device, artifacts, least=SURE), device.describe().label
+            record = until_settled(lambda: measure_beside_float(reference, device, artifacts, least=SURE))
+            cpu = device.describe().label
         found = []
         for artifact in artifacts:
             time = record.estimate(digest_of(artifact))
@@ -138,7 +139,7 @@ class Times:
         """The cost model in milliseconds, fitted to measured networks as in a search."""
         if network.label not in self._costs:
             job = self._job(network, (*precisions, "float"))
-            self._costs[network.label] = measure_cost(job).fitted.cost
+            self._costs[network.label] = until_settled(lambda: measure_cost(job)).fitted.cost
         return self._costs[network.label]
 
     def _job(self, network: Network, precisions: Sequence[str]) -> Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,13 @@ import pytest
 from b2nn_tvm.deploy.devices.bursts import REFERENCE, Burst
 from b2nn_tvm.deploy.latency.burst_record import BurstRecord
 from b2nn_tvm.loop.measuring import second_reference as module
-from b2nn_tvm.loop.measuring.settle_references import level_inputs, reference_inputs, settle_references
+from b2nn_tvm.loop.measuring.settle_references import (
+    SettledAnew,
+    level_inputs,
+    reference_inputs,
+    settle_references,
+    until_settled,
+)
 from tests.support.loop.small_job import NAMES, small_job
 
 STREAMING_MS, LIGHT_MS = 30.0, 10.0
@@ -38,8 +45,20 @@ class Device:
                     yield Burst(index, network, (took,), (), took, took, 0)
 
 
-def settled(folder: Path, device: Device, *, second: bool = True) -> tuple[BurstRecord, dict]:
-    job, record = small_job(folder / "state"), BurstRecord("float", {}, second="light" if second else "", folder=folder)
+def watch_for(record: BurstRecord, device: Device) -> None:
+    """Twenty more rounds of both references on ``device``."""
+    record.begin([])
+    settings = SimpleNamespace(rounds=20, second_reference=True)
+    for row in device.interleave([None], reference=None, threads=1, settings=settings):
+        record.add(row)
+    record.end()
+
+
+def settled(
+    folder: Path, device: Device, *, second: bool = True, keeps_levels: bool = False
+) -> tuple[BurstRecord, dict]:
+    job = replace(small_job(folder / "state"), keeps_levels=keeps_levels)
+    record = BurstRecord("float", {}, second="light" if second else "", folder=folder)
     light = SimpleNamespace() if second else None
     settle_references(job, record, SimpleNamespace(), light, device)
     kept = folder / "state" / "times" / "reference" / "phase.json"
@@ -64,15 +83,30 @@ def test_one_is_kept_as_it_was_before_there_were_two(tmp_path: Path) -> None:
 def test_what_was_settled_on_a_busy_machine_is_settled_anew(tmp_path: Path) -> None:
     record, _ = settled(tmp_path, Device(slow=1.3))
     assert record.second_estimate().ms == pytest.approx(1.3 * LIGHT_MS)
-    record.begin([])
-    for row in Device().interleave(
-        [None], reference=None, threads=1, settings=SimpleNamespace(rounds=20, second_reference=True)
-    ):
-        record.add(row)
-    record.end()
+    watch_for(record, Device())
+    with pytest.raises(SettledAnew):
+        settled(tmp_path, Device())
     again, kept = settled(tmp_path, Device())
     assert level_inputs(kept) == {"float_ms": STREAMING_MS, "second_ms": LIGHT_MS}
     assert again.second_estimate().ms == LIGHT_MS
+
+
+def test_a_job_may_keep_what_was_settled(tmp_path: Path) -> None:
+    record, before = settled(tmp_path, Device(slow=1.3))
+    watch_for(record, Device())
+    again, kept = settled(tmp_path, Device(), keeps_levels=True)
+    assert kept == before and again.second_estimate().ms == pytest.approx(1.3 * LIGHT_MS)
+
+
+def test_work_is_done_again_until_nothing_is_settled_anew() -> None:
+    news, told = [SettledAnew(), SettledAnew()], []
+
+    def work() -> str:
+        if news:
+            raise news.pop()
+        return "done"
+
+    assert until_settled(work, lambda: told.append("again")) == "done" and told == ["again"] * 2
 
 
 def test_times_beside_two_references_are_no_times_beside_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
