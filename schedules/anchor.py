@@ -56,6 +56,7 @@ class Anchor:
     run: int = 1  # the codes of a word of an 8-bit convolution, or the taps of one of a depthwise one
     full_range: bool = False  # some weight of an 8-bit convolution is -128
     tile_size: int = 0  # the m of an 8-bit Winograd convolution
+    strided: bool = False  # an 8-bit Winograd convolution of stride 2
     depthwise: DepthwiseWindow | None = None  # of an 8-bit depthwise convolution that a micro-kernel may sum
 
     @property
@@ -102,6 +103,7 @@ def find_anchor(sch: Schedule) -> Anchor | None:
             run,
             full_range_of(annotations),
             tile_size_of(annotations) if op is Op.INT8_WINOGRAD_CONV2D else 0,
+            op is Op.INT8_WINOGRAD_CONV2D and window_of(annotations).stride != (1, 1),
             _depthwise_window(extents, annotations) if op is Op.INT8_DEPTHWISE_CONV2D and run > 1 else None,
         )
     return None

@@ -121,7 +121,12 @@ def candidates(anchor: Anchor, vector_unit: VectorUnit) -> tuple[Tile, ...]:
         return found
     if anchor.op is Op.INT8_WINOGRAD_CONV2D:
         found = int8_winograd_tiles(
-            anchor.height, anchor.width, anchor.blocks, m=anchor.tile_size, weights=anchor.weights
+            anchor.height,
+            anchor.width,
+            anchor.blocks,
+            m=anchor.tile_size,
+            weights=anchor.weights,
+            strided=anchor.strided,
         )
         return tuple(tile for tile in found if tile.blocks * anchor.lanes % anchor.word_channels == 0)
     # schedule_direct, which sums float tiles without a micro-kernel, can cut off a leftover column
@@ -172,10 +177,11 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
             parallel_parts=anchor.updates >= PARALLEL_PARTS_UPDATES,
         )
     elif anchor.op is Op.INT8_WINOGRAD_CONV2D:
-        if vector_unit.winograd_codes is None:
+        by_winograd = vector_unit.strided_winograd_codes if anchor.strided else vector_unit.winograd_codes
+        if by_winograd is None:
             raise ValueError(f"the vector unit {vector_unit.name} has no Winograd form of 8-bit layers")
         schedule_int8_winograd(
-            sch, anchor.block, vector_unit.winograd_codes, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops
+            sch, anchor.block, by_winograd, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops
         )
     elif vector_unit.depthwise is not None and tile in _depthwise_tiles(anchor, vector_unit):
         schedule_depthwise(

@@ -21,6 +21,7 @@ whole, as G is multiplied by a whole number. A filter g is the sum D U D^T of th
 
 y[n, h, w, o] = sum over kh, kw, c, r of
     x[n, h + kh, w + kw, c*2 + r] * (D U D^T)[kh, kw] / scale, of U = weight[o / lanes, :, :, c, o % lanes, r]
+Winograd's form of a 3x3 convolution of stride 2 has the weights of the direct form, in 8 bits.
 """
 
 from __future__ import annotations
@@ -133,7 +134,28 @@ def int8_winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkl
         (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
         lambda n, h, w, o: te.sum(x[n, h + kh, w + kw, c * run + r].astype("int32") * tap(o), axis=[kh, kw, c, r]),
         name="int8_winograd_conv2d",
-        attrs=mark(Op.INT8_WINOGRAD_CONV2D, workload, lanes=lanes, tile_size=m),
+        attrs=mark(Op.INT8_WINOGRAD_CONV2D, workload, lanes=lanes, tile_size=m, window=True),
+    )
+    return crop_channels(y, workload.out_channels)
+
+
+def int8_strided_winograd_conv2d(x: te.Tensor, weight: te.Tensor, *, workload: ConvWorkload) -> te.Tensor:
+    """int32 [N, H', W', O] of a 3x3 convolution of stride 2 of codes x [N, H + pads, W + pads, C], in 16 bits, and int8
+    weight from ``pack_int8_weights``, in runs of 2; O is cut to the workload's outputs. Only a micro-kernel computes it
+    by Winograd's form.
+    """
+    blocks, _, _, words, lanes, run = (int(extent) for extent in weight.shape)
+    kh, kw = te.reduce_axis((0, 3), "kh"), te.reduce_axis((0, 3), "kw")
+    c, r = te.reduce_axis((0, words), "c"), te.reduce_axis((0, run), "r")
+    y = te.compute(
+        (workload.batch, workload.out_height, workload.out_width, blocks * lanes),
+        lambda n, h, w, o: te.sum(
+            x[n, h * 2 + kh, w * 2 + kw, c * run + r].astype("int32")
+            * weight[o // lanes, kh, kw, c, o % lanes, r].astype("int32"),
+            axis=[kh, kw, c, r],
+        ),
+        name="int8_winograd_conv2d",
+        attrs=mark(Op.INT8_WINOGRAD_CONV2D, workload, lanes=lanes, tile_size=2, window=True),
     )
     return crop_channels(y, workload.out_channels)
 

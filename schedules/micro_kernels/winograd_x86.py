@@ -19,7 +19,7 @@ from abc import abstractmethod
 from b2nn_tvm.ops.int8_conv2d import WINOGRAD_SCALE
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import split_evenly
 from b2nn_tvm.schedules.micro_kernels.winograd_transforms import INPUT_TRANSFORMS, OUTPUT_TRANSFORMS
-from b2nn_tvm.schedules.micro_kernels.x86 import SCRATCH, YMM, ZMM, W, X, X86Kernel, Y
+from b2nn_tvm.schedules.micro_kernels.x86 import SCRATCH, YMM, ZMM, W, X, X86Kernel, Y, named
 from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 
 BASE = "%r15"  # the aligned part of the scratch memory: a tile on its way, all transformed tiles, products
@@ -36,12 +36,7 @@ YMM_BYTES, ZMM_BYTES = 32, 64
 ODD = 9  # the odd factor of the scale of F(4 x 4, 3 x 3)
 
 
-def _named(register: str, width: int) -> str:
-    """The part of a vector register that has ``width`` bytes."""
-    return f"%{ {16: 'x', 32: 'y', 64: 'z'}[width] }{register[2:]}"
-
-
-def _whole_and_rest(extent: int, m: int) -> tuple[tuple[int, int], ...]:
+def whole_and_rest(extent: int, m: int) -> tuple[tuple[int, int], ...]:
     """How many tiles have m rows (or columns), and how many have what is left over."""
     return (extent // m, m), (1 if extent % m else 0, extent % m)
 
@@ -95,8 +90,8 @@ class X86WinogradKernel(X86Kernel):
         self.add(RESULT, Y, 0)
         if self._m == 4:  # whose scale has the odd factor 9
             number = self.registers[-1]
-            self.emit(f"mov $${pow(ODD, -1, 1 << 32)}, %eax", f"vmovd %eax, {_named(number, 16)}")
-            self.emit(f"vpbroadcastd {_named(number, 16)}, {number}")
+            self.emit(f"mov $${pow(ODD, -1, 1 << 32)}, %eax", f"vmovd %eax, {named(number, 16)}")
+            self.emit(f"vpbroadcastd {named(number, 16)}, {number}")
         sizes = [len(group) for group in split_evenly(self.tile.blocks, BLOCKS)]
         for size in sorted(set(sizes)):
             self.repeat(0, sizes.count(size), lambda size=size: self._sum_blocks(size))  # type: ignore[misc]
@@ -129,7 +124,7 @@ class X86WinogradKernel(X86Kernel):
 
     def _transform_vector(self, width: int) -> None:
         """B^T d B of a vector of channels of a tile: first the columns, then the rows of what that gives."""
-        registers = [_named(register, width) for register in self.registers[:16]]
+        registers = [named(register, width) for register in self.registers[:16]]
         size, stride = self._size, self._tiles * self._data
         transform = INPUT_TRANSFORMS[self._m]
         for column in range(size):
@@ -167,11 +162,11 @@ class X86WinogradKernel(X86Kernel):
             self.add(AT, AT, width * pixel)
 
         def row(height: int) -> None:
-            for count, width in _whole_and_rest(self._columns, self._m):
+            for count, width in whole_and_rest(self._columns, self._m):
                 self.repeat(2, count, lambda width=width: tile(height, width))  # type: ignore[misc]
             self.add(AT, AT, (height - 1) * self._columns * pixel)
 
-        for count, height in _whole_and_rest(self._rows, self._m):
+        for count, height in whole_and_rest(self._rows, self._m):
             self.repeat(1, count, lambda height=height: row(height))  # type: ignore[misc]
         self.add(RESULT, RESULT, blocks * self._vector)
 
@@ -189,15 +184,17 @@ class X86WinogradKernel(X86Kernel):
             for register in sums:
                 self.clear(register)
             words = self._channels // 2
-            self.repeat(2, words // UNROLLED, lambda group=group: self._words(len(group), blocks))  # type: ignore[misc]
+            self.repeat(2, words // UNROLLED, lambda group=group: self._words(len(group), blocks, self._data))  # type: ignore[misc]
             for place, register in enumerate(sums):
                 self.move(register, f"{place * self._vector}({PRODUCTS})")
             self.add(DATA, DATA, (len(group) - 1) * self._data)
             self.add(PRODUCTS, PRODUCTS, len(sums) * self._vector)
             self.add(WEIGHTS, WEIGHTS, -self._filters if number + 1 < len(groups) else 0)
 
-    def _words(self, tiles: int, blocks: int) -> None:
-        """Add the products of the next words of each tile, and let the pointers advance."""
+    def _words(self, tiles: int, blocks: int, data: int) -> None:
+        """Add the products of the next words of each tile, which are ``data`` bytes apart, and let the pointers
+        advance.
+        """
         sums, rest = self.registers[: tiles * blocks], self.registers[tiles * blocks :]
         word, held = rest[0], rest[1 : 1 + blocks]
         free = rest[1 + blocks] if self.products else word
@@ -206,7 +203,7 @@ class X86WinogradKernel(X86Kernel):
                 place = block * self._size**2 * self._filters + number * WORD * self.tile.lanes
                 self.move(f"{place}({WEIGHTS})", register)
             for tile in range(tiles):
-                self.emit(f"vpbroadcastd {tile * self._data + number * WORD}({DATA}), {word}")
+                self.emit(f"vpbroadcastd {tile * data + number * WORD}({DATA}), {word}")
                 for block, weights in enumerate(held):
                     self.multiply(sums[tile * blocks + block], weights, word, free)
         self.add(DATA, DATA, UNROLLED * WORD)

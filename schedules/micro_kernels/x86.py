@@ -10,6 +10,11 @@ X, W, Y, SCRATCH = "%rdi", "%rsi", "%rdx", "%rcx"  # image, weights, result, scr
 ZMM, YMM = (tuple(f"%{kind}{number}" for number in range(count)) for kind, count in (("zmm", 32), ("ymm", 16)))
 
 
+def named(register: str, width: int) -> str:
+    """The part of a vector register that has ``width`` bytes."""
+    return f"%{ {16: 'x', 32: 'y', 64: 'z'}[width] }{register[2:]}"
+
+
 class X86Kernel(MicroKernel):
     """The base class of micro-kernels for x86-64: their loops, additions and vector registers."""
 

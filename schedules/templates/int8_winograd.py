@@ -12,7 +12,7 @@ from math import log2
 from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import SBlockRV
 
-from b2nn_tvm.kernel_attrs import tile_size_of
+from b2nn_tvm.kernel_attrs import tile_size_of, window_of
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import put_kernel
 from b2nn_tvm.schedules.micro_kernels.winograd_x86 import X86WinogradKernel
 from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
@@ -29,11 +29,13 @@ NEAR_WEIGHTS = (
 SHARES = 4  # of the filters, for threads, where a call takes the whole image
 
 
-def int8_winograd_tiles(height: int, width: int, blocks: int, *, m: int, weights: int) -> tuple[Tile, ...]:
+def int8_winograd_tiles(
+    height: int, width: int, blocks: int, *, m: int, weights: int, strided: bool = False
+) -> tuple[Tile, ...]:
     """The rows of tiles worth measuring for an output of height x width pixels, the default first; ``weights`` is the
-    bytes of all filters.
+    bytes of all filters. A call of a ``strided`` layer's micro-kernel transforms the weights, too, for all its tiles.
     """
-    near = weights <= NEAR_WEIGHTS
+    near = weights <= NEAR_WEIGHTS and not strided
     wanted = TILES if near else MOST_TILES
     found = [
         (-(-rows // m) * -(-columns // m), Tile(rows, columns, count))
@@ -66,7 +68,8 @@ def schedule_int8_winograd(
     outer_loops: OuterLoops,
 ) -> None:
     """Schedule the block ``int8_winograd_conv2d`` and all blocks that were fused behind it."""
-    m = tile_size_of(sch.get(anchor).annotations)
+    annotations = sch.get(anchor).annotations
+    m, window = tile_size_of(annotations), window_of(annotations)
     epilogue = inline_epilogue(sch, anchor)
     n, h, w, o, *reduction = sch.get_loops(anchor)
     h0, h1 = sch.split(h, [None, tile.rows])
@@ -81,6 +84,11 @@ def schedule_int8_winograd(
     image, _ = (read.source.ty for read in sch.get(block).reads)
     batch, height, width, codes = (int(extent) for extent in image.shape)
     geometry = window_tile(
-        (batch, height, width, codes * kernel.code), KERNEL, stride=(1, 1), dilation=(1, 1), tile=tile, lanes=lanes
+        (batch, height, width, codes * kernel.code),
+        KERNEL,
+        stride=window.stride,
+        dilation=window.dilation,
+        tile=tile,
+        lanes=lanes,
     )
     put_kernel(sch, block, kernel(geometry, m))

@@ -3,6 +3,7 @@
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import Avx2DepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx2DotKernel
+from b2nn_tvm.schedules.micro_kernels.strided_winograd_x86 import Avx2StridedWinogradKernel
 from b2nn_tvm.schedules.micro_kernels.winograd_x86 import Avx2WinogradKernel
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile, VectorUnit
 
@@ -19,4 +20,5 @@ UNIT = VectorUnit(
     dot=Avx2DotKernel,
     depthwise=Avx2DepthwiseKernel,
     winograd_codes=Avx2WinogradKernel,
+    strided_winograd_codes=Avx2StridedWinogradKernel,
 )

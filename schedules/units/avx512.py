@@ -2,6 +2,7 @@
 
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx512DotKernel
+from b2nn_tvm.schedules.micro_kernels.strided_winograd_x86 import Avx512StridedWinogradKernel
 from b2nn_tvm.schedules.micro_kernels.winograd_x86 import Avx512WinogradKernel
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile, VectorUnit
 
@@ -16,4 +17,5 @@ UNIT = VectorUnit(
     int8=RegisterTile(accumulators=28, pixels=14, rows=2, blocks=4, latency=20),
     dot=Avx512DotKernel,
     winograd_codes=Avx512WinogradKernel,
+    strided_winograd_codes=Avx512StridedWinogradKernel,
 )

@@ -17,4 +17,5 @@ UNIT = replace(
     dot=AvxVnniDotKernel,
     depthwise=AvxVnniDepthwiseKernel,
     winograd_codes=AvxVnniWinogradKernel,
+    strided_winograd_codes=None,
 )

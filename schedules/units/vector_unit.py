@@ -40,8 +40,8 @@ class VectorUnit:
     and of 8-bit convolutions (``dot``, with the budget ``int8``, and ``depthwise``; loops take the budget of floats).
     Where a weight is -128, ``dot_full_range`` sums them, if ``dot`` cannot. ``widen`` sums tiles of depthwise 8-bit
     convolutions tap by tap, and ``widen_each`` those of any weights. ``winograd_codes`` sums those of ``layout`` that
-    are computed by Winograd's form. ``loop_sums`` are the most vectors of sums
-    of a tile that a loop nest sums, whose operands need more registers than assembly.
+    are computed by Winograd's form, and ``strided_winograd_codes`` those of stride 2. ``loop_sums`` are the most
+    vectors of sums of a tile that a loop nest sums, whose operands need more registers than assembly.
     ``near_weights`` are the bytes of weights that may be read anew for each row of tiles: on x86 a part of a core's
     own second-level cache, on ARM half of the first-level one, as the second is far and shared and an in-order core
     waits for it.
@@ -61,6 +61,7 @@ class VectorUnit:
     widen_each: type[MicroKernel] | None = None
     depthwise: type[X86DepthwiseKernel] | None = None
     winograd_codes: type[X86WinogradKernel] | None = None
+    strided_winograd_codes: type[X86WinogradKernel] | None = None
     loop_sums: int = 32
     near_weights: int = 1 << 17
 

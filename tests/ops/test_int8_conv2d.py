@@ -17,8 +17,9 @@ from b2nn_tvm.ops.int8_conv2d import (
 )
 from b2nn_tvm.schedules.schedule_module import vector_unit_named
 from b2nn_tvm.workload import ConvWorkload
-from tests.support.ops.codes import check_sums, check_winograd_sums
+from tests.support.ops.codes import check_strided_winograd_sums, check_sums, check_winograd_sums
 from tests.support.ops.scheduled import build_unoptimized, compile_function
+from tests.support.sweep import few
 
 # batch, channels, height, width, outputs, kernel, stride, padding, dilation, groups
 WORKLOADS = {
@@ -83,6 +84,34 @@ def test_sums_by_winograd_are_those_of_the_definition(case, m, target):
     (*sizes, padding), largest = WINOGRAD[case]
     workload = ConvWorkload(*sizes, (3, 3), padding=padding)
     check_winograd_sums(workload, layout, partial(compile_function, target=target), m=m, largest=largest)
+
+
+# batch, channels, height, width, outputs, padding: a result of even sides, or with an odd one, or of one line
+STRIDED = {
+    "an odd number of lines and columns": (2, 32, 9, 13, 40, (1, 1, 1, 1)),
+    "an even number": (1, 48, 16, 12, 24, (1, 1, 1, 1)),
+    "an odd number of lines": (1, 16, 14, 16, 33, (0, 1, 0, 0)),
+    "an odd number of columns": (1, 64, 8, 22, 16, (1, 0, 0, 1)),
+    "one line": (1, 16, 3, 40, 8, (0, 0, 0, 0)),
+    "one pixel": (1, 16, 3, 3, 48, (0, 0, 0, 0)),
+    "tiles for several calls": (1, 16, 57, 57, 16, (0, 0, 0, 0)),
+    "many filters": (1, 64, 14, 14, 320, (1, 1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("target", ["x86", "x86-avx512"], indirect=True)
+@pytest.mark.parametrize("case", few(STRIDED, ["an odd number of lines and columns"]))
+def test_sums_of_stride_2_by_winograd_are_those_of_the_definition(case, target):
+    *sizes, padding = STRIDED[case]
+    workload = ConvWorkload(*sizes, (3, 3), (2, 2), padding)
+    check_strided_winograd_sums(
+        workload, vector_unit_named(target.vector).layout, partial(compile_function, target=target)
+    )
+
+
+def test_the_unscheduled_form_of_stride_2_is_the_convolution():
+    workload = ConvWorkload(1, 16, 7, 6, 9, (3, 3), (2, 2), (1, 1, 1, 1))
+    check_strided_winograd_sums(workload, vector_unit_named("avx2").layout, build_unoptimized)
 
 
 @pytest.mark.parametrize("m", [2, 4])

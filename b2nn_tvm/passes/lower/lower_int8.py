@@ -23,6 +23,7 @@ from b2nn_tvm.kernel_attrs import PAD, PAD_VALUE, ROLE, Role
 from b2nn_tvm.ops.int8_conv2d import (
     int8_conv2d,
     int8_depthwise_conv2d,
+    int8_strided_winograd_conv2d,
     int8_winograd_conv2d,
     pack_depthwise_weights,
     pack_int8_weights,
@@ -95,7 +96,12 @@ class _Lowering:
             full_range = bool((packed == -128).any())
             compute = lambda x, w: int8_depthwise_conv2d(x, w, workload=workload, full_range=full_range)
             role, name = Role.DEPTHWISE_CONVOLUTION, "int8_depthwise_conv2d"
-        elif m := winograd_tile(workload, layer.weight, self._layout.codes):
+        elif (m := winograd_tile(workload, layer.weight, self._layout.codes)) and workload.stride != (1, 1):
+            lanes, multiple = self._layout.float_lanes, 1
+            packed = pack_int8_weights(layer.weight, lanes=lanes, run=2, dtype="int8")
+            compute = lambda x, w: int8_strided_winograd_conv2d(x, w, workload=workload)
+            role, name = Role.CONVOLUTION, "int8_winograd_conv2d"
+        elif m:
             packed, multiple = pack_winograd_weights(layer.weight, lanes=self._layout.float_lanes, m=m), 1
             padding = padding_to_tiles(workload, m)
             compute = lambda x, w: int8_winograd_conv2d(x, w, workload=workload)

@@ -30,6 +30,20 @@ def test_the_stages_of_resnet18():
     assert [tile(stage, VNNI) for stage in STAGES.values()] == [4, 4, 0, 0]
 
 
+STRIDED = {size: ConvWorkload(1, 3584 // size, size, size, 7168 // size, (3, 3), (2, 2), (1,) * 4) for size in (56, 28, 14)}
+
+
+def test_layers_of_stride_2_pay_where_products_are_of_16_bits():
+    """A product of VNNI is of four codes by the direct form. The range of the weights does not matter."""
+    assert [tile(workload, PAIRS, weight=-128) for workload in STRIDED.values()] == [2, 2, 2]
+    assert [tile(workload, VNNI) for workload in STRIDED.values()] == [0, 0, 0]
+
+
+def test_sums_of_weights_do_not_pay_for_a_few_pixels():
+    small = replace(SMALL, stride=(2, 2), in_height=4, in_width=4)
+    assert (tile(replace(small, in_height=16, in_width=16), PAIRS), tile(small, PAIRS)) == (2, 0)
+
+
 def test_few_channels_do_not_pay_for_the_transforms():
     assert (tile(SMALL, PAIRS), tile(SMALL, VNNI)) == (4, 0)
     assert tile(replace(SMALL, in_channels=16, out_channels=1), PAIRS) == 0

@@ -84,6 +84,9 @@ def test_a_convolution_by_winograd_is_that_of_the_definition():
     layout = replace(LAYOUTS["pairs"], codes=CodeLayout("int16", 2, taps=2, winograd=15))
     found = lowered_convolution((1, 6, 5, 32), (3, 3, 32, 64), {"padding": (1, 0, 1, 1)}, layout=layout, zero=77)
     assert found == ["pad_input", "int8_winograd_conv2d"]
+    attrs = {"padding": (1, 0, 1, 1), "strides": (2, 2)}
+    found = lowered_convolution((1, 16, 15, 32), (3, 3, 32, 64), attrs, layout=layout, zero=77)
+    assert found == ["pad_input", "int8_winograd_conv2d"]
 
 
 def lowered_convolution(shape, weight_shape, attrs, *, layout, zero):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx2DotKernel, VnniDotKernel
-from b2nn_tvm.schedules.micro_kernels.x86 import X86Kernel
+from b2nn_tvm.schedules.micro_kernels.x86 import X86Kernel, named
 from b2nn_tvm.schedules.tiles.tile import Tile
 from b2nn_tvm.schedules.tiles.window_tile import window_tile
 
@@ -49,3 +49,7 @@ def test_registers_of_512_bits_take_instructions_of_avx512(kind, move, clear):
     tested.move("0(%rsi)", register)
     assert tested.lines == [f"{clear} {register}, {register}, {register}", f"{move} 0(%rsi), {register}"]
     assert {"r8", register.removeprefix("%"), "flags"} < set(tested.clobbers)
+
+
+def test_a_part_of_a_register_has_the_name_of_its_width():
+    assert [named("%zmm17", width) for width in (16, 32, 64)] == ["%xmm17", "%ymm17", "%zmm17"]

@@ -11,6 +11,7 @@ from b2nn_tvm.ops.int8_conv2d import (
     fits_winograd,
     int8_conv2d,
     int8_depthwise_conv2d,
+    int8_strided_winograd_conv2d,
     int8_winograd_conv2d,
     pack_depthwise_weights,
     pack_int8_weights,
@@ -86,6 +87,39 @@ def int8_winograd(workload: ConvWorkload, layout: VectorLayout, *, m: int) -> ti
     blocks = -(-workload.out_channels // lanes)
     weight = te.placeholder((blocks, m + 2, m + 2, workload.in_channels // 2, lanes, 2), "int16", name="w")
     return te.create_prim_func([x, weight, int8_winograd_conv2d(x, weight, workload=workload)])
+
+
+def int8_strided_winograd(workload: ConvWorkload, layout: VectorLayout) -> tirx.PrimFunc:
+    """(x, weight, y): the sums of an 8-bit convolution of stride 2 by Winograd's form."""
+    top, left, bottom, right = workload.padding
+    shape = (workload.batch, workload.in_height + top + bottom, workload.in_width + left + right, workload.in_channels)
+    lanes, x = layout.float_lanes, te.placeholder(shape, "int16", name="x")
+    blocks = -(-workload.out_channels // lanes)
+    weight = te.placeholder((blocks, 3, 3, workload.in_channels // 2, lanes, 2), "int8", name="w")
+    return te.create_prim_func([x, weight, int8_strided_winograd_conv2d(x, weight, workload=workload)])
+
+
+def check_strided_winograd_sums(
+    workload: ConvWorkload, layout: VectorLayout, compiled: Callable[[tirx.PrimFunc], Callable[..., np.ndarray]]
+) -> None:
+    """The sums that ``compiled`` code makes by Winograd's form of random codes and weights are those of the definition,
+    and so are those of the highest codes by the lowest and the highest weights alone.
+    """
+    rng = np.random.default_rng(0)
+    shape = (workload.batch, workload.in_channels, workload.in_height, workload.in_width)
+    filters = (workload.out_channels, workload.in_channels, 3, 3)
+    run, (top, left, bottom, right) = compiled(int8_strided_winograd(workload, layout)), workload.padding
+    for x, weight in (
+        (rng.integers(0, 256, shape), rng.integers(-128, 128, filters)),
+        (rng.choice((0, 255), shape), rng.choice((-128, 127), filters)),
+        (np.full(shape, 255), np.full(filters, -128)),
+    ):
+        image = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (top, bottom), (left, right), (0, 0)))
+        packed = pack_int8_weights(weight, lanes=layout.float_lanes, run=2, dtype="int8")
+        geometry = {"stride": (2, 2), "padding": workload.padding}
+        expected = reference(x.astype(np.uint8), weight.astype(np.int8), **geometry)
+        sums = run(image.astype("int16"), packed).transpose(0, 3, 1, 2)
+        np.testing.assert_array_equal(sums, expected)
 
 
 def check_winograd_sums(
