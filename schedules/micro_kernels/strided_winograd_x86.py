@@ -77,8 +77,15 @@ class StridedWinogradKernel(PairWinogradKernel):
         return 0
 
     @property
+    def _of_a_term(self) -> int:
+        """Bytes of the differences of a term of all tiles, and a line more: places that are far apart by a power of two
+        would compete for the same part of a cache.
+        """
+        return self._tiles * self._data + ALIGNED
+
+    @property
     def _sums_at(self) -> int:
-        return ALL_TERMS**2 * self._tiles * self._data
+        return ALL_TERMS**2 * self._of_a_term
 
     @property
     def _products_at(self) -> int:
@@ -102,7 +109,7 @@ class StridedWinogradKernel(PairWinogradKernel):
 
     def _place(self, term: int, part: int) -> int:
         """Where the differences of a term of rows and a part of columns begin: those of one tile behind another."""
-        return (term * ALL_TERMS + sum(map(len, TERMS[:part]))) * self._tiles * self._data
+        return (term * ALL_TERMS + sum(map(len, TERMS[:part]))) * self._of_a_term
 
     def _transform_image(self) -> None:
         width = next(width for width in (ZMM_BYTES, YMM_BYTES) if self._fits(width))
@@ -192,29 +199,38 @@ class StridedWinogradKernel(PairWinogradKernel):
         self.add(RESULT, RESULT, blocks * self._vector)
 
     def _transform_filters(self, blocks: int) -> None:
-        """The weights in 16 bits, and their sums g0 + g2 in both directions, of each word of a few vectors."""
-        registers, half = self.registers, self.tile.lanes * CODE  # bytes of a vector of weights in memory
-        filters = [registers[TAPS * row : TAPS * (row + 1)] for row in range(TAPS)]
-        sums, last = registers[TAPS**2 : TAPS * (TAPS + 1)], registers[TAPS * (TAPS + 1)]
+        """The weights in 16 bits, and their sums g0 + g2 in both directions, of a few vectors: row after row of the
+        filter, because words that are far apart by a power of two compete for the same places of a cache.
+        """
+        taps, more = self.registers[:TAPS], self.registers[TAPS]
+        of_a_tap = self._channels * self.tile.lanes  # bytes of the weights of a vector of filters
+        word = self.tile.lanes * CODE
 
-        def word() -> None:
-            for row, taps in enumerate(filters):
-                for column, register in enumerate(taps):
-                    place = (row * TAPS + column) * self._channels * self.tile.lanes
-                    self.emit(f"vpmovsxbw {place}({FILTERS}), {register}")
-            for first, third, total in zip(filters[0], filters[2], sums, strict=True):
-                self.emit(f"vpaddw {third}, {first}, {total}")
-            for row, taps in enumerate((*filters, sums)):
-                self.emit(f"vpaddw {taps[2]}, {taps[0]}, {last}")
-                for column, register in enumerate((*taps, last)):
-                    self.move(register, f"{(row * SUMS + column) * self._filters}({WEIGHTS})")
-            self.add(FILTERS, FILTERS, half)
-            self.add(WEIGHTS, WEIGHTS, half * CODE)
+        def widen(row: int, column: int, register: str) -> None:
+            self.emit(f"vpmovsxbw {(row * TAPS + column) * of_a_tap}({FILTERS}), {register}")
+
+        def row(both: bool) -> None:
+            for column, register in enumerate(taps):
+                widen(0, column, register)
+                if both:
+                    widen(2, column, more)
+                    self.emit(f"vpaddw {more}, {register}, {register}")
+            self.emit(f"vpaddw {taps[2]}, {taps[0]}, {more}")
+            for column, register in enumerate((*taps, more)):
+                self.move(register, f"{column * self._filters}({WEIGHTS})")
+            self.add(FILTERS, FILTERS, word)
+            self.add(WEIGHTS, WEIGHTS, word * CODE)
+
+        def rows(both: bool, behind: int) -> None:
+            """A row, or the sum of two rows, of all words, and then the weights ``behind`` the row's first ones."""
+            self.repeat(2, self._channels // 2, lambda: row(both))
+            self.add(FILTERS, FILTERS, behind - of_a_tap)
+            self.add(WEIGHTS, WEIGHTS, (SUMS - 1) * self._filters)
 
         def block() -> None:
-            self.repeat(2, self._channels // 2, word)
-            self.add(FILTERS, FILTERS, (TAPS**2 - 1) * self._channels * self.tile.lanes)
-            self.add(WEIGHTS, WEIGHTS, (SUMS**2 - 1) * self._filters)
+            self.repeat(3, TAPS, lambda: rows(False, TAPS * of_a_tap))
+            self.add(FILTERS, FILTERS, -(TAPS**2) * of_a_tap)
+            rows(True, TAPS**2 * of_a_tap)
 
         self.add(WEIGHTS, BASE, self._sums_at)
         self.repeat(1, blocks, block)
@@ -244,11 +260,11 @@ class StridedWinogradKernel(PairWinogradKernel):
 
         def term() -> None:
             self.repeat(2, columns * self._channels // 2 // UNROLLED, lambda: self._words(tiles, blocks, data))
-            self.add(DATA, DATA, ALL_TERMS * self._tiles * self._data - data)
+            self.add(DATA, DATA, ALL_TERMS * self._of_a_term - data)
             self.add(WEIGHTS, WEIGHTS, (SUMS - columns) * self._filters)
 
         self.repeat(3, rows, term)
-        self.add(DATA, DATA, tiles * data - rows * ALL_TERMS * self._tiles * self._data)
+        self.add(DATA, DATA, tiles * data - rows * ALL_TERMS * self._of_a_term)
         for place, register in enumerate(sums):
             self.move(register, f"{place * self._vector}({PRODUCTS})")
         self.add(PRODUCTS, PRODUCTS, len(sums) * self._vector)
