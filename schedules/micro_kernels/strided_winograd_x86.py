@@ -12,8 +12,9 @@ both share. The same in both directions makes 25 of 36, for nine parts of a tile
 
     for each tile:                                  differences of its codes, in 16 bits
     for each few vectors of filters:
-        for each word of their weights:             sums g0 + g2, in 16 bits
-        for each of nine parts of the tiles:        products, in 32 bits
+        for each few channels:
+            for each word of their weights:         sums g0 + g2, in 16 bits
+            for each of nine parts of the tiles:    products, in 32 bits
         for each tile:                              its pixels are sums of four parts each
 
 All numbers are whole and there is no scale. Differences reach 510 and sums of weights 512, and sums of products wrap
@@ -22,6 +23,8 @@ last tiles have no second one, nor the products for it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import split_evenly
 from b2nn_tvm.schedules.micro_kernels.winograd_x86 import (
@@ -48,6 +51,7 @@ from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 
 FILTERS = "%r14"  # the weights in memory
 PLACES = ("%r9", "%rax", "%r14")  # of a tile that is transformed: its differences of each part
+AHEAD = SCRATCH  # of the channels in turn: minus the bytes of a pixel that are left of them
 AT, SECOND = "%r8", "%r9"  # of a tile's pixels, and of the products that are of second columns alone
 M, STRIDE = 2, 2
 FIRST_ALONE, SECOND_ALONE, BOTH = range(3)  # the parts of two lines
@@ -58,6 +62,8 @@ FIRST_SUM = (0, 1, 3)
 LINES, SUMS = 5, 4
 ALL_TERMS = sum(map(len, TERMS))
 TAPS = 3
+POINTER = 8  # bytes
+CHANNELS = 64  # whose weights of two vectors of filters are 32 KiB, so that they stay in a first-level cache
 
 
 class StridedWinogradKernel(PairWinogradKernel):
@@ -71,6 +77,14 @@ class StridedWinogradKernel(PairWinogradKernel):
         if m != M:
             raise ValueError(f"layers of stride {STRIDE} have tiles of {M}x{M} pixels, not {m}x{m}")
         super().__init__(tile, m)
+        unit = YMM_BYTES // CODE
+        self._few = unit * next(n for n in range(CHANNELS // unit, 0, -1) if self._channels // unit % n == 0)
+        self._few_bytes = self._few * CODE
+
+    @property
+    def _filters(self) -> int:
+        """Bytes of a tap, or sum of taps, of the channels in turn of a vector of filters."""
+        return self._few_bytes * self.tile.lanes
 
     @property
     def _data_at(self) -> int:
@@ -93,22 +107,30 @@ class StridedWinogradKernel(PairWinogradKernel):
 
     @property
     def scratch_bytes(self) -> int:
+        return ALIGNED + self._saved_at + POINTER
+
+    @property
+    def _saved_at(self) -> int:
         blocks = min(BLOCKS, self.tile.blocks)
-        return ALIGNED + self._products_at + len(TERMS) ** 2 * self._tiles * blocks * self._vector
+        return self._products_at + len(TERMS) ** 2 * self._tiles * blocks * self._vector
 
     def sum_tile(self) -> None:
         self.emit(f"lea {ALIGNED - 1}({SCRATCH}), {BASE}", f"and $$-{ALIGNED}, {BASE}")
+        self.emit(f"mov {SCRATCH}, {self._saved_at}({BASE})")
         self._transform_image()
         self.add(FILTERS, W, 0)
         self.add(RESULT, Y, 0)
         sizes = [len(group) for group in split_evenly(self.tile.blocks, BLOCKS)]
         for size in sorted(set(sizes)):
             self.repeat(0, sizes.count(size), lambda size=size: self._sum_blocks(size))  # type: ignore[misc]
+        self.emit(f"mov {self._saved_at}({BASE}), {SCRATCH}")
 
     # ---- the image
 
     def _place(self, term: int, part: int) -> int:
-        """Where the differences of a term of rows and a part of columns begin: those of one tile behind another."""
+        """Where the differences of a term of rows and a part of columns begin: those of one tile behind another, and of
+        a tile those of a few channels behind others.
+        """
         return (term * ALL_TERMS + sum(map(len, TERMS[:part]))) * self._of_a_term
 
     def _transform_image(self) -> None:
@@ -122,13 +144,16 @@ class StridedWinogradKernel(PairWinogradKernel):
             for pointer in (IMAGE, *PLACES):
                 self.add(pointer, pointer, width)
 
+        def few(height: int, columns: int) -> None:
+            self.repeat(2, self._few_bytes // width, lambda: vector(height, columns))
+            for part in (FIRST_ALONE, SECOND_ALONE):
+                self.add(PLACES[part], PLACES[part], (len(TERMS[part]) - 1) * self._few_bytes)
+
         def tile(height: int, columns: int) -> None:
-            self.repeat(2, self._data // width, lambda: vector(height, columns))
+            self.repeat(3, self._channels // self._few, lambda: few(height, columns))
             self.add(IMAGE, IMAGE, (M * STRIDE - 1) * self._pixel)
-            for part in self._parts(columns):
-                self.add(PLACES[part], PLACES[part], (len(TERMS[part]) - 1) * self._data)
             if SECOND_ALONE not in self._parts(columns):
-                self.add(PLACES[SECOND_ALONE], PLACES[SECOND_ALONE], -self._data)
+                self.add(PLACES[SECOND_ALONE], PLACES[SECOND_ALONE], -len(TERMS[SECOND_ALONE]) * self._data)
 
         def row(height: int) -> None:
             for count, columns in whole_and_rest(self._columns, M):
@@ -157,7 +182,7 @@ class StridedWinogradKernel(PairWinogradKernel):
                         if less is not None:
                             self.emit(f"vpsubw {lines[less]}, {result}, {difference}")
                             result = difference
-                        at = self._place(term, part) + place * self._data
+                        at = self._place(term, part) + place * self._few_bytes
                         self.emit(self._copy(result, f"{at}({PLACES[part]})"))
 
     def _code(self, row: int, column: int) -> str:
@@ -172,10 +197,9 @@ class StridedWinogradKernel(PairWinogradKernel):
 
     def _sum_blocks(self, blocks: int) -> None:
         """All sums of ``blocks`` vectors of filters."""
-        self._transform_filters(blocks)
-        for row in range(len(TERMS)):
-            for column in range(len(TERMS)):
-                self._multiply_part(row, column, blocks)
+        self._clear_products(blocks)
+        self._for_few_channels(lambda: self._multiply(blocks))
+        self.add(FILTERS, FILTERS, blocks * self.tile.block_bytes // CODE - self._channels * self.tile.lanes)
         self.add(PRODUCTS, BASE, self._products_at)
         self.add(SECOND, BASE, self._products_at)
         self.add(AT, RESULT, 0)
@@ -197,6 +221,31 @@ class StridedWinogradKernel(PairWinogradKernel):
         for count, height in whole_and_rest(self._rows, M):
             self.repeat(1, count, lambda height=height: row(height))  # type: ignore[misc]
         self.add(RESULT, RESULT, blocks * self._vector)
+
+    def _clear_products(self, blocks: int) -> None:
+        zero = self.registers[0]
+        self.clear(zero)
+        self.add(PRODUCTS, BASE, self._products_at)
+
+        def store() -> None:
+            self.move(zero, f"0({PRODUCTS})")
+            self.add(PRODUCTS, PRODUCTS, self._vector)
+
+        self.repeat(1, len(TERMS) ** 2 * self._tiles * blocks, store)
+
+    def _for_few_channels(self, body: Callable[[], None]) -> None:
+        """Emit ``body`` in a loop over the channels, a few at a time."""
+        label = self.label()
+        self.emit(f"mov $$-{self._data}, {AHEAD}", f"{label}:")
+        body()
+        self.emit(f"add $${self._few_bytes}, {AHEAD}", f"jnz {label}")
+
+    def _multiply(self, blocks: int) -> None:
+        """Add the products of the channels in turn."""
+        self._transform_filters(blocks)
+        for row in range(len(TERMS)):
+            for column in range(len(TERMS)):
+                self._multiply_part(row, column, blocks)
 
     def _transform_filters(self, blocks: int) -> None:
         """The weights in 16 bits, and their sums g0 + g2 in both directions, of a few vectors: row after row of the
@@ -223,8 +272,8 @@ class StridedWinogradKernel(PairWinogradKernel):
 
         def rows(both: bool, behind: int) -> None:
             """A row, or the sum of two rows, of all words, and then the weights ``behind`` the row's first ones."""
-            self.repeat(2, self._channels // 2, lambda: row(both))
-            self.add(FILTERS, FILTERS, behind - of_a_tap)
+            self.repeat(2, self._few // 2, lambda: row(both))
+            self.add(FILTERS, FILTERS, behind - self._few * self.tile.lanes)
             self.add(WEIGHTS, WEIGHTS, (SUMS - 1) * self._filters)
 
         def block() -> None:
@@ -234,16 +283,18 @@ class StridedWinogradKernel(PairWinogradKernel):
 
         self.add(WEIGHTS, BASE, self._sums_at)
         self.repeat(1, blocks, block)
+        self.add(FILTERS, FILTERS, self._few * self.tile.lanes - blocks * TAPS**2 * of_a_tap)
 
     def _multiply_part(self, row: int, column: int, blocks: int) -> None:
         """The products of a part of all tiles."""
-        rows, columns = len(TERMS[row]), len(TERMS[column])
+        columns = len(TERMS[column])
         down = self._rows // M if row == SECOND_ALONE else self._down
         across = self._columns // M if column == SECOND_ALONE else self._across
         if not down * across:
             return
         first_term = sum(map(len, TERMS[:row]))
-        self.add(DATA, BASE, self._place(first_term, column))
+        first = self._place(first_term, column) + columns * self._data
+        self.emit(f"lea {first}({BASE},{AHEAD},{columns}), {DATA}")
         self.add(PRODUCTS, BASE, self._products_at + self._part_at(row, column, blocks))
         most = (len(self.registers) - 1 - self.products - blocks) // blocks
         sizes = [len(group) for group in split_evenly(down * across, most)]
@@ -253,14 +304,14 @@ class StridedWinogradKernel(PairWinogradKernel):
     def _multiply_tiles(self, row: int, column: int, tiles: int, blocks: int) -> None:
         rows, columns = len(TERMS[row]), len(TERMS[column])
         sums, data = self.registers[: tiles * blocks], columns * self._data
-        for register in sums:
-            self.clear(register)
+        for place, register in enumerate(sums):
+            self.move(f"{place * self._vector}({PRODUCTS})", register)
         first_sum = FIRST_SUM[row] * SUMS + FIRST_SUM[column]
         self.add(WEIGHTS, BASE, self._sums_at + first_sum * self._filters)
 
         def term() -> None:
-            self.repeat(2, columns * self._channels // 2 // UNROLLED, lambda: self._words(tiles, blocks, data))
-            self.add(DATA, DATA, ALL_TERMS * self._of_a_term - data)
+            self.repeat(2, columns * self._few // 2 // UNROLLED, lambda: self._words(tiles, blocks, data))
+            self.add(DATA, DATA, ALL_TERMS * self._of_a_term - columns * self._few_bytes)
             self.add(WEIGHTS, WEIGHTS, (SUMS - columns) * self._filters)
 
         self.repeat(3, rows, term)
