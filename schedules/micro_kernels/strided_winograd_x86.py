@@ -39,6 +39,7 @@ from b2nn_tvm.schedules.micro_kernels.winograd_x86 import (
     RESULT,
     UNROLLED,
     WEIGHTS,
+    WORD,
     YMM_BYTES,
     ZMM_BYTES,
     Avx2WinogradKernel,
@@ -51,7 +52,7 @@ from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 
 FILTERS = "%r14"  # the weights in memory
 PLACES = ("%r9", "%rax", "%r14")  # of a tile that is transformed: its differences of each part
-AHEAD = SCRATCH  # of the channels in turn: minus the bytes of a pixel that are left of them
+AHEAD = SCRATCH  # minus the bytes of the differences of the channels in turn and behind
 AT, SECOND = "%r8", "%r9"  # of a tile's pixels, and of the products that are of second columns alone
 M, STRIDE = 2, 2
 FIRST_ALONE, SECOND_ALONE, BOTH = range(3)  # the parts of two lines
@@ -63,7 +64,7 @@ LINES, SUMS = 5, 4
 ALL_TERMS = sum(map(len, TERMS))
 TAPS = 3
 POINTER = 8  # bytes
-CHANNELS = 64  # whose weights of two vectors of filters are 32 KiB, so that they stay in a first-level cache
+CHANNELS = 32  # at a time: their sums of weights of two vectors of filters are 16 KiB, which stay near
 
 
 class StridedWinogradKernel(PairWinogradKernel):
@@ -92,14 +93,20 @@ class StridedWinogradKernel(PairWinogradKernel):
 
     @property
     def _of_a_term(self) -> int:
-        """Bytes of the differences of a term of all tiles, and a line more: places that are far apart by a power of two
-        would compete for the same part of a cache.
-        """
-        return self._tiles * self._data + ALIGNED
+        """Bytes of the differences of a term of the channels in turn, of all tiles."""
+        return self._tiles * self._few_bytes
+
+    @property
+    def _of_all_terms(self) -> int:
+        return ALL_TERMS**2 * self._of_a_term
+
+    @property
+    def _turns(self) -> int:
+        return self._channels // self._few
 
     @property
     def _sums_at(self) -> int:
-        return ALL_TERMS**2 * self._of_a_term
+        return self._turns * self._of_all_terms
 
     @property
     def _products_at(self) -> int:
@@ -128,8 +135,8 @@ class StridedWinogradKernel(PairWinogradKernel):
     # ---- the image
 
     def _place(self, term: int, part: int) -> int:
-        """Where the differences of a term of rows and a part of columns begin: those of one tile behind another, and of
-        a tile those of a few channels behind others.
+        """Where the differences of a term of rows and a part of columns begin, those of one tile behind another, among
+        those of a few channels.
         """
         return (term * ALL_TERMS + sum(map(len, TERMS[:part]))) * self._of_a_term
 
@@ -144,24 +151,34 @@ class StridedWinogradKernel(PairWinogradKernel):
             for pointer in (IMAGE, *PLACES):
                 self.add(pointer, pointer, width)
 
-        def few(height: int, columns: int) -> None:
-            self.repeat(2, self._few_bytes // width, lambda: vector(height, columns))
-            for part in (FIRST_ALONE, SECOND_ALONE):
-                self.add(PLACES[part], PLACES[part], (len(TERMS[part]) - 1) * self._few_bytes)
-
         def tile(height: int, columns: int) -> None:
-            self.repeat(3, self._channels // self._few, lambda: few(height, columns))
-            self.add(IMAGE, IMAGE, (M * STRIDE - 1) * self._pixel)
-            if SECOND_ALONE not in self._parts(columns):
-                self.add(PLACES[SECOND_ALONE], PLACES[SECOND_ALONE], -len(TERMS[SECOND_ALONE]) * self._data)
+            self.repeat(3, self._few_bytes // width, lambda: vector(height, columns))
+            self.add(IMAGE, IMAGE, M * STRIDE * self._pixel - self._few_bytes)
+            for part, place in enumerate(PLACES):
+                terms = len(TERMS[part]) if part in self._parts(columns) else 0
+                self.add(place, place, (terms - 1) * self._few_bytes)
 
         def row(height: int) -> None:
             for count, columns in whole_and_rest(self._columns, M):
-                self.repeat(1, count, lambda columns=columns: tile(height, columns))  # type: ignore[misc]
+                self.repeat(2, count, lambda columns=columns: tile(height, columns))  # type: ignore[misc]
             self.add(IMAGE, IMAGE, M * STRIDE * (self.tile.row_stride - self._across * self._pixel))
 
-        for count, height in whole_and_rest(self._rows, M):
-            self.repeat(0, count, lambda height=height: row(height))  # type: ignore[misc]
+        def channels() -> None:
+            for count, height in whole_and_rest(self._rows, M):
+                self.repeat(1, count, lambda height=height: row(height))  # type: ignore[misc]
+            self.add(IMAGE, IMAGE, self._few_bytes - self._down * M * STRIDE * self.tile.row_stride)
+            for terms, place, across in zip(TERMS, PLACES, self._across_parts, strict=True):
+                self.add(place, place, self._of_all_terms - self._down * across * len(terms) * self._few_bytes)
+
+        self.repeat(0, self._turns, channels)
+
+    @property
+    def _across_parts(self) -> tuple[int, ...]:
+        """The tiles of a row that have each part of the columns."""
+        return self._across, self._columns // M, self._across
+
+    def _fits(self, width: int) -> bool:
+        return self._few_bytes % width == 0 and super()._fits(width)
 
     def _transform_lines(self, width: int, height: int, columns: int) -> None:
         """The differences of a vector of channels of a tile of ``height`` x ``columns`` pixels: first those of its
@@ -236,9 +253,9 @@ class StridedWinogradKernel(PairWinogradKernel):
     def _for_few_channels(self, body: Callable[[], None]) -> None:
         """Emit ``body`` in a loop over the channels, a few at a time."""
         label = self.label()
-        self.emit(f"mov $$-{self._data}, {AHEAD}", f"{label}:")
+        self.emit(f"mov $$-{self._turns * self._of_all_terms}, {AHEAD}", f"{label}:")
         body()
-        self.emit(f"add $${self._few_bytes}, {AHEAD}", f"jnz {label}")
+        self.emit(f"add $${self._of_all_terms}, {AHEAD}", f"jnz {label}")
 
     def _multiply(self, blocks: int) -> None:
         """Add the products of the channels in turn."""
@@ -248,38 +265,28 @@ class StridedWinogradKernel(PairWinogradKernel):
                 self._multiply_part(row, column, blocks)
 
     def _transform_filters(self, blocks: int) -> None:
-        """The weights in 16 bits, and their sums g0 + g2 in both directions, of a few vectors: row after row of the
-        filter, because words that are far apart by a power of two compete for the same places of a cache.
-        """
-        taps, more = self.registers[:TAPS], self.registers[TAPS]
-        of_a_tap = self._channels * self.tile.lanes  # bytes of the weights of a vector of filters
-        word = self.tile.lanes * CODE
+        """The weights of the channels in turn in 16 bits, and their sums g0 + g2 in both directions."""
+        registers, of_a_tap = self.registers, self._channels * self.tile.lanes  # bytes of a vector of filters
+        filters = [registers[TAPS * row : TAPS * (row + 1)] for row in range(TAPS)]
+        sums, last = registers[TAPS**2 : TAPS * (TAPS + 1)], registers[TAPS * (TAPS + 1)]
 
-        def widen(row: int, column: int, register: str) -> None:
-            self.emit(f"vpmovsxbw {(row * TAPS + column) * of_a_tap}({FILTERS}), {register}")
-
-        def row(both: bool) -> None:
-            for column, register in enumerate(taps):
-                widen(0, column, register)
-                if both:
-                    widen(2, column, more)
-                    self.emit(f"vpaddw {more}, {register}, {register}")
-            self.emit(f"vpaddw {taps[2]}, {taps[0]}, {more}")
-            for column, register in enumerate((*taps, more)):
-                self.move(register, f"{column * self._filters}({WEIGHTS})")
-            self.add(FILTERS, FILTERS, word)
-            self.add(WEIGHTS, WEIGHTS, word * CODE)
-
-        def rows(both: bool, behind: int) -> None:
-            """A row, or the sum of two rows, of all words, and then the weights ``behind`` the row's first ones."""
-            self.repeat(2, self._few // 2, lambda: row(both))
-            self.add(FILTERS, FILTERS, behind - self._few * self.tile.lanes)
-            self.add(WEIGHTS, WEIGHTS, (SUMS - 1) * self._filters)
+        def word() -> None:
+            for row, taps in enumerate(filters):
+                for column, register in enumerate(taps):
+                    self.emit(f"vpmovsxbw {(row * TAPS + column) * of_a_tap}({FILTERS}), {register}")
+            for first, third, total in zip(filters[0], filters[2], sums, strict=True):
+                self.emit(f"vpaddw {third}, {first}, {total}")
+            for row, taps in enumerate((*filters, sums)):
+                self.emit(f"vpaddw {taps[2]}, {taps[0]}, {last}")
+                for column, register in enumerate((*taps, last)):
+                    self.move(register, f"{(row * SUMS + column) * self._filters}({WEIGHTS})")
+            self.add(FILTERS, FILTERS, self.tile.lanes * CODE)
+            self.add(WEIGHTS, WEIGHTS, self.tile.lanes * WORD)
 
         def block() -> None:
-            self.repeat(3, TAPS, lambda: rows(False, TAPS * of_a_tap))
-            self.add(FILTERS, FILTERS, -(TAPS**2) * of_a_tap)
-            rows(True, TAPS**2 * of_a_tap)
+            self.repeat(2, self._few // 2, word)
+            self.add(FILTERS, FILTERS, TAPS**2 * of_a_tap - self._few * self.tile.lanes)
+            self.add(WEIGHTS, WEIGHTS, (SUMS**2 - 1) * self._filters)
 
         self.add(WEIGHTS, BASE, self._sums_at)
         self.repeat(1, blocks, block)
@@ -287,14 +294,13 @@ class StridedWinogradKernel(PairWinogradKernel):
 
     def _multiply_part(self, row: int, column: int, blocks: int) -> None:
         """The products of a part of all tiles."""
-        columns = len(TERMS[column])
         down = self._rows // M if row == SECOND_ALONE else self._down
-        across = self._columns // M if column == SECOND_ALONE else self._across
+        across = self._across_parts[column]
         if not down * across:
             return
         first_term = sum(map(len, TERMS[:row]))
-        first = self._place(first_term, column) + columns * self._data
-        self.emit(f"lea {first}({BASE},{AHEAD},{columns}), {DATA}")
+        first = self._place(first_term, column) + self._turns * self._of_all_terms
+        self.emit(f"lea {first}({BASE},{AHEAD}), {DATA}")
         self.add(PRODUCTS, BASE, self._products_at + self._part_at(row, column, blocks))
         most = (len(self.registers) - 1 - self.products - blocks) // blocks
         sizes = [len(group) for group in split_evenly(down * across, most)]
@@ -303,7 +309,7 @@ class StridedWinogradKernel(PairWinogradKernel):
 
     def _multiply_tiles(self, row: int, column: int, tiles: int, blocks: int) -> None:
         rows, columns = len(TERMS[row]), len(TERMS[column])
-        sums, data = self.registers[: tiles * blocks], columns * self._data
+        sums, data = self.registers[: tiles * blocks], columns * self._few_bytes
         for place, register in enumerate(sums):
             self.move(f"{place * self._vector}({PRODUCTS})", register)
         first_sum = FIRST_SUM[row] * SUMS + FIRST_SUM[column]
@@ -311,7 +317,7 @@ class StridedWinogradKernel(PairWinogradKernel):
 
         def term() -> None:
             self.repeat(2, columns * self._few // 2 // UNROLLED, lambda: self._words(tiles, blocks, data))
-            self.add(DATA, DATA, ALL_TERMS * self._of_a_term - columns * self._few_bytes)
+            self.add(DATA, DATA, ALL_TERMS * self._of_a_term - data)
             self.add(WEIGHTS, WEIGHTS, (SUMS - columns) * self._filters)
 
         self.repeat(3, rows, term)
