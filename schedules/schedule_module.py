@@ -180,9 +180,7 @@ def apply_tile(sch: Schedule, anchor: Anchor, tile: Tile, *, vector_unit: Vector
         by_winograd = vector_unit.strided_winograd_codes if anchor.strided else vector_unit.winograd_codes
         if by_winograd is None:
             raise ValueError(f"the vector unit {vector_unit.name} has no Winograd form of 8-bit layers")
-        schedule_int8_winograd(
-            sch, anchor.block, by_winograd, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops
-        )
+        schedule_int8_winograd(sch, anchor.block, by_winograd, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops)
     elif vector_unit.depthwise is not None and tile in _depthwise_tiles(anchor, vector_unit):
         schedule_depthwise(
             sch, anchor.block, vector_unit.depthwise, tile=tile, lanes=anchor.lanes, outer_loops=outer_loops

@@ -14,7 +14,7 @@ from tvm.s_tir.schedule import SBlockRV
 
 from b2nn_tvm.kernel_attrs import tile_size_of, window_of
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import put_kernel
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import X86WinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import X86WinogradKernel
 from b2nn_tvm.schedules.templates.epilogue import attach_epilogue, inline_epilogue
 from b2nn_tvm.schedules.templates.outer_loops import OuterLoops
 from b2nn_tvm.schedules.tiles.tile import Tile, divisors
@@ -27,6 +27,7 @@ NEAR_WEIGHTS = (
     36 << 15
 )  # bytes that stay in a second-level cache; more are read for as many tiles at a time as there are
 SHARES = 4  # of the filters, for threads, where a call takes the whole image
+STRIDED_SHARES = 2  # each of which transforms the image, of more codes for a pixel
 
 
 def int8_winograd_tiles(
@@ -47,7 +48,7 @@ def int8_winograd_tiles(
 
     def order(each: tuple[int, Tile]) -> tuple[float, ...]:
         number, tile = each
-        share = blocks if near or tile.rows < height else max(1, blocks // SHARES)
+        share = blocks if near or tile.rows < height else max(1, blocks // (STRIDED_SHARES if strided else SHARES))
         return abs(log2(number / wanted)), abs(log2(tile.blocks / share)), -tile.columns
 
     return tuple(tile for _, tile in sorted((each for each in found if each[0] <= most), key=order))

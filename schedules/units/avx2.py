@@ -3,8 +3,8 @@
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import Avx2DepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx2DotKernel
-from b2nn_tvm.schedules.micro_kernels.strided_winograd_x86 import Avx2StridedWinogradKernel
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import Avx2WinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import Avx2WinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride2_x86 import Avx2StridedWinogradKernel
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile, VectorUnit
 
 UNIT = VectorUnit(

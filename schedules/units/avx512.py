@@ -2,8 +2,8 @@
 
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import Avx512DotKernel
-from b2nn_tvm.schedules.micro_kernels.strided_winograd_x86 import Avx512StridedWinogradKernel
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import Avx512WinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import Avx512WinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride2_x86 import Avx512StridedWinogradKernel
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile, VectorUnit
 
 UNIT = VectorUnit(

@@ -3,7 +3,7 @@
 from b2nn_tvm.ops.vector_layout import CodeLayout, VectorLayout
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import VnniDepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import VnniDotKernel
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import VnniWinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import VnniWinogradKernel
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile, VectorUnit
 
 UNIT = VectorUnit(

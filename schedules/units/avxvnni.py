@@ -5,7 +5,7 @@ from dataclasses import replace
 from b2nn_tvm.ops.vector_layout import CodeLayout
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import AvxVnniDepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.dot_x86 import AvxVnniDotKernel
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import AvxVnniWinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import AvxVnniWinogradKernel
 from b2nn_tvm.schedules.units import avx2
 from b2nn_tvm.schedules.units.vector_unit import RegisterTile
 

@@ -8,7 +8,7 @@ from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.schedules.micro_kernels.depthwise_x86 import X86DepthwiseKernel
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import MicroKernel
 from b2nn_tvm.schedules.micro_kernels.popcount_kernel import PopcountKernel
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import X86WinogradKernel
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import X86WinogradKernel
 from b2nn_tvm.schedules.tiles.tile import Tile, tiles
 
 NARROW_CHANNELS = 32  # output channels per row of tiles of a Winograd convolution

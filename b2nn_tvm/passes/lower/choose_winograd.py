@@ -5,8 +5,8 @@ two products of 16 bits, or ``run`` products of codes in the direct form. They w
 on an Intel Xeon, with 16 to 512 channels and images of 7x7 to 56x56.
 
 Layers of stride 2 take 5 products in place of 6 in each direction, and have no weights but those of the direct form in
-8 bits, which are transformed as they are read. Their products are of 16 bits, so they pay where those of the direct form
-are.
+8 bits, which are transformed as they are read. Their products are of 16 bits, so they pay where those of the direct
+form are, too.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import (
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import (
     Avx2WinogradKernel,
     Avx512WinogradKernel,
     AvxVnniWinogradKernel,

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import split_evenly
-from b2nn_tvm.schedules.micro_kernels.winograd_x86 import (
+from b2nn_tvm.schedules.micro_kernels.winograd.stride1_x86 import (
     ALIGNED,
     BASE,
     BLOCKS,
@@ -63,7 +63,7 @@ FIRST_SUM = (0, 1, 3)
 LINES, SUMS = 5, 4
 ALL_TERMS = sum(map(len, TERMS))
 TAPS = 3
-POINTER = 8  # bytes
+POINTER, LINE = 8, 64  # bytes
 CHANNELS = 32  # at a time: their sums of weights of two vectors of filters are 16 KiB, which stay near
 
 
@@ -216,7 +216,6 @@ class StridedWinogradKernel(PairWinogradKernel):
         """All sums of ``blocks`` vectors of filters."""
         self._clear_products(blocks)
         self._for_few_channels(lambda: self._multiply(blocks))
-        self.add(FILTERS, FILTERS, blocks * self.tile.block_bytes // CODE - self._channels * self.tile.lanes)
         self.add(PRODUCTS, BASE, self._products_at)
         self.add(SECOND, BASE, self._products_at)
         self.add(AT, RESULT, 0)
@@ -265,7 +264,9 @@ class StridedWinogradKernel(PairWinogradKernel):
                 self._multiply_part(row, column, blocks)
 
     def _transform_filters(self, blocks: int) -> None:
-        """The weights of the channels in turn in 16 bits, and their sums g0 + g2 in both directions."""
+        """The weights of the channels in turn in 16 bits, and their sums g0 + g2 in both directions; afterwards FILTERS
+        shows the weights that come next.
+        """
         registers, of_a_tap = self.registers, self._channels * self.tile.lanes  # bytes of a vector of filters
         filters = [registers[TAPS * row : TAPS * (row + 1)] for row in range(TAPS)]
         sums, last = registers[TAPS**2 : TAPS * (TAPS + 1)], registers[TAPS * (TAPS + 1)]
@@ -291,6 +292,10 @@ class StridedWinogradKernel(PairWinogradKernel):
         self.add(WEIGHTS, BASE, self._sums_at)
         self.repeat(1, blocks, block)
         self.add(FILTERS, FILTERS, self._few * self.tile.lanes - blocks * TAPS**2 * of_a_tap)
+        last = self.label()
+        self.emit(f"cmp $$-{self._of_all_terms}, {AHEAD}", f"jne {last}")
+        self.add(FILTERS, FILTERS, (blocks * TAPS**2 - 1) * of_a_tap)
+        self.emit(f"{last}:")
 
     def _multiply_part(self, row: int, column: int, blocks: int) -> None:
         """The products of a part of all tiles."""
@@ -298,6 +303,7 @@ class StridedWinogradKernel(PairWinogradKernel):
         across = self._across_parts[column]
         if not down * across:
             return
+        self._bring_near(TAPS * row + column, blocks)
         first_term = sum(map(len, TERMS[:row]))
         first = self._place(first_term, column) + self._turns * self._of_all_terms
         self.emit(f"lea {first}({BASE},{AHEAD}), {DATA}")
@@ -306,6 +312,13 @@ class StridedWinogradKernel(PairWinogradKernel):
         sizes = [len(group) for group in split_evenly(down * across, most)]
         for size in sorted(set(sizes)):
             self.repeat(1, sizes.count(size), lambda size=size: self._multiply_tiles(row, column, size, blocks))  # type: ignore[misc]
+
+    def _bring_near(self, tap: int, blocks: int) -> None:
+        """Bring the next weights of a tap near, of which many layers have more than a core's own caches hold."""
+        of_a_tap = self._channels * self.tile.lanes
+        for block in range(blocks):
+            for line in range(0, self._few * self.tile.lanes, LINE):
+                self.emit(f"prefetcht0 {(block * TAPS**2 + tap) * of_a_tap + line}({FILTERS})")
 
     def _multiply_tiles(self, row: int, column: int, tiles: int, blocks: int) -> None:
         rows, columns = len(TERMS[row]), len(TERMS[column])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from b2nn_tvm.ops.winograd_conv2d import INPUT, OUTPUT
-from b2nn_tvm.schedules.micro_kernels.winograd_transforms import INPUT_TRANSFORMS, OUTPUT_TRANSFORMS
+from b2nn_tvm.schedules.micro_kernels.winograd.transforms import INPUT_TRANSFORMS, OUTPUT_TRANSFORMS
 
 REGISTERS = [f"%ymm{number}" for number in range(14)]
 

@@ -18,7 +18,7 @@ from abc import abstractmethod
 
 from b2nn_tvm.ops.int8_conv2d import WINOGRAD_SCALE
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import split_evenly
-from b2nn_tvm.schedules.micro_kernels.winograd_transforms import INPUT_TRANSFORMS, OUTPUT_TRANSFORMS
+from b2nn_tvm.schedules.micro_kernels.winograd.transforms import INPUT_TRANSFORMS, OUTPUT_TRANSFORMS
 from b2nn_tvm.schedules.micro_kernels.x86 import SCRATCH, YMM, ZMM, W, X, X86Kernel, Y, named
 from b2nn_tvm.schedules.tiles.window_tile import WindowTile
 

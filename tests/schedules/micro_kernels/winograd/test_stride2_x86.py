@@ -1,5 +1,6 @@
 """The Winograd micro-kernels of stride 2 for x86-64: how many products they take, what they leave out at the end of an
-image, and their scratch memory. Whether their sums are right is asked of compiled layers (tests/ops/test_int8_conv2d.py).
+image, and their scratch memory. Whether their sums are right is asked of compiled layers
+(tests/ops/test_int8_conv2d.py).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import re
 
 import pytest
 
-from b2nn_tvm.schedules.micro_kernels.strided_winograd_x86 import (
+from b2nn_tvm.schedules.micro_kernels.winograd.stride2_x86 import (
     SUMS,
     TERMS,
     Avx2StridedWinogradKernel,
@@ -86,10 +87,27 @@ def test_a_word_of_weights_is_widened_once_and_summed_in_both_directions():
     assert count(lines, "vpaddw") == 3 + 4
 
 
-def test_the_scratch_memory_holds_differences_sums_of_weights_and_products():
+def test_a_few_channels_at_a_time_have_their_weights_near():
+    """Of 96 channels 32 at a time, and of 48, which 32 do not divide, 16."""
+    for channels, few in ((96, 32), (48, 16)):
+        lines = rows(Avx2StridedWinogradKernel, channels=channels).assembly().splitlines()
+        (start,) = (line for line in lines if line.endswith("%rcx") and line.startswith("mov $$-"))
+        (step,) = (line for line in lines if line.endswith("%rcx") and line.startswith("add $$"))
+        assert int(start.split()[1][3:].rstrip(",")) * few == int(step.split()[1][2:].rstrip(",")) * channels
+        assert count(lines, "prefetcht0") == 9 * 2 * few * 8 // 64
+
+
+def test_the_registers_of_the_arguments_keep_their_values():
+    lines = rows(Avx2StridedWinogradKernel).assembly().splitlines()
+    (saved,) = (line for line in lines if line.startswith("mov %rcx, "))
+    assert lines[-1] == f"mov {saved.split()[2]}, %rcx"
+    assert not [line for line in lines if re.search(r", %(rdi|rsi|rdx)$", line)]
+
+
+def test_the_scratch_memory_holds_differences_sums_of_weights_products_and_a_pointer():
     kernel = rows(Avx2StridedWinogradKernel, blocks=6, channels=48)
     tiles = 2 * 4
-    assert kernel.scratch_bytes == 64 + 25 * tiles * 48 * 2 + 2 * 16 * 48 * 2 * 8 + 9 * tiles * 2 * 8 * 4
+    assert kernel.scratch_bytes == 64 + 25 * tiles * 48 * 2 + 2 * 16 * 16 * 2 * 8 + 9 * tiles * 2 * 8 * 4 + 8
 
 
 def test_channels_that_fill_no_register_and_other_tiles_are_refused():
