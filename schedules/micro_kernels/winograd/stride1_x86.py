@@ -15,6 +15,7 @@ other layers. LLVM's additions of 32 bits must not wrap around, so all of this i
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 from b2nn_tvm.ops.int8_conv2d import WINOGRAD_SCALE
 from b2nn_tvm.schedules.micro_kernels.micro_kernel import split_evenly
@@ -46,7 +47,8 @@ class X86WinogradKernel(X86Kernel):
 
     name = "winograd"
     result = "int32"
-    general, counters = (BASE, *COUNTERS, IMAGE, TRANSFORMED, PRODUCTS, RESULT, AT), COUNTERS
+    general: Sequence[str] = (BASE, *COUNTERS, IMAGE, TRANSFORMED, PRODUCTS, RESULT, AT)
+    counters: Sequence[str] = COUNTERS
     code: int  # bytes of a code of the image
     products = 0  # registers that a product needs before it is added
 
