@@ -4,25 +4,29 @@ option that several commands take.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from b2nn_tvm.cli.options.config import config_option
+from b2nn_tvm.cli.process.ends import Ended, ended_by_signals
+from b2nn_tvm.cli.process.streams import OutputLost, flush_output, printing, refused_by_system, streams
 
 _GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
-SAYS = "b2nn.says"  # in the meta data of a command's context: how much is said
+# In the meta data of a command's context: how much is said, and whether its JSON document is printed.
+SAYS, DOCUMENT = "b2nn.says", "b2nn.document"
 
 
 class Command(click.Command):
     """A click command with the exit statuses, and the options on what is said, of all commands here.
 
-    0 done; 1 refused or failed, with one ``error:`` line on stderr; 2 wrong usage; 130 interrupted. After an
-    interruption, and where a device was lost, ``resume`` says how to go on. With ``--json`` an error is on stdout as
+    0 done; 1 refused or failed, with one ``error:`` line on stderr; 2 wrong usage; 130 interrupted, 143 and 129 ended
+    by SIGTERM and SIGHUP. After these, and where a device was lost, ``resume`` says how to go on. With ``--json`` an error is on stdout as
     JSON, too. ``--debug`` adds the traceback, and ``--verbose`` what an error comes from.
     """
 
@@ -36,6 +40,10 @@ class Command(click.Command):
             click.Option(["-v", "--verbose"], is_flag=True, help="Say every step, and what an error comes from."),
             click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
         ]
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        with streams():
+            return super().main(args, *more, **options)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -65,16 +73,23 @@ class Command(click.Command):
             raise click.UsageError("--quiet and --verbose contradict each other", context)
         context.meta[SAYS] = "little" if quiet else "all" if verbose else "some"
         as_json = bool(context.params.get("as_json"))
+
+        def print_error(text: str, kind: str, status: int) -> None:
+            if as_json and DOCUMENT not in context.meta:
+                _print_json(text, kind, status)
+
         try:
-            return super().invoke(context)
-        except KeyboardInterrupt:
+            with ended_by_signals():
+                result = super().invoke(context)
+            flush_output()
+            return result
+        except KeyboardInterrupt as interruption:
+            status = interruption.status if isinstance(interruption, Ended) else 130
             click.echo(f"interrupted: {self.resume}", err=True)
-            if as_json:
-                _print_json(f"interrupted: {self.resume}", "interrupted", 130)
-            context.exit(130)
+            print_error(f"interrupted: {self.resume}", "interrupted", status)
+            context.exit(status)
         except click.ClickException as error:
-            if as_json:
-                _print_json(error.format_message(), "usage", error.exit_code)
+            print_error(error.format_message(), "usage", error.exit_code)
             raise
         except (click.exceptions.Exit, click.Abort):
             raise
@@ -89,8 +104,7 @@ class Command(click.Command):
             click.echo(f"error: {text}", err=True)
             for cause in _causes(error) if verbose else ():
                 click.echo(f"  because of {type(cause).__name__}: {' '.join(str(cause).split())}", err=True)
-            if as_json:
-                _print_json(text, type(error).__name__, 1)
+            print_error(text, type(error).__name__, 1)
             context.exit(1)
 
 
@@ -100,9 +114,16 @@ def says(amount: str) -> bool:
     return amount == ("some" if context is None else context.meta.get(SAYS, "some"))
 
 
+def has_document() -> None:
+    """The command that runs now has printed its JSON document, beside which there is to be none of an error."""
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[DOCUMENT] = True
+
+
 def _print_json(text: str, kind: str, status: int) -> None:
-    """An error on stdout, where a program looks for the result."""
-    click.echo(json.dumps({"error": {"kind": kind, "message": text, "status": status}}, indent=2))
+    """An error on stdout, where a program looks for the result; where stdout is lost, stderr has it all the same."""
+    with contextlib.suppress(OutputLost), printing():
+        click.echo(json.dumps({"error": {"kind": kind, "message": text, "status": status}}, indent=2))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -124,7 +145,7 @@ def _one_line(error: Exception, resume: str) -> str:
     if isinstance(error, B2nnError):
         return text
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return refused_by_system(error)
     if place_of(error):
         return f"your code fails with {told(error)}"
     return f"unexpected {type(error).__name__}: {text[:300]} (a fault of this program; --debug shows where)"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.cli.options.numbers import WholeNumber
 from b2nn_tvm.version import __version__
 
+KIND, VERSION = "b2nn-device", 1
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -25,8 +28,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option(
     "--key", default="", metavar="KEY", help="The kind of board, such as rpi4, by which the tracker hands it out."
 )
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print where it serves as JSON, on one line, as soon as it does."
+)
 @click.version_option(__version__)
-def main(host: str, port: int, trust_network: bool, tracker: str | None, key: str) -> None:
+def main(host: str, port: int, trust_network: bool, tracker: str | None, key: str, as_json: bool) -> None:
     """Serve this board over TVM's RPC, until interrupted.
 
     TVM's RPC executes any code that it is sent, so by default only this board itself can connect: other machines come
@@ -40,16 +46,18 @@ def main(host: str, port: int, trust_network: bool, tracker: str | None, key: st
         )
     if bool(tracker) != bool(key):
         raise click.UsageError("--tracker and --key go together")
+    from b2nn_tvm.cli.output import print_document
     from b2nn_tvm.deploy.server.rpc_server import Serving
 
     if host not in LOOPBACK:
         click.echo(f"warning: every machine that reaches {host}:{port} can run any code on this board", err=True)
     with Serving(host, port, tracker=_address(tracker) if tracker else None, key=key) as serving:
-        click.echo(
-            f"serving on {host}:{port}"
-            + (f", as {key} of the tracker {tracker}" if tracker else "")
-            + "; Ctrl-C ends it"
-        )
+        if as_json:
+            told = {"host": host, "port": port, "tracker": tracker, "key": key or None, "process_id": os.getpid()}
+            print_document(KIND, VERSION, told, on_one_line=True)
+        else:
+            offered = f", as {key} of the tracker {tracker}" if tracker else ""
+            click.echo(f"serving on {host}:{port}{offered}; Ctrl-C ends it")
         serving.wait()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from b2nn_tvm.cli.process.streams import streams
 from b2nn_tvm.version import __version__
 from b2nn_tvm.words.choices import did_you_mean
 
@@ -32,7 +33,8 @@ class Commands(click.Group):
         """
         words = sys.argv[1:]
         if args is not None or not words or words[0] not in COMMANDS:
-            return super().main(args, *more, **options)
+            with streams():
+                return super().main(args, *more, **options)
         command = import_module(f"b2nn_tvm.cli.{words[0]}").main
         sys.argv = [sys.argv[0], *words[1:]]
         return command.main(*more, **{"prog_name": f"b2nn {words[0]}", **options})

@@ -7,23 +7,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from b2nn_tvm.cli.command import says
+from b2nn_tvm.cli.command import has_document, says
+from b2nn_tvm.cli.process.streams import printing
 from b2nn_tvm.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_json(body: Any) -> None:
-    """Print ``body`` on stdout as JSON, with nothing else; what is no finite number becomes null."""
+def print_document(kind: str, version: int, body: Mapping[str, Any], *, on_one_line: bool = False) -> None:
+    """Print ``body`` on stdout as JSON behind its ``kind``, its format's ``version`` and this program's, as files have
+    them; what is no finite number becomes null. It is the only document of a command: an error after it is on stderr
+    alone. One for a reader who does not wait for the end of the command is ``on_one_line``.
+    """
     from b2nn_tvm.storage.document import as_json
 
-    print(json.dumps(as_json(body), indent=2))
-
-
-def print_document(kind: str, version: int, body: Mapping[str, Any]) -> None:
-    """Print ``body`` as JSON behind its ``kind``, its format's ``version`` and this program's, as files have them."""
-    print_json({"kind": kind, "format_version": version, "tool_version": __version__, **body})
+    document = {"kind": kind, "format_version": version, "tool_version": __version__, **body}
+    with printing():
+        print(json.dumps(as_json(document), indent=None if on_one_line else 2), flush=True)
+    has_document()
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -39,7 +41,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_escaped(cell) for cell in row))
-    _stdout().print(table)
+    with printing():
+        _stdout().print(table)
 
 
 def print_line(text: str) -> None:
@@ -47,7 +50,8 @@ def print_line(text: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(text, soft_wrap=not console.is_terminal)
+    with printing():
+        console.print(text, soft_wrap=not console.is_terminal)
 
 
 def print_note(text: str) -> None:

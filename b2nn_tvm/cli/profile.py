@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.options.numbers import Share, WholeNumber
+from b2nn_tvm.cli.options.numbers import Number, Share, WholeNumber
 from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.version import __version__
@@ -54,7 +54,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
     default=120.0,
     show_default=True,
     metavar="SECONDS",
-    type=click.FloatRange(min=1),
+    type=Number(min=1),
     help="Longest time that a device may stay silent.",
 )
 @click.option(
@@ -81,7 +81,7 @@ DEVICE = "Where to run: local, ssh://user@host[/folder], rpc://host:port, tracke
 @click.option(
     "--watch",
     metavar="MINUTES",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="Run without a pause for so long; every ten seconds or so, print frames per second, clock and temperature.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

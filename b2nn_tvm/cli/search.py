@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command, input_option
-from b2nn_tvm.cli.options.numbers import Share, WholeNumber
+from b2nn_tvm.cli.options.numbers import Number, Share, WholeNumber
 from b2nn_tvm.cli.options.search_layers import layer_options
 from b2nn_tvm.cli.options.search_network import network_options
 from b2nn_tvm.cli.options.word import Target, Word, check_budgets, check_data
@@ -88,7 +88,7 @@ RESUME = "finished phases are kept; run the same command again to go on from the
 @click.option(
     "--lr",
     metavar="RATE",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="Learning rate at the start of each training.  [default: the recipe's]",
 )
 @click.option(

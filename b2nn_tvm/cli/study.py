@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from b2nn_tvm.cli.command import Command
-from b2nn_tvm.cli.options.numbers import WholeNumber
+from b2nn_tvm.cli.options.numbers import Number, WholeNumber
 from b2nn_tvm.cli.options.word import Word, check_data, check_words
 from b2nn_tvm.version import __version__
 from b2nn_tvm.words.choices import (
@@ -62,7 +62,7 @@ POSITIVE = WholeNumber(min=1)
 @click.option(
     "--tolerance",
     metavar="POINTS",
-    type=float,
+    type=Number(min=0),
     help="Percent points of the FLOPs that choices may differ by under a budget.",
 )
 @click.option(

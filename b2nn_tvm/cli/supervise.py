@@ -23,6 +23,7 @@ import click
 
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.cli.limits import memory_limit, time_limit
+from b2nn_tvm.cli.process.streams import streams
 from b2nn_tvm.cli.process_tree import kill_tree, resident_bytes
 
 LOOK_S = 0.05  # between two looks at the memory
@@ -44,6 +45,11 @@ class SupervisedCommand(Command):
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         if args is not None:
             return super().main(args, *more, **options)
+        with streams():
+            return self._watched(*more, **options)
+
+    def _watched(self, *more: Any, **options: Any) -> Any:
+        """As ``main``, in a process of its own."""
         arguments = sys.argv[1:]
         try:
             context = self.make_context(self.name, list(arguments), resilient_parsing=True)

@@ -24,7 +24,7 @@ from b2nn_tvm.study.table import Row
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The ``rows`` of results.csv, the ``files`` in ``folder``, and the work that failed, with the reasons."""
+    """The study's ``rows`` of results.csv, the ``files`` in ``folder``, and the work that failed, with the reasons."""
 
     folder: Path
     rows: tuple[Row, ...]
@@ -76,17 +76,18 @@ def study(
     threads = threads or max(1, cores // jobs)
     word = str(hypothesis) if hypothesis else ""
 
-    def keep(rows: Sequence[Row], *, all_known: bool = fresh) -> None:
-        own = [replace(row, hypothesis=word) for row in rows]
+    def keep(rows: Sequence[Row], *, all_known: bool = fresh) -> tuple[Row, ...]:
+        own = tuple(replace(row, hypothesis=word) for row in rows)
         table.replace_rows(folder / "results.csv", word, own, fewer=all_known)
+        return own
 
     with DaskPool(scheduler) if scheduler else WorkerPool(jobs, threads=threads) as pool:
         grid = Grid(settings, folder, pool=pool, fresh=fresh, progress=as_progress(progress), note=note, keep=keep)
         rows = grid.run(measure=measure)
     if not rows:
         raise InputError(f"nothing could be trained; the first failure: {next(iter(grid.failed.values()))}")
-    keep(rows, all_known=True)
-    return StudyResult(folder, tuple(rows), tuple(write_page(folder, note)), grid.failed)
+    own = keep(rows, all_known=True)
+    return StudyResult(folder, own, tuple(write_page(folder, note)), grid.failed)
 
 
 def write_page(folder: Path, note: Note | None) -> list[str]:

@@ -7,6 +7,8 @@ import click
 from b2nn_tvm.cli.command import Command
 from b2nn_tvm.version import __version__
 
+KIND, VERSION = "b2nn-environment", 1
+
 
 @click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
@@ -17,12 +19,14 @@ def main(as_json: bool) -> None:
     Paste the output into a report of a fault. It holds paths, and the values of the environment variables
     that this program reads.
     """
-    from b2nn_tvm.cli.env.environment import as_body, as_lines, read_environment
-    from b2nn_tvm.cli.output import print_json, print_line
+    from dataclasses import asdict
+
+    from b2nn_tvm.cli.env.environment import as_lines, read_environment
+    from b2nn_tvm.cli.output import print_document, print_line
 
     environment = read_environment()
     if as_json:
-        print_json(as_body(environment))
+        print_document(KIND, VERSION, asdict(environment))
     else:
         for line in as_lines(environment):
             print_line(line)

@@ -134,11 +134,6 @@ def cpu_quota() -> float:
         return 0.0
 
 
-def as_body(environment: Environment) -> dict[str, Any]:
-    """The environment as JSON: ``kind`` b2nn-environment, ``format_version`` 1, and the fields of Environment."""
-    return {"kind": "b2nn-environment", "format_version": 1, **asdict(environment)}
-
-
 def as_lines(environment: Environment) -> list[str]:
     """The environment in lines for a reader."""
     device = environment.device

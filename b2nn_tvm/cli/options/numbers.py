@@ -10,10 +10,31 @@ import click
 LARGEST = 2.0  # a mean or a deviation of values from 0 to 1 is below it, one of values from 0 to 255 is above
 
 
+MOST = 2**31 - 1  # what the C programs and the libraries behind an option take
+
+
 class WholeNumber(click.IntRange):
     """An integer of at least ``min``, whose name in errors is no word of programmers."""
 
     name = "whole number"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        found = int(super().convert(value, parameter, context))
+        if found > MOST:
+            self.fail(f"{value} is too large: expected at most {MOST}", parameter, context)
+        return found
+
+
+class Number(click.FloatRange):
+    """A finite number: to infinity, and to what is no number, every comparison with a limit is blind."""
+
+    name = "number"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        found = float(super().convert(value, parameter, context))
+        if not math.isfinite(found):
+            self.fail(f"expected a finite number, but got {value!r}", parameter, context)
+        return found
 
 
 class Share(click.ParamType):  # type: ignore[type-arg]
@@ -58,6 +79,8 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             text = f"expected numbers with commas between, such as 0.485,0.456,0.406, but got {value!r}"
             raise click.BadParameter(text, context, parameter) from None
+        if not all(map(math.isfinite, found)):
+            raise click.BadParameter(f"expected finite numbers, but got {value!r}", context, parameter)
         if any(abs(number) > LARGEST for number in found):
             scaled = ",".join(f"{number / 255:.4g}" for number in found)
             text = f"expected numbers for pixels divided by 255, but got {value!r}; did you mean {scaled}?"

@@ -102,10 +102,10 @@ def _run(trainer: L.Trainer, module: L.LightningModule, checkpoint: Path | None)
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:
         # Lightning turns Ctrl-C into an exit and leaves the signal ignored from then on.
-        if not isinstance(stop.__context__, KeyboardInterrupt):
+        if not isinstance(interruption := stop.__context__, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
+        raise interruption from None
 
 
 def _epochs_in(checkpoint: Path) -> int:
