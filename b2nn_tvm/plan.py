@@ -13,6 +13,7 @@ from pathlib import Path
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.storage.document import read_document, write_document
+from b2nn_tvm.words.number_of import number_of
 
 KIND, VERSION = "plan", 2
 OLDER = (1,)  # has fewer precisions, and is otherwise the same
@@ -106,7 +107,7 @@ class Plan:
     certificate: Certificate | None = None
 
     def __repr__(self) -> str:
-        found = f"{len(self.chosen)} of {len(self.layers)} layers in fewer bits"
+        found = f"{len(self.chosen)} of {number_of(len(self.layers), 'layer')} in fewer bits"
         told = "".join(f", {word}" for word in (self.method, self.budget and f"budget {self.budget}") if word)
         return f"<Plan of {self.model or 'a network'}: {found}{told}>"
 

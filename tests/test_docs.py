@@ -40,6 +40,15 @@ def test_every_option_is_documented_and_none_else(command: str) -> None:
     assert documented - options(command) == set()
 
 
+def test_the_columns_of_a_study_are_documented() -> None:
+    pytest.importorskip("scipy", reason="the table is of the extra train")
+    from b2nn_tvm.study import table
+
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8").split("## As data\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
+    assert {word for cell in cells for word in re.findall(r"`(\w+)`", cell)} == set(table.COLUMNS)
+
+
 def test_the_options_of_all_commands_are_documented_once() -> None:
     head = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8").split("\n## ")[0]
     rows = " ".join(re.findall(r"^\| (`-.*?) \|", head, re.MULTILINE))

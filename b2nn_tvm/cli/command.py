@@ -26,8 +26,9 @@ class Command(click.Command):
     """A click command with the exit statuses, and the options on what is said, of all commands here.
 
     0 done; 1 refused or failed, with one ``error:`` line on stderr; 2 wrong usage; 130 interrupted, 143 and 129 ended
-    by SIGTERM and SIGHUP. After these, and where a device was lost, ``resume`` says how to go on. With ``--json`` an error is on stdout as
-    JSON, too. ``--debug`` adds the traceback, and ``--verbose`` what an error comes from.
+    by SIGTERM and SIGHUP. After these, and where a device was lost, ``resume`` says how to go on. With ``--json`` an
+    error is on stdout as JSON, too, unless the result is there. ``--debug`` adds the traceback, and ``--verbose`` what
+    an error comes from.
     """
 
     def __init__(self, *args: Any, resume: str = "run the same command again", **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from b2nn_tvm.cli.options.shapes import shapes
 from b2nn_tvm.cli.options.word import Target
 from b2nn_tvm.cli.supervise import SupervisedCommand
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -280,8 +281,9 @@ def _counts(artifact: Artifact) -> str:
 
     binary = sum(row.precision == "binary" for row in artifact.layers)
     of_bits = sum(is_in_bits(row.precision) for row in artifact.layers) - binary
-    others = f", {of_bits} have a few bits" if of_bits else ""
-    return f"{binary} of {len(artifact.layers)} layers are binary{others}"
+    others = f", {of_bits} {'has' if of_bits == 1 else 'have'} a few bits" if of_bits else ""
+    are = "is" if binary == 1 else "are"
+    return f"{binary} of {number_of(len(artifact.layers), 'layer')} {are} binary{others}"
 
 
 if __name__ == "__main__":

@@ -6,17 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 from b2nn_tvm.cli import output
 from b2nn_tvm.words.number_of import number_of
+from b2nn_tvm.words.operations import in_words, name_shown
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
 
 
+def names_shown(artifact: Artifact) -> dict[str, str]:
+    """The names of the layers as tables show them: what belongs to no layer is told in words."""
+    steps = {step.layer: step.operations for step in artifact.manifest.steps}
+    return {row.name: name_shown(row.name, row.op, steps.get(row.name, (row.op,))) for row in artifact.layers}
+
+
 def print_layers(artifact: Artifact, title: str) -> None:
     """Print a row per layer: its precision and schedule, its bytes, and why it, or its input, stays float."""
     columns = ("layer", "precision", "workload", "schedule", "weights", "other bytes", "not binary because")
+    names = names_shown(artifact)
     rows = [
         (
-            *(row.name, row.precision, _short(row.workload), row.schedule),
+            *(names[row.name], row.precision, _short(row.workload), row.schedule),
             *(_bytes(row.weight_bytes), _bytes(row.size_bytes - row.weight_bytes), row.reason),
         )
         for row in artifact.layers
@@ -57,18 +65,19 @@ def print_levels(artifact: Artifact) -> None:
     ]
     columns = ("level", "target", "runs where the CPU has", "kernels", "constants", "bytes that it adds")
     output.print_table("levels, of which the last one that the CPU has runs", columns, rows)
-    names = [row.name for row in artifact.layers]
     schedules = [{row.name: row.schedule for row in level.layers} for level in levels]
-    rows = [(name, *(of_level.get(name, "") for of_level in schedules)) for name in names]
+    rows = [(shown, *(each.get(name, "") for each in schedules)) for name, shown in names_shown(artifact).items()]
     output.print_table("how each level computes the layers", ("layer", *manifest.isas), rows)
 
 
 def print_kernels(artifact: Artifact) -> None:
     """Print a row per kernel call in order: the operators fused into it, its results, constants and scratch memory."""
-    columns = ("#", "layer", "operations", "schedule", "result", "constants", "scratch")
+    columns = ("step", "layer", "operations", "schedule", "result", "constants", "scratch")
+    names = names_shown(artifact)
     rows = [
         (
-            *(str(index), step.layer, " + ".join(step.operations), step.schedule, " and ".join(step.outputs)),
+            *(str(index), step.layer if names.get(step.layer) == step.layer else "-", in_words(step.operations)),
+            *(step.schedule, " and ".join(step.outputs)),
             *(_bytes(step.constant_bytes), _bytes(step.workspace_bytes)),
         )
         for index, step in enumerate(artifact.manifest.steps)

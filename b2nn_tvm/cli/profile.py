@@ -136,6 +136,7 @@ def main(
     import b2nn_tvm
     from b2nn_tvm.cli import draw_progress
     from b2nn_tvm.cli import output as out
+    from b2nn_tvm.cli.explanation import names_shown
     from b2nn_tvm.deploy.devices.open_device import open_device
     from b2nn_tvm.deploy.latency.effort import Effort
     from b2nn_tvm.deploy.latency.profile import profile
@@ -164,9 +165,10 @@ def main(
         out.print_document(KIND, VERSION, {"folder": folder, **asdict(found), "verification": checked})
         return
     precisions = {row.name: row.precision for row in artifact.layers}
+    names = names_shown(artifact)
     rows = [
         (
-            layer.name,
+            names.get(layer.name, layer.name),
             precisions.get(layer.name, ""),
             f"{layer.undisturbed_ms:.4f}",
             f"{layer.median_ms:.4f}",
@@ -213,7 +215,7 @@ def _check_usage(context: click.Context, folder: str, what_if: bool) -> None:
 def _describe(found: Measurement) -> str:
     """The device in words: everything that is known of it."""
     device, now = found.device, found.conditions
-    parts = [device.board, device.cpu, f"{device.cpus} CPUs" if device.cpus else "", device.system]
+    parts = [device.board, device.cpu, number_of(device.cpus, "CPU") if device.cpus else "", device.system]
     parts += [
         f"{now.mhz or device.max_mhz} MHz" if now.mhz or device.max_mhz else "",
         f"governor {device.governor}" if device.governor else "",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from b2nn_tvm.words.number_of import number_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,6 +59,6 @@ def summary(rows: Sequence[WatchRow]) -> str:
     slowed = [row for row in rows if row.conditions.slowed]
     words = f"at the end {abs(change):.1%} {'slower' if change > 0 else 'faster'} than at the beginning"
     if slowed:
-        return f"{words}; slowed down in {len(slowed)} of {len(rows)} rows: mend its supply or cooling"
+        return f"{words}; slowed down in {len(slowed)} of {number_of(len(rows), 'row')}: mend its supply or cooling"
     told = any(row.conditions.throttled for row in rows)
     return f"{words}; {'never slowed down' if told else 'the device does not tell whether it was slowed down'}"

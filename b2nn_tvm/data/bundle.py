@@ -17,6 +17,7 @@ from b2nn_tvm.data.batches import BatchesInOrder, BatchIndex, ShuffledBatches
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.preprocess import Preprocess
 from b2nn_tvm.provenance.user_code import place_of, told
+from b2nn_tvm.words.number_of import number_of
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Batches = Sequence[Batch]
@@ -128,7 +129,8 @@ class DataBundle:
     def __repr__(self) -> str:
         counts = " + ".join(f"{len(split):,}" for split in (self.train, self.val, self.test))
         shape = "x".join(map(str, self.input_shape))
-        return f"<DataBundle {self.name}: {counts} images of {shape} (train, val, test) in {self.classes} classes>"
+        classes = number_of(self.classes, "class", "classes")
+        return f"<DataBundle {self.name}: {counts} images of {shape} (train, val, test) in {classes}>"
 
     @property
     def classes(self) -> int:

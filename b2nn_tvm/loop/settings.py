@@ -102,7 +102,7 @@ class SelectionSettings:
         if self.progressive is None:
             more = "" if self.precisions == BINARY_OR_FLOAT else f", precisions {', '.join(self.precisions)}"
             how = f"rule {self.rule}, solver {self.solver}{more}"
-            return f"{self.label}, {how}, {self.masks} masks, margin {self.margin:g}"
+            return f"{self.label}, {how}, {number_of(self.masks, 'mask')}, margin {self.margin:g}"
         floor = "" if self.floor is None else f", floor {self.floor:g}"
         return f"{self.label}, {self.progression().epochs} epochs per layer{floor}, {self.masks} masks"
 

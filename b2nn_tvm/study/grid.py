@@ -25,6 +25,7 @@ from b2nn_tvm.study.transfer.compare import Transfer
 from b2nn_tvm.study.work.rows import row_of
 from b2nn_tvm.study.work.run_items import Item, Results, Runner
 from b2nn_tvm.study.work.trainings import Asked, Trainings
+from b2nn_tvm.words.number_of import number_of
 
 RANDOM, OTHER = "random", "other-data"
 
@@ -116,7 +117,9 @@ class Grid:
         self._clock.plan({name: item.seconds for name, item in items.items()})
         shared = sum(bool(cell.training) for cell in cells) - len(items)
         self._clock.tell(
-            f"{len(items)} fine-tunings; {shared} more cells of the grid have the same choice as another one"
+            f"{number_of(len(items), 'fine-tuning')}; of {number_of(shared, 'more cell')} of the grid the choice is"
+            " that"
+            " of another one"
         )
         found: Results = {}
         run("fine-tune", items, found, partial(self._rows, cells, found))

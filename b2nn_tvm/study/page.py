@@ -10,6 +10,7 @@ from b2nn_tvm.loop.compare_random import interval
 from b2nn_tvm.study.paired import Difference, compare
 from b2nn_tvm.study.settings import LEVELS
 from b2nn_tvm.study.table import Row, seed_means
+from b2nn_tvm.words.number_of import number_of
 
 REFERENCES = {"methods": ("mixbin-loss", "random"), "activations": ("binrelu",)}  # fixed before any result is known
 
@@ -99,8 +100,10 @@ def _setting(rows: Sequence[Row]) -> list[str]:
     lines = [
         (
             f"Data: {some.data}, {some.images} training images; accuracies are on {some.tested} test images, which"
-            f" nothing was chosen by. Float parents were trained for {some.float_epochs} epochs, one per seed, and"
-            f" every network was fine-tuned from its seed's parent for {max(row.epochs for row in rows)} epochs,"
+            f" nothing was chosen by. Float parents were trained for {number_of(some.float_epochs, 'epoch')}, one"
+            " per seed, and"
+            f" every network was fine-tuned from its seed's parent for"
+            f" {number_of(max(row.epochs for row in rows), 'epoch')},"
             f" distilled from it. Seeds: {', '.join(map(str, seeds))}."
         ),
         (

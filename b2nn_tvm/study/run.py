@@ -20,6 +20,7 @@ from b2nn_tvm.study.hypotheses_page import hypotheses_page
 from b2nn_tvm.study.page import page
 from b2nn_tvm.study.settings import StudySettings
 from b2nn_tvm.study.table import Row
+from b2nn_tvm.words.number_of import number_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class StudyResult:
         if self.failed:
             name, reason = next(iter(self.failed.items()))
             raise B2nnError(
-                f"{len(self.failed)} pieces of work failed, and what needs them is missing from results.csv; the first"
-                f" was {name}: {reason}; run the same command again to try these again"
+                f"{number_of(len(self.failed), 'piece')} of work failed, and what needs them is missing from"
+                " results.csv;"
+                f" the first was {name}: {reason}; run the same command again to try these again"
             )
 
 

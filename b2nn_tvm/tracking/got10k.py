@@ -22,6 +22,7 @@ import numpy as np
 
 from b2nn_tvm.data.image_files.decode_image import decode
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -83,7 +84,8 @@ def _read(folder: Path, *, public: bool) -> Video:
     frames = _frames(folder)
     if len(boxes) != len(frames) and (public or len(boxes) != 1):
         raise InputError(
-            f"{folder / 'groundtruth.txt'}: has {len(boxes)} boxes for {len(frames)} frames; expected one for each"
+            f"{folder / 'groundtruth.txt'}: has {number_of(len(boxes), 'box', 'boxes')} for"
+            f" {number_of(len(frames), 'frame')}; expected one for each"
         )
     return Video(
         name=folder.name,
@@ -129,7 +131,9 @@ def _labels(path: Path, frames: int, largest: int, *, public: bool) -> np.ndarra
         if line.strip() not in allowed:
             raise InputError(f"{path}, line {number}: expected an integer from 0 to {largest}, not {line[:80]!r}")
     if len(lines) != frames:
-        raise InputError(f"{path}: has {len(lines)} labels for {frames} frames; expected one for each")
+        raise InputError(
+            f"{path}: has {number_of(len(lines), 'label')} for {number_of(frames, 'frame')}; expected one for each"
+        )
     return np.array([int(line) for line in lines])
 
 

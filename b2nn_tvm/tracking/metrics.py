@@ -14,6 +14,7 @@ import numpy as np
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.tracking.got10k import Video
+from b2nn_tvm.words.number_of import number_of
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ def tracking_score(tracks: Iterable[tuple[Video, np.ndarray]]) -> TrackingScore:
     for video, boxes in tracks:
         if not video.annotated:
             raise InputError(
-                f"the sequence {video.name} has {len(video.boxes)} boxes for {len(video)} frames; without all of them "
-                "it cannot be scored"
+                f"the sequence {video.name} has {number_of(len(video.boxes), 'box', 'boxes')} for"
+                f" {number_of(len(video), 'frame')}; without all of them it cannot be scored"
             )
         boxes = np.asarray(boxes, float)
         if boxes.shape != video.boxes.shape or not np.isfinite(boxes).all():

@@ -25,6 +25,7 @@ from b2nn_tvm.verification.relative_difference import (
     tolerance,
 )
 from b2nn_tvm.verification.ties.agree_at_ties import TooManyOpen, agrees
+from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -109,8 +110,9 @@ def verify_artifact(
             return Comparison(float(worst), agreed, remark)
     decides = "overflow or rounding alone decides" if compared.overflowed else "rounding alone decides"
     raise Undecided(
-        f"{what} could not be checked: of {attempts} random inputs only {agreed} of the {needed} needed were free of "
-        f"values on which {decides} the outputs; check it on your data, and compile it with --no-verify",
+        f"{what} could not be checked: {number_of(attempts, 'random input')} tried, and {agreed} free of "
+        f"values on which {decides} the outputs, where {needed} would do; check it on your data, and compile it with"
+        " --no-verify",
         compared.sides(),
     )
 

@@ -24,6 +24,7 @@ from b2nn_tvm.deploy.devices.system_facts import SCRIPT, SystemFacts, parse_fact
 from b2nn_tvm.deploy.library.elf import read_elf
 from b2nn_tvm.deploy.library.library_files import RUNNER
 from b2nn_tvm.errors import DeviceError
+from b2nn_tvm.words.number_of import number_of
 
 if TYPE_CHECKING:
     from b2nn_tvm.deploy.library.artifact import Artifact
@@ -167,7 +168,9 @@ def _unpack(content: bytes, specs: tuple[TensorSpec, ...], word: str) -> dict[st
     """The outputs, which stand one behind the other in ``content``."""
     sizes = [spec.elements * np.dtype(spec.dtype).itemsize for spec in specs]
     if len(content) != sum(sizes):
-        raise DeviceError(f"{word}: expected {sum(sizes)} bytes of outputs, but {len(content)} came; run it again")
+        raise DeviceError(
+            f"{word}: expected {number_of(sum(sizes), 'byte')} of outputs, but {len(content)} came; run it again"
+        )
     arrays, at = {}, 0
     for spec, size in zip(specs, sizes, strict=True):
         arrays[spec.name] = np.frombuffer(bytearray(content[at : at + size]), spec.dtype).reshape(spec.shape)

@@ -19,6 +19,7 @@ import numpy as np
 
 from b2nn_tvm.deploy.library.library_files import ABI_VERSION, LEVEL_VARIABLE
 from b2nn_tvm.errors import DeviceError, InputError
+from b2nn_tvm.words.number_of import number_of
 
 ALIGNMENT = 64
 
@@ -91,7 +92,7 @@ class Instance:
         model = ctypes.c_void_p()
         if status := functions.b2nn_model_create(ctypes.byref(model), threads):
             text = functions.b2nn_status_text(status).decode()
-            raise DeviceError(f"cannot make an instance of the network with {threads} threads: {text}")
+            raise DeviceError(f"cannot make an instance of the network with {number_of(threads, 'thread')}: {text}")
         self._model = model
         self._destroy = weakref.finalize(self, functions.b2nn_model_destroy, model)
         self.threads = functions.b2nn_model_threads(model)

@@ -27,6 +27,7 @@ from b2nn_tvm.schedules.tiles.tile_records import Record, Records, read_records
 from b2nn_tvm.schedules.tuning.metaschedule import Bench, HereBench, bench_parts
 from b2nn_tvm.schedules.units.vector_unit import VectorUnit
 from b2nn_tvm.targets.target import TargetInfo
+from b2nn_tvm.words.number_of import number_of
 
 REPEATS, SECONDS = 5, 0.03  # per trial
 FAILED_SECONDS = 1e10  # MetaSchedule notes this time for a trial that could not be built
@@ -96,7 +97,8 @@ def tune_function(
     seconds = measure_tiles(function, tiles, target=target, measured=measured, bench=bench)
     if not seconds:
         raise TargetError(
-            f"target {target.name}: none of {len(tiles)} tiles of a kernel could be built; compile without --tune"
+            f"target {target.name}: none of {number_of(len(tiles), 'tile')} of a kernel could be built; compile"
+            " without --tune"
         )
     best = min(seconds, key=seconds.__getitem__)
     return best, seconds[best]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 import pytest
 
 from b2nn_tvm.deploy.devices.open_device import open_device
+from b2nn_tvm.version import __version__
 from tests.support.boards.board_process import BoardProcess
 from tests.support.cli.commands import Run, assert_refused
 
@@ -30,6 +32,30 @@ def test_with_the_flag_it_warns(tmp_path: Path) -> None:
             assert device.describe().cpus > 0
     finally:
         board.stop()
+
+
+def test_a_script_reads_where_it_serves_and_ends_it(tmp_path: Path) -> None:
+    """The document is on the first line, as the command does not end by itself."""
+    board = BoardProcess(tmp_path, "--json")
+    try:
+        head, found = (
+            {"kind": "b2nn-device", "format_version": 1, "tool_version": __version__},
+            json.loads(board.first_line),
+        )
+        served = {"host": "127.0.0.1", "port": board.port, "tracker": None, "key": None}
+        assert found == {**head, **served, "process_id": board.processes()[0].pid}
+        assert list(found)[:3] == list(head) and board.log == ""
+        assert board.terminate() == 0
+    finally:
+        board.stop()
+
+
+def test_an_error_of_a_server_is_json_too(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("device", "--json", "--port", taken.getsockname()[1])
+    found = json.loads(done.stdout)["error"]
+    assert (done.returncode, found["kind"], found["status"]) == (1, "DeviceError", 1)
+    assert "the port is taken" in found["message"] and done.stderr == f"error: {found['message']}\n"
 
 
 def test_a_port_that_is_taken(run: Run) -> None:

@@ -21,14 +21,14 @@ def test_a_table_in_a_pipe_is_wide_and_aligns_numbers_right(capfd: pytest.Captur
 
 
 def test_json_is_all_of_stdout_and_a_note_one_line_of_stderr(capfd: pytest.CaptureFixture[str]) -> None:
-    output.print_json({"a": (1, 2.5, float("nan"))})
-    output.print_note("something was left out")
-    printed = capfd.readouterr()
-    assert json.loads(printed.out) == {"a": [1, 2.5, None]}
-    assert printed.err == "note: something was left out\n"
-    output.print_document("b2nn-thing", 3, {"a": 1})
     head = {"kind": "b2nn-thing", "format_version": 3, "tool_version": __version__}
-    assert json.loads(capfd.readouterr().out) == {**head, "a": 1}
+    for on_one_line in (False, True):
+        output.print_document("b2nn-thing", 3, {"a": (1, 2.5, float("nan"))}, on_one_line=on_one_line)
+        output.print_note("something was left out")
+        printed = capfd.readouterr()
+        assert json.loads(printed.out) == {**head, "a": [1, 2.5, None]}
+        assert printed.err == "note: something was left out\n"
+        assert (printed.out.count("\n") == 1) == on_one_line
 
 
 def test_lines_end_between_words_on_a_terminal_alone(

@@ -171,7 +171,7 @@ def test_what_is_no_data_set_is_refused(root, tmp_path):
         data.folder(tmp_path)
     (root / "val" / "emu").mkdir()
     (root / "val" / "emu" / "0.heic").touch()
-    with pytest.raises(InputError, match="emu: no images, but 1 other files such as 0.heic"):
+    with pytest.raises(InputError, match="emu: no images, but 1 other file such as 0.heic"):
         data.folder(root)
     Image.new("RGB", (9, 9)).save(root / "val" / "emu" / "0.png")
     with pytest.raises(InputError, match="classes that .*train lacks: emu$"):

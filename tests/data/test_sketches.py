@@ -105,7 +105,7 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
     (tmp_path / "few" / "bee" / "1.png").unlink()
     (tmp_path / "few" / "bee" / "1.svg").touch()
     with pytest.raises(
-        InputError, match="bee: no images, but 1 other files such as 1.svg; expected files ending in .jpg"
+        InputError, match="bee: no images, but 1 other file such as 1.svg; expected files ending in .jpg"
     ):
         data.get(str(tmp_path / "few"))
 

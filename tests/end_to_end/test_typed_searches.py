@@ -20,9 +20,15 @@ SMALL = ("--model", "tests.support.loop.small_search:network", "--data", "tests.
 EFFORT = ("--masks", "0", "--float-epochs", "1", "--epochs", "1", "--precision", "20%")
 
 
-def typed(folder: Path, *words: str) -> subprocess.CompletedProcess:
+# However quiet the machine is, it counts as busy.
+BUSY = "from b2nn_tvm.loop.measuring import busy; busy.BUSY = 0.0"
+
+
+def typed(folder: Path, *words: str, before: str = "") -> subprocess.CompletedProcess:
+    """``before`` is Python that runs first in the process of the command."""
     environment = {**os.environ, **IN_CHILDREN, "COLUMNS": "200"}
-    command = [sys.executable, "-m", "b2nn_tvm.cli.search", *SMALL, *EFFORT, *words]
+    start = f"import sys; {before}\nsys.argv[0] = 'b2nn-search'\nfrom b2nn_tvm.cli.search import main; main()"
+    command = [sys.executable, "-c", start, *SMALL, *EFFORT, *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done
@@ -32,8 +38,9 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a search within 60 % of the float network's time, and with what it printed."""
     folder = tmp_path_factory.mktemp("typed")
-    done = typed(folder, "--budget", "60%ms", "--compare", "1", "-o", "out")
+    done = typed(folder, "--budget", "60%ms", "--compare", "1", "-o", "out", before=BUSY)
     (folder / "printed").write_text(done.stdout, encoding="utf-8")
+    (folder / "notes").write_text(done.stderr, encoding="utf-8")
     return folder
 
 
@@ -49,6 +56,19 @@ def test_random_choices_take_the_same_time_or_it_is_said(place: Path) -> None:
     assert len(drawn) == 1
     said = re.search(r"; (\d) of their times (?:is|are) more than 3% away from the chosen network's", printed(place))
     assert (int(said[1]) if said else 0) == len(far)
+
+
+def test_the_spreads_of_observed_times_are_said(place: Path) -> None:
+    """The smallest and the largest one of the networks that were measured first, as the search has kept them."""
+    notes = (place / "notes").read_text(encoding="utf-8")
+    found = re.findall(
+        r"^note: the observed times of (\d+) networks vary by (\d+)% to (\d+)% between", notes, re.MULTILINE
+    )
+    assert len(found) == 1, notes
+    count, least, most = map(int, found[0])
+    texts = [path.read_text(encoding="utf-8") for path in (place / "out" / "state").rglob("phase.json")]
+    kept = {f"{float(spread):.0%}" for text in texts for spread in re.findall(r'"spread": ([\d.e-]+)', text)}
+    assert count >= 2 and least <= most and {f"{least}%", f"{most}%"} <= kept
 
 
 def test_an_error_of_a_prediction_has_one_definition(place: Path) -> None:

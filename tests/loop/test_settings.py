@@ -142,7 +142,7 @@ def test_settings_are_frozen_and_say_themselves() -> None:
     with pytest.raises(FrozenInstanceError):
         settings.training.epochs = 3
     assert str(settings).splitlines() == [
-        "selection: progressive rear, 1 epochs per layer, floor 0.5, 6 masks",
+        "selection: progressive rear, 1 epoch per layer, floor 0.5, 6 masks",
         "training: undecided float epochs, 8 of fine-tuning, seed 0",
         "deployment: native on local, 2 threads, also for arm",
         "conversion: xnor weights, binrelu in front, borders of 0, no thresholds",

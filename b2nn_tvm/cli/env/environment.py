@@ -7,10 +7,9 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from b2nn_tvm.deploy.devices.readiness import readiness
 from b2nn_tvm.deploy.devices.system_facts import DeviceDescription, describe, read_facts
@@ -18,6 +17,7 @@ from b2nn_tvm.errors import TargetError
 from b2nn_tvm.storage.content_cache import user_cache_folder
 from b2nn_tvm.targets.target import NATIVE, get, names
 from b2nn_tvm.version import __version__
+from b2nn_tvm.words.number_of import number_of
 
 # Of docs/troubleshooting.md, and those that say how many threads torch and the measurements start.
 VARIABLES = (
@@ -137,7 +137,7 @@ def cpu_quota() -> float:
 def as_lines(environment: Environment) -> list[str]:
     """The environment in lines for a reader."""
     device = environment.device
-    cpus = f"{device.cpus} CPUs" + (f", time of {environment.quota:g}" if environment.quota else "")
+    cpus = number_of(device.cpus, "CPU") + (f", time of {environment.quota:g}" if environment.quota else "")
     clock = "".join(
         f", {word}" for word in (f"{device.max_mhz} MHz" if device.max_mhz else "", device.governor) if word
     )

@@ -50,7 +50,8 @@ def scan(split: Path, *, note: Note) -> dict[str, tuple[Path, ...]]:
             (images[name] if _is_image(file) else others).append(file)
         if not images[name] and len(others) > before:
             raise InputError(
-                f"{folder}: no images, but {len(others) - before} other files such as {others[-1].name}; expected files"
+                f"{folder}: no images, but {number_of(len(others) - before, 'other file')} such as"
+                f" {others[-1].name}; expected files"
                 f" ending in {', '.join(SUFFIXES)}"
             )
     if not any(images.values()):

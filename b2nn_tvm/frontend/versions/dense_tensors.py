@@ -17,6 +17,7 @@ from b2nn_tvm.frontend.checks.check_names import quoted
 from b2nn_tvm.frontend.checks.check_sizes import LARGEST_VALUE
 from b2nn_tvm.frontend.checks.check_tensor import MOST_DIMENSIONS, check_tensor
 from b2nn_tvm.frontend.checks.walk_model import all_graphs, all_nodes
+from b2nn_tvm.words.number_of import number_of
 
 
 def make_dense(model: onnx.ModelProto) -> None:
@@ -55,7 +56,7 @@ def _dense(sparse: onnx.SparseTensorProto) -> TensorProto:
     values, indices = _array(sparse, sparse.values), _array(sparse, sparse.indices)
     dims = tuple(sparse.dims)
     if indices.dtype != np.int64 or values.ndim != 1 or indices.shape not in ((len(values),), (len(values), len(dims))):
-        raise _damaged(sparse, f"has {values.size} values, but indices of the shape {list(indices.shape)}")
+        raise _damaged(sparse, f"has {number_of(values.size, 'value')}, but indices of the shape {list(indices.shape)}")
     limits = np.array(dims if indices.ndim > 1 else math.prod(dims), np.int64)
     if ((indices < 0) | (indices >= limits)).any():
         raise _damaged(sparse, "has indices outside of its shape")

@@ -16,6 +16,7 @@ from b2nn_tvm.data.subset import Subset
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Progress
 from b2nn_tvm.storage.phase_cache import State
+from b2nn_tvm.words.number_of import number_of
 
 NAMED = 5  # so many bad files are named with their reasons
 PHASE = "images"
@@ -37,8 +38,9 @@ def check_images(data: DataBundle, state: State, *, progress: Progress) -> None:
         some, more = list(bad.values())[:NAMED], len(bad) - NAMED
         listed = "; ".join(text.removesuffix("; replace or remove it") for text in some)
         raise InputError(
-            f"{len(bad)} of {len(files)} images cannot be read: {listed}{f'; and {more} more' if more > 0 else ''};"
-            f" replace or remove such files, or leave them out with --skip-bad {len(bad)}"
+            f"{len(bad)} of {number_of(len(files), 'image')} cannot be read: {listed}"
+            f"{f'; and {more} more' if more > 0 else ''}; replace or remove such files, or leave them out with"
+            f" --skip-bad {len(bad)}"
         )
     state.run(PHASE, inputs, lambda _folder: {"images": len(files)})
 

@@ -94,7 +94,8 @@ def findings(result: SearchResult) -> list[Finding]:
         found.append(Finding("precisions", f"layers of each precision: {words}", shown=True))
     if result.library_accuracy is not None:
         text = (
-            f"compiled library on {result.images} test images: accuracy {100 * result.library_accuracy:.2f} %, "
+            f"compiled library on {number_of(result.images, 'test image')}: accuracy"
+            f" {100 * result.library_accuracy:.2f} %, "
             f"the torch model's answer on {result.agreeing} of them{_others(result)}"
         )
         found.append(Finding("the library and torch", text))
@@ -161,7 +162,8 @@ def predictions(result: SearchResult) -> list[tuple[float, float]]:
 def _two_times(time: NetworkTime) -> str:
     return (
         f"the delivered library needs {time.ms:.4g} ms when nothing disturbs it (95 % interval {time.low_ms:.4g} to"
-        f" {time.high_ms:.4g}, {time.quiet} of {time.bursts} bursts undisturbed); observed in {time.runs} runs: median"
+        f" {time.high_ms:.4g}, {time.quiet} of {number_of(time.bursts, 'burst')} undisturbed); observed in"
+        f" {number_of(time.runs, 'run')}: median"
         f" {time.median_ms:.4g} ms, p90 {time.p90_ms:.4g}, p99 {time.p99_ms:.4g}"
     )
 
@@ -236,7 +238,7 @@ def _comparison(result: SearchResult, accuracy: Interval, ms: Interval) -> str:
         word = "not told apart from"
     return (
         f"mixed {100 * result.accuracy:.2f} % is {word} the mean {with_interval(accuracy, 100, 2)} % of "
-        f"{accuracy.count} random choices (seeds {seeds}; 95 % interval) that were measured at "
+        f"{number_of(accuracy.count, 'random choice')} (seeds {seeds}; 95 % interval) that were measured at "
         f"{with_interval(ms, 1, 4)} ms and fine-tuned equally{_far_apart(result)}"
     )
 

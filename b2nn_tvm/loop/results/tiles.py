@@ -9,6 +9,7 @@ from b2nn_tvm.loop.results.budget_words import amount
 from b2nn_tvm.loop.results.report_lines import counted
 from b2nn_tvm.loop.results.result import AchievedBudget, SearchResult
 from b2nn_tvm.loop.results.tables import threads_words
+from b2nn_tvm.words.number_of import number_of
 
 # Status of a budget -> the word behind the limit.
 VERDICTS = {"kept": "✓", "over": "exceeded", "not told apart": "not told apart"}
@@ -85,7 +86,7 @@ def _lost(result: SearchResult) -> str:
     if result.answers is None:
         return f"its accuracy is {100 * result.accuracy:.1f} % in place of {100 * result.float_row.accuracy:.1f} %"
     answers = result.answers
-    counts = f"{answers.lost} of {answers.images} test images lost, {answers.gained} gained"
+    counts = f"{answers.lost} of {number_of(answers.images, 'test image')} lost, {answers.gained} gained"
     if not answers.differs:
         return f"its accuracy is not told apart from the float network's ({counts})"
     points = 100 * (answers.gained - answers.lost) / answers.images
@@ -118,7 +119,7 @@ def _device(result: SearchResult) -> Tile:
     remarks = [f"{threads_words(result)}, {result.isa}"]
     if result.time is not None:
         quiet, bursts = result.time.quiet, result.time.bursts
-        remarks.append(f"quiet in {quiet} of {bursts} bursts" if quiet < bursts else "quiet throughout")
+        remarks.append(f"quiet in {quiet} of {number_of(bursts, 'burst')}" if quiet < bursts else "quiet throughout")
     return Tile("Device", result.device, tuple(remarks))
 
 

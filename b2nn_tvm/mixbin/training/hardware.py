@@ -13,6 +13,7 @@ from torch import nn
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.mixbin.training.loss import device_of
+from b2nn_tvm.words.number_of import number_of
 
 PRECISIONS = ("auto", "32", "bf16-mixed", "16-mixed")
 
@@ -75,7 +76,10 @@ class Hardware:
             return {**settings, "devices": self.devices, "strategy": "ddp_spawn" if self.spawns else "auto"}
         world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
         if world % local:
-            raise InputError(f"torchrun started {local} of {world} processes here; give each machine equally many")
+            raise InputError(
+                f"torchrun started {local} of {number_of(world, 'process', 'processes')} here; give each machine"
+                " equally many"
+            )
         return {**settings, "devices": local, "num_nodes": world // local, "strategy": "ddp"}
 
     @contextmanager

@@ -35,6 +35,7 @@ from b2nn_tvm.provenance.layer_names import (
     weight_digest,
 )
 from b2nn_tvm.relax_query import Definition, calls, constant, definitions, dtype, ints, op_name, shape, uniform
+from b2nn_tvm.words.number_of import number_of
 
 
 @tvm.transform.module_pass(opt_level=0, name="ClassifyConvs")
@@ -146,7 +147,8 @@ def _groups_reason(call: relax.Call) -> str:
     if groups == channels:
         return f"depthwise convolution (groups={groups}): a popcount adds the channels of a group, which has only one"
     return (
-        f"grouped convolution (groups={groups}): a group has {channels // groups} channels, and popcounts pay from "
+        f"grouped convolution (groups={groups}): a group has {number_of(channels // groups, 'channel')}, and"
+        " popcounts pay from "
         f"{FEWEST_GROUP_CHANNELS} on"
     )
 

@@ -26,6 +26,7 @@ from b2nn_tvm.passes.lower.lower_binary_conv2d import conv_workload
 from b2nn_tvm.passes.patterns.sign_patterns import has_binary_weights, oihw
 from b2nn_tvm.provenance.kernel_layers import KernelLayerIndex
 from b2nn_tvm.relax_query import constant, four, op_name, shape
+from b2nn_tvm.words.number_of import number_of
 from b2nn_tvm.workload import ConvWorkload
 
 # F(4 x 4) is faster still, but its error of 1e-5 inverts signs behind it more often than allowed by the error of 1e-4
@@ -183,5 +184,5 @@ def winograd_obstacle(workload: ConvWorkload, *, lanes: int) -> str:
         pixels < WINOGRAD_PIXELS_PER_LANE * lanes
         and workload.in_channels * workload.out_channels > WINOGRAD_CACHED_FILTERS
     ):
-        return f"Winograd's weights, 16/9 as many, would be read for {pixels} pixels only"
+        return f"Winograd's weights, 16/9 as many, would be read for {number_of(pixels, 'pixel')} only"
     return ""

@@ -13,7 +13,6 @@ from b2nn_tvm.cli.env import environment
 from b2nn_tvm.cli.env.environment import (
     VARIABLES,
     Package,
-    as_body,
     as_lines,
     cpu_quota,
     read_environment,
@@ -85,5 +84,5 @@ def test_the_variables_of_the_documents_are_reported(monkeypatch: pytest.MonkeyP
     assert {name for name in documented if name.startswith(("B2NN_", "OMP_", "XDG_", "CC"))} <= set(VARIABLES)
     monkeypatch.setenv("B2NN_SSH", "ssh -F config")
     found = read_environment()
-    assert as_body(found)["settings"]["B2NN_SSH"] == "ssh -F config"
+    assert found.settings["B2NN_SSH"] == "ssh -F config"
     assert "B2NN_SSH=ssh -F config" in "\n".join(as_lines(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from b2nn_tvm.cli.options.numbers import Numbers, Share, WholeNumber
+from b2nn_tvm.cli.options.numbers import MOST, Number, Numbers, Share, WholeNumber
 
 
 @pytest.mark.parametrize(("text", "found"), [("0.5", (0.5,)), ("0.485,0.456, 0.406", (0.485, 0.456, 0.406))])
@@ -24,6 +24,23 @@ def test_a_number_that_is_not_whole_is_told_so() -> None:
     assert WholeNumber(min=0).convert("3", None, None) == 3
     with pytest.raises(click.BadParameter, match="'3.5' is not a valid whole number"):
         WholeNumber(min=0).convert("3.5", None, None)
+
+
+def test_numbers_that_nothing_can_be_compared_with_are_none() -> None:
+    for word in ("nan", "inf", "-inf", "1e999"):
+        with pytest.raises(click.BadParameter, match="expected a finite number"):
+            Number(min=-float("inf")).convert(word, None, None)
+        with pytest.raises(click.BadParameter, match="expected finite numbers"):
+            Numbers().convert(f"0.5,{word}", None, None)
+    assert Number(min=0).convert("1.5", None, None) == 1.5
+    with pytest.raises(click.BadParameter, match="not in the range"):
+        Number(min=0, min_open=True).convert("0", None, None)
+
+
+def test_a_whole_number_fits_into_what_is_behind_it() -> None:
+    assert WholeNumber(min=0).convert(str(MOST), None, None) == MOST
+    with pytest.raises(click.BadParameter, match=f"99999999999 is too large: expected at most {MOST}"):
+        WholeNumber(min=0).convert("99999999999", None, None)
 
 
 @pytest.mark.parametrize(("text", "found"), [("2%", 0.02), (" 2 % ", 0.02), ("0.02", 0.02), ("50%", 0.5), (0.1, 0.1)])

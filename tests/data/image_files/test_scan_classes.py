@@ -87,7 +87,7 @@ def test_one_class_is_none(tmp_path: Path) -> None:
     [
         (["0.png"], "expected one folder per class in it, with images, but there is none"),
         (["a/", "b/"], "expected one folder per class in it, with images"),
-        (["a/0.png", "b/0.heic"], r"b: no images, but 1 other files such as 0.heic; expected files ending in .jpg"),
+        (["a/0.png", "b/0.heic"], r"b: no images, but 1 other file such as 0.heic; expected files ending in .jpg"),
     ],
 )
 def test_what_has_no_images(tmp_path: Path, names: list[str], message: str) -> None:
