@@ -87,6 +87,9 @@ def printed(desk: TypingDesk) -> dict[str, str]:
     desk.python("import numpy as np\nnp.save('bundle/image.npy', np.zeros((1, 3, 32, 32), np.float32))")
     for name in ("net", "net-a", "net-b", "net-c"):
         shutil.copytree(desk.work / "result" / "native", bundle / name)
+    for name in ("by-mixbin", "by-hawq"):  # the same network is not measured again
+        for part in ("state", "costs.json.samples"):
+            shutil.copytree(desk.work / "result" / part, desk.work / name / part)
     return found
 
 

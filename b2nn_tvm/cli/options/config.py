@@ -64,6 +64,8 @@ def _defaults(command: click.Command, path: Path, context: click.Context, parame
         if isinstance(value, list) and not several:
             raise refuse(f"{name} takes one value, not a list")
         words = [_word(each) for each in value] if isinstance(value, list) else _word(value)
+        if any("\0" in str(word) for word in (words if isinstance(words, list) else [words])):
+            raise refuse(f"{name} has a character of the code 0, which no name of a file may have")
         values[str(option.name)] = [words] if several and not isinstance(words, list) else words
     return values
 

@@ -69,6 +69,7 @@ def test_tables_are_of_one_command(tmp_path: Path) -> None:
         ("[serach]\nmodel = 3", "there is no command serach (did you mean search?); tables have their names"),
         ('float-epochs = "many"', "'many' is not a valid integer"),
         ('config = "b.toml"', "test_config has no option config"),
+        ('output = "a\\u0000b"', "output has a character of the code 0"),
     ],
 )
 def test_what_the_command_does_not_know_is_refused(tmp_path: Path, text: str, message: str) -> None:
