@@ -26,6 +26,7 @@ CLI_AT_THE_TOP = {
         f"b2nn_tvm.cli.options.{name}"
         for name in ("config", "fit", "numbers", "search_layers", "search_network", "shapes", "word")
     ),
+    *(f"b2nn_tvm.cli.process.{name}" for name in ("ends", "streams")),
     "b2nn_tvm.version",
     "b2nn_tvm.cli",
 }

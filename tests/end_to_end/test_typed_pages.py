@@ -45,6 +45,7 @@ CHANGES = {
     },
     "docs/commands.md": {"--target rpi4": "--target native", "b2nn-study -o DIR": "b2nn-study -o build/study"},
     "docs/precisions.md": {"--target rpi4": "--target native"},
+    "docs/troubleshooting.md": {"b2nn-profile MODEL.onnx": "b2nn-profile float.onnx"},
     "docs/study.md": {"in 1 2 4 3;": "in 1;"},  # the same command with other numbers
 }
 ON_A_BOARD = ("docs/artifact.md", "docs/photos.md", "runtime/README.md")  # their folder is that of a bundle
@@ -79,7 +80,8 @@ def printed(desk: TypingDesk) -> dict[str, str]:
     """What each line that was typed has printed; the search of the README comes before all pages, which need it."""
     found: dict[str, str] = {}
     (search,) = (line for line in typed_lines(ROOT / "README.md") if line.startswith("b2nn-search"))
-    found[search] = desk.run(changed(search, "README.md"))
+    search = changed(search, "README.md")
+    found[search] = desk.run(search)
     desk.run("b2nn-compile result/model.onnx -o bundle --bundle && cp -r bundle DIR")
     bundle = desk.work / "bundle"
     shutil.copytree(desk.work / "photos" / "class0", bundle / "photos")
@@ -101,13 +103,14 @@ def changed(line: str, page: str) -> str:
 
 @pytest.mark.parametrize("page", here())
 def test_a_page_from_top_to_bottom(desk: TypingDesk, printed: dict[str, str], page: str) -> None:
-    """A line that another page has, too, is typed once."""
+    """A line that is on another page, too, is typed once."""
     for line in filter(is_typed, typed_lines(ROOT / page)):
-        if line in printed:
+        typed = changed(line, page)
+        if typed in printed:
             continue
         on_board = page in ON_A_BOARD and not line.startswith(("b2nn-compile", "python -c"))
-        typed = changed(line.replace("b2nn-run --", "./b2nn-run --").replace("././", "./"), page)
-        printed[line] = desk.run(typed, folder=desk.work / "bundle" if on_board else None)
+        program = re.sub(r"^b2nn-run ", "./b2nn-run ", typed)
+        printed[typed] = desk.run(program, folder=desk.work / "bundle" if on_board else None)
 
 
 def test_what_the_commands_left(desk: TypingDesk, printed: dict[str, str]) -> None:
