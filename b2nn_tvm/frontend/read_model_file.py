@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.file_kind import check_kind, likely_kind
+from b2nn_tvm.words.number_of import number_of
 
 LARGEST_FILE = 2**31 - 1  # bytes of one protobuf message (protobuf.dev/programming-guides/proto-limits)
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types (protobuf.dev/programming-guides/encoding)
@@ -44,7 +45,8 @@ def _damage(path: Path, content: bytes) -> str:
     missing = _missing_bytes(content)
     if missing:
         return (
-            f"the file is cut short: {missing} bytes are missing behind its {len(content)}, or it is damaged; download "
+            f"the file is cut short: {number_of(missing, 'byte')} {'is' if missing == 1 else 'are'} missing behind"
+            f" its {len(content)}, or it is damaged; download "
             "it or export it again"
         )
     hint = likely_kind(path) or "it is damaged, or no ONNX: download it or export it again"

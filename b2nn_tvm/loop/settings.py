@@ -104,7 +104,8 @@ class SelectionSettings:
             how = f"rule {self.rule}, solver {self.solver}{more}"
             return f"{self.label}, {how}, {number_of(self.masks, 'mask')}, margin {self.margin:g}"
         floor = "" if self.floor is None else f", floor {self.floor:g}"
-        return f"{self.label}, {self.progression().epochs} epochs per layer{floor}, {self.masks} masks"
+        epochs, masks = number_of(self.progression().epochs, "epoch"), number_of(self.masks, "mask")
+        return f"{self.label}, {epochs} per layer{floor}, {masks}"
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_boxes_and_frames_match(root):
     with pytest.raises(InputError, match="groundtruth.txt: has 2 boxes for 3 frames"):
         got10k(root, "train")
     write(root / "train" / NAME, "groundtruth.txt", "1,2,5,4")  # as in a test sequence, but this is none
-    with pytest.raises(InputError, match="has 1 boxes for 3 frames"):
+    with pytest.raises(InputError, match="has 1 box for 3 frames"):
         got10k(root, "train")
 
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_scored_is_refused(video):
     with pytest.raises(InputError, match=r"\[2, 4\], 7 of their numbers finite"):
         tracking_score([(video([box] * 2), [box, (0, 0, np.nan, 10)])])
     hidden = video([box] * 2)
-    with pytest.raises(InputError, match="has 1 boxes for 2 frames"):
+    with pytest.raises(InputError, match="has 1 box for 2 frames"):
         tracking_score([(Video("v", hidden.frames, hidden.boxes[:1], None, None, {}), [box] * 2)])
     for empty in ([], [(video([box]), [box])], [(video([box] * 2, [8, 0]), [box] * 2)]):
         with pytest.raises(InputError, match="there is no frame to score"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from b2nn_tvm.errors import InputError
+from b2nn_tvm.words.number_of import number_of
 
 BYTES = 8  # the number of the type; MNIST's distributors use no other one
 MOST_AXES, MOST_VALUES = 4, 1 << 30  # EMNIST's largest file has 547 million
@@ -43,5 +44,7 @@ def _array(path: Path, file: io.BufferedIOBase) -> np.ndarray:
     values = file.read(count + 1)
     if len(values) != count:
         came = "more" if len(values) > count else f"{len(values)}"
-        raise InputError(f"{path}: a damaged IDX file: it should hold {count} values, but holds {came}; get it anew")
+        raise InputError(
+            f"{path}: a damaged IDX file: it should hold {number_of(count, 'value')}, but holds {came}; get it anew"
+        )
     return np.frombuffer(values, np.uint8).reshape(lengths)

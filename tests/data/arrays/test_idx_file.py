@@ -40,7 +40,7 @@ def test_the_format_is_that_of_its_author(tmp_path: Path) -> None:
         (b"\0\0\x08\2\0\0\0\1", r"damaged IDX file: its lengths are \[1\]"),
         (b"\0\0\x08\2\xff\xff\xff\xff\xff\xff\xff\xff", "damaged IDX file: its lengths are"),
         (b"\0\0\x08\1\0\0\0\3ab", "should hold 3 values, but holds 2"),
-        (b"\0\0\x08\1\0\0\0\1ab", "should hold 1 values, but holds more"),
+        (b"\0\0\x08\1\0\0\0\1ab", "should hold 1 value, but holds more"),
         (gzip.compress(bytes(4000), mtime=0)[:20], "cannot be read"),
         (gzip.compress(b"\0\0\x08\1\0\0\0\1a", mtime=0)[:-3] + b"xyz", "should hold|cannot be read"),
     ],
