@@ -146,7 +146,8 @@ def _role(node: onnx.NodeProto, known: Mapping[str, onnx.TensorProto], shapes: M
         return Role.CONVOLUTION
     if node.op_type in ("Gemm", "MatMul") and len(known[node.input[1]].dims if node.input[1] in known else ()) == 2:
         return Role.LINEAR
-    if node.op_type in ("Conv", "ConvTranspose"):
+    products = node.op_type in ("Einsum", "Gemm", "MatMul") and not known.keys().isdisjoint(node.input)
+    if products or node.op_type in ("Conv", "ConvTranspose"):
         return Role.WEIGHTED
     if node.op_type in ("Add", "Sum"):
         return Role.ADDITION

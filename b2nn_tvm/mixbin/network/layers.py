@@ -6,7 +6,7 @@ import math
 import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import fx, nn
@@ -23,7 +23,7 @@ from b2nn_tvm.mixbin.network.activation_nodes import activations_before, is_acti
 from b2nn_tvm.mixbin.network.capture import capture_shapes, tensor_shape
 from b2nn_tvm.mixbin.network.fx_nodes import input_of, module_of, target_name
 from b2nn_tvm.mixbin.network.own_faults import own_faults
-from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS
+from b2nn_tvm.mixbin.network.own_products import name_of_weights, own_products
 from b2nn_tvm.mixbin.tracing.own_convolutions import OwnConvolution
 from b2nn_tvm.mixbin.tracing.prepare import refuse_exported
 from b2nn_tvm.mixbin.tracing.record import Caller
@@ -156,19 +156,27 @@ def ineligible(graph_module: fx.GraphModule) -> dict[str, str]:
 
 
 def last_layers(graph_module: fx.GraphModule) -> tuple[str, ...]:
-    """The layers that no other layer reads from, directly or not: their values are the network's output."""
-    last = eligibility.last_operations(_operations(graph_module))
+    """The layers that no other module with weights reads from, directly or not: their values are the network's output,
+    or are multiplied by weights of its own that are in no module.
+    """
+    products = {node.name for node in own_products(graph_module, lambda node: _is_layer(node, graph_module))}
+    operations = _operations(graph_module)
+    last = eligibility.last_operations(
+        [replace(each, role=Role.OTHER) if each.name in products else each for each in operations]
+    )
     return tuple(name for name, node in layer_nodes(graph_module).items() if node.name in last)
 
 
 def _operations(graph_module: fx.GraphModule) -> list[Operation]:
     """The graph as the rule of eligibility sees it."""
     calls = Counter(_weights(node, graph_module) for node in graph_module.graph.nodes if _is_layer(node, graph_module))
+    products = own_products(graph_module, lambda node: _is_layer(node, graph_module))
     found = []
     for node in graph_module.graph.nodes:
         inputs = tuple(source.name for source in node.all_input_nodes)
         module = module_of(node, graph_module)
-        role, kernel, stride, obstacle = _role(node, graph_module), (0, 0), (1, 1), ""
+        role = Role.WEIGHTED if node in products else _role(node, graph_module)
+        kernel, stride, obstacle = (0, 0), (1, 1), ""
         if isinstance(module, _CONVOLUTIONS):
             kernel, stride = pair(module.kernel_size), pair(module.stride)
         if isinstance(module, Layer):
@@ -189,7 +197,7 @@ def _role(node: fx.Node, graph_module: fx.GraphModule) -> Role:
         return Role.CONVOLUTION
     if isinstance(module, _LINEARS):
         return Role.LINEAR
-    if isinstance(module, nn.modules.conv._ConvNd) or (node.op == "call_function" and node.target in MATRIX_FUNCTIONS):
+    if isinstance(module, nn.modules.conv._ConvNd):
         return Role.WEIGHTED
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) or node.target is F.batch_norm:
         return Role.BATCH_NORM
@@ -228,15 +236,16 @@ def own_form(node: fx.Node) -> OwnConvolution | None:
 
 
 def _others(graph_module: fx.GraphModule) -> tuple[OtherLayer, ...]:
-    found = []
+    found, products = [], own_products(graph_module, lambda node: _is_layer(node, graph_module))
     for node in graph_module.graph.nodes:
         module, caller = module_of(node, graph_module), node.meta.get("caller")
         if isinstance(module, nn.modules.conv._ConvNd) and not isinstance(module, Convolution):
             kind = type(module).__name__
             found.append(OtherLayer(target_name(node), kind, f"{kind}: only 1-D and 2-D convolutions become binary"))
-        elif isinstance(caller, Caller) and node.target is not F.linear:
+        elif isinstance(caller, Caller) and node in products and node.target is not F.linear:
             reason = f"called as a function in {caller.kind}.forward: only modules that are convolutions become binary"
-            found.append(OtherLayer(caller.name or node.name, node.target.__name__, reason))
+            kind = node.target if isinstance(node.target, str) else node.target.__name__
+            found.append(OtherLayer(caller.name or name_of_weights(node) or node.name, kind, reason))
     return tuple(found)
 
 

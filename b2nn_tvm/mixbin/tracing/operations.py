@@ -10,6 +10,13 @@ from torch.nn import functional as F
 
 # Convolutions and matrix products that are called as functions on weights: they cannot become binary, but they compute.
 MATRIX_FUNCTIONS = {F.conv1d, torch.conv1d, F.conv2d, torch.conv2d, F.linear}
+# Those that multiply by weights only where one operand is some. Methods of tensors go by their names.
+PRODUCTS = {
+    *(operator.matmul, torch.matmul, torch.mm, torch.bmm, torch.mv, torch.addmm, torch.baddbmm, torch.addmv),
+    *(torch.einsum, torch.tensordot, torch.inner, torch.cdist, torch.linalg.multi_dot, F.bilinear),
+    *(F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d),
+    *("matmul", "__rmatmul__", "mm", "bmm", "mv", "addmm", "baddbmm", "addmv", "inner"),
+}
 
 
 def operation(function: Any, args: tuple[Any, ...]) -> tuple[str, Any, tuple[Any, ...]]:

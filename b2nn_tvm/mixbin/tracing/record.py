@@ -27,7 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.mixbin.tracing.leaves import is_leaf
-from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS, operation, set_item
+from b2nn_tvm.mixbin.tracing.operations import MATRIX_FUNCTIONS, PRODUCTS, operation, set_item
 from b2nn_tvm.mixbin.tracing.own_convolutions import own_convolution
 from b2nn_tvm.mixbin.tracing.own_gradients import OwnGradient, checkpointed, reporting
 
@@ -226,7 +226,7 @@ class _Recorder(TorchFunctionMode):
             return result
         arguments = self._argument(args), self._argument(kwargs)
         node = self._graph.create_node(op, target, *arguments)
-        if target in MATRIX_FUNCTIONS:
+        if target in MATRIX_FUNCTIONS or target in PRODUCTS:
             module = self._running[-1]
             node.meta["caller"] = Caller(self._paths.get(module, ""), type(module).__name__)
         if target is set_item:

@@ -24,6 +24,18 @@ def test_outputs_and_grouped_convolutions_keep_their_channels():
     assert [group.root for group in channel_groups(backbone, (3, 8, 8))] == ["0.0"]
 
 
+def test_channels_that_are_multiplied_by_weights_of_no_module_stay():
+    class OwnHead(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Sequential(block(3, 4), block(4, 4)), nn.Parameter(torch.randn(4, 2))
+
+        def forward(self, image):
+            return self.body(image).mean((2, 3)) @ self.head
+
+    assert [group.root for group in channel_groups(OwnHead(), (3, 8, 8))] == ["body.0.0"]
+
+
 def test_every_layer_keeps_a_channel():
     model = lived_in(Branches())
     with torch.no_grad():
