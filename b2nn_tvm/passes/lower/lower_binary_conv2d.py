@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tvm
 from tvm import relax, te, topi
+from tvm.tirx import Expr, Var
 
 from b2nn_tvm.kernel_attrs import ROLE, Role
 from b2nn_tvm.ops import bit_layout
@@ -51,6 +52,16 @@ class CodePlane:
     index: int
     planes: int
     pad_code: int
+
+
+@dataclass(frozen=True)
+class PartialSum:
+    """A convolution that is one of several of a sum: its kernel writes, in int32, ``factor`` times its result and what
+    the one ``before`` it wrote, added up.
+    """
+
+    factor: int
+    before: relax.Expr | None
 
 
 @dataclass
@@ -105,10 +116,13 @@ class BinaryLowering:
         filters: np.ndarray,
         context: RewriteContext,
         layer: LoweredLayer,
+        partial: PartialSum | None = None,
     ) -> relax.Expr:
-        """The convolution of an input without groups by signs [O, I, kh, kw], as a part of ``layer`` or all of it."""
+        """The convolution of an input without groups by signs [O, I, kh, kw], as a part of ``layer`` or all of it, in
+        float32, or the ``partial`` sum, in int32.
+        """
         packed = self.pack(found, step_of(found, workload), context)
-        return self._convolve(found, workload, filters, packed, context, layer)
+        return self._convolve(found, workload, filters, packed, context, layer, partial)
 
     def _in_groups(
         self, found: BinaryInput, workload: ConvWorkload, filters: np.ndarray, context: RewriteContext
@@ -143,6 +157,7 @@ class BinaryLowering:
         packed: relax.Expr,
         context: RewriteContext,
         layer: LoweredLayer,
+        partial: PartialSum | None = None,
     ) -> relax.Expr:
         """The convolution of a ``packed`` input without groups."""
         signs = np.ascontiguousarray(filters)
@@ -162,15 +177,18 @@ class BinaryLowering:
             arguments += [relax.const(border.table), relax.const(border.rows), relax.const(border.columns)]
         single = int(border.table.flat[0])
         plane = found.plane.index if found.plane else 0
+        if partial and partial.before is not None:
+            arguments.append(partial.before)
 
         def compute(x: te.Tensor, w: te.Tensor, *others: te.Tensor) -> te.Tensor:
+            *others, before = others if partial and partial.before is not None else (*others, None)
             table, *of_border = others if self._layout.lookup else (None, *others)
             constant, *classes = of_border or (single,)
             sums = bconv2d(x, w, constant, *classes, workload=workload, table=table, plane=plane)
-            return topi.cast(sums, "float32")
+            return _add_up(sums, before, partial) if partial else topi.cast(sums, "float32")
 
         attrs = {ROLE: str(Role.CONVOLUTION)}
-        pattern = OpPattern.OUT_ELEMENTWISE_FUSABLE
+        pattern = OpPattern.OPAQUE if partial else OpPattern.OUT_ELEMENTWISE_FUSABLE
         return context.call_te(compute, *arguments, name="bconv2d", pattern=pattern, attrs=attrs)
 
     def pack(self, found: BinaryInput, step: tuple[int, int], context: RewriteContext) -> relax.Var:
@@ -229,6 +247,14 @@ def packed_workload(workload: ConvWorkload, step: tuple[int, int]) -> ConvWorklo
 def skips_pixels(workload: ConvWorkload) -> bool:
     """Whether there are pixels that no output reads, so that they need not be packed."""
     return workload.kernel == (1, 1) and workload.stride != (1, 1) and not any(workload.padding)
+
+
+def _add_up(sums: te.Tensor, before: te.Tensor | None, partial: PartialSum) -> te.Tensor:
+    def total(*at: Var) -> Expr:
+        own = sums[at] * partial.factor
+        return own if before is None else own + before[at]
+
+    return te.compute(sums.shape, total, name="partial_sum")
 
 
 def match_binary_input(call: relax.Call, context: RewriteContext) -> BinaryInput | None:

@@ -3,11 +3,12 @@
 nn.conv2d([pad with 0](clip(round(x / s), 0, 3) * s), w = a * u, u = -1 or +1)
     ->  packed = call_tir(pack_signs, x, three thresholds)
         y_0 = call_tir(bconv2d, packed, packed u);  y_1 = call_tir(bconv2d, the other plane of packed, packed u)
-        add(multiply(add(y_0, multiply(y_1, 2)), a * s / 2), 3 / 2 * s * a * sum of u)
+        add(multiply(add(multiply(y_1, 2), y_0), a * s / 2), 3 / 2 * s * a * sum of u)
 
-Code 0 is -1 in every plane, so a padding with it is one of the planes with -1. Weights of m bits are m planes. The
-sums are whole numbers in float32, each of them exact, until the one multiplication at the end. A dense layer is a
-convolution over an image of one row.
+Code 0 is -1 in every plane, so a padding with it is one of the planes with -1. Weights of m bits are m planes. Each
+convolution but the last one adds its whole numbers to those of the one before it, in int32, so that there are no more
+than two such tensors at a time, which may stay in a core's own caches. Those of the last one are in float32, each of
+them exact, until the one multiplication at the end. A dense layer is a convolution over an image of one row.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from b2nn_tvm.passes.lower.lower_binary_conv2d import (
     BinaryLowering,
     CodePlane,
     LoweredLayer,
+    PartialSum,
     conv_workload,
     packed_workload,
     step_of,
@@ -37,6 +39,7 @@ from b2nn_tvm.passes.lower.move_codes import MovedCodes
 from b2nn_tvm.passes.patterns.bitserial_layers import BitserialLayer, match_bitserial
 from b2nn_tvm.passes.patterns.possible_values import PossibleValues
 from b2nn_tvm.passes.patterns.sign_patterns import match_pad, oihw
+from b2nn_tvm.passes.patterns.weight_planes import WeightPlane
 from b2nn_tvm.relax_query import calls, constant, definitions, op_name, shape
 from b2nn_tvm.workload import ConvWorkload
 
@@ -133,14 +136,19 @@ class _Rule:
         """The layer without groups, which is a part of ``whole``."""
         planes = _planes(source, thresholds, layer, workload)
         weights, levels = layer.weights, layer.levels
-        total = self._rest(planes[0], weights.rest, workload, context) if weights.rest else None
-        for plane in weights.planes:
-            signs = np.ascontiguousarray(plane.signs.reshape(weight.shape))
-            for p, bits in enumerate(planes):
-                part = context.emit(self._lowering.convolve(bits, workload, signs, context, whole))
-                factor = np.float32(plane.coefficient * 2**p)
-                part = part if factor == 1 else context.emit(relax.op.multiply(part, relax.const(factor)))
-                total = part if total is None else context.emit(relax.op.add(part, total))
+        pairs = [(plane, p, bits) for plane in weights.planes for p, bits in enumerate(planes)]
+        before: relax.Expr | None = None
+        for plane, p, bits in pairs[:-1]:
+            partial = PartialSum(plane.coefficient * 2**p, before)
+            before = context.emit(self._convolve(bits, plane, workload, weight, whole, context, partial))
+        plane, p, bits = pairs[-1]
+        total = context.emit(self._convolve(bits, plane, workload, weight, whole, context))
+        if (factor := plane.coefficient * 2**p) != 1:
+            total = context.emit(relax.op.multiply(total, relax.const(np.float32(factor))))
+        if before is not None:
+            total = context.emit(relax.op.add(total, context.emit(relax.op.astype(before, "float32"))))
+        if weights.rest:
+            total = context.emit(relax.op.add(total, self._rest(planes[0], weights.rest, workload, context)))
         scale = (weights.scale * levels.step / 2).astype(np.float32)
         result = relax.op.multiply(total, relax.const(scale.reshape(1, 1, 1, -1)))
         constant_part = weight.reshape(len(weight), -1).sum(axis=1, dtype=np.float64) * levels.centre
@@ -148,6 +156,20 @@ class _Rule:
             return result
         shift = relax.const(constant_part.astype(np.float32).reshape(1, 1, 1, -1))
         return relax.op.add(context.emit(result), shift)
+
+    def _convolve(
+        self,
+        bits: BinaryInput,
+        plane: WeightPlane,
+        workload: ConvWorkload,
+        weight: np.ndarray,
+        whole: LoweredLayer,
+        context: RewriteContext,
+        partial: PartialSum | None = None,
+    ) -> relax.Expr:
+        """The convolution of a plane of codes by a plane of weights, which has the shape of ``weight``."""
+        signs = np.ascontiguousarray(plane.signs.reshape(weight.shape))
+        return self._lowering.convolve(bits, workload, signs, context, whole, partial)
 
     def _rest(self, first: BinaryInput, rest: int, workload: ConvWorkload, context: RewriteContext) -> relax.Expr:
         """The rest of the weights times the sum of the planes, of which ``first`` is one, under each window."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from tvm.relax import op
@@ -9,7 +11,7 @@ from b2nn_tvm.ops.vector_layout import VectorLayout
 from b2nn_tvm.passes.lower.lower_bitserial import LowerBitserial
 from b2nn_tvm.provenance.layer_names import NamedLayer, weight_digest
 from b2nn_tvm.reference.bitserial import bitserial_conv2d, bitserial_dense
-from b2nn_tvm.relax_query import calls, constant, op_name
+from b2nn_tvm.relax_query import calls, constant, dtype, op_name
 from tests.support.passes.compile_context import context
 from tests.support.passes.relax_functions import assert_stays, const, module, random_input, run
 
@@ -72,6 +74,17 @@ def test_a_convolution_is_the_sum_of_its_planes(bits, kernels):
         **window,
     )
     np.testing.assert_array_equal(run(after, x), (expected * scale[:, :, 0] * STEP).transpose(0, 2, 3, 1))
+
+
+def test_each_convolution_adds_its_sums_to_those_of_the_one_before():
+    """Four pairs of planes: three partial sums in int32, of which each has one reader, and the result."""
+    weight = whole(2, (5, 17, 3, 3)).astype(np.float32)
+    after = lower(module(lambda x: conv(quantized(x), weight), SHAPE))
+    found = [(var, call) for var, call in calls(after["main"]) if op_name(call) == "relax.call_tir"]
+    convolutions = [(var, call) for var, call in found if role_of(after[call.args[0]].attrs) is Role.CONVOLUTION]
+    assert [dtype(call) for _, call in convolutions] == ["int32", "int32", "int32", "float32"]
+    for (before, _), (_, call) in itertools.pairwise(convolutions[:3]):
+        assert any(before.same_as(argument) for argument in call.args[1].fields)
 
 
 def test_a_padding_with_another_code():
