@@ -181,7 +181,9 @@ class BinaryLowering:
             arguments.append(partial.before)
 
         def compute(x: te.Tensor, w: te.Tensor, *others: te.Tensor) -> te.Tensor:
-            *others, before = others if partial and partial.before is not None else (*others, None)
+            before: te.Tensor | None = None
+            if partial and partial.before is not None:
+                before, others = others[-1], others[:-1]
             table, *of_border = others if self._layout.lookup else (None, *others)
             constant, *classes = of_border or (single,)
             sums = bconv2d(x, w, constant, *classes, workload=workload, table=table, plane=plane)
