@@ -77,7 +77,7 @@ class _DeployForm(nn.Module, ABC):
         x = x if self.of_ones else self._prepare(x)
         y = self._convolve(x)
         if self.box_sum is not None:
-            y = y + spread(self.box_sum(x), self.out_channels) * self.offset
+            y = y + self.offset * spread(self.box_sum(x), self.out_channels)
         return y if self.bias is None else y + self.bias[:, None, None]
 
     @abstractmethod
@@ -153,7 +153,7 @@ class _PlainForm(_DeployForm):
     def _convolve(self, x: torch.Tensor) -> torch.Tensor:
         padding = self.padding[:2] if self._pads_itself else 0
         y = F.conv2d(x, self.weight, None, self.stride, padding, self.dilation, self.groups)
-        return y if self.of_ones else y * self.scale
+        return y if self.of_ones else self.scale * y  # in this order: reference/onnx_functions.py says why
 
     @property
     def _pads_itself(self) -> bool:

@@ -37,7 +37,7 @@ from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs
 from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm, lp_norm, rms_norm
 from b2nn_tvm.frontend.operators.pad import pad
 from b2nn_tvm.frontend.operators.pooling import pool_padding
-from b2nn_tvm.frontend.operators.reduction import cumulative_sum, reduce_bools
+from b2nn_tvm.frontend.operators.reduction import cumulative, reduce_bools
 from b2nn_tvm.frontend.operators.resize import resize
 from b2nn_tvm.frontend.operators.roi_align import roi_align
 from b2nn_tvm.frontend.operators.scatter import scatter_elements, scatter_nd
@@ -64,7 +64,8 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "Col2Im": col2im,
         "Conv": conv,
         "ConvTranspose": conv_transpose,
-        "CumSum": cumulative_sum,
+        "CumProd": cumulative(relax.op.multiply, 1),
+        "CumSum": cumulative(relax.op.add, 0),
         "Div": div,
         "Dropout": dropout,
         "Elu": elu,
@@ -116,6 +117,7 @@ def known_ops() -> frozenset[str]:
         "BinaryConv2d",
         "Col2Im",
         "Constant",
+        "CumProd",
         "LpNormalization",
         "WeightBinaryConv2d",
     }

@@ -11,14 +11,17 @@ from typing import Any
 import onnx
 from onnx import FunctionProto, inliner, shape_inference
 
+from b2nn_tvm.frontend.checks.check_operators import NAMESAKES
 from b2nn_tvm.frontend.read_onnx import name_nodes
+from b2nn_tvm.frontend.versions.same_form import keeps_its_form
 
 DOMAIN = "b2nn.expanded"
 _ROUNDS = 4  # functions of functions of functions
 
 
 def expand_functions(model: onnx.ModelProto, known: frozenset[str]) -> onnx.ModelProto:
-    """The model with the definitions of the nodes whose operators are not ``known``, where ONNX has one.
+    """The model with the definitions of the nodes whose operators are not ``known``, where ONNX has one. An operator
+    that is known from another domain, such as onnxruntime's Attention, is not.
 
     Other unknown nodes stay. The model given is left as it is.
     """
@@ -38,7 +41,9 @@ def _marked(model: onnx.ModelProto, known: frozenset[str]) -> onnx.ModelProto | 
     places = [
         place
         for place, node in enumerate(model.graph.node)
-        if node.op_type not in known and node.domain in ("", "ai.onnx") and _has_function(node, opset)
+        if (node.op_type not in known or node.op_type in NAMESAKES)
+        and node.domain in ("", "ai.onnx")
+        and _has_function(node, opset)
     ]
     if not places:
         return None
@@ -47,6 +52,7 @@ def _marked(model: onnx.ModelProto, known: frozenset[str]) -> onnx.ModelProto | 
     types = _types(model)
     for place in places:
         node = changed.graph.node[place]
+        _write_defaults(node, opset)
         function = _function(node, opset, types)
         if function is None:
             continue
@@ -67,6 +73,14 @@ def _has_function(node: onnx.NodeProto, opset: int) -> bool:
     except onnx.defs.SchemaError:
         return False
     return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _write_defaults(node: onnx.NodeProto, opset: int) -> None:
+    """Give the node the attributes that it leaves out, to which its definition may refer."""
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in onnx.defs.get_schema(node.op_type, opset, "").attributes.items():
+        if name not in given and attribute.default_value.name:
+            node.attribute.append(attribute.default_value)
 
 
 def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
@@ -94,7 +108,7 @@ def _function(node: onnx.NodeProto, opset: int, types: dict[str, onnx.TypeProto]
             version, node.SerializeToString(), [kind.SerializeToString() for kind in inputs]
         )
         function.ParseFromString(body)
-    if not function.node or not all(_means_the_same(inner.op_type, version, opset) for inner in function.node):
+    if not function.node or not all(keeps_its_form(inner.op_type, version, opset) for inner in function.node):
         return None
     del function.opset_import[:]
     function.opset_import.append(onnx.helper.make_opsetid("", opset))
@@ -103,14 +117,3 @@ def _function(node: onnx.NodeProto, opset: int, types: dict[str, onnx.TypeProto]
 
 def _newest(versions: Sequence[int], opset: int) -> int:
     return max((version for version in versions if version <= opset), default=0)
-
-
-def _means_the_same(operator: str, version: int, opset: int) -> bool:
-    """Whether an operator has the same inputs and attributes in both opsets, so that types alone were added."""
-    old, new = (_form(onnx.defs.get_schema(operator, number, "")) for number in (version, opset))
-    return old == new
-
-
-def _form(schema: onnx.defs.OpSchema) -> tuple[object, ...]:
-    attributes = {name: str(attribute.default_value) for name, attribute in schema.attributes.items()}
-    return schema.min_input, schema.max_input, schema.min_output, schema.max_output, attributes

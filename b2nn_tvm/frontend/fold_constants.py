@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_reshapes import check_reshapes
 from b2nn_tvm.frontend.checks.check_sizes import check_shapes, check_work
+from b2nn_tvm.frontend.checks.check_types import COMPILED_TYPES
 from b2nn_tvm.frontend.checks.walk_model import nested_graphs
 from b2nn_tvm.frontend.graph.without_weights import without_weights
 from b2nn_tvm.frontend.inline_branches import inline_branches
@@ -25,6 +26,7 @@ from b2nn_tvm.frontend.inline_sequences import InlineSequences
 _ROUNDS = 8
 _SMALL = 2**12  # elements; what is computed from fewer by an operator other than those below has at most 2^24
 _GROWING = ("ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
+_LARGEST_EYE = 2**24
 _MOST_FOLDED = 2**30  # bytes of all values computed here, above eight times those of the file
 _RANDOM = (
     "Bernoulli",
@@ -152,6 +154,9 @@ def _fold(
         dims = np.array(inferred[node.input[0]], np.int64)
         known[node.output[0]] = dims[slice(bounds.get("start"), bounds.get("end"))]
         return True
+    if node.op_type == "EyeLike" and (eye := _eye(node, inferred.get(node.input[0], ()))) is not None:
+        known[node.output[0]] = eye
+        return True
     names = [name for name in node.input if name]
     if any(name not in known for name in names):
         return False
@@ -178,6 +183,15 @@ def _fold(
         return False
     known.update(zip((name for name in node.output if name), map(np.asarray, values)))
     return True
+
+
+def _eye(node: onnx.NodeProto, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The result of EyeLike, which has the shape of its input and nothing else of it where it names a type."""
+    attributes = {attribute.name: attribute.i for attribute in node.attribute}
+    element = attributes.get("dtype")
+    if len(shape) != 2 or shape[0] * shape[1] > _LARGEST_EYE or element not in COMPILED_TYPES:
+        return None
+    return np.eye(*shape, k=attributes.get("k", 0), dtype=onnx.helper.tensor_dtype_to_np_dtype(element))
 
 
 def _may_be_large(

@@ -2,6 +2,9 @@
 
 They carry their weights as bits; their bodies unpack them, so that any ONNX runtime computes them. ``channels`` are
 those of a filter: all channels of the input divided by ``group``, which is 1 where it is left out.
+
+The scale is the first factor, because onnxruntime folds a second one into the weights (its ConvMulFusion). Sums of
++alpha and -alpha are not exact: where +1 and -1 cancel out to 0, they come close to it, on either side of a sign.
 """
 
 from __future__ import annotations
@@ -62,7 +65,7 @@ NAME <kernel_shape, strides, pads, dilations, pad_value, channels, group: int = 
     sums = Conv <kernel_shape: ints = @kernel_shape, strides: ints = @strides, dilations: ints = @dilations,
         group: int = @group> (padded, weights)
     scales = Unsqueeze (scale, per_channel)
-    y = Mul (sums, scales)
+    y = Mul (scales, sums)
 }
 """
 

@@ -106,13 +106,16 @@ class Oracle:
         """The file without its weights, where onnxruntime takes it as it is, else the bytes of the rewritten model."""
         from google.protobuf.message import DecodeError
 
+        from b2nn_tvm.frontend.graph.own_opsets import has_other_opsets
         from b2nn_tvm.verification.oracle_model import needs_rewriting
 
         try:
             outline = self._outline
         except DecodeError:
             return str(self._path)  # onnxruntime will name the fault of the file
-        model = self._model() if needs_rewriting(outline, sign_zero=self._sign_zero) else outline
+        self._converted = has_other_opsets(outline)
+        rewrites = self._converted or needs_rewriting(outline, sign_zero=self._sign_zero)
+        model = self._model() if rewrites else outline
         content: bytes = model.SerializeToString()
         return content
 
@@ -175,12 +178,12 @@ class Oracle:
     @cached_property
     def _inlined(self) -> onnx.ModelProto:
         """The same without functions, of an opset in which decisions can be forced."""
-        from onnx import inliner
+        from b2nn_tvm.frontend.graph.own_opsets import opset_of
+        from b2nn_tvm.verification.oracle_model import inlined
 
-        opset = next((each.version for each in self._outline.opset_import if each.domain in ("", "ai.onnx")), 0)
-        if opset < OLDEST_FORCED:
+        if (opset_of(self._outline) or 0) < OLDEST_FORCED:
             self._converted = True
-        return inliner.inline_local_functions(self._model())
+        return inlined(self._model())
 
     def _make_session(self, model: str | bytes) -> InferenceSession:
         import onnxruntime

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
 
+from b2nn_tvm.frontend.graph.own_opsets import mark_opsets
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, VERSION
 from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers, has_quantizers
 
@@ -39,7 +40,7 @@ def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelPro
     their bodies are rewritten, too.
     """
     if model.functions:
-        model = inliner.inline_local_functions(model)
+        model = inlined(model)
     defined = {(function.domain, function.name) for function in model.functions}
     expand_quantizers(model)
     types = element_types(model)
@@ -59,6 +60,14 @@ def rewritten(model: onnx.ModelProto, *, sign_zero: str | None) -> onnx.ModelPro
     if added and DOMAIN not in {opset.domain for opset in model.opset_import}:
         model.opset_import.append(helper.make_opsetid(DOMAIN, VERSION))
     return model
+
+
+def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the bodies of its functions in place of their calls; those of the exporter mean the same in each
+    opset.
+    """
+    mark_opsets(model, [(DOMAIN, name) for name in FUNCTIONS])
+    return inliner.inline_local_functions(model)
 
 
 def _is_rewritten(node: onnx.NodeProto, defined: Set[tuple[str, str]], sign_zero: str | None) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.converters import known_ops
@@ -41,6 +42,22 @@ def test_every_node_has_a_name_of_its_own_and_the_model_stays_as_it_was():
 def test_known_operators_stay():
     model = operators_model({"y": ("Relu", ["x"], {})}, {"x": X})
     assert expand_functions(model, known_ops()) is model
+
+
+def test_an_operator_with_a_namesake_in_another_domain(tmp_path):
+    """TVM knows Attention of onnxruntime's domain, which has other inputs."""
+    tensors = {name: random_input((1, heads, 5, 8), seed) for seed, (name, heads) in enumerate(zip("qkv", (4, 2, 2)))}
+    model = operators_model({"y": ("Attention", ["q", "k", "v"], {"scale": 0.3})}, tensors, opset=23)
+    (expected,) = ReferenceEvaluator(model).run(None, tensors)
+    assert "Attention" not in {node.op_type for node in expand_functions(model, known_ops()).graph.node}
+    np.testing.assert_allclose(compiled(tmp_path, model, tensors)["y"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_attributes_that_are_left_out_have_their_defaults():
+    model = operators_model({"y": ("SwiGLU", ["x", "x"], {})}, {"x": X}, opset=28)
+    expanded = expand_functions(model, known_ops())
+    (found,) = ReferenceEvaluator(expanded).run(None, {"x": X})
+    np.testing.assert_allclose(found, X / (1 + np.exp(-X)) * X, rtol=1e-5)
 
 
 def test_what_has_no_definition_is_refused_by_its_name(tmp_path):

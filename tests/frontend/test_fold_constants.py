@@ -40,6 +40,13 @@ def test_a_shape_behind_a_folded_reshape_is_known_in_the_next_round():
     assert constants["m"] == [120]
 
 
+def test_what_depends_on_a_shape_alone():
+    nodes = "f = Flatten (input) e = EyeLike <dtype = 1, k = 2> (f) output = Add (f, e)"
+    ops, constants = folded(nodes, outputs="float[n,k] output")
+    assert ops == ["Flatten", "Add"]
+    np.testing.assert_array_equal(constants["e"], np.eye(1, 120, 2, np.float32))
+
+
 def test_latent_weights():
     latent = np.array([0.5, -0.25, 0, -1], np.float32).reshape(1, 4, 1, 1)
     nodes = """zero = Constant <value_float = 0.0> () one = Constant <value_float = 1.0> ()

@@ -95,3 +95,41 @@ def test_the_convolution_of_a_float_input(given, pad_value):
 def test_the_functions_have_their_names():
     assert [binary_conv2d_function().name, weight_binary_conv2d_function().name] == list(FUNCTIONS)
     assert {make().domain for make in FUNCTIONS.values()} == {DOMAIN}
+
+
+def test_sums_stay_exact_in_an_optimized_session():
+    """onnxruntime folds a scale that is the second factor into the weights; then sums of 0 come out as 1e-8."""
+    import onnxruntime
+
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((1, 16, 8, 8)).astype(np.float32)
+    signs = rng.choice(np.array([-1, 1], np.int8), (16, 16, 3, 3))
+    scale = rng.uniform(0.1, 1, 16).astype(np.float32)
+    sums = reference.binary_conv2d(reference.sign(x), signs)
+    call = helper.make_node(
+        NAME,
+        ["x", "weight", "scale", "threshold"],
+        ["y"],
+        domain=DOMAIN,
+        kernel_shape=[3, 3],
+        strides=[1, 1],
+        pads=[0] * 4,
+        dilations=[1, 1],
+        pad_value=0.0,
+        channels=16,
+        group=1,
+    )
+    constants = {"weight": reference.pack(signs.transpose(0, 2, 3, 1)), "scale": scale, "threshold": np.zeros(16, "f4")}
+    graph = helper.make_graph(
+        [call],
+        "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, sums.shape)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, VERSION)]
+    model = helper.make_model(graph, opset_imports=opsets, functions=[FUNCTIONS[NAME]()], ir_version=10)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": x})
+    assert (sums == 0).sum() > 20
+    np.testing.assert_array_equal(found, sums.astype(np.float32) * scale[:, None, None])

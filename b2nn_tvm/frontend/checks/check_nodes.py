@@ -14,6 +14,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.checks.check_names import quoted
 from b2nn_tvm.frontend.checks.walk_model import all_graphs
+from b2nn_tvm.frontend.graph.own_opsets import own_opset
 from b2nn_tvm.words.number_of import number_of
 
 _STANDARD = ("", "ai.onnx")
@@ -40,14 +41,15 @@ def check_nodes(model: onnx.ModelProto) -> None:
     if not 0 <= opset <= _NEWEST_OPSET:
         raise InputError(f"the file has opset {opset}, which does not exist; {_DO}")
     functions = {(function.domain, function.name) for function in model.functions}
-    known: dict[str, defs.OpSchema | None] = {}
+    known: dict[tuple[str, int], defs.OpSchema | None] = {}
     for graph in all_graphs(model):
         for index, node in enumerate(graph.node):
             if node.domain not in _STANDARD or (node.domain, node.op_type) in functions:
                 continue
-            if node.op_type not in known:
-                known[node.op_type] = _definition(node.op_type, opset)
-            schema = known[node.op_type]
+            key = node.op_type, own_opset(node, opset)
+            if key not in known:
+                known[key] = _definition(*key)
+            schema = known[key]
             if schema is not None:
                 _check_node(node, index, schema)
 

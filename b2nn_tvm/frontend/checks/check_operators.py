@@ -25,7 +25,8 @@ _WITHOUT_KERNEL = frozenset(
     }
 )
 _WITH_CONSTANT_INDICES = frozenset({"ScatterElements", "ScatterND"})  # there is a way to compute these
-_SPECIAL = _RECURRENT | _CONTROL | _RANDOM | _WITHOUT_KERNEL
+NAMESAKES = frozenset({"Attention"})  # TVM's converter is that of onnxruntime's operator, not of ONNX's own one
+_SPECIAL = _RECURRENT | _CONTROL | _RANDOM | _WITHOUT_KERNEL | NAMESAKES
 _CLASSICAL = "ai.onnx.ml"
 
 

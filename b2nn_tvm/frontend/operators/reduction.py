@@ -1,4 +1,6 @@
-"""ReduceMax and ReduceMin of bool: whether any is true, and whether all are; and CumSum, of which TVM has no kernel."""
+"""ReduceMax and ReduceMin of bool: whether any is true, and whether all are; CumSum and CumProd, of which TVM has no
+kernel.
+"""
 
 from __future__ import annotations
 
@@ -35,30 +37,38 @@ def reduce_bools(operator: Callable[..., relax.Expr]) -> Converter:
     return convert
 
 
-def cumulative_sum(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
-    """Sums of all elements so far along an axis, by adding the tensor to itself, shifted by 1, 2, 4 and so on.
+def cumulative(operator: Callable[..., relax.Expr], neutral: int) -> Converter:
+    """A converter for sums or products of all elements so far along an axis: the tensor is combined with itself,
+    shifted by 1, 2, 4 and so on, where ``neutral`` comes in.
 
-    Raises UnsupportedError for an axis that is computed at run time.
+    The converter raises UnsupportedError for an axis that is computed at run time.
     """
-    data, axis = inputs[0], constant(inputs[1])
-    if axis is None:
-        raise UnsupportedError("its axis is no constant; only static shapes can be compiled")
-    place = int(axis.reshape(-1)[0]) % len(sizes(data))
-    extent, backwards = sizes(data)[place], bool(attrs.get("reverse", 0))
-    result = _shifted(bb, data, 1, place, backwards) if attrs.get("exclusive", 0) else data
-    step = 1
-    while step < extent:
-        result = bb.emit(relax.op.add(result, _shifted(bb, result, step, place, backwards)))
-        step *= 2
-    return result
+
+    def convert(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr:
+        data, axis = inputs[0], constant(inputs[1])
+        if axis is None:
+            raise UnsupportedError("its axis is no constant; only static shapes can be compiled")
+        place = int(axis.reshape(-1)[0]) % len(sizes(data))
+        extent, backwards = sizes(data)[place], bool(attrs.get("reverse", 0))
+        result = _shifted(bb, data, 1, place, backwards, neutral) if attrs.get("exclusive", 0) else data
+        step = 1
+        while step < extent:
+            result = bb.emit(operator(result, _shifted(bb, result, step, place, backwards, neutral)))
+            step *= 2
+        return result
+
+    return convert
 
 
-def _shifted(bb: relax.BlockBuilder, data: relax.Expr, step: int, axis: int, backwards: bool) -> relax.Expr:
-    """The data moved by ``step`` elements towards the end of an axis, or ``backwards``; zeros come in."""
+def _shifted(
+    bb: relax.BlockBuilder, data: relax.Expr, step: int, axis: int, backwards: bool, neutral: int
+) -> relax.Expr:
+    """The data moved by ``step`` elements towards the end of an axis, or ``backwards``; ``neutral`` comes in."""
     shape = sizes(data)
-    zeros = const(np.zeros([step if place == axis else size for place, size in enumerate(shape)], dtype_of(data)))
+    full = [step if place == axis else size for place, size in enumerate(shape)]
+    filled = const(np.full(full, neutral, dtype_of(data)))
     if step == shape[axis]:
-        return zeros
+        return filled
     begin = step if backwards else 0
     kept = bb.emit(relax.op.strided_slice(data, [axis], [begin], [begin + shape[axis] - step]))
-    return bb.emit(relax.op.concat([kept, zeros] if backwards else [zeros, kept], axis))
+    return bb.emit(relax.op.concat([kept, filled] if backwards else [filled, kept], axis))

@@ -42,6 +42,22 @@ def test_cumulative_sums(tmp_path, axis):
     assert_agree(tmp_path, operators_model(nodes, inputs, {"axis": np.array(axis)}), inputs)
 
 
+def test_cumulative_products(tmp_path):
+    nodes = {
+        f"y{exclusive}{reverse}": ("CumProd", ["x", "axis"], {"exclusive": exclusive, "reverse": reverse})
+        for exclusive in (0, 1)
+        for reverse in (0, 1)
+    }
+    x = random_input((2, 7, 1))
+    products = np.cumprod(x, 1)
+    found = compiled(tmp_path, operators_model(nodes, {"x": x}, {"axis": np.array(1)}, opset=26), {"x": x})
+    np.testing.assert_allclose(found["y00"], products, rtol=1e-5)
+    np.testing.assert_allclose(found["y01"], np.cumprod(x[:, ::-1], 1)[:, ::-1], rtol=1e-5)
+    np.testing.assert_allclose(found["y10"], np.insert(products[:, :-1], 0, 1, 1), rtol=1e-5)
+    np.testing.assert_allclose(found["y11"][:, :-1], found["y01"][:, 1:], rtol=1e-5)
+    assert (found["y11"][:, -1] == 1).all()
+
+
 def test_an_axis_that_is_computed_is_refused(tmp_path):
     inputs = {"x": random_input((2, 3)), "axis": np.array([1])}
     with pytest.raises(UnsupportedError, match="its axis is no constant"):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto, helper
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm import compile_model
-from b2nn_tvm.frontend.versions.convert_opset import OPSET, convert_opset, opset_of
+from b2nn_tvm.errors import UnsupportedError
+from b2nn_tvm.frontend.graph.own_opsets import opset_of
+from b2nn_tvm.frontend.read_onnx import load_model
+from b2nn_tvm.frontend.versions.convert_opset import OPSET, convert_opset
 from tests.support.networks.onnx_models import model, save
 from tests.support.networks.same_results import image, run
 
@@ -98,3 +103,40 @@ def test_a_file_of_opset_9_compiles(tmp_path):
         built.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     with compile_model(save(tmp_path, built), output=tmp_path / "library") as artifact:
         assert [spec.shape for spec in artifact.outputs] == [(1, 2, 12, 10)]
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _with_function(opset: int, own: int, body: str) -> onnx.ModelProto:
+    """A model of the opset, and a function that is of its own one."""
+    function = f'<domain: "b2nn", opset_import: ["" : {own}]> F (x) => (y) {{ {body} }}'
+    return model("output = b2nn.F (input)", opset=opset, functions=function, outputs="float output")
+
+
+@pytest.mark.parametrize(
+    ("opset", "own", "body", "expected"),
+    [
+        (18, 11, "y = ReduceMean <axes = [2, 3]> (x)", lambda x: x.mean((2, 3), keepdims=True)),
+        (13, 11, "y = Softmax (x)", lambda x: softmax(x.reshape(1, -1)).reshape(x.shape)),  # over all but the batch
+        (11, 13, "y = Softmax (x)", softmax),
+        (17, 20, "t = Constant <value_ints = [0]> () y = ReduceMax <keepdims = 0> (x, t)", lambda x: x.max(0)),
+    ],
+)
+def test_functions_of_other_opsets_mean_what_they_say(tmp_path, opset, own, body, expected):
+    built = load_model(save(tmp_path, _with_function(opset, own, body)))
+    assert opset_of(built) == max(OPSET, opset, own)
+    assert not any(node.metadata_props for node in built.graph.node)
+    np.testing.assert_allclose(run(built, image())[0], expected(image()), rtol=1e-5, atol=1e-6)
+
+
+def test_nodes_beside_those_of_an_opset_in_which_they_mean_another_thing_are_refused(tmp_path):
+    built = _with_function(18, 21, "y = Relu (x)")
+    built.graph.node[0].input[0] = "n"
+    normal = helper.make_node("GroupNormalization", ["input", "s", "s"], ["n"], num_groups=2)
+    built.graph.node.insert(0, normal)
+    built.graph.initializer.append(numpy_helper.from_array(np.ones(2, np.float32), "s"))
+    with pytest.raises(UnsupportedError, match="GroupNormalization.*opset 21"):
+        load_model(save(tmp_path, built))
