@@ -37,6 +37,8 @@ from b2nn_tvm.frontend.operators.node import Attrs, Converter, Inputs
 from b2nn_tvm.frontend.operators.normalization import batch_norm, layer_norm, lp_norm, rms_norm
 from b2nn_tvm.frontend.operators.pad import pad
 from b2nn_tvm.frontend.operators.pooling import pool_padding
+from b2nn_tvm.frontend.operators.products.dense_rows import matmul
+from b2nn_tvm.frontend.operators.products.einsum import einsum
 from b2nn_tvm.frontend.operators.reduction import cumulative, reduce_bools
 from b2nn_tvm.frontend.operators.resize import resize
 from b2nn_tvm.frontend.operators.roi_align import roi_align
@@ -68,6 +70,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "CumSum": cumulative(relax.op.add, 0),
         "Div": div,
         "Dropout": dropout,
+        "Einsum": einsum,
         "Elu": elu,
         "Expand": expand,
         "Gather": gather,
@@ -76,6 +79,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "IsInf": is_inf,
         "LayerNormalization": layer_norm,
         "LpNormalization": lp_norm,
+        "MatMul": matmul,
         "Max": pairwise(relax.op.maximum),
         "MaxPool": pool_padding,
         "Mean": mean,

@@ -18,6 +18,7 @@ from b2nn_tvm.frontend.checks.check_reshapes import check_reshapes
 from b2nn_tvm.frontend.checks.check_sizes import check_shapes, check_work
 from b2nn_tvm.frontend.checks.check_types import COMPILED_TYPES
 from b2nn_tvm.frontend.checks.walk_model import nested_graphs
+from b2nn_tvm.frontend.graph.drop_empty_parts import drop_empty_parts
 from b2nn_tvm.frontend.graph.without_weights import without_weights
 from b2nn_tvm.frontend.inline_branches import inline_branches
 from b2nn_tvm.frontend.inline_sequences import InlineSequences
@@ -56,6 +57,11 @@ def fold_constants(
     stored = set(known)
     inline_sequences = InlineSequences()
     budget = _MOST_FOLDED + 8 * sum(value.nbytes for value in known.values())
+
+    def fold(node: onnx.NodeProto, values: dict[str, np.ndarray]) -> bool:
+        """A node in the body of a loop, where other values have these names."""
+        return _fold(node, values, {}, opsets, sign_zero)
+
     for _ in range(_ROUNDS):
         _drop_unread(model.graph)
         inferred = inferred_shapes(model)
@@ -77,7 +83,8 @@ def fold_constants(
         changed = len(left) < len(model.graph.node)
         del model.graph.node[:]
         model.graph.node.extend(left)
-        inlined = inline_branches(model.graph, known) | inline_sequences(model.graph, known, inferred)
+        inlined = inline_branches(model.graph, known, fold) | inline_sequences(model.graph, known, inferred)
+        inlined |= drop_empty_parts(model.graph, known, inferred)
         _store(model.graph, known, stored)
         if not changed and not inlined:
             break

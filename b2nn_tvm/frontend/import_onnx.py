@@ -23,6 +23,7 @@ from b2nn_tvm.frontend.checks.check_weights import check_weights
 from b2nn_tvm.frontend.converters import converters, known_ops
 from b2nn_tvm.frontend.expand_functions import expand_functions
 from b2nn_tvm.frontend.fold_constants import fold_constants
+from b2nn_tvm.frontend.operators.products.dense_rows import dense_rows
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.refuse_empty import refuse_empty
 from b2nn_tvm.frontend.static_shapes import input_shapes as static_shapes
@@ -131,14 +132,8 @@ class _Record:
         transposed = op == "ConvTranspose" and rank in (3, 4) and constant(inputs[1]) is not None  # is a conv2d, too
         if transposed or (op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and rank in (3, 4)):
             self._layers.append(NamedLayer(node, "conv2d", "", marked=op == "WeightBinaryConv2d"))
-        elif op in ("Gemm", "MatMul"):
-            weight, rows = constant(inputs[1]), None
-            if weight is not None and weight.ndim == 2:
-                rows = weight if attrs.get("transB", 0) else weight.T
-            elif op == "MatMul" and weight is None and (first := constant(inputs[0])) is not None and first.ndim == 2:
-                rows = first  # W @ x
-            if rows is not None:
-                self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
+        elif op in ("Einsum", "Gemm", "MatMul") and (rows := dense_rows(op, inputs, attrs)) is not None:
+            self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
 
     def layers(self, function: relax.Function) -> tuple[NamedLayer, ...]:
         """The layers. Convolutions get the digests of their weights, which stand in ``function`` in the same order."""

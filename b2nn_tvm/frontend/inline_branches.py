@@ -8,7 +8,7 @@ Exporters of scripted modules leave such nodes behind for conditions on static s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -18,17 +18,21 @@ from b2nn_tvm.frontend.checks.walk_model import inner_graphs
 
 _MOST_NODES = 20_000  # of one unrolled loop
 _STANDARD = ("", "ai.onnx")
+Fold = Callable[[onnx.NodeProto, dict[str, np.ndarray]], bool]
 
 
-def inline_branches(graph: onnx.GraphProto, known: dict[str, np.ndarray]) -> bool:
+def inline_branches(graph: onnx.GraphProto, known: dict[str, np.ndarray], fold: Fold) -> bool:
     """Replace the If and Loop nodes of the graph that ``known`` values decide; returns whether there were any.
 
-    The initializers of bodies are added to ``known`` under new names.
+    ``fold`` enters the outputs of a node into known values, and returns whether it could. The initializers of bodies
+    are added to ``known`` under new names.
     """
     nodes: list[onnx.NodeProto] = []
     changed = False
     for node in graph.node:
-        body = list(_replacement(node, known)) if node.op_type in ("If", "Loop") and node.domain in _STANDARD else []
+        body = (
+            list(_replacement(node, known, fold)) if node.op_type in ("If", "Loop") and node.domain in _STANDARD else []
+        )
         changed |= bool(body)
         nodes += body or [node]
     if changed:
@@ -38,7 +42,7 @@ def inline_branches(graph: onnx.GraphProto, known: dict[str, np.ndarray]) -> boo
     return changed
 
 
-def _replacement(node: onnx.NodeProto, known: dict[str, np.ndarray]) -> Iterator[onnx.NodeProto]:
+def _replacement(node: onnx.NodeProto, known: dict[str, np.ndarray], fold: Fold) -> Iterator[onnx.NodeProto]:
     """The nodes in place of an If or Loop; none where it cannot be decided."""
     bodies = {attribute.name: attribute.g for attribute in node.attribute if attribute.HasField("g")}
     if node.op_type == "If":
@@ -48,49 +52,63 @@ def _replacement(node: onnx.NodeProto, known: dict[str, np.ndarray]) -> Iterator
             yield from _placed(branch, f"{node.name}/", {}, list(node.output), known)
         return
     body = bodies.get("body")
-    count = _count(node, body, known) if body is not None else None
+    count = _count(node, body, known, fold) if body is not None else None
     if body is None or count is None or count * max(1, len(body.node)) > _MOST_NODES:
         return
     yield from _unrolled(node, body, count, known)
 
 
-def _count(node: onnx.NodeProto, body: onnx.GraphProto, known: Mapping[str, np.ndarray]) -> int | None:
-    """How often the body of a Loop runs; None where that depends on values."""
+def _count(node: onnx.NodeProto, body: onnx.GraphProto, known: dict[str, np.ndarray], fold: Fold) -> int | None:
+    """How often the body of a Loop runs; None where that depends on values.
+
+    What its condition needs is computed run by run: the number of the run, and counters that the body carries along.
+    """
     inputs = [*node.input, "", ""]
     carried = len(node.input) - 2
     if carried < 0 or len(body.input) != carried + 2 or len(node.output) != len(body.output) - 1:
         return None
     most = known.get(inputs[0]) if inputs[0] else None
     start = known.get(inputs[1]) if inputs[1] else np.array(True)
-    if start is None or (inputs[0] and most is None):
+    if start is None or (inputs[0] and (most is None or most.size != 1)):
         return None
+    limit = max(0, int(most.item())) if most is not None else _MOST_NODES + 1
     if not start.any():
         return 0
-    goes_on = _constant_condition(body)
-    if goes_on is None or (most is None and goes_on):
-        return None
-    count = int(most.item()) if most is not None and most.size == 1 else _MOST_NODES
-    return max(0, count if goes_on else min(1, count))
+    number, on, condition = body.input[0].name, body.input[1].name, body.output[0].name
+    given = {value.name: outer for value, outer in zip(body.input[2:], node.input[2:])}
+    results = {value.name: result.name for value, result in zip(body.input[2:], body.output[1:])}
+    nodes, leaves = _needed(body, condition, results)
+    values = {name: known[name] for name in leaves & known.keys()}
+    values |= {each.name: numpy_helper.to_array(each) for each in body.initializer if each.name in leaves}
+    values |= {name: known[given[name]] for name in leaves & given.keys() if given[name] in known}
+    for run in range(min(limit, _MOST_NODES // max(1, len(nodes)))):
+        values |= {number: np.array(run, np.int64), on: np.array(True)}
+        if not all(fold(each, values) for each in nodes) or condition not in values:
+            return None
+        if not values[condition].any():
+            return run + 1
+        if leaves.isdisjoint([number, *given]):
+            return None if most is None else limit  # each run is like the first one
+        values |= {name: values[results[name]] for name in leaves & given.keys()}
+    return limit if limit <= _MOST_NODES // max(1, len(nodes)) else None
 
 
-def _constant_condition(body: onnx.GraphProto) -> bool | None:
-    """Whether the loop goes on after each run of its body; None where that is computed."""
-    producers = {output: node for node in body.node for output in node.output}
-    constants = {tensor.name: tensor for tensor in body.initializer}
-    name = body.output[0].name
-    for _ in body.node:
-        source = producers.get(name)
-        if source is None or source.op_type not in ("Cast", "Identity"):
-            break
-        name = source.input[0]
-    if name == body.input[1].name:
-        return True  # as it was when this run began
-    if name in constants:
-        return bool(numpy_helper.to_array(constants[name]).any())
-    source = producers.get(name)
-    if source is not None and source.op_type == "Constant" and source.attribute[0].HasField("t"):
-        return bool(numpy_helper.to_array(source.attribute[0].t).any())
-    return None
+def _needed(body: onnx.GraphProto, condition: str, results: Mapping[str, str]) -> tuple[list[onnx.NodeProto], set[str]]:
+    """The nodes of the body by which its condition is computed, and all that these read; ``results`` are the values
+    that a run hands to the next one, by what they are called there.
+    """
+    wanted, before = {condition}, 0
+    nodes: list[onnx.NodeProto] = []
+    while len(wanted) > before:
+        before = len(wanted)
+        nodes = []
+        for node in reversed(body.node):
+            if not wanted.isdisjoint(node.output):
+                nodes.append(node)
+                wanted.update(filter(None, node.input))
+        wanted |= {results[name] for name in wanted & results.keys()}
+    computed = {name for node in nodes for name in node.output}
+    return nodes[::-1], wanted - computed
 
 
 def _unrolled(

@@ -61,6 +61,9 @@ from b2nn_tvm.tvm_internals.error_kinds import keep_error_kinds
 
 keep_error_kinds()
 
+# 3-D convolutions stay as they are: they know no layout but this, and would take that of a 2-D one in front of them.
+_LAYOUTS = {"relax.nn.conv2d": ["NHWC", "HWIO"], "relax.nn.conv3d": ["NCDHW", "OIDHW"]}
+
 
 def canonicalize(context: CompileContext) -> tuple[Pass, ...]:
     """Any accepted spelling of a binary convolution becomes the one canonical form, in NCHW:
@@ -106,7 +109,7 @@ def convert_layout(context: CompileContext) -> tuple[Pass, ...]:
         UnfoldStack(context),
         NormalizeAxes(context),
         relax.transform.CanonicalizeBindings(),  # ConvertLayout loses the layout in a plain ``a = b``
-        relax.transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
+        relax.transform.ConvertLayout(_LAYOUTS),
         relax.transform.CanonicalizeBindings(),  # again: for what ConvertLayout has made
         SortNormAxes(context),
         SinkTranspose(context),

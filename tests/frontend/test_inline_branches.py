@@ -8,7 +8,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm.frontend.fold_constants import fold_constants
-from b2nn_tvm.frontend.inline_branches import inline_branches
 from b2nn_tvm.frontend.read_onnx import name_nodes
 from tests.support.networks.onnx_models import model
 from tests.support.networks.same_results import image, run
@@ -86,17 +85,47 @@ def test_a_loop_that_ends_at_once(first, runs):
     assert folded(built).count("Neg") == runs
 
 
-@pytest.mark.parametrize("known", [{}, {"n": np.array(10**9)}])
-def test_what_is_not_known_or_too_long_is_left_alone(known):
-    inside = body("go = Identity (on) w = Neg (v)", LOOP_INPUTS, ("go", "w"))
-    graph = model("output = Relu (input)").graph
-    graph.node.append(helper.make_node("Loop", ["n", "", "input"], ["y"], body=inside, name="loop"))
-    assert not inline_branches(graph, dict(known))
-    assert graph.node[-1].op_type == "Loop"
+def left_alone(count, inside, **constants):
+    """Whether a loop stays as it is; ``count`` None stands for a number of runs that is not known."""
+    built = model("k = ReduceMax <keepdims = 0> (input) m = Cast <to = 7> (k)", constants, outputs="float output")
+    built.graph.initializer.append(numpy_helper.from_array(np.array(count or 0), "n"))
+    most = "m" if count is None else "n"
+    built.graph.node.append(helper.make_node("Loop", [most, "", "input"], ["output"], body=inside, name="loop"))
+    return "Loop" in [node.op_type for node in fold_constants(built, SHAPES).graph.node]
 
 
-def test_a_condition_that_is_computed_in_the_body_is_left_alone():
-    inside = body("m = ReduceMax <keepdims = 0> (v) go = Cast <to = 9> (m) w = Neg (v)", LOOP_INPUTS, ("go", "w"))
-    graph = model("output = Relu (input)").graph
-    graph.node.append(helper.make_node("Loop", ["n", "", "input"], ["y"], body=inside, name="loop"))
-    assert not inline_branches(graph, {"n": np.array(3)})
+@pytest.mark.parametrize("count", [None, 10**9])
+def test_what_is_not_known_or_too_long_is_left_alone(count):
+    assert left_alone(count, body("go = Identity (on) w = Neg (v)", LOOP_INPUTS, ("go", "w")))
+
+
+def test_a_condition_on_the_values_of_the_network_is_left_alone():
+    nodes = "m = ReduceMax <keepdims = 0> (v) go = Cast <to = 9> (m) w = Neg (v)"
+    assert left_alone(3, body(nodes, LOOP_INPUTS, ("go", "w")))
+
+
+def test_a_condition_that_never_ends_is_left_alone():
+    nodes = "low = Constant <value_int = -1> () go = Greater (i, low) w = Neg (v)"
+    assert left_alone(10**18, body(nodes, LOOP_INPUTS, ("go", "w")))
+
+
+@pytest.mark.parametrize(
+    ("condition", "runs"),
+    [("go = Less (i, three)", 4), ("a = Not (on) go = Not (a)", 10), ("q = Not (on) go = And (on, q)", 1)],
+)
+def test_conditions_that_the_body_computes(condition, runs):
+    inside = body(f"{condition} w = Neg (v)", LOOP_INPUTS, ("go", "w"))
+    built = model("n = Constant <value_int = 10> () three = Constant <value_int = 3> ()", outputs="float output")
+    built.graph.node.append(helper.make_node("Loop", ["n", "", "input"], ["output"], body=inside))
+    assert folded(built).count("Neg") == runs
+
+
+def test_a_counter_that_the_body_carries():
+    """``while k < 8: k *= 2`` of a scripted module has no other bound."""
+    inputs = (*LOOP_INPUTS, ("k", TensorProto.INT64))
+    inside = body("next = Add (k, k) go = Less (next, eight) w = Neg (v)", inputs, ("go", "w", "next"))
+    text = "one = Constant <value_int = 1> () eight = Constant <value_int = 8> ()"
+    built = model(text, outputs="float output, int64 last")
+    built.graph.node.append(helper.make_node("Loop", ["", "", "input", "one"], ["output", "last"], body=inside))
+    ops = folded(built)
+    assert (ops.count("Neg"), "Loop" in ops) == (3, False)

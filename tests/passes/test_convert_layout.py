@@ -53,3 +53,15 @@ def test_a_network_without_convolutions_stays():
 def test_the_numbers_are_the_same():
     before, x = module(nchw), random_input(SHAPE)
     np.testing.assert_allclose(run(apply(before), x), run(before, x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_3d_convolution_behind_a_2d_one():
+    """ConvertLayout would give it the layout NHDWC of its input, by which its kernel takes depth for height."""
+    weight = random_input((2, 5, 1, 3, 3), seed=3)
+
+    def volumes(x):
+        images = op.nn.relu(op.nn.conv2d(x, const(WEIGHT), padding=1))
+        return op.nn.conv3d(op.expand_dims(images, 2), const(weight), padding=(0, 1, 1))
+
+    before, x = module(volumes), random_input(SHAPE)
+    np.testing.assert_allclose(run(apply(before), x), run(before, x), rtol=1e-5, atol=1e-5)

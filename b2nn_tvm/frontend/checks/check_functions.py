@@ -20,12 +20,12 @@ def check_functions(model: onnx.ModelProto) -> None:
     """
     calls = {}
     for function in model.functions:
-        key = function.domain, function.name
+        key = function.domain, function.name, function.overload
         if key in calls:
             raise InputError(f"the function {quoted(function.name)} is there twice; export the network again")
         calls[key] = _called(function.node)
-    sizes: dict[tuple[str, str], int] = {}
-    depths: dict[tuple[str, str], int] = {}
+    sizes: dict[tuple[str, str, str], int] = {}
+    depths: dict[tuple[str, str, str], int] = {}
     for start in calls:
         path = {start: iter(calls[start])}  # each function on the way down, and those that it has yet to ask
         while path:
@@ -48,14 +48,14 @@ def check_functions(model: onnx.ModelProto) -> None:
         )
 
 
-def _called(nodes: Iterable[onnx.NodeProto]) -> dict[tuple[str, str], int]:
+def _called(nodes: Iterable[onnx.NodeProto]) -> dict[tuple[str, str, str], int]:
     """How often each operator is there, in the graphs inside of nodes as well."""
-    counts: dict[tuple[str, str], int] = {}
+    counts: dict[tuple[str, str, str], int] = {}
     for node in (*nodes, *(node for graph in nested_graphs(nodes) for node in graph.node)):
-        key = node.domain, node.op_type
+        key = node.domain, node.op_type, node.overload
         counts[key] = counts.get(key, 0) + 1
     return counts
 
 
-def _inlined_size(called: dict[tuple[str, str], int], sizes: dict[tuple[str, str], int]) -> int:
+def _inlined_size(called: dict[tuple[str, str, str], int], sizes: dict[tuple[str, str, str], int]) -> int:
     return min(MOST_NODES + 1, sum(count * max(1, sizes.get(key, 1)) for key, count in called.items()))

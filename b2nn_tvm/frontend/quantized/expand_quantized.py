@@ -18,7 +18,7 @@ from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.graph.node_context import NodeContext
 from b2nn_tvm.frontend.graph.value_types import value_types
-from b2nn_tvm.frontend.quantized import linear, microsoft, products
+from b2nn_tvm.frontend.quantized import linear, microsoft, products, transformers
 from b2nn_tvm.frontend.quantized.quantized_context import QuantizedContext
 
 _STANDARD = {
@@ -48,6 +48,7 @@ _MICROSOFT = {
     "QLinearSoftmax": microsoft.softmax,
     "QuantizeLinear": linear.quantize_linear,
     "QuickGelu": microsoft.quick_gelu,
+    "SkipLayerNormalization": transformers.skip_layer_norm,
 }
 # Operators that only move or select elements, and compute the same on whole numbers in float32.
 _MOVING = frozenset(

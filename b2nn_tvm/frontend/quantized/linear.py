@@ -23,9 +23,10 @@ _INTEGERS = frozenset(
 
 
 def dequantize_linear(context: QuantizedContext) -> None:
-    """(Cast(q) - z) * s; what has scales for blocks is left alone, and must be a constant.
+    """(Cast(q) - z) * s; what has scales for blocks, or codes of less than 4 bits or float8, is left alone, and must be
+    a constant.
 
-    Raises UnsupportedError where it is none, and for codes that are no integers, such as float8.
+    Raises UnsupportedError where it is none.
     """
     q, scale, zero_point = (context.input(position) for position in range(3))
     if context.get("block_size", 0):
@@ -34,7 +35,10 @@ def dequantize_linear(context: QuantizedContext) -> None:
         return  # a constant, which is computed when the file is read
     element = context.element_type(q)
     if element not in _INTEGERS:
-        raise UnsupportedError(f"it reads {TensorProto.DataType.Name(element).lower()}; only integers can be compiled")
+        if context.value(q) is None:
+            kind = TensorProto.DataType.Name(element).lower()
+            raise UnsupportedError(f"it reads {kind}; only integers, and constants of this type, can be compiled")
+        return
     axis = context.get("axis", 1)
     centred = context.centred(q, zero_point, axis)
     context.become("Mul", [centred, context.scale(scale, q, axis)])

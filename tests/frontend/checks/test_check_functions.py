@@ -35,6 +35,13 @@ def test_functions_that_call_others(tmp_path):
     assert [node.op_type for node in found.graph.node] == ["Softsign", "Softplus", "Softsign"]
 
 
+def test_functions_of_one_name_with_overloads(tmp_path):
+    built = calling(function("f0", "Softsign"), function("f0", "Softplus"))
+    built.functions[1].overload = built.graph.node[0].overload = "smooth"
+    found = load_model(save(tmp_path, built))
+    assert [node.op_type for node in found.graph.node] == ["Softplus"]
+
+
 @pytest.mark.parametrize(
     "functions",
     [

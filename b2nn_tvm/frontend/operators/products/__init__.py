@@ -1,0 +1,1 @@
+"""Products of matrices in the spellings that ONNX has for them."""
