@@ -16,6 +16,7 @@ from b2nn_tvm.frontend.checks.check_nodes import check_nodes
 from b2nn_tvm.frontend.checks.check_tensor import check_tensor
 from b2nn_tvm.frontend.checks.walk_model import all_tensors
 from b2nn_tvm.frontend.external_data import load_external_data
+from b2nn_tvm.frontend.graph.function_defaults import write_defaults
 from b2nn_tvm.frontend.graph.name_modules import name_modules
 from b2nn_tvm.frontend.graph.own_opsets import mark_opsets
 from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
@@ -84,6 +85,7 @@ def _check(model: onnx.ModelProto) -> None:
 def _inlined(model: onnx.ModelProto, kept: list[tuple[str, str]], path: Path) -> onnx.ModelProto:
     """The model with the bodies of its functions, but for those ``kept``, in place of their calls."""
     try:
+        write_defaults(model)
         mark_opsets(model, kept)
         inlined = inliner.inline_selected_functions(model, kept, exclude=True)
         check_graph(inlined)

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
 
+from b2nn_tvm.frontend.graph.function_defaults import write_defaults
 from b2nn_tvm.frontend.graph.own_opsets import mark_opsets
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, VERSION
 from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers, has_quantizers
@@ -66,6 +67,7 @@ def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the bodies of its functions in place of their calls; those of the exporter mean the same in each
     opset.
     """
+    write_defaults(model)
     mark_opsets(model, [(DOMAIN, name) for name in FUNCTIONS])
     return inliner.inline_local_functions(model)
 

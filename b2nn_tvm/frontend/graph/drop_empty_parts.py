@@ -1,6 +1,6 @@
 """Parts without elements are left out of Split and Concat:
 
-    a, b = Split (x, [8, 0]), y = Concat (f (a), b)  ->  a = Split (x, [8]), y = Concat (f (a))
+    a, b = Split (x, [8, 0]), y = Concat (f (a), b)  ->  a = x, y = Concat (f (a))
 
 Definitions of operators have them for what may be left out, such as the part that RotaryEmbedding does not turn.
 """
@@ -45,6 +45,11 @@ def _shorten_split(node: onnx.NodeProto, known: dict[str, np.ndarray], empty: se
     left = [(name, size) for name, size in zip(node.output, sizes, strict=True) if name not in empty]
     if not left or len(left) == len(node.output):
         return False
+    if len(left) == 1:
+        node.op_type = "Identity"
+        del node.input[1:], node.attribute[:]
+        node.output[:] = [left[0][0]]
+        return True
     node.output[:] = [name for name, _ in left]
     node.input[1] = f"{left[0][0]}/sizes"
     known[node.input[1]] = np.array([size for _, size in left], np.int64)
