@@ -195,7 +195,7 @@ def _fold(
 def _eye(node: onnx.NodeProto, shape: tuple[int, ...]) -> np.ndarray | None:
     """The result of EyeLike, which has the shape of its input and nothing else of it where it names a type."""
     attributes = {attribute.name: attribute.i for attribute in node.attribute}
-    element = attributes.get("dtype")
+    element = attributes.get("dtype", 0)
     if len(shape) != 2 or shape[0] * shape[1] > _LARGEST_EYE or element not in COMPILED_TYPES:
         return None
     return np.eye(*shape, k=attributes.get("k", 0), dtype=onnx.helper.tensor_dtype_to_np_dtype(element))

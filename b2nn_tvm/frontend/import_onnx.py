@@ -132,7 +132,7 @@ class _Record:
         transposed = op == "ConvTranspose" and rank in (3, 4) and constant(inputs[1]) is not None  # is a conv2d, too
         if transposed or (op in ("Conv", "BinaryConv2d", "WeightBinaryConv2d") and rank in (3, 4)):
             self._layers.append(NamedLayer(node, "conv2d", "", marked=op == "WeightBinaryConv2d"))
-        elif op in ("Einsum", "Gemm", "MatMul") and (rows := dense_rows(op, inputs, attrs)) is not None:
+        elif op in ("Einsum", "Gemm", "MatMul") and (rows := dense_rows(op, inputs, dict(attrs))) is not None:
             self._layers.append(NamedLayer(node, "dense", weight_digest(rows)))
 
     def layers(self, function: relax.Function) -> tuple[NamedLayer, ...]:

@@ -16,9 +16,9 @@ from b2nn_tvm.frontend.checks.check_nodes import check_nodes
 from b2nn_tvm.frontend.checks.check_tensor import check_tensor
 from b2nn_tvm.frontend.checks.walk_model import all_tensors
 from b2nn_tvm.frontend.external_data import load_external_data
-from b2nn_tvm.frontend.graph.function_defaults import write_defaults
+from b2nn_tvm.frontend.functions.function_defaults import write_defaults
+from b2nn_tvm.frontend.functions.own_opsets import mark_opsets, own_opset
 from b2nn_tvm.frontend.graph.name_modules import name_modules
-from b2nn_tvm.frontend.graph.own_opsets import mark_opsets
 from b2nn_tvm.frontend.quantized.expand_quantized import expand_quantized
 from b2nn_tvm.frontend.read_model_file import read_model_file
 from b2nn_tvm.frontend.versions.convert_opset import convert_opset
@@ -89,7 +89,7 @@ def _inlined(model: onnx.ModelProto, kept: list[tuple[str, str]], path: Path) ->
         mark_opsets(model, kept)
         inlined = inliner.inline_selected_functions(model, kept, exclude=True)
         check_graph(inlined)
-        check_nodes(inlined)
+        check_nodes(inlined, own_opset)
     except (InputError, UnsupportedError, RuntimeError, ValueError, IndexError) as error:  # also those of onnx itself
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{path}: the functions of the file cannot be inlined: {lines[0]}") from None

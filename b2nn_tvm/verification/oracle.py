@@ -106,7 +106,7 @@ class Oracle:
         """The file without its weights, where onnxruntime takes it as it is, else the bytes of the rewritten model."""
         from google.protobuf.message import DecodeError
 
-        from b2nn_tvm.frontend.graph.own_opsets import has_other_opsets
+        from b2nn_tvm.frontend.functions.own_opsets import has_other_opsets
         from b2nn_tvm.verification.oracle_model import needs_rewriting
 
         try:
@@ -178,7 +178,7 @@ class Oracle:
     @cached_property
     def _inlined(self) -> onnx.ModelProto:
         """The same without functions, of an opset in which decisions can be forced."""
-        from b2nn_tvm.frontend.graph.own_opsets import opset_of
+        from b2nn_tvm.frontend.functions.own_opsets import opset_of
         from b2nn_tvm.verification.oracle_model import inlined
 
         if (opset_of(self._outline) or 0) < OLDEST_FORCED:

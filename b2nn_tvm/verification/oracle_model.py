@@ -17,8 +17,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
 
-from b2nn_tvm.frontend.graph.function_defaults import write_defaults
-from b2nn_tvm.frontend.graph.own_opsets import mark_opsets
+from b2nn_tvm.frontend.functions.function_defaults import write_defaults
+from b2nn_tvm.frontend.functions.own_opsets import mark_opsets
 from b2nn_tvm.reference.onnx_functions import DOMAIN, FUNCTIONS, VERSION
 from b2nn_tvm.reference.quantizers.expand_quantizers import expand_quantizers, has_quantizers
 

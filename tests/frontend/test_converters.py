@@ -35,7 +35,8 @@ def test_a_failing_conversion_names_its_node_and_prints_nothing(tmp_path, capfd)
 
 def test_outputs_without_elements(tmp_path):
     with pytest.raises(UnsupportedError, match=r"node 'Split_0' \(Split\): its output has no elements"):
-        imported(tmp_path, "output, rest = Split <axis = 1> (input, parts)", {"parts": np.array([4, 0])})
+        nodes, outputs = "output, rest = Split <axis = 1> (input, parts)", "float output, float rest"
+        imported(tmp_path, nodes, {"parts": np.array([4, 0])}, outputs=outputs)
 
 
 def test_shapes_that_depend_on_values(tmp_path):

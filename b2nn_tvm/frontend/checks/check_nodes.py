@@ -5,7 +5,7 @@ Operators that onnx does not define at the file's opset, or that are of another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import onnx
 from onnx import defs
@@ -14,7 +14,6 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.checks.check_names import quoted
 from b2nn_tvm.frontend.checks.walk_model import all_graphs
-from b2nn_tvm.frontend.graph.own_opsets import own_opset
 from b2nn_tvm.words.number_of import number_of
 
 _STANDARD = ("", "ai.onnx")
@@ -30,9 +29,11 @@ _FLAGS = frozenset(
 _DO = "the file is damaged, or for another opset: export it again"
 
 
-def check_nodes(model: onnx.ModelProto) -> None:
+def check_nodes(
+    model: onnx.ModelProto, own_opset: Callable[[onnx.NodeProto, int], int] = lambda node, opset: opset
+) -> None:
     """Raise InputError, naming the node, where one does not fit the definition of its operator, or where the file has
-    an opset that cannot be.
+    an opset that cannot be. ``own_opset`` is the opset of a node in a model of the opset given.
     """
     opsets = dict.fromkeys(each.version for each in model.opset_import if each.domain in _STANDARD)
     if len(opsets) > 1:

@@ -19,8 +19,8 @@ from onnx import helper
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.frontend.checks.check_graph import node_label
 from b2nn_tvm.frontend.checks.walk_model import all_graphs
+from b2nn_tvm.frontend.functions.own_opsets import STANDARD, forget_opset, opset_of, own_opset
 from b2nn_tvm.frontend.graph.node_context import NodeContext
-from b2nn_tvm.frontend.graph.own_opsets import STANDARD, forget_opset, opset_of, own_opset
 from b2nn_tvm.frontend.graph.value_types import value_types
 from b2nn_tvm.frontend.graph.without_weights import without_weights
 from b2nn_tvm.frontend.versions.adapt_operators import OPERATOR_ADAPTERS

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from b2nn_tvm import compile_model
 from b2nn_tvm.errors import UnsupportedError
-from b2nn_tvm.frontend.graph.own_opsets import opset_of
+from b2nn_tvm.frontend.functions.own_opsets import opset_of
 from b2nn_tvm.frontend.read_onnx import load_model
 from b2nn_tvm.frontend.versions.convert_opset import OPSET, convert_opset
 from tests.support.networks.onnx_models import model, save

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import inliner, parser
 
-from b2nn_tvm.frontend.graph.own_opsets import forget_opset, has_other_opsets, mark_opsets, opset_of, own_opset
+from b2nn_tvm.frontend.functions.own_opsets import forget_opset, has_other_opsets, mark_opsets, opset_of, own_opset
 
 
 def model(opset: int, *functions: int) -> onnx.ModelProto:

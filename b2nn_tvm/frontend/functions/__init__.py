@@ -1,0 +1,1 @@
+"""The functions of a file before they are put in place of their calls."""
