@@ -39,7 +39,7 @@ from b2nn_tvm.frontend.operators.pad import pad
 from b2nn_tvm.frontend.operators.pooling import pool_padding
 from b2nn_tvm.frontend.operators.products.dense_rows import matmul
 from b2nn_tvm.frontend.operators.products.einsum import einsum
-from b2nn_tvm.frontend.operators.reduction import cumulative, reduce_bools
+from b2nn_tvm.frontend.operators.reduction import cumulative, reduce_bools, top_k
 from b2nn_tvm.frontend.operators.resize import resize
 from b2nn_tvm.frontend.operators.roi_align import roi_align
 from b2nn_tvm.frontend.operators.scatter import scatter_elements, scatter_nd
@@ -100,6 +100,7 @@ def converters(sign_zero: str | None, record: Callable[[str, str, Inputs, Attrs,
         "Sign": sign(sign_zero),
         "SpaceToDepth": space_to_depth,
         "Sum": pairwise(relax.op.add),
+        "TopK": top_k,
         "WeightBinaryConv2d": weight_binary_conv2d,
     }
     interrupted: list[relax.BlockBuilder] = []

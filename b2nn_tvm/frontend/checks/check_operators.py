@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import onnx
 
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.checks.check_names import printable
 from b2nn_tvm.frontend.checks.suggest_cut import suggest_cut
+from b2nn_tvm.frontend.graph.value_types import value_types
 
 _DOMAINS = ("", "ai.onnx", "com.microsoft", "b2nn")
 _RECURRENT = frozenset({"GRU", "LSTM", "RNN", "Scan"})
@@ -24,8 +27,9 @@ _WITHOUT_KERNEL = frozenset(
         *("SplitToSequence", "TopK"),
     }
 )
-_WITH_CONSTANT_INDICES = frozenset({"ScatterElements", "ScatterND"})  # there is a way to compute these
+_WITH_CONSTANT_INPUT = frozenset({"ScatterElements", "ScatterND", "TopK"})  # known indices or k make them computable
 NAMESAKES = frozenset({"Attention"})  # TVM's converter is that of onnxruntime's operator, not of ONNX's own one
+MOST_PAIRS = 2**24  # that TopK compares
 _SPECIAL = _RECURRENT | _CONTROL | _RANDOM | _WITHOUT_KERNEL | NAMESAKES
 _CLASSICAL = "ai.onnx.ml"
 
@@ -36,7 +40,8 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
     constants = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         special = node.op_type in _SPECIAL and node.domain in ("", "ai.onnx")
-        if special and node.op_type in _WITH_CONSTANT_INDICES and not constants.isdisjoint(node.input[1:2]):
+        constant = node.op_type in _WITH_CONSTANT_INPUT and not constants.isdisjoint(node.input[1:2])
+        if special and constant and (node.op_type != "TopK" or _pairs(model, node) <= MOST_PAIRS):
             continue
         if special or node.op_type not in known or node.domain not in _DOMAINS:
             op = printable(f"{node.domain}::{node.op_type}" if node.domain else node.op_type)
@@ -47,6 +52,14 @@ def check_operators(model: onnx.ModelProto, known: frozenset[str]) -> None:
     raise UnsupportedError(
         f"the model has operators that cannot be compiled: {', '.join(parts)}; {_remedy(model.graph, unknown)}"
     )
+
+
+def _pairs(model: onnx.ModelProto, node: onnx.NodeProto) -> int:
+    """How many pairs of elements a TopK compares; 0 where its shape is not known."""
+    known = value_types(model).get(node.input[0])
+    shape = [dim.dim_value for dim in known.shape.dim] if known is not None else []
+    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
+    return prod(shape) * shape[axis] if -len(shape) <= axis < len(shape) else 0
 
 
 def _more(nodes: list[onnx.NodeProto]) -> str:

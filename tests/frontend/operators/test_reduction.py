@@ -1,5 +1,7 @@
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from b2nn_tvm.errors import UnsupportedError
 from b2nn_tvm.frontend.import_onnx import import_onnx
@@ -62,3 +64,24 @@ def test_an_axis_that_is_computed_is_refused(tmp_path):
     inputs = {"x": random_input((2, 3)), "axis": np.array([1])}
     with pytest.raises(UnsupportedError, match="its axis is no constant"):
         import_onnx(save(tmp_path, operators_model({"y": ("CumSum", ["x", "axis"], {})}, inputs)))
+
+
+def test_the_largest_and_the_smallest(tmp_path):
+    x = random_input((2, 7, 3))  # with many equal elements
+    nodes = [
+        helper.make_node("TopK", ["x", "k"], [f"v{axis}{largest}", f"i{axis}{largest}"], axis=axis, largest=largest)
+        for axis in (1, 2)
+        for largest in (0, 1)
+    ]
+    model = operators_model({"y": ("Relu", ["x"], {})}, {"x": x}, {"k": np.array([2])}, before=nodes)
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for node in nodes for name in node.output)
+    assert_agree(tmp_path, onnx.shape_inference.infer_shapes(model), {"x": x})
+
+
+@pytest.mark.parametrize(("shape", "constants"), [((2, 3), {}), ((1, 8400), {"k": np.array([1])})])
+def test_a_number_that_is_computed_and_too_many_pairs_are_refused(tmp_path, shape, constants):
+    inputs = {"x": np.zeros(shape, np.float32)} | ({} if constants else {"k": np.array([1])})
+    model = operators_model({}, inputs, constants, before=[helper.make_node("TopK", ["x", "k"], ["y", "i"])])
+    model.graph.output.append(onnx.ValueInfoProto(name="y"))
+    with pytest.raises(UnsupportedError, match="no library has kernels for them"):
+        import_onnx(save(tmp_path, onnx.shape_inference.infer_shapes(model)))
