@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ constants.
 COLUMNS = ("test", "operators", "outcome", "reason", "as it is", "with constants")
 PASSED, REFUSED, WRONG, CRASHED = OUTCOMES = ("passed", "refused", "wrong", "crashed")
 PER_PROCESS = 300
+
+_PLACE = re.compile(r"^\S*/node-\w+/\S+?: ")  # of the file, which is another one each time
 
 _OTHER_DOMAINS = ("ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training")
 _OTHER_OPERATORS = (  # of texts, speech and training
@@ -104,7 +107,7 @@ def _tried(case: TestCase, model: onnx.ModelProto, sets: Sequence[Any]) -> tuple
     except ProgramFault as error:
         return CRASHED, str(error)
     except B2nnError as error:
-        return REFUSED, str(error)
+        return REFUSED, _PLACE.sub("", str(error))
     except AssertionError as error:
         return WRONG, " ".join(str(error).split())[:200]
     except Exception as error:  # noqa: BLE001 - what the survey is there to find

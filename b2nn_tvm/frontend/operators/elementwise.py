@@ -96,11 +96,14 @@ def cast(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> None:
 
 
 def expand(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """The input broadcast with a constant shape, which may be the smaller one of both; the others are left to TVM.
+    """The input broadcast with a constant shape, which may be the smaller one of both; shapes that are no tensors are
+    left to TVM.
 
-    Raises InputError where the two do not fit.
+    Raises InputError where the two do not fit, UnsupportedError where the shape is computed at run time.
     """
     shape = constant(inputs[1])
+    if shape is None and isinstance(inputs[1].ty, relax.TensorType):
+        raise UnsupportedError("the shape of its output depends on values; only static shapes can be compiled")
     if shape is None:
         return None
     try:
