@@ -83,9 +83,10 @@ def test_a_mask_of_dropout(tmp_path):
         (("Dropout", ["x", "", "yes"], {}), r"dropout in training mode"),
         (("Cast", ["x"], {"to": 16}), "is of type bfloat16"),
         (("Cast", ["x"], {"to": 17}), "is of type float8e4m3fn"),
+        (("Expand", ["x", "s"], {}), "the shape of its output depends on values"),
     ],
 )
 def test_what_is_refused(node, match, tmp_path):
-    model = operators_model({"y": node}, {"x": X}, {"yes": np.array(True)}, opset=19)
+    model = operators_model({"y": node}, {"x": X, "s": np.array([3, 1])}, {"yes": np.array(True)}, opset=19)
     with pytest.raises(UnsupportedError, match=match):
         import_onnx(save(tmp_path, model))
