@@ -16,10 +16,15 @@ _SQUARE = 2
 
 
 def div(bb: relax.BlockBuilder, inputs: Inputs, attrs: Attrs) -> relax.Expr | None:
-    """The quotient of integers, rounded towards zero; floats are left to TVM."""
+    """The quotient of integers, rounded towards zero; floats are left to TVM, but for a division by the number 0, which
+    it refuses to fold: it is the product by an infinity.
+    """
     a, b = inputs
     if dtype_of(a).startswith("float"):
-        return None
+        divisor = constant(b)
+        if divisor is None or divisor.size != 1 or divisor.item() != 0:
+            return None
+        return relax.op.multiply(a, const(np.copysign(np.full_like(divisor, np.inf), divisor)))
     safe, exceptions = _safe_divisor(bb, b, negative=relax.op.negative(a))
     return _with_exceptions(bb, relax.op.divide(a, safe), exceptions)
 

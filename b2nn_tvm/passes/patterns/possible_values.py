@@ -37,7 +37,8 @@ MOVES = frozenset(
 )
 # What keeps a 0 that all its inputs are, but no other value.
 _KEEPS_ZERO = {
-    *("relax.nn.avg_pool2d", "relax.nn.adaptive_avg_pool2d", "relax.mean", "relax.sum", "relax.image.resize2d"),
+    *("relax.nn.avg_pool1d", "relax.nn.avg_pool2d", "relax.nn.avg_pool3d", "relax.nn.adaptive_avg_pool2d"),
+    *("relax.mean", "relax.variance", "relax.sum", "relax.image.resize2d"),
     *("relax.nn.silu", "relax.nn.gelu", "relax.nn.gelu_tanh", "relax.nn.selu", "relax.erf", "relax.sin"),
 }
 _CONTINUOUS = {

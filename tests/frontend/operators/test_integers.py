@@ -1,4 +1,4 @@
-"""Arithmetic of integers for all values: no signal, and numpy's or ONNX's results."""
+"""Arithmetic of integers for all values: no signal, and numpy's or ONNX's results; and floats divided by zero."""
 
 import numpy as np
 import pytest
@@ -37,8 +37,11 @@ def results(tmp_path_factory):
         "powers": ("Pow", ["a_int32", "two"], {}),
         "mixed": ("Pow", ["x", "n"], {}),
         "square": ("Pow", ["x", "two"], {}),
+        "by_zero": ("Div", ["z", "zero"], {}),
+        "by_negative_zero": ("Div", ["z", "negative_zero"], {}),
     }
-    constants["two"] = np.array(2, np.float32)
+    inputs["z"] = np.array([2, -3, 0, np.inf, np.nan], np.float32)
+    constants |= {"two": np.float32(2), "zero": np.float32(0), "negative_zero": np.array([-0.0], np.float32)}
     model = operators_model(nodes, inputs, constants)
     return inputs, compiled(tmp_path_factory.mktemp("integers"), model, inputs)
 
@@ -78,3 +81,9 @@ def test_remainders_and_powers_of_floats(results):
     small = np.abs(inputs["a_int32"].astype(np.int64)) < 2**15
     assert found["powers"].dtype == np.int32
     np.testing.assert_array_equal(found["powers"][small], inputs["a_int32"][small] ** 2)
+
+
+def test_floats_by_zero(results):
+    _, found = results
+    np.testing.assert_array_equal(found["by_zero"], [np.inf, -np.inf, np.nan, np.inf, np.nan])
+    np.testing.assert_array_equal(found["by_negative_zero"], [-np.inf, np.inf, np.nan, -np.inf, np.nan])

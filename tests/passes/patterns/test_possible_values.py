@@ -40,6 +40,10 @@ ACCIDENT = {
     "residual": lambda x: op.add(op.nn.relu(x), conv(x)),
     "leaky": lambda x: op.nn.leakyrelu(conv(x), 0.1),
     "averaged": lambda x: op.nn.avg_pool2d(conv(x), (2, 2)),
+    "normalized images": lambda x: op.divide(
+        op.subtract(conv(x), op.mean(conv(x), [2, 3], True)),
+        op.sqrt(op.add(op.variance(conv(x), [2, 3], True), const(0.1))),
+    ),
     "sums of signs, shifted": lambda x: op.add(op.multiply(conv(op.sign(x), SIGNS), const(0.37)), const(0.01)),
     "concatenated": lambda x: op.concat([conv(x), op.add(op.nn.relu(x), NEW)], axis=1),
 }
