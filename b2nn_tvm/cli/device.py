@@ -28,9 +28,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option(
     "--key", default="", metavar="KEY", help="The kind of board, such as rpi4, by which the tracker hands it out."
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print where it serves as JSON, on one line, as soon as it does."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print where it serves as JSON, on one line, as soon as it does.")
 @click.version_option(__version__)
 def main(host: str, port: int, trust_network: bool, tracker: str | None, key: str, as_json: bool) -> None:
     """Serve this board over TVM's RPC, until interrupted.

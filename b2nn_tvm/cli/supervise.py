@@ -61,7 +61,7 @@ class SupervisedCommand(Command):
             sys.stdout.flush()
             sys.stderr.flush()
             watcher = os.getpid()
-            pid = os.fork()
+            pid = _fork()
             if pid == 0:
                 _begin(scratch, watcher)
                 return super().main(arguments, *more, **options)
@@ -82,6 +82,14 @@ class SupervisedCommand(Command):
                 folder.rmdir()
 
         return remove
+
+
+def _fork() -> int:
+    try:
+        return os.fork()
+    except OSError as error:
+        text = f"no process can be started for the work: {error.strerror}"
+        raise OSError(error.errno, text) from None
 
 
 def _begin(scratch: str, watcher: int) -> None:

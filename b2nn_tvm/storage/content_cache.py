@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pwd
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,17 @@ _TEMPORARY = ".tmp-"
 
 
 def user_cache_folder() -> Path:
-    """The folder of this user's caches (in $XDG_CACHE_HOME, else in ~/.cache)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "b2nn-tvm"
+    """The folder of this user's caches (in $XDG_CACHE_HOME, else in ~/.cache, and an empty $HOME is as good as none).
+
+    Raises InputError for a user without a home, as in a container that is started with a number for its user.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("HOME") and Path(os.environ["HOME"], ".cache"))
+    try:
+        return Path(home or Path(pwd.getpwuid(os.getuid()).pw_dir, ".cache")) / "b2nn-tvm"
+    except KeyError:
+        raise InputError(
+            f"the user {os.getuid()} has no home for the cache: let HOME or XDG_CACHE_HOME name a folder"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,21 @@ def try_to_write(folder: str | os.PathLike[str], *, remedy: str = "choose anothe
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        raise InputError(f"{path}: nothing can be written into this folder ({error.strerror}); {remedy}") from None
+        raise InputError(
+            f"{path}: nothing can be written into this folder ({_dangling(path) or error.strerror}); {remedy}"
+        ) from None
     finally:
         for part in reversed(made):
             with suppress(OSError):  # somebody else has put something there meanwhile
                 part.rmdir()
+
+
+def _dangling(path: Path) -> str:
+    """What a link on the way that leads nowhere is to be called; the system says of it that it exists."""
+    for part in (path, *path.parents):
+        if part.is_symlink() and not part.exists():
+            return f"{part} is a link to {os.readlink(part)}, which is not there"
+    return ""
 
 
 def try_to_write_file(file: str | os.PathLike[str]) -> None:

@@ -9,6 +9,7 @@ convolution, and people can read it.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,8 +123,10 @@ def load_records(vector_unit: str, *paths: Path) -> Records:
 
 
 def read_records(vector_unit: str, path: Path) -> Records:
-    """The records of one file, none where it does not exist; raises InputError as ``load_records`` does."""
-    if not path.exists():
+    """The records of one file, none where it does not exist, or is in a folder that this user may not look into; raises
+    InputError as ``load_records`` does.
+    """
+    if not os.path.exists(path):
         return Records(vector_unit)
     document = read_document(path, KIND, VERSION, SCHEMA)
     if document["vector_unit"] != vector_unit:

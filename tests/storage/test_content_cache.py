@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from b2nn_tvm.errors import InputError
-from b2nn_tvm.storage.content_cache import ContentCache, user_content_cache
+from b2nn_tvm.storage.content_cache import ContentCache, user_cache_folder, user_content_cache
 
 ROOT = Path(__file__).parents[2]
 SIZE = 1000
@@ -98,3 +99,20 @@ def test_the_users_cache_has_the_size_that_the_user_says(monkeypatch, tmp_path):
     monkeypatch.setenv("B2NN_CACHE_MIB", "-1")
     with pytest.raises(InputError, match="B2NN_CACHE_MIB is the size of the cache in MiB.*not '-1'"):
         user_content_cache("kernels")
+
+
+def test_the_folder_of_a_user(monkeypatch, tmp_path):
+    """An empty HOME would be the root of the file system; a user who is only a number has none."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_cache_folder() == tmp_path / ".cache" / "b2nn-tvm"
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir, ".cache", "b2nn-tvm")
+    monkeypatch.setenv("HOME", "")
+    assert user_cache_folder() == own
+    monkeypatch.delenv("HOME")
+    assert user_cache_folder() == own
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(InputError, match="the user 4000000000 has no home for the cache: let HOME or XDG_CACHE_HOME"):
+        user_cache_folder()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/me")
+    assert user_cache_folder() == Path("/var/cache/me/b2nn-tvm")

@@ -29,3 +29,16 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
             try_to_write_file(folder / "costs.json")
     with pytest.raises(InputError, match="expected the name of a file, but this is a folder; give a file in it"):
         try_to_write_file(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_called_so(tmp_path: Path) -> None:
+    link = tmp_path / "out"
+    link.symlink_to("gone")
+    for folder in (link, link / "deeper"):
+        with pytest.raises(
+            InputError, match=rf"^{folder}: .* \({link} is a link to gone, which is not there\); choose"
+        ):
+            try_to_write(folder)
+    (tmp_path / "gone").mkdir()
+    try_to_write(link / "deeper")
+    assert sorted(os.listdir(tmp_path)) == ["gone", "out"] and os.listdir(link) == []

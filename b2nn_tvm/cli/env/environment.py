@@ -103,7 +103,7 @@ def read_environment() -> Environment:
         runs=runs,
         compilers={name: readiness(get(name)).compiler for name in ((NATIVE, CROSS) if target else (CROSS,))},
         cache=str(cache),
-        cache_mib=round(sum(map(_size, cache.rglob("*"))) / 2**20, 1),
+        cache_mib=round(_bytes_in(cache) / 2**20, 1),
         settings={name: os.environ[name] for name in VARIABLES if name in os.environ},
         packages=read_packages(),
     )
@@ -178,8 +178,12 @@ def _version(name: str) -> str:
         return ""
 
 
+def _bytes_in(folder: Path) -> int:
+    """The bytes of all files in a folder; what this user may not look into has none, nor what goes away meanwhile."""
+    return sum(_size(Path(place) / name) for place, _, names in os.walk(folder) for name in names)
+
+
 def _size(path: Path) -> int:
-    """The bytes of a file; 0 for a folder, and for a file that another process has removed meanwhile."""
     try:
         return path.stat().st_size if path.is_file() else 0
     except OSError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -86,3 +89,21 @@ def test_the_variables_of_the_documents_are_reported(monkeypatch: pytest.MonkeyP
     found = read_environment()
     assert found.settings["B2NN_SSH"] == "ssh -F config"
     assert "B2NN_SSH=ssh -F config" in "\n".join(as_lines(found))
+
+
+def test_a_cache_that_may_not_be_looked_into_is_no_reason_to_say_nothing(tmp_path: Path) -> None:
+    """As where a service runs as another user, with the home of root."""
+    kept = tmp_path / "b2nn-tvm" / "kernels"
+    kept.mkdir(parents=True)
+    (kept / "a").write_bytes(bytes(3 << 20))
+    code = "from b2nn_tvm.cli.env.environment import read_environment; print(read_environment().cache_mib)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    words = [sys.executable, "-c", code]
+    read = lambda before: subprocess.run([*before, *words], env=environment, capture_output=True, text=True, check=True)
+    assert float(read([]).stdout) == 3
+    (tmp_path / "b2nn-tvm").chmod(0)
+    as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups"] if os.getuid() == 0 else []
+    try:
+        assert float(read(as_nobody).stdout) == 0
+    finally:
+        (tmp_path / "b2nn-tvm").chmod(0o755)

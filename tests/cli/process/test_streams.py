@@ -82,6 +82,19 @@ def test_no_folder_for_temporary_files(tmp_path: Path) -> None:
     assert refused_by_system(OutputLost(28, "lost")) == "lost"
 
 
+def test_no_process_for_the_work(tmp_path: Path) -> None:
+    """The watcher of a command that works in a process of its own may not be allowed to start it."""
+    before = (
+        "import os; os.fork = lambda: (_ for _ in ()).throw(BlockingIOError(11, 'Resource temporarily unavailable'))"
+    )
+    code = f"import sys; {before}\nsys.argv[0] = 'b2nn-compile'\nfrom b2nn_tvm.cli.compile import main\nmain()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", code, "net.onnx"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    said = "error: no process can be started for the work: Resource temporarily unavailable\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
 def test_an_error_behind_the_document_is_no_second_one() -> None:
     """A program reads stdout as one document."""
 

@@ -1,6 +1,7 @@
 """Tuning records: saved and loaded whole, the user's over the shipped ones, broken files refused with a remedy."""
 
 import json
+import os
 
 import pytest
 
@@ -8,7 +9,7 @@ from b2nn_tvm.errors import InputError
 from b2nn_tvm.schedules.schedule_module import UNITS
 from b2nn_tvm.schedules.tiles import tile_records as module
 from b2nn_tvm.schedules.tiles.tile import Tile
-from b2nn_tvm.schedules.tiles.tile_records import Record, Records, load_records
+from b2nn_tvm.schedules.tiles.tile_records import Record, Records, load_records, read_records
 
 FIRST = Record("conv2d", "conv2d_n1_c8", 16, Tile(2, 7, 2), 0.25, "a CPU")
 SECOND = Record("bconv2d_words", "conv2d_n1_c8", 16, Tile(7, 1, 2), 0.0125, "a CPU")
@@ -115,3 +116,15 @@ def test_a_broken_file_is_refused(name, tmp_path):
     path.write_text(text)
     with pytest.raises(InputError, match=f"records.json: .*{message}"):
         load_records("avx2", path)
+
+
+def test_a_folder_that_may_not_be_looked_into_has_no_records(monkeypatch, tmp_path):
+    """As the home of root for another user; the system then refuses to say whether there is such a file."""
+
+    def refused(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refused)
+        found = read_records("avx2", tmp_path / "avx2.json")
+    assert found.rows == {}
