@@ -11,7 +11,7 @@ from typing import Any
 
 from b2nn_tvm.data.arrays.cifar import cifar, is_cifar
 from b2nn_tvm.data.arrays.idx import idx, is_idx
-from b2nn_tvm.data.arrays.npz import npz
+from b2nn_tvm.data.arrays.npz import is_arrays, npz
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
 from b2nn_tvm.data.digits import digits
 from b2nn_tvm.data.flat_folder import flat_folder, is_flat_folder
@@ -51,7 +51,7 @@ _BUILT_IN: dict[str, Callable[..., DataBundle]] = {
 
 # The loaders of paths, each behind its test. The first loader whose test recognizes a path reads it.
 _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] = (
-    (lambda path: path.suffix == ".npz", npz),
+    (is_arrays, npz),
     (is_cifar, cifar),
     (is_idx, idx),
     (is_tiny_imagenet, tiny_imagenet),
@@ -59,6 +59,16 @@ _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] =
     (is_sketches, sketches),
     (is_flat_folder, flat_folder),
 )
+
+_ARCHIVE = "this file is an archive: unpack it, and give the folder"
+_TABLE = (
+    "this file is a table: sort the images into a folder for each class, or give pkg.module:factory of a DataBundle"
+)
+_OTHERS = {
+    **dict.fromkeys((".zip", ".tar", ".7z", ".rar"), _ARCHIVE),
+    **dict.fromkeys((".csv", ".tsv", ".json", ".parquet"), _TABLE),
+    ".npy": "this file is one array: give its folder, with x_train.npy, y_train.npy, x_test.npy and y_test.npy",
+}
 
 
 def names() -> tuple[str, ...]:
@@ -82,8 +92,8 @@ def get(word: str, *, size: int | None = None, skip_bad: int = 0, progress: Prog
         raise InputError(
             f"data {word[:200]!r}: expected one of {', '.join(_BUILT_IN)}; a folder with train/<class>/ and "
             "val/<class>/; CIFAR-100 or CIFAR-10 for Python, as a folder or .tar.gz; Tiny-ImageNet-200's folder with "
-            "wnids.txt; a folder of IDX files, as MNIST's; a folder of photos or sketches with <class>/*.png; or an"
-            f" .npz file; {_what(path)}"
+            "wnids.txt; a folder of IDX files, as MNIST's; a folder of photos or sketches with <class>/*.png; or"
+            f" arrays, as an .npz file or a folder of .npy files; {_what(path)}"
         )
     options: dict[str, Any] = {"size": size} if size is not None else {}
     if skip_bad:
@@ -102,4 +112,6 @@ def _what(path: Path) -> str:
         if any(entry.suffix.lower() in SUFFIXES for entry in path.iterdir()):
             return "this folder holds images; give the one around it, with a folder of images for each class"
         return f"this folder holds {', '.join(sorted(entry.name for entry in path.iterdir())[:8]) or 'nothing'}"
-    return "this file is none of them" if os.path.exists(path) else "there is no such file or folder"
+    if not os.path.exists(path):
+        return "there is no such file or folder"
+    return _OTHERS.get(path.suffix.lower(), "this file is none of them")

@@ -1,48 +1,55 @@
-"""A data set in one .npz file: x_train, y_train, and x_val, y_val and/or x_test, y_test, as Keras stores them.
+"""A data set in arrays, in one .npz file or a folder of .npy files: images and labels of each split.
 
-It may hold the names of the classes, too: class_names, an array of text.
+Keras calls them x_train, y_train, and so on, MedMNIST train_images; array_names knows these and other names. There may
+be the names of the classes, too: class_names, an array of text.
 """
 
 from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from b2nn_tvm.data.arrays.pixel_bundle import pixel_bundle, with_validation
+from b2nn_tvm.data.arrays.array_images import channels_first
+from b2nn_tvm.data.arrays.array_labels import class_numbers
+from b2nn_tvm.data.arrays.array_names import standard_names
+from b2nn_tvm.data.arrays.pixel_bundle import Arrays, pixel_bundle, with_validation
 from b2nn_tvm.data.bundle import DataBundle, TensorImages
+from b2nn_tvm.data.split import stratified_split
 from b2nn_tvm.errors import InputError
 
 _SPLITS = ("train", "val", "test")
+_IN_NO_SPLITS = {"x", "y"}
+_NEEDED = {"x_train", "y_train"}
+
+
+def is_arrays(path: Path) -> bool:
+    """Whether the path is an .npz file, or a folder with .npy files whose names are those of images and labels."""
+    if path.is_dir():
+        found = standard_names(each.stem for each in path.glob("*.npy"))
+        return found.keys() >= _NEEDED or found.keys() >= _IN_NO_SPLITS
+    return path.suffix == ".npz"
 
 
 def npz(path: str | os.PathLike[str]) -> DataBundle:
-    """Read images uint8 (0..255) or float (as they are), [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3.
+    """Read images of whole numbers (0..255) or float (as they are), [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1
+    or 3, and labels in any of the forms of ``class_numbers``.
 
-    Labels are integers from 0, [N] or [N, 1]. Where the file has only one of val and test, this split is the test
-    split, and a tenth of the training images is held out for validation. Classes have the names in class_names, else
-    their numbers. Raises InputError where the file or an array is not of this form.
+    Where there is only one of val and test, this split is the test split, and a tenth of the training images is held
+    out for validation; of a set in no splits, a fifth is held out for testing before. Classes have the names in
+    class_names, else those that the labels give. Raises InputError where the file or an array is not of this form.
     """
     path = Path(path)
-    arrays = _read(path)
-    if "x_val" in arrays and "x_test" not in arrays:
-        arrays["x_test"], arrays["y_test"] = arrays.pop("x_val"), arrays.pop("y_val")
-    parts = {split: _images(path, arrays, split) for split in _SPLITS if f"x_{split}" in arrays}
-    if not {"train", "test"} <= set(parts):
-        raise InputError(
-            f"{path}: expected x_train, y_train, and x_test, y_test or x_val, y_val; it has {', '.join(arrays)}"
-        )
-    shapes = {split: images.shape[1:] for split, (images, _) in parts.items()}
-    if len(set(shapes.values())) > 1:
-        raise InputError(
-            f"{path}: the splits' images differ in shape: {', '.join(f'{k} {v}' for k, v in shapes.items())}"
-        )
-    if len(kinds := {str(images.dtype) for images, _ in parts.values()}) > 1:
-        raise InputError(f"{path}: the splits' images differ in type: {', '.join(sorted(kinds))}; store all alike")
-    names = _class_names(path, arrays, classes=1 + int(max(labels.max() for _, labels in parts.values())))
+    content = _read(path)
+    try:
+        parts, given = _parts(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    names = _class_names(path, content, given)
     if parts["train"][0].dtype == np.uint8:
         return pixel_bundle(path.stem, parts, class_names=names)
     parts = with_validation(parts)
@@ -68,48 +75,64 @@ def npz(path: str | os.PathLike[str]) -> DataBundle:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
+        if path.is_dir():
+            return {each.stem: np.load(each, allow_pickle=False) for each in sorted(path.glob("*.npy"))}
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a data set in .npz") from None
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(f"{path}: expected arrays in .npz, but it cannot be read: {error}") from None
 
 
-def _images(path: Path, arrays: dict[str, np.ndarray], split: str) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = arrays[f"x_{split}"], arrays.get(f"y_{split}")
-    if labels is None:
-        raise InputError(f"{path}: x_{split} has no y_{split} beside it")
-    labels = labels.reshape(len(labels)) if labels.shape == (len(labels), 1) else labels
-    if labels.ndim != 1 or len(labels) != len(images) or labels.dtype.kind not in "iu" or (labels < 0).any():
+def _parts(content: dict[str, np.ndarray]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    """(Images [N, C, H, W] and classes of each split, the names that the labels give the classes.)"""
+    named = standard_names(content)
+    if named.keys() >= _IN_NO_SPLITS and not named.keys() >= _NEEDED:
+        named = {f"{kind}_all": named[kind] for kind in "xy"}
+    elif "x_val" in named and "x_test" not in named:
+        named = {meaning.replace("val", "test"): name for meaning, name in named.items()}
+    splits = [split for split in (*_SPLITS, "all") if f"x_{split}" in named]
+    if splits != ["all"] and not {"train", "test"} <= {*splits}:
         raise InputError(
-            f"{path}: y_{split} should be {len(images)} integers from 0, but it is {labels.dtype} {list(labels.shape)}"
+            "expected x_train, y_train, and x_test, y_test or x_val, y_val, or x and y alone, under these names or"
+            f" such as train_images and train_labels; it has {', '.join(content) or 'no arrays'}"
         )
-    if images.dtype.kind not in "uf" or (images.dtype.kind == "u" and images.dtype != np.uint8):
-        raise InputError(f"{path}: x_{split} should be uint8 or floating point, but it is {images.dtype}")
-    images = images if images.dtype == np.uint8 else images.astype(np.float32)
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[3] in (1, 3):
-        images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    elif images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise InputError(
-            f"{path}: x_{split} should be [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels, "
-            f"but it is {list(images.shape)}"
-        )
-    if not np.isfinite(images).all():
-        raise InputError(f"{path}: x_{split} holds values that are not finite numbers")
-    return images, labels.astype(np.int64)
+    for split in splits:
+        image, label = named[f"x_{split}"], named.get(f"y_{split}")
+        if label is None:
+            raise InputError(f"{image} has no labels beside it, such as y_{split}")
+        if len(content[image].shape) == 0 or content[label].shape[:1] != content[image].shape[:1]:
+            raise InputError(
+                f"{label} should be one label for each of the images in {image}, but these are"
+                f" {list(content[label].shape)} and {list(content[image].shape)}"
+            )
+    labels, given = class_numbers({name: content[name] for name in (named[f"y_{split}"] for split in splits)})
+    images = {split: channels_first(named[f"x_{split}"], content[named[f"x_{split}"]]) for split in splits}
+    for what, kinds in (
+        ("shape", {str(list(each.shape[1:])): None for each in images.values()}),
+        ("type", {str(each.dtype): None for each in images.values()}),
+    ):
+        if len(kinds) > 1:
+            raise InputError(f"the splits' images differ in {what}: {', '.join(sorted(kinds))}; store all alike")
+    parts = {split: (images[split], labels[named[f"y_{split}"]]) for split in splits}
+    return (_in_splits(parts["all"]) if splits == ["all"] else parts), given
 
 
-def _class_names(path: Path, arrays: dict[str, np.ndarray], *, classes: int) -> tuple[str, ...]:
-    """The text in class_names, else the numbers of the classes."""
-    names = arrays.get("class_names")
+def _in_splits(everything: Arrays) -> dict[str, Arrays]:
+    images, labels = everything
+    test, train = stratified_split(labels, (max(1, len(labels) // 5),))
+    return {"train": (images[train], labels[train]), "test": (images[test], labels[test])}
+
+
+def _class_names(path: Path, content: dict[str, np.ndarray], given: Sequence[str]) -> tuple[str, ...]:
+    """The text in class_names, else the names that the labels give."""
+    names = content.get("class_names")
     if names is None:
-        return tuple(map(str, range(classes)))
-    if names.dtype.kind not in "US" or names.ndim != 1 or len(names) < classes:
+        return tuple(given)
+    if names.dtype.kind not in "US" or names.ndim != 1 or len(names) < len(given):
         raise InputError(
-            f"{path}: class_names should be text for each of the {classes} classes of the labels, but it is"
+            f"{path}: class_names should be text for each of the {len(given)} classes of the labels, but it is"
             f" {names.dtype} {list(names.shape)}"
         )
     return tuple(names.astype(str).tolist())

@@ -78,11 +78,10 @@ def edit(**changes):
     ("content", "message"),
     [
         (edit(x_train=None), "expected x_train"),
-        (edit(y_val=None), "x_val has no y_val"),
-        (edit(y_val=np.zeros(39, int)), "y_val should be 40 integers"),
-        (edit(y_val=np.zeros(40)), "y_val should be 40 integers.*float64"),
-        (edit(y_val=np.full(40, -1)), "integers from 0"),
-        (edit(x_val=np.zeros((40, 8, 8, 3), np.int32)), "x_val should be uint8 or floating.*int32"),
+        (edit(y_val=None), "x_val has no labels beside it, such as y_val"),
+        (edit(train_images=np.zeros(1)), "both x_train and train_images would be x_train"),
+        (edit(y_val=np.zeros(39, int)), r"y_val should be one label for each.*\[39\] and \[40, 8, 8, 3\]"),
+        (edit(y_val=np.full(40, -1)), "whole numbers from 0"),
         (edit(x_val=np.zeros((40, 8, 8, 5), np.uint8)), "1 or 3 channels"),
         (edit(x_val=np.zeros((40, 9, 9, 3), np.uint8)), "differ in shape"),
         (edit(x_val=np.full((40, 8, 8, 3), np.nan)), "not finite"),
@@ -95,6 +94,38 @@ def edit(**changes):
 def test_wrong_arrays_are_refused(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
         data.npz(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("spelling", ["{split}_images {split}_labels", "X_{split} Y_{split}", "{split}X {split}Y"])
+def test_other_names_of_the_arrays_are_understood(tmp_path, spelling):
+    """Those of MedMNIST, of scikit-learn, and of Keras without its underscore; labels are [N, 1]."""
+    content = arrays()
+    named = {}
+    for split in ("train", "val", "test"):
+        image, label = spelling.format(split=split).split()
+        named |= {image: content[f"x_{split}"], label: content[f"y_{split}"][:, None]}
+    bundle, plain = data.npz(write(tmp_path, named)), data.npz(write(tmp_path, content))
+    assert bundle.digest == plain.digest and len(bundle.train) == 40
+
+
+@pytest.mark.parametrize(("images", "labels"), [("x", "y"), ("images", "labels"), ("data", "target")])
+def test_a_set_in_no_splits_is_split(tmp_path, images, labels):
+    content = arrays(count=100, splits=("train",))
+    bundle = data.npz(write(tmp_path, {images: content["x_train"], labels: content["y_train"]}))
+    assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [72, 8, 20]
+    assert np.array_equal(np.bincount(bundle.test.labels), [5] * 4)
+    rows = [image.numpy().tobytes() for split in (bundle.train, bundle.val, bundle.test) for image in split.images]
+    assert len(set(rows)) == 100
+
+
+def test_a_folder_of_npy_files_is_the_same_set(tmp_path):
+    content = arrays()
+    (tmp_path / "set").mkdir()
+    for name, array in content.items():
+        np.save(tmp_path / "set" / f"{name}.npy", array)
+    assert data.get(str(tmp_path / "set")).digest == data.npz(write(tmp_path, content)).digest
+    with pytest.raises(InputError, match="one array: give its folder"):
+        data.get(str(tmp_path / "set" / "x_train.npy"))
 
 
 def test_wrong_files_are_refused(tmp_path):
