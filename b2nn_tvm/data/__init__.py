@@ -22,6 +22,7 @@ from b2nn_tvm.data.pixels import PixelImages
 from b2nn_tvm.data.procedural import shapes
 from b2nn_tvm.data.resized import resized
 from b2nn_tvm.data.sketches import is_sketches, sketches
+from b2nn_tvm.data.tables.listed_folder import is_listed_folder, listed_folder
 from b2nn_tvm.data.tiny_imagenet import is_tiny_imagenet, tiny_imagenet
 from b2nn_tvm.errors import InputError
 from b2nn_tvm.progress import Progress, silent
@@ -36,6 +37,7 @@ __all__ = [
     "folder",
     "get",
     "idx",
+    "listed_folder",
     "names",
     "npz",
     "shapes",
@@ -55,6 +57,7 @@ _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[..., DataBundle]], ...] =
     (is_cifar, cifar),
     (is_idx, idx),
     (is_tiny_imagenet, tiny_imagenet),
+    (is_listed_folder, listed_folder),
     (is_folder, folder),
     (is_sketches, sketches),
     (is_flat_folder, flat_folder),
@@ -92,7 +95,8 @@ def get(word: str, *, size: int | None = None, skip_bad: int = 0, progress: Prog
         raise InputError(
             f"data {word[:200]!r}: expected one of {', '.join(_BUILT_IN)}; a folder with train/<class>/ and "
             "val/<class>/; CIFAR-100 or CIFAR-10 for Python, as a folder or .tar.gz; Tiny-ImageNet-200's folder with "
-            "wnids.txt; a folder of IDX files, as MNIST's; a folder of photos or sketches with <class>/*.png; or"
+            "wnids.txt; a folder of IDX files, as MNIST's; a folder of photos or sketches with <class>/*.png, or beside"
+            " a table of their classes; or"
             f" arrays, as an .npz file or a folder of .npy files; {_what(path)}"
         )
     options: dict[str, Any] = {"size": size} if size is not None else {}

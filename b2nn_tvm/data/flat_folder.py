@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,17 @@ def flat_folder(
     if len(classes) < len(found):
         notes.append(f"{root}: classes without images are left out: {', '.join(sorted(set(found) - set(classes))[:8])}")
     refuse_one_class(root, tuple(classes))
+    listed = split_files(root, classes, skip_bad=skip_bad, progress=progress, notes=notes)
+    return shown(given, listed, size=size, class_names=tuple(classes), workers=workers, notes=notes)
+
+
+def split_files(
+    root: Path, classes: Mapping[str, Sequence[Path]], *, skip_bad: int, progress: Progress, notes: list[str]
+) -> dict[str, Listing]:
+    """The files of all classes in the splits of ``flat_folder``, of which ``notes`` are taken.
+
+    Raises InputError where a class has fewer than three images.
+    """
     listing = Listing.of(classes, tuple(classes))
     listing = skip_bad_files({"all": listing}, skip_bad, note=notes.append, progress=progress)["all"]
     counts = np.bincount(listing.labels, minlength=len(classes))
@@ -71,7 +83,7 @@ def flat_folder(
     for split, part in listed.items():
         if lacking := part.lacks(tuple(classes)):
             notes.append(f"{root}: among the {len(part.labels)} images of {split} are none of {', '.join(lacking[:8])}")
-    return shown(given, listed, size=size, class_names=tuple(classes), workers=workers, notes=notes)
+    return listed
 
 
 def _share(listing: Listing, share: int) -> int:

@@ -13,7 +13,7 @@ _WORDS = {
     "val": ("val", "valid", "validate", "validation", "dev", "eval", "evaluation"),
     "test": ("test", "testing", "holdout"),
 }
-_SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
+SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 # What else is in the names of such folders, and says nothing.
 _NO_MEANING = {"", "images", "image", "imgs", "img", "photos", "seg", "split", "folder"}
 _DEEPEST = 2  # archives often hold one folder of the set's name in another one
@@ -72,7 +72,7 @@ def _holds_splits(path: Path) -> bool:
 def _split_of(folder: Path) -> str | None:
     words = re.findall(r"[a-z]+|[0-9]+", folder.name.lower())
     stems = {word.removesuffix("set").removesuffix("data") for word in words if not re.fullmatch(r"(19|20)\d\d", word)}
-    named = {_SPLIT_OF.get(stem) for stem in stems - _NO_MEANING}
+    named = {SPLIT_OF.get(stem) for stem in stems - _NO_MEANING}
     return named.pop() if len(named) == 1 else None
 
 

@@ -1,0 +1,1 @@
+"""Image files whose classes stand in a table beside them."""
