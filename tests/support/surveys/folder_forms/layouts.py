@@ -82,11 +82,16 @@ def _flat_val(root: Path) -> None:
     write_class(root / "val", VAL, name="cat")
 
 
-def _flat(root: Path) -> None:
-    (root / "labels.csv").write_text("file,class\n0.png,cat\n")
-    for split in ("train", "val"):
-        shutil.rmtree(root / split)
-    write_class(root / "images", TRAIN, name="owl", gray=True)
+def _in_a_table(root: Path) -> None:
+    shutil.rmtree(root / "val")
+    (root / "images").mkdir()
+    rows = ["file,class"]
+    for place in sorted((root / "train").glob("*/*")):
+        name = f"{place.parent.name}-{place.name}"
+        place.rename(root / "images" / name)
+        rows.append(f"{name},{place.parent.name}")
+    shutil.rmtree(root / "train")
+    (root / "labels.csv").write_text("\n".join(rows))
 
 
 def _empty_val(root: Path) -> None:
@@ -230,7 +235,7 @@ LAYOUTS: dict[str, Form] = {
     "train2017/, val2017/ without classes": Form(_flat_splits),
     "train/, val/ without classes": Form(_flat_val),
     "train/, an empty val/": Form(_empty_val),
-    "images/ and labels.csv": Form(_flat),
+    "images/ and labels.csv": Form(_in_a_table, images=4 * TRAIN),
     "train-000000.tar, for streaming": Form(_shards),
     "a zip archive": Form(_archive),
     "an empty folder": Form(_empty),
