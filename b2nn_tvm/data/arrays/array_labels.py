@@ -39,7 +39,8 @@ def _flat(name: str, values: np.ndarray) -> np.ndarray:
             raise InputError(
                 f"{name} is {list(values.shape)}, but not every row has a single 1 among zeros: images have one class"
             )
-        return np.argmax(values, axis=1).astype(np.int64)
+        places: np.ndarray = values.argmax(axis=1)
+        return places
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1 or values.dtype.kind not in "buifUS":
