@@ -15,6 +15,7 @@ from torch import nn
 
 from b2nn_tvm.errors import InputError, UnsupportedError
 from b2nn_tvm.export.binary_functions import DEPLOY_FORMS, deploy_form
+from b2nn_tvm.export.more_translations import TRANSLATIONS
 from b2nn_tvm.export.plain_attention import PlainAttention
 from b2nn_tvm.export.plain_forward import plain_forward
 from b2nn_tvm.export.quantized_forms import QuantizedForm, write_zero_points
@@ -141,6 +142,7 @@ def _onnx_export(exported: torch.export.ExportedProgram, title: str) -> torch.on
             opset_version=OPSET,
             input_names=["input"],
             output_names=["output", *(f"output_{index}" for index in range(1, outputs))],
+            custom_translation_table=TRANSLATIONS,
             verbose=False,
             optimize=False,
         )

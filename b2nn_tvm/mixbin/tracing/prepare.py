@@ -18,6 +18,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from torch.optim.swa_utils import AveragedModel
 
 from b2nn_tvm.errors import InputError, UnsupportedError
+from b2nn_tvm.mixbin.tracing.torch_quantization import refuse_quantizers, without_observers
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
@@ -27,16 +28,19 @@ def prepared(model: nn.Module) -> nn.Module:
 
     DataParallel, DistributedDataParallel, AveragedModel and torch.compile are taken off, here and in submodules, so
     that names have no ``module.`` or ``_orig_mod.`` in them. Parametrizations, weight norm, spectral norm and pruning
-    masks are folded into the weights. The copy computes what ``model`` computes in evaluation mode. Raises
-    UnsupportedError for scripted modules, InputError where something in the model cannot be copied.
+    masks are folded into the weights, and observers are taken off. The copy computes what ``model`` computes in
+    evaluation mode. Raises UnsupportedError for scripted and quantized modules, InputError where something in the
+    model cannot be copied.
     """
     check_module(model)
     for name, part in model.named_modules():
         _refuse_scripted(part, name)
+    refuse_quantizers(model)
     result = copied(_unwrapped(model))
     for module in result.modules():  # which goes into what replaces a wrapper
         for name, child in module._modules.items():
             module._modules[name] = None if child is None else _unwrapped(child)
+    without_observers(result)
     modes = {module: module.training for module in result.modules()}
     result.eval()  # spectral norm updates its estimate in training mode
     for module in list(result.modules()):
