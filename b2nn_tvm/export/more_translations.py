@@ -14,7 +14,8 @@ from onnxscript import opset18 as op
 
 def _signbit(value: Any) -> Any:
     """ONNX has no operator that tells -0.0 from 0.0; torch.signbit itself is exported like this, too."""
-    return op.Less(value, op.CastLike(op.Constant(value_float=0.0), value))
+    zero: Any = op.Constant(value_float=0.0)
+    return op.Less(value, op.CastLike(zero, value))
 
 
 def _hypot(first: Any, second: Any) -> Any:
