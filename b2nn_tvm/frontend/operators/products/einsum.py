@@ -34,7 +34,7 @@ def read_product(attrs: Attrs) -> Product | None:
     """The letters of an equation of two tensors; None where it is no product of matrices."""
     left, arrow, result = word(attrs, "equation", "").replace(" ", "").partition("->")
     operands = left.split(",")
-    if len(operands) != 2 or not arrow or any(len(set(each)) < len(each) for each in (*operands, result)):
+    if len(operands) != 2 or not arrow or not result or any(len(set(each)) < len(each) for each in (*operands, result)):
         return None
     if not (left.replace(",", "") + result).isalpha():  # an ellipsis
         return None

@@ -39,6 +39,7 @@ def test_the_values(tmp_path):
     "equation",
     [
         *("ij->ji", "ii,ij->j", "ij,jk", "...ij,jk->...ik", "ij,jk,kl->il", "ij,kl->ijkl"),
+        "i,i->",
         "ij,jk->i",  # k is a sum over one of the two
     ],
 )
