@@ -50,17 +50,14 @@ def test_a_script_reads_where_it_serves_and_ends_it(tmp_path: Path) -> None:
         board.stop()
 
 
-def test_an_error_of_a_server_is_json_too(run: Run) -> None:
+def test_a_port_that_is_taken(run: Run) -> None:
+    """The error is on stdout as JSON, too."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("device", "--json", "--port", taken.getsockname()[1])
     found = json.loads(done.stdout)["error"]
-    assert (done.returncode, found["kind"], found["status"]) == (1, "DeviceError", 1)
-    assert "the port is taken" in found["message"] and done.stderr == f"error: {found['message']}\n"
-
-
-def test_a_port_that_is_taken(run: Run) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert_refused(run("device", "--port", taken.getsockname()[1]), "the port is taken", "choose another --port")
+    assert (found["kind"], found["status"], done.stderr) == ("DeviceError", 1, f"error: {found['message']}\n")
+    done.stdout = ""
+    assert_refused(done, "the port is taken", "choose another --port")
 
 
 def test_a_device_to_compile_for_needs_tuning(here: Run) -> None:
