@@ -18,13 +18,17 @@ _WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped
 # What some trainings add to a state_dict: counters of batches and averages, thop's counts of operations.
 _COUNTERS = {"num_batches_tracked", "n_averaged", "total_ops", "total_params", "_extra_state"}
 
+# What torch.ao.quantization puts into a network to watch values or round them; torch.fx adds a number.
+_QUANTIZERS = ("activation_post_process", "weight_fake_quant")
+
 
 @dataclass(frozen=True)
 class FittedNames:
     """``weights`` by the network's names as far as they fit, and the names of all others as they are in the file.
 
     The names of the network's weights begin with ``prefix`` in the file. ``unknown`` begin so, too, each with what
-    follows; those ``outside`` do not. ``rivals`` would fit as well in place of ``prefix``, and are not worse by name.
+    follows; those ``outside`` do not, or are of quantizers. ``rivals`` would fit as well in place of ``prefix``, and
+    are not worse by name.
     """
 
     weights: Mapping[str, torch.Tensor]
@@ -50,7 +54,7 @@ def fit_names(weights: Mapping[str, torch.Tensor], own: Collection[str]) -> Fitt
             fitted[bare[added + name.removeprefix(removed)]] = weights[original]
         elif name.rpartition(".")[2] in _COUNTERS:
             continue
-        elif name.startswith(removed):
+        elif name.startswith(removed) and not any(part.startswith(_QUANTIZERS) for part in name.split(".")):
             unknown[original] = name.removeprefix(removed)
         else:
             outside.append(original)

@@ -119,4 +119,5 @@ def _refuse_rivals(fitted: FittedNames, path: Path) -> None:
 def _note_outside(fitted: FittedNames, path: Path, note: Note) -> None:
     if fitted.outside:
         (others,) = _listed("leaves", fitted.outside)
-        note(f"{path}: takes what is under {fitted.prefix} and {others}")
+        taken = f"what is under {fitted.prefix}" if fitted.prefix else "the weights of the network"
+        note(f"{path}: takes {taken} and {others}")

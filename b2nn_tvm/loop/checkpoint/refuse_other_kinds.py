@@ -13,6 +13,7 @@ _BEGINNINGS = (  # how files begin that are taken for checkpoints
     (b"version https://git-lfs", "a Git LFS pointer; fetch the file with git lfs pull"),
     (b"<", "a web page or XML; download the file itself"),
     (b"\x89HDF", "an HDF5 file, as Keras writes; a torch checkpoint is needed"),
+    (b"\x93NUMPY", "one array of numpy; write all arrays by name with numpy.savez"),
     (b"\x08", "an ONNX or TensorFlow file; a torch checkpoint is needed"),
     (b"\x1f\x8b", "compressed by gzip; unpack it first"),
     (b"BZh", "compressed by bzip2; unpack it first"),

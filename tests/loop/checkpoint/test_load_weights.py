@@ -113,3 +113,14 @@ def test_one_of_two_networks_is_not_chosen_at_random(tmp_path: Path) -> None:
     }
     with pytest.raises(InputError, match=r"of one network, but those under generator\., critic\. would all fit"):
         load(tmp_path, state, net())
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_what_quantizers_of_torch_kept_is_left(tmp_path: Path, prefix: str) -> None:
+    source, target = net(), net()
+    kept = ["stem.weight_fake_quant.scale", "stem.activation_post_process.min_val", "activation_post_process_0.scale"]
+    state = source.state_dict() | {name: torch.ones(1) for name in kept}
+    (note,) = load(tmp_path, {prefix + name: value for name, value in state.items()}, target)
+    assert note.endswith(f"leaves {prefix}{kept[0]}, {prefix}{kept[1]}, {prefix}{kept[2]}")
+    assert "takes the weights of the network" in note or prefix
+    assert torch.equal(target.fc.weight, source.fc.weight)

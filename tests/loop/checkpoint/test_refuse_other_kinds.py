@@ -27,6 +27,7 @@ def archive(path: Path, *names: str) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS pointer; fetch"),
         (b"\n<!DOCTYPE html><html>", "web page"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x93NUMPY\x01\x00v\x00", "one array of numpy"),
         (b"\x08\x07\x12\x07pytorch", "ONNX"),
         (b"\x1f\x8b\x08", "gzip"),
         (b'{"weight_map": {}}', "JSON"),
