@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from b2nn_tvm.verification.oracle_model import needs_rewriting, rewritten
@@ -33,6 +34,17 @@ def test_sign_is_left_where_it_is_0_at_0():
     assert not needs_rewriting(built, sign_zero=None)
     assert needs_rewriting(built, sign_zero="+1")
     assert operators(rewritten(built, sign_zero="-1")) == ["Greater", "Where"]
+
+
+def test_the_tail_of_a_silu_keeps_its_sign():
+    """In float32 onnxruntime's Sigmoid is 0 there, and the product -0, which is not below 0."""
+    built = model("s = Sigmoid (input) output = Mul (input, s)", inputs="float[1,4] input", opset=13)
+    assert needs_rewriting(built, sign_zero=None)
+    image = np.array([[-17.5, -30, -100, 2]], np.float32)
+    exact = image / (1 + np.exp(-image.astype(np.float64)))
+    session = onnxruntime.InferenceSession(rewritten(built, sign_zero=None).SerializeToString())
+    (found,) = session.run(None, {"input": image})
+    assert found.dtype == np.float32 and np.allclose(found, exact, rtol=1e-6, atol=1e-40) and (found[0, :3] < 0).all()
 
 
 def test_the_file_keeps_its_opset_and_passes_the_checker():
