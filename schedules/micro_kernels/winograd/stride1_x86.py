@@ -101,7 +101,7 @@ class X86WinogradKernel(X86Kernel):
     # ---- the image
 
     def _transform_image(self) -> None:
-        width = next(width for width in (ZMM_BYTES, YMM_BYTES) if self._fits(width))
+        width = next(width for width in (ZMM_BYTES, YMM_BYTES) if self.fits(width))
         step = width // CODE * self.code
         self.add(IMAGE, X, 0)
         self.add(TRANSFORMED, BASE, self._data_at)
@@ -121,7 +121,8 @@ class X86WinogradKernel(X86Kernel):
 
         self.repeat(0, self._down, row)
 
-    def _fits(self, width: int) -> bool:
+    def fits(self, width: int) -> bool:
+        """Whether codes are transformed in vectors of ``width`` bytes."""
         return self._data % width == 0 and width <= (ZMM_BYTES if self.registers is ZMM else YMM_BYTES)
 
     def _transform_vector(self, width: int) -> None:

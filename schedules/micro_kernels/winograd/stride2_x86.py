@@ -141,7 +141,7 @@ class StridedWinogradKernel(PairWinogradKernel):
         return (term * ALL_TERMS + sum(map(len, TERMS[:part]))) * self._of_a_term
 
     def _transform_image(self) -> None:
-        width = next(width for width in (ZMM_BYTES, YMM_BYTES) if self._fits(width))
+        width = next(width for width in (ZMM_BYTES, YMM_BYTES) if self.fits(width))
         self.add(IMAGE, X, 0)
         for place in PLACES:
             self.add(place, BASE, 0)
@@ -177,8 +177,8 @@ class StridedWinogradKernel(PairWinogradKernel):
         """The tiles of a row that have each part of the columns."""
         return self._across, self._columns // M, self._across
 
-    def _fits(self, width: int) -> bool:
-        return self._few_bytes % width == 0 and super()._fits(width)
+    def fits(self, width: int) -> bool:
+        return self._few_bytes % width == 0 and super().fits(width)
 
     def _transform_lines(self, width: int, height: int, columns: int) -> None:
         """The differences of a vector of channels of a tile of ``height`` x ``columns`` pixels: first those of its
