@@ -103,8 +103,9 @@ class SshServer:
 
     def start(self, *before: str) -> None:
         """Serve; ``before`` are the words of a command that starts the server."""
-        for path in (self.folder / "host_key", self.home, *self.home.rglob("*")):
-            with contextlib.suppress(FileNotFoundError):  # a killed login's folder may be on its way out
+        inside = (Path(place, name) for place, *names in os.walk(self.home) for name in (*names[0], *names[1]))
+        for path in (self.folder / "host_key", self.home, *inside):  # os.walk passes over a folder that has gone
+            with contextlib.suppress(FileNotFoundError):  # that of a killed login may be on its way out
                 os.chown(path, self.uid, self.uid)
         environment = {
             "LD_LIBRARY_PATH": str(self.folder),
