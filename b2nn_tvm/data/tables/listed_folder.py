@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,13 +82,16 @@ def listed_folder(
 
 
 def _tables(path: Path) -> dict[Path, Table]:
-    """The tables of images with classes at ``path``, by their places."""
+    """The tables of images with classes at ``path``, by their places; others in a folder may be anything."""
     places = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
     places = [place for place in places if place.is_file() and place.suffix.lower() in SUFFIXES]
     if not places:
         return {}
     index = FileIndex(path.parent if path.is_file() else path)
-    found = {place: read_table(place, index) for place in places}
+    found: dict[Path, Table | None] = {}
+    for place in places:
+        with contextlib.suppress(*([] if place == path else [InputError])):
+            found[place] = read_table(place, index)
     return {place: table for place, table in found.items() if table is not None and table.files}
 
 

@@ -74,10 +74,10 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     """The header and the rows, which are as long as it is."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        first = text.split("\n", 1)[0]
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: expected a table of text, but it cannot be read: {error}") from None
-    first = text.split("\n", 1)[0]
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)))
     header = [cell.strip() for cell in rows[0]] if rows else []
     return header, [row for row in rows[1:] if len(row) == len(header)]
 

@@ -103,6 +103,7 @@ def test_a_folder_of_classes_with_other_facts_in_a_table_stays_one(tmp_path: Pat
     for name in ("cat", "dog"):
         images(tmp_path / name, 6)
     table(tmp_path / "sizes.csv", "file,width", [f"{name}/0000.png,10" for name in ("cat", "dog")])
+    (tmp_path / "notes.csv").write_bytes("größe;fläche".encode("latin-1"))
     assert data.get(str(tmp_path)).class_names == ("cat", "dog")
 
 
